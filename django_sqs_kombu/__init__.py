@@ -1,0 +1,61 @@
+"""Receivers for Amazon SQS on Kombu, without Django."""
+
+from kombu.transport import TRANSPORT_ALIASES
+
+from .big_message import BigMessage
+from .consumer import ReceiverConsumer
+from .exceptions import (
+    AccessDenied,
+    ConfigurationError,
+    CredentialsMissing,
+    EndpointUnreachable,
+    MessageDecodeError,
+    MessageEncodeError,
+    MessageTooLarge,
+    NoReceiver,
+    QueueDoesNotExist,
+    QueueNameError,
+    RequestFailed,
+    RestartLater,
+    SQSError,
+    TimedOut,
+    UnknownQueue,
+    UnknownSuffixWarning,
+    WrongMessageClass,
+)
+from .messages import EncodedMHMessage, JSONMessage, Message, MHMessage, RawMessage
+from .registered_queue import ReceiverProxy, RegisteredQueue
+from .registry import Receivers
+
+__all__ = [
+    "AccessDenied",
+    "BigMessage",
+    "ConfigurationError",
+    "CredentialsMissing",
+    "EncodedMHMessage",
+    "EndpointUnreachable",
+    "JSONMessage",
+    "MHMessage",
+    "Message",
+    "MessageDecodeError",
+    "MessageEncodeError",
+    "MessageTooLarge",
+    "NoReceiver",
+    "QueueDoesNotExist",
+    "QueueNameError",
+    "RawMessage",
+    "ReceiverConsumer",
+    "ReceiverProxy",
+    "Receivers",
+    "RegisteredQueue",
+    "RequestFailed",
+    "RestartLater",
+    "SQSError",
+    "TimedOut",
+    "UnknownQueue",
+    "UnknownSuffixWarning",
+    "WrongMessageClass",
+]
+
+# A new name beside kombu's own; "sqs://" stays kombu's transport.
+TRANSPORT_ALIASES.setdefault("sqs-batch", "django_sqs_kombu.transport:Transport")

@@ -1,0 +1,163 @@
+"""Every exception and warning of the library, with its facts as attributes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+
+class RestartLater(Exception):
+    """Raised by a receiver: leave this message in the queue and try it again later.
+
+    It is a signal to the worker, not an error, so it stands outside
+    :class:`SQSError` and an ``except SQSError`` in a receiver lets it pass.
+
+    :param delay: seconds until the message is visible again, 0 to 43,200 (the
+        longest visibility timeout of SQS), or a :class:`~datetime.timedelta`.
+        ``None``: exponential backoff from the message's receive count.  A delay
+        out of that range is cut to it with a warning in the log, so that a wrong
+        number never costs the message.
+    """
+
+    def __init__(self, delay: float | timedelta | None = None) -> None:
+        super().__init__(delay)
+        self.delay = delay
+
+
+class TimedOut(Exception):
+    """Raised inside a receiver that runs longer than its ``timeout``.
+
+    :param seconds: the time limit that was exceeded.
+    """
+
+    def __init__(self, seconds: float | None = None) -> None:
+        super().__init__(seconds)
+        self.seconds = seconds
+
+    def __str__(self) -> str:
+        return "timed out" if self.seconds is None else f"timed out after {self.seconds:g} s"
+
+
+class UnknownSuffixWarning(RuntimeWarning):
+    """A queue name suffix was used that the queue was not registered with."""
+
+
+class SQSError(Exception):
+    """Base class of every error of this library."""
+
+    def __str__(self) -> str:
+        # KeyError, which UnknownQueue also is, would print the repr of its text.
+        return str(self.args[0]) if self.args else type(self).__name__
+
+
+class ConfigurationError(SQSError, ValueError):
+    """A registration or an option that cannot work, found before any request."""
+
+
+class QueueNameError(ConfigurationError):
+    """A queue name that SQS would refuse.
+
+    :ivar name: the whole name, prefix and suffix included.
+    """
+
+    def __init__(self, name: str, reason: str) -> None:
+        super().__init__(f"Illegal SQS queue name {name!r}: {reason}")
+        self.name = name
+
+
+class UnknownQueue(SQSError, KeyError):
+    """A queue name that was never registered.
+
+    :ivar name: the name asked for.
+    :ivar known: the registered names.
+    """
+
+    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+        names = ", ".join(sorted(known)) or "none"
+        super().__init__(
+            f"No queue {name!r} is registered (registered: {names}). Register it with "
+            "@receiver(...) or register(...) in a module that is imported, such as receivers.py."
+        )
+        self.name = name
+        self.known = known
+
+
+class NoReceiver(SQSError):
+    """A queue registered for sending only was asked to receive.
+
+    :ivar name: the queue's name.
+    """
+
+    def __init__(self, name: str) -> None:
+        super().__init__(
+            f"Queue {name!r} has no receiver: it was registered for sending only. "
+            "Give register() a function, or decorate one with @receiver."
+        )
+        self.name = name
+
+
+class WrongMessageClass(SQSError, ValueError):
+    """A message of another class than the queue's was sent."""
+
+    def __init__(self, queue: str, message: object, expected: type) -> None:
+        super().__init__(
+            f"{message!r} is not an instance of {expected.__module__}.{expected.__qualname__}, "
+            f"the message class of queue {queue!r}"
+        )
+        self.queue = queue
+        self.expected = expected
+
+
+class MessageEncodeError(SQSError, ValueError):
+    """A value that its message class cannot write."""
+
+
+class MessageDecodeError(SQSError, ValueError):
+    """A body that its message class cannot read."""
+
+
+class MessageTooLarge(MessageEncodeError):
+    """A message above the limit of SQS (1 MiB), found before any request.
+
+    :ivar size: its size in bytes.
+    :ivar limit: the limit in bytes.
+    """
+
+    def __init__(self, queue: str, size: int, limit: int) -> None:
+        super().__init__(
+            f"A message of {size:,} bytes for queue {queue!r} is above the limit of SQS "
+            f"({limit:,} bytes). Send a reference to the data instead, as BigMessage does."
+        )
+        self.queue = queue
+        self.size = size
+        self.limit = limit
+
+
+class RequestFailed(SQSError):
+    """SQS answered a request with an error.
+
+    :ivar operation: the name of the API call, such as ``"SendMessage"``.
+    :ivar queue: the queue's full name.
+    :ivar code: the error code of SQS, or the name of botocore's exception.
+    """
+
+    def __init__(self, text: str, *, operation: str, queue: str, code: str) -> None:
+        super().__init__(text)
+        self.operation = operation
+        self.queue = queue
+        self.code = code
+
+
+class QueueDoesNotExist(RequestFailed):
+    """The queue does not exist, and creating queues is switched off."""
+
+
+class AccessDenied(RequestFailed):
+    """The credentials are valid but may not do this, or are not valid."""
+
+
+class CredentialsMissing(RequestFailed):
+    """No credentials were given, and boto3's chain found none."""
+
+
+class EndpointUnreachable(RequestFailed):
+    """No answer from SQS: a wrong endpoint, no network, or a server that is down."""

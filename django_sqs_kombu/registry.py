@@ -1,0 +1,162 @@
+"""Receivers: the registry of queues, and the connection that it sends over."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import kombu
+
+from .exceptions import ConfigurationError, UnknownQueue
+from .messages import RawMessage
+from .queues import WIRE_FORMATS, default_name, validate_visibility_timeout
+from .registered_queue import Receiver, ReceiverProxy, RegisteredQueue
+
+
+class Receivers:
+    """Queues with their receivers, registered by name.
+
+    :param connection: a broker URL such as ``"sqs-batch://"`` (credentials from boto3's
+        chain) or ``"sqs-batch://KEY:SECRET@"``, or a :class:`kombu.Connection` that uses
+        this library's transport.
+    :param prefix: joined before each queue's name with ``__``.
+    :param visibility_timeout: seconds, for queues that name none.
+    :param poll_period: seconds that one poll waits for messages, 0 to 20; polls of a
+        queue that stays empty grow to 20.
+    :param wire_format: ``"kombu"`` or ``"raw"``, for queues that name none.
+    :param transport_options: options of the transport, for a URL; see
+        :class:`django_sqs_kombu.transport.Channel`.
+    """
+
+    queue_class: type[RegisteredQueue] = RegisteredQueue
+
+    def __init__(
+        self,
+        connection: str | kombu.Connection = "sqs-batch://",
+        *,
+        prefix: str = "",
+        visibility_timeout: int = 60,
+        poll_period: int = 10,
+        wire_format: str = "kombu",
+        transport_options: dict[str, Any] | None = None,
+    ) -> None:
+        validate_visibility_timeout(visibility_timeout, "visibility_timeout")
+        if wire_format not in WIRE_FORMATS:
+            raise ConfigurationError(
+                f"wire_format must be one of {', '.join(WIRE_FORMATS)}, not {wire_format!r}"
+            )
+        if not 0 <= poll_period <= 20:
+            raise ConfigurationError(
+                f"poll_period must be 0 to 20 seconds (the limit of SQS), not {poll_period!r}"
+            )
+        self.prefix = prefix
+        self.visibility_timeout = visibility_timeout
+        self.wire_format = wire_format
+        self._origin = connection
+        self._options = {"wait_time_seconds": poll_period, **(transport_options or {})}
+        self._setup()
+
+    def _setup(self) -> None:
+        #: The registered queues by name.
+        self.queues: dict[str, RegisteredQueue] = {}
+        self._sending = threading.Lock()
+        self._channel: Any = None
+        self._channel_pid = 0
+
+    def register(
+        self, queue_name: str, fn: Receiver | None = None, **options: Any
+    ) -> RegisteredQueue:
+        """Register a queue, with *fn* as its receiver or, without, for sending only.
+
+        :param options: those of :class:`RegisteredQueue`.
+        """
+        registered = self.queue_class(queue_name, fn, receivers=self, **options)
+        self.queues[queue_name] = registered
+        return registered
+
+    def receiver(
+        self, queue_name: str | None = None, **options: Any
+    ) -> Callable[[Receiver], ReceiverProxy]:
+        """Decorate a function as the receiver of a queue.
+
+        :param queue_name: default: the function's module and name, dots as ``__``.
+        :param options: those of :class:`RegisteredQueue`.
+        """
+        if callable(queue_name):
+            raise ConfigurationError(
+                f"Write @receiver() with parentheses above {queue_name.__name__!r}"
+            )
+
+        def decorate(fn: Receiver) -> ReceiverProxy:
+            return self.register(queue_name or default_name(fn), fn, **options).get_receiver_proxy()
+
+        return decorate
+
+    def get(self, queue_name: str) -> RegisteredQueue:
+        """The queue registered as *queue_name*.
+
+        :raises UnknownQueue: there is none.
+        """
+        try:
+            return self.queues[queue_name]
+        except KeyError:
+            raise UnknownQueue(queue_name, tuple(self.queues)) from None
+
+    def select(self, queue_names: Iterable[str] = ()) -> list[RegisteredQueue]:
+        """The queues of these names, or all."""
+        names = list(dict.fromkeys(queue_names))
+        return [self.get(name) for name in names] if names else list(self.queues.values())
+
+    def send(
+        self,
+        queue_name: str,
+        message: RawMessage | None = None,
+        suffix: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Send a message to a registered queue; see :meth:`RegisteredQueue.send`."""
+        self.get(queue_name).send(message, suffix, **kwargs)
+
+    def new_connection(self) -> kombu.Connection:
+        """A new connection to SQS, with this registry's options."""
+        if isinstance(self._origin, kombu.Connection):
+            connection = self._origin.clone()
+            connection.transport_options = {**self._options, **connection.transport_options}
+        else:
+            connection = kombu.Connection(self._origin, transport_options=self._options)
+        return connection
+
+    def channel(self) -> Any:
+        """The channel that this process sends over; shared by all threads."""
+        with self._sending:
+            # A forked child must not write to its parent's sockets.
+            if self._channel is None or self._channel_pid != os.getpid():
+                channel = self.new_connection().default_channel
+                if not hasattr(channel, "declare_lazily"):
+                    raise ConfigurationError(
+                        "Receivers needs a connection with this library's transport: "
+                        'Connection(..., transport="django_sqs_kombu.transport:Transport")'
+                    )
+                self._channel, self._channel_pid = channel, os.getpid()
+            return self._channel
+
+    def publish(self, queue: kombu.Queue, body: str, content_type: str, **properties: Any) -> None:
+        """Send *body* to *queue*, which is declared when it is first used."""
+        channel = self.channel()
+        channel.declare_lazily(queue)
+        kombu.Producer(channel).publish(
+            body,
+            routing_key=queue.name,
+            content_type=content_type,
+            content_encoding="utf-8",
+            **properties,
+        )
+
+    def close(self) -> None:
+        """Close the connection for sending; the next send opens another."""
+        with self._sending:
+            channel, self._channel = self._channel, None
+        if channel is not None and self._channel_pid == os.getpid():
+            channel.connection.client.close()

@@ -1,0 +1,67 @@
+"""Transport: what a broker URL names."""
+
+from __future__ import annotations
+
+import queue
+from typing import Any
+
+from kombu.transport import SQS
+
+from ..exceptions import CredentialsMissing, EndpointUnreachable
+from .channel import Channel
+from .polling import Inbox
+
+__all__ = ["Channel", "Transport"]
+
+
+class Transport(SQS.Transport):  # type: ignore[misc]
+    """Amazon SQS for Kombu.
+
+    Use it as ``Connection("sqs://KEY:SECRET@", transport="django_sqs_kombu.transport:Transport")``,
+    as ``broker_transport`` in Celery beside a ``sqs://`` broker URL, or, once
+    ``django_sqs_kombu`` is imported, by the URL scheme ``sqs-batch://``.
+    """
+
+    Channel = Channel
+
+    connection_errors = (*SQS.Transport.connection_errors, EndpointUnreachable, CredentialsMissing)
+
+    def __init__(self, client: Any, **kwargs: Any) -> None:
+        #: Queue URLs by SQS name, and declared arguments by queue name; they belong to
+        #: this connection, since another may have other credentials.
+        self.queue_urls: dict[str, str] = {}
+        self.declarations: dict[str, dict[str, Any]] = {}
+        self.inbox = Inbox()
+        super().__init__(client, **kwargs)
+
+    def drain_events(self, connection: Any, timeout: float | None = None) -> None:
+        """Deliver the next message to its consumer.
+
+        :param timeout: seconds to wait for one; None: for ever.
+        :raises TimeoutError: none came in time.
+        """
+        try:
+            announced = self.inbox.next(timeout)
+        except queue.Empty:
+            raise TimeoutError from None
+        if announced is None:
+            return
+        poller, received = announced
+        if poller.queue not in self._callbacks:
+            poller.channel.requests.release(poller.queue, [received.message])
+            return
+        payload = poller.channel.payload(poller.queue, received.message, received.expires_at)
+        self._deliver(payload, poller.queue)
+
+    def wake(self) -> None:
+        """Make a waiting :meth:`drain_events` return; safe in a signal handler."""
+        self.inbox.wake()
+
+    def stop_polling(self) -> None:
+        """Break off all polls and give back what waits; running consumers go on."""
+        for channel in list(self.channels):
+            channel.stop_polling()
+
+    def has_waiting(self) -> bool:
+        """Whether received messages wait for their consumers."""
+        return any(channel.has_waiting() for channel in self.channels)

@@ -1,0 +1,90 @@
+"""Breaks off a request in which another thread waits, by closing its socket.
+
+boto3 offers no way to cancel a request, and a long poll lasts up to 20 seconds.  So a
+client's connection pools are given connection classes that note the thread of each
+request, and :func:`abort_request` shuts that thread's socket down: its request ends
+with :class:`RequestAborted`.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import socket
+import threading
+import weakref
+from typing import Any
+
+from botocore.awsrequest import (
+    AWSHTTPConnection,
+    AWSHTTPConnectionPool,
+    AWSHTTPSConnection,
+    AWSHTTPSConnectionPool,
+)
+
+_aborted: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
+_connections: weakref.WeakSet[Any] = weakref.WeakSet()
+_lock = threading.Lock()
+
+
+class RequestAborted(Exception):
+    """The request of this thread was broken off."""
+
+
+class _Noting:
+    """A connection that notes which thread used it last."""
+
+    used_by: int | None = None
+
+    def request(self, *args: Any, **kwargs: Any) -> Any:
+        _raise_if_aborted()
+        with _lock:
+            self.used_by = threading.get_ident()
+            _connections.add(self)
+        return super().request(*args, **kwargs)  # type: ignore[misc]
+
+
+class _HTTPConnection(_Noting, AWSHTTPConnection):  # type: ignore[misc]
+    pass
+
+
+class _HTTPSConnection(_Noting, AWSHTTPSConnection):  # type: ignore[misc]
+    pass
+
+
+class _HTTPPool(AWSHTTPConnectionPool):  # type: ignore[misc]
+    ConnectionCls = _HTTPConnection
+
+
+class _HTTPSPool(AWSHTTPSConnectionPool):  # type: ignore[misc]
+    ConnectionCls = _HTTPSConnection
+
+
+def make_abortable(client: Any) -> None:
+    """Prepare a new boto3 client, before its first request."""
+    session = client._endpoint.http_session
+    session._pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
+    session._manager.pool_classes_by_scheme = session._pool_classes_by_scheme
+    # botocore would take the closed socket for a fault, and try again after a pause.
+    client.meta.events.register_first("needs-retry.sqs", _raise_if_aborted)
+
+
+def abort_request(thread: threading.Thread) -> None:
+    """End the request in which *thread* waits, and every later one of that thread."""
+    with _lock:
+        _aborted.add(thread)
+        for connection in [c for c in _connections if c.used_by == thread.ident]:
+            # It may be closed in the same moment: then there is nothing to end.
+            with contextlib.suppress(OSError, AttributeError):
+                connection.sock.shutdown(socket.SHUT_RDWR)
+
+
+def allow_requests() -> None:
+    """Let this thread send requests again after :func:`abort_request`."""
+    with _lock:
+        _aborted.discard(threading.current_thread())
+
+
+def _raise_if_aborted(**kwargs: Any) -> None:
+    with _lock:
+        if threading.current_thread() in _aborted:
+            raise RequestAborted

@@ -1,0 +1,307 @@
+"""Channel: the joints to Kombu's SQS channel."""
+
+from __future__ import annotations
+
+import queue as stdlib_queue
+import time
+from collections.abc import Iterable, Mapping
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import boto3
+import kombu
+from botocore.config import Config
+from kombu.transport import SQS
+from kombu.transport.SQS import UndefinedQueueException
+
+from ..exceptions import QueueDoesNotExist
+from ..limits import ReceiveLimit
+from ..queues import WIRE_FORMAT_ARGUMENT
+from . import envelope, outgoing
+from .abort import make_abortable
+from .backoff import Backoff
+from .delivery import Delivery
+from .polling import Poller
+from .qos import QoS as SQSQoS
+from .requests import Requests
+
+if TYPE_CHECKING:
+    from . import Transport
+
+
+class Channel(SQS.Channel):  # type: ignore[misc]
+    """Kombu's SQS channel with its own receiving, settling and declaring.
+
+    Transport options besides those of kombu's SQS transport:
+
+    ``endpoint_url``
+        the whole URL of another server than AWS's, such as ``http://127.0.0.1:4566``.
+    ``create_queues``
+        whether a queue that does not exist is created on first use (default True).
+    ``backoff_base``, ``backoff_max``
+        seconds of the first and the longest delay of a requeue without a delay
+        (default 10 and 900).
+    """
+
+    Message = Delivery
+    QoS = SQSQoS
+
+    connection: Transport
+    qos: SQSQoS
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        self.requests = Requests(self)
+        self._pollers: dict[str, Poller] = {}
+        #: Limits on what is received, by queue name.
+        self.receive_limits: dict[str, ReceiveLimit] = {}
+        super().__init__(*args, **kwargs)
+
+    # What the transport's options say.
+
+    @cached_property
+    def endpoint_url(self) -> str | None:
+        """The endpoint, or None for AWS's own."""
+        url: str | None = self.transport_options.get("endpoint_url")
+        return url or SQS.Channel.endpoint_url.__get__(self, type(self))
+
+    @cached_property
+    def create_queues(self) -> bool:
+        """Whether a queue that does not exist is created on first use."""
+        return bool(self.transport_options.get("create_queues", True))
+
+    @cached_property
+    def backoff(self) -> Backoff:
+        """How long a message that is requeued without a delay stays hidden."""
+        options = self.transport_options
+        return Backoff(options.get("backoff_base", 10), options.get("backoff_max", 900))
+
+    @cached_property
+    def get_message_attributes(self) -> dict[str, Any]:
+        """What ReceiveMessage is asked to return: everything, unless an option chooses."""
+        if self.fetch_message_attributes is None:
+            return {"MessageAttributeNames": ["All"], "MessageSystemAttributeNames": ["All"]}
+        chosen: dict[str, Any] = SQS.Channel.get_message_attributes.__get__(self, type(self))
+        return chosen
+
+    def new_sqs_client(
+        self,
+        region: str,
+        access_key_id: str | None,
+        secret_access_key: str | None,
+        session_token: str | None = None,
+    ) -> Any:
+        """A boto3 client with room for every poller and short waits for a dead endpoint."""
+        # With botocore's pool of 10, pollers and receivers would throw connections away.
+        config = {"connect_timeout": 5, "max_pool_connections": 100, "tcp_keepalive": True}
+        config.update(self.transport_options.get("client-config") or {})
+        session = boto3.session.Session(
+            region_name=region,
+            aws_access_key_id=access_key_id,
+            aws_secret_access_key=secret_access_key,
+            aws_session_token=session_token,
+        )
+        client = session.client(
+            "sqs",
+            config=Config(**config),
+            endpoint_url=self.endpoint_url,
+            use_ssl=True if self.is_secure is None else self.is_secure,
+        )
+        make_abortable(client)
+        return client
+
+    # Queues: their URLs and their declaration.
+
+    @property
+    def _queue_cache(self) -> dict[str, str]:
+        return self.connection.queue_urls
+
+    def _update_queue_cache(self, queue_name_prefix: str) -> None:
+        # Kombu lists all queues here. A queue's URL is asked for when it is needed.
+        for name, options in self.predefined_queues.items():
+            self._queue_cache[name] = options["url"]
+
+    def declare_lazily(self, queue: kombu.Queue) -> None:
+        """Note what *queue* is to be; it is created, if need be, when first used."""
+        if queue.queue_arguments:
+            self.connection.declarations[queue.name] = dict(queue.queue_arguments)
+
+    def declared_attributes(self, queue: str) -> dict[str, str]:
+        """The SQS attributes declared for *queue*, for CreateQueue."""
+        declared = self.connection.declarations.get(queue, {})
+        return {k: str(v) for k, v in declared.items() if not k.startswith("x-")}
+
+    def declared_visibility_timeout(self, queue: str) -> int | None:
+        """The visibility timeout declared for *queue*, in seconds."""
+        timeout = self.declared_attributes(queue).get("VisibilityTimeout")
+        return None if timeout is None else int(timeout)
+
+    def _new_queue(self, queue: str, **kwargs: Any) -> str:
+        if arguments := kwargs.get("arguments"):
+            self.connection.declarations[queue] = dict(arguments)
+        return self.requests.url(queue)
+
+    def _resolve_queue_url(self, queue: str) -> str:
+        return self.requests.existing_url(queue)
+
+    def _has_queue(self, queue: str, **kwargs: Any) -> bool:
+        try:
+            self.requests.existing_url(queue)
+        except (QueueDoesNotExist, UndefinedQueueException):
+            return False
+        return True
+
+    def _size(self, queue: str) -> int:
+        return self.requests.counts(queue).visible
+
+    def _purge(self, queue: str) -> int:
+        size = self._size(queue)
+        self.requests.call("PurgeQueue", queue)
+        return size
+
+    # Sending.
+
+    def encode_body(self, body: Any, encoding: str | None = None) -> tuple[Any, str | None]:
+        """Text travels as it is; base64 is only for bytes that are no UTF-8."""
+        if "body_encoding" in self.transport_options:
+            encoded: tuple[Any, str | None] = super().encode_body(body, encoding)
+            return encoded
+        if isinstance(body, bytes):
+            try:
+                return body.decode(), None
+            except UnicodeDecodeError:
+                return self.codecs["base64"].encode(body), "base64"
+        return body, None
+
+    def _put(self, queue: str, message: dict[str, Any], **kwargs: Any) -> None:
+        wire_format = self.connection.declarations.get(queue, {}).get(WIRE_FORMAT_ARGUMENT)
+        params = outgoing.parameters(queue, message, wire_format or "kombu")
+        self.requests.call("SendMessage", queue, **params)
+
+    # Receiving.
+
+    def basic_consume(
+        self, queue: str, no_ack: bool, callback: Any, consumer_tag: str, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Consume from *queue*; outside an event loop its poller starts here."""
+        result = super().basic_consume(queue, no_ack, callback, consumer_tag, *args, **kwargs)
+        if self.hub is None and queue not in self._pollers:
+            self._pollers[queue] = Poller(queue, self, self.connection.inbox)
+            self._pollers[queue].start()
+        return result
+
+    def basic_cancel(self, consumer_tag: str) -> Any:
+        """Stop consuming; messages that wait for the consumer become visible at once."""
+        poller = self._pollers.pop(self._tag_to_queue.get(consumer_tag, ""), None)
+        if poller is not None:
+            poller.stop()
+            poller.finish()
+        return super().basic_cancel(consumer_tag)
+
+    def stop_polling(self) -> None:
+        """Break off all polls and give back what waits, visible at once; from any thread."""
+        pollers = list(self._pollers.values())
+        for poller in pollers:
+            poller.stop()
+        for poller in pollers:
+            poller.finish()
+
+    def has_waiting(self) -> bool:
+        """Whether received messages wait for their consumer."""
+        return any(poller.has_waiting for poller in list(self._pollers.values()))
+
+    def close(self) -> None:
+        """Stop polling, give back every message that is held, and close."""
+        if not self.closed:
+            self.stop_polling()
+        super().close()
+
+    def payload(
+        self, queue: str, message: Mapping[str, Any], expires_at: float | None
+    ) -> dict[str, Any]:
+        """What Kombu's consumers get for *message*, received from *queue*."""
+        if queue in self._noack_queues:
+            self.requests.delete(queue, message)
+        body = message.get("Body", "")
+        payload = envelope.parse(body) or envelope.foreign(body)
+        properties = payload["properties"]
+        properties["delivery_tag"] = message["ReceiptHandle"]
+        properties.setdefault("delivery_info", {}).update(
+            exchange=properties.get("delivery_info", {}).get("exchange", ""),
+            routing_key=properties.get("delivery_info", {}).get("routing_key", queue),
+            queue=queue,
+            sqs_message=message,
+            sqs_queue=self.requests.existing_url(queue),
+            expires_at=expires_at,
+        )
+        return payload
+
+    def _message_to_python(
+        self, message: Mapping[str, Any], queue_name: str, q_url: str
+    ) -> dict[str, Any]:
+        timeout = self.declared_visibility_timeout(queue_name)
+        expires_at = None if timeout is None else time.monotonic() + timeout
+        return self.payload(queue_name, message, expires_at)
+
+    def _get(self, queue: str, timeout: float | None = None) -> dict[str, Any]:
+        messages = self.requests.receive(
+            queue, 1, self.wait_time_seconds, self.declared_visibility_timeout(queue)
+        )
+        if not messages:
+            raise stdlib_queue.Empty
+        return self._message_to_python(messages[0], queue, "")
+
+    # Settling: any thread may call these.
+
+    def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
+        """Delete the message."""
+        delivery = self._held(delivery_tag)
+        try:
+            if delivery is not None:
+                self.requests.delete(delivery.queue, delivery.sqs_message)
+        finally:
+            self.qos.ack(delivery_tag)
+
+    def basic_reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        """Delete the message, or leave it to the redrive policy of its queue."""
+        if requeue:
+            self.basic_requeue(delivery_tag)
+            return
+        delivery = self._held(delivery_tag)
+        if delivery is None:
+            return
+        try:
+            left = self.qos.has_backoff_policy(delivery_tag)
+            if not left and not self.requests.has_redrive_policy(delivery.queue):
+                self.requests.delete(delivery.queue, delivery.sqs_message)
+        finally:
+            self.qos.reject(delivery_tag)
+
+    def basic_requeue(self, delivery_tag: str, delay: float | None = None) -> None:
+        """Leave the message in its queue, visible again after *delay* seconds."""
+        delivery = self._held(delivery_tag)
+        if delivery is None:
+            return
+        seconds = self.backoff.delay(delivery.receive_count) if delay is None else int(delay)
+        try:
+            self.requests.change_visibility(delivery.queue, delivery.sqs_message, seconds)
+        finally:
+            self.qos.ack(delivery_tag)
+
+    def release(self, deliveries: Iterable[Delivery]) -> None:
+        """Make held messages visible to others at once."""
+        by_queue: dict[str, list[Mapping[str, Any]]] = {}
+        for delivery in deliveries:
+            by_queue.setdefault(delivery.queue, []).append(delivery.sqs_message)
+            self.qos.ack(delivery.delivery_tag)
+        for queue, messages in by_queue.items():
+            self.requests.release(queue, messages)
+
+    def _restore(self, message: Delivery, *args: Any, **kwargs: Any) -> None:
+        self.release([message])
+
+    def _held(self, delivery_tag: str) -> Delivery | None:
+        try:
+            delivery: Delivery = self.qos.get(delivery_tag)
+        except KeyError:
+            return None
+        return delivery

@@ -1,0 +1,28 @@
+"""A consumer of Amazon SQS with plain kombu, without Django.
+
+SQS_URL=sqs-batch://KEY:SECRET@127.0.0.1:5000 python standalone.py
+"""
+
+import logging
+import os
+import signal
+
+from django_sqs_kombu import JSONMessage, ReceiverConsumer, Receivers, RestartLater
+
+logging.basicConfig(level=logging.INFO)
+receivers = Receivers(os.environ.get("SQS_URL", "sqs-batch://"), prefix="example")
+
+
+@receivers.receiver("orders", message_class=JSONMessage)
+def receive_order(message):
+    if message["number"] == 2 and message.attributes["ApproximateReceiveCount"] == "1":
+        raise RestartLater(delay=1)
+    print("received order", message["number"], flush=True)
+
+
+if __name__ == "__main__":
+    for number in (1, 2, 3):
+        receivers.send("orders", body={"number": number})
+    consumer = ReceiverConsumer(receivers, threads=2, message_limit=4)
+    signal.signal(signal.SIGTERM, lambda signum, frame: consumer.stop())
+    consumer.run()
