@@ -80,7 +80,10 @@ class BigMessage(RawMessage):
         super().delete()
 
     def _client(self) -> Any:
-        return boto3.client("s3", **self.s3_options)
+        return boto3.client("s3", **self._client_options())
+
+    def _client_options(self) -> dict[str, Any]:
+        return self.s3_options
 
     @staticmethod
     def _bucket_and_key(url: str, error: type[Exception]) -> tuple[str, str]:

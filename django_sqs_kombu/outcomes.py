@@ -107,8 +107,11 @@ def log(row: Row, delivery: Delivery, raised: BaseException | None) -> None:
 
 
 def printable(delivery: Delivery) -> str:
-    """The SQS body for the log: cut, and with control characters escaped."""
-    body = str(delivery.sqs_message.get("Body", ""))
+    """The body for the log: cut, and with control characters escaped."""
+    try:
+        body = delivery.text
+    except ValueError:
+        body = str(delivery.sqs_message.get("Body", ""))
     cut = body[:LOGGED_BODY]
     more = len(body) - len(cut)
     return repr(cut) + (f" and {more} more characters" if more else "")

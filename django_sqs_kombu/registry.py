@@ -51,9 +51,9 @@ class Receivers:
             raise ConfigurationError(
                 f"poll_period must be 0 to 20 seconds (the limit of SQS), not {poll_period!r}"
             )
-        self.prefix = prefix
-        self.visibility_timeout = visibility_timeout
-        self.wire_format = wire_format
+        self._prefix = prefix
+        self._visibility_timeout = visibility_timeout
+        self._wire_format = wire_format
         self._origin = connection
         self._options = {"wait_time_seconds": poll_period, **(transport_options or {})}
         self._setup()
@@ -65,14 +65,37 @@ class Receivers:
         self._channel: Any = None
         self._channel_pid = 0
 
+    @property
+    def prefix(self) -> str:
+        """Joined before each queue's name with ``__``; may be empty."""
+        return self._prefix
+
+    @property
+    def visibility_timeout(self) -> int:
+        """Seconds, for queues that name none."""
+        return self._visibility_timeout
+
+    @property
+    def wire_format(self) -> str:
+        """``"kombu"`` or ``"raw"``, for queues that name none."""
+        return self._wire_format
+
     def register(
         self, queue_name: str, fn: Receiver | None = None, **options: Any
     ) -> RegisteredQueue:
         """Register a queue, with *fn* as its receiver or, without, for sending only.
 
         :param options: those of :class:`RegisteredQueue`.
+        :raises ConfigurationError: for options that cannot work, or a name that is
+            registered with another receiver.
         """
         registered = self.queue_class(queue_name, fn, receivers=self, **options)
+        earlier = self.queues.get(queue_name)
+        if earlier is not None and _origin(earlier.receiver) != _origin(fn):
+            raise ConfigurationError(
+                f"Queue {queue_name!r} is registered twice: with {_origin(earlier.receiver)} and "
+                f"with {_origin(fn)}. Give one of them another queue_name."
+            )
         self.queues[queue_name] = registered
         return registered
 
@@ -160,3 +183,10 @@ class Receivers:
             channel, self._channel = self._channel, None
         if channel is not None and self._channel_pid == os.getpid():
             channel.connection.client.close()
+
+
+def _origin(fn: Receiver | None) -> str:
+    # By name, so that a module that is loaded anew may register its receivers again.
+    if fn is None:
+        return "no receiver"
+    return f"{getattr(fn, '__module__', '?')}.{getattr(fn, '__qualname__', repr(fn))}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -181,6 +181,15 @@ class Requests:
                 self.call("ChangeMessageVisibilityBatch", queue, Entries=entries)
             except SQSError as exc:
                 logger.warning("They become visible after their visibility timeout. %s", exc)
+
+    def clear(self, queue: str) -> Iterator[int]:
+        """Receive and delete until a poll of one second brings nothing.
+
+        Yields how many messages each request deleted.  What is in flight or delayed
+        is not reached.
+        """
+        while messages := self.receive(queue, MAX_MESSAGES, wait_time=1, visibility_timeout=30):
+            yield self.delete_batch(queue, messages)
 
     def counts(self, queue: str) -> QueueCounts:
         """How many messages *queue* has; it is not created.

@@ -1,0 +1,26 @@
+"""Amazon SQS in a Django project: decorate a function, and it receives messages."""
+
+from django_sqs_kombu.exceptions import RestartLater, SQSError, TimedOut, UnknownSuffixWarning
+
+from .registered_queue import ReceiverProxy, RegisteredQueue
+from .registry import receivers
+
+__all__ = [
+    "ReceiverProxy",
+    "RegisteredQueue",
+    "RestartLater",
+    "SQSError",
+    "TimedOut",
+    "UnknownSuffixWarning",
+    "queues",
+    "receiver",
+    "receivers",
+    "register",
+    "send",
+]
+
+#: The registered queues by name.
+queues = receivers.queues
+register = receivers.register
+receiver = receivers.receiver
+send = receivers.send

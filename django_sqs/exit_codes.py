@@ -1,0 +1,10 @@
+"""The exit codes of the commands, for systemd, Kubernetes and scripts."""
+
+#: Done, or stopped by SIGTERM or SIGINT with every receiver finished.
+OK = 0
+#: The command cannot work as it is configured; the message says why.
+ERROR = 1
+#: sqs_wait: the queues were not empty within ``--timeout``.
+NOT_EMPTY = 3
+#: runreceiver: receivers still ran after the grace period and were cut off.
+CUT_OFF = 4

@@ -1,0 +1,174 @@
+"""manage.py runreceiver: run the receivers of registered queues."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import connections
+
+from django_sqs import exit_codes
+from django_sqs.conf import conf
+from django_sqs.pid_file import pid_file
+from django_sqs.registry import receivers
+from django_sqs.shared_limit import SharedLimit
+from django_sqs.supervisor import Child, Supervisor
+from django_sqs.worker import Worker
+from django_sqs_kombu.exceptions import SQSError
+from django_sqs_kombu.limits import LocalLimit, ReceiveLimit
+from django_sqs_kombu.registered_queue import RegisteredQueue
+
+PER_QUEUE = "per-queue"
+
+
+def positive(text: str) -> int:
+    """An argument that is a whole number from 1."""
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be 1 or more, not {text}")
+    return number
+
+
+def processes(text: str) -> int | str:
+    """The argument of --processes."""
+    return PER_QUEUE if text == PER_QUEUE else positive(text)
+
+
+processes.__name__ = f"number of processes, or '{PER_QUEUE}'"
+positive.__name__ = "number"
+
+
+class Command(BaseCommand):
+    """Runs receivers in this process or in forked ones."""
+
+    help = (
+        "Run the receivers of the queues registered with django_sqs, all or those named. "
+        "Several queues get a process each. Exit codes: 0 done or stopped, 1 wrongly "
+        "configured, 2 wrong arguments, 4 receivers were cut off at the stop."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Define the command line."""
+        parser.add_argument("queue_names", nargs="*", metavar="queue_name")
+        parser.add_argument(
+            "--message-limit",
+            type=positive,
+            metavar="N",
+            help="Exit after receiving N messages of each queue.",
+        )
+        parser.add_argument("--suffix", help="Use this queue name suffix.")
+        parser.add_argument(
+            "--processes",
+            type=processes,
+            default=PER_QUEUE,
+            metavar="N|per-queue",
+            help="N processes that each serve all the queues; default: one for each queue.",
+        )
+        parser.add_argument(
+            "--threads",
+            type=positive,
+            default=1,
+            metavar="N",
+            help="Run up to N receivers at once in each process. Default: 1.",
+        )
+        parser.add_argument("--pid-file", metavar="F", help="Keep the process id in this file.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run until done or stopped, and exit with the code that says which."""
+        _log_to_stderr(options["verbosity"])
+        queues = self._queues(options["queue_names"])
+        with pid_file(options["pid_file"]):
+            try:
+                code = self._run(queues, options)
+            except SQSError as exc:
+                raise CommandError(str(exc)) from exc
+        if code != exit_codes.OK:
+            sys.exit(code)
+
+    def _queues(self, names: Sequence[str]) -> list[RegisteredQueue]:
+        try:
+            chosen = receivers.select(names)
+        except SQSError as exc:
+            raise CommandError(str(exc)) from exc
+        for registered in chosen if names else []:
+            if registered.receiver is None:
+                raise CommandError(
+                    f"Queue {registered.name!r} has no receiver: it is registered for sending only."
+                )
+        queues = [registered for registered in chosen if registered.receiver is not None]
+        if not queues:
+            raise CommandError(
+                "There is nothing to receive: no receiver is registered. Decorate a function "
+                "with @django_sqs.receiver(...) in an app's receivers.py."
+            )
+        return queues
+
+    def _run(self, queues: list[RegisteredQueue], options: dict[str, Any]) -> int:
+        for registered in queues:
+            name = registered.full_name(options["suffix"])
+            self.stdout.write(f"Receiving from queue {registered.name} ({name})")
+        self.stdout.flush()
+        count = options["processes"]
+        if count == PER_QUEUE:
+            groups = [[registered] for registered in queues]
+        else:
+            groups = [queues] * count
+        limits = _limits(queues, options["message_limit"], 1 if count == PER_QUEUE else count)
+        worker = partial(
+            Worker, suffix=options["suffix"], threads=options["threads"], limits=limits
+        )
+        if len(groups) == 1:
+            return worker(groups[0]).run()
+        # A child must not share its parent's database connections.
+        connections.close_all()
+        children = [
+            _child(process, group, worker, limits) for process, group in enumerate(groups)
+        ]
+        return Supervisor(children, grace_period=conf.grace_period).run()
+
+
+def _limits(
+    queues: list[RegisteredQueue], message_limit: int | None, processes: int
+) -> dict[str, ReceiveLimit]:
+    if message_limit is None:
+        return {}
+    if processes == 1:
+        return {queue.name: LocalLimit(message_limit) for queue in queues}
+    return {queue.name: SharedLimit(message_limit, processes) for queue in queues}
+
+
+def _child(
+    process: int,
+    queues: list[RegisteredQueue],
+    worker: partial[Worker],
+    limits: dict[str, ReceiveLimit],
+) -> Child:
+    shared = [limit for limit in limits.values() if isinstance(limit, SharedLimit)]
+    supervisor = os.getpid()
+
+    def run() -> int:
+        for limit in shared:
+            limit.process = process
+        return worker(queues, supervisor=supervisor).run()
+
+    def on_exit() -> None:
+        for limit in shared:
+            limit.forget(process)
+
+    return Child(", ".join(queue.name for queue in queues), run, on_exit)
+
+
+def _log_to_stderr(verbosity: int) -> None:
+    """Show the log to a person whose project does not configure it."""
+    if logging.getLogger("django_sqs").hasHandlers():
+        return
+    levels = {0: logging.ERROR, 1: logging.WARNING, 2: logging.INFO}
+    logging.basicConfig(format="%(asctime)s %(levelname)s [%(process)d] %(message)s")
+    for name in ("django_sqs", "django_sqs_kombu"):
+        logging.getLogger(name).setLevel(levels.get(verbosity, logging.DEBUG))

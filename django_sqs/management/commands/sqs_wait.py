@@ -1,0 +1,107 @@
+"""manage.py sqs_wait: wait until queues are empty."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from django_sqs import exit_codes
+from django_sqs.conf import conf
+from django_sqs.inventory import Target, targets
+from django_sqs.registry import receivers
+from django_sqs_kombu.exceptions import SQSError
+
+
+class Command(BaseCommand):
+    """Looks at the queues again and again."""
+
+    help = (
+        "Wait until the queues registered with django_sqs, or those named, are empty and all "
+        "messages are processed: none visible, none in flight and none delayed. Exit codes: "
+        "0 empty, 3 not empty within --timeout."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Define the command line."""
+        parser.add_argument("queue_names", nargs="*", metavar="queue_name")
+        parser.add_argument("--suffix", help="Only the queues with this queue name suffix.")
+        parser.add_argument(
+            "--wait-time",
+            "-t",
+            type=float,
+            metavar="SECONDS",
+            help="Time between two looks. Default: SQS_WAIT_TIME, else 60.",
+        )
+        parser.add_argument(
+            "--wait-cycles",
+            "-c",
+            type=int,
+            metavar="N",
+            help="Wait times for which the queues must stay empty; SQS's counts are "
+            "approximate. 0: end at the first look. Default: SQS_WAIT_CYCLES, else 1.",
+        )
+        parser.add_argument(
+            "--timeout", type=float, metavar="SECONDS", help="Give up after this time."
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Wait."""
+        wait_time = _given(options["wait_time"], conf.wait_time, "--wait-time")
+        wait_cycles = _given(options["wait_cycles"], conf.wait_cycles, "--wait-cycles")
+        deadline = None
+        if options["timeout"] is not None:
+            deadline = time.monotonic() + _given(options["timeout"], 0, "--timeout")
+        try:
+            chosen = list(
+                targets(receivers.select(options["queue_names"]), options["suffix"])
+            )
+            self._wait(chosen, wait_time, wait_cycles, deadline, options["verbosity"])
+        except SQSError as exc:
+            raise CommandError(str(exc)) from exc
+
+    def _wait(
+        self,
+        chosen: list[Target],
+        wait_time: float,
+        wait_cycles: float,
+        deadline: float | None,
+        verbosity: int,
+    ) -> None:
+        empty_cycles = -1
+        while True:
+            busy = self._first_busy(chosen)
+            empty_cycles = -1 if busy else empty_cycles + 1
+            if verbosity > 1:
+                self.stdout.write(busy or f"Empty for {empty_cycles} of {wait_cycles} wait times.")
+            if empty_cycles >= wait_cycles:
+                return
+            pause = wait_time
+            if deadline is not None:
+                left = deadline - time.monotonic()
+                if left <= 0:
+                    raise CommandError(
+                        f"Timed out. {busy or 'The queues were not empty for long enough.'}",
+                        returncode=exit_codes.NOT_EMPTY,
+                    )
+                pause = min(pause, left)
+            time.sleep(pause)
+
+    def _first_busy(self, chosen: list[Target]) -> str | None:
+        for target in chosen:
+            counts = target.counts()
+            if counts is not None and counts.total:
+                return (
+                    f"Queue {target.label} has {counts.visible} visible, {counts.in_flight} in "
+                    f"flight and {counts.delayed} delayed messages."
+                )
+        return None
+
+
+def _given(value: float | None, default: float, option: str) -> float:
+    if value is None:
+        return default
+    if value < 0:
+        raise CommandError(f"{option} must be 0 or more, not {value:g}")
+    return value

@@ -1,0 +1,56 @@
+"""The project's Receivers: registered at import, connected as the settings say."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import kombu
+
+from django_sqs_kombu import Receivers
+
+from .conf import conf
+
+
+class DjangoReceivers(Receivers):
+    """A registry whose connection and defaults come from the Django settings."""
+
+    def __init__(self) -> None:
+        # The settings are read when they are needed, not when this module is imported.
+        self._setup()
+
+    @property
+    def prefix(self) -> str:
+        """SQS_QUEUE_PREFIX."""
+        return conf.prefix
+
+    @property
+    def visibility_timeout(self) -> int:
+        """SQS_DEFAULT_VISIBILITY_TIMEOUT, in seconds."""
+        return conf.visibility_timeout
+
+    @property
+    def wire_format(self) -> str:
+        """SQS_WIRE_FORMAT."""
+        return conf.wire_format
+
+    def new_connection(self) -> kombu.Connection:
+        """A new connection as the settings say.
+
+        :raises ImproperlyConfigured: a setting is missing or wrong.
+        """
+        conf.require_valid()
+        key, secret = conf.credentials
+        return kombu.Connection(
+            transport="django_sqs_kombu.transport:Transport",
+            userid=key,
+            password=secret,
+            transport_options=conf.transport_options,
+        )
+
+    def reconnect(self, *, setting: str, **kwargs: Any) -> None:
+        """Forget the connection when a test overrides a setting (setting_changed)."""
+        if setting.startswith(("AWS_", "SQS_")):
+            self.close()
+
+
+receivers = DjangoReceivers()

@@ -1,0 +1,196 @@
+"""Supervisor: forks processes, respawns those that die, and stops them all."""
+
+from __future__ import annotations
+
+import logging
+import os
+import select
+import signal
+import socket
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from types import FrameType
+from typing import Any
+
+from . import exit_codes
+
+logger = logging.getLogger(__name__)
+
+#: A child that lived this long, in seconds, is respawned without a pause.
+HEALTHY = 10.0
+#: The first and the longest pause before a child that died at once is respawned.
+FIRST_PAUSE, LAST_PAUSE = 1.0, 30.0
+#: What a child gets beyond its grace period before it is killed, in seconds.
+MARGIN = 5.0
+STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+@dataclass(slots=True)
+class Child:
+    """A process that is to run.
+
+    :param name: for the log.
+    :param run: what it does; returns its exit code. 0 means that it is done.
+    :param on_exit: called in the supervisor when the process has ended.
+    """
+
+    name: str
+    run: Callable[[], int]
+    on_exit: Callable[[], None] | None = None
+    pid: int | None = None
+    started_at: float = 0.0
+    respawn_at: float | None = 0.0
+    pause: float = FIRST_PAUSE
+
+
+class Supervisor:
+    """Runs children until all are done, or until it is told to stop.
+
+    SIGTERM and SIGINT stop it: the children get SIGTERM, and what lives after their
+    grace period is killed.  A second such signal cuts the receivers off (SIGQUIT).
+
+    :param children: what to run.
+    :param grace_period: seconds that the children may take to stop.
+    """
+
+    def __init__(self, children: Sequence[Child], *, grace_period: float) -> None:
+        self._children = list(children)
+        self._grace_period = grace_period
+        self._signals: list[int] = []
+        self._stopping_since: float | None = None
+        self._exit_code = exit_codes.OK
+
+    def run(self) -> int:
+        """Supervise; return the exit code."""
+        with self._woken_by_signals() as wakeups:
+            while True:
+                self._heed_signals()
+                self._reap()
+                self._kill_late()
+                self._respawn()
+                if not any(c.pid or c.respawn_at is not None for c in self._children):
+                    return self._exit_code
+                self._wait(wakeups)
+
+    @contextmanager
+    def _woken_by_signals(self) -> Iterator[socket.socket]:
+        wakeups, waker = socket.socketpair()
+        with wakeups, waker:
+            wakeups.setblocking(False)
+            waker.setblocking(False)
+            previous = {s: signal.signal(s, self._note) for s in (*STOP_SIGNALS, signal.SIGCHLD)}
+            fd = signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
+            try:
+                yield wakeups
+            finally:
+                signal.set_wakeup_fd(fd)
+                for number, handler in previous.items():
+                    signal.signal(number, handler)
+
+    def _note(self, signum: int, frame: FrameType | None) -> Any:
+        if signum in STOP_SIGNALS:
+            self._signals.append(signum)
+
+    def _wait(self, wakeups: socket.socket) -> None:
+        due = [c.respawn_at for c in self._children if c.respawn_at is not None]
+        timeout = min([max(0.0, at - time.monotonic()) for at in due] or [1.0])
+        if select.select([wakeups], [], [], min(timeout, 1.0))[0]:
+            wakeups.recv(4096)
+
+    def _heed_signals(self) -> None:
+        while self._signals:
+            name = signal.Signals(self._signals.pop(0)).name
+            if self._stopping_since is None:
+                logger.info("Stopping %d processes on %s", len(self._living), name)
+                self._stopping_since = time.monotonic()
+                for child in self._children:
+                    child.respawn_at = None
+                self._send(signal.SIGTERM)
+            else:
+                logger.warning("Cutting running receivers off on a second %s", name)
+                self._send(signal.SIGQUIT)
+
+    def _reap(self) -> None:
+        for child in self._living:
+            pid, status = os.waitpid(child.pid or 0, os.WNOHANG)
+            if pid:
+                self._ended(child, os.waitstatus_to_exitcode(status))
+
+    def _ended(self, child: Child, code: int) -> None:
+        pid, child.pid = child.pid, None
+        if child.on_exit is not None:
+            child.on_exit()
+        if code == exit_codes.OK:
+            logger.info("Process %s (%s) is done", pid, child.name)
+            return
+        how = f"exit code {code}" if code > 0 else signal.Signals(-code).name
+        if self._stopping_since is not None:
+            logger.error("Process %s (%s) ended with %s", pid, child.name, how)
+            self._exit_code = exit_codes.CUT_OFF
+            return
+        now = time.monotonic()
+        if now - child.started_at >= HEALTHY:
+            child.pause = FIRST_PAUSE
+            child.respawn_at = now
+        else:
+            child.respawn_at = now + child.pause
+            child.pause = min(LAST_PAUSE, child.pause * 2)
+        logger.error(
+            "Process %s (%s) ended with %s, another starts in %.0f s",
+            pid,
+            child.name,
+            how,
+            child.respawn_at - now,
+        )
+
+    def _kill_late(self) -> None:
+        if self._stopping_since is None:
+            return
+        if time.monotonic() - self._stopping_since > self._grace_period + MARGIN:
+            self._send(signal.SIGKILL)
+
+    def _respawn(self) -> None:
+        for child in self._children:
+            if child.respawn_at is not None and time.monotonic() >= child.respawn_at:
+                child.respawn_at = None
+                self._fork(child)
+
+    def _fork(self, child: Child) -> None:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # A stop signal that comes before the child can handle it waits until it can.
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        pid = os.fork()
+        if pid == 0:
+            _run_and_exit(child)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        child.pid, child.started_at = pid, time.monotonic()
+        logger.info("Process %d started for %s", pid, child.name)
+
+    def _send(self, number: signal.Signals) -> None:
+        for child in self._living:
+            # It is not reaped yet, so its id cannot be another process's.
+            os.kill(child.pid or 0, number)
+
+    @property
+    def _living(self) -> list[Child]:
+        return [child for child in self._children if child.pid]
+
+
+def _run_and_exit(child: Child) -> None:
+    code = exit_codes.ERROR
+    try:
+        signal.set_wakeup_fd(-1)
+        signal.signal(signal.SIGCHLD, signal.SIG_DFL)
+        code = child.run()
+    except BaseException:
+        logger.exception("Process %d (%s) failed", os.getpid(), child.name)
+    finally:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+        # Not sys.exit(): what the parent is in the midst of must not go on in the child.
+        os._exit(code)

@@ -1,0 +1,7 @@
+"""URLs: include them as ``path("sqs/", include("django_sqs.urls"))``."""
+
+from django.urls import path
+
+from .views import status
+
+urlpatterns = [path("status/", status, name="sqs_status")]

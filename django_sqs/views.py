@@ -1,0 +1,41 @@
+"""Views: the status report in plain text."""
+
+from __future__ import annotations
+
+from django.core.cache import cache
+from django.http import HttpRequest, HttpResponse
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_safe
+
+from django_sqs_kombu.exceptions import SQSError
+
+from .conf import conf
+from .inventory import targets
+from .registry import receivers
+
+
+@require_safe
+@never_cache
+def status(request: HttpRequest) -> HttpResponse:
+    """A line for each queue: its name, a tab, and its approximate number of messages.
+
+    The report is kept in Django's cache for SQS_STATUS_CACHE_TIMEOUT seconds, so that
+    each reload is not a request to SQS.  503 where SQS cannot be asked.
+    """
+    key = f"django_sqs.status.{conf.prefix}"
+    report = cache.get(key)
+    if report is None:
+        try:
+            report = "\n".join(_lines())
+        except SQSError as exc:
+            return HttpResponse(f"{exc}\n", content_type="text/plain", status=503)
+        cache.set(key, report, conf.status_cache_timeout)
+    return HttpResponse(report, content_type="text/plain")
+
+
+def _lines() -> list[str]:
+    lines = []
+    for target in targets(receivers.select()):
+        counts = target.counts()
+        lines.append(f"{target.label}\t{counts.visible if counts else 0}")
+    return lines

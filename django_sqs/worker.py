@@ -1,0 +1,110 @@
+"""Worker: one process that receives, with its signals and its exit code."""
+
+from __future__ import annotations
+
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Mapping, Sequence
+from types import FrameType
+from typing import Any
+
+from django_sqs_kombu import ReceiverConsumer
+from django_sqs_kombu.limits import ReceiveLimit
+from django_sqs_kombu.registered_queue import RegisteredQueue
+
+from . import exit_codes
+from .conf import conf
+from .registry import receivers
+
+logger = logging.getLogger(__name__)
+
+
+class WorkerConsumer(ReceiverConsumer):
+    """A consumer whose process exits when the grace period has passed."""
+
+    def on_grace_expired(self) -> None:
+        """Give back what still runs, and exit without waiting for it."""
+        super().on_grace_expired()
+        self.cut_off()
+
+    def cut_off(self) -> None:
+        """Exit now; what was running becomes visible to others at once."""
+        try:
+            self.release_running()
+        finally:
+            logging.shutdown()
+            sys.stdout.flush()
+            os._exit(exit_codes.CUT_OFF)
+
+
+class Worker:
+    """Receives from queues until it is told to stop.
+
+    :param queues: the registered queues.
+    :param suffix: the queue name suffix to use.
+    :param threads: how many receivers run at once.
+    :param limits: limits on received messages, by queue name.
+    :param supervisor: the process id of the supervisor that forked this process, if any.
+
+    SIGTERM stops it, and so does SIGINT, unless a supervisor sees to that.  SIGQUIT, or
+    a second signal to a worker without a supervisor, cuts running receivers off.
+    """
+
+    def __init__(
+        self,
+        queues: Sequence[RegisteredQueue],
+        *,
+        suffix: str | None = None,
+        threads: int = 1,
+        limits: Mapping[str, ReceiveLimit] | None = None,
+        supervisor: int | None = None,
+    ) -> None:
+        self._supervisor = supervisor
+        self._consumer = WorkerConsumer(
+            receivers,
+            queues,
+            suffix=suffix,
+            threads=threads,
+            limits=limits,
+            grace_period=conf.grace_period,
+            on_iteration=self._stop_if_orphaned,
+        )
+
+    def run(self) -> int:
+        """Receive until stopped; return the exit code."""
+        previous = {
+            number: signal.signal(number, handler)
+            for number, handler in {
+                signal.SIGTERM: self._on_stop,
+                signal.SIGINT: signal.SIG_IGN if self._supervisor else self._on_stop,
+                signal.SIGQUIT: self._on_cut_off,
+            }.items()
+        }
+        # The supervisor forks with these blocked, so that none is lost before this point.
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, previous)
+        try:
+            self._consumer.run()
+        finally:
+            for number, handler in previous.items():
+                signal.signal(number, handler)
+        return exit_codes.OK
+
+    def _on_stop(self, signum: int, frame: FrameType | None) -> Any:
+        if not self._consumer.should_stop:
+            logger.info("Stopping on %s", signal.Signals(signum).name)
+            self._consumer.stop()
+        elif self._supervisor is None:
+            self._on_cut_off(signum, frame)
+
+    def _on_cut_off(self, signum: int, frame: FrameType | None) -> Any:
+        # In a thread: the main one may be inside a request, holding its locks.
+        threading.Thread(target=self._consumer.cut_off, name="sqs-cut-off", daemon=True).start()
+
+    def _stop_if_orphaned(self) -> None:
+        if self._supervisor is not None and os.getppid() != self._supervisor:
+            if not self._consumer.should_stop:
+                logger.error("The supervisor is gone: stopping")
+                self._consumer.stop()

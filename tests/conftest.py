@@ -1,0 +1,98 @@
+"""Fixtures: a real server, names of one's own, and workers as real processes."""
+
+import itertools
+import os
+import time
+import uuid
+
+import boto3
+import pytest
+
+from django_sqs_kombu import Receivers
+
+from .processes import Project
+from .server import Server
+
+_numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def server():
+    server = Server()
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="session")
+def sqs(server):
+    return boto3.client(
+        "sqs",
+        endpoint_url=server.url,
+        region_name="us-east-1",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing-secret",
+    )
+
+
+@pytest.fixture
+def prefix():
+    return f"t{next(_numbers)}-{os.getpid()}-{uuid.uuid4().hex[:6]}"
+
+
+@pytest.fixture
+def transport_options(server):
+    return {"endpoint_url": server.url, "region": "us-east-1", "backoff_base": 1}
+
+
+@pytest.fixture
+def receivers(prefix, transport_options):
+    receivers = Receivers(
+        "sqs-batch://testing:testing-secret@",
+        prefix=prefix,
+        poll_period=1,
+        transport_options=transport_options,
+    )
+    yield receivers
+    receivers.close()
+
+
+@pytest.fixture
+def counts(sqs):
+    """How many messages a queue has: (visible, in flight, delayed)."""
+
+    def counts(name):
+        url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+        attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+        return tuple(
+            int(attributes[key])
+            for key in (
+                "ApproximateNumberOfMessages",
+                "ApproximateNumberOfMessagesNotVisible",
+                "ApproximateNumberOfMessagesDelayed",
+            )
+        )
+
+    return counts
+
+
+@pytest.fixture
+def eventually():
+    """Wait until a condition is true, and return its value."""
+
+    def eventually(condition, timeout=15.0):
+        deadline = time.monotonic() + timeout
+        while not (value := condition()):
+            assert time.monotonic() < deadline, f"not true within {timeout} s"
+            time.sleep(0.05)
+        return value
+
+    return eventually
+
+
+@pytest.fixture
+def project(server, prefix, tmp_path):
+    """The test project with a database of its own and this test's prefix."""
+    project = Project(server.url, prefix, tmp_path)
+    yield project
+    project.end_processes()

@@ -1,0 +1,43 @@
+"""Settings of the test project; the environment says which server and database."""
+
+import os
+
+SECRET_KEY = "test"
+DEBUG = False
+USE_TZ = True
+INSTALLED_APPS = [
+    "django.contrib.contenttypes",
+    "django_sqs",
+    "tests.site.shop",
+]
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": os.environ.get("TEST_DATABASE", ":memory:"),
+        "OPTIONS": {"timeout": 20},
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+ROOT_URLCONF = "tests.site.urls"
+ALLOWED_HOSTS = ["*"]
+
+AWS_ACCESS_KEY_ID = "testing"
+AWS_SECRET_ACCESS_KEY = "testing-secret"
+AWS_REGION = "us-east-1"
+SQS_ENDPOINT_URL = os.environ.get("TEST_SQS_ENDPOINT_URL")
+SQS_QUEUE_PREFIX = os.environ.get("TEST_SQS_PREFIX", "test")
+SQS_POLL_PERIOD = 1
+SQS_GRACE_PERIOD = float(os.environ.get("TEST_GRACE_PERIOD", "10"))
+SQS_DEFAULT_VISIBILITY_TIMEOUT = int(os.environ.get("TEST_VISIBILITY_TIMEOUT", "60"))
+SQS_CREATE_QUEUES = os.environ.get("TEST_CREATE_QUEUES", "yes") == "yes"
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "loggers": {
+        name: {"handlers": ["stderr"], "level": "DEBUG", "propagate": True}
+        for name in ("django_sqs", "django_sqs_kombu")
+    },
+}

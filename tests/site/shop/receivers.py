@@ -1,0 +1,105 @@
+"""Receivers, one for each way in which a message can end."""
+
+import os
+import sys
+import threading
+import time
+
+import django_sqs
+from django_sqs.message import JSONMessage, Message, ModelInstanceMessage, RawMessage
+
+from .models import Run
+
+
+def record(queue, message, body=None):
+    return Run.objects.create(
+        queue=queue,
+        body=body if body is not None else str(message.get_body()),
+        message_id=message.id,
+        pid=os.getpid(),
+        thread=threading.current_thread().name,
+        receive_count=int(message.attributes["ApproximateReceiveCount"]),
+    )
+
+
+@django_sqs.receiver("plain", suffixes=("big", "small"))
+def receive_plain(message):
+    record("plain", message)
+
+
+@django_sqs.receiver("second")
+def receive_second(message):
+    record("second", message)
+
+
+@django_sqs.receiver("raw", message_class=Message, wire_format="raw")
+def receive_raw(message):
+    record("raw", message)
+
+
+@django_sqs.receiver("restart")
+def receive_restart(message):
+    run = record("restart", message)
+    if run.receive_count == 1:
+        raise django_sqs.RestartLater(delay=1)
+
+
+@django_sqs.receiver("failing")
+def receive_failing(message):
+    record("failing", message)
+    raise ValueError("a receiver's own fault")
+
+
+@django_sqs.receiver("exiting")
+def receive_exiting(message):
+    record("exiting", message)
+    sys.exit("a receiver that calls sys.exit")
+
+
+@django_sqs.receiver("slow")
+def receive_slow(message):
+    run = record("slow", message)
+    time.sleep(float(message.get_body()))
+    Run.objects.filter(pk=run.pk).update(finished=True)
+
+
+@django_sqs.receiver("limited", timeout=1)
+def receive_limited(message):
+    run = record("limited", message)
+    for _ in range(100):
+        time.sleep(0.1)
+    Run.objects.filter(pk=run.pk).update(finished=True)
+
+
+@django_sqs.receiver("started", delete_on_start=True, close_database=True)
+def receive_started(message):
+    run = record("started", message)
+    if message.get_body() == "restart" and Run.objects.filter(queue="started").count() == 1:
+        raise django_sqs.RestartLater(delay=0)
+    if message.get_body() == "fail":
+        raise ValueError(run.pk)
+
+
+@django_sqs.receiver("rows", message_class=ModelInstanceMessage)
+def receive_row(message):
+    record("rows", message, message.get_instance().title)
+
+
+@django_sqs.receiver("mappings", message_class=JSONMessage)
+def receive_mapping(message):
+    record("mappings", message, message["key"])
+
+
+@django_sqs.receiver("crashing")
+def receive_crashing(message):
+    record("crashing", message)
+    if message.attributes["ApproximateReceiveCount"] == "1":
+        os._exit(70)
+
+
+@django_sqs.receiver()
+def default_named(message):
+    record("default_named", message)
+
+
+django_sqs.register("outgoing", message_class=RawMessage)
