@@ -21,9 +21,7 @@ CLASH = "django_sqs.E003"
 
 
 @register("django_sqs")
-def check_settings(
-    app_configs: Sequence[AppConfig] | None, **kwargs: Any
-) -> list[CheckMessage]:
+def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Every setting has a value that can work."""
     return [
         Error(problem.text, hint=problem.hint, obj=problem.setting, id=SETTING)
@@ -32,9 +30,7 @@ def check_settings(
 
 
 @register("django_sqs")
-def check_queue_names(
-    app_configs: Sequence[AppConfig] | None, **kwargs: Any
-) -> list[CheckMessage]:
+def check_queue_names(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Every queue has a name that SQS takes, and one of its own."""
     found: list[CheckMessage] = []
     users: dict[str, list[str]] = defaultdict(list)

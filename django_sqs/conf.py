@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -54,11 +55,9 @@ def _wire_format(value: Any) -> str | None:
 
 
 def _prefix(value: Any) -> str | None:
-    if value and not (isinstance(value, str) and value.replace("-", "_").isidentifier()):
-        # A digit may come first, too; isidentifier() is stricter than SQS only there.
-        if not (isinstance(value, str) and f"_{value.replace('-', '_')}".isidentifier()):
-            return "must be made of letters, digits, '-' and '_', as SQS's queue names"
-    return None
+    if not value or (isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_-]+", value)):
+        return None
+    return "must be made of letters, digits, '-' and '_', as SQS's queue names"
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,9 +39,7 @@ class RegisteredQueue(base.RegisteredQueue):
         receivers: Receivers | None = None,
         **options: Any,
     ) -> None:
-        super().__init__(
-            name, receiver, *args, receivers=receivers or project_receivers, **options
-        )
+        super().__init__(name, receiver, *args, receivers=receivers or project_receivers, **options)
 
     @contextmanager
     def around_message(self) -> Iterator[None]:

@@ -104,7 +104,7 @@ class Worker:
         threading.Thread(target=self._consumer.cut_off, name="sqs-cut-off", daemon=True).start()
 
     def _stop_if_orphaned(self) -> None:
-        if self._supervisor is not None and os.getppid() != self._supervisor:
-            if not self._consumer.should_stop:
-                logger.error("The supervisor is gone: stopping")
-                self._consumer.stop()
+        orphaned = self._supervisor is not None and os.getppid() != self._supervisor
+        if orphaned and not self._consumer.should_stop:
+            logger.error("The supervisor is gone: stopping")
+            self._consumer.stop()

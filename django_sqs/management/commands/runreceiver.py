@@ -115,11 +115,9 @@ class Command(BaseCommand):
             self.stdout.write(f"Receiving from queue {registered.name} ({name})")
         self.stdout.flush()
         count = options["processes"]
-        if count == PER_QUEUE:
-            groups = [[registered] for registered in queues]
-        else:
-            groups = [queues] * count
-        limits = _limits(queues, options["message_limit"], 1 if count == PER_QUEUE else count)
+        per_queue = count == PER_QUEUE
+        groups = [[registered] for registered in queues] if per_queue else [queues] * count
+        limits = _limits(queues, options["message_limit"], 1 if per_queue else count)
         worker = partial(
             Worker, suffix=options["suffix"], threads=options["threads"], limits=limits
         )
@@ -127,9 +125,7 @@ class Command(BaseCommand):
             return worker(groups[0]).run()
         # A child must not share its parent's database connections.
         connections.close_all()
-        children = [
-            _child(process, group, worker, limits) for process, group in enumerate(groups)
-        ]
+        children = [_child(process, group, worker, limits) for process, group in enumerate(groups)]
         return Supervisor(children, grace_period=conf.grace_period).run()
 
 

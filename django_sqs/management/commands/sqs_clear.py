@@ -45,9 +45,7 @@ class Command(BaseCommand):
         try:
             chosen = [
                 (target, counts)
-                for target in targets(
-                    receivers.select(options["queue_names"]), options["suffix"]
-                )
+                for target in targets(receivers.select(options["queue_names"]), options["suffix"])
                 if (counts := target.counts()) is not None
             ]
             if not chosen:

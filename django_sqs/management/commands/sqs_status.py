@@ -13,7 +13,6 @@ from django_sqs_kombu.exceptions import SQSError
 from django_sqs_kombu.transport.requests import QueueCounts
 
 
-
 class Command(BaseCommand):
     """Prints the approximate counts of SQS."""
 

@@ -54,9 +54,7 @@ class Command(BaseCommand):
         if options["timeout"] is not None:
             deadline = time.monotonic() + _given(options["timeout"], 0, "--timeout")
         try:
-            chosen = list(
-                targets(receivers.select(options["queue_names"]), options["suffix"])
-            )
+            chosen = list(targets(receivers.select(options["queue_names"]), options["suffix"]))
             self._wait(chosen, wait_time, wait_cycles, deadline, options["verbosity"])
         except SQSError as exc:
             raise CommandError(str(exc)) from exc
