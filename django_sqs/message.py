@@ -108,9 +108,10 @@ class ModelInstanceMessage(RawMessage):
                 f"{type(self).__name__}: {triple!r} names no model of this project ({exc})"
             ) from exc
         try:
-            return model._base_manager.get(pk=pk)
+            instance: Model = model._base_manager.get(pk=pk)
         except model.DoesNotExist as exc:
             raise MessageDecodeError(
                 f"{type(self).__name__}: there is no {app_label}.{model_name} with primary key "
                 f"{pk!r} any more"
             ) from exc
+        return instance

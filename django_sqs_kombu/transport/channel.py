@@ -17,10 +17,11 @@ from kombu.transport.SQS import UndefinedQueueException
 from ..exceptions import QueueDoesNotExist
 from ..limits import ReceiveLimit
 from ..queues import WIRE_FORMAT_ARGUMENT
-from . import envelope, outgoing
 from .abort import make_abortable
 from .backoff import Backoff
 from .delivery import Delivery
+from .envelope import foreign_payload, parse_envelope
+from .outgoing import send_parameters
 from .polling import Poller
 from .qos import QoS as SQSQoS
 from .requests import Requests
@@ -174,7 +175,7 @@ class Channel(SQS.Channel):  # type: ignore[misc]
 
     def _put(self, queue: str, message: dict[str, Any], **kwargs: Any) -> None:
         wire_format = self.connection.declarations.get(queue, {}).get(WIRE_FORMAT_ARGUMENT)
-        params = outgoing.parameters(queue, message, wire_format or "kombu")
+        params = send_parameters(queue, message, wire_format or "kombu")
         self.requests.call("SendMessage", queue, **params)
 
     # Receiving.
@@ -222,7 +223,7 @@ class Channel(SQS.Channel):  # type: ignore[misc]
         if queue in self._noack_queues:
             self.requests.delete(queue, message)
         body = message.get("Body", "")
-        payload = envelope.parse(body) or envelope.foreign(body)
+        payload = parse_envelope(body) or foreign_payload(body)
         properties = payload["properties"]
         properties["delivery_tag"] = message["ReceiptHandle"]
         properties.setdefault("delivery_info", {}).update(

@@ -20,7 +20,7 @@ FOREIGN = "sqs_foreign"
 _STRING_OR_NONE = (str, type(None))
 
 
-def parse(text: str) -> dict[str, Any] | None:
+def parse_envelope(text: str) -> dict[str, Any] | None:
     """The envelope that *text* is, its body decoded, or None for a foreign body."""
     candidate = text.lstrip()
     if candidate.startswith("{"):
@@ -34,7 +34,7 @@ def parse(text: str) -> dict[str, Any] | None:
     return None
 
 
-def foreign(text: str) -> dict[str, Any]:
+def foreign_payload(text: str) -> dict[str, Any]:
     """A payload for Kombu that carries *text*, a body without an envelope."""
     return {
         "body": text,
@@ -45,7 +45,7 @@ def foreign(text: str) -> dict[str, Any]:
     }
 
 
-def write(message: dict[str, Any]) -> str:
+def write_envelope(message: dict[str, Any]) -> str:
     """The envelope of *message*, as any kombu reads it.
 
     ``delivery_tag`` is left out: every receiver replaces it with the receipt handle.

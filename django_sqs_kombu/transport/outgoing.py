@@ -9,7 +9,7 @@ import uuid
 from typing import Any
 
 from ..exceptions import MessageEncodeError, MessageTooLarge
-from . import envelope
+from .envelope import write_envelope
 
 logger = logging.getLogger(__name__)
 
@@ -23,7 +23,7 @@ _FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 _GROUP, _DEDUPLICATION = "MessageGroupId", "MessageDeduplicationId"
 
 
-def parameters(queue: str, message: dict[str, Any], wire_format: str) -> dict[str, Any]:
+def send_parameters(queue: str, message: dict[str, Any], wire_format: str) -> dict[str, Any]:
     """What SendMessage needs for *message*, apart from the queue's URL.
 
     The properties that Kombu's own SQS transport knows mean the same here:
@@ -50,7 +50,7 @@ def parameters(queue: str, message: dict[str, Any], wire_format: str) -> dict[st
     elif delay is not None:
         params["DelaySeconds"] = delay
     params["MessageBody"] = (
-        _raw_body(queue, message) if wire_format == "raw" else envelope.write(message)
+        _raw_body(queue, message) if wire_format == "raw" else write_envelope(message)
     )
     _check_size(queue, params)
     return params

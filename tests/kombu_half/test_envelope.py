@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_sqs_kombu.transport import envelope
+from django_sqs_kombu.transport.envelope import foreign_payload, parse_envelope, write_envelope
 
 ENVELOPE = {
     "body": "text",
@@ -27,7 +27,7 @@ def with_changes(**changes):
 
 @pytest.mark.parametrize("wrap", [str, lambda text: base64.b64encode(text.encode()).decode()])
 def test_an_envelope_is_read_plain_and_in_base64(wrap):
-    payload = envelope.parse(wrap(json.dumps(ENVELOPE)))
+    payload = parse_envelope(wrap(json.dumps(ENVELOPE)))
 
     assert payload["body"] == "text"
     assert payload["content-type"] == "text/plain"
@@ -36,7 +36,7 @@ def test_an_envelope_is_read_plain_and_in_base64(wrap):
 def test_a_base64_body_is_decoded():
     body = with_changes(body="/wA=", properties={"body_encoding": "base64"})
 
-    assert envelope.parse(body)["body"] == b"\xff\x00"
+    assert parse_envelope(body)["body"] == b"\xff\x00"
 
 
 @pytest.mark.parametrize(
@@ -72,31 +72,31 @@ def test_a_base64_body_is_decoded():
     ],
 )
 def test_everything_else_is_foreign(body):
-    assert envelope.parse(body) is None
-    assert envelope.foreign(body)["body"] == body
+    assert parse_envelope(body) is None
+    assert foreign_payload(body)["body"] == body
 
 
 def test_a_sender_cannot_mark_an_envelope_as_foreign():
     body = with_changes(properties={"sqs_foreign": True})
 
-    assert "sqs_foreign" not in envelope.parse(body)["properties"]
+    assert "sqs_foreign" not in parse_envelope(body)["properties"]
 
 
 @given(st.text())
 def test_no_text_breaks_the_parser(text):
-    assert envelope.parse(text) is None or isinstance(json.loads(text), dict)
+    assert parse_envelope(text) is None or isinstance(json.loads(text), dict)
 
 
 @given(json_values)
 def test_no_json_breaks_the_parser(value):
-    envelope.parse(json.dumps(value))
-    envelope.parse(base64.b64encode(json.dumps(value).encode()).decode())
+    parse_envelope(json.dumps(value))
+    parse_envelope(base64.b64encode(json.dumps(value).encode()).decode())
 
 
 @given(st.text(), st.dictionaries(st.text(), json_values))
 def test_what_is_written_is_read(body, headers):
-    written = envelope.write({**ENVELOPE, "body": body, "headers": headers})
+    written = write_envelope({**ENVELOPE, "body": body, "headers": headers})
 
-    payload = envelope.parse(written)
+    payload = parse_envelope(written)
     assert payload["body"] == body
     assert payload["headers"] == headers

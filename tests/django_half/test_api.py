@@ -1,0 +1,197 @@
+"""The original's API, name for name, in a Django project."""
+
+import inspect
+import uuid
+
+import kombu
+import pytest
+from django.db import connections
+
+import django_sqs
+from django_sqs import registered_queue
+from django_sqs.message import BigMessage, JSONMessage, Message, ModelInstanceMessage, RawMessage
+from django_sqs_kombu import MessageDecodeError, MessageEncodeError
+from tests.site.shop.models import Order, Run
+from tests.site.shop.receivers import default_named, receive_plain, receive_row
+
+pytestmark = pytest.mark.django_db
+
+
+def test_names_of_the_original():
+    for name in (
+        "receiver",
+        "register",
+        "send",
+        "queues",
+        "RestartLater",
+        "TimedOut",
+        "UnknownSuffixWarning",
+    ):
+        assert hasattr(django_sqs, name)
+    for name in ("RegisteredQueue", "ReceiverProxy", "RestartLater", "TimedOut"):
+        assert hasattr(registered_queue, name)
+    queue = registered_queue.RegisteredQueue
+    assert queue.ReceiverProxy is registered_queue.ReceiverProxy
+    for name in (
+        "full_name",
+        "get_queue",
+        "get_receiver_proxy",
+        "send",
+        "receive",
+        "receive_single",
+        "receive_loop",
+    ):
+        assert callable(getattr(queue, name))
+
+
+def test_signatures_take_what_the_original_took():
+    send = inspect.signature(django_sqs.send).parameters
+    assert list(send)[:3] == ["queue_name", "message", "suffix"]
+    queue = registered_queue.RegisteredQueue(
+        "standalone", print, 30, JSONMessage, 5, True, True, ("a",)
+    )
+    assert queue.visibility_timeout == 30
+    assert queue.message_class is JSONMessage
+    assert queue.timeout == 5
+    assert queue.delete_on_start
+    assert queue.close_database
+    assert queue.suffixes == ("a",)
+
+
+def test_receivers_were_discovered_and_registered():
+    queue = django_sqs.queues["plain"]
+
+    assert isinstance(queue, registered_queue.RegisteredQueue)
+    assert isinstance(receive_plain, registered_queue.RegisteredQueue.ReceiverProxy)
+    assert receive_plain.registered_queue is queue
+    assert inspect.isfunction(receive_plain.direct)
+
+
+def test_prefix_comes_from_the_settings(prefix):
+    assert django_sqs.queues["plain"].full_name() == f"{prefix}__plain"
+    assert django_sqs.queues["plain"].full_name("big") == f"{prefix}__plain__big"
+    assert default_named.registered_queue.full_name() == (
+        f"{prefix}__tests__site__shop__receivers__default_named"
+    )
+
+
+def test_visibility_timeout_comes_from_the_settings(site):
+    site.SQS_DEFAULT_VISIBILITY_TIMEOUT = 77
+
+    queue = django_sqs.queues["plain"].get_queue()
+
+    assert isinstance(queue, kombu.Queue)
+    assert queue.queue_arguments["VisibilityTimeout"] == "77"
+
+
+def test_send_and_receive_single():
+    receive_plain(body="by proxy")
+    receive_plain(Message(body="by message"), suffix="big")
+    django_sqs.send("plain", body="by send")
+
+    plain = django_sqs.queues["plain"]
+    bodies = {plain.receive_single()[0].get_body() for _ in range(2)}
+    assert bodies == {"by proxy", "by send"}
+    assert plain.receive_single("big")[0].get_body() == "by message"
+    assert Run.objects.count() == 3
+
+
+def test_receive_loop(prefix):
+    receive_plain(body="a")
+    receive_plain(body="b")
+
+    django_sqs.queues["plain"].receive_loop(message_limit=2)
+
+    assert sorted(Run.objects.values_list("body", flat=True)) == ["a", "b"]
+
+
+def test_model_instance_travels_as_its_key():
+    order = Order.objects.create(title="first")
+
+    receive_row(instance=order)
+    Order.objects.update(title="changed since")
+    message, _ = receive_row.registered_queue.receive_single()
+
+    assert message.get_instance() == order
+    assert message.get_instance().title == "changed since"
+
+
+def test_model_instance_bytes_are_those_of_the_original():
+    order = Order(pk=99, title="x")
+
+    assert ModelInstanceMessage(instance=order).get_body_encoded() == (
+        "WyJzaG9wIiwgIm9yZGVyIiwgOTld"
+    )
+    assert ModelInstanceMessage(instance=order).dump() == (
+        '["shop", "order", 99]',
+        "application/json",
+    )
+
+
+def test_model_instance_is_read_from_the_original_bytes():
+    Order.objects.create(pk=99, title="there")
+
+    instance = ModelInstanceMessage().decode("WyJzaG9wIiwgIm9yZGVyIiwgOTld")
+
+    assert instance.title == "there"
+
+
+def test_a_key_that_json_does_not_know_is_text():
+    key = uuid.UUID(int=5)
+
+    _, text = ModelInstanceMessage(instance=Order(pk=key)).dump()[0].split("order")
+
+    assert str(key) in text
+
+
+@pytest.mark.parametrize(
+    ("body", "says"),
+    [
+        ("WyJzaG9wIiwgIm9yZGVyIiwgOTld", "no shop.order with primary key 99 any more"),
+        ("WyJzaG9wIiwgIm5vdGhpbmciLCAxXQ==", "names no model"),
+        ("eyJhIjogMX0=", "names no model"),
+        ("NQ==", "names no model"),
+        ("no base64", "no base64 of JSON"),
+    ],
+)
+def test_instances_that_cannot_be_read(body, says):
+    with pytest.raises(MessageDecodeError, match=says):
+        ModelInstanceMessage().decode(body)
+
+
+@pytest.mark.parametrize(
+    ("instance", "says"),
+    [(None, "instance="), ("text", "carries a model instance"), (Order(), "no primary key")],
+)
+def test_instances_that_cannot_be_sent(instance, says):
+    with pytest.raises(MessageEncodeError, match=says):
+        django_sqs.send("rows", instance=instance)
+
+
+def test_big_message_uses_the_settings_credentials(site):
+    client = BigMessage()._client()
+
+    assert client.meta.region_name == "us-east-1"
+    assert client._request_signer._credentials.access_key == "testing"
+
+
+def test_send_only_queue(counts):
+    django_sqs.send("outgoing", RawMessage(body="x"))
+
+    assert counts(django_sqs.queues["outgoing"].full_name()) == (1, 0, 0)
+
+
+@pytest.mark.parametrize(("close_database", "closed"), [(True, 1), (False, 0)])
+@pytest.mark.django_db(transaction=True)
+def test_close_database_closes_a_connection_that_is_good(monkeypatch, close_database, closed):
+    queue = registered_queue.RegisteredQueue("orders", print, close_database=close_database)
+    connection = connections["default"]
+    Run.objects.count()
+    monkeypatch.setattr(connection, "close_at", None)
+    closes = []
+    monkeypatch.setattr(connection, "close", lambda: closes.append(True))
+
+    with queue.around_message():
+        pass
+
+    assert len(closes) == closed

@@ -1,0 +1,151 @@
+"""Settings and their system checks."""
+
+import warnings
+
+import pytest
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
+
+import django_sqs
+from django_sqs.conf import SETTINGS, conf
+
+
+def problems():
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        return run_checks(tags=["django_sqs"])
+
+
+def test_the_test_project_has_no_problems():
+    assert problems() == []
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("AWS_ACCESS_KEY_ID", 5, "must be a string"),
+        ("AWS_REGION", 5, "must be a string"),
+        ("SQS_QUEUE_PREFIX", "two words", "letters, digits"),
+        ("SQS_QUEUE_PREFIX", "dotted.prefix", "letters, digits"),
+        ("SQS_DEFAULT_VISIBILITY_TIMEOUT", 50_000, "0 to 43,200"),
+        ("SQS_DEFAULT_VISIBILITY_TIMEOUT", "60", "a whole number"),
+        ("SQS_POLL_PERIOD", 21, "0 to 20"),
+        ("SQS_POLL_PERIOD", True, "a whole number"),
+        ("SQS_WAIT_TIME", -1, "a number from 0"),
+        ("SQS_WAIT_CYCLES", 1.5, "a whole number"),
+        ("SQS_ENDPOINT_URL", "localhost:4566", "must be a URL"),
+        ("SQS_ENDPOINT_URL", 5, "must be a URL"),
+        ("SQS_CREATE_QUEUES", "no", "True or False"),
+        ("SQS_WIRE_FORMAT", "xml", "kombu, raw"),
+        ("SQS_RESTART_BACKOFF", -1, "a number from 0"),
+        ("SQS_RESTART_BACKOFF_MAX", None, "a number from 0"),
+        ("SQS_GRACE_PERIOD", "long", "a number from 0"),
+        ("SQS_STATUS_CACHE_TIMEOUT", "long", "a number from 0"),
+        ("SQS_TRANSPORT_OPTIONS", [], "must be a dict"),
+    ],
+)
+def test_a_wrong_value_is_a_check_error_that_names_the_setting(site, name, value, says):
+    setattr(site, name, value)
+
+    errors = [error for error in problems() if error.obj == name]
+
+    assert len(errors) == 1
+    assert errors[0].id == "django_sqs.E001"
+    assert name in errors[0].msg
+    assert says in errors[0].msg
+    assert errors[0].hint
+
+
+def test_every_setting_is_covered_by_a_rule_and_a_meaning():
+    for name, setting in SETTINGS.items():
+        assert setting.meaning
+        assert setting.rule(setting.default) is None, name
+
+
+@pytest.mark.parametrize(
+    ("missing", "given"),
+    [
+        ("AWS_SECRET_ACCESS_KEY", "AWS_ACCESS_KEY_ID"),
+        ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"),
+    ],
+)
+def test_half_of_the_credentials_is_an_error(site, missing, given):
+    setattr(site, missing, None)
+
+    [error] = problems()
+
+    assert error.obj == missing
+    assert given in error.msg
+    assert "testing" not in error.msg + error.hint
+
+
+def test_no_credentials_leave_the_choice_to_boto3(site):
+    site.AWS_ACCESS_KEY_ID = site.AWS_SECRET_ACCESS_KEY = None
+
+    assert problems() == []
+    assert conf.credentials == (None, None)
+
+
+def test_the_prefix_is_required_when_debug_is_true(site):
+    site.DEBUG = True
+    site.SQS_QUEUE_PREFIX = ""
+
+    [error] = problems()
+    assert error.obj == "SQS_QUEUE_PREFIX"
+    assert "required when DEBUG is true" in error.msg
+    with pytest.raises(ImproperlyConfigured, match="SQS_QUEUE_PREFIX"):
+        django_sqs.send("plain", body="x")
+
+    site.DEBUG = False
+    assert problems() == []
+
+
+def test_queue_names_too_long_with_the_prefix_are_found(site):
+    site.SQS_QUEUE_PREFIX = "p" * 75
+
+    errors = problems()
+
+    assert {error.id for error in errors} == {"django_sqs.E002"}
+    assert "plain" in {error.obj for error in errors}
+    assert any(error.obj == "plain__big" for error in errors)
+
+
+def test_two_queues_of_one_name_in_sqs_are_found(monkeypatch):
+    queues = dict(django_sqs.queues)
+    monkeypatch.setattr(django_sqs.receivers, "queues", queues)
+    django_sqs.receivers.register("plain__big")
+
+    [error] = problems()
+
+    assert error.id == "django_sqs.E003"
+    assert "plain__big" in error.msg
+
+
+def test_transport_options_come_from_the_settings(site, server):
+    site.SQS_TRANSPORT_OPTIONS = {"client-config": {"read_timeout": 30}}
+
+    assert conf.transport_options == {
+        "wait_time_seconds": 1,
+        "create_queues": True,
+        "backoff_base": 10,
+        "backoff_max": 900,
+        "region": "us-east-1",
+        "endpoint_url": server.url,
+        "client-config": {"read_timeout": 30},
+    }
+
+
+def test_check_command_shows_setting_and_mend(project):
+    process = project.run("check", TEST_SQS_PREFIX="a b")
+
+    assert process.wait() == 1
+    assert "django_sqs.E001" in process.output
+    assert "SQS_QUEUE_PREFIX must be made of letters, digits" in process.output
+    assert "HINT" in process.output
+
+
+def test_check_command_passes(project):
+    process = project.run("check")
+
+    assert process.wait() == 0
+    assert "no issues" in process.output

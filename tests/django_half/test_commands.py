@@ -1,0 +1,230 @@
+"""sqs_status, sqs_clear and sqs_wait."""
+
+import io
+import json
+import os
+import pty
+import threading
+import time
+
+import pytest
+from django.core.management import CommandError, call_command
+
+import django_sqs
+
+
+def run(command, *arguments, **options):
+    out = io.StringIO()
+    call_command(command, *arguments, stdout=out, **options)
+    return out.getvalue()
+
+
+def send(queue, count, **kwargs):
+    for number in range(count):
+        django_sqs.send(queue, body=str(number), **kwargs)
+
+
+def full_name(queue):
+    return django_sqs.queues[queue].full_name()
+
+
+def receive(sqs, queue):
+    url = sqs.get_queue_url(QueueName=full_name(queue))["QueueUrl"]
+    return sqs.receive_message(QueueUrl=url)["Messages"]
+
+
+def test_status_shows_queues_suffixes_and_counts(sqs):
+    send("plain", 3)
+    send("plain", 1, delay=60)
+    send("plain", 2, suffix="big")
+    receive(sqs, "plain")
+
+    output = run("sqs_status", "plain")
+
+    assert "Active SQS queues" in output
+    rows = [line.split() for line in output.splitlines() if line.startswith("plain")]
+    assert rows[0] == ["plain", "2", "1", "1"]
+    assert rows[1] == ["plain__big", "2", "0", "0"]
+    assert rows[2][:4] == ["plain__small", "-", "-", "-"]
+    assert "does not exist yet" in output
+
+
+def test_status_as_json(prefix):
+    send("plain", 3)
+
+    rows = json.loads(run("sqs_status", "--format=json"))
+
+    assert {row["queue"] for row in rows} == set(django_sqs.queues)
+    assert rows[0] == {
+        "queue": "plain",
+        "suffix": None,
+        "name": f"{prefix}__plain",
+        "exists": True,
+        "visible": 3,
+        "in_flight": 0,
+        "delayed": 0,
+    }
+
+
+def test_status_creates_no_queue(server):
+    run("sqs_status", "second")
+
+    assert server.count("CreateQueue", full_name("second")) == 0
+
+
+@pytest.mark.parametrize("command", ["sqs_status", "sqs_clear", "sqs_wait"])
+def test_errors_are_one_clear_line(server, command):
+    send("plain", 1)
+    with pytest.raises(CommandError, match="No queue 'nowhere' is registered"):
+        run(command, "nowhere")
+    server.faults["GetQueueAttributes", full_name("plain")] = (403, "AccessDenied")
+
+    with pytest.raises(CommandError, match="allow sqs:GetQueueAttributes on queue"):
+        run(command, "plain")
+
+    del server.faults["GetQueueAttributes", full_name("plain")]
+
+
+def test_clear_deletes_and_counts_with_suffixes(counts):
+    send("plain", 12)
+    send("plain", 2, suffix="big")
+    send("second", 1)
+
+    output = run("sqs_clear", "plain", "--no-input")
+
+    assert "Queue plain: 12 deleted." in output
+    assert "Queue plain__big: 2 deleted." in output
+    assert counts(full_name("plain")) == (0, 0, 0)
+    assert counts(full_name("second")) == (1, 0, 0)
+
+
+def test_clear_tells_about_what_it_did_not_reach(sqs):
+    send("plain", 2)
+    send("plain", 1, delay=60)
+    receive(sqs, "plain")
+
+    output = run("sqs_clear", "plain", "--no-input")
+
+    assert "1 deleted" in output
+    assert "1 in flight were not reached" in output
+    assert "1 delayed were not reached" in output
+
+
+def test_clear_one_suffix(counts):
+    send("plain", 1)
+    send("plain", 1, suffix="big")
+
+    run("sqs_clear", "plain", "--suffix=big", "--no-input")
+
+    assert counts(full_name("plain")) == (1, 0, 0)
+
+
+def test_purge(server, counts, sqs):
+    send("plain", 3)
+    receive(sqs, "plain")
+
+    output = run("sqs_clear", "plain", "--purge", "--no-input")
+
+    assert "purged of about 3" in output
+    assert server.count("PurgeQueue", full_name("plain")) == 1
+    assert counts(full_name("plain")) == (0, 0, 0)
+
+
+@pytest.mark.parametrize(("answer", "left"), [("yes", 0), ("no", 1), ("", 1)])
+def test_clear_asks_first(monkeypatch, counts, answer, left):
+    send("plain", 1)
+    questions = []
+    monkeypatch.setattr("builtins.input", lambda text: questions.append(text) or answer)
+
+    if left:
+        with pytest.raises(CommandError, match="Nothing was deleted"):
+            run("sqs_clear", "plain")
+    else:
+        run("sqs_clear", "plain")
+
+    assert full_name("plain") in questions[0]
+    assert counts(full_name("plain")) == (left, 0, 0)
+
+
+def test_clear_without_anyone_to_ask(project, counts):
+    send("plain", 1)
+
+    process = project.run("sqs_clear", "plain")
+
+    assert process.wait() == 1
+    assert "--no-input" in process.output
+    assert counts(full_name("plain")) == (1, 0, 0)
+
+
+def test_clear_of_queues_that_do_not_exist():
+    assert "nothing to clear" in run("sqs_clear", "second", "--no-input")
+
+
+def test_clear_shows_a_progress_bar_on_a_terminal(monkeypatch):
+    send("plain", 12)
+    parent, child = pty.openpty()
+    with os.fdopen(child, "w") as terminal:
+        call_command("sqs_clear", "plain", "--no-input", stdout=terminal)
+        terminal.flush()
+        shown = os.read(parent, 10_000).decode()
+    os.close(parent)
+
+    assert "plain [#########################     ] 10/12" in shown
+    assert "plain [##############################] 12/12" in shown
+
+
+def test_wait_ends_at_once_with_no_cycles():
+    started = time.monotonic()
+
+    run("sqs_wait", "plain", "--wait-time=30", "--wait-cycles=0")
+
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("kind", ["visible", "in flight", "delayed"])
+def test_wait_counts_every_kind_of_message(sqs, kind):
+    send("plain", 1, delay=60 if kind == "delayed" else None)
+    if kind == "in flight":
+        receive(sqs, "plain")
+
+    with pytest.raises(CommandError, match=f"1 {kind}") as caught:
+        run("sqs_wait", "plain", "--wait-time=0.1", "--timeout=0.3")
+
+    assert caught.value.returncode == 3
+
+
+def test_wait_ends_when_the_queues_have_stayed_empty(site, sqs):
+    send("plain", 1, suffix="big")
+    site.SQS_WAIT_TIME = 0.3
+    site.SQS_WAIT_CYCLES = 2
+    url = sqs.get_queue_url(QueueName=django_sqs.queues["plain"].full_name("big"))["QueueUrl"]
+    emptied = []
+
+    def empty():
+        sqs.purge_queue(QueueUrl=url)
+        emptied.append(time.monotonic())
+
+    timer = threading.Timer(0.5, empty)
+    timer.start()
+    output = run("sqs_wait", "plain", "--timeout=20", "--verbosity=2")
+    ended = time.monotonic()
+    timer.join()
+
+    assert ended - emptied[0] >= 0.5
+    assert "plain__big has 1 visible" in output
+    assert "Empty for 2 of 2 wait times." in output
+
+
+def test_wait_exit_code(project):
+    send("plain", 1)
+
+    process = project.run("sqs_wait", "plain", "-t", "0.1", "--timeout", "0.2")
+
+    assert process.wait() == 3
+    assert "Timed out" in process.output
+
+
+@pytest.mark.parametrize("option", ["--wait-time=-1", "--wait-cycles=-1", "--timeout=-1"])
+def test_wait_refuses_negative_numbers(option):
+    with pytest.raises(CommandError, match="0 or more"):
+        run("sqs_wait", "plain", option)

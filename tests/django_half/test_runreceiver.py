@@ -1,0 +1,305 @@
+"""manage.py runreceiver as real processes with real signals."""
+
+import os
+import re
+import signal
+import time
+
+import pytest
+
+import django_sqs
+
+pytestmark = pytest.mark.usefixtures("site")
+
+
+def send(queue, *bodies):
+    for body in bodies:
+        django_sqs.send(queue, body=body)
+
+
+def name(queue):
+    return django_sqs.queues[queue].full_name()
+
+
+def children(process):
+    """The process ids of the supervisor's children, by what they run."""
+    found = {}
+    for pid, child in re.findall(r"Process (\d+) started for (.+)", process.output):
+        found.setdefault(child.strip(), []).append(int(pid))
+    return found
+
+
+def alive(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def test_one_queue_runs_in_this_process(project, counts):
+    send("plain", "a", "b")
+
+    process = project.run("runreceiver", "plain", "--message-limit=2")
+
+    assert process.wait() == 0
+    assert sorted(project.bodies("plain")) == ["a", "b"]
+    assert {run["pid"] for run in project.runs("plain")} == {process.pid}
+    assert {run["thread"] for run in project.runs("plain")} == {"MainThread"}
+    assert "Receiving from queue plain" in process.output
+    assert counts(name("plain")) == (0, 0, 0)
+
+
+def test_several_queues_get_a_process_each(project):
+    send("plain", "a", "b")
+    send("second", "c", "d")
+
+    process = project.run("runreceiver", "plain", "second", "--message-limit=2")
+
+    assert process.wait() == 0
+    pids = {queue: {run["pid"] for run in project.runs(queue)} for queue in ("plain", "second")}
+    assert len(pids["plain"]) == len(pids["second"]) == 1
+    assert len(pids["plain"] | pids["second"] | {process.pid}) == 3
+
+
+def test_message_limit_is_exact_with_threads_and_processes(project, counts):
+    send("plain", *map(str, range(25)))
+    send("second", *map(str, range(25)))
+
+    process = project.run(
+        "runreceiver",
+        "plain",
+        "second",
+        "--processes=2",
+        "--threads=3",
+        "--message-limit=20",
+    )
+
+    assert process.wait() == 0
+    for queue in ("plain", "second"):
+        assert len(project.runs(queue)) == 20
+        assert counts(name(queue)) == (5, 0, 0)
+    pids = {run["pid"] for queue in ("plain", "second") for run in project.runs(queue)}
+    assert len(pids) == 2
+    assert process.pid not in pids
+
+
+def test_every_outcome_in_one_worker(project, counts):
+    send("restart", "r")
+    send("failing", "f")
+    send("exiting", "e")
+    send("limited", "l")
+    send("started", "restart", "fail")
+
+    queues = ("restart", "failing", "exiting", "limited", "started")
+    process = project.start("runreceiver", *queues, "--processes=1")
+    deadline = time.monotonic() + 25
+    done = {"restart": 2, "failing": 1, "exiting": 1, "limited": 1, "started": 3}
+    while {queue: len(project.runs(queue)) for queue in queues} != done:
+        assert time.monotonic() < deadline, process.output
+        time.sleep(0.1)
+    time.sleep(1.5)
+    process.signal(signal.SIGTERM)
+
+    assert process.wait() == 0
+    assert {queue: len(project.runs(queue)) for queue in queues} == done
+    assert "ValueError: a receiver's own fault" in process.output
+    assert "SystemExit: a receiver that calls sys.exit" in process.output
+    assert "timed out after 1 s" in process.output
+    assert [run["receive_count"] for run in project.runs("restart")] == [1, 2]
+    assert {counts(name(queue)) for queue in queues} == {(0, 0, 0)}
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("options", [[], ["--processes=2"], ["--threads=2"]])
+def test_signals_end_everything_cleanly(project, counts, eventually, number, options):
+    send("slow", "2")
+    process = project.start("runreceiver", "slow", *options)
+    eventually(lambda: project.runs("slow"))
+
+    process.signal(number)
+
+    assert process.wait(10) == 0
+    assert [run["finished"] for run in project.runs("slow")] == [1]
+    assert counts(name("slow")) == (0, 0, 0)
+    assert not [pid for pids in children(process).values() for pid in pids if alive(pid)]
+    assert "Traceback" not in process.output
+
+
+def test_messages_not_started_are_free_within_a_second_of_a_stop(project, counts, eventually):
+    send("slow", "4", "4", "4")
+    process = project.start("runreceiver", "slow", "plain", "--processes=1")
+    eventually(lambda: project.runs("slow"))
+
+    process.signal(signal.SIGTERM)
+
+    eventually(lambda: counts(name("slow")) == (2, 1, 0), timeout=1)
+    assert process.wait(10) == 0
+    assert counts(name("slow")) == (2, 0, 0)
+
+
+def test_receivers_that_outlast_the_grace_period_are_cut_off(project, counts, eventually):
+    send("slow", "60")
+    process = project.start("runreceiver", "slow", TEST_GRACE_PERIOD="1")
+    eventually(lambda: project.runs("slow"))
+
+    process.signal(signal.SIGTERM)
+
+    assert process.wait(10) == 4
+    assert "still runs 1 s after the stop" in process.output
+    assert counts(name("slow")) == (1, 0, 0)
+
+
+def test_a_second_signal_cuts_receivers_off_at_once(project, counts, eventually):
+    send("slow", "60")
+    process = project.start("runreceiver", "slow", "plain")
+    eventually(lambda: project.runs("slow"))
+    process.signal(signal.SIGINT)
+    eventually(lambda: "Stopping 2 processes on SIGINT" in process.output)
+
+    process.signal(signal.SIGINT)
+
+    assert process.wait(5) == 4
+    assert counts(name("slow")) == (1, 0, 0)
+
+
+def test_a_dead_child_is_respawned(project, eventually):
+    process = project.start("runreceiver", "plain", "second")
+    eventually(lambda: len(children(process)) == 2)
+    [first] = children(process)["plain"]
+
+    os.kill(first, signal.SIGKILL)
+
+    eventually(lambda: len(children(process)["plain"]) == 2)
+    send("plain", "after")
+    eventually(lambda: project.bodies("plain") == ["after"])
+    assert "(plain) ended with SIGKILL" in process.output
+    process.signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+
+
+def test_a_message_of_a_killed_process_is_received_again(project, eventually, counts):
+    send("crashing", "x")
+    process = project.start("runreceiver", "crashing", "second", TEST_VISIBILITY_TIMEOUT="2")
+
+    eventually(lambda: len(project.runs("crashing")) == 2)
+
+    assert [run["receive_count"] for run in project.runs("crashing")] == [1, 2]
+    assert "ended with exit code 70" in process.output
+    eventually(lambda: counts(name("crashing")) == (0, 0, 0))
+
+
+def test_message_limit_survives_a_killed_process(project, eventually):
+    process = project.start(
+        "runreceiver", "plain", "--processes=2", "--message-limit=3", "--verbosity=2"
+    )
+    eventually(lambda: len(children(process).get("plain", [])) == 2)
+    time.sleep(1.5)
+    for pid in children(process)["plain"]:
+        os.kill(pid, signal.SIGKILL)
+    # moto would hand messages to the polls of the dead until those end.
+    time.sleep(5)
+
+    send("plain", "a", "b", "c", "d")
+
+    assert process.wait(30) == 0
+    assert len(project.runs("plain")) == 3
+
+
+def test_children_end_when_their_supervisor_is_killed(project, eventually):
+    process = project.start("runreceiver", "plain", "second")
+    eventually(lambda: len(children(process)) == 2)
+    pids = [pid for pids in children(process).values() for pid in pids]
+
+    process.signal(signal.SIGKILL)
+
+    eventually(lambda: not any(alive(pid) for pid in pids))
+
+
+def test_suffix(project):
+    django_sqs.send("plain", body="big one", suffix="big")
+    send("plain", "small one")
+
+    process = project.run("runreceiver", "plain", "--suffix=big", "--message-limit=1")
+
+    assert process.wait() == 0
+    assert project.bodies("plain") == ["big one"]
+
+
+def test_pid_file(project, eventually, tmp_path):
+    file = tmp_path / "worker.pid"
+    process = project.start("runreceiver", "plain", f"--pid-file={file}")
+    eventually(file.exists)
+    eventually(lambda: file.read_text() == f"{process.pid}\n")
+
+    second = project.run("runreceiver", "plain", f"--pid-file={file}")
+    assert second.wait() == 1
+    assert f"belongs to process {process.pid}" in second.output
+
+    process.signal(signal.SIGTERM)
+    assert process.wait(10) == 0
+    assert not file.exists()
+
+
+def test_stale_pid_file_is_replaced(project, tmp_path):
+    file = tmp_path / "worker.pid"
+    file.write_text("99999999\n")
+    send("plain", "x")
+
+    process = project.run("runreceiver", "plain", "--message-limit=1", f"--pid-file={file}")
+
+    assert process.wait() == 0
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "says"),
+    [
+        (["nowhere"], 1, "No queue 'nowhere' is registered"),
+        (["outgoing"], 1, "'outgoing' has no receiver"),
+        (["plain", "--suffix=a b"], 1, "Illegal SQS queue name"),
+        (["plain", "--threads=0"], 2, "must be 1 or more"),
+        (["plain", "--processes=some"], 2, "number of processes, or 'per-queue'"),
+        (["plain", "--message-limit=-1"], 2, "must be 1 or more"),
+        (["plain", "--pid-file=/nowhere/x.pid"], 1, "Cannot write --pid-file"),
+    ],
+)
+def test_bad_arguments_end_in_one_clear_line(project, arguments, code, says):
+    process = project.run("runreceiver", *arguments)
+
+    assert process.wait() == code
+    assert says in process.output
+    assert "Traceback" not in process.output
+
+
+def test_a_missing_queue_is_reported_and_the_worker_goes_on(project, eventually, sqs):
+    process = project.start("runreceiver", "plain", TEST_CREATE_QUEUES="no")
+    eventually(lambda: "does not exist in SQS" in process.output)
+
+    sqs.create_queue(QueueName=name("plain"))
+    send("plain", "x")
+
+    eventually(lambda: project.bodies("plain") == ["x"], timeout=20)
+    assert "Traceback" not in process.output
+
+
+def test_a_server_that_is_down_is_reported_and_the_worker_goes_on(project, eventually):
+    process = project.start("runreceiver", "plain", TEST_SQS_ENDPOINT_URL="http://127.0.0.1:9")
+
+    eventually(lambda: "Cannot reach SQS at http://127.0.0.1:9" in process.output, timeout=30)
+    process.signal(signal.SIGTERM)
+
+    assert process.wait(10) == 0
+    assert "Traceback" not in process.output
+
+
+def test_a_message_for_a_deleted_row_is_settled_and_the_worker_goes_on(project, sqs, counts):
+    url = sqs.create_queue(QueueName=name("rows"))["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="WyJzaG9wIiwgIm9yZGVyIiwgOTldIA==")
+    sqs.send_message(QueueUrl=url, MessageBody="no message of ours")
+
+    process = project.run("runreceiver", "rows", "--message-limit=2")
+
+    assert process.wait() == 0
+    assert "there is no shop.order with primary key 99 any more" in process.output
+    assert "no base64 of JSON" in process.output
+    assert counts(name("rows")) == (0, 0, 0)
