@@ -1,0 +1,39 @@
+"""Settings of the demo project: a local SQS server, and SQLite."""
+
+import os
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+
+SECRET_KEY = "demo"
+DEBUG = True
+USE_TZ = True
+INSTALLED_APPS = ["django_sqs", "shop"]
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": os.environ.get("DEMO_DATABASE", HERE / "demo.sqlite3"),
+    }
+}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+ROOT_URLCONF = "urls"
+ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
+
+# The local server takes any credentials; leave both out on AWS, where boto3 finds a role.
+AWS_ACCESS_KEY_ID = "demo"
+AWS_SECRET_ACCESS_KEY = "demo"
+AWS_REGION = "us-east-1"
+SQS_ENDPOINT_URL = os.environ.get("DEMO_SQS_ENDPOINT_URL", "http://127.0.0.1:4566")
+SQS_QUEUE_PREFIX = "demo"
+SQS_POLL_PERIOD = 2
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(levelname)-5s [%(process)d] %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "loggers": {
+        "django_sqs": {"handlers": ["stderr"], "level": "INFO"},
+        "django_sqs_kombu": {"handlers": ["stderr"], "level": "INFO"},
+    },
+}

@@ -1,0 +1,199 @@
+"""The examples, run as their users run them."""
+
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+import pytest
+
+from .processes import ROOT
+
+BLOCK = "    "
+
+
+def run(command, timeout=300, **kwargs):
+    return subprocess.run(
+        [str(part) for part in command],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=timeout,
+        **kwargs,
+    )
+
+
+@pytest.fixture(scope="session")
+def python_without_django(tmp_path_factory):
+    """A virtual environment with the Django-free half, installed as the README says."""
+    folder = tmp_path_factory.mktemp("without-django")
+    venv.create(folder, with_pip=True)
+    python = folder / "bin" / "python"
+    for arguments in (["--no-deps", ROOT], ["kombu", "boto3", "pycurl"]):
+        installed = run([python, "-m", "pip", "install", "-q", *arguments])
+        assert installed.returncode == 0, installed.stdout
+    return python
+
+
+def test_standalone_consumer_runs_without_django(python_without_django, server, tmp_path):
+    script = ROOT / "examples" / "standalone.py"
+    address = server.url.removeprefix("http://")
+    env = {**os.environ, "SQS_URL": f"sqs-batch://testing:testing@{address}"}
+
+    done = run([python_without_django, script], env=env, cwd=tmp_path, timeout=60)
+
+    assert done.returncode == 0, done.stdout
+    assert sorted(line for line in done.stdout.splitlines() if line.startswith("received")) == [
+        "received order 1",
+        "received order 2",
+        "received order 3",
+    ]
+    assert "is to be restarted later" in done.stdout
+    assert len(script.read_text().splitlines()) <= 30
+    django = run([python_without_django, "-c", "import django"], cwd=tmp_path)
+    assert "ModuleNotFoundError" in django.stdout
+
+
+def test_demo_ends_by_itself_and_shows_every_outcome():
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    env.pop("DJANGO_SETTINGS_MODULE", None)
+    demo = ROOT / "examples" / "demo" / "demo.py"
+
+    done = run([sys.executable, demo], timeout=60, env=env)
+
+    assert done.returncode == 0, done.stdout
+    for text in (
+        "greetings received 'Hello, żółw!'",
+        "a mapping: tea costs 3",
+        "that any language can send: '<note>plain</note>'",
+        "the row 1 of the database: two pounds of tea",
+        "RestartLater(delay=2)",
+        "the payment again, and now the bank is open",
+        "Traceback (most recent call last)",
+        "ValueError: this receiver always fails",
+        "Active SQS queues",
+        "The receivers have stopped.",
+    ):
+        assert text in done.stdout
+
+
+def test_makefile_passes_keep_to_the_demo(tmp_path):
+    shown = run(["make", "--dry-run", "demo", "KEEP=1"], cwd=ROOT)
+
+    assert "examples/demo/demo.py --keep" in shown.stdout
+
+
+def readme_blocks(language):
+    """The README's code blocks of *language*, in their order."""
+    blocks, lines = [], iter((ROOT / "README.rst").read_text().splitlines())
+    for line in lines:
+        if line == f".. code-block:: {language}":
+            block = []
+            for inner in lines:
+                if inner and not inner.startswith(BLOCK):
+                    break
+                block.append(inner.removeprefix(BLOCK))
+            blocks.append("\n".join(block).strip() + "\n")
+    return blocks
+
+
+def test_readme_opens_with_the_two_commands():
+    assert [block.strip() for block in readme_blocks("shell")[:2]] == ["make demo", "make test"]
+
+
+@pytest.fixture
+def new_site(server, prefix, tmp_path):
+    """A new django-admin project to which the README was applied."""
+    settings, receivers, _, _ = readme_blocks("python")[:4]
+    made = run([sys.executable, "-m", "django", "startproject", "mysite", tmp_path])
+    assert made.returncode == 0, made.stdout
+    app = run([sys.executable, "manage.py", "startapp", "hello"], cwd=tmp_path)
+    assert app.returncode == 0, app.stdout
+    with (tmp_path / "mysite" / "settings.py").open("a") as file:
+        file.write(settings)
+        file.write('INSTALLED_APPS += ["hello"]\n')
+        file.write(f'SQS_ENDPOINT_URL = "{server.url}"\n')
+        # The README's prefix, made unique for this test.
+        file.write(f'SQS_QUEUE_PREFIX += "-{prefix}"\n')
+    (tmp_path / "hello" / "receivers.py").write_text(receivers)
+    return tmp_path
+
+
+def test_readme_in_a_new_site(new_site, prefix, server, eventually):
+    send = readme_blocks("python")[2]
+    env = {
+        **os.environ,
+        "PYTHONPATH": str(ROOT),
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing",
+    }
+    env.pop("DJANGO_SETTINGS_MODULE", None)
+    manage = [sys.executable, "manage.py"]
+    checked = run([*manage, "check"], cwd=new_site, env=env)
+    assert checked.returncode == 0, checked.stdout
+    with (new_site / "out").open("w") as out:
+        worker = subprocess.Popen(
+            [*manage, "runreceiver"], cwd=new_site, env=env, stdout=out, stderr=out
+        )
+    try:
+        sent = run([*manage, "shell", "-c", send], cwd=new_site, env=env)
+        assert sent.returncode == 0, sent.stdout
+        log = Path(new_site / "out")
+        eventually(lambda: "received: Lorem ipsum dolor sit amet" in log.read_text(), timeout=30)
+        for command in (
+            ["sqs_status"],
+            ["sqs_status", "--format=json"],
+            ["sqs_wait", "--wait-time=0.1", "--timeout=10", "greetings"],
+            ["sqs_clear", "--no-input"],
+        ):
+            done = run([*manage, *command], cwd=new_site, env=env)
+            assert done.returncode == 0, done.stdout
+    finally:
+        worker.terminate()
+        assert worker.wait(20) == 0
+
+
+def test_readme_without_django(python_without_django, server, tmp_path):
+    script = readme_blocks("python")[3]
+    address = server.url.removeprefix("http://")
+    script = script.replace('"sqs-batch://"', f'"sqs-batch://a:b@{address}"')
+    script = script.replace("threads=2)", "threads=2, message_limit=1)")
+    file = tmp_path / "script.py"
+    file.write_text(script.replace('prefix="example"', f'prefix="{tmp_path.name}"'))
+
+    done = run([python_without_django, file], timeout=60)
+
+    assert done.returncode == 0, done.stdout
+    assert "received order 1" in done.stdout
+
+
+def test_readme_names_every_option_of_the_commands():
+    from django.core.management import load_command_class
+
+    readme = (ROOT / "README.rst").read_text()
+    own = {
+        option
+        for name in ("runreceiver", "sqs_status", "sqs_clear", "sqs_wait")
+        for action in load_command_class("django_sqs", name)
+        .create_parser("manage.py", name)
+        ._actions
+        for option in action.option_strings
+        if option.startswith("--")
+    }
+    django = {
+        option
+        for action in load_command_class("django.core", "check").create_parser("m", "c")._actions
+        for option in action.option_strings
+    }
+    missing = {o for o in own - django - {"--noinput", "--skip-checks"} if o not in readme}
+
+    assert not missing
+
+
+def test_readme_has_every_setting():
+    from django_sqs.conf import SETTINGS
+
+    readme = (ROOT / "README.rst").read_text()
+
+    assert not [name for name in SETTINGS if f"``{name}``" not in readme]
