@@ -3,6 +3,8 @@
 A Python that is not on PATH is skipped with a message.
 """
 
+import functools
+
 import nox
 
 nox.options.default_venv_backend = "venv"
@@ -17,19 +19,15 @@ MATRIX = [
 ]
 
 
-for python, django, kombu in MATRIX:
+def run_suite(session: nox.Session, django: str, kombu: str) -> None:
+    """Install the package with these versions and run its tests."""
+    session.install("--editable", ".[dev]", f"Django~={django}", f"kombu~={kombu}")
+    session.run("python", "-m", "pytest", "-n", "4", *session.posargs)
 
-    @nox.session(python=python, name=f"tests-py{python}-django{django}-kombu{kombu}")
-    def tests(session: nox.Session, django: str = django, kombu: str = kombu) -> None:
-        """Run the suite."""
-        session.install(
-            "--editable",
-            ".[local]",
-            f"Django~={django}",
-            f"kombu~={kombu}",
-            "hypothesis",
-            "pytest",
-            "pytest-django",
-            "pytest-xdist",
-        )
-        session.run("python", "-m", "pytest", "-n", "4", *session.posargs)
+
+for _python, _django, _kombu in MATRIX:
+    nox.session(
+        functools.partial(run_suite, django=_django, kombu=_kombu),
+        python=_python,
+        name=f"tests-django{_django}-kombu{_kombu}",
+    )

@@ -4,7 +4,6 @@ import io
 import json
 import os
 import pty
-import threading
 import time
 
 import pytest
@@ -200,19 +199,19 @@ def test_wait_ends_when_the_queues_have_stayed_empty(site, sqs):
     url = sqs.get_queue_url(QueueName=django_sqs.queues["plain"].full_name("big"))["QueueUrl"]
     emptied = []
 
-    def empty():
-        sqs.purge_queue(QueueUrl=url)
-        emptied.append(time.monotonic())
+    class PurgeOnceSeen(io.StringIO):
+        def write(self, text):
+            if "plain__big has 1 visible" in text:
+                sqs.purge_queue(QueueUrl=url)
+                emptied.append(time.monotonic())
+            return super().write(text)
 
-    timer = threading.Timer(0.5, empty)
-    timer.start()
-    output = run("sqs_wait", "plain", "--timeout=20", "--verbosity=2")
-    ended = time.monotonic()
-    timer.join()
+    out = PurgeOnceSeen()
+    call_command("sqs_wait", "plain", "--timeout=20", "--verbosity=2", stdout=out)
 
-    assert ended - emptied[0] >= 0.5
-    assert "plain__big has 1 visible" in output
-    assert "Empty for 2 of 2 wait times." in output
+    assert len(emptied) == 1
+    assert time.monotonic() - emptied[0] >= 0.6
+    assert "Empty for 2 of 2 wait times." in out.getvalue()
 
 
 def test_wait_exit_code(project):
