@@ -26,8 +26,9 @@ build: $(VENV)/.dev
 	$(BIN)/python -m build
 	$(BIN)/python -m twine check --strict dist/*
 
+# Where pyenv is, its python3.X commands answer only for the versions named here.
 matrix: $(VENV)/.dev
-	$(BIN)/nox
+	PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | paste -sd: -)" $(BIN)/nox
 
 clean:
 	rm -rf $(VENV) .nox build dist *.egg-info
