@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 # Tests wait for processes and polls more than they compute.
-JOBS ?= 4
+JOBS ?= 6
 
 .PHONY: demo test lint types build matrix clean
 

@@ -22,7 +22,7 @@ MATRIX = [
 def run_suite(session: nox.Session, django: str, kombu: str) -> None:
     """Install the package with these versions and run its tests."""
     session.install("--editable", ".[dev]", f"Django~={django}", f"kombu~={kombu}")
-    session.run("python", "-m", "pytest", "-n", "4", *session.posargs)
+    session.run("python", "-m", "pytest", "-n", "6", *session.posargs)
 
 
 for _python, _django, _kombu in MATRIX:

@@ -17,6 +17,7 @@ __all__ = [
     "receivers",
     "register",
     "send",
+    "send_many",
 ]
 
 #: The registered queues by name.
@@ -24,3 +25,4 @@ queues = receivers.queues
 register = receivers.register
 receiver = receivers.receiver
 send = receivers.send
+send_many = receivers.send_many

@@ -59,6 +59,11 @@ class ModelInstanceMessage(RawMessage):
     def __init__(self, queue: kombu.Queue | None = None, instance: Model | None = None) -> None:
         super().__init__(queue, instance)
 
+    @classmethod
+    def from_value(cls, value: Any) -> ModelInstanceMessage:
+        """A message to send that carries the instance *value*."""
+        return cls(instance=value)
+
     def get_instance(self) -> Model:
         """The model instance."""
         instance: Model = self.get_body()

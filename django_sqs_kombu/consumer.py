@@ -35,6 +35,8 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
     :param queues: the queues to receive from; default all that have a receiver.
     :param suffix: the queue name suffix to use with each.
     :param threads: how many receivers run at once.  One: in the calling thread.
+    :param prefetch: how many messages of a queue are held at most, running or waiting;
+        default 10 and 4 for each thread.  Fewer are held where receivers take long.
     :param message_limit: end after this many messages of each queue were received.
     :param limits: limits by queue name that are shared with other processes.
     :param grace_period: seconds that running receivers may take after :meth:`stop`.
@@ -50,6 +52,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         *,
         suffix: str | None = None,
         threads: int = 1,
+        prefetch: int | None = None,
         message_limit: int | None = None,
         limits: Mapping[str, ReceiveLimit] | None = None,
         grace_period: float = 30.0,
@@ -60,6 +63,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         self.queues = list(queues)
         self.suffix = suffix
         self.threads = threads
+        self.prefetch = 10 + 4 * threads if prefetch is None else prefetch
         self.grace_period = grace_period
         self.limits = dict(limits or {})
         self._on_iteration = on_iteration
@@ -144,7 +148,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
                 Consumer(
                     [queue],
                     on_message=partial(self.on_message, registered),
-                    prefetch_count=self.threads,
+                    prefetch_count=self.prefetch,
                     auto_declare=False,
                     accept=ACCEPT,
                 )
@@ -185,7 +189,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         error = MessageDecodeError(f"The envelope cannot be decoded: {exc!r}")
         try:
             if registered.delete_on_start:
-                message.ack()
+                message.delete_now()
             settle(registered, message, None, error)
         except SQSError as failed:
             logger.error("%s", failed)
@@ -211,7 +215,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
                 return
             with registered.around_message():
                 if registered.delete_on_start:
-                    delivery.ack()
+                    delivery.delete_now()
                 message, raised = self._run(registered, delivery)
                 settle(registered, delivery, message, raised)
             if isinstance(raised, KeyboardInterrupt):

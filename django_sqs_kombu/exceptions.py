@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 
 class RestartLater(Exception):
@@ -146,6 +149,12 @@ class RequestFailed(SQSError):
         self.queue = queue
         self.code = code
 
+    def copy(self) -> RequestFailed:
+        """The same failure, to be raised in another thread."""
+        copied = type(self)(str(self), operation=self.operation, queue=self.queue, code=self.code)
+        copied.__cause__ = self.__cause__
+        return copied
+
 
 class QueueDoesNotExist(RequestFailed):
     """The queue does not exist, and creating queues is switched off."""
@@ -161,3 +170,45 @@ class CredentialsMissing(RequestFailed):
 
 class EndpointUnreachable(RequestFailed):
     """No answer from SQS: a wrong endpoint, no network, or a server that is down."""
+
+
+@dataclass(frozen=True, slots=True)
+class SendFailure:
+    """A message of send_many that was not accepted.
+
+    :param number: its place among the items, from 0.
+    :param item: the item as it was given.
+    :param error: why.
+    """
+
+    number: int
+    item: Any
+    error: SQSError
+
+
+class SendManyFailed(SQSError):
+    """Some messages of send_many were not accepted; all others were, once.
+
+    :ivar sent: how many were accepted.
+    :ivar failures: the others, a :class:`SendFailure` each.
+    :ivar untried_from: where a whole request failed, the number of the first item that
+        was not tried any more; else None.
+    """
+
+    def __init__(
+        self,
+        queue: str,
+        sent: int,
+        failures: Sequence[SendFailure],
+        untried_from: int | None,
+    ) -> None:
+        first = failures[0]
+        rest = "" if untried_from is None else f" Nothing from item {untried_from} on was tried."
+        super().__init__(
+            f"{len(failures)} messages for queue {queue!r} were not accepted, {sent} were. "
+            f"The first of them is item {first.number}: {first.error}{rest}"
+        )
+        self.queue = queue
+        self.sent = sent
+        self.failures = list(failures)
+        self.untried_from = untried_from

@@ -145,6 +145,11 @@ class RawMessage:
         return delivery.text if delivery.content_type == JSON else json.dumps(payload)
 
     @classmethod
+    def from_value(cls, value: Any) -> RawMessage:
+        """A message to send that carries *value*."""
+        return cls(body=value)
+
+    @classmethod
     def from_delivery(cls, delivery: Delivery, queue: kombu.Queue | None = None) -> RawMessage:
         """Build the message that *delivery* brought.
 

@@ -175,21 +175,62 @@ class RegisteredQueue:
                 f"Queue {self.name!r}: give a message or the arguments for one "
                 f"({', '.join(kwargs)}), not both"
             )
-        if self.wire_format == "raw":
-            body, content_type = message.get_body_encoded(), PLAIN
-        else:
-            body, content_type = message.dump()
-        properties = {
-            "delay_seconds": delay,
-            "MessageGroupId": group_id,
-            "MessageDeduplicationId": deduplication_id,
-        }
+        body, content_type = self._outgoing(message)
         self.receivers.publish(
             self.get_queue(suffix),
             body,
             content_type,
-            **{key: value for key, value in properties.items() if value is not None},
+            **_properties(delay, group_id, deduplication_id),
         )
+
+    def send_many(
+        self,
+        items: Iterable[Any],
+        suffix: str | None = None,
+        *,
+        delay: float | None = None,
+        group_id: str | Callable[[Any], str] | None = None,
+        parallel: int = 4,
+        progress: Callable[[int], None] | None = None,
+    ) -> int:
+        """Send many messages, 10 in a request and a few requests at once.
+
+        :param items: any iterable; it is read as it is sent, so it may be endless in
+            practice.  Each item is a message, or the value for one.
+        :param suffix: the queue name suffix to use.
+        :param delay: seconds until they can be received, 0 to 900.
+        :param group_id: the message group of a FIFO queue, or a function that returns an
+            item's.  A FIFO queue's messages are sent in order.
+        :param parallel: how many requests may be under way at once.
+        :param progress: called with the number of messages accepted so far.
+        :returns: how many were sent.
+        :raises SendManyFailed: some were not accepted; it lists them, and why.
+        """
+        queue = self.get_queue(suffix)
+        channel = self.receivers.channel()
+        channel.declare_lazily(queue)
+
+        def encode(item: Any) -> dict[str, Any]:
+            group = group_id(item) if callable(group_id) else group_id
+            message = (
+                item
+                if isinstance(item, self.message_class)
+                else self.message_class.from_value(item)
+            )
+            entry: dict[str, Any] = channel.entry(
+                queue.name, *self._outgoing(message), _properties(delay, group, None)
+            )
+            return entry
+
+        sent: int = channel.send_many(
+            queue.name, items, encode, parallel=parallel, progress=progress
+        )
+        return sent
+
+    def _outgoing(self, message: RawMessage) -> tuple[str, str]:
+        if self.wire_format == "raw":
+            return message.get_body_encoded(), PLAIN
+        return message.dump()
 
     def resend(self, delivery: Delivery, delay: float | None) -> None:
         """Send a message anew that was deleted on receipt and is to be restarted.
@@ -244,7 +285,7 @@ class RegisteredQueue:
             with self.around_message():
                 message = self.message_class.from_delivery(delivery, queue)
                 if self.delete_on_start:
-                    delivery.ack()
+                    delivery.delete_now()
                 result = self.receive(message)
                 message.delete()
             return message, result
@@ -282,3 +323,14 @@ class RegisteredQueue:
             )
         for suffix in (None, *self.suffixes):
             validate_name(join_name("", self.name, suffix))
+
+
+def _properties(
+    delay: float | None, group_id: str | None, deduplication_id: str | None
+) -> dict[str, Any]:
+    properties = {
+        "delay_seconds": delay,
+        "MessageGroupId": group_id,
+        "MessageDeduplicationId": deduplication_id,
+    }
+    return {key: value for key, value in properties.items() if value is not None}

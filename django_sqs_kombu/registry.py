@@ -142,6 +142,12 @@ class Receivers:
         """Send a message to a registered queue; see :meth:`RegisteredQueue.send`."""
         self.get(queue_name).send(message, suffix, **kwargs)
 
+    def send_many(
+        self, queue_name: str, items: Iterable[Any], suffix: str | None = None, **options: Any
+    ) -> int:
+        """Send many messages to a registered queue; see :meth:`RegisteredQueue.send_many`."""
+        return self.get(queue_name).send_many(items, suffix, **options)
+
     def new_connection(self) -> kombu.Connection:
         """A new connection to SQS, with this registry's options."""
         if isinstance(self._origin, kombu.Connection):

@@ -34,6 +34,9 @@ class Server:
         self.requests = Counter()
         #: (operation, queue name) -> (HTTP status, error code), answered until removed.
         self.faults = {}
+        #: (operation, queue name) -> [(entry's place, error code, sender's fault)], each list
+        #: used for one batch request.
+        self.failed_entries = {}
 
     def start(self):
         self._thread.start()
@@ -56,6 +59,8 @@ class Server:
         asked = json.loads(body)
         queue = asked.get("QueueName") or asked.get("QueueUrl", "").rsplit("/", 1)[-1]
         self.requests[operation, queue] += 1
+        if failing := self.failed_entries.get((operation, queue)):
+            return self._fail_entries(environ, start_response, asked, failing.pop(0))
         fault = self.faults.get((operation, queue))
         if fault is None:
             return self._app(environ, start_response)
@@ -66,3 +71,26 @@ class Server:
             [("Content-Type", "application/x-amz-json-1.0"), ("Content-Length", str(len(answer)))],
         )
         return [answer.encode()]
+
+    def _fail_entries(self, environ, start_response, asked, failing):
+        """Let some entries of a batch fail, and the real server do the others."""
+        places = {place: (code, fault) for place, code, fault in failing}
+        entries = asked["Entries"]
+        asked["Entries"] = [e for place, e in enumerate(entries) if place not in places]
+        answer = {"Successful": []}
+        if asked["Entries"]:
+            body = json.dumps(asked).encode()
+            environ["wsgi.input"] = io.BytesIO(body)
+            environ["CONTENT_LENGTH"] = str(len(body))
+            answer = json.loads(b"".join(self._app(environ, lambda *args: None)))
+        answer["Failed"] = [
+            {"Id": entries[place]["Id"], "Code": code, "Message": f"{code}!", "SenderFault": fault}
+            for place, (code, fault) in places.items()
+        ]
+        text = json.dumps(answer).encode()
+        headers = [
+            ("Content-Type", "application/x-amz-json-1.0"),
+            ("Content-Length", str(len(text))),
+        ]
+        start_response("200 OK", headers)
+        return [text]

@@ -46,12 +46,11 @@ class Transport(SQS.Transport):  # type: ignore[misc]
             raise TimeoutError from None
         if announced is None:
             return
-        poller, received = announced
+        poller, lease = announced
         if poller.queue not in self._callbacks:
-            poller.channel.requests.release(poller.queue, [received.message])
+            poller.channel.requests.release(poller.queue, [lease.message])
             return
-        payload = poller.channel.payload(poller.queue, received.message, received.expires_at)
-        self._deliver(payload, poller.queue)
+        self._deliver(poller.channel.payload(lease), poller.queue)
 
     def wake(self) -> None:
         """Make a waiting :meth:`drain_events` return; safe in a signal handler."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue as stdlib_queue
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -19,8 +19,11 @@ from ..limits import ReceiveLimit
 from ..queues import WIRE_FORMAT_ARGUMENT
 from .abort import make_abortable
 from .backoff import Backoff
+from .batching import SendBatcher, SettlementBatcher
+from .bulk import BulkSend, Progress
 from .delivery import Delivery
 from .envelope import foreign_payload, parse_envelope
+from .leases import Lease, LeaseKeeper
 from .outgoing import send_parameters
 from .polling import Poller
 from .qos import QoS as SQSQoS
@@ -39,6 +42,9 @@ class Channel(SQS.Channel):  # type: ignore[misc]
         the whole URL of another server than AWS's, such as ``http://127.0.0.1:4566``.
     ``create_queues``
         whether a queue that does not exist is created on first use (default True).
+    ``ack_linger``
+        seconds that deletes and visibility changes wait for others to share a request
+        with (default 0.1).
     ``backoff_base``, ``backoff_max``
         seconds of the first and the longest delay of a requeue without a delay
         (default 10 and 900).
@@ -52,10 +58,16 @@ class Channel(SQS.Channel):  # type: ignore[misc]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         self.requests = Requests(self)
+        self.sends = SendBatcher(self.requests)
+        self.leases = LeaseKeeper(self.requests, self._give_back_stale)
+        self._lease_seconds: dict[str, int] = {}
         self._pollers: dict[str, Poller] = {}
         #: Limits on what is received, by queue name.
         self.receive_limits: dict[str, ReceiveLimit] = {}
         super().__init__(*args, **kwargs)
+        self.settlements = SettlementBatcher(
+            self.requests, self.transport_options.get("ack_linger", 0.1)
+        )
 
     # What the transport's options say.
 
@@ -136,6 +148,17 @@ class Channel(SQS.Channel):  # type: ignore[misc]
         timeout = self.declared_attributes(queue).get("VisibilityTimeout")
         return None if timeout is None else int(timeout)
 
+    def lease_seconds(self, queue: str) -> int | None:
+        """The visibility timeout of messages received from *queue*, where it is known."""
+        return self.declared_visibility_timeout(queue) or self._lease_seconds.get(queue)
+
+    def learn_lease_seconds(self, queue: str) -> int:
+        """The same, asked of SQS once where no declaration says it."""
+        known = self.lease_seconds(queue)
+        if known is None:
+            known = self._lease_seconds[queue] = self.requests.visibility_timeout(queue)
+        return known
+
     def _new_queue(self, queue: str, **kwargs: Any) -> str:
         if arguments := kwargs.get("arguments"):
             self.connection.declarations[queue] = dict(arguments)
@@ -174,9 +197,41 @@ class Channel(SQS.Channel):  # type: ignore[misc]
         return body, None
 
     def _put(self, queue: str, message: dict[str, Any], **kwargs: Any) -> None:
-        wire_format = self.connection.declarations.get(queue, {}).get(WIRE_FORMAT_ARGUMENT)
-        params = send_parameters(queue, message, wire_format or "kombu")
-        self.requests.call("SendMessage", queue, **params)
+        self.sends.send(queue, send_parameters(queue, message, self._wire_format(queue)))
+
+    def _wire_format(self, queue: str) -> str:
+        declared = self.connection.declarations.get(queue, {})
+        return str(declared.get(WIRE_FORMAT_ARGUMENT, "kombu"))
+
+    def entry(
+        self, queue: str, body: str, content_type: str, properties: dict[str, Any]
+    ) -> dict[str, Any]:
+        """What SendMessage needs for *body*, apart from the queue's URL."""
+        message = self.prepare_message(
+            body,
+            content_type=content_type,
+            content_encoding="utf-8",
+            properties=dict(properties),
+        )
+        self._inplace_augment_message(message, "", queue)
+        return send_parameters(queue, message, self._wire_format(queue))
+
+    def send_many(
+        self,
+        queue: str,
+        items: Iterable[Any],
+        encode: Callable[[Any], dict[str, Any]],
+        *,
+        parallel: int = 4,
+        progress: Progress | None = None,
+    ) -> int:
+        """Send many messages to *queue*; see :meth:`RegisteredQueue.send_many`.
+
+        :param encode: makes of an item what :meth:`entry` returns.
+        """
+        # A FIFO queue keeps the order of the requests only if they follow one another.
+        at_once = 1 if queue.endswith(".fifo") else parallel
+        return BulkSend(self.requests, queue, at_once, progress).run(items, encode)
 
     # Receiving.
 
@@ -210,17 +265,25 @@ class Channel(SQS.Channel):  # type: ignore[misc]
         """Whether received messages wait for their consumer."""
         return any(poller.has_waiting for poller in list(self._pollers.values()))
 
+    def _give_back_stale(self, queue: str) -> None:
+        poller = self._pollers.get(queue)
+        if poller is not None:
+            poller.give_back_stale()
+
     def close(self) -> None:
-        """Stop polling, give back every message that is held, and close."""
+        """Stop polling, settle what is collected, give back what is held, and close."""
         if not self.closed:
             self.stop_polling()
+            self.leases.close()
+            self.settlements.close()
         super().close()
 
-    def payload(
-        self, queue: str, message: Mapping[str, Any], expires_at: float | None
-    ) -> dict[str, Any]:
-        """What Kombu's consumers get for *message*, received from *queue*."""
+    def payload(self, lease: Lease) -> dict[str, Any]:
+        """What Kombu's consumers get for the message of *lease*."""
+        queue, message = lease.queue, lease.message
+        lease.waiting = False
         if queue in self._noack_queues:
+            self.leases.drop(message["ReceiptHandle"])
             self.requests.delete(queue, message)
         body = message.get("Body", "")
         payload = parse_envelope(body) or foreign_payload(body)
@@ -232,16 +295,17 @@ class Channel(SQS.Channel):  # type: ignore[misc]
             queue=queue,
             sqs_message=message,
             sqs_queue=self.requests.existing_url(queue),
-            expires_at=expires_at,
+            lease=lease,
         )
         return payload
 
     def _message_to_python(
         self, message: Mapping[str, Any], queue_name: str, q_url: str
     ) -> dict[str, Any]:
-        timeout = self.declared_visibility_timeout(queue_name)
-        expires_at = None if timeout is None else time.monotonic() + timeout
-        return self.payload(queue_name, message, expires_at)
+        seconds = self.learn_lease_seconds(queue_name)
+        lease = Lease(queue_name, message, seconds, time.monotonic())
+        self.leases.keep([lease])
+        return self.payload(lease)
 
     def _get(self, queue: str, timeout: float | None = None) -> dict[str, Any]:
         messages = self.requests.receive(
@@ -254,13 +318,20 @@ class Channel(SQS.Channel):  # type: ignore[misc]
     # Settling: any thread may call these.
 
     def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
-        """Delete the message."""
+        """Delete the message, together with others within ``ack_linger`` seconds."""
         delivery = self._held(delivery_tag)
         try:
             if delivery is not None:
-                self.requests.delete(delivery.queue, delivery.sqs_message)
+                self._delete(delivery)
         finally:
             self.qos.ack(delivery_tag)
+
+    def delete_now(self, delivery: Delivery) -> None:
+        """Delete a held message; return when SQS has done it."""
+        try:
+            self.requests.delete(delivery.queue, delivery.sqs_message)
+        finally:
+            self.qos.ack(delivery.delivery_tag)
 
     def basic_reject(self, delivery_tag: str, requeue: bool = False) -> None:
         """Delete the message, or leave it to the redrive policy of its queue."""
@@ -273,7 +344,7 @@ class Channel(SQS.Channel):  # type: ignore[misc]
         try:
             left = self.qos.has_backoff_policy(delivery_tag)
             if not left and not self.requests.has_redrive_policy(delivery.queue):
-                self.requests.delete(delivery.queue, delivery.sqs_message)
+                self._delete(delivery)
         finally:
             self.qos.reject(delivery_tag)
 
@@ -284,7 +355,10 @@ class Channel(SQS.Channel):  # type: ignore[misc]
             return
         seconds = self.backoff.delay(delivery.receive_count) if delay is None else int(delay)
         try:
-            self.requests.change_visibility(delivery.queue, delivery.sqs_message, seconds)
+            if delivery.is_fifo:
+                self.requests.change_visibility(delivery.queue, delivery.sqs_message, seconds)
+            else:
+                self.settlements.change_visibility(delivery.queue, delivery.sqs_message, seconds)
         finally:
             self.qos.ack(delivery_tag)
 
@@ -299,6 +373,11 @@ class Channel(SQS.Channel):  # type: ignore[misc]
 
     def _restore(self, message: Delivery, *args: Any, **kwargs: Any) -> None:
         self.release([message])
+
+    def _delete(self, delivery: Delivery) -> None:
+        # The next message of a FIFO queue's group may run only when this one is gone.
+        settle = self.requests if delivery.is_fifo else self.settlements
+        settle.delete(delivery.queue, delivery.sqs_message)
 
     def _held(self, delivery_tag: str) -> Delivery | None:
         try:

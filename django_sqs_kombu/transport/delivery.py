@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 from kombu.transport.virtual import Message
 
 from .envelope import FOREIGN
+from .leases import Lease
 
 if TYPE_CHECKING:
     from .channel import Channel
@@ -34,6 +35,11 @@ class Delivery(Message):  # type: ignore[misc]
         return str(self.delivery_info["queue"])
 
     @property
+    def is_fifo(self) -> bool:
+        """Whether it came from a FIFO queue."""
+        return self.queue.endswith(".fifo")
+
+    @property
     def message_id(self) -> str:
         """SQS's id of the message."""
         return str(self.sqs_message.get("MessageId"))
@@ -47,8 +53,8 @@ class Delivery(Message):  # type: ignore[misc]
     @property
     def expired(self) -> bool:
         """Whether its visibility timeout has run out, so that others may have it now."""
-        expires_at = self.delivery_info.get("expires_at")
-        return expires_at is not None and time.monotonic() >= expires_at
+        lease: Lease = self.delivery_info["lease"]
+        return bool(lease.seconds) and time.monotonic() >= lease.expires_at
 
     @property
     def is_foreign(self) -> bool:
@@ -60,6 +66,12 @@ class Delivery(Message):  # type: ignore[misc]
         """The body as text: the SQS body, or the one inside the envelope."""
         body = self.body
         return body.decode() if isinstance(body, bytes) else str(body)
+
+    def delete_now(self) -> None:
+        """Delete the message; unlike :meth:`ack`, return when SQS has done it."""
+        self._must_be_open()
+        self.channel.delete_now(self)
+        self._state = "ACK"
 
     def requeue(self, delay: float | None = None) -> None:
         """Leave the message in the queue, visible again after *delay* seconds.

@@ -93,10 +93,16 @@ def _raw_body(queue: str, message: dict[str, Any]) -> str:
     return text
 
 
-def _check_size(queue: str, params: dict[str, Any]) -> None:
+def size_of(params: dict[str, Any]) -> int:
+    """The bytes of a message that SQS counts: its body and its attributes."""
     size = len(params["MessageBody"].encode())
     for name, attribute in params.get("MessageAttributes", {}).items():
         value = attribute.get("StringValue") or attribute.get("BinaryValue") or ""
         size += len(name) + len(attribute.get("DataType", "")) + len(value)
+    return size
+
+
+def _check_size(queue: str, params: dict[str, Any]) -> None:
+    size = size_of(params)
     if size > MAX_MESSAGE_BYTES:
         raise MessageTooLarge(queue, size, MAX_MESSAGE_BYTES)

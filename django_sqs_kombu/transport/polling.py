@@ -7,13 +7,14 @@ import queue
 import threading
 import time
 from collections import deque
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable
+from typing import TYPE_CHECKING
 
 from ..exceptions import SQSError
 from ..limits import ReceiveLimit
 from .abort import abort_request, allow_requests
+from .leases import Lease
+from .requests import MAX_MESSAGES
 
 if TYPE_CHECKING:
     from .channel import Channel
@@ -24,26 +25,26 @@ logger = logging.getLogger(__name__)
 MAX_WAIT_TIME = 20
 #: Pauses after failed polls, in seconds: doubled from the first to the last.
 FIRST_PAUSE, LAST_PAUSE = 1.0, 30.0
-
-
-@dataclass(frozen=True, slots=True)
-class Received:
-    """A message that waits for its consumer.
-
-    :param message: as ReceiveMessage returned it.
-    :param expires_at: when its visibility timeout ends, on the monotonic clock; None
-        where the queue's timeout is not known.
-    """
-
-    message: Mapping[str, Any]
-    expires_at: float | None
+#: How many polls of one queue may be under way besides the first.
+MAX_HELPERS = 3
+#: Seconds by which a waiting message's release may precede its renewal.
+EARLY = 0.1
+#: How much the latest message counts in the consumer's pace.
+LATEST = 0.3
+#: Seconds that a helper waits for places before it ends.
+HELPER_PATIENCE = 1.0
 
 
 class Inbox:
-    """Where the pollers of a connection announce messages and the consumer waits."""
+    """Where the pollers of a connection announce messages and the consumer waits.
+
+    It measures the consumer's pace: how long it stays away between two messages.
+    """
 
     def __init__(self) -> None:
         self._announced: queue.SimpleQueue[Poller | None] = queue.SimpleQueue()
+        self._away_since: float | None = None
+        self._pace = 0.0
 
     def announce(self, poller: Poller) -> None:
         """Say that *poller* has one more message."""
@@ -53,24 +54,42 @@ class Inbox:
         """Make :meth:`next` return now; safe in a signal handler."""
         self._announced.put(None)
 
-    def next(self, timeout: float | None) -> tuple[Poller, Received] | None:
+    def next(self, timeout: float | None) -> tuple[Poller, Lease] | None:
         """The next message and its poller, or None when woken.
 
         :raises queue.Empty: none came within *timeout* seconds.
         """
-        deadline = None if timeout is None else time.monotonic() + timeout
+        now = time.monotonic()
+        if self._away_since is not None:
+            self._pace += LATEST * (now - self._away_since - self._pace)
+            self._away_since = None
+        deadline = None if timeout is None else now + timeout
         while True:
             left = None if deadline is None else max(0.0, deadline - time.monotonic())
             poller = self._announced.get(timeout=left)
             if poller is None:
                 return None
-            received = poller.take()
-            if received is not None:
-                return poller, received
+            lease = poller.take()
+            if lease is not None:
+                self._away_since = time.monotonic()
+                return poller, lease
+
+    def soon(self, seconds: float) -> int:
+        """How many messages the consumer is likely to take within *seconds*."""
+        away_since = self._away_since
+        if away_since is None:
+            # It waits for one now.
+            return max(1, int(seconds / self._pace)) if self._pace else 1_000
+        pace = max(self._pace, time.monotonic() - away_since, 1e-6)
+        return int(seconds / pace)
 
 
-class Poller(threading.Thread):
-    """Receives from one queue whenever there is a free place for its messages.
+class Poller:
+    """Receives from one queue whenever there are places for its messages.
+
+    One thread polls always, and waits in the poll when the queue is empty.  While the
+    polls come back full, helpers poll beside it, so that a round trip to SQS does not
+    bound what one queue can deliver.
 
     :param name: the queue's name.
     :param channel: the channel whose consumer gets the messages.
@@ -78,12 +97,13 @@ class Poller(threading.Thread):
     """
 
     def __init__(self, name: str, channel: Channel, inbox: Inbox) -> None:
-        super().__init__(name=f"sqs-poller-{name}", daemon=True)
         self.queue = name
         self.channel = channel
         self._inbox = inbox
-        self._buffer: deque[Received] = deque()
+        self._buffer: deque[Lease] = deque()
         self._stopping = threading.Event()
+        self._lock = threading.Lock()
+        self._threads: list[threading.Thread] = []
         self._wait_time = channel.wait_time_seconds
         self._pause = FIRST_PAUSE
 
@@ -92,107 +112,169 @@ class Poller(threading.Thread):
         """The limit on messages received from this queue, if there is one."""
         return self.channel.receive_limits.get(self.queue)
 
-    def run(self) -> None:
-        """Poll until stopped."""
+    @property
+    def has_waiting(self) -> bool:
+        """Whether it has messages that no consumer took yet."""
+        return bool(self._buffer)
+
+    def start(self) -> None:
+        """Start polling."""
+        self._start_thread(self._poll_always)
+
+    def take(self) -> Lease | None:
+        """The oldest message that waits, which then is the consumer's."""
+        try:
+            lease = self._buffer.popleft()
+        except IndexError:
+            return None
+        self.channel.qos.taken(self.queue)
+        return lease
+
+    def give_back_stale(self) -> None:
+        """Release what has waited so long that its lease would have to be renewed.
+
+        Another worker may be free for it; this one is not.
+        """
+        now = time.monotonic() + EARLY
+        stale = []
+        while self._buffer and self._buffer[0].renew_at <= now:
+            lease = self.take()
+            if lease is not None:
+                stale.append(lease)
+        self._give_back(stale)
+
+    def stop(self) -> None:
+        """Ask the threads to end and break off their polls; :meth:`finish` waits."""
+        self._stopping.set()
+        self.channel.qos.wake()
+        with self._lock:
+            threads = list(self._threads)
+        for thread in threads:
+            abort_request(thread)
+
+    def finish(self, timeout: float = 1.0) -> None:
+        """Wait for the threads, and give the messages that wait back, visible at once."""
+        with self._lock:
+            threads = list(self._threads)
+        for thread in threads:
+            if thread is not threading.current_thread():
+                thread.join(timeout)
+        self._give_back_waiting()
+
+    def _start_thread(self, target: Callable[[], None]) -> None:
+        with self._lock:
+            self._threads = [thread for thread in self._threads if thread.is_alive()]
+            name = f"sqs-poller-{self.queue}-{len(self._threads)}"
+            thread = threading.Thread(target=target, name=name, daemon=True)
+            self._threads.append(thread)
+            thread.start()
+
+    def _poll_always(self) -> None:
         while not self._stopping.is_set():
             if self.limit is not None and self.limit.reached:
                 # Not the end: a message that is given back unstarted lowers the count.
                 self._inbox.wake()
                 self._stopping.wait(0.2)
                 continue
-            places = self.channel.qos.wait_for_places(self.queue, timeout=1.0)
-            if self.queue.endswith(".fifo"):
-                # One at a time: SQS holds back a group's later messages only from
-                # later receives, not within one answer.
-                places = min(places, 1)
-            if places and not self._stopping.is_set():
-                self._poll_within_limit(places)
+            if self._poll(self._wait_time, timeout=1.0):
+                self._start_helper()
+        self._end()
+
+    def _end(self) -> None:
+        # What came in the moment of the stop goes back.
         allow_requests()
         self._give_back_waiting()
 
-    @property
-    def has_waiting(self) -> bool:
-        """Whether it has messages that no consumer took yet."""
-        return bool(self._buffer)
+    def _start_helper(self) -> None:
+        with self._lock:
+            alive = sum(thread.is_alive() for thread in self._threads)
+        if alive <= MAX_HELPERS and not self._stopping.is_set():
+            self._start_thread(self._help)
 
-    def take(self) -> Received | None:
-        """The oldest message that waits, which then is the consumer's."""
+    def _help(self) -> None:
+        while not self._stopping.is_set() and self._poll(0, timeout=HELPER_PATIENCE):
+            pass
+        if self._stopping.is_set():
+            self._end()
+
+    def _poll(self, wait_time: int, timeout: float) -> bool:
+        """Poll once when there are places; return whether the answer was a full one."""
+        # One at a time from a FIFO queue: SQS holds back a group's later messages only
+        # from later receives, not within one answer.
+        at_once = 1 if self.queue.endswith(".fifo") else MAX_MESSAGES
+        places = self.channel.qos.reserve_places(self.queue, timeout, at_once)
+        if not places:
+            return False
+        received: list[Lease] = []
         try:
-            received = self._buffer.popleft()
-        except IndexError:
-            return None
-        self.channel.qos.buffered(self.queue, -1)
-        return received
+            if not self._stopping.is_set():
+                received = self._receive_within_limit(places, wait_time)
+        finally:
+            self.channel.qos.answered(self.queue, places, len(received))
+        self.channel.leases.keep(received)
+        for lease in received:
+            self._buffer.append(lease)
+            self._inbox.announce(self)
+        return len(received) == MAX_MESSAGES
 
-    def stop(self) -> None:
-        """Ask the thread to end and break off its poll; :meth:`finish` waits for it."""
-        self._stopping.set()
-        self.channel.qos.wake()
-        if self.is_alive():
-            abort_request(self)
-
-    def finish(self, timeout: float = 1.0) -> None:
-        """Wait for the thread and give the messages that wait back, visible at once."""
-        if self.is_alive() and threading.current_thread() is not self:
-            self.join(timeout)
-        self._give_back_waiting()
-
-    def _poll_within_limit(self, places: int) -> None:
+    def _receive_within_limit(self, places: int, wait_time: int) -> list[Lease]:
         if self.limit is None:
-            self._poll(places)
-            return
+            return self._receive(places, wait_time)
         reserved = self.limit.reserve(places)
         if not reserved:
             # Another receiver holds the last reservations and may return them.
             self._stopping.wait(0.2)
-            return
-        received = 0
+            return []
+        received: list[Lease] = []
         try:
-            received = self._poll(reserved)
+            received = self._receive(reserved, wait_time)
         finally:
-            self.limit.settle(reserved, received)
+            self.limit.settle(reserved, len(received))
+        return received
 
-    def _poll(self, places: int) -> int:
-        requests = self.channel.requests
-        timeout = self.channel.declared_visibility_timeout(self.queue)
+    def _receive(self, count: int, wait_time: int) -> list[Lease]:
+        channel = self.channel
+        declared = channel.declared_visibility_timeout(self.queue)
         try:
-            messages = requests.receive(self.queue, places, self._wait_time, timeout)
+            messages = channel.requests.receive(self.queue, count, wait_time, declared)
+            seconds = channel.learn_lease_seconds(self.queue)
         except Exception as exc:  # noqa: BLE001 - whatever it is, the poller goes on
             if not self._stopping.is_set():
                 self._recover(exc)
-            return 0
+            return []
         self._pause = FIRST_PAUSE
-        self._adapt_wait_time(bool(messages))
-        expires_at = None if timeout is None else time.monotonic() + timeout
-        for message in messages:
-            self.channel.qos.buffered(self.queue, 1)
-            self._buffer.append(Received(message, expires_at))
-            self._inbox.announce(self)
-        return len(messages)
-
-    def _adapt_wait_time(self, got_messages: bool) -> None:
         # A long poll answers as soon as a message is there, so waiting longer on a
         # queue that stays empty costs no latency and fewer requests.
-        if got_messages:
-            self._wait_time = self.channel.wait_time_seconds
-        else:
-            self._wait_time = min(MAX_WAIT_TIME, max(1, self._wait_time * 2))
+        if messages:
+            self._wait_time = channel.wait_time_seconds
+        elif wait_time:
+            self._wait_time = min(MAX_WAIT_TIME, max(1, wait_time * 2))
+        now = time.monotonic()
+        return [Lease(self.queue, message, seconds, now) for message in messages]
 
     def _recover(self, exc: Exception) -> None:
         if isinstance(exc, SQSError):
             logger.error("%s Trying again in %g s.", exc, self._pause)
         else:
-            logger.exception(
-                "Polling queue %s failed, trying again in %g s", self.queue, self._pause
+            logger.error(
+                "Polling queue %s failed, trying again in %g s",
+                self.queue,
+                self._pause,
+                exc_info=exc,
             )
         self._stopping.wait(self._pause)
         self._pause = min(LAST_PAUSE, self._pause * 2)
 
     def _give_back_waiting(self) -> None:
         waiting = []
-        while (received := self.take()) is not None:
-            waiting.append(received.message)
-        if waiting:
+        while (lease := self.take()) is not None:
+            waiting.append(lease)
+        self._give_back(waiting)
+
+    def _give_back(self, leases: list[Lease]) -> None:
+        if leases:
+            for lease in leases:
+                self.channel.leases.drop(lease.message["ReceiptHandle"])
             if self.limit is not None:
-                self.limit.give_back(len(waiting))
-            self.channel.requests.release(self.queue, waiting)
+                self.limit.give_back(len(leases))
+            self.channel.requests.release(self.queue, [lease.message for lease in leases])

@@ -15,13 +15,19 @@ if TYPE_CHECKING:
 
 #: SQS hands out at most this many messages in one ReceiveMessage.
 MAX_MESSAGES = 10
+#: The share of the visibility timeout that a message may be expected to wait.
+WAITING_SHARE = 1 / 3
+#: The most that waits for a consumer without a prefetch count.
+UNLIMITED = 4 * MAX_MESSAGES
 
 
 class QoS(KombuQoS):  # type: ignore[misc]
     """Kombu's QoS made safe for acknowledgement from any thread.
 
     ``prefetch_count`` holds for each consumed queue by itself, as RabbitMQ's does for
-    each consumer, so that a queue which fills its places never takes another's.
+    each consumer, so that a queue which fills its places never takes another's.  Of
+    those places no more are used than can be started soon: a message that waits long
+    is better off with another worker.
     """
 
     channel: Channel
@@ -29,8 +35,10 @@ class QoS(KombuQoS):  # type: ignore[misc]
     def __init__(self, channel: Channel, prefetch_count: int = 0) -> None:
         super().__init__(channel, prefetch_count)
         self._changed = threading.Condition()
+        self._waiters = 0
         self._held: Counter[str] = Counter()
         self._buffered: Counter[str] = Counter()
+        self._asked: Counter[str] = Counter()
 
     def append(self, message: Delivery, delivery_tag: str) -> None:
         """Hold *message*, which now is with a consumer."""
@@ -44,7 +52,8 @@ class QoS(KombuQoS):  # type: ignore[misc]
             message = self._delivered.pop(delivery_tag, None)
             if message is not None:
                 self._held[message.queue] -= 1
-                self._changed.notify_all()
+                self._wake_for(message.queue)
+        self.channel.leases.drop(delivery_tag)
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
         """Forget a message, and apply a predefined queue's ``backoff_policy`` to it."""
@@ -61,23 +70,38 @@ class QoS(KombuQoS):  # type: ignore[misc]
         )
         return bool(tasks and policy and (message.headers or {}).get("task") in tasks)
 
-    def buffered(self, queue: str, change: int) -> None:
-        """Count messages of *queue* that were received and wait for a consumer."""
-        with self._changed:
-            self._buffered[queue] += change
-            self._changed.notify_all()
+    def reserve_places(self, queue: str, timeout: float, at_once: int = MAX_MESSAGES) -> int:
+        """Reserve places for messages of *queue* that are about to be asked for.
 
-    def wait_for_places(self, queue: str, timeout: float) -> int:
-        """How many more messages of *queue* may be received, after waiting for one place.
-
-        :param timeout: seconds to wait at most; 0 is returned when they have passed.
+        :param timeout: seconds to wait for places that are worth a request.
+        :param at_once: the most to reserve.
+        :returns: how many; 0 when the time has passed.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._places(queue) > 0, timeout)
-            return max(0, self._places(queue))
+            self._waiters += 1
+            self._changed.wait_for(lambda: self._worth_a_request(queue), timeout)
+            self._waiters -= 1
+            if not self._worth_a_request(queue):
+                return 0
+            count = min(self._places(queue), at_once)
+            self._asked[queue] += count
+            return count
+
+    def answered(self, queue: str, asked: int, received: int) -> None:
+        """Of *asked* messages *received* came, and wait for their consumer."""
+        with self._changed:
+            self._asked[queue] -= asked
+            self._buffered[queue] += received
+            self._wake_for(queue)
+
+    def taken(self, queue: str) -> None:
+        """A message that waited is with its consumer, or given back."""
+        with self._changed:
+            self._buffered[queue] -= 1
+            self._wake_for(queue)
 
     def wake(self) -> None:
-        """Make every :meth:`wait_for_places` look again."""
+        """Make every :meth:`reserve_places` look again."""
         with self._changed:
             self._changed.notify_all()
 
@@ -88,8 +112,23 @@ class QoS(KombuQoS):  # type: ignore[misc]
         self.channel.release(messages)
         return []
 
+    def _wake_for(self, queue: str) -> None:
+        if self._waiters and self._worth_a_request(queue):
+            self._changed.notify_all()
+
+    def _worth_a_request(self, queue: str) -> bool:
+        # A full request, or any at all when nothing is on its way to the consumer.
+        places = self._places(queue)
+        idle = not self._buffered[queue] and not self._asked[queue]
+        return places >= MAX_MESSAGES or (places > 0 and idle)
+
     def _places(self, queue: str) -> int:
-        free = MAX_MESSAGES - self._buffered[queue]
+        coming = self._buffered[queue] + self._asked[queue]
+        free = UNLIMITED - coming
         if self.prefetch_count:
-            free = min(free, self.prefetch_count - self._held[queue] - self._buffered[queue])
+            free = self.prefetch_count - self._held[queue] - coming
+        timeout = self.channel.lease_seconds(queue)
+        if free > 0 and timeout:
+            soon = self.channel.connection.inbox.soon(timeout * WAITING_SHARE)
+            free = min(free, soon - coming)
         return free

@@ -28,6 +28,8 @@ MAX_MESSAGES = 10
 #: Seconds that the knowledge of a queue's redrive policy is used before it is read anew:
 #: deleting a rejected message can't be undone, so a new dead-letter queue must be noticed.
 REDRIVE_POLICY_TTL = 300
+#: Seconds between the tries of what SQS failed without the sender's fault.
+SEND_RETRY_PAUSES = (0.1, 0.4, 1.6)
 _COUNTS = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",
@@ -139,20 +141,59 @@ class Requests:
         except RequestFailed as exc:
             self._unless_lease_lost(exc, message)
 
-    def delete_batch(self, queue: str, messages: Sequence[Message]) -> int:
-        """Delete up to 10 received messages; return how many SQS deleted."""
+    def delete_batch(self, queue: str, messages: Sequence[Message]) -> list[int]:
+        """Delete up to 10 received messages; return the numbers of those to try again."""
         entries = [
             {"Id": str(n), "ReceiptHandle": m["ReceiptHandle"]} for n, m in enumerate(messages)
         ]
-        answer = self.call("DeleteMessageBatch", queue, Entries=entries)
-        for failed in answer.get("Failed", []):
-            logger.warning(
-                "Message %s of queue %s was not deleted: %s",
-                messages[int(failed["Id"])].get("MessageId"),
-                queue,
-                failed.get("Message") or failed.get("Code"),
-            )
-        return len(answer.get("Successful", []))
+        return self._settle_batch("DeleteMessageBatch", queue, entries, messages)[1]
+
+    def change_visibility_batch(
+        self, queue: str, messages: Sequence[Message], seconds: Sequence[int]
+    ) -> list[int]:
+        """Hide up to 10 received messages from now; return the numbers to try again."""
+        return self.renew_batch(queue, messages, seconds)[1]
+
+    def renew_batch(
+        self, queue: str, messages: Sequence[Message], seconds: Sequence[int]
+    ) -> tuple[list[int], list[int]]:
+        """Hide up to 10 received messages from now.
+
+        :returns: the numbers of those that are lost, and of those to try again.
+        """
+        entries = [
+            {"Id": str(n), "ReceiptHandle": m["ReceiptHandle"], "VisibilityTimeout": s}
+            for n, (m, s) in enumerate(zip(messages, seconds, strict=True))
+        ]
+        return self._settle_batch("ChangeMessageVisibilityBatch", queue, entries, messages)
+
+    def send_batch(self, queue: str, batch: Sequence[dict[str, Any]]) -> list[RequestFailed | None]:
+        """Send up to 10 messages, 1 MiB together.
+
+        What SQS fails without the sender's fault is tried again, and that alone.
+
+        :returns: for each message None, or why SQS did not accept it.
+        :raises RequestFailed: the whole request failed.
+        """
+        if len(batch) == 1:
+            self.call("SendMessage", queue, **batch[0])
+            return [None]
+        errors: list[RequestFailed | None] = [None] * len(batch)
+        todo = list(range(len(batch)))
+        for pause in (*SEND_RETRY_PAUSES, None):
+            entries = [{"Id": str(n), **batch[n]} for n in todo]
+            answer = self.call("SendMessageBatch", queue, Entries=entries)
+            todo = []
+            for failed in answer.get("Failed", []):
+                number = int(failed["Id"])
+                errors[number] = _entry_failure("SendMessageBatch", queue, failed)
+                if not failed.get("SenderFault") and pause is not None:
+                    errors[number] = None
+                    todo.append(number)
+            if not todo or pause is None:
+                break
+            time.sleep(pause)
+        return errors
 
     def change_visibility(self, queue: str, message: Message, seconds: int) -> None:
         """Hide a received message for *seconds* from now; a lost lease is logged."""
@@ -173,12 +214,9 @@ class Requests:
         """
         logger.info("Giving back %d message(s) to queue %s", len(messages), queue)
         for start in range(0, len(messages), MAX_MESSAGES):
-            entries = [
-                {"Id": str(n), "ReceiptHandle": m["ReceiptHandle"], "VisibilityTimeout": 0}
-                for n, m in enumerate(messages[start : start + MAX_MESSAGES])
-            ]
+            batch = messages[start : start + MAX_MESSAGES]
             try:
-                self.call("ChangeMessageVisibilityBatch", queue, Entries=entries)
+                self.change_visibility_batch(queue, batch, [0] * len(batch))
             except SQSError as exc:
                 logger.warning("They become visible after their visibility timeout. %s", exc)
 
@@ -189,7 +227,7 @@ class Requests:
         is not reached.
         """
         while messages := self.receive(queue, MAX_MESSAGES, wait_time=1, visibility_timeout=30):
-            yield self.delete_batch(queue, messages)
+            yield len(messages) - len(self.delete_batch(queue, messages))
 
     def counts(self, queue: str) -> QueueCounts:
         """How many messages *queue* has; it is not created.
@@ -199,6 +237,11 @@ class Requests:
         self.existing_url(queue)
         answer = self.call("GetQueueAttributes", queue, AttributeNames=list(_COUNTS))
         return QueueCounts(*(int(answer["Attributes"].get(name, 0)) for name in _COUNTS))
+
+    def visibility_timeout(self, queue: str) -> int:
+        """The visibility timeout that *queue* has in SQS, in seconds."""
+        answer = self.call("GetQueueAttributes", queue, AttributeNames=["VisibilityTimeout"])
+        return int(answer["Attributes"]["VisibilityTimeout"])
 
     def has_redrive_policy(self, queue: str) -> bool:
         """Whether *queue* has a dead-letter queue; True where that can't be learnt.
@@ -238,6 +281,27 @@ class Requests:
     def _explained(self, operation: str, queue: str) -> Any:
         return explained(operation, queue, self._channel.endpoint_url)
 
+    def _settle_batch(
+        self,
+        operation: str,
+        queue: str,
+        entries: list[dict[str, Any]],
+        messages: Sequence[Message],
+    ) -> tuple[list[int], list[int]]:
+        answer = self.call(operation, queue, Entries=entries)
+        lost, again = [], []
+        for failed in answer.get("Failed", []):
+            number = int(failed["Id"])
+            if not failed.get("SenderFault"):
+                again.append(number)
+                continue
+            lost.append(number)
+            try:
+                self._unless_lease_lost(_entry_failure(operation, queue, failed), messages[number])
+            except RequestFailed as exc:
+                logger.error("Message %s: %s", messages[number].get("MessageId"), exc)
+        return lost, again
+
     def _unless_lease_lost(self, exc: RequestFailed, message: Message) -> None:
         expired = exc.code == "InvalidParameterValue" and "eceipt" in str(exc)
         if exc.code not in LEASE_LOST and not expired:
@@ -249,3 +313,14 @@ class Requests:
             exc.queue,
             exc.code,
         )
+
+
+def _entry_failure(operation: str, queue: str, failed: dict[str, Any]) -> RequestFailed:
+    code = str(failed.get("Code", ""))
+    text = failed.get("Message") or "no reason given"
+    return RequestFailed(
+        f"{operation} on queue {queue!r} failed ({code}): {text}",
+        operation=operation,
+        queue=queue,
+        code=code,
+    )

@@ -16,6 +16,7 @@ from django_sqs_kombu import (
     RestartLater,
 )
 from django_sqs_kombu.outcomes import Action, restart_delay, row_for
+from django_sqs_kombu.transport.leases import LeaseKeeper
 
 
 @pytest.fixture(params=[1, 4], ids=["one thread", "four threads"])
@@ -263,16 +264,19 @@ def test_message_limit_is_exact_and_for_each_queue(receivers, consume, counts):
 def test_messages_that_cannot_be_settled_are_logged_and_the_worker_goes_on(
     receivers, consume, server, caplog
 ):
-    receivers.register("orders", lambda message: None)
+    seen = []
+    receivers.register("orders", seen.append)
     name = receivers.get("orders").full_name()
-    server.faults["DeleteMessage", name] = (403, "AccessDenied")
+    server.faults["DeleteMessageBatch", name] = (403, "AccessDenied")
     receivers.send("orders", body="x")
     receivers.send("orders", body="y")
 
     consume(2)
 
-    del server.faults["DeleteMessage", name]
-    assert caplog.text.count("could not be settled, SQS may redeliver it: Access denied") == 2
+    del server.faults["DeleteMessageBatch", name]
+    assert "could not be settled, SQS may redeliver them: Access denied" in caplog.text
+    for message in seen:
+        assert message.id in caplog.text
     assert "Traceback" not in caplog.text
 
 
@@ -370,7 +374,7 @@ def test_receivers_that_outlast_the_grace_period_are_reported(receivers, eventua
     assert not thread.is_alive()
 
 
-def test_a_message_that_waited_too_long_is_not_run(receivers, caplog):
+def test_a_message_that_waits_too_long_is_given_back_and_run_once(receivers, caplog):
     caplog.set_level(logging.INFO, "django_sqs_kombu")
     runs = []
 
@@ -378,7 +382,7 @@ def test_a_message_that_waited_too_long_is_not_run(receivers, caplog):
         runs.append(message.id)
         time.sleep(1.5)
 
-    # Two queues share one thread: what waits for it outlives its visibility timeout.
+    # The queues share one thread: what waits for it outlives its visibility timeout.
     for name in ("first", "second", "third"):
         receivers.register(name, receive, visibility_timeout=2)
         receivers.send(name, body="x")
@@ -389,8 +393,29 @@ def test_a_message_that_waited_too_long_is_not_run(receivers, caplog):
 
     assert guard.is_alive()
     guard.cancel()
-    assert "waited longer than its visibility timeout" in caplog.text
+    assert "Giving back 1 message(s)" in caplog.text
     assert len(runs) == len(set(runs)) == 3
+
+
+def test_a_message_whose_lease_has_expired_is_not_run(receivers, caplog, monkeypatch):
+    caplog.set_level(logging.INFO, "django_sqs_kombu")
+    monkeypatch.setattr(LeaseKeeper, "keep", lambda self, leases: None)
+    runs = []
+
+    def receive(message):
+        runs.append(message.get_body())
+        time.sleep(2.5)
+
+    receivers.register("orders", receive, visibility_timeout=2)
+    receivers.send_many("orders", ["a", "b"])
+    consumer = ReceiverConsumer(receivers, message_limit=2)
+    guard = threading.Timer(20, consumer.stop)
+    guard.start()
+    consumer.run()
+
+    assert guard.is_alive()
+    guard.cancel()
+    assert "waited longer than its visibility timeout" in caplog.text
 
 
 @pytest.mark.parametrize(

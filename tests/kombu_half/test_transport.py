@@ -70,7 +70,14 @@ def consume(connection, queue, count=1, **kwargs):
                 connection.drain_events(timeout=1)
             except TimeoutError:
                 continue
+    flush(connection)
     return received
+
+
+def flush(connection):
+    settlements = getattr(connection.default_channel, "settlements", None)
+    if settlements is not None:
+        settlements.flush()
 
 
 @pytest.mark.parametrize("sender", [OURS, "sqs"])
@@ -222,6 +229,7 @@ def test_settling(connect, queue, counts, settle, left):
     message = queue(connection.default_channel).get()
 
     settle(message)
+    flush(connection)
 
     assert counts(queue.name) == left
     with pytest.raises(message.MessageStateError):
@@ -232,13 +240,12 @@ def test_requeue_without_a_delay_backs_off_from_the_receive_count(connect, queue
     connection = connect(backoff_base=10, backoff_max=25)
     channel = connection.default_channel
     hidden_for = []
-    change = channel.requests.change_visibility
 
     def note(queue, message, seconds):
         hidden_for.append(seconds)
-        change(queue, message, 0)
+        channel.requests.change_visibility(queue, message, 0)
 
-    monkeypatch.setattr(channel.requests, "change_visibility", note)
+    monkeypatch.setattr(channel.settlements, "change_visibility", note)
     publish(connection, queue, "x")
     for _ in range(4):
         queue(channel).get().requeue()
@@ -278,11 +285,13 @@ def test_lost_lease_is_logged_and_does_no_harm(connect, queue, server, caplog):
     connection = connect()
     publish(connection, queue, "x")
     message = queue(connection.default_channel).get()
-    server.faults["DeleteMessage", queue.name] = (400, "ReceiptHandleIsInvalid")
+    server.failed_entries["DeleteMessageBatch", queue.name] = [
+        [(0, "ReceiptHandleIsInvalid", True)]
+    ]
 
     message.ack()
+    flush(connection)
 
-    del server.faults["DeleteMessage", queue.name]
     assert "no longer ours" in caplog.text
     assert message.message_id in caplog.text
 
