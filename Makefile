@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 # Tests wait for processes and polls more than they compute.
 JOBS ?= 6
 
-.PHONY: demo test lint types build matrix clean
+.PHONY: demo test lint types build matrix bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/demo/demo.py $(if $(KEEP),--keep)
@@ -30,8 +30,12 @@ build: $(VENV)/.dev
 matrix: $(VENV)/.dev
 	PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | paste -sd: -)" $(BIN)/nox
 
+# Some minutes: this library and its peers, side by side.
+bench: $(VENV)/.dev
+	$(BIN)/python -m benchmarks
+
 clean:
-	rm -rf $(VENV) .nox build dist *.egg-info
+	rm -rf $(VENV) .nox build dist *.egg-info benchmarks/.ministack benchmarks/.peers
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

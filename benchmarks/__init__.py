@@ -1,0 +1,1 @@
+"""Benchmarks of this library beside its peers, against a local SQS server."""

@@ -1,0 +1,58 @@
+"""python -m benchmarks: all figures. python -m benchmarks cost --json: exact counts only."""
+
+import argparse
+import json
+import sys
+import threading
+from pathlib import Path
+
+from . import runner
+from .report import table
+from .servers import stack
+
+HERE = Path(__file__).resolve().parent
+
+
+def cost():
+    """Requests of this library for each message, and for each minute of an idle queue."""
+    count = 200
+    with stack("moto") as sender, stack("moto") as idler:
+        idle = {}
+
+        def measure_idle():
+            idle.update(runner.measure_idle(idler, sys.executable, "django-sqs", 1, seconds=33))
+
+        thread = threading.Thread(target=measure_idle)
+        thread.start()
+        sent = runner.measure_send(sender, sys.executable, "django-sqs, send_many", count, 0)
+        received = runner.measure_consume(sender, sys.executable, "django-sqs", count, 0)
+        thread.join()
+    return {
+        # Without GetQueueUrl and CreateQueue, which a queue costs once.
+        "send_many": sent["requests"]["SendMessageBatch"] / (count + 8),
+        "receive_delete": sum(
+            received["requests"].get(operation, 0)
+            for operation in ("ReceiveMessage", "DeleteMessageBatch", "DeleteMessage")
+        )
+        / (count + 8),
+        "idle_per_minute_per_queue": idle["per_minute_per_queue"],
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("what", nargs="?", choices=("all", "cost"), default="all")
+    parser.add_argument("--json", action="store_true", help="print JSON alone")
+    arguments = parser.parse_args()
+    if arguments.what == "cost":
+        figures = cost()
+        print(json.dumps(figures) if arguments.json else figures)
+        return
+    with stack("ministack") as server:
+        results = runner.run_all(server)
+    (HERE / "results.json").write_text(json.dumps(results, indent=2) + "\n")
+    (HERE.parent / "docs" / "benchmarks.rst").write_text(table(results))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,101 @@
+"""The processes that a benchmark needs: a local SQS server, and the proxy before it."""
+
+import contextlib
+import json
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+import venv
+from pathlib import Path
+
+HERE = Path(__file__).resolve().parent
+#: ministack pins its own botocore, so it has a virtual environment of its own.
+MINISTACK = HERE / ".ministack"
+#: The peers, and this library beside them.
+PEERS = HERE / ".peers"
+MOTO = "import sys; from moto.server import main; main(['-H', '127.0.0.1', '-p', sys.argv[1]])"
+
+
+def environment(folder, *packages):
+    """The Python of a virtual environment with *packages*, made when first needed."""
+    python = folder / "bin" / "python"
+    stamp = folder / ".installed"
+    if not stamp.exists():
+        venv.create(folder, with_pip=True)
+        subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
+        stamp.touch()
+    return python
+
+
+def free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
+
+
+@contextlib.contextmanager
+def process(command, port, **env):
+    """Run *command* until the block ends; it is ready when it listens on *port*."""
+    running = subprocess.Popen(
+        [str(part) for part in command],
+        env={**os.environ, **env},
+        cwd=HERE.parent,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    try:
+        deadline = time.monotonic() + 30
+        while True:
+            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):
+                break
+            if running.poll() is not None or time.monotonic() > deadline:
+                raise RuntimeError(f"{command} does not listen on port {port}")
+            time.sleep(0.05)
+        yield
+    finally:
+        running.terminate()
+        running.wait(10)
+
+
+class Stack:
+    """A server behind a counting proxy.
+
+    :ivar direct: the server's URL, for what is not to be counted.
+    :ivar url: the proxy's URL.
+    """
+
+    def __init__(self, server_port, proxy_port):
+        self.direct = f"http://127.0.0.1:{server_port}"
+        self.url = f"http://127.0.0.1:{proxy_port}"
+
+    def reset(self, latency=0.0):
+        """Set the counts to zero, and the latency in seconds."""
+        return self._ask(f"/-/reset?latency={latency}")
+
+    def stats(self):
+        """What was counted since the reset."""
+        return self._ask("/-/stats")
+
+    def _ask(self, path):
+        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
+            return json.load(answer)
+
+
+@contextlib.contextmanager
+def stack(kind):
+    """A stack with ``"ministack"`` (fast) or ``"moto"`` (needs no installation)."""
+    server, proxy = free_port(), free_port()
+    if kind == "ministack":
+        python = environment(MINISTACK, "ministack")
+        command = [python.with_name("ministack")]
+    else:
+        command = [sys.executable, "-c", MOTO, server]
+    env = {"BIND_HOST": "127.0.0.1", "GATEWAY_PORT": str(server), "SERVICES": "sqs,s3,sns"}
+    with (
+        process(command, server, **env),
+        process([sys.executable, "-m", "benchmarks.proxy", proxy, server], proxy),
+    ):
+        yield Stack(server, proxy)
