@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,8 +16,14 @@ FIFO = ".fifo"
 MAX_NAME_LENGTH = 80
 MAX_VISIBILITY_TIMEOUT = 43_200
 WIRE_FORMATS = ("kombu", "raw")
-#: The key among a kombu.Queue's ``queue_arguments`` that chooses the wire format.
+#: Receives after which SQS moves a message to the dead-letter queue; SQS takes 1 to 1,000.
+DEFAULT_MAX_RECEIVES, LARGEST_MAX_RECEIVES = 5, 1_000
+
+# Keys among a kombu.Queue's ``queue_arguments``; those without "x-" are SQS attributes.
 WIRE_FORMAT_ARGUMENT = "x-wire-format"
+DEAD_LETTER_ARGUMENT = "x-dead-letter-queue"
+MAX_RECEIVES_ARGUMENT = "x-max-receives"
+TAGS_ARGUMENT = "x-tags"
 
 _LEGAL = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -86,19 +92,32 @@ class QueueDeclaration:
     :param visibility_timeout: seconds that a received message stays hidden.
     :param wire_format: ``"kombu"`` (Kombu's envelope) or ``"raw"`` (the message
         class's text alone) for the messages sent to it.
+    :param dead_letter_queue: the full name of the queue where SQS moves a message that
+        was received *max_receives* times and not deleted.
+    :param max_receives: see there.
+    :param tags: cost allocation tags.
+    :param kms_key: the id or alias of the KMS key that encrypts it.
     """
 
     name: str
     visibility_timeout: int
     wire_format: str = "kombu"
+    dead_letter_queue: str | None = None
+    max_receives: int = DEFAULT_MAX_RECEIVES
+    tags: Mapping[str, str] | None = None
+    kms_key: str | None = None
 
     def to_kombu(self) -> kombu.Queue:
         """The same as a :class:`kombu.Queue` on the default exchange."""
-        return kombu.Queue(
-            self.name,
-            routing_key=self.name,
-            queue_arguments={
-                "VisibilityTimeout": str(self.visibility_timeout),
-                WIRE_FORMAT_ARGUMENT: self.wire_format,
-            },
-        )
+        arguments: dict[str, Any] = {
+            "VisibilityTimeout": str(self.visibility_timeout),
+            WIRE_FORMAT_ARGUMENT: self.wire_format,
+        }
+        if self.dead_letter_queue:
+            arguments[DEAD_LETTER_ARGUMENT] = self.dead_letter_queue
+            arguments[MAX_RECEIVES_ARGUMENT] = self.max_receives
+        if self.tags:
+            arguments[TAGS_ARGUMENT] = dict(self.tags)
+        if self.kms_key:
+            arguments["KmsMasterKeyId"] = self.kms_key
+        return kombu.Queue(self.name, routing_key=self.name, queue_arguments=arguments)

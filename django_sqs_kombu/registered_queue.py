@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -20,6 +20,9 @@ from .exceptions import (
 )
 from .messages import PLAIN, Message, RawMessage
 from .queues import (
+    DEFAULT_MAX_RECEIVES,
+    FIFO,
+    LARGEST_MAX_RECEIVES,
     WIRE_FORMATS,
     QueueDeclaration,
     join_name,
@@ -76,6 +79,12 @@ class RegisteredQueue:
     :param close_database: close all database connections after each message (Django).
     :param suffixes: the known queue name suffixes; another one makes a warning.
     :param wire_format: ``"kombu"`` or ``"raw"``; None: the registry's default.
+    :param dead_letter_queue: the name, without prefix, of the queue where SQS moves a
+        message that was received *max_receives* times and not deleted.  It is created,
+        and attached when this queue is created.
+    :param max_receives: 1 to 1,000; default 5.
+    :param tags: cost allocation tags, for the queue's creation.
+    :param kms_key: the KMS key that encrypts the queue, for its creation.
     :param receivers: the registry that it belongs to.
     :raises ConfigurationError: for options that cannot work.
     """
@@ -94,6 +103,10 @@ class RegisteredQueue:
         suffixes: Iterable[str] = (),
         wire_format: str | None = None,
         *,
+        dead_letter_queue: str | None = None,
+        max_receives: int | None = None,
+        tags: Mapping[str, str] | None = None,
+        kms_key: str | None = None,
         receivers: Receivers,
     ) -> None:
         self.name = name
@@ -103,6 +116,10 @@ class RegisteredQueue:
         self.delete_on_start = delete_on_start
         self.close_database = close_database
         self.suffixes = (suffixes,) if isinstance(suffixes, str) else tuple(suffixes)
+        self.dead_letter_queue = dead_letter_queue
+        self.max_receives = max_receives
+        self.tags = tags
+        self.kms_key = kms_key
         self.receivers = receivers
         self._visibility_timeout = visibility_timeout
         self._wire_format = wire_format
@@ -136,8 +153,17 @@ class RegisteredQueue:
 
     def get_queue(self, suffix: str | None = None) -> kombu.Queue:
         """The queue as a :class:`kombu.Queue`, with its declaration."""
+        dead_letter_queue = self.dead_letter_queue
+        if dead_letter_queue:
+            dead_letter_queue = validate_name(join_name(self.receivers.prefix, dead_letter_queue))
         return QueueDeclaration(
-            self.full_name(suffix), self.visibility_timeout, self.wire_format
+            self.full_name(suffix),
+            self.visibility_timeout,
+            self.wire_format,
+            dead_letter_queue,
+            self.max_receives or DEFAULT_MAX_RECEIVES,
+            self.tags,
+            self.kms_key,
         ).to_kombu()
 
     def get_receiver_proxy(self) -> _Proxy:
@@ -323,6 +349,27 @@ class RegisteredQueue:
             )
         for suffix in (None, *self.suffixes):
             validate_name(join_name("", self.name, suffix))
+        self._validate_dead_letters(where)
+
+    def _validate_dead_letters(self, where: str) -> None:
+        count = self.max_receives
+        if count is not None:
+            if self.dead_letter_queue is None:
+                raise ConfigurationError(
+                    f"{where} max_receives is meaningful only with a dead_letter_queue"
+                )
+            if not isinstance(count, int) or not 1 <= count <= LARGEST_MAX_RECEIVES:
+                raise ConfigurationError(
+                    f"{where} max_receives must be a whole number from 1 to "
+                    f"{LARGEST_MAX_RECEIVES:,}, not {count!r}"
+                )
+        if self.dead_letter_queue is not None:
+            validate_name(self.dead_letter_queue)
+            if self.dead_letter_queue.endswith(FIFO) != self.name.endswith(FIFO):
+                raise ConfigurationError(
+                    f"{where} the dead-letter queue of a FIFO queue must be FIFO, and only of one; "
+                    f"{self.dead_letter_queue!r} does not fit"
+                )
 
 
 def _properties(

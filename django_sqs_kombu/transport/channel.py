@@ -21,6 +21,7 @@ from .abort import make_abortable
 from .backoff import Backoff
 from .batching import SendBatcher, SettlementBatcher
 from .bulk import BulkSend, Progress
+from .declaring import Declarer
 from .delivery import Delivery
 from .envelope import foreign_payload, parse_envelope
 from .leases import Lease, LeaseKeeper
@@ -138,14 +139,18 @@ class Channel(SQS.Channel):  # type: ignore[misc]
         if queue.queue_arguments:
             self.connection.declarations[queue.name] = dict(queue.queue_arguments)
 
-    def declared_attributes(self, queue: str) -> dict[str, str]:
-        """The SQS attributes declared for *queue*, for CreateQueue."""
-        declared = self.connection.declarations.get(queue, {})
-        return {k: str(v) for k, v in declared.items() if not k.startswith("x-")}
+    @cached_property
+    def declarer(self) -> Declarer:
+        """What creates queues and compares them with their declarations."""
+        return Declarer(self.requests, self.transport_options, self.visibility_timeout)
+
+    def declared(self, queue: str) -> dict[str, Any]:
+        """The arguments declared for *queue*."""
+        return self.connection.declarations.get(queue, {})
 
     def declared_visibility_timeout(self, queue: str) -> int | None:
         """The visibility timeout declared for *queue*, in seconds."""
-        timeout = self.declared_attributes(queue).get("VisibilityTimeout")
+        timeout = self.declared(queue).get("VisibilityTimeout")
         return None if timeout is None else int(timeout)
 
     def lease_seconds(self, queue: str) -> int | None:
@@ -200,8 +205,7 @@ class Channel(SQS.Channel):  # type: ignore[misc]
         self.sends.send(queue, send_parameters(queue, message, self._wire_format(queue)))
 
     def _wire_format(self, queue: str) -> str:
-        declared = self.connection.declarations.get(queue, {})
-        return str(declared.get(WIRE_FORMAT_ARGUMENT, "kombu"))
+        return str(self.declared(queue).get(WIRE_FORMAT_ARGUMENT, "kombu"))
 
     def entry(
         self, queue: str, body: str, content_type: str, properties: dict[str, Any]

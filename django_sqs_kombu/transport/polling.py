@@ -236,6 +236,7 @@ class Poller:
         channel = self.channel
         declared = channel.declared_visibility_timeout(self.queue)
         try:
+            channel.requests.compare_once(self.queue)
             messages = channel.requests.receive(self.queue, count, wait_time, declared)
             seconds = channel.learn_lease_seconds(self.queue)
         except Exception as exc:  # noqa: BLE001 - whatever it is, the poller goes on

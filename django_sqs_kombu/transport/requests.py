@@ -66,6 +66,7 @@ class Requests:
         self._channel = channel
         self._clients = threading.RLock()
         self._redrive_policies: dict[str, tuple[bool, float]] = {}
+        self._compared: set[str] = set()
 
     def client(self, queue: str) -> Any:
         """The boto3 client that serves *queue*."""
@@ -266,17 +267,20 @@ class Requests:
         return self._channel.connection.queue_urls
 
     def _create(self, queue: str) -> str:
-        channel = self._channel
-        name = channel.canonical_queue_name(queue)
-        attributes = {
-            "VisibilityTimeout": str(channel.visibility_timeout),
-            **channel.declared_attributes(queue),
-        }
-        if name.endswith(".fifo"):
-            attributes["FifoQueue"] = "true"
+        name = self._channel.canonical_queue_name(queue)
+        parameters = self._channel.declarer.parameters(name, self._channel.declared(queue))
         with self._explained("CreateQueue", name):
-            self._urls[name] = channel._create_queue(name, attributes)["QueueUrl"]
+            self._urls[name] = self.client(queue).create_queue(**parameters)["QueueUrl"]
+        self._compared.add(queue)
         return self._urls[name]
+
+    def compare_once(self, queue: str) -> None:
+        """Report how *queue* differs from its declaration, unless that was done before."""
+        declared = self._channel.declared(queue)
+        self.url(queue)
+        if declared and queue not in self._compared:
+            self._compared.add(queue)
+            self._channel.declarer.report_mismatches(queue, declared)
 
     def _explained(self, operation: str, queue: str) -> Any:
         return explained(operation, queue, self._channel.endpoint_url)
