@@ -104,6 +104,13 @@ SETTINGS: dict[str, Setting] = {
     "SQS_STATUS_CACHE_TIMEOUT": Setting(
         10, "seconds the status view is cached", _number(0, 86_400, whole=False)
     ),
+    "SQS_ACK_LINGER": Setting(
+        0.1, "seconds deletes wait for others to share a request", _number(0, 10, whole=False)
+    ),
+    "SQS_LARGE_PAYLOAD_BUCKET": Setting(
+        None, "S3 bucket for payloads above SQS's 1 MiB; None: they are an error", _text
+    ),
+    "SQS_S3_ENDPOINT_URL": Setting(None, "another S3 server than AWS's", _url),
     "SQS_TRANSPORT_OPTIONS": Setting({}, "further options of the Kombu transport", _mapping),
 }
 
@@ -170,13 +177,18 @@ class Conf:
         options = {
             "wait_time_seconds": self.value("SQS_POLL_PERIOD"),
             "create_queues": self.value("SQS_CREATE_QUEUES"),
+            "ack_linger": self.value("SQS_ACK_LINGER"),
             "backoff_base": self.value("SQS_RESTART_BACKOFF"),
             "backoff_max": self.value("SQS_RESTART_BACKOFF_MAX"),
         }
-        if region := self.value("AWS_REGION"):
-            options["region"] = region
-        if endpoint := self.value("SQS_ENDPOINT_URL"):
-            options["endpoint_url"] = endpoint
+        for option, name in (
+            ("region", "AWS_REGION"),
+            ("endpoint_url", "SQS_ENDPOINT_URL"),
+            ("large_payload_bucket", "SQS_LARGE_PAYLOAD_BUCKET"),
+            ("s3_endpoint_url", "SQS_S3_ENDPOINT_URL"),
+        ):
+            if value := self.value(name):
+                options[option] = value
         return {**options, **self.value("SQS_TRANSPORT_OPTIONS")}
 
     def problems(self) -> list[Problem]:

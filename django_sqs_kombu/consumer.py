@@ -12,7 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 from kombu.mixins import ConsumerMixin
 
-from .exceptions import ConfigurationError, MessageDecodeError, NoReceiver, SQSError
+from .exceptions import (
+    ConfigurationError,
+    MessageDecodeError,
+    NoReceiver,
+    PayloadUnavailable,
+    SQSError,
+)
 from .limits import LocalLimit, ReceiveLimit
 from .messages import ENCODED, JSON, PLAIN, RawMessage
 from .outcomes import settle
@@ -184,9 +190,13 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
             self.should_stop = True
 
     def on_decode_error(self, message: Delivery, exc: Exception) -> None:
-        """Settle a message whose envelope Kombu cannot undo, such as its compression."""
+        """Settle a message whose payload is gone, or whose compression Kombu cannot undo."""
+        if isinstance(exc, PayloadUnavailable):
+            logger.error("Message %s is tried again later: %s", message.message_id, exc)
+            message.requeue()
+            return
         registered = self._registered_as(message.queue)
-        error = MessageDecodeError(f"The envelope cannot be decoded: {exc!r}")
+        error = MessageDecodeError(f"The message cannot be decoded: {exc}")
         try:
             if registered.delete_on_start:
                 message.delete_now()

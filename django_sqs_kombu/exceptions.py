@@ -118,6 +118,10 @@ class MessageDecodeError(SQSError, ValueError):
     """A body that its message class cannot read."""
 
 
+class PayloadUnavailable(SQSError):
+    """A payload that is kept in S3 cannot be read now; its message is tried again later."""
+
+
 class MessageTooLarge(MessageEncodeError):
     """A message above the limit of SQS (1 MiB), found before any request.
 
@@ -128,7 +132,8 @@ class MessageTooLarge(MessageEncodeError):
     def __init__(self, queue: str, size: int, limit: int) -> None:
         super().__init__(
             f"A message of {size:,} bytes for queue {queue!r} is above the limit of SQS "
-            f"({limit:,} bytes). Send a reference to the data instead, as BigMessage does."
+            f"({limit:,} bytes). Set a bucket for large payloads (SQS_LARGE_PAYLOAD_BUCKET, "
+            "transport option large_payload_bucket), or send a reference, as BigMessage does."
         )
         self.queue = queue
         self.size = size

@@ -269,7 +269,7 @@ class RegisteredQueue:
         attributes[RESTARTS] = {"DataType": "Number", "StringValue": str(restarts)}
         seconds = delivery.channel.backoff.delay(restarts) if delay is None else delay
         request: dict[str, Any] = {
-            "MessageBody": received["Body"],
+            "MessageBody": delivery.sqs_body,
             "MessageAttributes": attributes,
         }
         if delivery.queue.endswith(".fifo"):
@@ -278,7 +278,9 @@ class RegisteredQueue:
             request["MessageDeduplicationId"] = f"{delivery.message_id}-{restarts}"
         else:
             request["DelaySeconds"] = min(int(seconds), 900)
-        delivery.channel.requests.call("SendMessage", delivery.queue, **request)
+        delivery.channel.requests.call(
+            "SendMessage", delivery.queue, **delivery.channel.payloads.offload(request)
+        )
 
     def around_message(self) -> AbstractContextManager[None]:
         """A context in which each message is decoded, received and settled."""
@@ -308,6 +310,8 @@ class RegisteredQueue:
             delivery = channel.basic_get(queue.name)
             if delivery is None:
                 return None
+            if delivery.errors:
+                raise delivery.errors[0][1]
             with self.around_message():
                 message = self.message_class.from_delivery(delivery, queue)
                 if self.delete_on_start:

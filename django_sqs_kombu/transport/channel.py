@@ -8,24 +8,23 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import boto3
 import kombu
-from botocore.config import Config
 from kombu.transport import SQS
 from kombu.transport.SQS import UndefinedQueueException
 
-from ..exceptions import QueueDoesNotExist
+from ..exceptions import QueueDoesNotExist, SQSError
 from ..limits import ReceiveLimit
 from ..queues import WIRE_FORMAT_ARGUMENT
-from .abort import make_abortable
 from .backoff import Backoff
 from .batching import SendBatcher, SettlementBatcher
 from .bulk import BulkSend, Progress
+from .clients import S3Client, sqs_client
 from .declaring import Declarer
 from .delivery import Delivery
 from .envelope import foreign_payload, parse_envelope
 from .leases import Lease, LeaseKeeper
-from .outgoing import send_parameters
+from .outgoing import check_size, send_parameters
+from .payloads import LargePayloads
 from .polling import Poller
 from .qos import QoS as SQSQoS
 from .requests import Requests
@@ -46,6 +45,8 @@ class Channel(SQS.Channel):  # type: ignore[misc]
     ``ack_linger``
         seconds that deletes and visibility changes wait for others to share a request
         with (default 0.1).
+    ``large_payload_bucket``, ``s3_endpoint_url``
+        the S3 bucket for payloads above SQS's limit, and another S3 server than AWS's.
     ``backoff_base``, ``backoff_max``
         seconds of the first and the longest delay of a requeue without a delay
         (default 10 and 900).
@@ -104,24 +105,8 @@ class Channel(SQS.Channel):  # type: ignore[misc]
         secret_access_key: str | None,
         session_token: str | None = None,
     ) -> Any:
-        """A boto3 client with room for every poller and short waits for a dead endpoint."""
-        # With botocore's pool of 10, pollers and receivers would throw connections away.
-        config = {"connect_timeout": 5, "max_pool_connections": 100, "tcp_keepalive": True}
-        config.update(self.transport_options.get("client-config") or {})
-        session = boto3.session.Session(
-            region_name=region,
-            aws_access_key_id=access_key_id,
-            aws_secret_access_key=secret_access_key,
-            aws_session_token=session_token,
-        )
-        client = session.client(
-            "sqs",
-            config=Config(**config),
-            endpoint_url=self.endpoint_url,
-            use_ssl=True if self.is_secure is None else self.is_secure,
-        )
-        make_abortable(client)
-        return client
+        """A boto3 client; see :func:`~django_sqs_kombu.transport.clients.sqs_client`."""
+        return sqs_client(self, region, access_key_id, secret_access_key, session_token)
 
     # Queues: their URLs and their declaration.
 
@@ -138,6 +123,11 @@ class Channel(SQS.Channel):  # type: ignore[misc]
         """Note what *queue* is to be; it is created, if need be, when first used."""
         if queue.queue_arguments:
             self.connection.declarations[queue.name] = dict(queue.queue_arguments)
+
+    @cached_property
+    def payloads(self) -> LargePayloads:
+        """What keeps payloads above SQS's limit in S3."""
+        return LargePayloads(self.transport_options.get("large_payload_bucket"), S3Client(self))
 
     @cached_property
     def declarer(self) -> Declarer:
@@ -202,10 +192,13 @@ class Channel(SQS.Channel):  # type: ignore[misc]
         return body, None
 
     def _put(self, queue: str, message: dict[str, Any], **kwargs: Any) -> None:
-        self.sends.send(queue, send_parameters(queue, message, self._wire_format(queue)))
+        self.sends.send(queue, self._parameters(queue, message))
 
-    def _wire_format(self, queue: str) -> str:
-        return str(self.declared(queue).get(WIRE_FORMAT_ARGUMENT, "kombu"))
+    def _parameters(self, queue: str, message: dict[str, Any]) -> dict[str, Any]:
+        wire_format = self.declared(queue).get(WIRE_FORMAT_ARGUMENT, "kombu")
+        params = self.payloads.offload(send_parameters(queue, message, wire_format))
+        check_size(queue, params)
+        return params
 
     def entry(
         self, queue: str, body: str, content_type: str, properties: dict[str, Any]
@@ -218,7 +211,7 @@ class Channel(SQS.Channel):  # type: ignore[misc]
             properties=dict(properties),
         )
         self._inplace_augment_message(message, "", queue)
-        return send_parameters(queue, message, self._wire_format(queue))
+        return self._parameters(queue, message)
 
     def send_many(
         self,
@@ -289,7 +282,11 @@ class Channel(SQS.Channel):  # type: ignore[misc]
         if queue in self._noack_queues:
             self.leases.drop(message["ReceiptHandle"])
             self.requests.delete(queue, message)
-        body = message.get("Body", "")
+        error = None
+        try:
+            body = self.payloads.body(message)
+        except SQSError as exc:
+            body, error = str(message.get("Body", "")), exc
         payload = parse_envelope(body) or foreign_payload(body)
         properties = payload["properties"]
         properties["delivery_tag"] = message["ReceiptHandle"]
@@ -300,6 +297,8 @@ class Channel(SQS.Channel):  # type: ignore[misc]
             sqs_message=message,
             sqs_queue=self.requests.existing_url(queue),
             lease=lease,
+            error=error,
+            sqs_body=body,
         )
         return payload
 

@@ -23,11 +23,23 @@ class Delivery(Message):  # type: ignore[misc]
 
     channel: Channel
 
+    def __init__(self, payload: dict[str, Any], channel: Channel, **kwargs: Any) -> None:
+        super().__init__(payload, channel=channel, **kwargs)
+        error = self.delivery_info.get("error")
+        if error is not None:
+            # Kombu hands a message with errors to on_decode_error.
+            self.errors.append((type(error), error, None))
+
     @property
     def sqs_message(self) -> Mapping[str, Any]:
         """The message as ReceiveMessage returned it."""
         message: Mapping[str, Any] = self.delivery_info["sqs_message"]
         return message
+
+    @property
+    def sqs_body(self) -> str:
+        """The SQS body; the payload itself where that is kept in S3."""
+        return str(self.delivery_info["sqs_body"])
 
     @property
     def queue(self) -> str:

@@ -30,7 +30,6 @@ def send_parameters(queue: str, message: dict[str, Any], wire_format: str) -> di
     ``MessageGroupId``, ``MessageDeduplicationId``, ``message_attributes`` and
     ``delay_seconds`` (or ``DelaySeconds``).
 
-    :raises MessageTooLarge: above 1 MiB.
     :raises MessageEncodeError: a raw body that SQS would refuse.
     """
     properties = message["properties"]
@@ -52,7 +51,6 @@ def send_parameters(queue: str, message: dict[str, Any], wire_format: str) -> di
     params["MessageBody"] = (
         _raw_body(queue, message) if wire_format == "raw" else write_envelope(message)
     )
-    _check_size(queue, params)
     return params
 
 
@@ -102,7 +100,8 @@ def size_of(params: dict[str, Any]) -> int:
     return size
 
 
-def _check_size(queue: str, params: dict[str, Any]) -> None:
+def check_size(queue: str, params: dict[str, Any]) -> None:
+    """Raise :class:`MessageTooLarge` for what SQS would refuse."""
     size = size_of(params)
     if size > MAX_MESSAGE_BYTES:
         raise MessageTooLarge(queue, size, MAX_MESSAGE_BYTES)

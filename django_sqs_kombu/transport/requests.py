@@ -141,13 +141,19 @@ class Requests:
             self.call("DeleteMessage", queue, ReceiptHandle=message["ReceiptHandle"])
         except RequestFailed as exc:
             self._unless_lease_lost(exc, message)
+        else:
+            self._channel.payloads.delete(message)
 
     def delete_batch(self, queue: str, messages: Sequence[Message]) -> list[int]:
         """Delete up to 10 received messages; return the numbers of those to try again."""
         entries = [
             {"Id": str(n), "ReceiptHandle": m["ReceiptHandle"]} for n, m in enumerate(messages)
         ]
-        return self._settle_batch("DeleteMessageBatch", queue, entries, messages)[1]
+        lost, again = self._settle_batch("DeleteMessageBatch", queue, entries, messages)
+        for number, message in enumerate(messages):
+            if number not in lost and number not in again:
+                self._channel.payloads.delete(message)
+        return again
 
     def change_visibility_batch(
         self, queue: str, messages: Sequence[Message], seconds: Sequence[int]

@@ -127,6 +127,7 @@ def test_transport_options_come_from_the_settings(site, server):
     assert conf.transport_options == {
         "wait_time_seconds": 1,
         "create_queues": True,
+        "ack_linger": 0.1,
         "backoff_base": 10,
         "backoff_max": 900,
         "region": "us-east-1",
