@@ -78,7 +78,7 @@ def settle(
     :param raised: what the receiver raised, or None where it returned.
     """
     row = row_for(raised)
-    log(row, delivery, raised)
+    log(row, delivery, message, raised)
     if registered.delete_on_start:
         _settle_deleted(registered, delivery, message, row, raised)
     elif not delivery.acknowledged:
@@ -86,13 +86,15 @@ def settle(
     return row.action
 
 
-def log(row: Row, delivery: Delivery, raised: BaseException | None) -> None:
+def log(
+    row: Row, delivery: Delivery, message: RawMessage | None, raised: BaseException | None
+) -> None:
     """Write the log record that *row* asks for."""
     text = "Message %s of queue %s (receive %d) %s"
     args: list[Any] = [delivery.message_id, delivery.queue, delivery.receive_count, row.says]
     if row.traceback:
         text += "; body %s"
-        args.append(printable(delivery))
+        args.append(printable(delivery, message))
     logger.log(
         row.level,
         text,
@@ -106,12 +108,13 @@ def log(row: Row, delivery: Delivery, raised: BaseException | None) -> None:
     )
 
 
-def printable(delivery: Delivery) -> str:
-    """The body for the log: cut, and with control characters escaped."""
+def printable(delivery: Delivery, message: RawMessage | None) -> str:
+    """The body for the log: decoded if it could be, cut, control characters escaped."""
     try:
-        body = delivery.text
-    except ValueError:
-        body = str(delivery.sqs_message.get("Body", ""))
+        value = delivery.text if message is None else message.get_body()
+        body = value if isinstance(value, str) else repr(value)
+    except Exception:  # noqa: BLE001 - a body that cannot be shown is no reason to fail
+        body = delivery.sqs_body
     cut = body[:LOGGED_BODY]
     more = len(body) - len(cut)
     return repr(cut) + (f" and {more} more characters" if more else "")

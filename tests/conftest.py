@@ -46,11 +46,17 @@ def transport_options(server):
 
 
 @pytest.fixture
-def receivers(prefix, transport_options):
+def wire_format():
+    return "kombu"
+
+
+@pytest.fixture
+def receivers(prefix, transport_options, wire_format):
     receivers = Receivers(
         "sqs-batch://testing:testing-secret@",
         prefix=prefix,
         poll_period=1,
+        wire_format=wire_format,
         transport_options=transport_options,
     )
     yield receivers

@@ -24,6 +24,11 @@ def threads(request):
     return request.param
 
 
+@pytest.fixture(params=["kombu", "raw"])
+def wire_format(request):
+    return request.param
+
+
 @pytest.fixture
 def consume(receivers, threads):
     """Run a consumer until it has received *count* messages of each queue."""

@@ -1,0 +1,1 @@
+"""A Celery app on this library's transport, for a real worker."""
