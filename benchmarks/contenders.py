@@ -113,8 +113,9 @@ class Ours:
 
     def fill(self, url, queues, count):
         receivers = self.receivers(url, queues)
-        for queue in queues:
-            receivers.send_many(queue, (PAYLOAD for _ in range(count // len(queues))))
+        for number, queue in enumerate(queues):
+            share = len(range(number, count, len(queues)))
+            receivers.send_many(queue, (PAYLOAD for _ in range(share)))
 
     def consume(self, url, queues, meter):
         from django_sqs_kombu import ReceiverConsumer
@@ -175,8 +176,9 @@ class Kombu:
 
         with self.connection(url) as connection:
             producer = kombu.Producer(connection)
-            for _ in range(count):
-                producer.publish(PAYLOAD, routing_key=queues[0], declare=[kombu.Queue(queues[0])])
+            for number in range(count):
+                queue = queues[number % len(queues)]
+                producer.publish(PAYLOAD, routing_key=queue, declare=[kombu.Queue(queue)])
 
     fill = send
 
@@ -231,8 +233,8 @@ class Celery:
 
     def send(self, url, queues, count):
         _, handle = self.app(url, queues)
-        for _ in range(count):
-            handle.delay(PAYLOAD)
+        for number in range(count):
+            handle.apply_async([PAYLOAD], queue=queues[number % len(queues)])
 
     fill = send
 

@@ -26,13 +26,14 @@ def table(results):
         for latency, rows in results[action].items():
             parts.append(_section(f"{title}, {latency} added to each request", rows))
     for queues, rows in results["queues"].items():
-        parts.append(_section(f"Receiving from {queues} queue(s)", rows))
+        parts.append(_section(f"Receiving from {queues}", rows))
+    parts.append(_section("A full queue beside empty ones, 20 ms", results["full"]))
     parts.append(_idle(results["idle"]))
     return "\n".join(parts)
 
 
 def _section(title, rows):
-    header = ["", *(name for name, _, _ in COLUMNS)]
+    header = ["contender", *(name for name, _, _ in COLUMNS)]
     body = [
         [name, *(_cell(figures, key, form) for _, key, form in COLUMNS)]
         for name, figures in rows.items()
@@ -42,14 +43,16 @@ def _section(title, rows):
 
 def _idle(rows):
     title = "Idle"
-    header = ["queues", "polls/minute and queue", "peak MB"]
+    header = ["contender", "queues", "polls/minute and queue", "peak MB"]
     body = [
         [
+            name,
             queues,
             _cell(figures, "per_minute_per_queue", "{:.1f}"),
             _cell(figures, "rss_mb", "{:.0f}"),
         ]
-        for queues, figures in rows.items()
+        for queues, contenders in rows.items()
+        for name, figures in contenders.items()
     ]
     return f"{title}\n{'-' * len(title)}\n\n{_grid([header, *body])}\n"
 
@@ -66,6 +69,4 @@ def _grid(rows):
         "  ".join(f"{cell!s:<{w}}" for cell, w in zip(row, widths, strict=True)).rstrip()
         for row in rows
     ]
-    # A first cell that is empty would continue the row above.
-    lines[0] = ".." + lines[0][2:] if lines[0].startswith("  ") else lines[0]
     return "\n".join([rule, lines[0], rule, *lines[1:], rule])

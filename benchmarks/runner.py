@@ -4,8 +4,9 @@ import json
 import subprocess
 import sys
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 
-from .servers import PEERS, environment
+from .servers import PEERS, environment, stack
 
 #: (messages, latency in seconds); fewer with latency, for the peers' sake.
 CONDITIONS = [(2_000, 0.0), (500, 0.02)]
@@ -19,6 +20,14 @@ SENDERS = [
     "sqs-workers",
     "dramatiq-sqs, 10 threads",
 ]
+#: Contenders that consume from many queues in one process, and from how many.
+MANY_QUEUES = [
+    "django-sqs",
+    "django-sqs, 10 threads",
+    "kombu ConsumerMixin",
+    "Celery, 10 threads",
+]
+QUEUES = (1, 5, 50)
 CONSUMERS = [name for name in SENDERS if name != "django-sqs, send_many"] + ["django-sqs, raw"]
 
 
@@ -53,31 +62,44 @@ def queue_names(count):
     return [f"bench-{uuid.uuid4().hex[:8]}-{number}" for number in range(count)]
 
 
-def measure_send(stack, python, name, count, latency):
+def measure_send(server, python, name, count, latency):
     [queue] = queue_names(1)
-    stack.reset(latency)
-    figures = contend(python, name, "send", count, [queue], stack.url)
-    return figures and {**figures, **_traffic(stack, count + 8)}
+    server.reset(latency)
+    figures = contend(python, name, "send", count, [queue], server.url)
+    return figures and {**figures, **_traffic(server, count + 8)}
 
 
-def measure_consume(stack, python, name, count, latency, queues=1):
+def measure_consume(server, python, name, count, latency, queues=1, full=None):
+    """Consume *count* messages from *queues* queues, of which the first *full* have any."""
     names = queue_names(queues)
-    if contend(python, name, "fill", count, names, stack.direct) is None:
+    if contend(python, name, "fill", count, names[: full or queues], server.direct) is None:
         return None
-    stack.reset(latency)
+    server.reset(latency)
     # The 8 messages of the warm-up are there, too.
-    total = count + (8 // queues) * queues
-    figures = contend(python, name, "consume", total, names, stack.url)
-    return figures and {**figures, **_traffic(stack, total)}
+    figures = contend(python, name, "consume", count + 8, names, server.url)
+    return figures and {**figures, **_traffic(server, count + 8)}
 
 
-def measure_idle(stack, python, name, queues, seconds=60):
+def measure_idle(python, name, queues, seconds=70, kind="ministack"):
     """ReceiveMessage requests a minute and queue once a contender has settled down."""
-    names = queue_names(queues)
-    stack.reset()
-    figures = contend(python, name, "idle", seconds, names, stack.url, timeout=seconds + 60)
-    receives = stack.stats()["receives"]
+    with stack(kind) as own:
+        figures = contend(
+            python, name, "idle", seconds, queue_names(queues), own.url, timeout=seconds + 60
+        )
+        receives = own.stats()["receives"]
     return figures and {**figures, "per_minute_per_queue": steady_rate(receives, queues)}
+
+
+def measure_all_idle(python):
+    """Idle contenders need nothing of the machine, so all are measured at once."""
+    cases = [(name, queues) for queues in QUEUES for name in MANY_QUEUES]
+    with ThreadPoolExecutor(len(cases)) as pool:
+        figures = pool.map(lambda case: measure_idle(python, *case), cases)
+    results = {}
+    for (name, queues), measured in zip(cases, figures, strict=True):
+        print(f"idle {queues} queues {name}: {measured}", flush=True)
+        results.setdefault(str(queues), {})[name] = measured
+    return results
 
 
 def steady_rate(receives, queues):
@@ -92,8 +114,8 @@ def steady_rate(receives, queues):
     return rounds * 60 / (settled[-1] - settled[0])
 
 
-def _traffic(stack, count):
-    stats = stack.stats()
+def _traffic(server, count):
+    stats = server.stats()
     requests = {op: n for op, n in stats["requests"].items() if op != "other"}
     return {
         "requests_per_message": sum(requests.values()) / count,
@@ -102,10 +124,10 @@ def _traffic(stack, count):
     }
 
 
-def run_all(stack):
+def run_all(server):
     """Every measurement, as a JSON-able mapping."""
     python = peers_python()
-    results = {"send": {}, "consume": {}, "queues": {}, "idle": {}}
+    results = {"send": {}, "consume": {}, "queues": {}, "full": {}}
     for count, latency in CONDITIONS:
         key = f"{latency * 1000:.0f} ms"
         for action, names, measure in (
@@ -113,17 +135,24 @@ def run_all(stack):
             ("consume", CONSUMERS, measure_consume),
         ):
             for name in names:
-                figures = measure(stack, python, name, count, latency)
+                figures = measure(server, python, name, count, latency)
                 print(f"{action} {key} {name}: {_short(figures)}", flush=True)
                 results[action].setdefault(key, {})[name] = figures
-    for queues in (1, 5, 50):
-        for name in ("django-sqs", "django-sqs, 10 threads"):
-            figures = measure_consume(stack, python, name, 1_000, 0.0, queues)
+    for queues in QUEUES:
+        for name in MANY_QUEUES:
+            figures = measure_consume(server, python, name, 1_000, 0.0, queues)
             print(f"{queues} queues {name}: {_short(figures)}", flush=True)
-            results["queues"].setdefault(str(queues), {})[name] = figures
-        figures = measure_idle(stack, python, "django-sqs", queues)
-        print(f"idle {queues} queues: {figures}", flush=True)
-        results["idle"][str(queues)] = figures
+            results["queues"].setdefault(f"{queues} queues", {})[name] = figures
+    for queues in (1, 20, 1, 20):
+        figures = measure_consume(
+            server, python, "django-sqs, 10 threads", 2_000, 0.02, queues, full=1
+        )
+        print(f"full among {queues}: {_short(figures)}", flush=True)
+        key = "a full queue alone" if queues == 1 else "a full queue among 20"
+        best = results["full"].get(key)
+        if figures and (best is None or figures["per_second"] > best["per_second"]):
+            results["full"][key] = figures
+    results["idle"] = measure_all_idle(python)
     return results
 
 
