@@ -20,8 +20,8 @@ def cost():
         idle = {}
 
         def measure_idle():
-            # 10 s, then two polls of 20 s: what lies between their starts is the rate.
-            idle.update(runner.measure_idle(sys.executable, "django-sqs", 1, 33, "moto"))
+            # A first poll of 10 s, then polls of 20 s: two of their starts give the rate.
+            idle.update(runner.measure_idle(sys.executable, "django-sqs", 1, 37, "moto"))
 
         thread = threading.Thread(target=measure_idle)
         thread.start()

@@ -98,7 +98,6 @@ class Ours:
 
         receivers = Receivers(
             "sqs-batch://bench:bench@",
-            poll_period=20,
             wire_format=self.wire_format,
             transport_options={"endpoint_url": url, "region": REGION},
         )

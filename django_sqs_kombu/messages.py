@@ -180,7 +180,7 @@ class RawMessage:
             self._delivery.ack()
 
     def change_visibility(self, seconds: int) -> None:
-        """Hide the message for *seconds* (0 to 43,200) from now."""
+        """Hide the message for *seconds* (0 to 43,200) from now; it is not renewed then."""
         if self._delivery is not None:
             self._delivery.change_visibility(seconds)
 

@@ -109,7 +109,13 @@ class Delivery(Message):  # type: ignore[misc]
         self._state = "REJECTED"
 
     def change_visibility(self, seconds: int) -> None:
-        """Hide the message for *seconds* (0 to 43,200) from now."""
+        """Hide the message for *seconds* (0 to 43,200) from now.
+
+        From then on its visibility timeout is the caller's, and not renewed any more.
+        """
+        lease: Lease = self.delivery_info["lease"]
+        self.channel.leases.drop(self.delivery_tag)
+        lease.expires_at = time.monotonic() + seconds
         self.channel.requests.change_visibility(self.queue, self.sqs_message, seconds)
 
     def _must_be_open(self) -> None:
