@@ -7,9 +7,9 @@ import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import kombu
 from kombu.mixins import ConsumerMixin
 
 from .exceptions import (
@@ -77,6 +77,8 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         self.should_stop = False
         self.connection = receivers.new_connection()
         self._live_connection: Any = None
+        #: Registered and kombu queues by the name in SQS.
+        self._sources: dict[str, tuple[RegisteredQueue, kombu.Queue]] = {}
         self._pool: ThreadPoolExecutor | None = None
         self._running: set[Delivery] = set()
         self._running_changed = threading.Condition()
@@ -135,10 +137,11 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
             )
 
     def release_running(self) -> None:
-        """Give back what still runs, for a process that is about to exit."""
+        """Settle what is done and give back what still runs, before the process exits."""
         running = list(self._running)
         if running:
             running[0].channel.release(running)
+            running[0].channel.settlements.flush(timeout=2.0)
 
     # The hooks of kombu's ConsumerMixin.
 
@@ -148,12 +151,13 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         for registered in self.queues:
             queue = registered.get_queue(self.suffix)
             channel.declare_lazily(queue)
+            self._sources[queue.name] = registered, queue
             if registered.name in self.limits:
                 channel.receive_limits[queue.name] = self.limits[registered.name]
             consumers.append(
                 Consumer(
                     [queue],
-                    on_message=partial(self.on_message, registered),
+                    on_message=self.on_message,
                     prefetch_count=self.prefetch,
                     auto_declare=False,
                     accept=ACCEPT,
@@ -195,7 +199,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
             logger.error("Message %s is tried again later: %s", message.message_id, exc)
             message.requeue()
             return
-        registered = self._registered_as(message.queue)
+        registered, _ = self._sources[message.queue]
         error = MessageDecodeError(f"The message cannot be decoded: {exc}")
         try:
             if registered.delete_on_start:
@@ -204,21 +208,22 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         except SQSError as failed:
             logger.error("%s", failed)
 
-    def on_message(self, registered: RegisteredQueue, delivery: Delivery) -> None:
+    def on_message(self, delivery: Delivery) -> None:
         """Start a message that was received, unless it is too late for it."""
+        registered, queue = self._sources[delivery.queue]
         if self.should_stop:
             self._give_back(registered, delivery)
             return
         with self._running_changed:
             self._running.add(delivery)
         if self._pool is None:
-            self._work(registered, delivery)
+            self._work(registered, queue, delivery)
         else:
-            self._pool.submit(self._work, registered, delivery)
+            self._pool.submit(self._work, registered, queue, delivery)
 
     # The work: receive, run, settle.
 
-    def _work(self, registered: RegisteredQueue, delivery: Delivery) -> None:
+    def _work(self, registered: RegisteredQueue, queue: kombu.Queue, delivery: Delivery) -> None:
         try:
             if delivery.expired:
                 self._abandon(registered, delivery)
@@ -226,7 +231,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
             with registered.around_message():
                 if registered.delete_on_start:
                     delivery.delete_now()
-                message, raised = self._run(registered, delivery)
+                message, raised = self._run(registered, queue, delivery)
                 settle(registered, delivery, message, raised)
             if isinstance(raised, KeyboardInterrupt):
                 self.should_stop = True
@@ -245,13 +250,11 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
                 self._running_changed.notify_all()
 
     def _run(
-        self, registered: RegisteredQueue, delivery: Delivery
+        self, registered: RegisteredQueue, queue: kombu.Queue, delivery: Delivery
     ) -> tuple[RawMessage | None, BaseException | None]:
         message = None
         try:
-            message = registered.message_class.from_delivery(
-                delivery, registered.get_queue(self.suffix)
-            )
+            message = registered.message_class.from_delivery(delivery, queue)
             registered.receive(message)
         except BaseException as exc:  # noqa: BLE001 - sys.exit() in a receiver, too
             return message, exc
@@ -277,9 +280,6 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
             return self._running_changed.wait_for(
                 lambda: len(self._running) < self.threads or self.should_stop, timeout
             )
-
-    def _registered_as(self, queue_name: str) -> RegisteredQueue:
-        return next(q for q in self.queues if q.get_queue(self.suffix).name == queue_name)
 
     def _limits_reached(self) -> bool:
         return (

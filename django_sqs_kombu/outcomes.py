@@ -90,6 +90,8 @@ def log(
     row: Row, delivery: Delivery, message: RawMessage | None, raised: BaseException | None
 ) -> None:
     """Write the log record that *row* asks for."""
+    if not logger.isEnabledFor(row.level):
+        return
     text = "Message %s of queue %s (receive %d) %s"
     args: list[Any] = [delivery.message_id, delivery.queue, delivery.receive_count, row.says]
     if row.traceback:

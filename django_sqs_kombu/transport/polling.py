@@ -205,32 +205,28 @@ class Poller:
         places = self.channel.qos.reserve_places(self.queue, timeout, at_once)
         if not places:
             return False
+        asked = places if self.limit is None else self.limit.reserve(places)
         received: list[Lease] = []
         try:
-            if not self._stopping.is_set():
-                received = self._receive_within_limit(places, wait_time)
+            if asked and not self._stopping.is_set():
+                received = self._receive(asked, wait_time)
+                self._announce(received)
         finally:
             self.channel.qos.answered(self.queue, places, len(received))
+            if self.limit is not None:
+                # After the announcement: a limit that is reached with nothing waiting
+                # and nothing running means that all is done.
+                self.limit.settle(asked, len(received))
+        if not asked:
+            # Another receiver holds the last reservations and may return them.
+            self._stopping.wait(0.2)
+        return len(received) == MAX_MESSAGES
+
+    def _announce(self, received: list[Lease]) -> None:
         self.channel.leases.keep(received)
         for lease in received:
             self._buffer.append(lease)
             self._inbox.announce(self)
-        return len(received) == MAX_MESSAGES
-
-    def _receive_within_limit(self, places: int, wait_time: int) -> list[Lease]:
-        if self.limit is None:
-            return self._receive(places, wait_time)
-        reserved = self.limit.reserve(places)
-        if not reserved:
-            # Another receiver holds the last reservations and may return them.
-            self._stopping.wait(0.2)
-            return []
-        received: list[Lease] = []
-        try:
-            received = self._receive(reserved, wait_time)
-        finally:
-            self.limit.settle(reserved, len(received))
-        return received
 
     def _receive(self, count: int, wait_time: int) -> list[Lease]:
         channel = self.channel

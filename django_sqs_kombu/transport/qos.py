@@ -118,17 +118,20 @@ class QoS(KombuQoS):  # type: ignore[misc]
 
     def _worth_a_request(self, queue: str) -> bool:
         # A full request, or any at all when nothing is on its way to the consumer.
-        places = self._places(queue)
-        idle = not self._buffered[queue] and not self._asked[queue]
-        return places >= MAX_MESSAGES or (places > 0 and idle)
+        least = MAX_MESSAGES if self._coming(queue) else 1
+        return self._free(queue) >= least and self._places(queue) >= least
 
     def _places(self, queue: str) -> int:
-        coming = self._buffered[queue] + self._asked[queue]
-        free = UNLIMITED - coming
-        if self.prefetch_count:
-            free = self.prefetch_count - self._held[queue] - coming
+        """Places that the prefetch count leaves and the consumer will need soon."""
         timeout = self.channel.lease_seconds(queue)
-        if free > 0 and timeout:
-            soon = self.channel.connection.inbox.soon(timeout * WAITING_SHARE)
-            free = min(free, soon - coming)
-        return free
+        if not timeout:
+            return self._free(queue)
+        soon = self.channel.connection.inbox.soon(timeout * WAITING_SHARE)
+        return min(self._free(queue), soon - self._coming(queue))
+
+    def _free(self, queue: str) -> int:
+        most = self.prefetch_count - self._held[queue] if self.prefetch_count else UNLIMITED
+        return int(most - self._coming(queue))
+
+    def _coming(self, queue: str) -> int:
+        return self._buffered[queue] + self._asked[queue]
