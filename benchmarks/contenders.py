@@ -56,35 +56,54 @@ def boto(url):
     return boto3.client("sqs", endpoint_url=url, region_name=REGION, **KEYS)
 
 
+#: Seconds for what a contender still has to acknowledge when the last message is handled.
+AFTERWARDS = 1.0
+
+
+def in_threads(consume, queues, meter):
+    """Run *consume* for each queue in a thread of its own, until all is handled."""
+    for queue in queues:
+        threading.Thread(target=consume, args=[queue], daemon=True).start()
+    meter.done.wait(PATIENCE)
+    time.sleep(AFTERWARDS)
+
+
 class BotoLoop:
-    """boto3 alone, one thread, ten messages in a request: the floor."""
+    """boto3 alone, one thread a queue, ten messages in a request: the floor."""
 
     def send(self, url, queues, count):
         client = boto(url)
-        queue = client.create_queue(QueueName=queues[0])["QueueUrl"]
-        for start in range(0, count, 10):
-            entries = [
-                {"Id": str(n), "MessageBody": PAYLOAD} for n in range(min(10, count - start))
-            ]
-            client.send_message_batch(QueueUrl=queue, Entries=entries)
+        for number, name in enumerate(queues):
+            queue = client.create_queue(QueueName=name)["QueueUrl"]
+            share = len(range(number, count, len(queues)))
+            for start in range(0, share, 10):
+                entries = [
+                    {"Id": str(n), "MessageBody": PAYLOAD} for n in range(min(10, share - start))
+                ]
+                client.send_message_batch(QueueUrl=queue, Entries=entries)
 
     fill = send
 
     def consume(self, url, queues, meter):
         client = boto(url)
-        queue = client.get_queue_url(QueueName=queues[0])["QueueUrl"]
-        while not meter.done.is_set():
-            answer = client.receive_message(
-                QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=1
-            )
-            messages = answer.get("Messages", [])
-            for _ in messages:
-                meter.tick()
-            entries = [
-                {"Id": str(n), "ReceiptHandle": m["ReceiptHandle"]} for n, m in enumerate(messages)
-            ]
-            if entries:
-                client.delete_message_batch(QueueUrl=queue, Entries=entries)
+
+        def consume(name):
+            queue = client.create_queue(QueueName=name)["QueueUrl"]
+            while not meter.done.is_set():
+                answer = client.receive_message(
+                    QueueUrl=queue, MaxNumberOfMessages=10, WaitTimeSeconds=20
+                )
+                messages = answer.get("Messages", [])
+                for _ in messages:
+                    meter.tick()
+                entries = [
+                    {"Id": str(n), "ReceiptHandle": m["ReceiptHandle"]}
+                    for n, m in enumerate(messages)
+                ]
+                if entries:
+                    client.delete_message_batch(QueueUrl=queue, Entries=entries)
+
+        in_threads(consume, queues, meter)
 
 
 class Ours:
@@ -242,8 +261,7 @@ class Celery:
 
         def end():
             meter.done.wait(PATIENCE)
-            # What the worker still has to acknowledge is counted, too.
-            time.sleep(1)
+            time.sleep(AFTERWARDS)
             report(meter)
 
         threading.Thread(target=end).start()
@@ -253,9 +271,9 @@ class Celery:
 
 
 class SQSWorkers:
-    """sqs-workers with add_batch."""
+    """sqs-workers with add_batch, one thread a queue."""
 
-    def queue(self, url, queues, handler=None):
+    def queues(self, url, names, handler=None):
         import boto3
         from sqs_workers import SQSEnv
 
@@ -270,63 +288,71 @@ class SQSWorkers:
             def resource(self, name, **kwargs):
                 return session.resource(name, endpoint_url=url, **kwargs)
 
-        env = SQSEnv(session=Session())
-        queue = env.queue(queues[0])
+        env, found = SQSEnv(session=Session()), {}
+        for name in names:
+            boto(url).create_queue(QueueName=name)
+            queue = env.queue(name)
 
-        @queue.processor("handle")
-        def handle(payload):
-            if handler is not None:
-                handler()
+            @queue.processor("handle")
+            def handle(payload):
+                if handler is not None:
+                    handler()
 
-        return env, queue, handle
+            found[name] = queue, handle
+        return found
 
     def send(self, url, queues, count):
-        boto(url).create_queue(QueueName=queues[0])
-        _, queue, handle = self.queue(url, queues)
-        with queue.add_batch():
-            for _ in range(count):
-                handle.delay(payload=PAYLOAD)
+        for number, (queue, handle) in enumerate(self.queues(url, queues).values()):
+            with queue.add_batch():
+                for _ in range(number, count, len(queues)):
+                    handle.delay(payload=PAYLOAD)
 
     fill = send
 
     def consume(self, url, queues, meter):
-        _, queue, _ = self.queue(url, queues, meter.tick)
-        while not meter.done.is_set():
-            queue.process_batch(wait_seconds=1)
+        found = self.queues(url, queues, meter.tick)
+
+        def consume(name):
+            while not meter.done.is_set():
+                found[name][0].process_batch(wait_seconds=20)
+
+        in_threads(consume, queues, meter)
 
 
 class Dramatiq:
     """dramatiq with dramatiq-sqs, 10 threads."""
 
-    def actor(self, url, queues, handler=None):
+    def actors(self, url, queues, handler=None):
         import dramatiq
         from dramatiq_sqs import SQSBroker
 
         broker = SQSBroker(endpoint_url=url, region_name=REGION, **KEYS)
         dramatiq.set_broker(broker)
 
-        @dramatiq.actor(queue_name=queues[0])
         def handle(payload):
             if handler is not None:
                 handler()
 
-        return broker, handle
+        return broker, [
+            dramatiq.actor(handle, queue_name=queue, actor_name=f"handle-{queue}")
+            for queue in queues
+        ]
 
     def send(self, url, queues, count):
-        _, handle = self.actor(url, queues)
-        for _ in range(count):
-            handle.send(PAYLOAD)
+        _, actors = self.actors(url, queues)
+        for number in range(count):
+            actors[number % len(actors)].send(PAYLOAD)
 
     fill = send
 
     def consume(self, url, queues, meter):
         import dramatiq
 
-        broker, _ = self.actor(url, queues, meter.tick)
+        broker, _ = self.actors(url, queues, meter.tick)
         worker = dramatiq.Worker(broker, worker_threads=10)
         worker.start()
         meter.done.wait(PATIENCE)
-        time.sleep(1)
+        time.sleep(AFTERWARDS)
         worker.stop()
 
 

@@ -22,10 +22,13 @@ SENDERS = [
 ]
 #: Contenders that consume from many queues in one process, and from how many.
 MANY_QUEUES = [
+    "boto3 batch loop",
     "django-sqs",
     "django-sqs, 10 threads",
     "kombu ConsumerMixin",
     "Celery, 10 threads",
+    "sqs-workers",
+    "dramatiq-sqs, 10 threads",
 ]
 QUEUES = (1, 5, 50)
 CONSUMERS = [name for name in SENDERS if name != "django-sqs, send_many"] + ["django-sqs, raw"]
