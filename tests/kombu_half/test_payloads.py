@@ -1,11 +1,20 @@
 """Payloads above SQS's limit, in the format of Amazon's Extended Client libraries."""
 
 import json
+import os
+import subprocess
+import sys
 
 import boto3
 import pytest
 
-from django_sqs_kombu import MessageTooLarge, ReceiverConsumer, Receivers, RestartLater
+from django_sqs_kombu import (
+    MessageTooLarge,
+    RawMessage,
+    ReceiverConsumer,
+    Receivers,
+    RestartLater,
+)
 
 LARGE = "x" * (1024 * 1024 + 1)
 
@@ -76,6 +85,67 @@ def test_it_is_written_as_the_extended_clients_read_it(large, sqs, s3, prefix):
     size = message["MessageAttributes"]["ExtendedPayloadSize"]
     assert size["DataType"] == "Number"
     assert int(size["StringValue"]) == len(stored) > 1024 * 1024
+
+
+# In a process of its own, since importing the library replaces boto3's Session.
+EXTENDED_CLIENT = """
+import sys
+import boto3
+import sqs_extended_client
+
+action, queue, bucket, legacy = sys.argv[1:]
+sqs = boto3.client("sqs")
+sqs.large_payload_support = bucket
+sqs.always_through_s3 = True
+sqs.delete_payload_from_s3 = True
+sqs.use_legacy_attribute = legacy == "legacy"
+url = sqs.create_queue(QueueName=queue)["QueueUrl"]
+if action == "send":
+    sqs.send_message(QueueUrl=url, MessageBody="their text", MessageAttributes={})
+else:
+    [message] = sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"])["Messages"]
+    sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    print(len(message["Body"]))
+"""
+
+
+@pytest.fixture
+def extended_client(server, prefix):
+    """Amazon's Extended Client for Python."""
+    env = {
+        **os.environ,
+        "AWS_ENDPOINT_URL": server.url,
+        "AWS_DEFAULT_REGION": "us-east-1",
+        "AWS_ACCESS_KEY_ID": "testing",
+        "AWS_SECRET_ACCESS_KEY": "testing-secret",
+    }
+
+    def run(action, queue, legacy="new"):
+        command = [sys.executable, "-c", EXTENDED_CLIENT, action, queue, prefix, legacy]
+        done = subprocess.run(command, env=env, capture_output=True, text=True, timeout=60)
+        assert done.returncode == 0, done.stderr
+        return done.stdout.strip()
+
+    return run
+
+
+@pytest.mark.parametrize("legacy", ["new", "legacy"])
+def test_what_amazons_client_sends_is_read(large, extended_client, keys, legacy):
+    queue = large.register("orders", lambda message: message.get_body(), message_class=RawMessage)
+    extended_client("send", queue.full_name(), legacy)
+    assert len(keys()) == 1
+
+    assert queue.receive_single()[1] == "their text"
+
+    assert keys() == []
+
+
+def test_amazons_client_reads_what_is_sent(large, extended_client, keys):
+    queue = large.register("orders", message_class=RawMessage, wire_format="raw")
+    large.send("orders", body=LARGE)
+
+    assert extended_client("receive", queue.full_name()) == str(len(LARGE))
+    assert keys() == []
 
 
 @pytest.mark.parametrize(
