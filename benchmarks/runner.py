@@ -145,7 +145,8 @@ def run_all(server):
         for name in MANY_QUEUES:
             figures = measure_consume(server, python, name, 1_000, 0.0, queues)
             print(f"{queues} queues {name}: {_short(figures)}", flush=True)
-            results["queues"].setdefault(f"{queues} queues", {})[name] = figures
+            key = "1 queue" if queues == 1 else f"{queues} queues"
+            results["queues"].setdefault(key, {})[name] = figures
     for queues in (1, 20, 1, 20):
         figures = measure_consume(
             server, python, "django-sqs, 10 threads", 2_000, 0.02, queues, full=1

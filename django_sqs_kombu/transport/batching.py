@@ -72,20 +72,21 @@ class SendBatcher:
             else:
                 line.append(mine)
         if not mine.leads:
-            mine.settled.wait()
+            try:
+                mine.settled.wait()
+            except BaseException:
+                # A receiver's timeout, or Ctrl-C. The others must not wait for this one.
+                self._leave(queue, mine)
+                raise
         if mine.leads:
             self._lead(queue, mine)
         if mine.error is not None:
             raise mine.error
 
     def _lead(self, queue: str, mine: _Send) -> None:
-        with self._lock:
-            line = self._waiting[queue]
-            others = list(line)[: MAX_ENTRIES - 1]
-            batch = [mine, *others][: fill_batch([mine.params, *(o.params for o in others)])]
-            for _ in batch[1:]:
-                line.popleft()
+        batch = [mine]
         try:
+            batch = self._gather(queue, mine)
             errors = self._requests.send_batch(queue, [send.params for send in batch])
             for send, error in zip(batch, errors, strict=True):
                 send.error = error
@@ -99,6 +100,24 @@ class SendBatcher:
             raise
         finally:
             self._hand_over(queue, batch)
+
+    def _gather(self, queue: str, mine: _Send) -> list[_Send]:
+        with self._lock:
+            line = self._waiting[queue]
+            others = list(line)[: MAX_ENTRIES - 1]
+            batch = [mine, *others][: fill_batch([mine.params, *(o.params for o in others)])]
+            for _ in batch[1:]:
+                line.popleft()
+        return batch
+
+    def _leave(self, queue: str, mine: _Send) -> None:
+        with self._lock:
+            line = self._waiting.get(queue)
+            if line is not None and mine in line:
+                line.remove(mine)
+                return
+        if mine.leads:
+            self._hand_over(queue, [mine])
 
     def _hand_over(self, queue: str, batch: list[_Send]) -> None:
         with self._lock:

@@ -3,6 +3,7 @@
 import itertools
 import threading
 import time
+from collections import deque
 
 import kombu
 import pytest
@@ -13,7 +14,10 @@ from django_sqs_kombu import (
     MessageTooLarge,
     RequestFailed,
     SendManyFailed,
+    TimedOut,
 )
+from django_sqs_kombu.deadline import deadline
+from django_sqs_kombu.transport.batching import SendBatcher, _Send
 
 
 @pytest.fixture
@@ -140,6 +144,45 @@ def test_a_batch_that_fails_as_a_whole_fails_each_sender(receivers, orders, serv
     del server.faults["SendMessageBatch", orders.full_name()]
     assert len({id(exc) for exc in caught}) == 6
     receivers.send("orders", body="the line is free again")
+
+
+def test_a_sender_that_is_interrupted_holds_no_other_up(receivers, orders, counts):
+    receivers.send("orders", body="warm up")
+    batcher = receivers.channel().sends
+    go_on, sending = threading.Event(), threading.Event()
+    send_batch = batcher._requests.send_batch
+
+    def slow(queue, batch):
+        sending.set()
+        go_on.wait(10)
+        return send_batch(queue, batch)
+
+    batcher._requests.send_batch = slow
+    outcomes = []
+
+    def send(number):
+        try:
+            with deadline(0.3 if number == 1 else None):
+                receivers.send("orders", body=str(number))
+        except TimedOut:
+            outcomes.append("timed out")
+        else:
+            outcomes.append("sent")
+
+    threads = [threading.Thread(target=send, args=[number]) for number in range(3)]
+    for thread in threads:
+        thread.start()
+        sending.wait(10)
+        time.sleep(0.1)
+    time.sleep(0.5)
+    go_on.set()
+    for thread in threads:
+        thread.join(10)
+
+    assert not any(thread.is_alive() for thread in threads)
+    assert len(outcomes) == 3
+    receivers.send("orders", body="the line is free")
+    assert counts(orders.full_name())[0] >= 4
 
 
 def test_send_many_fills_requests(receivers, orders, server, counts):
@@ -337,3 +380,27 @@ def test_cost_of_a_full_queue(receivers, server):
         for operation in ("SendMessageBatch", "ReceiveMessage", "DeleteMessageBatch")
     }
     assert sum(count.values()) / 200 <= 0.32, count
+
+
+def test_a_sender_that_leaves_the_line_is_not_sent_and_hands_on(receivers, orders):
+    batcher = SendBatcher(requests=None)
+    sent = []
+
+    class Requests:
+        def send_batch(self, queue, batch):
+            sent.append([params["MessageBody"] for params in batch])
+            return [None] * len(batch)
+
+    batcher._requests = Requests()
+    leading, leaving, promoted = (_Send({"MessageBody": name}) for name in "abc")
+    batcher._waiting["q"] = deque([leaving])
+
+    batcher._leave("q", leaving)
+    batcher._lead("q", leading)
+    assert sent == [["a"]]
+    assert batcher._waiting == {}
+
+    batcher._waiting["q"] = deque()
+    promoted.leads = True
+    batcher._leave("q", promoted)
+    assert batcher._waiting == {}
