@@ -4,6 +4,7 @@ import io
 import json
 import logging
 import threading
+import time
 from collections import Counter
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
@@ -32,6 +33,8 @@ class Server:
         self.url = f"http://127.0.0.1:{self._http.server_port}"
         #: How many requests came, by (operation, queue name).
         self.requests = Counter()
+        #: When the latest came, on the monotonic clock.
+        self.latest = {}
         #: (operation, queue name) -> (HTTP status, error code), answered until removed.
         self.faults = {}
         #: (operation, queue name) -> [(entry's place, error code, sender's fault)], each list
@@ -59,6 +62,7 @@ class Server:
         asked = json.loads(body)
         queue = asked.get("QueueName") or asked.get("QueueUrl", "").rsplit("/", 1)[-1]
         self.requests[operation, queue] += 1
+        self.latest[operation, queue] = time.monotonic()
         if failing := self.failed_entries.get((operation, queue)):
             return self._fail_entries(environ, start_response, asked, failing.pop(0))
         fault = self.faults.get((operation, queue))

@@ -329,7 +329,7 @@ def test_threads_run_at_once_and_one_thread_is_the_callers(receivers, consume, t
 
 
 def test_stop_lets_running_receivers_finish_and_gives_the_rest_back(
-    receivers, threads, counts, eventually
+    receivers, threads, counts, eventually, server
 ):
     started, go_on, finished = [], threading.Event(), []
 
@@ -341,14 +341,17 @@ def test_stop_lets_running_receivers_finish_and_gives_the_rest_back(
     receivers.register("orders", wait)
     for number in range(threads + 2):
         receivers.send("orders", body=str(number))
-    consumer = ReceiverConsumer(receivers, threads=threads)
+    # No place is left for a poll, whose rest moto would give the messages to.
+    consumer = ReceiverConsumer(receivers, threads=threads, prefetch=threads + 2)
     thread = threading.Thread(target=consumer.run)
     thread.start()
-    eventually(lambda: len(started) == threads)
-
-    consumer.stop()
     name = receivers.get("orders").full_name()
-    eventually(lambda: counts(name) == (2, threads, 0), timeout=1)
+    eventually(lambda: len(started) == threads and counts(name) == (0, threads + 2, 0))
+
+    stopped_at = time.monotonic()
+    consumer.stop()
+    eventually(lambda: counts(name) == (2, threads, 0))
+    assert server.latest["ChangeMessageVisibilityBatch", name] - stopped_at < 1
     go_on.set()
     thread.join(5)
 
