@@ -4,7 +4,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 # Tests wait for processes and polls more than they compute.
-JOBS ?= 6
+JOBS ?= 4
 
 .PHONY: demo test lint types build matrix bench clean
 
@@ -28,7 +28,7 @@ build: $(VENV)/.dev
 
 # Where pyenv is, its python3.X commands answer only for the versions named here.
 matrix: $(VENV)/.dev
-	PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | paste -sd: -)" $(BIN)/nox
+	PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | paste -sd: -)" $(BIN)/nox $(NOX)
 
 # Some minutes: this library and its peers, side by side.
 bench: $(VENV)/.dev
