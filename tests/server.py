@@ -1,8 +1,15 @@
-"""A local SQS and S3 server (moto) that counts requests and can answer with faults."""
+"""A local SQS and S3 server (moto) that counts requests and can answer with faults.
 
+Two things are made as SQS has them: receives at the same time never get one message twice,
+and a long poll ends when its client is gone.
+"""
+
+import contextlib
 import io
 import json
 import logging
+import select
+import socket
 import threading
 import time
 from collections import Counter
@@ -13,11 +20,21 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
 
+def client_is_gone(environ):
+    connection = environ["werkzeug.socket"]
+    readable, _, _ = select.select([connection], [], [], 0)
+    return bool(readable) and connection.recv(1, socket.MSG_PEEK) == b""
+
+
 class QuietHandler(WSGIRequestHandler):
     protocol_version = "HTTP/1.1"
 
     def log(self, *args, **kwargs):
         pass
+
+    def run_wsgi(self):
+        with contextlib.suppress(ConnectionAbortedError):
+            super().run_wsgi()
 
 
 class Server:
@@ -40,6 +57,8 @@ class Server:
         #: (operation, queue name) -> [(entry's place, error code, sender's fault)], each list
         #: used for one batch request.
         self.failed_entries = {}
+        # moto's queues are not made for several threads.
+        self._one_at_a_time = threading.Lock()
 
     def start(self):
         self._thread.start()
@@ -58,7 +77,6 @@ class Server:
             return self._app(environ, start_response)
         operation = target.removeprefix("AmazonSQS.")
         body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
-        environ["wsgi.input"] = io.BytesIO(body)
         asked = json.loads(body)
         queue = asked.get("QueueName") or asked.get("QueueUrl", "").rsplit("/", 1)[-1]
         self.requests[operation, queue] += 1
@@ -67,7 +85,9 @@ class Server:
             return self._fail_entries(environ, start_response, asked, failing.pop(0))
         fault = self.faults.get((operation, queue))
         if fault is None:
-            return self._app(environ, start_response)
+            if operation == "ReceiveMessage":
+                return self._receive(environ, start_response, asked)
+            return self._ask(environ, start_response, asked)
         status, code = fault
         answer = json.dumps({"__type": f"com.amazonaws.sqs#{code}", "message": f"{code}!"})
         start_response(
@@ -76,6 +96,27 @@ class Server:
         )
         return [answer.encode()]
 
+    def _ask(self, environ, start_response, asked):
+        body = json.dumps(asked).encode()
+        environ["wsgi.input"] = io.BytesIO(body)
+        environ["CONTENT_LENGTH"] = str(len(body))
+        with self._one_at_a_time:
+            if asked.get("WaitTimeSeconds") == 0 and client_is_gone(environ):
+                raise ConnectionAbortedError("nobody waits for this poll any more")
+            return [b"".join(self._app(environ, start_response))]
+
+    def _receive(self, environ, start_response, asked):
+        deadline = time.monotonic() + asked.get("WaitTimeSeconds", 0)
+        asked["WaitTimeSeconds"] = 0
+        while True:
+            started = []
+            answer = self._ask(environ, lambda *args, to=started: to.append(args), asked)
+            empty = started[0][0].startswith("200") and not json.loads(answer[0]).get("Messages")
+            if not empty or time.monotonic() >= deadline:
+                start_response(*started[0])
+                return answer
+            time.sleep(0.02)
+
     def _fail_entries(self, environ, start_response, asked, failing):
         """Let some entries of a batch fail, and the real server do the others."""
         places = {place: (code, fault) for place, code, fault in failing}
@@ -83,10 +124,7 @@ class Server:
         asked["Entries"] = [e for place, e in enumerate(entries) if place not in places]
         answer = {"Successful": []}
         if asked["Entries"]:
-            body = json.dumps(asked).encode()
-            environ["wsgi.input"] = io.BytesIO(body)
-            environ["CONTENT_LENGTH"] = str(len(body))
-            answer = json.loads(b"".join(self._app(environ, lambda *args: None)))
+            answer = json.loads(self._ask(environ, lambda *args: None, asked)[0])
         answer["Failed"] = [
             {"Id": entries[place]["Id"], "Code": code, "Message": f"{code}!", "SenderFault": fault}
             for place, (code, fault) in places.items()
