@@ -17,7 +17,7 @@ receivers = Receivers(os.environ.get("SQS_URL", "sqs-batch://"), prefix="example
 def receive_order(message):
     if message["number"] == 2 and message.attributes["ApproximateReceiveCount"] == "1":
         raise RestartLater(delay=1)
-    print("received order", message["number"], flush=True)
+    logging.info("received order %d", message["number"])
 
 
 if __name__ == "__main__":
