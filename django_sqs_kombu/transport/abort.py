@@ -42,6 +42,11 @@ class _Noting:
             _connections.add(self)
         return super().request(*args, **kwargs)  # type: ignore[misc]
 
+    def connect(self) -> None:
+        super().connect()  # type: ignore[misc]
+        # An abort before this had no socket to shut down.
+        _raise_if_aborted()
+
 
 class _HTTPConnection(_Noting, AWSHTTPConnection):  # type: ignore[misc]
     pass

@@ -104,6 +104,7 @@ class Poller:
         self._stopping = threading.Event()
         self._lock = threading.Lock()
         self._threads: list[threading.Thread] = []
+        self._polling: set[threading.Thread] = set()
         self._wait_time = channel.wait_time_seconds
         self._pause = FIRST_PAUSE
 
@@ -147,10 +148,10 @@ class Poller:
         """Ask the threads to end and break off their polls; :meth:`finish` waits."""
         self._stopping.set()
         self.channel.qos.wake()
+        # Only a poll: a thread that gives messages back must not be broken off.
         with self._lock:
-            threads = list(self._threads)
-        for thread in threads:
-            abort_request(thread)
+            for thread in self._polling:
+                abort_request(thread)
 
     def finish(self, timeout: float = 1.0) -> None:
         """Wait for the threads, and give the messages that wait back, visible at once."""
@@ -182,7 +183,6 @@ class Poller:
 
     def _end(self) -> None:
         # What came in the moment of the stop goes back.
-        allow_requests()
         self._give_back_waiting()
 
     def _start_helper(self) -> None:
@@ -231,6 +231,10 @@ class Poller:
     def _receive(self, count: int, wait_time: int) -> list[Lease]:
         channel = self.channel
         declared = channel.declared_visibility_timeout(self.queue)
+        with self._lock:
+            if self._stopping.is_set():
+                return []
+            self._polling.add(threading.current_thread())
         try:
             channel.requests.compare_once(self.queue)
             messages = channel.requests.receive(self.queue, count, wait_time, declared)
@@ -239,6 +243,10 @@ class Poller:
             if not self._stopping.is_set():
                 self._recover(exc)
             return []
+        finally:
+            with self._lock:
+                self._polling.discard(threading.current_thread())
+            allow_requests()
         self._pause = FIRST_PAUSE
         # A long poll answers as soon as a message is there, so waiting longer on a
         # queue that stays empty costs no latency and fewer requests.

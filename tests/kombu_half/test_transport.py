@@ -300,7 +300,10 @@ def test_closing_gives_back_what_is_held(connect, queue, counts):
     connection = connect()
     for number in range(3):
         publish(connection, queue, str(number))
-    consumer = kombu.Consumer(connection, [queue], on_message=lambda message: None)
+    # With three places no poll is under way at the close.
+    consumer = kombu.Consumer(
+        connection, [queue], on_message=lambda message: None, prefetch_count=3
+    )
     consumer.consume()
     connection.drain_events(timeout=5)
 
