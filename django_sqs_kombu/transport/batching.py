@@ -15,14 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 from ..exceptions import EndpointUnreachable, RequestFailed, SQSError
 from .outgoing import MAX_MESSAGE_BYTES, size_of
+from .requests import MAX_MESSAGES
 
 if TYPE_CHECKING:
     from .requests import Message, Requests
 
 logger = logging.getLogger(__name__)
 
-#: SQS takes at most this many messages in one request.
-MAX_ENTRIES = 10
 #: How often a settlement is tried, and the seconds between two tries.
 ATTEMPTS, RETRY_PAUSE = 5, 1.0
 
@@ -30,11 +29,11 @@ ATTEMPTS, RETRY_PAUSE = 5, 1.0
 def fill_batch(waiting: Sequence[dict[str, Any]]) -> int:
     """How many of the first *waiting* messages SQS takes in one SendMessageBatch."""
     total = 0
-    for count, params in enumerate(waiting[:MAX_ENTRIES]):
+    for count, params in enumerate(waiting[:MAX_MESSAGES]):
         total += size_of(params)
         if total > MAX_MESSAGE_BYTES:
             return max(count, 1)
-    return min(len(waiting), MAX_ENTRIES)
+    return min(len(waiting), MAX_MESSAGES)
 
 
 @dataclass(slots=True, eq=False)
@@ -104,7 +103,7 @@ class SendBatcher:
     def _gather(self, queue: str, mine: _Send) -> list[_Send]:
         with self._lock:
             line = self._waiting[queue]
-            others = list(line)[: MAX_ENTRIES - 1]
+            others = list(line)[: MAX_MESSAGES - 1]
             batch = [mine, *others][: fill_batch([mine.params, *(o.params for o in others)])]
             for _ in batch[1:]:
                 line.popleft()
@@ -194,7 +193,7 @@ class SettlementBatcher:
         with self._changed:
             collected = self._collected.setdefault(key, deque())
             collected.append(settlement)
-            full = len(collected) % MAX_ENTRIES == 0
+            full = len(collected) % MAX_MESSAGES == 0
             if self._started < self._threads and (full or self._started == 0):
                 self._started += 1
                 name = f"sqs-settler-{self._started}"
@@ -213,7 +212,7 @@ class SettlementBatcher:
                     self._changed.wait(self._until_due())
                     key = self._ripe()
                 collected = self._collected[key]
-                batch = [collected.popleft() for _ in range(min(len(collected), MAX_ENTRIES))]
+                batch = [collected.popleft() for _ in range(min(len(collected), MAX_MESSAGES))]
                 if not collected:
                     del self._collected[key]
                 self._under_way += 1
@@ -229,7 +228,7 @@ class SettlementBatcher:
     def _ripe(self) -> tuple[str, bool] | None:
         now = time.monotonic()
         for key, collected in self._collected.items():
-            if self._flushing or len(collected) >= MAX_ENTRIES or collected[0].due <= now:
+            if self._flushing or len(collected) >= MAX_MESSAGES or collected[0].due <= now:
                 return key
         return None
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..exceptions import MessageEncodeError, RequestFailed, SendFailure, SendManyFailed
 from .batching import fill_batch
+from .requests import MAX_MESSAGES
 
 if TYPE_CHECKING:
     from .requests import Requests
@@ -81,7 +82,7 @@ class BulkSend:
                 self._failures.append(SendFailure(number, item, exc))
                 continue
             count = fill_batch([entry.params for entry in waiting])
-            if count < len(waiting) or count == 10:
+            if count < len(waiting) or count == MAX_MESSAGES:
                 yield waiting[:count]
                 waiting = waiting[count:]
         if waiting:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from ..exceptions import SQSError
+from .requests import MAX_MESSAGES
 
 if TYPE_CHECKING:
     from .requests import Message, Requests
@@ -21,7 +22,6 @@ logger = logging.getLogger(__name__)
 RENEW_AFTER = 2 / 3
 #: Seconds before a renewal that failed is tried again.
 RETRY_PAUSE = 1.0
-MAX_ENTRIES = 10
 
 
 @dataclass(slots=True, eq=False)
@@ -107,8 +107,8 @@ class LeaseKeeper:
                 self._give_back(queue)
             if any(not lease.waiting for lease in due):
                 leases = [lease for lease in nearly_due if not lease.waiting]
-                for start in range(0, len(leases), MAX_ENTRIES):
-                    self._renew(queue, leases[start : start + MAX_ENTRIES])
+                for start in range(0, len(leases), MAX_MESSAGES):
+                    self._renew(queue, leases[start : start + MAX_MESSAGES])
 
     _next_due = float("inf")
 

@@ -9,12 +9,11 @@ from typing import TYPE_CHECKING, Any
 from kombu.transport.SQS import QoS as KombuQoS
 
 from .delivery import Delivery
+from .requests import MAX_MESSAGES
 
 if TYPE_CHECKING:
     from .channel import Channel
 
-#: SQS hands out at most this many messages in one ReceiveMessage.
-MAX_MESSAGES = 10
 #: The share of the visibility timeout that a message may be expected to wait.
 WAITING_SHARE = 1 / 3
 #: The most that waits for a consumer without a prefetch count.
