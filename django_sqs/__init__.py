@@ -12,6 +12,7 @@ __all__ = [
     "SQSError",
     "TimedOut",
     "UnknownSuffixWarning",
+    "asend",
     "queues",
     "receiver",
     "receivers",
@@ -25,4 +26,5 @@ queues = receivers.queues
 register = receivers.register
 receiver = receivers.receiver
 send = receivers.send
+asend = receivers.asend
 send_many = receivers.send_many

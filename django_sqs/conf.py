@@ -107,6 +107,7 @@ SETTINGS: dict[str, Setting] = {
     "SQS_ACK_LINGER": Setting(
         0.1, "seconds deletes wait for others to share a request", _number(0, 10, whole=False)
     ),
+    "SQS_SEND_ON_COMMIT": Setting(False, "send when the database transaction is committed", _flag),
     "SQS_LARGE_PAYLOAD_BUCKET": Setting(
         None, "S3 bucket for payloads above SQS's 1 MiB; None: they are an error", _text
     ),
@@ -165,6 +166,11 @@ class Conf:
     def status_cache_timeout(self) -> float:
         """Seconds the status view is cached."""
         return float(self.value("SQS_STATUS_CACHE_TIMEOUT"))
+
+    @property
+    def send_on_commit(self) -> bool:
+        """Whether messages wait for the commit of the database transaction."""
+        return bool(self.value("SQS_SEND_ON_COMMIT"))
 
     @property
     def credentials(self) -> tuple[str | None, str | None]:

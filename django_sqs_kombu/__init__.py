@@ -27,7 +27,8 @@ from .exceptions import (
     WrongMessageClass,
 )
 from .messages import EncodedMHMessage, JSONMessage, Message, MHMessage, RawMessage
-from .registered_queue import ReceiverProxy, RegisteredQueue
+from .receiver_proxy import ReceiverProxy
+from .registered_queue import RegisteredQueue
 from .registry import Receivers
 
 __all__ = [

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from .exceptions import MessageDecodeError, RestartLater, TimedOut
 from .messages import RawMessage
 from .queues import MAX_VISIBILITY_TIMEOUT
+from .transport.restarts import send_anew
 
 if TYPE_CHECKING:
     from .registered_queue import RegisteredQueue
@@ -163,4 +164,4 @@ def _settle_deleted(
     if message is None or row.action not in (Action.REQUEUE, Action.RELEASE):
         return
     delay = restart_delay(raised.delay) if isinstance(raised, RestartLater) else 0
-    registered.resend(delivery, delay)
+    send_anew(delivery, delay)

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-import functools
+import asyncio
+import inspect
+import time
 import warnings
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import kombu
 
+from .async_runner import run_in_thread_loop
 from .consumer import ReceiverConsumer
 from .deadline import deadline
 from .exceptions import (
@@ -19,48 +22,17 @@ from .exceptions import (
     WrongMessageClass,
 )
 from .messages import PLAIN, Message, RawMessage
-from .queues import (
-    DEFAULT_MAX_RECEIVES,
-    FIFO,
-    LARGEST_MAX_RECEIVES,
-    WIRE_FORMATS,
-    QueueDeclaration,
-    join_name,
-    validate_name,
-    validate_visibility_timeout,
-)
+from .option_rules import check_options
+from .queues import DEFAULT_MAX_RECEIVES, QueueDeclaration, join_name, validate_name
+from .receiver_proxy import ReceiverProxy
+from .transport.delays import DUE
+from .transport.outgoing import MAX_DELAY
 
 if TYPE_CHECKING:
     from .registry import Receivers
-    from .transport.delivery import Delivery
 
 Receiver = Callable[[Any], Any]
-
-#: The message attribute that counts the restarts of a message that was sent anew.
-RESTARTS = "django_sqs.restarts"
-
-
-class ReceiverProxy:
-    """What a decorated receiver becomes: calling it sends a message to its queue.
-
-    :ivar direct: the decorated function itself.
-    :ivar registered_queue: its :class:`RegisteredQueue`.
-    """
-
-    def __init__(self, registered_queue: RegisteredQueue) -> None:
-        self.registered_queue = registered_queue
-        self.direct = registered_queue.receiver
-        functools.update_wrapper(self, self.direct or registered_queue.send)
-
-    def __call__(
-        self, message: RawMessage | None = None, suffix: str | None = None, **kwargs: Any
-    ) -> None:
-        """Send *message*, or one built from the keyword arguments; see RegisteredQueue.send."""
-        self.registered_queue.send(message, suffix, **kwargs)
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} of queue {self.registered_queue.name!r}>"
-
+AsyncReceiver = Callable[[Any], Coroutine[Any, Any, Any]]
 
 # Under its own name it would be hidden inside the class below.
 _Proxy = ReceiverProxy
@@ -121,21 +93,21 @@ class RegisteredQueue:
         self.tags = tags
         self.kms_key = kms_key
         self.receivers = receivers
-        self._visibility_timeout = visibility_timeout
-        self._wire_format = wire_format
-        self._validate()
+        self.own_visibility_timeout = visibility_timeout
+        self.own_wire_format = wire_format
+        check_options(self)
 
     @property
     def visibility_timeout(self) -> int:
         """Seconds that a received message stays hidden from others."""
-        if self._visibility_timeout is None:
+        if self.own_visibility_timeout is None:
             return self.receivers.visibility_timeout
-        return self._visibility_timeout
+        return self.own_visibility_timeout
 
     @property
     def wire_format(self) -> str:
         """The format of the messages sent: ``"kombu"`` or ``"raw"``."""
-        return self._wire_format or self.receivers.wire_format
+        return self.own_wire_format or self.receivers.wire_format
 
     def full_name(self, suffix: str | None = None) -> str:
         """The queue's name in SQS: prefix, name and suffix joined with ``__``.
@@ -185,13 +157,34 @@ class RegisteredQueue:
         :param message: an instance of the queue's message class; None: one is built
             from *kwargs*, such as ``body="..."``.
         :param suffix: the queue name suffix to use.
-        :param delay: seconds until it can be received, 0 to 900 (SQS's DelaySeconds).
+        :param delay: seconds until it can be received.  Above 900, SQS's longest
+            DelaySeconds, receivers of this library send it on until it is due.
         :param group_id: the message group of a FIFO queue.
         :param deduplication_id: the deduplication id of a FIFO queue.
         :raises WrongMessageClass: *message* is of another class.
         :raises MessageEncodeError: its value cannot be written.
         :raises RequestFailed: SQS did not accept it.
         """
+        self.prepare(
+            message,
+            suffix,
+            delay=delay,
+            group_id=group_id,
+            deduplication_id=deduplication_id,
+            **kwargs,
+        )()
+
+    def prepare(
+        self,
+        message: RawMessage | None = None,
+        suffix: str | None = None,
+        *,
+        delay: float | None = None,
+        group_id: str | None = None,
+        deduplication_id: str | None = None,
+        **kwargs: Any,
+    ) -> Callable[[], None]:
+        """Everything about :meth:`send` that needs no SQS; what is returned sends."""
         if message is None:
             message = self.message_class(**kwargs)
         elif not isinstance(message, self.message_class):
@@ -202,12 +195,23 @@ class RegisteredQueue:
                 f"({', '.join(kwargs)}), not both"
             )
         body, content_type = self._outgoing(message)
-        self.receivers.publish(
-            self.get_queue(suffix),
-            body,
-            content_type,
-            **_properties(delay, group_id, deduplication_id),
-        )
+        queue = self.get_queue(suffix)
+
+        def send() -> None:
+            # The delay counts from here: with a transaction that is its commit.
+            properties = _properties(delay, group_id, deduplication_id)
+            self.receivers.publish(queue, body, content_type, **properties)
+
+        return send
+
+    async def asend(
+        self, message: RawMessage | None = None, suffix: str | None = None, **kwargs: Any
+    ) -> None:
+        """Send from asynchronous code, in a thread, so that the event loop goes on.
+
+        Sends that are awaited together share their requests.
+        """
+        await asyncio.to_thread(self.prepare(message, suffix, **kwargs))
 
     def send_many(
         self,
@@ -224,7 +228,7 @@ class RegisteredQueue:
         :param items: any iterable; it is read as it is sent, so it may be endless in
             practice.  Each item is a message, or the value for one.
         :param suffix: the queue name suffix to use.
-        :param delay: seconds until they can be received, 0 to 900.
+        :param delay: seconds until they can be received.
         :param group_id: the message group of a FIFO queue, or a function that returns an
             item's.  A FIFO queue's messages are sent in order.
         :param parallel: how many requests may be under way at once.
@@ -258,30 +262,6 @@ class RegisteredQueue:
             return message.get_body_encoded(), PLAIN
         return message.dump()
 
-    def resend(self, delivery: Delivery, delay: float | None) -> None:
-        """Send a message anew that was deleted on receipt and is to be restarted.
-
-        :param delay: seconds, cut to SQS's 900; None: backoff from the restarts so far.
-        """
-        received = delivery.sqs_message
-        attributes = dict(received.get("MessageAttributes") or {})
-        restarts = int(attributes.get(RESTARTS, {}).get("StringValue", 0)) + 1
-        attributes[RESTARTS] = {"DataType": "Number", "StringValue": str(restarts)}
-        seconds = delivery.channel.backoff.delay(restarts) if delay is None else delay
-        request: dict[str, Any] = {
-            "MessageBody": delivery.sqs_body,
-            "MessageAttributes": attributes,
-        }
-        if delivery.queue.endswith(".fifo"):
-            system = received.get("Attributes") or {}
-            request["MessageGroupId"] = system.get("MessageGroupId", "default")
-            request["MessageDeduplicationId"] = f"{delivery.message_id}-{restarts}"
-        else:
-            request["DelaySeconds"] = min(int(seconds), 900)
-        delivery.channel.requests.call(
-            "SendMessage", delivery.queue, **delivery.channel.payloads.offload(request)
-        )
-
     def around_message(self) -> AbstractContextManager[None]:
         """A context in which each message is decoded, received and settled."""
         return nullcontext()
@@ -293,8 +273,14 @@ class RegisteredQueue:
         """
         if self.receiver is None:
             raise NoReceiver(self.name)
+        if inspect.iscoroutinefunction(self.receiver):
+            return self.run_async(self.receiver, message)
         with deadline(self.timeout):
             return self.receiver(message)
+
+    def run_async(self, receiver: AsyncReceiver, message: RawMessage) -> Any:
+        """Run an asynchronous receiver on this thread's event loop, within ``timeout``."""
+        return run_in_thread_loop(receiver(message), self.timeout)
 
     def receive_single(self, suffix: str | None = None) -> tuple[RawMessage, Any] | None:
         """Receive one message, for debugging.
@@ -327,61 +313,16 @@ class RegisteredQueue:
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
 
-    def _validate(self) -> None:
-        where = f"Queue {self.name!r}:"
-        if self.receiver is not None and not callable(self.receiver):
-            raise ConfigurationError(f"{where} the receiver {self.receiver!r} is not callable")
-        cls = self.message_class
-        if not (isinstance(cls, type) and issubclass(cls, RawMessage)):
-            raise ConfigurationError(
-                f"{where} message_class {cls!r} is not a subclass of "
-                f"{RawMessage.__module__}.{RawMessage.__qualname__}"
-            )
-        if self.timeout is not None:
-            if self.receiver is None:
-                raise ConfigurationError(f"{where} timeout is meaningful only with a receiver")
-            if not isinstance(self.timeout, int | float) or not self.timeout > 0:
-                raise ConfigurationError(
-                    f"{where} timeout must be a number of seconds above 0, not {self.timeout!r}"
-                )
-        if self._visibility_timeout is not None:
-            validate_visibility_timeout(self._visibility_timeout, f"{where} visibility_timeout")
-        if self._wire_format is not None and self._wire_format not in WIRE_FORMATS:
-            raise ConfigurationError(
-                f"{where} wire_format must be one of {', '.join(WIRE_FORMATS)}, "
-                f"not {self._wire_format!r}"
-            )
-        for suffix in (None, *self.suffixes):
-            validate_name(join_name("", self.name, suffix))
-        self._validate_dead_letters(where)
-
-    def _validate_dead_letters(self, where: str) -> None:
-        count = self.max_receives
-        if count is not None:
-            if self.dead_letter_queue is None:
-                raise ConfigurationError(
-                    f"{where} max_receives is meaningful only with a dead_letter_queue"
-                )
-            if not isinstance(count, int) or not 1 <= count <= LARGEST_MAX_RECEIVES:
-                raise ConfigurationError(
-                    f"{where} max_receives must be a whole number from 1 to "
-                    f"{LARGEST_MAX_RECEIVES:,}, not {count!r}"
-                )
-        if self.dead_letter_queue is not None:
-            validate_name(self.dead_letter_queue)
-            if self.dead_letter_queue.endswith(FIFO) != self.name.endswith(FIFO):
-                raise ConfigurationError(
-                    f"{where} the dead-letter queue of a FIFO queue must be FIFO, and only of one; "
-                    f"{self.dead_letter_queue!r} does not fit"
-                )
-
 
 def _properties(
     delay: float | None, group_id: str | None, deduplication_id: str | None
 ) -> dict[str, Any]:
-    properties = {
-        "delay_seconds": delay,
+    properties: dict[str, Any] = {
         "MessageGroupId": group_id,
         "MessageDeduplicationId": deduplication_id,
     }
+    if delay is not None and delay > MAX_DELAY:
+        properties[DUE] = time.time() + delay
+    else:
+        properties["delay_seconds"] = delay
     return {key: value for key, value in properties.items() if value is not None}

@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import os
 import threading
+import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
 
 import kombu
 
+from .celery_forward import CeleryForward
 from .exceptions import ConfigurationError, UnknownQueue
 from .messages import RawMessage
 from .queues import WIRE_FORMATS, default_name, validate_visibility_timeout
-from .registered_queue import Receiver, ReceiverProxy, RegisteredQueue
+from .receiver_proxy import ReceiverProxy
+from .registered_queue import Receiver, RegisteredQueue
+
+_all: weakref.WeakSet[Receivers] = weakref.WeakSet()
 
 
 class Receivers:
@@ -59,11 +64,17 @@ class Receivers:
         self._setup()
 
     def _setup(self) -> None:
+        _all.add(self)
         #: The registered queues by name.
         self.queues: dict[str, RegisteredQueue] = {}
         self._sending = threading.Lock()
         self._channel: Any = None
         self._channel_pid = 0
+
+    @staticmethod
+    def all() -> list[Receivers]:
+        """Every registry of this process."""
+        return list(_all)
 
     @property
     def prefix(self) -> str:
@@ -81,15 +92,25 @@ class Receivers:
         return self._wire_format
 
     def register(
-        self, queue_name: str, fn: Receiver | None = None, **options: Any
+        self,
+        queue_name: str,
+        fn: Receiver | None = None,
+        *args: Any,
+        celery_task: Any = None,
+        **options: Any,
     ) -> RegisteredQueue:
         """Register a queue, with *fn* as its receiver or, without, for sending only.
 
+        :param celery_task: a Celery task, or its name, that each message is handed to;
+            *fn*, where there is one, then makes the task's arguments of the message.  See
+            :class:`~django_sqs_kombu.celery_forward.CeleryForward`.
         :param options: those of :class:`RegisteredQueue`.
         :raises ConfigurationError: for options that cannot work, or a name that is
             registered with another receiver.
         """
-        registered = self.queue_class(queue_name, fn, receivers=self, **options)
+        if celery_task is not None:
+            fn = CeleryForward(celery_task, fn)
+        registered = self.queue_class(queue_name, fn, *args, receivers=self, **options)
         earlier = self.queues.get(queue_name)
         if earlier is not None and _origin(earlier.receiver) != _origin(fn):
             raise ConfigurationError(
@@ -105,7 +126,7 @@ class Receivers:
         """Decorate a function as the receiver of a queue.
 
         :param queue_name: default: the function's module and name, dots as ``__``.
-        :param options: those of :class:`RegisteredQueue`.
+        :param options: those of :meth:`register`.
         """
         if callable(queue_name):
             raise ConfigurationError(
@@ -141,6 +162,16 @@ class Receivers:
     ) -> None:
         """Send a message to a registered queue; see :meth:`RegisteredQueue.send`."""
         self.get(queue_name).send(message, suffix, **kwargs)
+
+    async def asend(
+        self,
+        queue_name: str,
+        message: RawMessage | None = None,
+        suffix: str | None = None,
+        **kwargs: Any,
+    ) -> None:
+        """Send from asynchronous code; see :meth:`RegisteredQueue.asend`."""
+        await self.get(queue_name).asend(message, suffix, **kwargs)
 
     def send_many(
         self, queue_name: str, items: Iterable[Any], suffix: str | None = None, **options: Any

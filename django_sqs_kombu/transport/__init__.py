@@ -9,6 +9,7 @@ from kombu.transport import SQS
 
 from ..exceptions import CredentialsMissing, EndpointUnreachable
 from .channel import Channel
+from .event_loop import EventLoopDelivery
 from .polling import Inbox
 
 __all__ = ["Channel", "Transport"]
@@ -32,7 +33,23 @@ class Transport(SQS.Transport):  # type: ignore[misc]
         self.queue_urls: dict[str, str] = {}
         self.declarations: dict[str, dict[str, Any]] = {}
         self.inbox = Inbox()
+        #: What delivers on an event loop, in place of :meth:`drain_events`.
+        self.event_loop: EventLoopDelivery | None = None
         super().__init__(client, **kwargs)
+
+    def register_with_event_loop(self, connection: Any, loop: Any) -> None:
+        """Deliver on *loop*, a kombu ``Hub``; a Celery worker calls this."""
+        self.event_loop = EventLoopDelivery(self, loop)
+
+    def close_connection(self, connection: Any) -> None:
+        """Close all channels, and leave the event loop."""
+        super().close_connection(connection)
+        if self.event_loop is not None:
+            self.event_loop.close()
+
+    def may_deliver(self) -> bool:
+        """Whether the prefetch counts leave a place for another message."""
+        return all(channel.qos.can_consume() for channel in self.channels)
 
     def drain_events(self, connection: Any, timeout: float | None = None) -> None:
         """Deliver the next message to its consumer.

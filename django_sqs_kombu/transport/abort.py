@@ -9,6 +9,7 @@ with :class:`RequestAborted`.
 from __future__ import annotations
 
 import contextlib
+import os
 import socket
 import threading
 import weakref
@@ -24,6 +25,15 @@ from botocore.awsrequest import (
 _aborted: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 _connections: weakref.WeakSet[Any] = weakref.WeakSet()
 _lock = threading.Lock()
+
+
+def _new_lock() -> None:
+    # Of the threads that hold it at a fork none is in the child.
+    global _lock
+    _lock = threading.Lock()
+
+
+os.register_at_fork(after_in_child=_new_lock)
 
 
 class RequestAborted(Exception):

@@ -9,22 +9,21 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import kombu
-from kombu.transport import SQS
 from kombu.transport.SQS import UndefinedQueueException
+from kombu.transport.virtual.base import queue_declare_ok_t
 
 from ..exceptions import QueueDoesNotExist, SQSError
 from ..limits import ReceiveLimit
-from ..queues import WIRE_FORMAT_ARGUMENT
-from .backoff import Backoff
+from ..queues import FIFO, WIRE_FORMAT_ARGUMENT
 from .batching import SendBatcher, SettlementBatcher
 from .bulk import BulkSend, Progress
-from .clients import S3Client, sqs_client
 from .declaring import Declarer
+from .delays import DUE, celery_eta, delay_until
 from .delivery import Delivery
 from .envelope import foreign_payload, parse_envelope
 from .leases import Lease, LeaseKeeper
+from .options import OptionsChannel
 from .outgoing import check_size, send_parameters
-from .payloads import LargePayloads
 from .polling import Poller
 from .qos import QoS as SQSQoS
 from .requests import Requests
@@ -33,24 +32,8 @@ if TYPE_CHECKING:
     from . import Transport
 
 
-class Channel(SQS.Channel):  # type: ignore[misc]
-    """Kombu's SQS channel with its own receiving, settling and declaring.
-
-    Transport options besides those of kombu's SQS transport:
-
-    ``endpoint_url``
-        the whole URL of another server than AWS's, such as ``http://127.0.0.1:4566``.
-    ``create_queues``
-        whether a queue that does not exist is created on first use (default True).
-    ``ack_linger``
-        seconds that deletes and visibility changes wait for others to share a request
-        with (default 0.1).
-    ``large_payload_bucket``, ``s3_endpoint_url``
-        the S3 bucket for payloads above SQS's limit, and another S3 server than AWS's.
-    ``backoff_base``, ``backoff_max``
-        seconds of the first and the longest delay of a requeue without a delay
-        (default 10 and 900).
-    """
+class Channel(OptionsChannel):
+    """Kombu's SQS channel with its own receiving, settling and declaring."""
 
     Message = Delivery
     QoS = SQSQoS
@@ -67,46 +50,10 @@ class Channel(SQS.Channel):  # type: ignore[misc]
         #: Limits on what is received, by queue name.
         self.receive_limits: dict[str, ReceiveLimit] = {}
         super().__init__(*args, **kwargs)
-        self.settlements = SettlementBatcher(
-            self.requests, self.transport_options.get("ack_linger", 0.1)
-        )
-
-    # What the transport's options say.
-
-    @cached_property
-    def endpoint_url(self) -> str | None:
-        """The endpoint, or None for AWS's own."""
-        url: str | None = self.transport_options.get("endpoint_url")
-        return url or SQS.Channel.endpoint_url.__get__(self, type(self))
-
-    @cached_property
-    def create_queues(self) -> bool:
-        """Whether a queue that does not exist is created on first use."""
-        return bool(self.transport_options.get("create_queues", True))
-
-    @cached_property
-    def backoff(self) -> Backoff:
-        """How long a message that is requeued without a delay stays hidden."""
-        options = self.transport_options
-        return Backoff(options.get("backoff_base", 10), options.get("backoff_max", 900))
-
-    @cached_property
-    def get_message_attributes(self) -> dict[str, Any]:
-        """What ReceiveMessage is asked to return: everything, unless an option chooses."""
-        if self.fetch_message_attributes is None:
-            return {"MessageAttributeNames": ["All"], "MessageSystemAttributeNames": ["All"]}
-        chosen: dict[str, Any] = SQS.Channel.get_message_attributes.__get__(self, type(self))
-        return chosen
-
-    def new_sqs_client(
-        self,
-        region: str,
-        access_key_id: str | None,
-        secret_access_key: str | None,
-        session_token: str | None = None,
-    ) -> Any:
-        """A boto3 client; see :func:`~django_sqs_kombu.transport.clients.sqs_client`."""
-        return sqs_client(self, region, access_key_id, secret_access_key, session_token)
+        # Kombu's own polling would start on any hub of this process, even one that this
+        # connection does not run on.
+        self.hub = None
+        self.settlements = SettlementBatcher(self.requests, self.ack_linger)
 
     # Queues: their URLs and their declaration.
 
@@ -123,11 +70,6 @@ class Channel(SQS.Channel):  # type: ignore[misc]
         """Note what *queue* is to be; it is created, if need be, when first used."""
         if queue.queue_arguments:
             self.connection.declarations[queue.name] = dict(queue.queue_arguments)
-
-    @cached_property
-    def payloads(self) -> LargePayloads:
-        """What keeps payloads above SQS's limit in S3."""
-        return LargePayloads(self.transport_options.get("large_payload_bucket"), S3Client(self))
 
     @cached_property
     def declarer(self) -> Declarer:
@@ -153,6 +95,20 @@ class Channel(SQS.Channel):  # type: ignore[misc]
         if known is None:
             known = self._lease_seconds[queue] = self.requests.visibility_timeout(queue)
         return known
+
+    def queue_declare(
+        self, queue: str | None = None, passive: bool = False, **kwargs: Any
+    ) -> queue_declare_ok_t:
+        """Create *queue* where it does not exist, and count its messages.
+
+        A connection on an event loop only notes the declaration: no request may block
+        the loop, and an SQS that is down for a while is no reason to connect anew.
+        """
+        if self.connection.event_loop is None or queue is None or passive:
+            return super().queue_declare(queue, passive, **kwargs)
+        if arguments := kwargs.get("arguments"):
+            self.connection.declarations[queue] = dict(arguments)
+        return queue_declare_ok_t(queue, 0, 0)
 
     def _new_queue(self, queue: str, **kwargs: Any) -> str:
         if arguments := kwargs.get("arguments"):
@@ -196,7 +152,13 @@ class Channel(SQS.Channel):  # type: ignore[misc]
 
     def _parameters(self, queue: str, message: dict[str, Any]) -> dict[str, Any]:
         wire_format = self.declared(queue).get(WIRE_FORMAT_ARGUMENT, "kombu")
-        params = self.payloads.offload(send_parameters(queue, message, wire_format))
+        due = message["properties"].pop(DUE, None)
+        if due is None and self.eta_as_delay:
+            due = celery_eta(message.get("headers") or {})
+        params = send_parameters(queue, message, wire_format)
+        if due is not None and not queue.endswith(FIFO):
+            params = delay_until(due, params)
+        params = self.payloads.offload(params)
         check_size(queue, params)
         return params
 
@@ -227,7 +189,7 @@ class Channel(SQS.Channel):  # type: ignore[misc]
         :param encode: makes of an item what :meth:`entry` returns.
         """
         # A FIFO queue keeps the order of the requests only if they follow one another.
-        at_once = 1 if queue.endswith(".fifo") else parallel
+        at_once = 1 if queue.endswith(FIFO) else parallel
         return BulkSend(self.requests, queue, at_once, progress).run(items, encode)
 
     # Receiving.
@@ -235,9 +197,9 @@ class Channel(SQS.Channel):  # type: ignore[misc]
     def basic_consume(
         self, queue: str, no_ack: bool, callback: Any, consumer_tag: str, *args: Any, **kwargs: Any
     ) -> Any:
-        """Consume from *queue*; outside an event loop its poller starts here."""
+        """Consume from *queue*: its poller starts here."""
         result = super().basic_consume(queue, no_ack, callback, consumer_tag, *args, **kwargs)
-        if self.hub is None and queue not in self._pollers:
+        if queue not in self._pollers:
             self._pollers[queue] = Poller(queue, self, self.connection.inbox)
             self._pollers[queue].start()
         return result
@@ -257,6 +219,12 @@ class Channel(SQS.Channel):  # type: ignore[misc]
             poller.stop()
         for poller in pollers:
             poller.finish()
+
+    def basic_qos(self, *args: Any, **kwargs: Any) -> None:
+        """Change the prefetch count, which pollers heed at once."""
+        super().basic_qos(*args, **kwargs)
+        self.qos.wake()
+        self.connection.inbox.changed()
 
     def has_waiting(self) -> bool:
         """Whether received messages wait for their consumer."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from kombu.transport.virtual import Message
 
+from ..queues import FIFO
 from .envelope import FOREIGN
 from .leases import Lease
 
@@ -49,7 +50,7 @@ class Delivery(Message):  # type: ignore[misc]
     @property
     def is_fifo(self) -> bool:
         """Whether it came from a FIFO queue."""
-        return self.queue.endswith(".fifo")
+        return self.queue.endswith(FIFO)
 
     @property
     def message_id(self) -> str:

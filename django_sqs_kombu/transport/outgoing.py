@@ -9,6 +9,7 @@ import uuid
 from typing import Any
 
 from ..exceptions import MessageEncodeError, MessageTooLarge
+from ..queues import FIFO
 from .envelope import write_envelope
 
 logger = logging.getLogger(__name__)
@@ -39,7 +40,7 @@ def send_parameters(queue: str, message: dict[str, Any], wire_format: str) -> di
     delay = _delay(properties)
     if _GROUP in properties:
         params[_GROUP] = properties[_GROUP]
-    if queue.endswith(".fifo"):
+    if queue.endswith(FIFO):
         params.setdefault(_GROUP, "default")
         params[_DEDUPLICATION] = properties.get(_DEDUPLICATION) or str(uuid.uuid4())
         if delay:

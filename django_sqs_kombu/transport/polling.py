@@ -12,7 +12,9 @@ from typing import TYPE_CHECKING
 
 from ..exceptions import SQSError
 from ..limits import ReceiveLimit
+from ..queues import FIFO
 from .abort import abort_request, allow_requests
+from .delays import send_on_early
 from .leases import Lease
 from .requests import MAX_MESSAGES
 
@@ -39,9 +41,12 @@ class Inbox:
     """Where the pollers of a connection announce messages and the consumer waits.
 
     It measures the consumer's pace: how long it stays away between two messages.
+
+    :ivar on_change: called, from any thread, when a message may be taken.
     """
 
     def __init__(self) -> None:
+        self.on_change: Callable[[], None] | None = None
         self._announced: queue.SimpleQueue[Poller | None] = queue.SimpleQueue()
         self._away_since: float | None = None
         self._pace = 0.0
@@ -49,6 +54,12 @@ class Inbox:
     def announce(self, poller: Poller) -> None:
         """Say that *poller* has one more message."""
         self._announced.put(poller)
+        self.changed()
+
+    def changed(self) -> None:
+        """Say that there may be a place for a message that waits."""
+        if self.on_change is not None:
+            self.on_change()
 
     def wake(self) -> None:
         """Make :meth:`next` return now; safe in a signal handler."""
@@ -201,7 +212,7 @@ class Poller:
         """Poll once when there are places; return whether the answer was a full one."""
         # One at a time from a FIFO queue: SQS holds back a group's later messages only
         # from later receives, not within one answer.
-        at_once = 1 if self.queue.endswith(".fifo") else MAX_MESSAGES
+        at_once = 1 if self.queue.endswith(FIFO) else MAX_MESSAGES
         places = self.channel.qos.reserve_places(self.queue, timeout, at_once)
         if not places:
             return False
@@ -237,7 +248,8 @@ class Poller:
             self._polling.add(threading.current_thread())
         try:
             channel.requests.compare_once(self.queue)
-            messages = channel.requests.receive(self.queue, count, wait_time, declared)
+            received = channel.requests.receive(self.queue, count, wait_time, declared)
+            messages = send_on_early(channel.requests, self.queue, received)
             seconds = channel.learn_lease_seconds(self.queue)
         except Exception as exc:  # noqa: BLE001 - whatever it is, the poller goes on
             if not self._stopping.is_set():
@@ -250,7 +262,7 @@ class Poller:
         self._pause = FIRST_PAUSE
         # A long poll answers as soon as a message is there, so waiting longer on a
         # queue that stays empty costs no latency and fewer requests.
-        if messages:
+        if received:
             self._wait_time = channel.wait_time_seconds
         elif wait_time:
             self._wait_time = min(MAX_WAIT_TIME, max(1, wait_time * 2))

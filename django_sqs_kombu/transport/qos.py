@@ -24,9 +24,10 @@ class QoS(KombuQoS):  # type: ignore[misc]
     """Kombu's QoS made safe for acknowledgement from any thread.
 
     ``prefetch_count`` holds for each consumed queue by itself, as RabbitMQ's does for
-    each consumer, so that a queue which fills its places never takes another's.  Of
-    those places no more are used than can be started soon: a message that waits long
-    is better off with another worker.
+    each consumer, so that a queue which fills its places never takes another's.  On an
+    event loop it holds for the channel, as Celery means it.  Of those places no more are
+    used than can be started soon: a message that waits long is better off with another
+    worker.
     """
 
     channel: Channel
@@ -53,6 +54,7 @@ class QoS(KombuQoS):  # type: ignore[misc]
                 self._held[message.queue] -= 1
                 self._wake_for(message.queue)
         self.channel.leases.drop(delivery_tag)
+        self.channel.connection.inbox.changed()
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
         """Forget a message, and apply a predefined queue's ``backoff_policy`` to it."""
@@ -117,7 +119,10 @@ class QoS(KombuQoS):  # type: ignore[misc]
 
     def _worth_a_request(self, queue: str) -> bool:
         # A full request, or any at all when nothing is on its way to the consumer.
-        least = MAX_MESSAGES if self._coming(queue) else 1
+        least = 1
+        if self._coming(queue):
+            small = 0 < self.prefetch_count < MAX_MESSAGES
+            least = (self.prefetch_count + 1) // 2 if small else MAX_MESSAGES
         return self._free(queue) >= least and self._places(queue) >= least
 
     def _places(self, queue: str) -> int:
@@ -129,8 +134,11 @@ class QoS(KombuQoS):  # type: ignore[misc]
         return min(self._free(queue), soon - self._coming(queue))
 
     def _free(self, queue: str) -> int:
-        most = self.prefetch_count - self._held[queue] if self.prefetch_count else UNLIMITED
-        return int(most - self._coming(queue))
+        if not self.prefetch_count:
+            return UNLIMITED - self._coming(queue)
+        on_loop = self.channel.connection.event_loop is not None
+        held = len(self._delivered) if on_loop else self._held[queue]
+        return int(self.prefetch_count - held - self._coming(queue))
 
     def _coming(self, queue: str) -> int:
         return self._buffered[queue] + self._asked[queue]

@@ -144,14 +144,19 @@ class Requests:
         else:
             self._channel.payloads.delete(message)
 
-    def delete_batch(self, queue: str, messages: Sequence[Message]) -> list[int]:
-        """Delete up to 10 received messages; return the numbers of those to try again."""
+    def delete_batch(
+        self, queue: str, messages: Sequence[Message], *, with_payloads: bool = True
+    ) -> list[int]:
+        """Delete up to 10 received messages; return the numbers of those to try again.
+
+        :param with_payloads: delete their payloads in S3, too.
+        """
         entries = [
             {"Id": str(n), "ReceiptHandle": m["ReceiptHandle"]} for n, m in enumerate(messages)
         ]
         lost, again = self._settle_batch("DeleteMessageBatch", queue, entries, messages)
         for number, message in enumerate(messages):
-            if number not in lost and number not in again:
+            if with_payloads and number not in lost and number not in again:
                 self._channel.payloads.delete(message)
         return again
 

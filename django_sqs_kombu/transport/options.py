@@ -1,0 +1,89 @@
+"""Options: what the transport options say."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+from kombu.transport import SQS
+
+from .backoff import Backoff
+from .clients import S3Client, sqs_client
+from .payloads import OLD_SIZE_ATTRIBUTE, SIZE_ATTRIBUTE, LargePayloads
+
+#: Message attributes that this library reads, whatever else an option chooses.
+OUR_ATTRIBUTES = ("django_sqs.*", SIZE_ATTRIBUTE, OLD_SIZE_ATTRIBUTE)
+
+
+class OptionsChannel(SQS.Channel):  # type: ignore[misc]
+    """Kombu's SQS channel with more transport options, read here alone.
+
+    Transport options besides those of kombu's SQS transport:
+
+    ``endpoint_url``
+        the whole URL of another server than AWS's, such as ``http://127.0.0.1:4566``.
+    ``create_queues``
+        whether a queue that does not exist is created on first use (default True).
+    ``ack_linger``
+        seconds that deletes and visibility changes wait for others to share a request
+        with (default 0.1).
+    ``large_payload_bucket``, ``s3_endpoint_url``
+        the S3 bucket for payloads above SQS's limit, and another S3 server than AWS's.
+    ``backoff_base``, ``backoff_max``
+        seconds of the first and the longest delay of a requeue without a delay
+        (default 10 and 900).
+    ``eta_as_delay``
+        whether a Celery task's ETA or countdown becomes SQS's delay, so that no worker
+        holds the task until it is due (default False).
+    """
+
+    @cached_property
+    def endpoint_url(self) -> str | None:
+        """The endpoint, or None for AWS's own."""
+        url: str | None = self.transport_options.get("endpoint_url") or super().endpoint_url
+        return url
+
+    @cached_property
+    def create_queues(self) -> bool:
+        """Whether a queue that does not exist is created on first use."""
+        return bool(self.transport_options.get("create_queues", True))
+
+    @cached_property
+    def backoff(self) -> Backoff:
+        """How long a message that is requeued without a delay stays hidden."""
+        options = self.transport_options
+        return Backoff(options.get("backoff_base", 10), options.get("backoff_max", 900))
+
+    @cached_property
+    def get_message_attributes(self) -> dict[str, Any]:
+        """What ReceiveMessage is asked to return: everything, unless an option chooses."""
+        if self.fetch_message_attributes is None:
+            return {"MessageAttributeNames": ["All"], "MessageSystemAttributeNames": ["All"]}
+        chosen: dict[str, Any] = super().get_message_attributes
+        names = [*(chosen.get("MessageAttributeNames") or ()), *OUR_ATTRIBUTES]
+        return {**chosen, "MessageAttributeNames": names}
+
+    @cached_property
+    def ack_linger(self) -> float:
+        """Seconds that deletes and visibility changes wait for others."""
+        return float(self.transport_options.get("ack_linger", 0.1))
+
+    @cached_property
+    def eta_as_delay(self) -> bool:
+        """Whether a Celery task's ETA becomes SQS's delay."""
+        return bool(self.transport_options.get("eta_as_delay", False))
+
+    @cached_property
+    def payloads(self) -> LargePayloads:
+        """What keeps payloads above SQS's limit in S3."""
+        return LargePayloads(self.transport_options.get("large_payload_bucket"), S3Client(self))
+
+    def new_sqs_client(
+        self,
+        region: str,
+        access_key_id: str | None,
+        secret_access_key: str | None,
+        session_token: str | None = None,
+    ) -> Any:
+        """A boto3 client; see :func:`~django_sqs_kombu.transport.clients.sqs_client`."""
+        return sqs_client(self, region, access_key_id, secret_access_key, session_token)
