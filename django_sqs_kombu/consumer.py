@@ -12,16 +12,10 @@ from typing import TYPE_CHECKING, Any
 import kombu
 from kombu.mixins import ConsumerMixin
 
-from .exceptions import (
-    ConfigurationError,
-    MessageDecodeError,
-    NoReceiver,
-    PayloadUnavailable,
-    SQSError,
-)
+from .exceptions import ConfigurationError, NoReceiver, SQSError
 from .limits import LocalLimit, ReceiveLimit
-from .messages import ENCODED, JSON, PLAIN, RawMessage
-from .outcomes import settle
+from .messages import ENCODED, JSON, PLAIN
+from .outcomes import settle, settle_undecodable
 
 if TYPE_CHECKING:
     from .registered_queue import RegisteredQueue
@@ -195,24 +189,15 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
 
     def on_decode_error(self, message: Delivery, exc: Exception) -> None:
         """Settle a message whose payload is gone, or whose compression Kombu cannot undo."""
-        if isinstance(exc, PayloadUnavailable):
-            logger.error("Message %s is tried again later: %s", message.message_id, exc)
-            message.requeue()
-            return
         registered, _ = self._sources[message.queue]
-        error = MessageDecodeError(f"The message cannot be decoded: {exc}")
-        try:
-            if registered.delete_on_start:
-                message.delete_now()
-            settle(registered, message, None, error)
-        except SQSError as failed:
-            logger.error("%s", failed)
+        settle_undecodable(registered, message, exc)
 
     def on_message(self, delivery: Delivery) -> None:
         """Start a message that was received, unless it is too late for it."""
         registered, queue = self._sources[delivery.queue]
         if self.should_stop:
-            self._give_back(registered, delivery)
+            delivery.release()
+            self._uncount(registered)
             return
         with self._running_changed:
             self._running.add(delivery)
@@ -231,7 +216,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
             with registered.around_message():
                 if registered.delete_on_start:
                     delivery.delete_now()
-                message, raised = self._run(registered, queue, delivery)
+                message, raised = registered.attempt(delivery, queue)
                 settle(registered, delivery, message, raised)
             if isinstance(raised, KeyboardInterrupt):
                 self.should_stop = True
@@ -249,17 +234,6 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
                 self._running.discard(delivery)
                 self._running_changed.notify_all()
 
-    def _run(
-        self, registered: RegisteredQueue, queue: kombu.Queue, delivery: Delivery
-    ) -> tuple[RawMessage | None, BaseException | None]:
-        message = None
-        try:
-            message = registered.message_class.from_delivery(delivery, queue)
-            registered.receive(message)
-        except BaseException as exc:  # noqa: BLE001 - sys.exit() in a receiver, too
-            return message, exc
-        return message, None
-
     def _abandon(self, registered: RegisteredQueue, delivery: Delivery) -> None:
         logger.info(
             "Message %s of queue %s waited longer than its visibility timeout; it is redelivered",
@@ -267,11 +241,9 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
             delivery.queue,
         )
         delivery.abandon()
-        if registered.name in self.limits:
-            self.limits[registered.name].give_back(1)
+        self._uncount(registered)
 
-    def _give_back(self, registered: RegisteredQueue, delivery: Delivery) -> None:
-        delivery.release()
+    def _uncount(self, registered: RegisteredQueue) -> None:
         if registered.name in self.limits:
             self.limits[registered.name].give_back(1)
 

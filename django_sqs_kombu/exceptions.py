@@ -118,6 +118,10 @@ class MessageDecodeError(SQSError, ValueError):
     """A body that its message class cannot read."""
 
 
+class ReceiverFailed(SQSError):
+    """Stands for what a receiver raised in another process and could not be sent here."""
+
+
 class PayloadUnavailable(SQSError):
     """A payload that is kept in S3 cannot be read now; its message is tried again later."""
 

@@ -9,7 +9,13 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
-from .exceptions import MessageDecodeError, RestartLater, TimedOut
+from .exceptions import (
+    MessageDecodeError,
+    PayloadUnavailable,
+    RestartLater,
+    SQSError,
+    TimedOut,
+)
 from .messages import RawMessage
 from .queues import MAX_VISIBILITY_TIMEOUT
 from .transport.restarts import send_anew
@@ -85,6 +91,21 @@ def settle(
     elif not delivery.acknowledged:
         _settle_held(delivery, message, row, raised)
     return row.action
+
+
+def settle_undecodable(registered: RegisteredQueue, delivery: Delivery, exc: Exception) -> None:
+    """Settle a message whose payload is gone, or whose compression Kombu cannot undo."""
+    if isinstance(exc, PayloadUnavailable):
+        logger.error("Message %s is tried again later: %s", delivery.message_id, exc)
+        delivery.requeue()
+        return
+    error = MessageDecodeError(f"The message cannot be decoded: {exc}")
+    try:
+        if registered.delete_on_start:
+            delivery.delete_now()
+        settle(registered, delivery, None, error)
+    except SQSError as failed:
+        logger.error("%s", failed)
 
 
 def log(

@@ -30,6 +30,7 @@ from .transport.outgoing import MAX_DELAY
 
 if TYPE_CHECKING:
     from .registry import Receivers
+    from .transport.delivery import Delivery
 
 Receiver = Callable[[Any], Any]
 AsyncReceiver = Callable[[Any], Coroutine[Any, Any, Any]]
@@ -265,6 +266,21 @@ class RegisteredQueue:
     def around_message(self) -> AbstractContextManager[None]:
         """A context in which each message is decoded, received and settled."""
         return nullcontext()
+
+    def attempt(
+        self, delivery: Delivery, queue: kombu.Queue
+    ) -> tuple[RawMessage | None, BaseException | None]:
+        """Decode *delivery* and run the receiver on it.
+
+        :returns: the message, if it could be decoded, and what was raised, if anything.
+        """
+        message = None
+        try:
+            message = self.message_class.from_delivery(delivery, queue)
+            self.receive(message)
+        except BaseException as exc:  # noqa: BLE001 - sys.exit() in a receiver, too
+            return message, exc
+        return message, None
 
     def receive(self, message: RawMessage) -> Any:
         """Run the receiver on *message*, within ``timeout``; return what it returns.

@@ -85,8 +85,12 @@ class Project:
     def start(self, *arguments, **env):
         """Start a management command; it is ended with the test."""
         process = Process([sys.executable, str(MANAGE), *arguments], {**self.env, **env})
-        self._processes.append(process)
+        self.add(process)
         return process
+
+    def add(self, process):
+        """End *process* with the test."""
+        self._processes.append(process)
 
     def run(self, *arguments, timeout=60, **env):
         """Run a management command to its end."""

@@ -38,12 +38,15 @@ class QuietHandler(WSGIRequestHandler):
 
 
 class Server:
-    """moto behind HTTP on 127.0.0.1, in threads of this process."""
+    """moto behind HTTP on 127.0.0.1, in threads of this process.
 
-    def __init__(self):
+    All servers of a process have the same queues.
+    """
+
+    def __init__(self, port=0):
         self._app = DomainDispatcherApplication(create_backend_app)
         self._http = make_server(
-            "127.0.0.1", 0, self._handle, threaded=True, request_handler=QuietHandler
+            "127.0.0.1", port, self._handle, threaded=True, request_handler=QuietHandler
         )
         self._http.daemon_threads = True
         self._thread = threading.Thread(target=self._http.serve_forever, daemon=True)

@@ -1,37 +1,112 @@
-"""The app, its settings from the environment."""
+"""The app, its settings and its broker transport from the environment."""
 
+import json
 import os
+import time
 from pathlib import Path
 
 from celery import Celery
+from celery.exceptions import Reject
+
+OPTIONS = {
+    "region": "us-east-1",
+    "is_secure": False,
+    "visibility_timeout": 30,
+    "wait_time_seconds": 1,
+    **json.loads(os.environ.get("TEST_TRANSPORT_OPTIONS", "{}")),
+}
 
 app = Celery("tests.celery_app", broker=os.environ["TEST_BROKER_URL"])
 app.conf.update(
-    broker_transport="django_sqs_kombu.transport:Transport",
-    broker_transport_options={
-        "region": "us-east-1",
-        "is_secure": False,
-        "visibility_timeout": 30,
-        "wait_time_seconds": 1,
-    },
+    broker_transport_options=OPTIONS,
     task_ignore_result=True,
     task_default_queue=os.environ["TEST_CELERY_QUEUE"],
     worker_enable_remote_control=False,
     broker_connection_retry_on_startup=True,
 )
+if os.environ["TEST_TRANSPORT"] == "ours":
+    app.conf.broker_transport = "django_sqs_kombu.transport:Transport"
 
 
 def note(text):
     with Path(os.environ["TEST_CELERY_LOG"]).open("a") as file:
-        file.write(f"{text}\n")
+        file.write(f"{time.time():.3f} {text}\n")
+
+
+def first_time(name):
+    """Whether this is the first call with *name*, in any process."""
+    mark = Path(os.environ["TEST_CELERY_LOG"]).with_name(name)
+    first = not mark.exists()
+    mark.touch()
+    return first
 
 
 @app.task
 def add(x, y):
     note(f"add {x + y}")
+    return x + y
 
 
 @app.task(bind=True, max_retries=1, acks_late=True)
 def flaky(self):
     note(f"flaky {self.request.retries}")
     raise self.retry(countdown=1)
+
+
+@app.task
+def later():
+    note("later")
+
+
+@app.task(rate_limit="2/s")
+def limited():
+    note("limited")
+
+
+@app.task
+def expired():
+    note("expired")
+
+
+@app.task(bind=True, acks_late=True)
+def rejected(self):
+    first = first_time("rejected")
+    note(f"rejected {'first' if first else 'again'}")
+    if first:
+        raise Reject("not now", requeue=True)
+
+
+@app.task
+def failing():
+    note("failing")
+    raise ValueError("a task's own fault")
+
+
+@app.task(acks_late=True)
+def failing_late():
+    note("failing_late")
+    raise ValueError("a task's own fault")
+
+
+@app.task(acks_late=True, reject_on_worker_lost=True)
+def dying():
+    first = first_time("dying")
+    note(f"dying {'first' if first else 'again'}")
+    if first:
+        os._exit(9)
+
+
+@app.task(soft_time_limit=1)
+def long():
+    try:
+        time.sleep(20)
+    except BaseException as exc:
+        note(f"long {type(exc).__name__}")
+        raise
+
+
+@app.task(acks_late=True)
+def slow(number, seconds):
+    note(f"slow {number} starts")
+    time.sleep(seconds)
+    note(f"slow {number} ends")

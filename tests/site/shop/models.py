@@ -17,6 +17,6 @@ class Run(models.Model):
     message_id = models.CharField(max_length=100)
     pid = models.IntegerField()
     thread = models.CharField(max_length=100)
-    receive_count = models.IntegerField()
+    receive_count = models.IntegerField(default=1)
     started_at = models.DateTimeField(auto_now_add=True)
     finished = models.BooleanField(default=False)

@@ -1,5 +1,6 @@
 """Receivers, one for each way in which a message can end."""
 
+import asyncio
 import os
 import sys
 import threading
@@ -103,3 +104,32 @@ def default_named(message):
 
 
 django_sqs.register("outgoing", message_class=RawMessage)
+
+
+@django_sqs.receiver("async")
+async def receive_async(message):
+    await asyncio.sleep(0.01)
+    # Django's asynchronous ORM, in the receiver's own thread and connection.
+    await Run.objects.acreate(
+        queue="async",
+        body=message.get_body(),
+        message_id=message.id,
+        pid=os.getpid(),
+        thread=threading.current_thread().name,
+    )
+
+
+@django_sqs.receiver("async_limited", timeout=1)
+async def receive_async_limited(message):
+    run = await Run.objects.acreate(queue="async_limited", body="", message_id="", pid=0, thread="")
+    await asyncio.sleep(20)
+    run.finished = True
+    await run.asave()
+
+
+@django_sqs.receiver("to_celery", celery_task="shop.record", message_class=JSONMessage)
+def arguments(message):
+    return {"value": message["value"]}
+
+
+django_sqs.register("to_celery_whole", celery_task="shop.record")
