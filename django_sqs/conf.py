@@ -173,6 +173,11 @@ class Conf:
         return bool(self.value("SQS_SEND_ON_COMMIT"))
 
     @property
+    def tasks(self) -> dict[str, dict[str, Any]]:
+        """Django's own setting TASKS: backends of the Tasks framework by alias."""
+        return dict(getattr(settings, "TASKS", None) or {})
+
+    @property
     def credentials(self) -> tuple[str | None, str | None]:
         """Access key and secret key, or None and None for boto3's chain."""
         return self.value("AWS_ACCESS_KEY_ID"), self.value("AWS_SECRET_ACCESS_KEY")

@@ -85,8 +85,9 @@ class PoolConsumer:
         self._connection.register_with_event_loop(self._hub)
         self._channel = self._connection.channel()
         self._channel.basic_qos(0, 10 + 4 * self._slots, False)
-        for _, queue in self._sources.values():
+        for registered, queue in self._sources.values():
             self._channel.declare_lazily(queue)
+            self._channel.priorities[queue.name] = registered.priority
             kombu.Consumer(
                 self._channel,
                 [queue],

@@ -146,6 +146,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
             queue = registered.get_queue(self.suffix)
             channel.declare_lazily(queue)
             self._sources[queue.name] = registered, queue
+            channel.priorities[queue.name] = registered.priority
             if registered.name in self.limits:
                 channel.receive_limits[queue.name] = self.limits[registered.name]
             consumers.append(

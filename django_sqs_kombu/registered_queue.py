@@ -6,8 +6,9 @@ import asyncio
 import inspect
 import time
 import warnings
-from collections.abc import Callable, Coroutine, Iterable, Mapping
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from itertools import repeat
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import kombu
@@ -58,6 +59,10 @@ class RegisteredQueue:
     :param max_receives: 1 to 1,000; default 5.
     :param tags: cost allocation tags, for the queue's creation.
     :param kms_key: the KMS key that encrypts the queue, for its creation.
+    :param priority: where one process receives from several queues, the messages of those
+        with a higher priority are received first.
+    :param process_group: queues of one group are served by one process, so that their
+        priorities count; default: each queue has a process of its own.
     :param receivers: the registry that it belongs to.
     :raises ConfigurationError: for options that cannot work.
     """
@@ -80,6 +85,8 @@ class RegisteredQueue:
         max_receives: int | None = None,
         tags: Mapping[str, str] | None = None,
         kms_key: str | None = None,
+        priority: int = 0,
+        process_group: str | None = None,
         receivers: Receivers,
     ) -> None:
         self.name = name
@@ -93,6 +100,8 @@ class RegisteredQueue:
         self.max_receives = max_receives
         self.tags = tags
         self.kms_key = kms_key
+        self.priority = priority
+        self.process_group = process_group or name
         self.receivers = receivers
         self.own_visibility_timeout = visibility_timeout
         self.own_wire_format = wire_format
@@ -219,8 +228,8 @@ class RegisteredQueue:
         items: Iterable[Any],
         suffix: str | None = None,
         *,
-        delay: float | None = None,
-        group_id: str | Callable[[Any], str] | None = None,
+        delay: float | Sequence[float | None] | None = None,
+        group_id: str | Callable[[Any], str] | Sequence[str | None] | None = None,
         parallel: int = 4,
         progress: Callable[[int], None] | None = None,
     ) -> int:
@@ -229,9 +238,9 @@ class RegisteredQueue:
         :param items: any iterable; it is read as it is sent, so it may be endless in
             practice.  Each item is a message, or the value for one.
         :param suffix: the queue name suffix to use.
-        :param delay: seconds until they can be received.
-        :param group_id: the message group of a FIFO queue, or a function that returns an
-            item's.  A FIFO queue's messages are sent in order.
+        :param delay: seconds until they can be received; or a sequence, one for each item.
+        :param group_id: the message group of a FIFO queue, a function that returns an
+            item's, or a sequence.  A FIFO queue's messages are sent in order.
         :param parallel: how many requests may be under way at once.
         :param progress: called with the number of messages accepted so far.
         :returns: how many were sent.
@@ -241,15 +250,18 @@ class RegisteredQueue:
         channel = self.receivers.channel()
         channel.declare_lazily(queue)
 
+        delays, groups = _each(delay), _each(group_id)
+
         def encode(item: Any) -> dict[str, Any]:
-            group = group_id(item) if callable(group_id) else group_id
+            seconds, group = next(delays), next(groups)
+            group = group(item) if callable(group) else group
             message = (
                 item
                 if isinstance(item, self.message_class)
                 else self.message_class.from_value(item)
             )
             entry: dict[str, Any] = channel.entry(
-                queue.name, *self._outgoing(message), _properties(delay, group, None)
+                queue.name, *self._outgoing(message), _properties(seconds, group, None)
             )
             return entry
 
@@ -328,6 +340,12 @@ class RegisteredQueue:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
+
+
+def _each(value: Any) -> Iterator[Any]:
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return iter(value)
+    return repeat(value)
 
 
 def _properties(

@@ -49,6 +49,8 @@ class Channel(OptionsChannel):
         self._pollers: dict[str, Poller] = {}
         #: Limits on what is received, by queue name.
         self.receive_limits: dict[str, ReceiveLimit] = {}
+        #: Of consumed queues, by name; messages of higher ones are delivered first.
+        self.priorities: dict[str, int] = {}
         super().__init__(*args, **kwargs)
         # Kombu's own polling would start on any hub of this process, even one that this
         # connection does not run on.

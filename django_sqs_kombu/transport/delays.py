@@ -72,9 +72,10 @@ def send_on_early(requests: Requests, queue: str, messages: Sequence[Message]) -
 def _due(message: Message) -> float:
     attribute = (message.get("MessageAttributes") or {}).get(DUE) or {}
     try:
-        return float(attribute["StringValue"])
+        due = float(attribute["StringValue"])
     except (KeyError, TypeError, ValueError):
         return 0.0
+    return due if math.isfinite(due) else 0.0
 
 
 def _anew(message: Message) -> dict[str, Any]:

@@ -48,6 +48,8 @@ class Inbox:
     def __init__(self) -> None:
         self.on_change: Callable[[], None] | None = None
         self._announced: queue.SimpleQueue[Poller | None] = queue.SimpleQueue()
+        self._pollers: list[Poller] = []
+        self._ranked = False
         self._away_since: float | None = None
         self._pace = 0.0
 
@@ -80,10 +82,35 @@ class Inbox:
             poller = self._announced.get(timeout=left)
             if poller is None:
                 return None
-            lease = poller.take()
-            if lease is not None:
-                self._away_since = time.monotonic()
-                return poller, lease
+            for each in self._by_urgency(poller):
+                lease = each.take()
+                if lease is not None:
+                    self._away_since = time.monotonic()
+                    return each, lease
+
+    def add(self, poller: Poller) -> None:
+        """Know *poller*, so that its priority counts."""
+        self._keep([*self._pollers, poller])
+
+    def remove(self, poller: Poller) -> None:
+        """Forget *poller*."""
+        self._keep([other for other in self._pollers if other is not poller])
+
+    def _keep(self, pollers: list[Poller]) -> None:
+        self._pollers = pollers
+        self._ranked = len({poller.priority for poller in pollers}) > 1
+
+    def more_urgent_waits(self, than: Poller) -> bool:
+        """Whether a message of a higher priority than *than*'s waits."""
+        return self._ranked and any(
+            each.priority > than.priority and each.has_waiting for each in self._pollers
+        )
+
+    def _by_urgency(self, announced: Poller) -> list[Poller]:
+        if not self._ranked:
+            return [announced]
+        # An announcement stands for one message, whosever it is.
+        return sorted(self._pollers, key=lambda each: (-each.priority, each is not announced))
 
     def soon(self, seconds: float) -> int:
         """How many messages the consumer is likely to take within *seconds*."""
@@ -118,6 +145,7 @@ class Poller:
         self._polling: set[threading.Thread] = set()
         self._wait_time = channel.wait_time_seconds
         self._pause = FIRST_PAUSE
+        self.priority = channel.priorities.get(name, 0)
 
     @property
     def limit(self) -> ReceiveLimit | None:
@@ -131,6 +159,7 @@ class Poller:
 
     def start(self) -> None:
         """Start polling."""
+        self._inbox.add(self)
         self._start_thread(self._poll_always)
 
     def take(self) -> Lease | None:
@@ -172,6 +201,7 @@ class Poller:
             if thread is not threading.current_thread():
                 thread.join(timeout)
         self._give_back_waiting()
+        self._inbox.remove(self)
 
     def _start_thread(self, target: Callable[[], None]) -> None:
         with self._lock:
@@ -210,6 +240,10 @@ class Poller:
 
     def _poll(self, wait_time: int, timeout: float) -> bool:
         """Poll once when there are places; return whether the answer was a full one."""
+        if self._inbox.more_urgent_waits(self):
+            # What is received now would only wait, and count as received.
+            self._stopping.wait(0.1)
+            return False
         # One at a time from a FIFO queue: SQS holds back a group's later messages only
         # from later receives, not within one answer.
         at_once = 1 if self.queue.endswith(FIFO) else MAX_MESSAGES

@@ -8,6 +8,7 @@ USE_TZ = True
 INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django_sqs",
+    "django_sqs.results",
     "tests.site.shop",
 ]
 DATABASES = {
@@ -41,3 +42,20 @@ LOGGING = {
         for name in ("django_sqs", "django_sqs_kombu")
     },
 }
+
+if "TEST_TASKS" in os.environ:
+    TASKS = {
+        "default": {
+            "BACKEND": "django_sqs.tasks.SQSBackend",
+            "QUEUES": ["default", "other", "ordered.fifo"],
+            "OPTIONS": {"max_attempts": 2, "timeout": 20},
+        },
+        "levels": {
+            "BACKEND": "django_sqs.tasks.SQSBackend",
+            "QUEUES": ["ranked"],
+            "OPTIONS": {"priority_levels": [50, -50], "queue_name_prefix": "levels-"},
+        },
+    }
+    SQS_RESTART_BACKOFF = 1
+if "TEST_WITHOUT_RESULTS" in os.environ:
+    INSTALLED_APPS.remove("django_sqs.results")

@@ -116,7 +116,7 @@ class Command(BaseCommand):
         self.stdout.flush()
         count = options["processes"]
         per_queue = count == PER_QUEUE
-        groups = [[registered] for registered in queues] if per_queue else [queues] * count
+        groups = _process_groups(queues) if per_queue else [queues] * count
         limits = _limits(queues, options["message_limit"], 1 if per_queue else count)
         worker = partial(
             Worker, suffix=options["suffix"], threads=options["threads"], limits=limits
@@ -127,6 +127,13 @@ class Command(BaseCommand):
         connections.close_all()
         children = [_child(process, group, worker, limits) for process, group in enumerate(groups)]
         return Supervisor(children, grace_period=conf.grace_period).run()
+
+
+def _process_groups(queues: list[RegisteredQueue]) -> list[list[RegisteredQueue]]:
+    groups: dict[str, list[RegisteredQueue]] = {}
+    for queue in queues:
+        groups.setdefault(queue.process_group, []).append(queue)
+    return list(groups.values())
 
 
 def _limits(

@@ -1,0 +1,1 @@
+"""An optional app that keeps the results of tasks in the database."""

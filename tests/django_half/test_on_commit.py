@@ -1,0 +1,110 @@
+"""Sending at the commit of a transaction, asynchronous sends and receivers in Django."""
+
+import asyncio
+import contextlib
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.db import transaction
+
+import django_sqs
+from django_sqs_kombu import MessageEncodeError
+
+
+@pytest.fixture
+def sent(settings, server, prefix, counts, sqs):
+    settings.SQS_ENDPOINT_URL = server.url
+    settings.SQS_QUEUE_PREFIX = prefix
+    sqs.create_queue(QueueName=f"{prefix}__plain")
+    yield lambda: counts(f"{prefix}__plain")[0]
+    django_sqs.receivers.close()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_send_waits_for_the_outermost_commit(sent):
+    with transaction.atomic():
+        with transaction.atomic():
+            django_sqs.send("plain", body="x", on_commit=True)
+        django_sqs.send("plain", body="now")
+        assert sent() == 1
+
+    assert sent() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_rollback_takes_its_sends_along(sent):
+    with transaction.atomic():
+        django_sqs.send("plain", body="kept", on_commit=True)
+        with contextlib.suppress(KeyError), transaction.atomic():
+            django_sqs.send("plain", body="gone", on_commit=True)
+            assert django_sqs.send_many("plain", ["gone", "gone"], on_commit=True) == 2
+            raise KeyError
+
+    assert sent() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_outside_a_transaction_it_sends_at_once(sent):
+    django_sqs.send("plain", body="x", on_commit=True)
+    assert django_sqs.send_many("plain", (str(n) for n in range(3)), on_commit=True) == 3
+
+    assert sent() == 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_setting_makes_it_the_default(sent, settings):
+    settings.SQS_SEND_ON_COMMIT = True
+    proxy = django_sqs.queues["plain"].get_receiver_proxy()
+
+    with transaction.atomic():
+        django_sqs.send("plain", body="x")
+        proxy(body="y")
+        django_sqs.send_many("plain", ["z"])
+        django_sqs.send("plain", body="at once", on_commit=False)
+        assert sent() == 1
+
+    assert sent() == 4
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_wrong_with_a_message_is_raised_before_the_commit(sent):
+    with transaction.atomic(), pytest.raises(MessageEncodeError):
+        django_sqs.send("plain", body=object(), on_commit=True)
+
+    assert sent() == 0
+
+
+def test_a_wrong_setting_is_named(settings):
+    settings.SQS_SEND_ON_COMMIT = "yes"
+    django_sqs.receivers.close()
+
+    with pytest.raises(ImproperlyConfigured, match="SQS_SEND_ON_COMMIT"):
+        django_sqs.receivers.new_connection()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_asend(sent):
+    async def send():
+        await asyncio.gather(*(django_sqs.asend("plain", body=str(n)) for n in range(5)))
+        await django_sqs.asend("plain", body="x", on_commit=True)
+
+    asyncio.run(send())
+
+    assert sent() == 6
+
+
+def test_async_receivers_under_runreceiver(project, eventually, prefix, counts):
+    worker = project.start("runreceiver", "async", "async_limited", "--processes=1", "--threads=2")
+    project.run(
+        "shell",
+        "-c",
+        "import django_sqs; [django_sqs.send('async', body=str(n)) for n in range(5)];"
+        "django_sqs.send('async_limited', body='x')",
+    )
+
+    eventually(lambda: sorted(project.bodies("async")) == [str(n) for n in range(5)], timeout=30)
+    eventually(lambda: "took its receiver too long" in worker.output, timeout=30)
+    eventually(lambda: counts(f"{prefix}__async_limited") == (0, 0, 0))
+
+    [run] = project.runs("async_limited")
+    assert not run["finished"]
