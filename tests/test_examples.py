@@ -1,6 +1,7 @@
 """The examples, run as their users run them."""
 
 import os
+import signal
 import subprocess
 import sys
 import venv
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from .processes import ROOT
+from .processes import ROOT, Process
 
 BLOCK = "    "
 
@@ -50,6 +51,33 @@ def test_standalone_consumer_runs_without_django(python_without_django, server, 
     assert len(script.read_text().splitlines()) <= 30
     django = run([python_without_django, "-c", "import django"], cwd=tmp_path)
     assert "ModuleNotFoundError" in django.stdout
+
+
+def test_celery_app_runs_tasks_and_receivers(server, prefix, eventually, tmp_path):
+    env = {
+        **os.environ,
+        "PYTHONPATH": os.pathsep.join([str(ROOT), str(ROOT / "examples")]),
+        "SQS_URL": f"sqs://testing:testing@{server.url.removeprefix('http://')}",
+        "SQS_PREFIX": prefix,
+        "SQS_LOCAL": "1",
+    }
+    command = [sys.executable, "-m", "celery", "-A", "celery_app", "worker", "-P", "threads"]
+    worker = Process([*command, "-l", "INFO"], env)
+    try:
+        eventually(lambda: " ready." in worker.output, timeout=40)
+        sent = run([sys.executable, ROOT / "examples" / "celery_app.py"], env=env, timeout=60)
+        assert sent.returncode == 0, sent.stdout
+        for text in (
+            "the task greets a task's caller",
+            "the receiver got order 1",
+            "the task greets a visitor",
+            "the task greets a late caller",
+        ):
+            eventually(lambda text=text: text in worker.output, timeout=30)
+        worker.signal(signal.SIGTERM)
+        assert worker.wait(30) == 0
+    finally:
+        worker.end()
 
 
 def test_demo_ends_by_itself_and_shows_every_outcome():
