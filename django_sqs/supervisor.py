@@ -54,9 +54,17 @@ class Supervisor:
 
     :param children: what to run.
     :param grace_period: seconds that the children may take to stop.
+    :param on_stop: called when it is told to stop.
     """
 
-    def __init__(self, children: Sequence[Child], *, grace_period: float) -> None:
+    def __init__(
+        self,
+        children: Sequence[Child],
+        *,
+        grace_period: float,
+        on_stop: Callable[[], None] | None = None,
+    ) -> None:
+        self._on_stop = on_stop
         self._children = list(children)
         self._grace_period = grace_period
         self._signals: list[int] = []
@@ -106,6 +114,8 @@ class Supervisor:
             if self._stopping_since is None:
                 logger.info("Stopping %d processes on %s", len(self._living), name)
                 self._stopping_since = time.monotonic()
+                if self._on_stop is not None:
+                    self._on_stop()
                 for child in self._children:
                     child.respawn_at = None
                 self._send(signal.SIGTERM)

@@ -7,12 +7,13 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from types import FrameType
 from typing import Any
 
 from django_sqs_kombu import ReceiverConsumer
 from django_sqs_kombu.limits import ReceiveLimit
+from django_sqs_kombu.observer import Observer
 from django_sqs_kombu.registered_queue import RegisteredQueue
 
 from . import exit_codes
@@ -47,6 +48,8 @@ class Worker:
     :param suffix: the queue name suffix to use.
     :param threads: how many receivers run at once.
     :param limits: limits on received messages, by queue name.
+    :param observer: hears what is received and what becomes of it.
+    :param on_stop: called when it is told to stop.
     :param supervisor: the process id of the supervisor that forked this process, if any.
 
     SIGTERM stops it, and so does SIGINT, unless a supervisor sees to that.  SIGQUIT, or
@@ -61,8 +64,11 @@ class Worker:
         threads: int = 1,
         limits: Mapping[str, ReceiveLimit] | None = None,
         supervisor: int | None = None,
+        observer: Observer | None = None,
+        on_stop: Callable[[], None] | None = None,
     ) -> None:
         self._supervisor = supervisor
+        self._told_to_stop = on_stop
         self._consumer = WorkerConsumer(
             receivers,
             queues,
@@ -70,6 +76,7 @@ class Worker:
             threads=threads,
             limits=limits,
             grace_period=conf.grace_period,
+            observer=observer,
             on_iteration=self._stop_if_orphaned,
         )
 
@@ -95,6 +102,8 @@ class Worker:
     def _on_stop(self, signum: int, frame: FrameType | None) -> Any:
         if not self._consumer.should_stop:
             logger.info("Stopping on %s", signal.Signals(signum).name)
+            if self._told_to_stop is not None:
+                self._told_to_stop()
             self._consumer.stop()
         elif self._supervisor is None:
             self._on_cut_off(signum, frame)

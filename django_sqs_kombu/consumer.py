@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import kombu
@@ -15,6 +17,7 @@ from kombu.mixins import ConsumerMixin
 from .exceptions import ConfigurationError, NoReceiver, SQSError
 from .limits import LocalLimit, ReceiveLimit
 from .messages import ENCODED, JSON, PLAIN
+from .observer import Observer
 from .outcomes import settle, settle_undecodable
 
 if TYPE_CHECKING:
@@ -40,6 +43,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
     :param message_limit: end after this many messages of each queue were received.
     :param limits: limits by queue name that are shared with other processes.
     :param grace_period: seconds that running receivers may take after :meth:`stop`.
+    :param observer: hears what is received and what becomes of it.
     :param on_iteration: called about once a second, between messages.
 
     ``run()`` blocks until :meth:`stop` is called or the limits are reached.
@@ -56,6 +60,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         message_limit: int | None = None,
         limits: Mapping[str, ReceiveLimit] | None = None,
         grace_period: float = 30.0,
+        observer: Observer | None = None,
         on_iteration: Callable[[], None] | None = None,
     ) -> None:
         if queues is None:
@@ -66,6 +71,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         self.prefetch = 10 + 4 * threads if prefetch is None else prefetch
         self.grace_period = grace_period
         self.limits = dict(limits or {})
+        self._observer = observer or Observer()
         self._on_iteration = on_iteration
         self._validate(message_limit)
         self.should_stop = False
@@ -147,6 +153,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
             channel.declare_lazily(queue)
             self._sources[queue.name] = registered, queue
             channel.priorities[queue.name] = registered.priority
+            channel.on_poll[queue.name] = partial(self._observer.polled, registered.name)
             if registered.name in self.limits:
                 channel.receive_limits[queue.name] = self.limits[registered.name]
             consumers.append(
@@ -213,12 +220,23 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         try:
             if delivery.expired:
                 self._abandon(registered, delivery)
-                return
+            else:
+                self._receive(registered, queue, delivery)
+        finally:
+            with self._running_changed:
+                self._running.discard(delivery)
+                self._running_changed.notify_all()
+
+    def _receive(self, registered: RegisteredQueue, queue: kombu.Queue, delivery: Delivery) -> None:
+        action = None
+        started = time.monotonic()
+        self._observer.started(registered.name)
+        try:
             with registered.around_message():
                 if registered.delete_on_start:
                     delivery.delete_now()
                 message, raised = registered.attempt(delivery, queue)
-                settle(registered, delivery, message, raised)
+                action = settle(registered, delivery, message, raised)
             if isinstance(raised, KeyboardInterrupt):
                 self.should_stop = True
         except SQSError as exc:
@@ -231,9 +249,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         except Exception:
             logger.exception("Message %s was left to be redelivered", delivery.message_id)
         finally:
-            with self._running_changed:
-                self._running.discard(delivery)
-                self._running_changed.notify_all()
+            self._observer.ended(registered.name, action, time.monotonic() - started)
 
     def _abandon(self, registered: RegisteredQueue, delivery: Delivery) -> None:
         logger.info(

@@ -1,13 +1,16 @@
 """The house rules that a machine can check."""
 
 import ast
+import io
 import subprocess
 import sys
 from pathlib import Path
 
+import docutils.core
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+DOCS = sorted(str(file.relative_to(ROOT)) for file in (ROOT / "docs").glob("*.rst"))
 PACKAGES = ("django_sqs_kombu", "django_sqs")
 FILES = sorted(file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
 
@@ -77,6 +80,17 @@ def test_no_circles():
     circles = [name for name in GRAPH if name in reach(name, set())]
 
     assert not circles
+
+
+@pytest.mark.parametrize("name", ["README.rst", "CHANGELOG.rst", *DOCS])
+def test_documents_are_well_formed(name):
+    complaints = io.StringIO()
+
+    docutils.core.publish_doctree(
+        (ROOT / name).read_text(), settings_overrides={"warning_stream": complaints}
+    )
+
+    assert not complaints.getvalue()
 
 
 @pytest.mark.parametrize(

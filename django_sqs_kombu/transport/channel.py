@@ -51,6 +51,8 @@ class Channel(OptionsChannel):
         self.receive_limits: dict[str, ReceiveLimit] = {}
         #: Of consumed queues, by name; messages of higher ones are delivered first.
         self.priorities: dict[str, int] = {}
+        #: Called with the number of messages that a poll brought, by queue name.
+        self.on_poll: dict[str, Callable[[int], None]] = {}
         super().__init__(*args, **kwargs)
         # Kombu's own polling would start on any hub of this process, even one that this
         # connection does not run on.

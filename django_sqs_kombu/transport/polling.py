@@ -294,6 +294,8 @@ class Poller:
                 self._polling.discard(threading.current_thread())
             allow_requests()
         self._pause = FIRST_PAUSE
+        if (on_poll := channel.on_poll.get(self.queue)) is not None:
+            on_poll(len(messages))
         # A long poll answers as soon as a message is there, so waiting longer on a
         # queue that stays empty costs no latency and fewer requests.
         if received:

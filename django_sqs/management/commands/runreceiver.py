@@ -4,24 +4,17 @@ from __future__ import annotations
 
 import argparse
 import logging
-import os
 import sys
 from collections.abc import Sequence
-from functools import partial
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.db import connections
 
 from django_sqs import exit_codes
-from django_sqs.conf import conf
+from django_sqs.fleet import Fleet, Plan
 from django_sqs.pid_file import pid_file
 from django_sqs.registry import receivers
-from django_sqs.shared_limit import SharedLimit
-from django_sqs.supervisor import Child, Supervisor
-from django_sqs.worker import Worker
 from django_sqs_kombu.exceptions import SQSError
-from django_sqs_kombu.limits import LocalLimit, ReceiveLimit
 from django_sqs_kombu.registered_queue import RegisteredQueue
 
 PER_QUEUE = "per-queue"
@@ -40,6 +33,13 @@ def processes(text: str) -> int | str:
     return PER_QUEUE if text == PER_QUEUE else positive(text)
 
 
+def address(text: str) -> tuple[str, int]:
+    """The argument of --http."""
+    host, _, port = text.rpartition(":")
+    return host.strip("[]") or "127.0.0.1", int(port)
+
+
+address.__name__ = "HOST:PORT"
 processes.__name__ = f"number of processes, or '{PER_QUEUE}'"
 positive.__name__ = "number"
 
@@ -76,6 +76,12 @@ class Command(BaseCommand):
             default=1,
             metavar="N",
             help="Run up to N receivers at once in each process. Default: 1.",
+        )
+        parser.add_argument(
+            "--http",
+            type=address,
+            metavar="HOST:PORT",
+            help="Answer /healthz, /readyz and /metrics there, for instance 127.0.0.1:8081.",
         )
         parser.add_argument("--pid-file", metavar="F", help="Keep the process id in this file.")
 
@@ -115,56 +121,22 @@ class Command(BaseCommand):
             self.stdout.write(f"Receiving from queue {registered.name} ({name})")
         self.stdout.flush()
         count = options["processes"]
-        per_queue = count == PER_QUEUE
-        groups = _process_groups(queues) if per_queue else [queues] * count
-        limits = _limits(queues, options["message_limit"], 1 if per_queue else count)
-        worker = partial(
-            Worker, suffix=options["suffix"], threads=options["threads"], limits=limits
+        plan = Plan(
+            queues,
+            suffix=options["suffix"],
+            processes=None if count == PER_QUEUE else count,
+            threads=options["threads"],
+            message_limit=options["message_limit"],
+            http=options["http"],
         )
-        if len(groups) == 1:
-            return worker(groups[0]).run()
-        # A child must not share its parent's database connections.
-        connections.close_all()
-        children = [_child(process, group, worker, limits) for process, group in enumerate(groups)]
-        return Supervisor(children, grace_period=conf.grace_period).run()
-
-
-def _process_groups(queues: list[RegisteredQueue]) -> list[list[RegisteredQueue]]:
-    groups: dict[str, list[RegisteredQueue]] = {}
-    for queue in queues:
-        groups.setdefault(queue.process_group, []).append(queue)
-    return list(groups.values())
-
-
-def _limits(
-    queues: list[RegisteredQueue], message_limit: int | None, processes: int
-) -> dict[str, ReceiveLimit]:
-    if message_limit is None:
-        return {}
-    if processes == 1:
-        return {queue.name: LocalLimit(message_limit) for queue in queues}
-    return {queue.name: SharedLimit(message_limit, processes) for queue in queues}
-
-
-def _child(
-    process: int,
-    queues: list[RegisteredQueue],
-    worker: partial[Worker],
-    limits: dict[str, ReceiveLimit],
-) -> Child:
-    shared = [limit for limit in limits.values() if isinstance(limit, SharedLimit)]
-    supervisor = os.getpid()
-
-    def run() -> int:
-        for limit in shared:
-            limit.process = process
-        return worker(queues, supervisor=supervisor).run()
-
-    def on_exit() -> None:
-        for limit in shared:
-            limit.forget(process)
-
-    return Child(", ".join(queue.name for queue in queues), run, on_exit)
+        try:
+            fleet = Fleet(plan)
+        except OSError as exc:
+            raise CommandError(f"--http: cannot listen there: {exc}") from exc
+        if fleet.control is not None:
+            self.stdout.write(f"Health and metrics at {fleet.control.url}")
+            self.stdout.flush()
+        return fleet.run()
 
 
 def _log_to_stderr(verbosity: int) -> None:

@@ -1,0 +1,153 @@
+"""ControlServer: the HTTP port of a running runreceiver: alive, ready, metrics."""
+
+from __future__ import annotations
+
+import json
+import logging
+import threading
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+
+from .stats import OUTCOMES, SharedStats
+
+logger = logging.getLogger(__name__)
+
+#: A queue that no poll was answered for so long, in seconds, is stalled. The longest poll
+#: takes 20 s, the longest pause after a failed one 30 s.
+STALLED = 60.0
+TEXT = "text/plain; charset=utf-8"
+
+
+class ControlServer:
+    """Answers ``/healthz``, ``/readyz`` and ``/metrics`` in a thread.
+
+    ``/healthz`` is 200 as long as this process lives.  ``/readyz`` is 200 when every queue
+    is polled, or its receivers are busy, and 503 with the reason otherwise.  ``/metrics``
+    is in Prometheus's text format (extra ``metrics``).
+
+    :param address: host and port; port 0: any.
+    :param stats: what the processes count.
+    :param served: the names of the queues that each process serves.
+    :raises OSError: the port is taken.
+    """
+
+    def __init__(
+        self, address: tuple[str, int], stats: SharedStats, served: Sequence[Sequence[str]]
+    ) -> None:
+        self._stats = stats
+        self._served = served
+        self._started_at = time.time()
+        self.stopping = False
+        self._http = ThreadingHTTPServer(address, _handler(self))
+        self._http.daemon_threads = True
+
+    @property
+    def url(self) -> str:
+        """Where it listens."""
+        host, port = self._http.server_address[:2]
+        return f"http://{host!s}:{port}/"
+
+    def start(self) -> None:
+        """Start answering."""
+        threading.Thread(target=self._http.serve_forever, name="sqs-control", daemon=True).start()
+
+    def stop(self) -> None:
+        """Stop answering."""
+        self._http.shutdown()
+        self._http.server_close()
+
+    def leave(self) -> None:
+        """Close the port in a forked child, whose parent goes on to answer."""
+        self._http.socket.close()
+
+    def answer(self, path: str) -> tuple[int, str, str]:
+        """Status, content type and body for a GET of *path*."""
+        if path == "/healthz":
+            return 200, TEXT, "ok\n"
+        if path == "/readyz":
+            waiting = list(self.not_ready())
+            body = json.dumps({"ready": not waiting, "reasons": waiting}) + "\n"
+            return (503 if waiting else 200), "application/json", body
+        if path == "/metrics":
+            return self._metrics()
+        return 404, TEXT, "There are /healthz, /readyz and /metrics.\n"
+
+    def not_ready(self) -> Iterator[str]:
+        """Why it is not ready; nothing where it is."""
+        if self.stopping:
+            yield "stopping"
+        now = time.time()
+        for process, queues in enumerate(self._served):
+            for queue in queues:
+                polled_at = self._stats.value(process, queue, "polled_at")
+                if self._stats.value(process, queue, "running"):
+                    continue
+                if not polled_at:
+                    yield f"process {process} has not polled queue {queue} yet"
+                elif now - polled_at > STALLED:
+                    yield f"process {process} last polled queue {queue} {now - polled_at:.0f} s ago"
+
+    def _metrics(self) -> tuple[int, str, str]:
+        try:
+            from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, generate_latest
+        except ImportError:
+            return 501, TEXT, "Metrics need the extra: pip install 'django-sqs[metrics]'\n"
+        registry = CollectorRegistry(auto_describe=False)
+        registry.register(self)
+        return 200, CONTENT_TYPE_LATEST, generate_latest(registry).decode()
+
+    def collect(self) -> Iterator[Any]:
+        """The metrics; prometheus-client calls this."""
+        from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily
+
+        stats = self._stats
+        received = CounterMetricFamily(
+            "django_sqs_messages_received", "Messages received.", labels=["queue"]
+        )
+        settled = CounterMetricFamily(
+            "django_sqs_messages_settled",
+            "Messages by what became of them.",
+            labels=["queue", "outcome"],
+        )
+        seconds = CounterMetricFamily(
+            "django_sqs_receiver_seconds", "Seconds that receivers ran.", labels=["queue"]
+        )
+        running = GaugeMetricFamily(
+            "django_sqs_receivers_running", "Receivers that run now.", labels=["queue"]
+        )
+        for queue in stats.queues:
+            received.add_metric([queue], stats.total(queue, "received"))
+            seconds.add_metric([queue], stats.total(queue, "seconds"))
+            running.add_metric([queue], stats.total(queue, "running"))
+            for outcome in OUTCOMES:
+                settled.add_metric([queue, outcome], stats.total(queue, outcome))
+        ready = GaugeMetricFamily(
+            "django_sqs_ready", "Whether every queue is polled.", value=not any(self.not_ready())
+        )
+        yield from (received, settled, seconds, running, ready)
+
+
+def _handler(control: ControlServer) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        timeout = 10
+
+        def do_GET(self) -> None:
+            status, content_type, body = control.answer(self.path.partition("?")[0])
+            data = body.encode()
+            headers: Mapping[str, str] = {
+                "Content-Type": content_type,
+                "Content-Length": str(len(data)),
+                "Cache-Control": "no-store",
+            }
+            self.send_response(status)
+            for name, value in headers.items():
+                self.send_header(name, value)
+            self.end_headers()
+            self.wfile.write(data)
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as the base's
+            logger.debug(format, *args)
+
+    return Handler

@@ -1,0 +1,133 @@
+"""Fleet: the processes of one runreceiver, one or many, and what they share."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from django.db import connections
+
+from django_sqs_kombu.limits import LocalLimit, ReceiveLimit
+from django_sqs_kombu.registered_queue import RegisteredQueue
+
+from .conf import conf
+from .control import ControlServer
+from .shared_limit import SharedLimit
+from .stats import SharedStats
+from .supervisor import Child, Supervisor
+from .worker import Worker
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What a runreceiver is to run.
+
+    :param queues: to receive from.
+    :param suffix: the queue name suffix to use.
+    :param processes: how many, each for all the queues; None: one for each queue, or for
+        each group of queues that share one.
+    :param threads: receivers at once in each process.
+    :param message_limit: end after this many messages of each queue.
+    :param http: host and port of the control server, if there is to be one.
+    """
+
+    queues: Sequence[RegisteredQueue]
+    suffix: str | None = None
+    processes: int | None = None
+    threads: int = 1
+    message_limit: int | None = None
+    http: tuple[str, int] | None = None
+
+    def groups(self) -> list[list[RegisteredQueue]]:
+        """The queues of each process."""
+        if self.processes is not None:
+            return [list(self.queues)] * self.processes
+        groups: dict[str, list[RegisteredQueue]] = {}
+        for queue in self.queues:
+            groups.setdefault(queue.process_group, []).append(queue)
+        return list(groups.values())
+
+
+class Fleet:
+    """Runs the processes of a plan.
+
+    :raises OSError: the control server's port is taken.
+    """
+
+    def __init__(self, plan: Plan) -> None:
+        self._plan = plan
+        self._groups = plan.groups()
+        self._limits = _limits(plan)
+        self._stats = SharedStats([queue.name for queue in plan.queues], len(self._groups))
+        served = [[queue.name for queue in group] for group in self._groups]
+        #: The control server, where the plan has one.
+        self.control = ControlServer(plan.http, self._stats, served) if plan.http else None
+
+    def run(self) -> int:
+        """Run until done or stopped; return the exit code."""
+        if self.control is None:
+            return self._run()
+        self.control.start()
+        try:
+            return self._run()
+        finally:
+            self.control.stop()
+
+    def _run(self) -> int:
+        if len(self._groups) == 1:
+            return self._worker(self._groups[0]).run()
+        # A child must not share its parent's database connections.
+        connections.close_all()
+        children = [self._child(process, group) for process, group in enumerate(self._groups)]
+        return Supervisor(children, grace_period=conf.grace_period, on_stop=self._note_stop).run()
+
+    def _worker(self, queues: list[RegisteredQueue], supervisor: int | None = None) -> Worker:
+        return Worker(
+            queues,
+            suffix=self._plan.suffix,
+            threads=self._plan.threads,
+            limits=self._limits,
+            supervisor=supervisor,
+            observer=self._stats,
+            on_stop=self._note_stop,
+        )
+
+    def _note_stop(self) -> None:
+        if self.control is not None:
+            self.control.stopping = True
+
+    def _child(self, process: int, queues: list[RegisteredQueue]) -> Child:
+        shared = [limit for limit in self._limits.values() if isinstance(limit, SharedLimit)]
+        run = partial(self._run_child, process, queues, shared, os.getpid())
+
+        def on_exit() -> None:
+            self._stats.forget(process)
+            for limit in shared:
+                limit.forget(process)
+
+        return Child(", ".join(queue.name for queue in queues), run, on_exit)
+
+    def _run_child(
+        self,
+        process: int,
+        queues: list[RegisteredQueue],
+        shared: list[SharedLimit],
+        supervisor: int,
+    ) -> int:
+        if self.control is not None:
+            self.control.leave()
+        self._stats.process = process
+        for limit in shared:
+            limit.process = process
+        return self._worker(queues, supervisor).run()
+
+
+def _limits(plan: Plan) -> dict[str, ReceiveLimit]:
+    count = plan.message_limit
+    if count is None:
+        return {}
+    if plan.processes in (None, 1):
+        return {queue.name: LocalLimit(count) for queue in plan.queues}
+    return {queue.name: SharedLimit(count, plan.processes or 1) for queue in plan.queues}
