@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 # Tests wait for processes and polls more than they compute.
 JOBS ?= 4
 
-.PHONY: demo test lint types build matrix bench clean
+.PHONY: demo test faults lint types build matrix bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/demo/demo.py $(if $(KEEP),--keep)
@@ -25,6 +25,10 @@ build: $(VENV)/.dev
 	rm -rf dist
 	$(BIN)/python -m build
 	$(BIN)/python -m twine check --strict dist/*
+
+# About half an hour: kills, outages and floods. `make test` runs the short form.
+faults: $(VENV)/.dev
+	FAULTS=long $(BIN)/python -m pytest -s tests/faults $(ARGS)
 
 # Where pyenv is, its python3.X commands answer only for the versions named here.
 matrix: $(VENV)/.dev

@@ -22,8 +22,14 @@ def sqs_client(
     session_token: str | None,
 ) -> Any:
     """An SQS client with room for every poller and short waits for a dead endpoint."""
-    # With botocore's pool of 10, pollers and receivers would throw connections away.
-    config = {"connect_timeout": 5, "max_pool_connections": 100, "tcp_keepalive": True}
+    config = {
+        "connect_timeout": 5,
+        # SQS answers a long poll after 20 s at the latest.
+        "read_timeout": 25,
+        # With botocore's pool of 10, pollers and receivers would throw connections away.
+        "max_pool_connections": 100,
+        "tcp_keepalive": True,
+    }
     config.update(channel.transport_options.get("client-config") or {})
     session = boto3.session.Session(
         region_name=region,

@@ -25,8 +25,11 @@ logger = logging.getLogger(__name__)
 
 #: The longest wait that SQS allows for one ReceiveMessage, in seconds.
 MAX_WAIT_TIME = 20
-#: Pauses after failed polls, in seconds: doubled from the first to the last.
-FIRST_PAUSE, LAST_PAUSE = 1.0, 30.0
+#: Pauses after failed polls, in seconds: doubled from the first to the last, so that
+#: receiving goes on within 5 s of the end of an outage.
+FIRST_PAUSE, LAST_PAUSE = 1.0, 4.0
+#: Seconds between two log records of an outage that lasts.
+REMINDER = 60.0
 #: How many polls of one queue may be under way besides the first.
 MAX_HELPERS = 3
 #: Seconds by which a waiting message's release may precede its renewal.
@@ -145,6 +148,7 @@ class Poller:
         self._polling: set[threading.Thread] = set()
         self._wait_time = channel.wait_time_seconds
         self._pause = FIRST_PAUSE
+        self._remind_at = 0.0
         self.priority = channel.priorities.get(name, 0)
 
     @property
@@ -306,8 +310,14 @@ class Poller:
         return [Lease(self.queue, message, seconds, now) for message in messages]
 
     def _recover(self, exc: Exception) -> None:
+        now = time.monotonic()
         if isinstance(exc, SQSError):
-            logger.error("%s Trying again in %g s.", exc, self._pause)
+            # At once, and then only now and then: an outage must not fill the log.
+            loud = self._pause < LAST_PAUSE or now >= self._remind_at
+            if loud:
+                self._remind_at = now + REMINDER
+            level = logging.ERROR if loud else logging.DEBUG
+            logger.log(level, "%s Trying again in %g s.", exc, self._pause)
         else:
             logger.error(
                 "Polling queue %s failed, trying again in %g s",

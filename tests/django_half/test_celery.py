@@ -14,7 +14,7 @@ CELERY = (sys.executable, "-m", "celery", "-A", "tests.site.celery_project", "wo
 @pytest.fixture
 def celery_project(project, server):
     address = server.url.removeprefix("http://")
-    project.env["TEST_BROKER_URL"] = f"sqs://testing:testing-secret@{address}"
+    project.env["TEST_SITE_BROKER_URL"] = f"sqs://testing:testing-secret@{address}"
     return project
 
 
@@ -86,7 +86,7 @@ def test_a_message_waits_while_celerys_broker_is_down(celery_project, eventually
     worker = celery_project.start(
         "runreceiver",
         "to_celery_whole",
-        TEST_BROKER_URL="sqs://testing:testing@127.0.0.1:9",
+        TEST_SITE_BROKER_URL="sqs://testing:testing@127.0.0.1:9",
     )
     call(celery_project, "django_sqs.send('to_celery_whole', body='kept')")
 

@@ -28,6 +28,8 @@ class Worker:
             "TEST_TRANSPORT": transport,
             "TEST_TRANSPORT_OPTIONS": json.dumps(options),
         }
+        # A worker without Django.
+        self.env.pop("DJANGO_SETTINGS_MODULE", None)
         self.command = [
             *(sys.executable, "-m", "celery", "-A", "tests.celery_app.app", "worker"),
             *("-P", pool, "-c", str(concurrency), "-l", "INFO"),

@@ -8,7 +8,7 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tests.site.settings")
 
 app = Celery("tests.site")
 app.conf.update(
-    broker_url=os.environ["TEST_BROKER_URL"],
+    broker_url=os.environ["TEST_SITE_BROKER_URL"],
     broker_transport_options={
         "region": "us-east-1",
         "is_secure": False,

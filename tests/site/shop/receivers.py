@@ -133,3 +133,10 @@ def arguments(message):
 
 
 django_sqs.register("to_celery_whole", celery_task="shop.record")
+
+
+@django_sqs.receiver("counted")
+def receive_counted(message):
+    run = record("counted", message)
+    time.sleep(float(os.environ.get("TEST_COUNTED_SECONDS", "0.02")))
+    Run.objects.filter(pk=run.pk).update(finished=True)
