@@ -23,7 +23,9 @@ MATRIX = [
 def run_suite(session: nox.Session, django: str, kombu: str) -> None:
     """Install the package with these versions and run its tests."""
     session.install("--editable", ".[dev]", f"Django~={django}", f"kombu~={kombu}")
-    session.run("python", "-m", "pytest", "-n", "4", *session.posargs)
+    # What breaks and kills depends on none of these versions: `make test` has it.
+    options = session.posargs or ["--ignore=tests/faults"]
+    session.run("python", "-m", "pytest", "-n", "4", *options)
 
 
 for _python, _django, _kombu, _tags in MATRIX:

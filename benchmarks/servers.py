@@ -1,6 +1,7 @@
 """The processes that a benchmark needs: a local SQS server, and the proxy before it."""
 
 import contextlib
+import fcntl
 import json
 import os
 import socket
@@ -23,10 +24,14 @@ def environment(folder, *packages):
     """The Python of a virtual environment with *packages*, made when first needed."""
     python = folder / "bin" / "python"
     stamp = folder / ".installed"
-    if not stamp.exists():
-        venv.create(folder, with_pip=True)
-        subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
-        stamp.touch()
+    folder.mkdir(exist_ok=True)
+    # Tests that run at the same time need it at the same time.
+    with (folder / ".lock").open("w") as lock:
+        fcntl.lockf(lock, fcntl.LOCK_EX)
+        if not stamp.exists():
+            venv.create(folder, with_pip=True)
+            subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
+            stamp.touch()
     return python
 
 

@@ -5,19 +5,27 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
+from urllib.parse import urlsplit
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.core.checks import CheckMessage, Error, register
+from django.core.checks import Warning as CheckWarning
 
 from django_sqs_kombu.exceptions import QueueNameError
 
 from .conf import conf
 from .inventory import targets
+from .message import ModelInstanceMessage
+from .registered_queue import RegisteredQueue
 from .registry import receivers
 
 SETTING = "django_sqs.E001"
 QUEUE_NAME = "django_sqs.E002"
 CLASH = "django_sqs.E003"
+ANY_MODEL = "django_sqs.W001"
+APP_MISSING = "django_sqs.E004"
+PLAIN_HTTP = "django_sqs.W002"
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @register("django_sqs")
@@ -54,6 +62,45 @@ def check_queue_names(app_configs: Sequence[AppConfig] | None, **kwargs: Any) ->
                     hint="Give one of them another queue_name or suffix.",
                     obj=labels[0],
                     id=CLASH,
+                )
+            )
+    return found
+
+
+@register("django_sqs")
+def check_options(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """What a stranger could read, rows of any model or the traffic, and missing apps."""
+    found: list[CheckMessage] = []
+    for queue in receivers.select():
+        takes_rows = queue.receiver and issubclass(queue.message_class, ModelInstanceMessage)
+        if takes_rows and isinstance(queue, RegisteredQueue) and queue.models is None:
+            found.append(
+                CheckWarning(
+                    f"Queue {queue.name!r} gives its receiver rows of any model that a message "
+                    "names.",
+                    hint="Say which: models=[...] in @receiver or register.",
+                    obj=queue.name,
+                    id=ANY_MODEL,
+                )
+            )
+        if getattr(queue, "once", False) and not apps.is_installed("django_sqs.inbox"):
+            found.append(
+                Error(
+                    f"Queue {queue.name!r} is registered with once=True, which needs the inbox.",
+                    hint="Add 'django_sqs.inbox' to INSTALLED_APPS and migrate.",
+                    obj=queue.name,
+                    id=APP_MISSING,
+                )
+            )
+    for setting, url in conf.endpoints.items():
+        parts = urlsplit(str(url))
+        if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+            found.append(
+                CheckWarning(
+                    f"{setting} is a plain http URL: messages and signatures travel unencrypted.",
+                    hint="Use https, or a server on this machine.",
+                    obj=setting,
+                    id=PLAIN_HTTP,
                 )
             )
     return found

@@ -13,11 +13,20 @@ from django.core.exceptions import ImproperlyConfigured
 
 from django_sqs_kombu.queues import WIRE_FORMATS
 
+#: A token that could be guessed opens the views to anybody.
+SHORTEST_TOKEN = 16
+
 Rule = Callable[[Any], "str | None"]
 
 
 def _text(value: Any) -> str | None:
     return None if value is None or isinstance(value, str) else "must be a string"
+
+
+def _token(value: Any) -> str | None:
+    if value is None or (isinstance(value, str) and len(value) >= SHORTEST_TOKEN):
+        return None
+    return f"must be a string of {SHORTEST_TOKEN} characters or more"
 
 
 def _flag(value: Any) -> str | None:
@@ -108,6 +117,8 @@ SETTINGS: dict[str, Setting] = {
         0.1, "seconds deletes wait for others to share a request", _number(0, 10, whole=False)
     ),
     "SQS_SEND_ON_COMMIT": Setting(False, "send when the database transaction is committed", _flag),
+    "SQS_VIEWS_PUBLIC": Setting(False, "anybody may see the views", _flag),
+    "SQS_VIEW_TOKEN": Setting(None, "bearer token that opens the views", _token),
     "SQS_LARGE_PAYLOAD_BUCKET": Setting(
         None, "S3 bucket for payloads above SQS's 1 MiB; None: they are an error", _text
     ),
@@ -178,6 +189,40 @@ class Conf:
         return dict(getattr(settings, "TASKS", None) or {})
 
     @property
+    def views_public(self) -> bool:
+        """Whether anybody may see the views."""
+        return bool(self.value("SQS_VIEWS_PUBLIC"))
+
+    @property
+    def view_token(self) -> str | None:
+        """The bearer token that opens the views."""
+        token: str | None = self.value("SQS_VIEW_TOKEN")
+        return token
+
+    @property
+    def create_queues(self) -> bool:
+        """Whether missing queues are created on first use."""
+        return bool(self.value("SQS_CREATE_QUEUES"))
+
+    @property
+    def region(self) -> str | None:
+        """The AWS region, or None for boto3's own."""
+        region: str | None = self.value("AWS_REGION")
+        return region
+
+    @property
+    def large_payload_bucket(self) -> str | None:
+        """The S3 bucket of payloads above SQS's limit."""
+        bucket: str | None = self.value("SQS_LARGE_PAYLOAD_BUCKET")
+        return bucket
+
+    @property
+    def endpoints(self) -> dict[str, str]:
+        """The servers other than AWS's, by their settings."""
+        names = ("SQS_ENDPOINT_URL", "SQS_S3_ENDPOINT_URL")
+        return {name: self.value(name) for name in names if self.value(name)}
+
+    @property
     def credentials(self) -> tuple[str | None, str | None]:
         """Access key and secret key, or None and None for boto3's chain."""
         return self.value("AWS_ACCESS_KEY_ID"), self.value("AWS_SECRET_ACCESS_KEY")
@@ -209,7 +254,9 @@ class Conf:
             value = self.value(name)
             wrong = setting.rule(value)
             # A secret is never shown, not even a wrong one.
-            shown = "" if name.startswith("AWS_") else f", not {value!r}"
+            shown = (
+                "" if name.startswith("AWS_") or name == "SQS_VIEW_TOKEN" else f", not {value!r}"
+            )
             if wrong:
                 found.append(
                     Problem(name, f"{name} {wrong}{shown}.", f"It means: {setting.meaning}.")

@@ -14,6 +14,7 @@ from django_sqs_kombu.registered_queue import RegisteredQueue
 
 from .conf import conf
 from .control import ControlServer
+from .crashes import CrashNotes
 from .shared_limit import SharedLimit
 from .stats import SharedStats
 from .supervisor import Child, Supervisor
@@ -61,6 +62,7 @@ class Fleet:
         self._groups = plan.groups()
         self._limits = _limits(plan)
         self._stats = SharedStats([queue.name for queue in plan.queues], len(self._groups))
+        self._crashes = CrashNotes(len(self._groups), plan.threads)
         served = [[queue.name for queue in group] for group in self._groups]
         #: The control server, where the plan has one.
         self.control = ControlServer(plan.http, self._stats, served) if plan.http else None
@@ -90,8 +92,11 @@ class Fleet:
             threads=self._plan.threads,
             limits=self._limits,
             supervisor=supervisor,
-            observer=self._stats,
+            observers=(self._stats, self._crashes),
+            refuse=self._crashes.refuse,
             on_stop=self._note_stop,
+            # One for the fleet; the relay of another would only wait for it.
+            relays=self._stats.process == 0,
         )
 
     def _note_stop(self) -> None:
@@ -104,6 +109,7 @@ class Fleet:
 
         def on_exit() -> None:
             self._stats.forget(process)
+            self._crashes.forget(process)
             for limit in shared:
                 limit.forget(process)
 
@@ -118,7 +124,7 @@ class Fleet:
     ) -> int:
         if self.control is not None:
             self.control.leave()
-        self._stats.process = process
+        self._stats.process = self._crashes.process = process
         for limit in shared:
             limit.process = process
         return self._worker(queues, supervisor).run()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import json
+from collections.abc import Collection
 from typing import Any
 
 import kombu
@@ -33,6 +34,9 @@ __all__ = [
     "ModelInstanceMessage",
     "RawMessage",
 ]
+
+#: Among a kombu.Queue's ``queue_arguments``: the labels of the models of its messages.
+MODELS_ARGUMENT = "x-models"
 
 
 class BigMessage(big_message.BigMessage):
@@ -104,6 +108,11 @@ class ModelInstanceMessage(RawMessage):
         meta = value._meta.concrete_model._meta  # type: ignore[union-attr]
         return json.dumps([meta.app_label, meta.model_name, value.pk], default=str)
 
+    def _allowed_models(self, default: type[Model]) -> Collection[str]:
+        arguments = getattr(self.queue, "queue_arguments", None) or {}
+        allowed: Collection[str] = arguments.get(MODELS_ARGUMENT, (default._meta.label_lower,))
+        return allowed
+
     def _from_triple(self, triple: Any) -> Model:
         try:
             app_label, model_name, pk = triple
@@ -112,6 +121,11 @@ class ModelInstanceMessage(RawMessage):
             raise MessageDecodeError(
                 f"{type(self).__name__}: {triple!r} names no model of this project ({exc})"
             ) from exc
+        if model._meta.label_lower not in self._allowed_models(model):
+            raise MessageDecodeError(
+                f"{type(self).__name__}: rows of {model._meta.label} are not for this queue "
+                "(its models=)"
+            )
         try:
             instance: Model = model._base_manager.get(pk=pk)
         except model.DoesNotExist as exc:

@@ -7,18 +7,27 @@ from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+import kombu
 from asgiref.sync import async_to_sync, sync_to_async
+from django.apps import apps
 from django.db import close_old_connections, connections, reset_queries, transaction
+from django.db.models import Model
 
 from django_sqs_kombu import registered_queue as base
 from django_sqs_kombu.async_runner import within
-from django_sqs_kombu.exceptions import RestartLater, TimedOut, UnknownSuffixWarning
+from django_sqs_kombu.exceptions import (
+    ConfigurationError,
+    RestartLater,
+    TimedOut,
+    UnknownSuffixWarning,
+)
 from django_sqs_kombu.messages import RawMessage
 from django_sqs_kombu.receiver_proxy import ReceiverProxy
 from django_sqs_kombu.registered_queue import AsyncReceiver, Receiver
 from django_sqs_kombu.registry import Receivers
 
 from .conf import conf
+from .message import MODELS_ARGUMENT
 from .registry import receivers as project_receivers
 
 __all__ = [
@@ -30,11 +39,20 @@ __all__ = [
 ]
 
 
+#: What :meth:`RegisteredQueue.send` is told of a message besides its content.
+SENDING_OPTIONS = ("delay", "group_id", "deduplication_id", "attributes")
+
+
 class RegisteredQueue(base.RegisteredQueue):
     """A queue of this project; its options are those of django_sqs_kombu's class.
 
     Around each message the database connections are looked after as around a request:
     those that are unusable or too old are closed, or all with ``close_database``.
+
+    :param models: the models, or their labels such as ``"shop.Order"``, whose rows a
+        ModelInstanceMessage may name; None: every model.
+    :param once: run the receiver in a transaction that also notes the message's id (the
+        app django_sqs.inbox), so that one delivered again has no second effect.
     """
 
     def __init__(
@@ -43,9 +61,20 @@ class RegisteredQueue(base.RegisteredQueue):
         receiver: Receiver | None = None,
         *args: Any,
         receivers: Receivers | None = None,
+        models: Iterable[type[Model] | str] | None = None,
+        once: bool = False,
         **options: Any,
     ) -> None:
+        self.once = once
+        self.models = None if models is None else frozenset(_label(model) for model in models)
         super().__init__(name, receiver, *args, receivers=receivers or project_receivers, **options)
+
+    def get_queue(self, suffix: str | None = None) -> kombu.Queue:
+        """The queue as a :class:`kombu.Queue`, with its declaration."""
+        queue = super().get_queue(suffix)
+        if self.models is not None:
+            queue.queue_arguments[MODELS_ARGUMENT] = self.models
+        return queue
 
     def send(
         self,
@@ -53,6 +82,7 @@ class RegisteredQueue(base.RegisteredQueue):
         suffix: str | None = None,
         *,
         on_commit: bool | None = None,
+        outbox: bool = False,
         using: str | None = None,
         **options: Any,
     ) -> None:
@@ -61,13 +91,38 @@ class RegisteredQueue(base.RegisteredQueue):
         :param on_commit: send when the database transaction is committed, and not at all
             when it is rolled back; at once outside one.  Default: SQS_SEND_ON_COMMIT.
             What is wrong with the message is raised now all the same.
+        :param outbox: write the message into the outbox (the app django_sqs.outbox), in the
+            caller's transaction; the relay sends it.  Then it is sent if and only if the
+            transaction is committed, whatever crashes.
         :param using: the database of that transaction; default: the default database.
+        :raises ConfigurationError: the app that is needed is not installed.
         """
+        if outbox:
+            self._write_to_outbox(message, suffix, using, options)
+            return
         send = self.prepare(message, suffix, **options)
         if conf.send_on_commit if on_commit is None else on_commit:
             transaction.on_commit(send, using)
         else:
             send()
+
+    def _write_to_outbox(
+        self,
+        message: RawMessage | None,
+        suffix: str | None,
+        using: str | None,
+        options: dict[str, Any],
+    ) -> None:
+        if not apps.is_installed("django_sqs.outbox"):
+            raise ConfigurationError(
+                f"Queue {self.name!r}: outbox=True needs 'django_sqs.outbox' in INSTALLED_APPS"
+            )
+        from .outbox.writing import write
+
+        about = {name: options.pop(name) for name in SENDING_OPTIONS if name in options}
+        # A wrong suffix is to be warned of here, not in the relay.
+        self.full_name(suffix)
+        write(self.name, suffix, *self.encode(message, **options), using=using, **about)
 
     async def asend(
         self, message: RawMessage | None = None, suffix: str | None = None, **options: Any
@@ -102,6 +157,18 @@ class RegisteredQueue(base.RegisteredQueue):
         transaction.on_commit(send, using)
         return len(kept)
 
+    def receive(self, message: RawMessage) -> Any:
+        """Run the receiver on *message*; with ``once`` unless it was received before."""
+        if not self.once:
+            return super().receive(message)
+        if not apps.is_installed("django_sqs.inbox"):
+            raise ConfigurationError(
+                f"Queue {self.name!r}: once=True needs 'django_sqs.inbox' in INSTALLED_APPS"
+            )
+        from .inbox.once import run_once
+
+        return run_once(str(message.queue and message.queue.name), message, super().receive)
+
     def run_async(self, receiver: AsyncReceiver, message: RawMessage) -> Any:
         """Run an asynchronous receiver; its database code runs in this thread."""
         return async_to_sync(within)(receiver(message), self.timeout)
@@ -118,6 +185,10 @@ class RegisteredQueue(base.RegisteredQueue):
                 connections.close_all()
             else:
                 close_old_connections()
+
+
+def _label(model: type[Model] | str) -> str:
+    return (model if isinstance(model, str) else model._meta.label).lower()
 
 
 # Set here, since RegisteredQueue's default registry is imported above.

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 
 from django_sqs_kombu.observer import Observer
 from django_sqs_kombu.outcomes import Action
+from django_sqs_kombu.transport.delivery import Delivery
 
 FIELDS = (
     "received",
@@ -57,12 +58,12 @@ class SharedStats(Observer):
             self._cells[self._cell(self.process, queue, "polled_at")] = time.time()
             self._cells[self._cell(self.process, queue, "received")] += received
 
-    def started(self, queue: str) -> None:
+    def started(self, queue: str, delivery: Delivery) -> None:
         """Count a receiver that runs."""
         with self._lock:
             self._cells[self._cell(self.process, queue, "running")] += 1
 
-    def ended(self, queue: str, action: Action | None, seconds: float) -> None:
+    def ended(self, queue: str, delivery: Delivery, action: Action | None, seconds: float) -> None:
         """Count what became of a message."""
         with self._lock:
             self._cells[self._cell(self.process, queue, "running")] -= 1

@@ -9,6 +9,7 @@ from django.views.decorators.http import require_safe
 
 from django_sqs_kombu.exceptions import SQSError
 
+from .access import readers_only
 from .conf import conf
 from .inventory import targets
 from .registry import receivers
@@ -16,11 +17,13 @@ from .registry import receivers
 
 @require_safe
 @never_cache
+@readers_only
 def status(request: HttpRequest) -> HttpResponse:
     """A line for each queue: its name, a tab, and its approximate number of messages.
 
     The report is kept in Django's cache for SQS_STATUS_CACHE_TIMEOUT seconds, so that
-    each reload is not a request to SQS.  503 where SQS cannot be asked.
+    each reload is not a request to SQS.  503 where SQS cannot be asked.  Who may see it:
+    :func:`~django_sqs.access.readers_only`.
     """
     key = f"django_sqs.status.{conf.prefix}"
     report = cache.get(key)

@@ -7,14 +7,18 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from types import FrameType
 from typing import Any
+
+from django.apps import apps
 
 from django_sqs_kombu import ReceiverConsumer
 from django_sqs_kombu.limits import ReceiveLimit
 from django_sqs_kombu.observer import Observer
 from django_sqs_kombu.registered_queue import RegisteredQueue
+from django_sqs_kombu.transport.delivery import Delivery
 
 from . import exit_codes
 from .conf import conf
@@ -48,8 +52,10 @@ class Worker:
     :param suffix: the queue name suffix to use.
     :param threads: how many receivers run at once.
     :param limits: limits on received messages, by queue name.
-    :param observer: hears what is received and what becomes of it.
+    :param observers: hear what is received and what becomes of it.
+    :param refuse: returns why a message is not to be received, or None.
     :param on_stop: called when it is told to stop.
+    :param relays: whether it also sends what is in the outbox, where that is installed.
     :param supervisor: the process id of the supervisor that forked this process, if any.
 
     SIGTERM stops it, and so does SIGINT, unless a supervisor sees to that.  SIGQUIT, or
@@ -64,9 +70,12 @@ class Worker:
         threads: int = 1,
         limits: Mapping[str, ReceiveLimit] | None = None,
         supervisor: int | None = None,
-        observer: Observer | None = None,
+        observers: Sequence[Observer] = (),
+        refuse: Callable[[Delivery], Exception | None] = lambda delivery: None,
         on_stop: Callable[[], None] | None = None,
+        relays: bool = True,
     ) -> None:
+        self._relays = relays
         self._supervisor = supervisor
         self._told_to_stop = on_stop
         self._consumer = WorkerConsumer(
@@ -76,7 +85,8 @@ class Worker:
             threads=threads,
             limits=limits,
             grace_period=conf.grace_period,
-            observer=observer,
+            observers=observers,
+            refuse=refuse,
             on_iteration=self._stop_if_orphaned,
         )
 
@@ -93,11 +103,29 @@ class Worker:
         # The supervisor forks with these blocked, so that none is lost before this point.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, previous)
         try:
-            self._consumer.run()
+            with self._relaying():
+                self._consumer.run()
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
         return exit_codes.OK
+
+    @contextmanager
+    def _relaying(self) -> Iterator[None]:
+        """Send what is in the outbox meanwhile, where this process is to do that."""
+        if not (self._relays and apps.is_installed("django_sqs.outbox")):
+            yield
+            return
+        from .outbox.relay import Relay
+
+        relay = Relay()
+        thread = threading.Thread(target=relay.run, name="sqs-relay", daemon=True)
+        thread.start()
+        try:
+            yield
+        finally:
+            relay.stop()
+            thread.join(5)
 
     def _on_stop(self, signum: int, frame: FrameType | None) -> Any:
         if not self._consumer.should_stop:

@@ -16,7 +16,7 @@ from kombu.mixins import ConsumerMixin
 
 from .exceptions import ConfigurationError, NoReceiver, SQSError
 from .limits import LocalLimit, ReceiveLimit
-from .messages import ENCODED, JSON, PLAIN
+from .messages import ENCODED, JSON, PLAIN, RawMessage
 from .observer import Observer
 from .outcomes import settle, settle_undecodable
 
@@ -43,7 +43,8 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
     :param message_limit: end after this many messages of each queue were received.
     :param limits: limits by queue name that are shared with other processes.
     :param grace_period: seconds that running receivers may take after :meth:`stop`.
-    :param observer: hears what is received and what becomes of it.
+    :param observers: hear what is received and what becomes of it.
+    :param refuse: returns why a message is not to be received but settled, or None.
     :param on_iteration: called about once a second, between messages.
 
     ``run()`` blocks until :meth:`stop` is called or the limits are reached.
@@ -60,7 +61,8 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         message_limit: int | None = None,
         limits: Mapping[str, ReceiveLimit] | None = None,
         grace_period: float = 30.0,
-        observer: Observer | None = None,
+        observers: Sequence[Observer] = (),
+        refuse: Callable[[Delivery], Exception | None] = lambda delivery: None,
         on_iteration: Callable[[], None] | None = None,
     ) -> None:
         if queues is None:
@@ -71,7 +73,8 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         self.prefetch = 10 + 4 * threads if prefetch is None else prefetch
         self.grace_period = grace_period
         self.limits = dict(limits or {})
-        self._observer = observer or Observer()
+        self._observers = tuple(observers)
+        self._refuse = refuse
         self._on_iteration = on_iteration
         self._validate(message_limit)
         self.should_stop = False
@@ -153,7 +156,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
             channel.declare_lazily(queue)
             self._sources[queue.name] = registered, queue
             channel.priorities[queue.name] = registered.priority
-            channel.on_poll[queue.name] = partial(self._observer.polled, registered.name)
+            channel.on_poll[queue.name] = partial(self._polled, registered.name)
             if registered.name in self.limits:
                 channel.receive_limits[queue.name] = self.limits[registered.name]
             consumers.append(
@@ -230,12 +233,13 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
     def _receive(self, registered: RegisteredQueue, queue: kombu.Queue, delivery: Delivery) -> None:
         action = None
         started = time.monotonic()
-        self._observer.started(registered.name)
+        for observer in self._observers:
+            observer.started(registered.name, delivery)
         try:
             with registered.around_message():
                 if registered.delete_on_start:
                     delivery.delete_now()
-                message, raised = registered.attempt(delivery, queue)
+                message, raised = self._attempt(registered, queue, delivery)
                 action = settle(registered, delivery, message, raised)
             if isinstance(raised, KeyboardInterrupt):
                 self.should_stop = True
@@ -249,7 +253,19 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         except Exception:
             logger.exception("Message %s was left to be redelivered", delivery.message_id)
         finally:
-            self._observer.ended(registered.name, action, time.monotonic() - started)
+            seconds = time.monotonic() - started
+            for observer in self._observers:
+                observer.ended(registered.name, delivery, action, seconds)
+
+    def _attempt(
+        self, registered: RegisteredQueue, queue: kombu.Queue, delivery: Delivery
+    ) -> tuple[RawMessage | None, BaseException | None]:
+        refused = self._refuse(delivery)
+        return (None, refused) if refused else registered.attempt(delivery, queue)
+
+    def _polled(self, queue: str, received: int) -> None:
+        for observer in self._observers:
+            observer.polled(queue, received)
 
     def _abandon(self, registered: RegisteredQueue, delivery: Delivery) -> None:
         logger.info(

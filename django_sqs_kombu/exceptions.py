@@ -118,6 +118,20 @@ class MessageDecodeError(SQSError, ValueError):
     """A body that its message class cannot read."""
 
 
+class KilledItsProcess(SQSError):
+    """A message in whose receiver several processes have died.
+
+    :ivar deaths: how many.
+    """
+
+    def __init__(self, deaths: int) -> None:
+        super().__init__(
+            f"{deaths} processes have died while they received this message, so it is received "
+            "no more"
+        )
+        self.deaths = deaths
+
+
 class ReceiverFailed(SQSError):
     """Stands for what a receiver raised in another process and could not be sent here."""
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from .outcomes import Action
+    from .transport.delivery import Delivery
 
 
 class Observer:
@@ -18,10 +19,10 @@ class Observer:
     def polled(self, queue: str, received: int) -> None:
         """SQS answered a poll with *received* messages, maybe none."""
 
-    def started(self, queue: str) -> None:
+    def started(self, queue: str, delivery: Delivery) -> None:
         """A receiver starts on a message."""
 
-    def ended(self, queue: str, action: Action | None, seconds: float) -> None:
+    def ended(self, queue: str, delivery: Delivery, action: Action | None, seconds: float) -> None:
         """A receiver ended after *seconds*, and its message was settled by *action*.
 
         None: it was not settled, and SQS redelivers it.

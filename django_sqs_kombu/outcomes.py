@@ -10,6 +10,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from .exceptions import (
+    KilledItsProcess,
     MessageDecodeError,
     PayloadUnavailable,
     RestartLater,
@@ -63,6 +64,7 @@ TABLE = (
     Row(RestartLater, Action.REQUEUE, logging.INFO, False, "is to be restarted later"),
     Row(KeyboardInterrupt, Action.RELEASE, logging.INFO, False, "was interrupted"),
     Row(MessageDecodeError, Action.REJECT, logging.ERROR, True, "cannot be decoded"),
+    Row(KilledItsProcess, Action.REJECT, logging.ERROR, True, "has killed its process too often"),
     Row(TimedOut, Action.REJECT, logging.ERROR, True, "took its receiver too long"),
     Row(BaseException, Action.REJECT, logging.ERROR, True, "made its receiver fail"),
 )

@@ -160,6 +160,7 @@ class RegisteredQueue:
         delay: float | None = None,
         group_id: str | None = None,
         deduplication_id: str | None = None,
+        attributes: Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> None:
         """Send a message; returns when SQS has accepted it.
@@ -171,6 +172,7 @@ class RegisteredQueue:
             DelaySeconds, receivers of this library send it on until it is due.
         :param group_id: the message group of a FIFO queue.
         :param deduplication_id: the deduplication id of a FIFO queue.
+        :param attributes: SQS message attributes, text by name, at most 10.
         :raises WrongMessageClass: *message* is of another class.
         :raises MessageEncodeError: its value cannot be written.
         :raises RequestFailed: SQS did not accept it.
@@ -181,6 +183,7 @@ class RegisteredQueue:
             delay=delay,
             group_id=group_id,
             deduplication_id=deduplication_id,
+            attributes=attributes,
             **kwargs,
         )()
 
@@ -192,9 +195,26 @@ class RegisteredQueue:
         delay: float | None = None,
         group_id: str | None = None,
         deduplication_id: str | None = None,
+        attributes: Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> Callable[[], None]:
         """Everything about :meth:`send` that needs no SQS; what is returned sends."""
+        body, content_type = self.encode(message, **kwargs)
+        queue = self.get_queue(suffix)
+
+        def send() -> None:
+            # The delay counts from here: with a transaction that is its commit.
+            properties = sending_properties(delay, group_id, deduplication_id, attributes)
+            self.receivers.publish(queue, body, content_type, **properties)
+
+        return send
+
+    def encode(self, message: RawMessage | None = None, **kwargs: Any) -> tuple[str, str]:
+        """The text and the content type of *message*, or of one made from *kwargs*.
+
+        :raises WrongMessageClass: *message* is of another class.
+        :raises MessageEncodeError: its value cannot be written.
+        """
         if message is None:
             message = self.message_class(**kwargs)
         elif not isinstance(message, self.message_class):
@@ -204,15 +224,7 @@ class RegisteredQueue:
                 f"Queue {self.name!r}: give a message or the arguments for one "
                 f"({', '.join(kwargs)}), not both"
             )
-        body, content_type = self._outgoing(message)
-        queue = self.get_queue(suffix)
-
-        def send() -> None:
-            # The delay counts from here: with a transaction that is its commit.
-            properties = _properties(delay, group_id, deduplication_id)
-            self.receivers.publish(queue, body, content_type, **properties)
-
-        return send
+        return self._outgoing(message)
 
     async def asend(
         self, message: RawMessage | None = None, suffix: str | None = None, **kwargs: Any
@@ -261,7 +273,7 @@ class RegisteredQueue:
                 else self.message_class.from_value(item)
             )
             entry: dict[str, Any] = channel.entry(
-                queue.name, *self._outgoing(message), _properties(seconds, group, None)
+                queue.name, *self._outgoing(message), sending_properties(seconds, group)
             )
             return entry
 
@@ -348,9 +360,13 @@ def _each(value: Any) -> Iterator[Any]:
     return repeat(value)
 
 
-def _properties(
-    delay: float | None, group_id: str | None, deduplication_id: str | None
+def sending_properties(
+    delay: float | None = None,
+    group_id: str | None = None,
+    deduplication_id: str | None = None,
+    attributes: Mapping[str, str] | None = None,
 ) -> dict[str, Any]:
+    """What the transport is told of a message besides its body."""
     properties: dict[str, Any] = {
         "MessageGroupId": group_id,
         "MessageDeduplicationId": deduplication_id,
@@ -359,4 +375,8 @@ def _properties(
         properties[DUE] = time.time() + delay
     else:
         properties["delay_seconds"] = delay
+    if attributes:
+        properties["message_attributes"] = {
+            name: {"DataType": "String", "StringValue": text} for name, text in attributes.items()
+        }
     return {key: value for key, value in properties.items() if value is not None}

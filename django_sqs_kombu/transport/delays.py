@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 #: The message attribute, seconds since the epoch.
 DUE = "django_sqs.due"
+#: The message attribute of the id that a message keeps when it is sent anew.
+ID = "django_sqs.id"
 #: What clocks may differ, in seconds: so much too early is in time.
 TOLERANCE = 0.5
 
@@ -80,6 +82,8 @@ def _due(message: Message) -> float:
 
 def _anew(message: Message) -> dict[str, Any]:
     attributes = dict(message["MessageAttributes"])
+    # What recognizes a message that was received before goes by its first id.
+    attributes.setdefault(ID, {"DataType": "String", "StringValue": message["MessageId"]})
     due = float(attributes.pop(DUE)["StringValue"])
     params = {"MessageBody": message["Body"]}
     if attributes:

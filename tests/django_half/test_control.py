@@ -112,10 +112,10 @@ def test_a_queue_that_is_not_polled_any_more_is_stalled(monkeypatch):
 
     now = stats.value(0, "a", "polled_at")
     monkeypatch.setattr("django_sqs.control.time.time", lambda: now + 61)
-    stats.started("b")
+    stats.started("b", None)
     assert [reason.split()[5] for reason in control.not_ready()] == ["a"]
 
-    stats.ended("b", Action.DELETE, 2.5)
+    stats.ended("b", None, Action.DELETE, 2.5)
     assert len(list(control.not_ready())) == 2
     assert stats.total("a", "received") == 3
     assert stats.total("b", "seconds") == 2.5

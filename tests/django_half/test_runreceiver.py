@@ -309,3 +309,25 @@ def test_a_message_for_a_deleted_row_is_settled_and_the_worker_goes_on(project, 
     assert "there is no shop.order with primary key 99 any more" in process.output
     assert "no base64 of JSON" in process.output
     assert counts(name("rows")) == (0, 0, 0)
+
+
+@pytest.mark.parametrize("layout", [(), ("--processes=2", "--threads=2")])
+def test_a_message_that_kills_its_process_is_set_aside_alone(
+    layout, project, eventually, prefix, counts
+):
+    worker = project.start("runreceiver", "poison", "plain", *layout, TEST_VISIBILITY_TIMEOUT="2")
+    project.run(
+        "shell",
+        "-c",
+        "import django_sqs; django_sqs.send('poison', body='kill');"
+        "[django_sqs.send(q, body=str(n)) for n in range(5) for q in ('poison', 'plain')]",
+    )
+
+    eventually(lambda: counts(f"{prefix}__poison") == (0, 0, 0), timeout=60)
+    eventually(lambda: len(set(project.bodies("plain"))) == 5)
+
+    # Three processes died of it; the innocent that they held were received all the same.
+    assert project.bodies("poison").count("kill") == 3
+    assert set("01234") <= set(project.bodies("poison"))
+    assert "has killed its process too often" in worker.output
+    assert worker.popen.poll() is None

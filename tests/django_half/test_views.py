@@ -1,6 +1,68 @@
 """The status view."""
 
+import pytest
+from django.test import RequestFactory
+
 import django_sqs
+from django_sqs.views import status
+
+TOKEN = "a-token-of-sixteen-or-more"
+
+
+@pytest.fixture
+def client(client, site):
+    site.SQS_VIEW_TOKEN = TOKEN
+    client.defaults["HTTP_AUTHORIZATION"] = f"Bearer {TOKEN}"
+    return client
+
+
+@pytest.mark.parametrize(
+    "header", [None, "Bearer", "Bearer wrong", f"Basic {TOKEN}", f"Bearer {TOKEN}x", "Bearer \xe9"]
+)
+def test_status_is_closed_to_strangers(client, header):
+    client.defaults.pop("HTTP_AUTHORIZATION")
+    extra = {} if header is None else {"HTTP_AUTHORIZATION": header}
+
+    response = client.get("/sqs/status/", **extra)
+
+    assert response.status_code == 401
+    assert response["WWW-Authenticate"].startswith("Bearer")
+    assert b"plain" not in response.content
+
+
+def test_without_a_token_no_token_opens(client, site):
+    site.SQS_VIEW_TOKEN = None
+
+    for header in ("Bearer ", "Bearer None"):
+        assert client.get("/sqs/status/", HTTP_AUTHORIZATION=header).status_code == 401
+
+
+class User:
+    def __init__(self, *, is_staff, is_active=True):
+        self.is_staff = is_staff
+        self.is_active = is_active
+
+
+@pytest.mark.parametrize(
+    ("user", "code"),
+    [
+        (User(is_staff=True), 200),
+        (User(is_staff=False), 401),
+        (User(is_staff=True, is_active=False), 401),
+    ],
+)
+def test_status_is_open_to_staff(user, code, server):
+    request = RequestFactory().get("/sqs/status/")
+    request.user = user
+
+    assert status(request).status_code == code
+
+
+def test_status_is_public_where_a_setting_says_so(client, site):
+    client.defaults.pop("HTTP_AUTHORIZATION")
+    site.SQS_VIEWS_PUBLIC = True
+
+    assert client.get("/sqs/status/").status_code == 200
 
 
 def test_status_is_plain_text_as_the_original(client, server):

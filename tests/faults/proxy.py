@@ -28,7 +28,8 @@ class Closed(Exception):
 class FaultProxy:
     """A proxy on 127.0.0.1 in threads of this process.
 
-    :ivar mode: ``None``: all passes.  ``"down"``: connections are refused.  ``"reset"``: each
+    :ivar mode: ``None``: all passes.  ``"down"``: connections are broken off at
+        once.  ``"reset"``: each
         request is answered by a reset.  ``"hung"``: requests are swallowed.  ``"cut"``: half of
         the answer comes.  ``"stalled"``: answers take 5 s longer.  Or one of :data:`ANSWERS`.
     :ivar only: the operations that *mode* is for; empty: all.
@@ -56,15 +57,12 @@ class FaultProxy:
         self.only = only
         self.mode = mode
         if mode == "down":
-            self._close_listener()
             for connection in list(self._connections):
                 reset(connection)
 
     def heal(self):
         """Pass all again; what hung stays so."""
-        down, self.mode = self.mode == "down", None
-        if down:
-            self._listen()
+        self.mode = None
 
     def stop(self):
         self._close_listener()
@@ -86,6 +84,11 @@ class FaultProxy:
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = listener.accept()
+                if self.mode == "down":
+                    self.tried += 1
+                    reset(connection)
+                    connection.close()
+                    continue
                 threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
 
     def _serve(self, client):

@@ -9,6 +9,8 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django_sqs",
     "django_sqs.results",
+    "django_sqs.inbox",
+    "django_sqs.outbox",
     "tests.site.shop",
 ]
 DATABASES = {
@@ -18,6 +20,17 @@ DATABASES = {
         "OPTIONS": {"timeout": 20},
     }
 }
+if "TEST_POSTGRES" in os.environ:
+    port, _, name = os.environ["TEST_POSTGRES"].partition("/")
+    DATABASES = {
+        "default": {
+            "ENGINE": "django.db.backends.postgresql",
+            "HOST": "127.0.0.1",
+            "PORT": port,
+            "NAME": name,
+            "USER": "postgres",
+        }
+    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 ROOT_URLCONF = "tests.site.urls"
 ALLOWED_HOSTS = ["*"]

@@ -81,7 +81,7 @@ def receive_started(message):
         raise ValueError(run.pk)
 
 
-@django_sqs.receiver("rows", message_class=ModelInstanceMessage)
+@django_sqs.receiver("rows", message_class=ModelInstanceMessage, models=["shop.Order"])
 def receive_row(message):
     record("rows", message, message.get_instance().title)
 
@@ -140,3 +140,17 @@ def receive_counted(message):
     run = record("counted", message)
     time.sleep(float(os.environ.get("TEST_COUNTED_SECONDS", "0.02")))
     Run.objects.filter(pk=run.pk).update(finished=True)
+
+
+@django_sqs.receiver("once", once=True)
+def receive_once(message):
+    run = record("once", message)
+    if message.get_body() == "restart" and run.receive_count == 1:
+        raise django_sqs.RestartLater(delay=0)
+
+
+@django_sqs.receiver("poison")
+def receive_poison(message):
+    record("poison", message)
+    if message.get_body() == "kill":
+        os._exit(70)

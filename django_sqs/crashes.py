@@ -1,0 +1,90 @@
+"""CrashNotes: which messages were being received when a process died."""
+
+from __future__ import annotations
+
+import mmap
+import struct
+import threading
+
+from django_sqs_kombu.exceptions import KilledItsProcess
+from django_sqs_kombu.observer import Observer
+from django_sqs_kombu.transport.delivery import Delivery
+
+#: A message is set aside when so many processes died while its receiver ran.
+MOST_DEATHS = 3
+#: How many messages are remembered; the oldest is forgotten first.
+REMEMBERED = 128
+_SLOT = struct.Struct("100s")
+_NOTE = struct.Struct("100sq")
+
+
+class CrashNotes(Observer):
+    """Memory that forked processes share: what each runs, and what died with it.
+
+    Each process writes only what it runs itself; the supervisor counts the deaths.  A
+    receive count would not do: it also grows for the innocent that a dead process held.
+
+    :param processes: how many processes there are.
+    :param threads: how many receivers each runs at once.
+    """
+
+    def __init__(self, processes: int, threads: int) -> None:
+        self._threads = threads
+        self._slots = mmap.mmap(-1, _SLOT.size * processes * threads)
+        self._notes = mmap.mmap(-1, _NOTE.size * REMEMBERED)
+        self._next = 0
+        self._lock = threading.Lock()
+        self._mine: dict[str, int] = {}
+        #: Which of the processes this one is; set after the fork.
+        self.process = 0
+
+    def started(self, queue: str, delivery: Delivery) -> None:
+        """Note that the message is being received."""
+        with self._lock:
+            taken = set(self._mine.values())
+            free = next((n for n in range(self._threads) if n not in taken), None)
+            if free is not None:
+                self._mine[delivery.message_id] = free
+                self._write(self.process, free, delivery.message_id)
+
+    def ended(self, queue: str, delivery: Delivery, *args: object) -> None:
+        """Its receiver ended, so it killed nobody."""
+        with self._lock:
+            slot = self._mine.pop(delivery.message_id, None)
+            if slot is not None:
+                self._write(self.process, slot, "")
+
+    def forget(self, process: int) -> None:
+        """Process number *process* has ended: count what it was receiving."""
+        for slot in range(self._threads):
+            message_id = self._read(process, slot)
+            if message_id:
+                self._count(message_id)
+                self._write(process, slot, "")
+
+    def refuse(self, delivery: Delivery) -> KilledItsProcess | None:
+        """Why the message is not to be received any more, or None."""
+        deaths = next((count for known, count in self._all() if known == delivery.message_id), 0)
+        return KilledItsProcess(deaths) if deaths >= MOST_DEATHS else None
+
+    def _count(self, message_id: str) -> None:
+        for place, (known, count) in enumerate(self._all()):
+            if known == message_id:
+                _NOTE.pack_into(self._notes, place * _NOTE.size, known.encode(), count + 1)
+                return
+        _NOTE.pack_into(self._notes, self._next * _NOTE.size, message_id.encode()[:100], 1)
+        self._next = (self._next + 1) % REMEMBERED
+
+    def _all(self) -> list[tuple[str, int]]:
+        return [
+            (name.rstrip(b"\0").decode(), count) for name, count in _NOTE.iter_unpack(self._notes)
+        ]
+
+    def _write(self, process: int, slot: int, message_id: str) -> None:
+        place = (process * self._threads + slot) * _SLOT.size
+        _SLOT.pack_into(self._slots, place, message_id.encode()[:100])
+
+    def _read(self, process: int, slot: int) -> str:
+        place = (process * self._threads + slot) * _SLOT.size
+        found: bytes = _SLOT.unpack_from(self._slots, place)[0]
+        return found.rstrip(b"\0").decode()

@@ -1,0 +1,1 @@
+"""An optional app: receivers with ``once=True`` have their effect once for each message."""

@@ -1,0 +1,55 @@
+"""manage.py sqs_policy: print an IAM policy of least privilege."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from django_sqs.conf import conf
+from django_sqs.inventory import targets
+from django_sqs.policy import ACTIONS, policy
+from django_sqs.registry import receivers
+from django_sqs_kombu.exceptions import SQSError
+from django_sqs_kombu.queues import join_name
+
+
+class Command(BaseCommand):
+    """Prints what the credentials of a role must be allowed, and nothing else."""
+
+    help = (
+        "Print the IAM policy that a sender, a receiver or an administrator of the registered "
+        "queues needs, or of those named. No request is sent."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Define the command line."""
+        parser.add_argument("queue_names", nargs="*", metavar="queue_name")
+        parser.add_argument("--role", choices=sorted(ACTIONS), default="receiver")
+        parser.add_argument("--account", default="*", help="AWS account id. Default: any.")
+        parser.add_argument("--region", help="Default: AWS_REGION, else any.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Print the policy as JSON."""
+        try:
+            chosen = receivers.select(options["queue_names"])
+            names = [target.full_name for target in targets(chosen)]
+        except SQSError as exc:
+            raise CommandError(str(exc)) from exc
+        if not names:
+            raise CommandError("No queue is registered, so there is nothing to allow.")
+        restarted = [queue for queue in chosen if queue.delete_on_start]
+        dead = {queue.dead_letter_queue for queue in chosen if queue.dead_letter_queue}
+        if conf.create_queues or options["role"] == "administrator":
+            names += [join_name(conf.prefix, name) for name in sorted(dead)]
+        document = policy(
+            options["role"],
+            names,
+            region=options["region"] or conf.region or "*",
+            account=options["account"],
+            create=conf.create_queues,
+            resends=[target.full_name for target in targets(restarted)],
+            bucket=conf.large_payload_bucket,
+        )
+        self.stdout.write(json.dumps(document, indent=2))

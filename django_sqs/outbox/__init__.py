@@ -1,0 +1,1 @@
+"""An optional app: ``send(..., outbox=True)`` sends exactly what is committed."""

@@ -1,0 +1,182 @@
+"""Relay: sends what is in the outbox, in order for each FIFO group."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from datetime import timedelta
+from threading import Event
+from typing import Any
+
+from django.db import DatabaseError, close_old_connections, transaction
+from django.db.models import Q
+from django.utils import timezone
+
+from django_sqs_kombu.exceptions import RequestFailed, SQSError
+from django_sqs_kombu.queues import FIFO
+from django_sqs_kombu.registered_queue import RegisteredQueue, sending_properties
+from django_sqs_kombu.transport.batching import fill_batch
+from django_sqs_kombu.transport.delays import ID
+
+from ..registry import receivers
+from .models import OutboxMessage, RelayLock
+
+logger = logging.getLogger(__name__)
+
+#: Rows taken in one transaction.
+ROWS = 100
+#: The first and the longest pause before a message is tried again, in seconds.
+FIRST_PAUSE, LAST_PAUSE = 1, 300
+
+Entry = tuple[OutboxMessage, dict[str, Any]]
+
+
+class Relay:
+    """Sends the rows of the outbox and deletes them.
+
+    One relay sends at a time; others wait for it in the database.  A crash between the
+    sending and the commit means that a message is sent again with the same id: a FIFO
+    queue drops it, and so does a receiver with ``once=True``.
+
+    :param period: seconds between two looks into an empty outbox.
+    """
+
+    def __init__(self, period: float = 1.0) -> None:
+        self._period = period
+        self._stopping = Event()
+
+    def stop(self) -> None:
+        """Make :meth:`run` return after the request that is under way."""
+        self._stopping.set()
+
+    def run(self) -> None:
+        """Send until stopped."""
+        while not self._stopping.is_set():
+            sent = 0
+            try:
+                close_old_connections()
+                sent = self.send_some()
+            except DatabaseError as exc:
+                logger.error("The outbox cannot be read, trying again: %s", exc)
+            except Exception:
+                logger.exception("The outbox could not be relayed, trying again")
+            if not sent:
+                self._stopping.wait(self._period)
+        close_old_connections()
+
+    def send_all(self) -> int:
+        """Send until nothing is left that can be sent now; return how many were."""
+        total = 0
+        while sent := self.send_some():
+            total += sent
+        return total
+
+    def send_some(self) -> int:
+        """Send up to :data:`ROWS` messages; return how many SQS accepted."""
+        with transaction.atomic():
+            self._lock()
+            now = timezone.now()
+            ready = Q(try_after=None) | Q(try_after__lte=now)
+            rows = list(OutboxMessage.objects.filter(ready).order_by("pk")[:ROWS])
+            sent: list[OutboxMessage] = []
+            for queue_name, suffix in dict.fromkeys((row.queue_name, row.suffix) for row in rows):
+                mine = [r for r in rows if (r.queue_name, r.suffix) == (queue_name, suffix)]
+                sent += self._send_queue(queue_name, suffix, mine)
+            OutboxMessage.objects.filter(pk__in=[row.pk for row in sent]).delete()
+        return len(sent)
+
+    def _lock(self) -> None:
+        lock, _ = RelayLock.objects.get_or_create(pk=1)
+        # The write takes SQLite's lock, which knows no SELECT FOR UPDATE.
+        RelayLock.objects.select_for_update().get(pk=1)
+        lock.save()
+
+    def _send_queue(
+        self, queue_name: str, suffix: str, rows: Sequence[OutboxMessage]
+    ) -> list[OutboxMessage]:
+        try:
+            registered = receivers.get(queue_name)
+            queue = registered.get_queue(suffix or None)
+            channel = receivers.channel()
+            channel.declare_lazily(queue)
+            entries = [(row, self._entry(channel, registered, queue.name, row)) for row in rows]
+        except SQSError as exc:
+            for row in rows:
+                self._postpone(row, exc)
+            return []
+        sent: list[OutboxMessage] = []
+        blocked = self._blocked(rows) if queue.name.endswith(FIFO) else None
+        while entries:
+            batch = _next_batch(entries, blocked)
+            if not batch:
+                break
+            entries = [entry for entry in entries if entry not in batch]
+            accepted = self._send_batch(channel, queue.name, batch)
+            sent += accepted
+            if blocked is not None:
+                # What follows in a group must not overtake what failed.
+                blocked.update(row.group_id for row, _ in batch if row not in accepted)
+            elif not accepted:
+                break
+        return sent
+
+    def _blocked(self, rows: Sequence[OutboxMessage]) -> set[str]:
+        """The groups of a FIFO queue with an older message that has to be tried later."""
+        waiting = OutboxMessage.objects.filter(
+            queue_name=rows[0].queue_name,
+            suffix=rows[0].suffix,
+            try_after__gt=timezone.now(),
+        )
+        return set(waiting.values_list("group_id", flat=True))
+
+    def _entry(
+        self, channel: Any, registered: RegisteredQueue, name: str, row: OutboxMessage
+    ) -> dict[str, Any]:
+        delay = None
+        if row.due_at is not None:
+            delay = max(0.0, (row.due_at - timezone.now()).total_seconds())
+        fifo = name.endswith(FIFO)
+        entry: dict[str, Any] = channel.entry(
+            name,
+            row.body,
+            row.content_type,
+            sending_properties(
+                delay,
+                row.group_id or None,
+                (row.deduplication_id or str(row.uid)) if fifo else None,
+                {**row.attributes, ID: str(row.uid)},
+            ),
+        )
+        return entry
+
+    def _send_batch(self, channel: Any, name: str, batch: list[Entry]) -> list[OutboxMessage]:
+        errors: Sequence[RequestFailed | None]
+        try:
+            errors = channel.requests.send_batch(name, [entry for _, entry in batch])
+        except RequestFailed as exc:
+            errors = [exc] * len(batch)
+        for (row, _), error in zip(batch, errors, strict=True):
+            if error is not None:
+                self._postpone(row, error)
+        return [row for (row, _), error in zip(batch, errors, strict=True) if error is None]
+
+    def _postpone(self, row: OutboxMessage, error: Exception) -> None:
+        pause = min(LAST_PAUSE, FIRST_PAUSE * 2 ** min(row.tries, 10))
+        logger.error("Message %s is sent again in %d s: %s", row, pause, error)
+        OutboxMessage.objects.filter(pk=row.pk).update(
+            tries=row.tries + 1,
+            try_after=timezone.now() + timedelta(seconds=pause),
+            error=str(error)[:1000],
+        )
+
+
+def _next_batch(entries: Sequence[Entry], blocked: set[str] | None) -> list[Entry]:
+    if blocked is None:
+        return list(entries[: fill_batch([entry for _, entry in entries])])
+    # SQS takes or refuses each entry by itself, so a batch has one of each group.
+    firsts: dict[str, Entry] = {}
+    for row, entry in entries:
+        if row.group_id not in blocked:
+            firsts.setdefault(row.group_id, (row, entry))
+    chosen = list(firsts.values())
+    return chosen[: fill_batch([entry for _, entry in chosen])]

@@ -1,0 +1,204 @@
+"""once=True and outbox=True with real workers, and what they refuse."""
+
+import json
+import time
+
+import pytest
+from django.db import transaction
+
+import django_sqs
+from django_sqs.inbox.models import ReceivedMessage
+from django_sqs.outbox.models import OutboxMessage
+from django_sqs.outbox.relay import Relay
+from django_sqs_kombu import MessageEncodeError
+from django_sqs_kombu.exceptions import ConfigurationError
+
+database = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def tables(project):
+    for app in ("inbox", "outbox"):
+        done = project.run("migrate", "-v0", f"django_sqs_{app}")
+        assert done.popen.returncode == 0, done.output
+    return project
+
+
+@pytest.fixture
+def attached(site, sqs, prefix, counts):
+    """The project's queues on the test server; returns the visible count of one."""
+    django_sqs.receivers.close()
+    yield lambda name: counts(f"{prefix}__{name}")[0]
+    django_sqs.receivers.close()
+
+
+def test_a_message_delivered_twice_has_one_effect(tables, eventually, sqs, prefix, counts):
+    tables.start("runreceiver", "once", "--threads=2")
+    url = sqs.create_queue(QueueName=f"{prefix}__once")["QueueUrl"]
+    twice = {"django_sqs.id": {"DataType": "String", "StringValue": "one and the same"}}
+    for _ in range(3):
+        sqs.send_message(QueueUrl=url, MessageBody="b25jZQ==", MessageAttributes=twice)
+    sqs.send_message(QueueUrl=url, MessageBody="b3RoZXI=")
+
+    eventually(lambda: counts(f"{prefix}__once") == (0, 0, 0), timeout=30)
+
+    assert sorted(tables.bodies("once")) == ["once", "other"]
+
+
+def test_a_receiver_that_fails_leaves_no_note(tables, eventually, prefix, counts):
+    worker = tables.start("runreceiver", "once")
+    tables.run("shell", "-c", "import django_sqs; django_sqs.send('once', body='restart')")
+
+    # Its first run was rolled back together with the note, so the second has the effect.
+    eventually(lambda: tables.bodies("once") == ["restart"], timeout=30)
+    eventually(lambda: counts(f"{prefix}__once") == (0, 0, 0))
+
+    assert "is to be restarted later" in worker.output
+
+
+def test_runreceiver_relays(tables, eventually, prefix):
+    tables.start("runreceiver", "plain", "second")
+    done = tables.run(
+        "shell",
+        "-c",
+        """
+import django_sqs
+from django.db import transaction
+with transaction.atomic():
+    django_sqs.send("plain", body="committed", outbox=True, attributes={"mine": "x"})
+try:
+    with transaction.atomic():
+        django_sqs.send("plain", body="rolled back", outbox=True)
+        raise KeyError
+except KeyError: pass
+""",
+    )
+    assert done.popen.returncode == 0, done.output
+
+    eventually(lambda: tables.bodies("plain") == ["committed"], timeout=30)
+    time.sleep(1.5)
+    assert tables.bodies("plain") == ["committed"]
+
+
+def test_sqs_relay_sends_and_stops(tables, prefix, counts, eventually):
+    send = "django_sqs.send('plain', body=str(n), outbox=True)"
+    tables.run("shell", "-c", f"import django_sqs; [{send} for n in range(25)]")
+
+    once = tables.run("sqs_relay", "--once")
+    assert "Sent 25 messages" in once.output
+    assert counts(f"{prefix}__plain") == (25, 0, 0)
+
+    relay = tables.start("sqs_relay")
+    tables.run("shell", "-c", "import django_sqs; django_sqs.send('plain', body='x', outbox=True)")
+    eventually(lambda: counts(f"{prefix}__plain") == (26, 0, 0))
+    relay.end()
+    assert relay.popen.returncode == 0
+
+
+@database
+def test_the_relay_sends_in_batches_and_with_delays(attached, server, prefix):
+    with transaction.atomic():
+        for number in range(12):
+            django_sqs.send("plain", body=str(number), outbox=True)
+        django_sqs.send("second", body="later", outbox=True, delay=60)
+
+    assert Relay().send_all() == 13
+
+    assert attached("plain") == 12
+    assert attached("second") == 0
+    assert server.count("SendMessageBatch", f"{prefix}__plain") == 2
+
+
+@database
+def test_a_fifo_group_keeps_its_order_through_failures(attached, server, sqs, prefix):
+    queue = django_sqs.register("relayed.fifo")
+    name = f"{prefix}__relayed.fifo"
+    try:
+        for number in range(3):
+            for group in "ab":
+                django_sqs.send(
+                    "relayed.fifo", body=f"{group}{number}", group_id=group, outbox=True
+                )
+        server.failed_entries["SendMessageBatch", name] = [[(0, "InvalidParameterValue", True)]]
+        # Group a's first message is refused, so none of a's may follow.
+        assert Relay().send_all() == 3
+        del server.failed_entries["SendMessageBatch", name]
+        assert OutboxMessage.objects.exclude(error="").get().tries == 1
+        assert Relay().send_all() == 0
+        OutboxMessage.objects.update(try_after=None)
+        assert Relay().send_all() == 3
+        url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+        found = []
+        while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=1).get("Messages"):
+            found.append(json.loads(messages[0]["Body"])["body"])
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=messages[0]["ReceiptHandle"])
+    finally:
+        del django_sqs.queues[queue.name]
+
+    for group in "ab":
+        assert [body for body in found if body[0] == group] == [f"{group}{n}" for n in range(3)]
+
+
+@database
+def test_what_sqs_refuses_stays_and_says_why(attached, server, prefix):
+    django_sqs.send("plain", body="x", outbox=True)
+    name = f"{prefix}__plain"
+    server.faults["SendMessage", name] = (403, "AccessDenied")
+
+    assert Relay().send_all() == 0
+    del server.faults["SendMessage", name]
+    row = OutboxMessage.objects.get()
+
+    assert "sqs:SendMessage" in row.error
+    assert row.tries == 1
+    OutboxMessage.objects.update(try_after=None)
+    assert Relay().send_all() == 1
+
+
+@database
+def test_a_queue_that_is_no_longer_registered_stops_no_other(attached):
+    OutboxMessage.objects.create(queue_name="gone", body="x", content_type="text/plain")
+    django_sqs.send("plain", body="x", outbox=True)
+
+    assert Relay().send_all() == 1
+    assert "gone" in OutboxMessage.objects.get().error
+
+
+@database
+def test_what_is_wrong_with_a_message_is_raised_when_it_is_written():
+    with pytest.raises(MessageEncodeError):
+        django_sqs.send("plain", body=object(), outbox=True)
+    with pytest.warns(django_sqs.UnknownSuffixWarning):
+        django_sqs.send("plain", body="x", suffix="odd", outbox=True)
+
+    assert OutboxMessage.objects.count() == 1
+
+
+def test_the_apps_are_asked_for(settings):
+    gone = ("django_sqs.inbox", "django_sqs.outbox")
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app not in gone]
+    from django.core.checks import run_checks
+
+    with pytest.raises(ConfigurationError, match=r"django_sqs\.outbox"):
+        django_sqs.send("plain", body="x", outbox=True)
+    assert "django_sqs.E004" in [problem.id for problem in run_checks(tags=["django_sqs"])]
+
+
+@database
+def test_old_notes_are_forgotten(tables):
+    from datetime import timedelta
+    from io import StringIO
+
+    from django.core.management import call_command
+    from django.utils import timezone
+
+    for days in (1, 20):
+        row = ReceivedMessage.objects.create(queue="q", message_id=str(days))
+        ReceivedMessage.objects.filter(pk=row.pk).update(
+            received_at=timezone.now() - timedelta(days=days)
+        )
+    out = StringIO()
+    call_command("sqs_prune_inbox", stdout=out)
+
+    assert "Forgot 1 messages" in out.getvalue()
+    assert ReceivedMessage.objects.get().message_id == "1"

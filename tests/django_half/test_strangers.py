@@ -1,0 +1,150 @@
+"""What strangers can do: models, credentials, policies, checks."""
+
+import json
+import logging
+
+import pytest
+from django.core.checks import run_checks
+from django.core.management import CommandError, call_command
+
+import django_sqs
+from django_sqs.message import ModelInstanceMessage
+from django_sqs_kombu import ReceiverConsumer
+
+SECRET = "testing-secret"
+
+
+def test_a_row_of_another_model_is_refused_before_it_is_read(project, eventually, prefix, counts):
+    worker = project.start("runreceiver", "rows")
+    project.run(
+        "shell",
+        "-c",
+        "import django_sqs; from tests.site.shop.models import *;"
+        "from django_sqs.message import ModelInstanceMessage as M;"
+        "r = Run.objects.create(queue='x', body='secret', message_id='', pid=0, thread='');"
+        "django_sqs.send('rows', M(instance=r));"
+        "django_sqs.send('rows', M(instance=Order.objects.create(title='tea')))",
+    )
+
+    eventually(lambda: project.bodies("rows") == ["tea"], timeout=30)
+    eventually(lambda: "rows of shop.Run are not for this queue" in worker.output)
+    eventually(lambda: counts(f"{prefix}__rows") == (0, 0, 0))
+
+
+def test_without_models_a_check_warns(site):
+    django_sqs.register("any_rows", lambda message: None, message_class=ModelInstanceMessage)
+    try:
+        [warning] = run_checks(tags=["django_sqs"])
+    finally:
+        del django_sqs.queues["any_rows"]
+
+    assert warning.id == "django_sqs.W001"
+    assert "any_rows" in warning.msg
+    assert "models=" in warning.hint
+
+
+@pytest.mark.parametrize(
+    ("url", "warned"),
+    [
+        ("http://sqs.example.com:4566", True),
+        ("https://sqs.example.com", False),
+        ("http://localhost:4566", False),
+        ("http://[::1]:4566", False),
+    ],
+)
+def test_plain_http_off_this_machine_warns(url, warned, site):
+    site.SQS_ENDPOINT_URL = url
+
+    found = [problem.id for problem in run_checks(tags=["django_sqs"])]
+
+    assert found == (["django_sqs.W002"] if warned else [])
+
+
+def test_a_short_token_is_refused_and_not_shown(site):
+    site.SQS_VIEW_TOKEN = "hunter2"
+
+    [problem] = run_checks(tags=["django_sqs"])
+
+    assert "SQS_VIEW_TOKEN" in problem.msg
+    assert "hunter2" not in problem.msg
+
+
+def test_credentials_are_shown_nowhere(site, server, caplog):
+    caplog.set_level(logging.DEBUG, logger="django_sqs")
+    caplog.set_level(logging.DEBUG, logger="django_sqs_kombu")
+    connection = django_sqs.receivers.new_connection()
+    consumer = ReceiverConsumer(django_sqs.receivers, [django_sqs.queues["plain"]], message_limit=1)
+    name = django_sqs.queues["plain"].full_name()
+    server.faults["SendMessage", name] = (403, "SignatureDoesNotMatch")
+    with pytest.raises(django_sqs.SQSError) as raised:
+        django_sqs.send("plain", body="x")
+    del server.faults["SendMessage", name]
+
+    shown = [
+        connection.as_uri(),
+        repr(connection),
+        repr(connection.transport),
+        repr(connection.default_channel),
+        repr(django_sqs.receivers),
+        repr(django_sqs.queues["plain"]),
+        repr(consumer),
+        str(raised.value),
+        caplog.text,
+    ]
+    connection.close()
+    assert not [text for text in shown if SECRET in text]
+
+
+def policy(*args):
+    from io import StringIO
+
+    out = StringIO()
+    call_command("sqs_policy", *args, stdout=out)
+    return json.loads(out.getvalue())
+
+
+def test_policies_are_least(site, prefix):
+    site.SQS_CREATE_QUEUES = False
+    [sender] = policy("plain", "--role=sender", "--account=123")["Statement"]
+    [receiver] = policy("plain", "--account=123", "--region=eu-west-1")["Statement"]
+
+    assert sender["Action"] == ["sqs:GetQueueUrl", "sqs:SendMessage"]
+    assert sender["Resource"] == [
+        f"arn:aws:sqs:us-east-1:123:{prefix}__plain{suffix}" for suffix in ("", "__big", "__small")
+    ]
+    assert "sqs:SendMessage" not in receiver["Action"]
+    assert "sqs:CreateQueue" not in receiver["Action"]
+    assert all(":eu-west-1:" in arn for arn in receiver["Resource"])
+
+
+def test_policies_follow_the_settings_and_options(site):
+    site.SQS_LARGE_PAYLOAD_BUCKET = "a-bucket"
+    queue, resend, bucket = policy("started")["Statement"]
+
+    assert "sqs:CreateQueue" in queue["Action"]
+    assert resend["Action"] == ["sqs:SendMessage"]
+    assert bucket["Action"] == ["s3:DeleteObject", "s3:GetObject"]
+    assert "sqs:PurgeQueue" in policy("--role=administrator")["Statement"][0]["Action"]
+    with pytest.raises(CommandError, match="nowhere"):
+        policy("nowhere")
+
+
+def test_the_receivers_policy_is_enough(project, eventually, server, prefix):
+    """Every operation that a worker uses is in the policy that is printed for it."""
+
+    def used():
+        return {op.removesuffix("Batch") for op, queue in server.requests if prefix in queue}
+
+    before = used()
+    worker = project.start("runreceiver", "plain", "restart", "--processes=1")
+    project.run(
+        "shell",
+        "-c",
+        "import django_sqs; [django_sqs.send(q, body='x') for q in ('plain', 'restart')]",
+    )
+    eventually(lambda: len(project.runs("restart")) == 2, timeout=30)
+    worker.end()
+
+    [statement] = policy()["Statement"][:1]
+    allowed = {action.removeprefix("sqs:") for action in statement["Action"]}
+    assert used() - before - allowed == {"SendMessage"}
