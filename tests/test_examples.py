@@ -199,7 +199,7 @@ def test_readme_names_every_option_of_the_commands():
     readme = (ROOT / "README.rst").read_text()
     own = {
         option
-        for name in ("runreceiver", "sqs_status", "sqs_clear", "sqs_wait")
+        for name in ("runreceiver", "sqs_status", "sqs_clear", "sqs_wait", "sqs_policy")
         for action in load_command_class("django_sqs", name)
         .create_parser("manage.py", name)
         ._actions
