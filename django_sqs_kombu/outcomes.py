@@ -89,7 +89,7 @@ def settle(
     row = row_for(raised)
     log(row, delivery, message, raised)
     if registered.delete_on_start:
-        _settle_deleted(registered, delivery, message, row, raised)
+        _settle_deleted(delivery, row, raised)
     elif not delivery.acknowledged:
         _settle_held(delivery, message, row, raised)
     return row.action
@@ -176,15 +176,9 @@ def _settle_held(
         delivery.reject()
 
 
-def _settle_deleted(
-    registered: RegisteredQueue,
-    delivery: Delivery,
-    message: RawMessage | None,
-    row: Row,
-    raised: BaseException | None,
-) -> None:
+def _settle_deleted(delivery: Delivery, row: Row, raised: BaseException | None) -> None:
     # The message is gone from the queue already, so what is to stay is sent anew.
-    if message is None or row.action not in (Action.REQUEUE, Action.RELEASE):
+    if row.action not in (Action.REQUEUE, Action.RELEASE):
         return
     delay = restart_delay(raised.delay) if isinstance(raised, RestartLater) else 0
     send_anew(delivery, delay)

@@ -13,6 +13,9 @@ from .processes import ROOT, Process
 
 BLOCK = "    "
 
+# They install packages and run whole projects.
+pytestmark = pytest.mark.slow
+
 
 def run(command, timeout=300, **kwargs):
     return subprocess.run(

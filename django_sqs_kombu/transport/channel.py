@@ -157,11 +157,11 @@ class Channel(OptionsChannel):
     def _parameters(self, queue: str, message: dict[str, Any]) -> dict[str, Any]:
         wire_format = self.declared(queue).get(WIRE_FORMAT_ARGUMENT, "kombu")
         due = message["properties"].pop(DUE, None)
-        if due is None and self.eta_as_delay:
+        if due is None and self.eta_as_delay and not queue.endswith(FIFO):
             due = celery_eta(message.get("headers") or {})
         params = send_parameters(queue, message, wire_format)
-        if due is not None and not queue.endswith(FIFO):
-            params = delay_until(due, params)
+        if due is not None:
+            params = delay_until(queue, due, params)
         params = self.payloads.offload(params)
         check_size(queue, params)
         return params

@@ -15,6 +15,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from ..exceptions import SQSError
+from ..queues import FIFO
 from .outgoing import MAX_DELAY
 
 if TYPE_CHECKING:
@@ -30,8 +31,11 @@ ID = "django_sqs.id"
 TOLERANCE = 0.5
 
 
-def delay_until(due: float, params: dict[str, Any]) -> dict[str, Any]:
+def delay_until(queue: str, due: float, params: dict[str, Any]) -> dict[str, Any]:
     """*params* of SendMessage for a message that is due at *due*, seconds since the epoch."""
+    if queue.endswith(FIFO):
+        logger.warning("FIFO queue %s takes no delay for a single message; it is ignored", queue)
+        return params
     left = max(0, math.ceil(due - time.time()))
     if left <= MAX_DELAY:
         return {**params, "DelaySeconds": left}
@@ -61,7 +65,7 @@ def send_on_early(requests: Requests, queue: str, messages: Sequence[Message]) -
     if not early:
         return list(messages)
     try:
-        errors = requests.send_batch(queue, [_anew(message) for message in early])
+        errors = requests.send_batch(queue, [_anew(queue, message) for message in early])
         sent = [message for message, error in zip(early, errors, strict=True) if error is None]
         if sent:
             # The payload, where it is in S3, now belongs to the new message.
@@ -80,7 +84,7 @@ def _due(message: Message) -> float:
     return due if math.isfinite(due) else 0.0
 
 
-def _anew(message: Message) -> dict[str, Any]:
+def _anew(queue: str, message: Message) -> dict[str, Any]:
     attributes = dict(message["MessageAttributes"])
     # What recognizes a message that was received before goes by its first id.
     attributes.setdefault(ID, {"DataType": "String", "StringValue": message["MessageId"]})
@@ -88,4 +92,4 @@ def _anew(message: Message) -> dict[str, Any]:
     params = {"MessageBody": message["Body"]}
     if attributes:
         params["MessageAttributes"] = attributes
-    return delay_until(due, params)
+    return delay_until(queue, due, params)

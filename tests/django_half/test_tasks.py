@@ -142,7 +142,6 @@ def test_run_after_and_enqueue_many(site, call, eventually, server, prefix, coun
     started = {run["body"]: run["started_at"] for run in site.runs("add")}
     [sent] = [run["started_at"] for run in site.runs("sent")]
 
-    assert max(started, key=started.get) == "100"
     assert (seconds(started["100"]) - seconds(sent)) >= 3.5
 
 

@@ -62,12 +62,17 @@ class World:
             transport_options={"endpoint_url": direct, "region": "us-east-1"},
         )
         self._receivers.register("counted")
+        self._receivers.register("light")
 
     def send(self, count):
         """Send messages whose bodies are numbers, each once."""
         bodies = [str(n) for n in range(self.sent, self.sent + count)]
         self._receivers.send_many("counted", bodies)
         self.sent += count
+
+    def send_light(self, count):
+        """Send messages that are not accounted for."""
+        self._receivers.send_many("light", ["x"] * count)
 
     def start(self, *arguments, **env):
         return self.project.start("runreceiver", "counted", *arguments, **env)
@@ -89,9 +94,9 @@ class World:
             assert time.monotonic() < deadline, f"{self.sent - self.done()} of {self.sent} lost"
             time.sleep(0.2)
 
-    def left(self):
-        """The messages still in the queue: visible, in flight and delayed."""
-        url = self._sqs.get_queue_url(QueueName=f"{self.prefix}__counted")["QueueUrl"]
+    def left(self, queue="counted"):
+        """The messages still in a queue: visible, in flight and delayed."""
+        url = self._sqs.get_queue_url(QueueName=f"{self.prefix}__{queue}")["QueueUrl"]
         attributes = self._sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
         return sum(
             int(attributes["Attributes"][f"ApproximateNumberOfMessages{kind}"])

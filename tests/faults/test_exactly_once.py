@@ -1,69 +1,28 @@
 """The inbox and the outbox, killed between every two lines, on SQLite and PostgreSQL."""
 
-import contextlib
 import json
-import os
-import shutil
-import socket
-import subprocess
 import sys
-import tempfile
-import time
-from pathlib import Path
 
 import pytest
 
 from ..processes import ROOT, Process
+from . import postgres
 
 SCRIPT = ROOT / "tests" / "faults" / "crash_site.py"
 
 
-def as_postgres(*command):
-    # PostgreSQL refuses to run as root.
-    prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    return [*prefix, *command]
-
-
 @pytest.fixture(scope="session")
-def postgres():
-    """The port of a PostgreSQL server of this session's own."""
-    pytest.importorskip("psycopg", reason="psycopg is not installed")
-    if not shutil.which("initdb") or not shutil.which("postgres"):
-        pytest.skip("PostgreSQL is not installed")
-    with contextlib.ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-        folder.chmod(0o777)
-        data = folder / "data"
-        subprocess.run(
-            as_postgres("initdb", "-D", str(data), "-A", "trust", "-U", "postgres"),
-            check=True,
-            capture_output=True,
-            cwd=folder,
-        )
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            port = free.getsockname()[1]
-        options = ("-h", "127.0.0.1", "-p", str(port), "-k", str(folder), "-c", "fsync=off")
-        server = Process(as_postgres("postgres", "-D", str(data), *options), dict(os.environ))
-        stack.callback(server.end)
-        deadline = time.monotonic() + 30
-        while "ready to accept connections" not in server.output:
-            assert time.monotonic() < deadline, server.output
-            time.sleep(0.1)
-        yield port
+def server_of_session():
+    with postgres.running() as server:
+        yield server
 
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def crash(request, project, prefix):
     if request.param == "postgresql":
-        port = request.getfixturevalue("postgres")
+        server = request.getfixturevalue("server_of_session")
         name = "test_" + prefix.replace("-", "_")
-        import psycopg
-
-        with psycopg.connect(
-            f"host=127.0.0.1 port={port} user=postgres", autocommit=True
-        ) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
-        project.env["TEST_POSTGRES"] = f"{port}/{name}"
+        project.env["TEST_POSTGRES"] = server.create_database(name)
     else:
         project.database.unlink()
 

@@ -13,7 +13,9 @@ import pytest
 from ..processes import ROOT, Process
 from ..server import Server
 
-POOLS = ["prefork", "threads", "solo"]
+# What hardly depends on versions is left out of the corners of the matrix.
+POOLS = ["prefork", *(pytest.param(pool, marks=pytest.mark.slow) for pool in ("threads", "solo"))]
+TRANSPORTS = [pytest.param("kombu's", marks=pytest.mark.slow), "ours"]
 
 
 class Worker:
@@ -77,7 +79,7 @@ def new_worker(server, prefix, tmp_path, sqs):
 
 
 @pytest.mark.parametrize("pool", POOLS)
-@pytest.mark.parametrize("transport", ["kombu's", "ours"])
+@pytest.mark.parametrize("transport", TRANSPORTS)
 def test_celery_behaves_alike(transport, pool, new_worker, eventually, counts, prefix):
     expected = [
         *(f"add {n}" for n in range(10)),
@@ -133,7 +135,7 @@ def test_our_deletes_and_receives_go_in_batches(
     assert server.count("ReceiveMessage", prefix) - before <= 60
 
 
-@pytest.mark.parametrize("transport", ["kombu's", "ours"])
+@pytest.mark.parametrize("transport", TRANSPORTS)
 def test_warm_shutdown_finishes_what_runs_and_loses_nothing(
     transport, new_worker, eventually, counts, prefix
 ):

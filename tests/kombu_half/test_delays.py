@@ -119,3 +119,12 @@ def test_an_odd_due_time_is_no_reason_to_wait(value, receivers, sqs, prefix):
 )
 def test_celerys_eta_is_read(headers, expected):
     assert delays.celery_eta(headers) == expected
+
+
+def test_a_fifo_queue_takes_no_delay(receivers, counts, prefix, caplog):
+    receivers.register("later.fifo")
+
+    receivers.send("later.fifo", body="x", delay=5_000)
+
+    assert counts(f"{prefix}__later.fifo") == (1, 0, 0)
+    assert "takes no delay" in caplog.text

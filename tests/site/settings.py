@@ -55,6 +55,8 @@ LOGGING = {
         for name in ("django_sqs", "django_sqs_kombu")
     },
 }
+if "TEST_QUIET" in os.environ:
+    del LOGGING
 
 if "TEST_TASKS" in os.environ:
     TASKS = {

@@ -8,13 +8,13 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from django_sqs import exit_codes
 from django_sqs.fleet import Fleet, Plan
+from django_sqs.management.base import QueueCommand
 from django_sqs.pid_file import pid_file
 from django_sqs.registry import receivers
-from django_sqs_kombu.exceptions import SQSError
 from django_sqs_kombu.registered_queue import RegisteredQueue
 
 PER_QUEUE = "per-queue"
@@ -44,7 +44,7 @@ processes.__name__ = f"number of processes, or '{PER_QUEUE}'"
 positive.__name__ = "number"
 
 
-class Command(BaseCommand):
+class Command(QueueCommand):
     """Runs receivers in this process or in forked ones."""
 
     help = (
@@ -52,17 +52,17 @@ class Command(BaseCommand):
         "Several queues get a process each. Exit codes: 0 done or stopped, 1 wrongly "
         "configured, 2 wrong arguments, 4 receivers were cut off at the stop."
     )
+    suffix_help = "Use this queue name suffix."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Define the command line."""
-        parser.add_argument("queue_names", nargs="*", metavar="queue_name")
+        super().add_arguments(parser)
         parser.add_argument(
             "--message-limit",
             type=positive,
             metavar="N",
             help="Exit after receiving N messages of each queue.",
         )
-        parser.add_argument("--suffix", help="Use this queue name suffix.")
         parser.add_argument(
             "--processes",
             type=processes,
@@ -90,18 +90,12 @@ class Command(BaseCommand):
         _log_to_stderr(options["verbosity"])
         queues = self._queues(options["queue_names"])
         with pid_file(options["pid_file"]):
-            try:
-                code = self._run(queues, options)
-            except SQSError as exc:
-                raise CommandError(str(exc)) from exc
+            code = self._run(queues, options)
         if code != exit_codes.OK:
             sys.exit(code)
 
     def _queues(self, names: Sequence[str]) -> list[RegisteredQueue]:
-        try:
-            chosen = receivers.select(names)
-        except SQSError as exc:
-            raise CommandError(str(exc)) from exc
+        chosen = receivers.select(names)
         for registered in chosen if names else []:
             if registered.receiver is None:
                 raise CommandError(

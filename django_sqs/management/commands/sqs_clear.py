@@ -4,28 +4,28 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from django_sqs.inventory import Target, targets
+from django_sqs.management.base import QueueCommand
 from django_sqs.registry import receivers
-from django_sqs_kombu.exceptions import SQSError
 from django_sqs_kombu.transport.requests import QueueCounts
 
 BAR = 30
 
 
-class Command(BaseCommand):
+class Command(QueueCommand):
     """Deletes messages and says how many."""
 
     help = (
         "Delete all messages of the queues registered with django_sqs, or of those named, "
         "their suffixes included. Messages in flight are not reached: run it again later."
     )
+    suffix_help = "Only the queues with this queue name suffix."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Define the command line."""
-        parser.add_argument("queue_names", nargs="*", metavar="queue_name")
-        parser.add_argument("--suffix", help="Only the queues with this queue name suffix.")
+        super().add_arguments(parser)
         parser.add_argument(
             "--purge",
             action="store_true",
@@ -42,21 +42,18 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Ask, then clear queue by queue."""
-        try:
-            chosen = [
-                (target, counts)
-                for target in targets(receivers.select(options["queue_names"]), options["suffix"])
-                if (counts := target.counts()) is not None
-            ]
-            if not chosen:
-                self.stdout.write("None of the queues exists in SQS: there is nothing to clear.")
-                return
-            if options["interactive"]:
-                self._ask([target for target, _ in chosen])
-            for target, counts in chosen:
-                self._purge(target, counts) if options["purge"] else self._clear(target, counts)
-        except SQSError as exc:
-            raise CommandError(str(exc)) from exc
+        chosen = [
+            (target, counts)
+            for target in targets(receivers.select(options["queue_names"]), options["suffix"])
+            if (counts := target.counts()) is not None
+        ]
+        if not chosen:
+            self.stdout.write("None of the queues exists in SQS: there is nothing to clear.")
+            return
+        if options["interactive"]:
+            self._ask([target for target, _ in chosen])
+        for target, counts in chosen:
+            self._purge(target, counts) if options["purge"] else self._clear(target, counts)
 
     def _ask(self, chosen: list[Target]) -> None:
         names = "\n".join(f"    {target.full_name}" for target in chosen)

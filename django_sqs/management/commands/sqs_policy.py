@@ -5,17 +5,17 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from django_sqs.conf import conf
 from django_sqs.inventory import targets
+from django_sqs.management.base import QueueCommand
 from django_sqs.policy import ACTIONS, policy
 from django_sqs.registry import receivers
-from django_sqs_kombu.exceptions import SQSError
 from django_sqs_kombu.queues import join_name
 
 
-class Command(BaseCommand):
+class Command(QueueCommand):
     """Prints what the credentials of a role must be allowed, and nothing else."""
 
     help = (
@@ -25,18 +25,15 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Define the command line."""
-        parser.add_argument("queue_names", nargs="*", metavar="queue_name")
+        super().add_arguments(parser)
         parser.add_argument("--role", choices=sorted(ACTIONS), default="receiver")
         parser.add_argument("--account", default="*", help="AWS account id. Default: any.")
         parser.add_argument("--region", help="Default: AWS_REGION, else any.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print the policy as JSON."""
-        try:
-            chosen = receivers.select(options["queue_names"])
-            names = [target.full_name for target in targets(chosen)]
-        except SQSError as exc:
-            raise CommandError(str(exc)) from exc
+        chosen = receivers.select(options["queue_names"])
+        names = [target.full_name for target in targets(chosen)]
         if not names:
             raise CommandError("No queue is registered, so there is nothing to allow.")
         restarted = [queue for queue in chosen if queue.delete_on_start]

@@ -5,15 +5,15 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandParser
 
 from django_sqs.inventory import targets
+from django_sqs.management.base import QueueCommand
 from django_sqs.registry import receivers
-from django_sqs_kombu.exceptions import SQSError
 from django_sqs_kombu.transport.requests import QueueCounts
 
 
-class Command(BaseCommand):
+class Command(QueueCommand):
     """Prints the approximate counts of SQS."""
 
     help = (
@@ -23,16 +23,13 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Define the command line."""
-        parser.add_argument("queue_names", nargs="*", metavar="queue_name")
+        super().add_arguments(parser)
         parser.add_argument("--format", choices=("text", "json"), default="text")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print a line for each queue; queues that do not exist are not created."""
-        try:
-            chosen = list(targets(receivers.select(options["queue_names"])))
-            counted = [(target, target.counts()) for target in chosen]
-        except SQSError as exc:
-            raise CommandError(str(exc)) from exc
+        chosen = list(targets(receivers.select(options["queue_names"])))
+        counted = [(target, target.counts()) for target in chosen]
         if options["format"] == "json":
             rows = [
                 {

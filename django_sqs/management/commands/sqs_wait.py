@@ -5,16 +5,16 @@ from __future__ import annotations
 import time
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from django_sqs import exit_codes
 from django_sqs.conf import conf
 from django_sqs.inventory import Target, targets
+from django_sqs.management.base import QueueCommand
 from django_sqs.registry import receivers
-from django_sqs_kombu.exceptions import SQSError
 
 
-class Command(BaseCommand):
+class Command(QueueCommand):
     """Looks at the queues again and again."""
 
     help = (
@@ -22,11 +22,11 @@ class Command(BaseCommand):
         "messages are processed: none visible, none in flight and none delayed. Exit codes: "
         "0 empty, 3 not empty within --timeout."
     )
+    suffix_help = "Only the queues with this queue name suffix."
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Define the command line."""
-        parser.add_argument("queue_names", nargs="*", metavar="queue_name")
-        parser.add_argument("--suffix", help="Only the queues with this queue name suffix.")
+        super().add_arguments(parser)
         parser.add_argument(
             "--wait-time",
             "-t",
@@ -53,11 +53,8 @@ class Command(BaseCommand):
         deadline = None
         if options["timeout"] is not None:
             deadline = time.monotonic() + _given(options["timeout"], 0, "--timeout")
-        try:
-            chosen = list(targets(receivers.select(options["queue_names"]), options["suffix"]))
-            self._wait(chosen, wait_time, wait_cycles, deadline, options["verbosity"])
-        except SQSError as exc:
-            raise CommandError(str(exc)) from exc
+        chosen = list(targets(receivers.select(options["queue_names"]), options["suffix"]))
+        self._wait(chosen, wait_time, wait_cycles, deadline, options["verbosity"])
 
     def _wait(
         self,

@@ -6,6 +6,8 @@ import sys
 import threading
 import time
 
+from django.db import DatabaseError
+
 import django_sqs
 from django_sqs.message import JSONMessage, Message, ModelInstanceMessage, RawMessage
 
@@ -154,3 +156,19 @@ def receive_poison(message):
     record("poison", message)
     if message.get_body() == "kill":
         os._exit(70)
+
+
+@django_sqs.receiver("light")
+def receive_light(message):
+    message.get_body()
+
+
+def receive_patiently(message):
+    try:
+        record("patient", message)
+    except DatabaseError as exc:
+        raise django_sqs.RestartLater(delay=1) from exc
+
+
+django_sqs.register("patient", receive_patiently)
+django_sqs.register("patient_closing", receive_patiently, close_database=True)
