@@ -131,7 +131,9 @@ class RegisteredQueue(base.RegisteredQueue):
         on_commit = options.get("on_commit")
         # A transaction belongs to the thread that Django's database code runs in.
         in_transaction = conf.send_on_commit if on_commit is None else on_commit
-        send = sync_to_async(self.send, thread_sensitive=in_transaction)
+        send = sync_to_async(
+            self.send, thread_sensitive=in_transaction or options.get("outbox", False)
+        )
         await send(message, suffix, **options)
 
     def send_many(

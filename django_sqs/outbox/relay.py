@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from threading import Event
 from typing import Any
@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from django_sqs_kombu.exceptions import RequestFailed, SQSError
 from django_sqs_kombu.queues import FIFO
-from django_sqs_kombu.registered_queue import RegisteredQueue, sending_properties
+from django_sqs_kombu.registered_queue import sending_properties
 from django_sqs_kombu.transport.batching import fill_batch
 from django_sqs_kombu.transport.delays import ID
 
@@ -99,11 +99,11 @@ class Relay:
             queue = registered.get_queue(suffix or None)
             channel = receivers.channel()
             channel.declare_lazily(queue)
-            entries = [(row, self._entry(channel, registered, queue.name, row)) for row in rows]
         except SQSError as exc:
             for row in rows:
                 self._postpone(row, exc)
             return []
+        entries = list(self._entries(channel, queue.name, rows))
         sent: list[OutboxMessage] = []
         blocked = self._blocked(rows) if queue.name.endswith(FIFO) else None
         while entries:
@@ -129,9 +129,15 @@ class Relay:
         )
         return set(waiting.values_list("group_id", flat=True))
 
-    def _entry(
-        self, channel: Any, registered: RegisteredQueue, name: str, row: OutboxMessage
-    ) -> dict[str, Any]:
+    def _entries(self, channel: Any, name: str, rows: Sequence[OutboxMessage]) -> Iterator[Entry]:
+        for row in rows:
+            try:
+                yield row, self._entry(channel, name, row)
+            except SQSError as exc:
+                # One that is too large, for instance, must not hold up the others.
+                self._postpone(row, exc)
+
+    def _entry(self, channel: Any, name: str, row: OutboxMessage) -> dict[str, Any]:
         delay = None
         if row.due_at is not None:
             delay = max(0.0, (row.due_at - timezone.now()).total_seconds())

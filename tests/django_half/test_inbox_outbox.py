@@ -1,9 +1,11 @@
 """once=True and outbox=True with real workers, and what they refuse."""
 
+import contextlib
 import json
 import time
 
 import pytest
+from asgiref.sync import async_to_sync
 from django.db import transaction
 
 import django_sqs
@@ -162,6 +164,28 @@ def test_a_queue_that_is_no_longer_registered_stops_no_other(attached):
 
     assert Relay().send_all() == 1
     assert "gone" in OutboxMessage.objects.get().error
+
+
+@database
+def test_a_message_that_is_too_large_holds_up_no_other(attached):
+    django_sqs.send("plain", body="x" * 2**20, outbox=True)
+    django_sqs.send("plain", body="small", outbox=True)
+
+    assert Relay().send_all() == 1
+    assert "above the limit" in OutboxMessage.objects.get().error
+
+
+@database
+def test_asend_writes_in_the_transaction():
+    async def send():
+        await django_sqs.asend("plain", body="x", outbox=True)
+
+    with contextlib.suppress(KeyError), transaction.atomic():
+        async_to_sync(send)()
+        assert OutboxMessage.objects.count() == 1
+        raise KeyError
+
+    assert OutboxMessage.objects.count() == 0
 
 
 @database
