@@ -79,7 +79,10 @@ class Server:
         if not target.startswith("AmazonSQS."):
             return self._app(environ, start_response)
         operation = target.removeprefix("AmazonSQS.")
-        body = environ["wsgi.input"].read(int(environ.get("CONTENT_LENGTH") or 0))
+        length = int(environ.get("CONTENT_LENGTH") or 0)
+        body = environ["wsgi.input"].read(length)
+        if len(body) < length:
+            raise ConnectionAbortedError("the client was ended amid its request")
         asked = json.loads(body)
         queue = asked.get("QueueName") or asked.get("QueueUrl", "").rsplit("/", 1)[-1]
         self.requests[operation, queue] += 1

@@ -53,6 +53,7 @@ def test_tasks_and_messages_reach_only_their_own_side(
     eventually(lambda: counts(f"{prefix}__celery") == (0, 0, 0))
 
 
+@pytest.mark.slow
 def test_celerys_queues_are_neither_shown_nor_cleared(celery_project, prefix, counts):
     call(celery_project, "c.record.delay(1); django_sqs.send('plain', body='x')")
 
@@ -82,6 +83,7 @@ def test_a_task_sends_and_a_receiver_starts_a_task(celery_project, start_celery,
     eventually(lambda: sorted(celery_project.bodies("celery")) == ["7", "whole"], timeout=30)
 
 
+@pytest.mark.slow
 def test_a_message_waits_while_celerys_broker_is_down(celery_project, eventually, prefix, counts):
     worker = celery_project.start(
         "runreceiver",
@@ -94,6 +96,7 @@ def test_a_message_waits_while_celerys_broker_is_down(celery_project, eventually
     eventually(lambda: counts(f"{prefix}__to_celery_whole") == (0, 1, 0))
 
 
+@pytest.mark.slow
 def test_a_strangers_message_stops_neither_side(
     celery_project, start_celery, eventually, sqs, prefix, counts
 ):
@@ -167,6 +170,7 @@ def test_receivers_in_a_celery_worker(
     assert (worker.pid in pids) == (pool != "prefork")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pool", ["prefork", "threads"])
 def test_a_celery_worker_stops_its_receivers_as_a_worker_of_their_own(
     pool, celery_project, start_celery, eventually, prefix, counts
@@ -183,6 +187,7 @@ def test_a_celery_worker_stops_its_receivers_as_a_worker_of_their_own(
     assert counts(f"{prefix}__slow") == (4 - len(runs), 0, 0)
 
 
+@pytest.mark.slow
 def test_a_process_of_the_pool_that_dies_leaves_its_message(
     celery_project, start_celery, eventually, prefix, counts
 ):

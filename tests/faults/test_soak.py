@@ -5,8 +5,8 @@ import time
 
 from .conftest import LONG
 
-SECONDS = 600 if LONG else 20
-WARM_UP = 60 if LONG else 8
+SECONDS = 600 if LONG else 12
+WARM_UP = 60 if LONG else 5
 #: Bytes that the resident memory may grow after the warm-up.
 GROWTH = 8 * 2**20
 

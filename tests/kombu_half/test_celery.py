@@ -157,6 +157,7 @@ def test_warm_shutdown_finishes_what_runs_and_loses_nothing(
         eventually(lambda: len(worker.lines()) == 8)
 
 
+@pytest.mark.slow
 def test_a_task_that_takes_many_visibility_timeouts_runs_once(
     new_worker, eventually, counts, prefix
 ):
