@@ -12,7 +12,6 @@ from django_sqs.control import ControlServer
 from django_sqs.stats import SharedStats
 from django_sqs_kombu.outcomes import Action
 
-
 # How the port answers hardly depends on versions.
 pytestmark = pytest.mark.slow
 
