@@ -72,6 +72,8 @@ def send_on_early(requests: Requests, queue: str, messages: Sequence[Message]) -
             requests.delete_batch(queue, sent, with_payloads=False)
     except SQSError as exc:
         logger.warning("%d message(s) of queue %s were not sent on: %s", len(early), queue, exc)
+    except Exception:
+        logger.exception("%d message(s) of queue %s were not sent on", len(early), queue)
     return [message for message in messages if message not in early]
 
 

@@ -287,7 +287,6 @@ class Poller:
         try:
             channel.requests.compare_once(self.queue)
             received = channel.requests.receive(self.queue, count, wait_time, declared)
-            messages = send_on_early(channel.requests, self.queue, received)
             seconds = channel.learn_lease_seconds(self.queue)
         except Exception as exc:  # noqa: BLE001 - whatever it is, the poller goes on
             if not self._stopping.is_set():
@@ -298,6 +297,9 @@ class Poller:
                 self._polling.discard(threading.current_thread())
             allow_requests()
         self._pause = FIRST_PAUSE
+        now = time.monotonic()
+        # Not within the poll, which a stop may break off.
+        messages = send_on_early(channel.requests, self.queue, received)
         if (on_poll := channel.on_poll.get(self.queue)) is not None:
             on_poll(len(messages))
         # A long poll answers as soon as a message is there, so waiting longer on a
@@ -306,7 +308,6 @@ class Poller:
             self._wait_time = channel.wait_time_seconds
         elif wait_time:
             self._wait_time = min(MAX_WAIT_TIME, max(1, wait_time * 2))
-        now = time.monotonic()
         return [Lease(self.queue, message, seconds, now) for message in messages]
 
     def _recover(self, exc: Exception) -> None:
