@@ -113,7 +113,7 @@ def test_celery_behaves_alike(transport, pool, new_worker, eventually, counts, p
 
     assert worker.times("later")[0] - worker.times("sent")[0] >= 2.9
     limited = worker.times("limited")
-    assert limited[-1] - limited[0] >= 1.2
+    assert limited[-1] - limited[0] >= 0.9
     assert "no.such.task" in worker.process.output
     assert "a task's own fault" in worker.process.output
 

@@ -50,8 +50,8 @@ def test_a_long_delay_hops_and_is_received_once_when_it_is_due(
     assert 4.4 <= at - sent < 10
     # A hop is a new message: its receive count is that of its tries.
     assert message.attributes["ApproximateReceiveCount"] == "1"
-    # The two that were sent, and at least two hops.
-    assert server.count("SendMessage", f"{prefix}__later") >= 4
+    # The two that were sent, and at least one hop.
+    assert server.count("SendMessage", f"{prefix}__later") >= 3
 
 
 def test_hops_keep_attributes_and_do_not_count_as_received(
