@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import logging
 import os
 import pickle
@@ -11,7 +12,6 @@ import traceback
 from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import kombu
@@ -160,8 +160,8 @@ class PoolConsumer:
         self._pool.apply_async(
             target,
             args=args,
-            callback=partial(self._on_outcome, delivery),
-            error_callback=partial(self._on_lost, delivery),
+            callback=functools.partial(self._on_outcome, delivery),
+            error_callback=functools.partial(self._on_lost, delivery),
             accept_callback=_ignore,
         )
 
@@ -265,6 +265,7 @@ def _delete_what_else_belongs_to(message: RawMessage) -> None:
         message.delete()
 
 
+@functools.cache
 def _registered(queue_name: str) -> tuple[RegisteredQueue, kombu.Queue]:
     from .registry import Receivers
 

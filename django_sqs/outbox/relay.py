@@ -86,10 +86,9 @@ class Relay:
         return len(sent)
 
     def _lock(self) -> None:
-        lock, _ = RelayLock.objects.get_or_create(pk=1)
-        # The write takes SQLite's lock, which knows no SELECT FOR UPDATE.
-        RelayLock.objects.select_for_update().get(pk=1)
-        lock.save()
+        RelayLock.objects.get_or_create(pk=1)
+        # A write, which takes SQLite's lock, too: that knows no SELECT FOR UPDATE.
+        RelayLock.objects.filter(pk=1).update(taken_at=timezone.now())
 
     def _send_queue(
         self, queue_name: str, suffix: str, rows: Sequence[OutboxMessage]
