@@ -101,7 +101,7 @@ class RegisteredQueue(base.RegisteredQueue):
             self._write_to_outbox(message, suffix, using, options)
             return
         send = self.prepare(message, suffix, **options)
-        if conf.send_on_commit if on_commit is None else on_commit:
+        if _waits(on_commit):
             transaction.on_commit(send, using)
         else:
             send()
@@ -113,10 +113,7 @@ class RegisteredQueue(base.RegisteredQueue):
         using: str | None,
         options: dict[str, Any],
     ) -> None:
-        if not apps.is_installed("django_sqs.outbox"):
-            raise ConfigurationError(
-                f"Queue {self.name!r}: outbox=True needs 'django_sqs.outbox' in INSTALLED_APPS"
-            )
+        self._require_app("django_sqs.outbox", "outbox=True")
         from .outbox.writing import write
 
         about = {name: options.pop(name) for name in SENDING_OPTIONS if name in options}
@@ -128,12 +125,9 @@ class RegisteredQueue(base.RegisteredQueue):
         self, message: RawMessage | None = None, suffix: str | None = None, **options: Any
     ) -> None:
         """Send from asynchronous code; the options are those of :meth:`send`."""
-        on_commit = options.get("on_commit")
         # A transaction belongs to the thread that Django's database code runs in.
-        in_transaction = conf.send_on_commit if on_commit is None else on_commit
-        send = sync_to_async(
-            self.send, thread_sensitive=in_transaction or options.get("outbox", False)
-        )
+        in_transaction = _waits(options.get("on_commit")) or options.get("outbox", False)
+        send = sync_to_async(self.send, thread_sensitive=in_transaction)
         await send(message, suffix, **options)
 
     def send_many(
@@ -151,8 +145,7 @@ class RegisteredQueue(base.RegisteredQueue):
         :param using: as in :meth:`send`.
         :returns: how many were sent, or are to be sent at the commit.
         """
-        wait = conf.send_on_commit if on_commit is None else on_commit
-        if not (wait and transaction.get_connection(using).in_atomic_block):
+        if not (_waits(on_commit) and transaction.get_connection(using).in_atomic_block):
             return super().send_many(items, suffix, **options)
         kept = list(items)
         send = partial(super().send_many, kept, suffix, **options)
@@ -163,10 +156,7 @@ class RegisteredQueue(base.RegisteredQueue):
         """Run the receiver on *message*; with ``once`` unless it was received before."""
         if not self.once:
             return super().receive(message)
-        if not apps.is_installed("django_sqs.inbox"):
-            raise ConfigurationError(
-                f"Queue {self.name!r}: once=True needs 'django_sqs.inbox' in INSTALLED_APPS"
-            )
+        self._require_app("django_sqs.inbox", "once=True")
         from .inbox.once import run_once
 
         return run_once(str(message.queue and message.queue.name), message, super().receive)
@@ -174,6 +164,12 @@ class RegisteredQueue(base.RegisteredQueue):
     def run_async(self, receiver: AsyncReceiver, message: RawMessage) -> Any:
         """Run an asynchronous receiver; its database code runs in this thread."""
         return async_to_sync(within)(receiver(message), self.timeout)
+
+    def _require_app(self, app: str, option: str) -> None:
+        if not apps.is_installed(app):
+            raise ConfigurationError(
+                f"Queue {self.name!r}: {option} needs {app!r} in INSTALLED_APPS"
+            )
 
     @contextmanager
     def around_message(self) -> Iterator[None]:
@@ -187,6 +183,10 @@ class RegisteredQueue(base.RegisteredQueue):
                 connections.close_all()
             else:
                 close_old_connections()
+
+
+def _waits(on_commit: bool | None) -> bool:
+    return conf.send_on_commit if on_commit is None else on_commit
 
 
 def _label(model: type[Model] | str) -> str:

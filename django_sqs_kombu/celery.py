@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from typing import Any, ClassVar
 
 from celery import bootsteps
@@ -11,8 +10,6 @@ from .celery_pool import PoolConsumer
 from .exceptions import ConfigurationError
 from .registered_queue import RegisteredQueue
 from .registry import Receivers
-
-logger = logging.getLogger(__name__)
 
 
 class ReceiverStep(bootsteps.StartStopStep):  # type: ignore[misc]

@@ -153,20 +153,12 @@ class RegisteredQueue:
         return self.ReceiverProxy(self)
 
     def send(
-        self,
-        message: RawMessage | None = None,
-        suffix: str | None = None,
-        *,
-        delay: float | None = None,
-        group_id: str | None = None,
-        deduplication_id: str | None = None,
-        attributes: Mapping[str, str] | None = None,
-        **kwargs: Any,
+        self, message: RawMessage | None = None, suffix: str | None = None, **options: Any
     ) -> None:
         """Send a message; returns when SQS has accepted it.
 
         :param message: an instance of the queue's message class; None: one is built
-            from *kwargs*, such as ``body="..."``.
+            from the other options, such as ``body="..."``.
         :param suffix: the queue name suffix to use.
         :param delay: seconds until it can be received.  Above 900, SQS's longest
             DelaySeconds, receivers of this library send it on until it is due.
@@ -177,15 +169,7 @@ class RegisteredQueue:
         :raises MessageEncodeError: its value cannot be written.
         :raises RequestFailed: SQS did not accept it.
         """
-        self.prepare(
-            message,
-            suffix,
-            delay=delay,
-            group_id=group_id,
-            deduplication_id=deduplication_id,
-            attributes=attributes,
-            **kwargs,
-        )()
+        self.prepare(message, suffix, **options)()
 
     def prepare(
         self,

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import Any
 
 from django.db import transaction
 from django.utils.module_loading import import_string
 
-from ..tasks.framework import Task, TaskError, TaskResult, TaskResultDoesNotExist, TaskResultStatus
+from ..tasks.framework import (
+    Task,
+    TaskError,
+    TaskResult,
+    TaskResultDoesNotExist,
+    TaskResultStatus,
+    set_fields,
+)
+from ..tasks.wire import as_enqueued
 from .models import TaskRecord
 
 FINISHED = ("FAILED", "SUCCESSFUL")
@@ -41,12 +47,12 @@ class DatabaseStore:
             record.last_attempted_at = result.last_attempted_at
             record.worker_ids.append(result.worker_ids[-1])
             record.save()
-        for name, value in (
-            ("started_at", record.started_at),
-            ("worker_ids", list(record.worker_ids)),
-            ("errors", _errors(record)),
-        ):
-            object.__setattr__(result, name, value)
+        set_fields(
+            result,
+            started_at=record.started_at,
+            worker_ids=list(record.worker_ids),
+            errors=_errors(record),
+        )
         return True
 
     def update(self, result: TaskResult) -> None:
@@ -80,7 +86,7 @@ class DatabaseStore:
             errors=_errors(record),
             worker_ids=record.worker_ids,
         )
-        object.__setattr__(result, "_return_value", record.return_value)
+        set_fields(result, _return_value=record.return_value)
         return result
 
 
@@ -110,13 +116,7 @@ def _task(record: TaskRecord) -> Task:
         raise TaskResultDoesNotExist(
             f"{record.id}: its task {record.task} is no longer part of this project"
         )
-    changes: dict[str, Any] = {
-        "priority": record.priority,
-        "queue_name": record.queue_name,
-        "run_after": record.run_after,
-        "backend": record.backend,
-    }
-    return replace(found, **changes)
+    return as_enqueued(found, record, record.backend)
 
 
 def _error(error: TaskError) -> dict[str, str]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -35,8 +34,6 @@ from .options import TaskOptions
 from .runner import TaskRunner
 from .store import NoStore, Store
 from .wire import TaskCall, delay_of
-
-logger = logging.getLogger(__name__)
 
 #: A task with its positional and its keyword arguments.
 Call = tuple[Task, Iterable[Any], dict[str, Any]]

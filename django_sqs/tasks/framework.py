@@ -2,6 +2,10 @@
 
 # mypy: disable-error-code="no-redef"
 
+from __future__ import annotations
+
+from typing import Any
+
 import django
 from django.core.exceptions import ImproperlyConfigured
 
@@ -26,6 +30,13 @@ else:
     from django_tasks.signals import task_enqueued, task_finished, task_started
     from django_tasks.utils import normalize_json
 
+
+def set_fields(result: TaskResult, **values: Any) -> None:
+    """Set fields of a result, which is frozen for everybody else."""
+    for name, value in values.items():
+        object.__setattr__(result, name, value)
+
+
 __all__ = [
     "BaseTaskBackend",
     "InvalidTask",
@@ -36,6 +47,7 @@ __all__ = [
     "TaskResultDoesNotExist",
     "TaskResultStatus",
     "normalize_json",
+    "set_fields",
     "task_backends",
     "task_enqueued",
     "task_finished",

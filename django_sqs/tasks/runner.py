@@ -22,6 +22,7 @@ from .framework import (
     TaskResult,
     TaskResultStatus,
     normalize_json,
+    set_fields,
     task_finished,
     task_started,
 )
@@ -113,7 +114,7 @@ class TaskRunner:
             self._end(result, TaskResultStatus.FAILED)
             task_finished.send(type(self._backend), task_result=result)
             raise
-        _set(result, _return_value=value)
+        set_fields(result, _return_value=value)
         self._end(result, TaskResultStatus.SUCCESSFUL)
         task_finished.send(type(self._backend), task_result=result)
 
@@ -122,9 +123,9 @@ class TaskRunner:
         return result.task.call(*context, *result.args, **result.kwargs)
 
     def _end(self, result: TaskResult, status: TaskResultStatus) -> None:
-        _set(result, status=status)
+        set_fields(result, status=status)
         if result.is_finished:
-            _set(result, finished_at=timezone.now())
+            set_fields(result, finished_at=timezone.now())
         self._backend.store.update(result)
 
     def _note_error(self, result: TaskResult, exc: BaseException) -> None:
@@ -140,9 +141,3 @@ class TaskRunner:
 def worker_id() -> str:
     """What names this thread of this process on this host."""
     return f"{socket.gethostname()[:30]}:{os.getpid()}:{threading.current_thread().name}"[:64]
-
-
-def _set(result: TaskResult, **values: Any) -> None:
-    # Results are frozen for everybody else.
-    for name, value in values.items():
-        object.__setattr__(result, name, value)

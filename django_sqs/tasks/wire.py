@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from typing import Any
+from typing import Any, Protocol
 
 from django.utils import timezone
 
@@ -28,6 +27,22 @@ class UnknownTask(SQSError):
             "project may have sent it."
         )
         self.path = path
+
+
+class Enqueued(Protocol):
+    """How a task was enqueued: as a message or a stored result says it."""
+
+    @property
+    def priority(self) -> int:
+        """Its priority."""
+
+    @property
+    def queue_name(self) -> str:
+        """Its queue, as the framework names it."""
+
+    @property
+    def run_after(self) -> datetime | None:
+        """The earliest that it may run."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,13 +126,18 @@ class TaskCall:
         found = getattr(sys.modules.get(module), name, None)
         if not isinstance(found, Task):
             raise UnknownTask(self.path)
-        changes: Mapping[str, Any] = {
-            "priority": self.priority,
-            "queue_name": self.queue_name,
-            "run_after": self.run_after,
-            "backend": backend,
-        }
-        return replace(found, **changes)
+        return as_enqueued(found, self, backend)
+
+
+def as_enqueued(task: Task, call: Enqueued, backend: str) -> Task:
+    """*task* as it was when *call* enqueued it on *backend*."""
+    return replace(
+        task,
+        priority=call.priority,
+        queue_name=call.queue_name,
+        run_after=call.run_after,
+        backend=backend,
+    )
 
 
 def delay_of(run_after: datetime | None) -> float | None:

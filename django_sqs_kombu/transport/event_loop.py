@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import socket
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from . import Transport
-
-logger = logging.getLogger(__name__)
 
 #: Messages delivered before the loop's other events have their turn.
 AT_ONCE = 10
