@@ -23,6 +23,8 @@ class CrashNotes(Observer):
 
     Each process writes only what it runs itself; the supervisor counts the deaths.  A
     receive count would not do: it also grows for the innocent that a dead process held.
+    What ran beside the guilty is a suspect, too; suspects run alone from then on, so that
+    the innocent among them is never blamed again.
 
     :param processes: how many processes there are.
     :param threads: how many receivers each runs at once.
@@ -68,6 +70,10 @@ class CrashNotes(Observer):
         place = self._find(delivery.message_id)
         deaths = 0 if place < 0 else self._deaths(place)
         return KilledItsProcess(deaths) if deaths >= MOST_DEATHS else None
+
+    def suspects(self, delivery: Delivery) -> bool:
+        """Whether a process died while the message was being received."""
+        return self._find(delivery.message_id) >= 0
 
     def _count(self, message_id: str) -> None:
         place = self._find(message_id)

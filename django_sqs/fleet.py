@@ -94,6 +94,7 @@ class Fleet:
             supervisor=supervisor,
             observers=(self._stats, self._crashes),
             refuse=self._crashes.refuse,
+            alone=self._crashes.suspects,
             on_stop=self._note_stop,
             # One for the fleet; the relay of another would only wait for it.
             relays=self._stats.process == 0,

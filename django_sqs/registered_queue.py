@@ -14,7 +14,8 @@ from django.db import close_old_connections, connections, reset_queries, transac
 from django.db.models import Model
 
 from django_sqs_kombu import registered_queue as base
-from django_sqs_kombu.async_runner import within
+from django_sqs_kombu.async_runner import CANCEL_GRACE, within
+from django_sqs_kombu.deadline import deadline
 from django_sqs_kombu.exceptions import (
     ConfigurationError,
     RestartLater,
@@ -121,6 +122,23 @@ class RegisteredQueue(base.RegisteredQueue):
         self.full_name(suffix)
         write(self.name, suffix, *self.encode(message, **options), using=using, **about)
 
+    def _write_many_to_outbox(
+        self,
+        items: Iterable[Any],
+        suffix: str | None,
+        using: str | None,
+        *,
+        delay: Any = None,
+        group_id: Any = None,
+        parallel: int = 1,
+        progress: Any = None,
+    ) -> int:
+        self._require_app("django_sqs.outbox", "outbox=True")
+        from .outbox.writing import write_many
+
+        self.full_name(suffix)
+        return write_many(self.name, suffix, map(self.encoder(delay, group_id), items), using=using)
+
     async def asend(
         self, message: RawMessage | None = None, suffix: str | None = None, **options: Any
     ) -> None:
@@ -136,15 +154,19 @@ class RegisteredQueue(base.RegisteredQueue):
         suffix: str | None = None,
         *,
         on_commit: bool | None = None,
+        outbox: bool = False,
         using: str | None = None,
         **options: Any,
     ) -> int:
         """Send many messages; the options are those of django_sqs_kombu's class, and:
 
         :param on_commit: as in :meth:`send`; the items are kept until then.
+        :param outbox: as in :meth:`send`; *parallel* and *progress* do not apply.
         :param using: as in :meth:`send`.
-        :returns: how many were sent, or are to be sent at the commit.
+        :returns: how many were sent, or are to be sent after the commit.
         """
+        if outbox:
+            return self._write_many_to_outbox(items, suffix, using, **options)
         if not (_waits(on_commit) and transaction.get_connection(using).in_atomic_block):
             return super().send_many(items, suffix, **options)
         kept = list(items)
@@ -162,8 +184,13 @@ class RegisteredQueue(base.RegisteredQueue):
         return run_once(str(message.queue and message.queue.name), message, super().receive)
 
     def run_async(self, receiver: AsyncReceiver, message: RawMessage) -> Any:
-        """Run an asynchronous receiver; its database code runs in this thread."""
-        return async_to_sync(within)(receiver(message), self.timeout)
+        """Run an asynchronous receiver; its database code runs in this thread.
+
+        One that blocks its event loop, so that it cannot be cancelled, is left behind a
+        second after its timeout, where this is the main thread.
+        """
+        with deadline(self.timeout and self.timeout + CANCEL_GRACE):
+            return async_to_sync(within)(receiver(message), self.timeout)
 
     def _require_app(self, app: str, option: str) -> None:
         if not apps.is_installed(app):

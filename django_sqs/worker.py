@@ -54,6 +54,7 @@ class Worker:
     :param limits: limits on received messages, by queue name.
     :param observers: hear what is received and what becomes of it.
     :param refuse: returns why a message is not to be received, or None.
+    :param alone: whether a message is to be received while no other is.
     :param on_stop: called when it is told to stop.
     :param relays: whether it also sends what is in the outbox, where that is installed.
     :param supervisor: the process id of the supervisor that forked this process, if any.
@@ -72,6 +73,7 @@ class Worker:
         supervisor: int | None = None,
         observers: Sequence[Observer] = (),
         refuse: Callable[[Delivery], Exception | None] = lambda delivery: None,
+        alone: Callable[[Delivery], bool] = lambda delivery: False,
         on_stop: Callable[[], None] | None = None,
         relays: bool = True,
     ) -> None:
@@ -87,6 +89,7 @@ class Worker:
             grace_period=conf.grace_period,
             observers=observers,
             refuse=refuse,
+            alone=alone,
             on_iteration=self._stop_if_orphaned,
         )
 

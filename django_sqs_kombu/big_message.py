@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import io
+import logging
 import uuid
 from typing import Any, ClassVar
 
 import boto3
 import kombu
-from botocore.exceptions import BotoCoreError, ClientError
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
 
-from .exceptions import MessageDecodeError, MessageEncodeError
+from .exceptions import MessageDecodeError, MessageEncodeError, PayloadUnavailable
 from .messages import RawMessage
+from .transport.failures import error_code
+from .transport.payloads import GONE
+
+logger = logging.getLogger(__name__)
 
 
 class BigMessage(RawMessage):
@@ -37,7 +42,10 @@ class BigMessage(RawMessage):
         super().__init__(queue, body)
 
     def encode(self, value: Any) -> str:
-        """Upload *value* where :attr:`s3_url` names a bucket alone, and return the URL."""
+        """Upload *value* where :attr:`s3_url` names a bucket alone, and return the URL.
+
+        :raises MessageEncodeError: it cannot be read (a file) or written to S3.
+        """
         if not self.s3_url:
             raise MessageEncodeError("BigMessage needs s3_url='s3://bucket' to know where to go")
         bucket, key = self._bucket_and_key(self.s3_url, MessageEncodeError)
@@ -51,21 +59,28 @@ class BigMessage(RawMessage):
             self._client().upload_fileobj(
                 io.BytesIO(data) if isinstance(data, bytes) else data, bucket, key
             )
-        except (BotoCoreError, ClientError) as exc:
+        except (BotoCoreError, ClientError, OSError) as exc:
             raise MessageEncodeError(f"BigMessage cannot write s3://{bucket}/{key}: {exc}") from exc
         self.s3_url = f"s3://{bucket}/{key}"
         return self.s3_url
 
     def decode(self, value: str) -> bytes:
-        """The bytes of the object that *value* names."""
+        """The bytes of the object that *value* names.
+
+        :raises MessageDecodeError: *value* names no object, or one that is gone.
+        :raises PayloadUnavailable: S3 cannot be asked now.
+        """
         bucket, key = self._bucket_and_key(value, MessageDecodeError)
         if not key:
             raise MessageDecodeError(f"BigMessage: {value!r} names no object, only a bucket")
         self.s3_url = value
         try:
             data: bytes = self._client().get_object(Bucket=bucket, Key=key)["Body"].read()
-        except (BotoCoreError, ClientError) as exc:
-            raise MessageDecodeError(f"BigMessage cannot read {value}: {exc}") from exc
+        except (BotoCoreError, ClientError, OSError) as exc:
+            gone = isinstance(exc, ClientError) and error_code(exc) in GONE
+            never = gone or isinstance(exc, ParamValidationError)
+            kind = MessageDecodeError if never else PayloadUnavailable
+            raise kind(f"BigMessage cannot read {value}: {exc}") from exc
         return data
 
     def __len__(self) -> int:
@@ -73,10 +88,14 @@ class BigMessage(RawMessage):
         return len(self.s3_url or "")
 
     def delete(self) -> None:
-        """Delete the object in S3, then the message."""
+        """Delete the object in S3, then the message; an object that stays is logged."""
         if self.s3_url:
             bucket, key = self._bucket_and_key(self.s3_url, MessageDecodeError)
-            self._client().delete_object(Bucket=bucket, Key=key)
+            try:
+                self._client().delete_object(Bucket=bucket, Key=key)
+            except (BotoCoreError, ClientError) as exc:
+                # The message is done; received again, it would be done twice.
+                logger.warning("%s, whose message is done, was not deleted: %s", self.s3_url, exc)
         super().delete()
 
     def _client(self) -> Any:

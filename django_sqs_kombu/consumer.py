@@ -15,6 +15,7 @@ import kombu
 from kombu.mixins import ConsumerMixin
 
 from .exceptions import ConfigurationError, NoReceiver, SQSError
+from .gate import Gate
 from .limits import LocalLimit, ReceiveLimit
 from .messages import ENCODED, JSON, PLAIN, RawMessage
 from .observer import Observer
@@ -45,6 +46,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
     :param grace_period: seconds that running receivers may take after :meth:`stop`.
     :param observers: hear what is received and what becomes of it.
     :param refuse: returns why a message is not to be received but settled, or None.
+    :param alone: whether a message's receiver is to run while no other does.
     :param on_iteration: called about once a second, between messages.
 
     ``run()`` blocks until :meth:`stop` is called or the limits are reached.
@@ -63,6 +65,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         grace_period: float = 30.0,
         observers: Sequence[Observer] = (),
         refuse: Callable[[Delivery], Exception | None] = lambda delivery: None,
+        alone: Callable[[Delivery], bool] = lambda delivery: False,
         on_iteration: Callable[[], None] | None = None,
     ) -> None:
         if queues is None:
@@ -75,6 +78,8 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         self.limits = dict(limits or {})
         self._observers = tuple(observers)
         self._refuse = refuse
+        self._alone = alone
+        self._gate = Gate()
         self._on_iteration = on_iteration
         self._validate(message_limit)
         self.should_stop = False
@@ -224,7 +229,8 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
             if delivery.expired:
                 self._abandon(registered, delivery)
             else:
-                self._receive(registered, queue, delivery)
+                with self._gate.passed(alone=self._alone(delivery)):
+                    self._receive(registered, queue, delivery)
         finally:
             with self._running_changed:
                 self._running.discard(delivery)

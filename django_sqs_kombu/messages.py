@@ -17,7 +17,7 @@ from typing import Any, ClassVar, Protocol
 
 import kombu
 
-from .exceptions import MessageDecodeError, MessageEncodeError
+from .exceptions import MessageDecodeError, MessageEncodeError, PayloadUnavailable
 
 logger = logging.getLogger(__name__)
 
@@ -154,6 +154,7 @@ class RawMessage:
         """Build the message that *delivery* brought.
 
         :raises MessageDecodeError: the class cannot read the body.
+        :raises PayloadUnavailable: it can, but not now.
         """
         message = cls(queue)
         received = delivery.sqs_message
@@ -168,7 +169,7 @@ class RawMessage:
                 message.set_body(message.decode(delivery.text))
             else:
                 message.set_body(message.load(delivery))
-        except MessageDecodeError:
+        except (MessageDecodeError, PayloadUnavailable):
             raise
         except Exception as exc:
             raise MessageDecodeError(f"{cls.__name__} cannot decode the body: {exc!r}") from exc

@@ -49,6 +49,7 @@ class Row:
     :param level: the level of the log record.
     :param traceback: whether the record has the traceback and the body.
     :param says: the record's text after the message's id.
+    :param reason: whether what was raised is told, without its traceback.
     """
 
     raised: type[object]
@@ -56,6 +57,7 @@ class Row:
     level: int
     traceback: bool
     says: str
+    reason: bool = False
 
 
 #: The first row that matches counts.
@@ -63,6 +65,7 @@ TABLE = (
     Row(type(None), Action.DELETE, logging.DEBUG, False, "was received"),
     Row(RestartLater, Action.REQUEUE, logging.INFO, False, "is to be restarted later"),
     Row(KeyboardInterrupt, Action.RELEASE, logging.INFO, False, "was interrupted"),
+    Row(PayloadUnavailable, Action.REQUEUE, logging.ERROR, False, "is tried again later", True),
     Row(MessageDecodeError, Action.REJECT, logging.ERROR, True, "cannot be decoded"),
     Row(KilledItsProcess, Action.REJECT, logging.ERROR, True, "has killed its process too often"),
     Row(TimedOut, Action.REJECT, logging.ERROR, True, "took its receiver too long"),
@@ -98,7 +101,7 @@ def settle(
 def settle_undecodable(registered: RegisteredQueue, delivery: Delivery, exc: Exception) -> None:
     """Settle a message whose payload is gone, or whose compression Kombu cannot undo."""
     if isinstance(exc, PayloadUnavailable):
-        logger.error("Message %s is tried again later: %s", delivery.message_id, exc)
+        log(row_for(exc), delivery, None, exc)
         delivery.requeue()
         return
     error = MessageDecodeError(f"The message cannot be decoded: {exc}")
@@ -121,6 +124,9 @@ def log(
     if row.traceback:
         text += "; body %s"
         args.append(printable(delivery, message))
+    if row.reason:
+        text += ": %s"
+        args.append(raised)
     logger.log(
         row.level,
         text,
@@ -169,7 +175,7 @@ def _settle_held(
         # The message's own delete() may have more to remove, as BigMessage has.
         message.delete() if message is not None else delivery.ack()
     elif row.action is Action.REQUEUE:
-        delivery.requeue(restart_delay(raised.delay if isinstance(raised, RestartLater) else 0))
+        delivery.requeue(restart_delay(raised.delay if isinstance(raised, RestartLater) else None))
     elif row.action is Action.RELEASE:
         delivery.release()
     else:
@@ -180,5 +186,7 @@ def _settle_deleted(delivery: Delivery, row: Row, raised: BaseException | None) 
     # The message is gone from the queue already, so what is to stay is sent anew.
     if row.action not in (Action.REQUEUE, Action.RELEASE):
         return
-    delay = restart_delay(raised.delay) if isinstance(raised, RestartLater) else 0
+    delay: float | None = 0
+    if row.action is Action.REQUEUE:
+        delay = restart_delay(raised.delay if isinstance(raised, RestartLater) else None)
     send_anew(delivery, delay)

@@ -4,11 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-import time
 import warnings
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from itertools import repeat
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import kombu
@@ -26,8 +24,7 @@ from .messages import PLAIN, Message, RawMessage
 from .option_rules import check_options
 from .queues import DEFAULT_MAX_RECEIVES, QueueDeclaration, join_name, validate_name
 from .receiver_proxy import ReceiverProxy
-from .transport.delays import DUE
-from .transport.outgoing import MAX_DELAY
+from .sending import Encoded, each, sending_properties
 
 if TYPE_CHECKING:
     from .registry import Receivers
@@ -246,18 +243,13 @@ class RegisteredQueue:
         channel = self.receivers.channel()
         channel.declare_lazily(queue)
 
-        delays, groups = _each(delay), _each(group_id)
+        encoded = self.encoder(delay, group_id)
 
         def encode(item: Any) -> dict[str, Any]:
-            seconds, group = next(delays), next(groups)
-            group = group(item) if callable(group) else group
-            message = (
-                item
-                if isinstance(item, self.message_class)
-                else self.message_class.from_value(item)
-            )
+            message = encoded(item)
+            properties = sending_properties(message.delay, message.group_id)
             entry: dict[str, Any] = channel.entry(
-                queue.name, *self._outgoing(message), sending_properties(seconds, group)
+                queue.name, message.body, message.content_type, properties
             )
             return entry
 
@@ -265,6 +257,23 @@ class RegisteredQueue:
             queue.name, items, encode, parallel=parallel, progress=progress
         )
         return sent
+
+    def encoder(self, delay: Any = None, group_id: Any = None) -> Callable[[Any], Encoded]:
+        """What makes of each item of :meth:`send_many`, in turn, what is to be sent."""
+        delays, groups = each(delay), each(group_id)
+
+        def encode(item: Any) -> Encoded:
+            seconds, group = next(delays), next(groups)
+            message = (
+                item
+                if isinstance(item, self.message_class)
+                else self.message_class.from_value(item)
+            )
+            return Encoded(
+                *self._outgoing(message), seconds, group(item) if callable(group) else group
+            )
+
+        return encode
 
     def _outgoing(self, message: RawMessage) -> tuple[str, str]:
         if self.wire_format == "raw":
@@ -336,31 +345,3 @@ class RegisteredQueue:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
-
-
-def _each(value: Any) -> Iterator[Any]:
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return iter(value)
-    return repeat(value)
-
-
-def sending_properties(
-    delay: float | None = None,
-    group_id: str | None = None,
-    deduplication_id: str | None = None,
-    attributes: Mapping[str, str] | None = None,
-) -> dict[str, Any]:
-    """What the transport is told of a message besides its body."""
-    properties: dict[str, Any] = {
-        "MessageGroupId": group_id,
-        "MessageDeduplicationId": deduplication_id,
-    }
-    if delay is not None and delay > MAX_DELAY:
-        properties[DUE] = time.time() + delay
-    else:
-        properties["delay_seconds"] = delay
-    if attributes:
-        properties["message_attributes"] = {
-            name: {"DataType": "String", "StringValue": text} for name, text in attributes.items()
-        }
-    return {key: value for key, value in properties.items() if value is not None}

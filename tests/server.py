@@ -60,6 +60,8 @@ class Server:
         #: (operation, queue name) -> [(entry's place, error code, sender's fault)], each list
         #: used for one batch request.
         self.failed_entries = {}
+        #: The name of a bucket about which S3 answers 503.
+        self.broken_bucket = None
         # moto's queues are not made for several threads.
         self._one_at_a_time = threading.Lock()
 
@@ -77,6 +79,11 @@ class Server:
     def _handle(self, environ, start_response):
         target = environ.get("HTTP_X_AMZ_TARGET", "")
         if not target.startswith("AmazonSQS."):
+            if self.broken_bucket and self.broken_bucket in environ["PATH_INFO"]:
+                length = int(environ.get("CONTENT_LENGTH") or 0)
+                environ["wsgi.input"].read(length)
+                start_response("503 Slow Down", [("Content-Length", "0")])
+                return [b""]
             return self._app(environ, start_response)
         operation = target.removeprefix("AmazonSQS.")
         length = int(environ.get("CONTENT_LENGTH") or 0)

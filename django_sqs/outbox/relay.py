@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from django_sqs_kombu.exceptions import RequestFailed, SQSError
 from django_sqs_kombu.queues import FIFO
-from django_sqs_kombu.registered_queue import sending_properties
+from django_sqs_kombu.sending import sending_properties
 from django_sqs_kombu.transport.batching import fill_batch
 from django_sqs_kombu.transport.delays import ID
 

@@ -1,13 +1,20 @@
-"""Writing: a message into the outbox, within the caller's transaction."""
+"""Writing: messages into the outbox, within the caller's transaction."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import timedelta
+from itertools import islice
 
+from django.db import transaction
 from django.utils import timezone
 
+from django_sqs_kombu.sending import Encoded
+
 from .models import OutboxMessage
+
+#: Rows written by one statement.
+ROWS = 500
 
 
 def write(
@@ -23,13 +30,32 @@ def write(
     attributes: Mapping[str, str] | None = None,
 ) -> None:
     """Write a message; the relay sends it after the commit."""
-    OutboxMessage.objects.using(using).create(
+    row = _row(queue_name, suffix, Encoded(body, content_type, delay, group_id))
+    row.attributes = dict(attributes or {})
+    row.deduplication_id = deduplication_id or ""
+    row.save(using=using)
+
+
+def write_many(
+    queue_name: str, suffix: str | None, messages: Iterable[Encoded], *, using: str | None = None
+) -> int:
+    """Write messages, all or none; return how many."""
+    rows = (_row(queue_name, suffix, message) for message in messages)
+    written = 0
+    with transaction.atomic(using=using):
+        while some := list(islice(rows, ROWS)):
+            OutboxMessage.objects.using(using).bulk_create(some)
+            written += len(some)
+    return written
+
+
+def _row(queue_name: str, suffix: str | None, message: Encoded) -> OutboxMessage:
+    delay = message.delay
+    return OutboxMessage(
         queue_name=queue_name,
         suffix=suffix or "",
-        body=body,
-        content_type=content_type,
-        attributes=dict(attributes or {}),
-        group_id=group_id or "",
-        deduplication_id=deduplication_id or "",
+        body=message.body,
+        content_type=message.content_type,
+        group_id=message.group_id or "",
         due_at=None if delay is None else timezone.now() + timedelta(seconds=delay),
     )

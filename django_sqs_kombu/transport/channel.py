@@ -17,6 +17,7 @@ from ..limits import ReceiveLimit
 from ..queues import FIFO, WIRE_FORMAT_ARGUMENT
 from .batching import SendBatcher, SettlementBatcher
 from .bulk import BulkSend, Progress
+from .compression import check_unpacked_size
 from .declaring import Declarer
 from .delays import DUE, celery_eta, delay_until
 from .delivery import Delivery
@@ -254,12 +255,16 @@ class Channel(OptionsChannel):
         if queue in self._noack_queues:
             self.leases.drop(message["ReceiptHandle"])
             self.requests.delete(queue, message)
-        error = None
+        error: SQSError | None = None
         try:
             body = self.payloads.body(message)
         except SQSError as exc:
             body, error = str(message.get("Body", "")), exc
         payload = parse_envelope(body) or foreign_payload(body)
+        if bomb := check_unpacked_size(payload):
+            error = error or bomb
+            # Else Kombu would unpack it all the same.
+            payload["headers"].pop("compression")
         properties = payload["properties"]
         properties["delivery_tag"] = message["ReceiptHandle"]
         properties.setdefault("delivery_info", {}).update(

@@ -326,7 +326,8 @@ def test_a_message_that_kills_its_process_is_set_aside_alone(
     eventually(lambda: counts(f"{prefix}__poison") == (0, 0, 0), timeout=60)
     eventually(lambda: len(set(project.bodies("plain"))) == 5)
 
-    # Three processes died of it; the innocent that they held were received all the same.
+    # Three processes died of it; the innocent that they held, and those that ran beside it,
+    # were received all the same.
     assert project.bodies("poison").count("kill") == 3
     assert set("01234") <= set(project.bodies("poison"))
     assert "has killed its process too often" in worker.output

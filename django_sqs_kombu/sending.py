@@ -1,0 +1,57 @@
+"""Sending: what is told of a message besides its content, for one or for many."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import repeat
+from typing import Any
+
+from .transport.delays import DUE
+from .transport.outgoing import MAX_DELAY
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """A message as it is to be sent.
+
+    :param body: its text.
+    :param content_type: what the text is.
+    :param delay: seconds until it can be received; None: at once.
+    :param group_id: its message group, in a FIFO queue.
+    """
+
+    body: str
+    content_type: str
+    delay: float | None
+    group_id: str | None
+
+
+def each(value: Any) -> Iterator[Any]:
+    """The items of a sequence, or one and the same value again and again."""
+    if isinstance(value, Sequence) and not isinstance(value, str):
+        return iter(value)
+    return repeat(value)
+
+
+def sending_properties(
+    delay: float | None = None,
+    group_id: str | None = None,
+    deduplication_id: str | None = None,
+    attributes: Mapping[str, str] | None = None,
+) -> dict[str, Any]:
+    """What the transport is told of a message besides its body."""
+    properties: dict[str, Any] = {
+        "MessageGroupId": group_id,
+        "MessageDeduplicationId": deduplication_id,
+    }
+    if delay is not None and delay > MAX_DELAY:
+        properties[DUE] = time.time() + delay
+    else:
+        properties["delay_seconds"] = delay
+    if attributes:
+        properties["message_attributes"] = {
+            name: {"DataType": "String", "StringValue": text} for name, text in attributes.items()
+        }
+    return {key: value for key, value in properties.items() if value is not None}
