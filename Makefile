@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 # Tests wait for processes and polls more than they compute.
 JOBS ?= 4
 
-.PHONY: demo test faults lint types build matrix bench clean
+.PHONY: demo test faults fuzz audit lint types build matrix bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/demo/demo.py $(if $(KEEP),--keep)
@@ -29,6 +29,17 @@ build: $(VENV)/.dev
 # About half an hour: kills, outages and floods. `make test` runs the short form.
 faults: $(VENV)/.dev
 	FAULTS=long $(BIN)/python -m pytest -s tests/faults $(ARGS)
+
+# Coverage-guided fuzzing of what reads message bodies; atheris has wheels for some Pythons only.
+SECONDS ?= 60
+fuzz: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet atheris
+	$(BIN)/python -m tests.fuzz.bodies -max_total_time=$(SECONDS) -max_len=4096 -rss_limit_mb=1024
+
+# Known vulnerabilities of what is installed; it asks PyPI's or OSV's database.
+audit: $(VENV)/.dev
+	$(BIN)/python -m pip install --quiet pip-audit
+	$(BIN)/pip-audit --skip-editable
 
 # Where pyenv is, its python3.X commands answer only for the versions named here.
 matrix: $(VENV)/.dev

@@ -85,3 +85,18 @@ def test_leases_that_cannot_be_renewed(world, eventually):
     world.wait_for_all(timeout=60)
     assert worker.popen.poll() is None
     assert other.popen.poll() is None
+
+
+def test_a_server_so_slow_that_leases_run_out(world, eventually):
+    """Renewals are answered after 5 s, the whole of the visibility timeout."""
+    worker = world.start("--processes=1", "--threads=2", TEST_COUNTED_SECONDS="8")
+    world.proxy.set("stalled", "ChangeMessageVisibilityBatch")
+    world.send(4)
+
+    world.wait_for_all(timeout=60)
+    world.proxy.heal()
+    eventually(lambda: world.left() == 0, timeout=40)
+
+    assert worker.popen.poll() is None
+    runs = world.runs()
+    assert all(any(finished for _, finished in each) for each in runs.values())
