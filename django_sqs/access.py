@@ -8,10 +8,14 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils.crypto import constant_time_compare
+from django.views.decorators.csrf import csrf_exempt, csrf_protect
 
 from .conf import conf
 
 View = Callable[..., HttpResponse]
+
+
+REFUSED = "Log in as staff, or send the token of SQS_VIEW_TOKEN as a bearer token.\n"
 
 
 def readers_only(view: View) -> View:
@@ -24,23 +28,44 @@ def readers_only(view: View) -> View:
     def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         if conf.views_public or _has_token(request) or _is_staff(request):
             return view(request, *args, **kwargs)
-        refused = HttpResponse(
-            "Log in as staff, or send the token of SQS_VIEW_TOKEN as a bearer token.\n",
-            content_type="text/plain",
-            status=401,
-        )
-        refused["WWW-Authenticate"] = 'Bearer realm="django-sqs"'
-        return refused
+        return _refused()
 
     return guarded
 
 
-def _has_token(request: HttpRequest) -> bool:
-    scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-    expected = conf.view_token
+def changers_only(view: View) -> View:
+    """Let in whoever has the token, and staff with Django's protection against CSRF.
+
+    SQS_VIEWS_PUBLIC opens nothing here: that is for reading.
+    """
+    protected = csrf_protect(view)
+
+    @csrf_exempt
+    @wraps(view)
+    def guarded(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        if _has_token(request):
+            return view(request, *args, **kwargs)
+        return protected(request, *args, **kwargs) if _is_staff(request) else _refused()
+
+    return guarded
+
+
+def _refused() -> HttpResponse:
+    refused = HttpResponse(REFUSED, content_type="text/plain", status=401)
+    refused["WWW-Authenticate"] = 'Bearer realm="django-sqs"'
+    return refused
+
+
+def has_bearer_token(header: str, expected: str | None) -> bool:
+    """Whether an Authorization header has the bearer token; compared in constant time."""
+    scheme, _, token = header.partition(" ")
     return bool(
         expected and scheme.lower() == "bearer" and constant_time_compare(token.strip(), expected)
     )
+
+
+def _has_token(request: HttpRequest) -> bool:
+    return has_bearer_token(request.headers.get("Authorization", ""), conf.view_token)
 
 
 def _is_staff(request: HttpRequest) -> bool:

@@ -1,8 +1,11 @@
 """The app: finds the receivers and registers the checks."""
 
 from django.apps import AppConfig
+from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.module_loading import autodiscover_modules
+
+from django_sqs_kombu.registry import Receivers
 
 
 class DjangoSQSConfig(AppConfig):
@@ -14,9 +17,26 @@ class DjangoSQSConfig(AppConfig):
     def ready(self) -> None:
         """Find the receivers."""
         from . import checks  # noqa: F401 - registers them
+        from .conf import conf
         from .registry import receivers
         from .tasks.registration import register_task_queues
 
         autodiscover_modules("receivers")
         register_task_queues(receivers)
+        if conf.opentelemetry:
+            instrument(receivers)
         setting_changed.connect(receivers.reconnect, dispatch_uid="django_sqs.reconnect")
+
+
+def instrument(receivers: Receivers) -> None:
+    """Add OpenTelemetry to what is sent and received.
+
+    :raises ImproperlyConfigured: its API is not installed.
+    """
+    try:
+        from django_sqs_kombu.otel import OpenTelemetry
+    except ImportError as exc:
+        raise ImproperlyConfigured(
+            "SQS_OPENTELEMETRY needs the extra: pip install 'django-sqs[otel]'"
+        ) from exc
+    receivers.instruments.append(OpenTelemetry())

@@ -16,6 +16,8 @@ from django_sqs_kombu.queues import WIRE_FORMATS
 #: A token that could be guessed opens the views to anybody.
 SHORTEST_TOKEN = 16
 
+_WAKE = re.compile(r"(cache|postgres)(:\S+)?|(rediss?|unix)://\S+")
+
 Rule = Callable[[Any], "str | None"]
 
 
@@ -59,6 +61,12 @@ def _url(value: Any) -> str | None:
     return "must be a URL such as 'http://127.0.0.1:4566'"
 
 
+def _wake(value: Any) -> str | None:
+    if value is None or (isinstance(value, str) and _WAKE.fullmatch(value)):
+        return None
+    return "must be 'cache', 'postgres', either with ':ALIAS', or a URL such as 'redis://host'"
+
+
 def _wire_format(value: Any) -> str | None:
     return None if value in WIRE_FORMATS else f"must be one of {', '.join(WIRE_FORMATS)}"
 
@@ -92,6 +100,12 @@ SETTINGS: dict[str, Setting] = {
         60, "seconds a received message stays hidden", _number(0, 43_200, whole=True)
     ),
     "SQS_POLL_PERIOD": Setting(10, "seconds one poll waits", _number(0, 20, whole=True)),
+    "SQS_POLL_MAX_IDLE": Setting(
+        0,
+        "seconds from one poll of an idle queue to the next, at most; 0: no rests",
+        _number(0, 43_200, whole=False),
+    ),
+    "SQS_WAKE": Setting(None, "channel that wakes resting workers when something is sent", _wake),
     "SQS_WAIT_TIME": Setting(
         60, "seconds between sqs_wait's looks", _number(0, 86_400, whole=False)
     ),
@@ -119,6 +133,8 @@ SETTINGS: dict[str, Setting] = {
     "SQS_SEND_ON_COMMIT": Setting(False, "send when the database transaction is committed", _flag),
     "SQS_VIEWS_PUBLIC": Setting(False, "anybody may see the views", _flag),
     "SQS_VIEW_TOKEN": Setting(None, "bearer token that opens the views", _token),
+    "SQS_EAGER": Setting(False, "send() runs the receiver at once, without SQS", _flag),
+    "SQS_OPENTELEMETRY": Setting(False, "spans and metrics by OpenTelemetry", _flag),
     "SQS_LARGE_PAYLOAD_BUCKET": Setting(
         None, "S3 bucket for payloads above SQS's 1 MiB; None: they are an error", _text
     ),
@@ -172,6 +188,27 @@ class Conf:
     def grace_period(self) -> float:
         """Seconds that running receivers may take at a stop."""
         return float(self.value("SQS_GRACE_PERIOD"))
+
+    @property
+    def poll_max_idle(self) -> float:
+        """Seconds from one poll of an idle queue to the next, at most; 0: no rests."""
+        return float(self.value("SQS_POLL_MAX_IDLE"))
+
+    @property
+    def wake(self) -> str | None:
+        """The channel that wakes resting workers."""
+        channel: str | None = self.value("SQS_WAKE")
+        return channel
+
+    @property
+    def eager(self) -> bool:
+        """Whether send() runs the receiver at once."""
+        return bool(self.value("SQS_EAGER"))
+
+    @property
+    def opentelemetry(self) -> bool:
+        """Whether spans and metrics are made by OpenTelemetry."""
+        return bool(self.value("SQS_OPENTELEMETRY"))
 
     @property
     def status_cache_timeout(self) -> float:
@@ -233,6 +270,7 @@ class Conf:
         options = {
             "wait_time_seconds": self.value("SQS_POLL_PERIOD"),
             "create_queues": self.value("SQS_CREATE_QUEUES"),
+            "poll_max_idle": self.value("SQS_POLL_MAX_IDLE"),
             "ack_linger": self.value("SQS_ACK_LINGER"),
             "backoff_base": self.value("SQS_RESTART_BACKOFF"),
             "backoff_max": self.value("SQS_RESTART_BACKOFF_MAX"),
@@ -254,9 +292,8 @@ class Conf:
             value = self.value(name)
             wrong = setting.rule(value)
             # A secret is never shown, not even a wrong one.
-            shown = (
-                "" if name.startswith("AWS_") or name == "SQS_VIEW_TOKEN" else f", not {value!r}"
-            )
+            hidden = name.startswith("AWS_") or name in ("SQS_VIEW_TOKEN", "SQS_WAKE")
+            shown = "" if hidden else f", not {value!r}"
             if wrong:
                 found.append(
                     Problem(name, f"{name} {wrong}{shown}.", f"It means: {setting.meaning}.")

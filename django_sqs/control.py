@@ -1,4 +1,4 @@
-"""ControlServer: the HTTP port of a running runreceiver: alive, ready, metrics."""
+"""ControlServer: the HTTP port of a running runreceiver: alive, ready, metrics, wake."""
 
 from __future__ import annotations
 
@@ -6,26 +6,29 @@ import json
 import logging
 import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
+from .access import has_bearer_token
+from .conf import conf
 from .stats import OUTCOMES, SharedStats
 
 logger = logging.getLogger(__name__)
 
 #: A queue that no poll was answered for so long, in seconds, is stalled. The longest poll
-#: takes 20 s, the longest pause after a failed one 30 s.
+#: takes 20 s, the longest pause after a failed one 4 s. The rests of idle queues come on top.
 STALLED = 60.0
 TEXT = "text/plain; charset=utf-8"
 
 
 class ControlServer:
-    """Answers ``/healthz``, ``/readyz`` and ``/metrics`` in a thread.
+    """Answers ``/healthz``, ``/readyz``, ``/metrics`` and ``/wake`` in a thread.
 
     ``/healthz`` is 200 as long as this process lives.  ``/readyz`` is 200 when every queue
     is polled, or its receivers are busy, and 503 with the reason otherwise.  ``/metrics``
-    is in Prometheus's text format (extra ``metrics``).
+    is in Prometheus's text format (extra ``metrics``).  ``POST /wake``, with the token of
+    SQS_VIEW_TOKEN, wakes the workers from the rests of idle queues.
 
     :param address: host and port; port 0: any.
     :param stats: what the processes count.
@@ -40,6 +43,8 @@ class ControlServer:
         self._served = served
         self._started_at = time.time()
         self.stopping = False
+        #: Wakes the workers.
+        self.on_wake: Callable[[], None] = lambda: None
         self._http = ThreadingHTTPServer(address, _handler(self))
         self._http.daemon_threads = True
 
@@ -72,7 +77,16 @@ class ControlServer:
             return (503 if waiting else 200), "application/json", body
         if path == "/metrics":
             return self._metrics()
-        return 404, TEXT, "There are /healthz, /readyz and /metrics.\n"
+        return 404, TEXT, "There are /healthz, /readyz, /metrics, and /wake (POST).\n"
+
+    def answer_post(self, path: str, authorization: str) -> tuple[int, str, str]:
+        """Status, content type and body for a POST to *path*."""
+        if path != "/wake":
+            return 404, TEXT, "There is only /wake to POST to.\n"
+        if not has_bearer_token(authorization, conf.view_token):
+            return 401, TEXT, "Send the token of SQS_VIEW_TOKEN as a bearer token.\n"
+        self.on_wake()
+        return 202, TEXT, "Woken.\n"
 
     def not_ready(self) -> Iterator[str]:
         """Why it is not ready; nothing where it is."""
@@ -86,7 +100,7 @@ class ControlServer:
                     continue
                 if not polled_at:
                     yield f"process {process} has not polled queue {queue} yet"
-                elif now - polled_at > STALLED:
+                elif now - polled_at > STALLED + conf.poll_max_idle:
                     yield f"process {process} last polled queue {queue} {now - polled_at:.0f} s ago"
 
     def _metrics(self) -> tuple[int, str, str]:
@@ -134,7 +148,15 @@ def _handler(control: ControlServer) -> type[BaseHTTPRequestHandler]:
         timeout = 10
 
         def do_GET(self) -> None:
-            status, content_type, body = control.answer(self.path.partition("?")[0])
+            self._answer(*control.answer(self.path.partition("?")[0]))
+
+        def do_POST(self) -> None:
+            authorization = self.headers.get("Authorization", "")
+            # What comes with it is of no use, and not read.
+            self.close_connection = True
+            self._answer(*control.answer_post(self.path.partition("?")[0], authorization))
+
+        def _answer(self, status: int, content_type: str, body: str) -> None:
             data = body.encode()
             headers: Mapping[str, str] = {
                 "Content-Type": content_type,

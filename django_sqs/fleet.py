@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -79,11 +79,19 @@ class Fleet:
 
     def _run(self) -> int:
         if len(self._groups) == 1:
-            return self._worker(self._groups[0]).run()
+            worker = self._worker(self._groups[0])
+            self._wake_by(worker.wake)
+            return worker.run()
         # A child must not share its parent's database connections.
         connections.close_all()
         children = [self._child(process, group) for process, group in enumerate(self._groups)]
-        return Supervisor(children, grace_period=conf.grace_period, on_stop=self._note_stop).run()
+        supervisor = Supervisor(children, grace_period=conf.grace_period, on_stop=self._note_stop)
+        self._wake_by(supervisor.wake)
+        return supervisor.run()
+
+    def _wake_by(self, wake: Callable[[], None]) -> None:
+        if self.control is not None:
+            self.control.on_wake = wake
 
     def _worker(self, queues: list[RegisteredQueue], supervisor: int | None = None) -> Worker:
         return Worker(

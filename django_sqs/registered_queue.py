@@ -30,6 +30,8 @@ from django_sqs_kombu.registry import Receivers
 from .conf import conf
 from .message import MODELS_ARGUMENT
 from .registry import receivers as project_receivers
+from .signals import SignalSender, message_received
+from .wake.calls import WakeOnSend
 
 __all__ = [
     "ReceiverProxy",
@@ -176,6 +178,7 @@ class RegisteredQueue(base.RegisteredQueue):
 
     def receive(self, message: RawMessage) -> Any:
         """Run the receiver on *message*; with ``once`` unless it was received before."""
+        message_received.send_robust(type(self), queue=self, message=message)
         if not self.once:
             return super().receive(message)
         self._require_app("django_sqs.inbox", "once=True")
@@ -222,3 +225,4 @@ def _label(model: type[Model] | str) -> str:
 
 # Set here, since RegisteredQueue's default registry is imported above.
 project_receivers.queue_class = RegisteredQueue
+project_receivers.instruments += [SignalSender(), WakeOnSend()]

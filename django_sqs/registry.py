@@ -7,6 +7,8 @@ from typing import Any
 import kombu
 
 from django_sqs_kombu import Receivers
+from django_sqs_kombu.eager import receive_at_once
+from django_sqs_kombu.registry import Outlet
 
 from .conf import conf
 
@@ -32,6 +34,15 @@ class DjangoReceivers(Receivers):
     def wire_format(self) -> str:
         """SQS_WIRE_FORMAT."""
         return conf.wire_format
+
+    @property
+    def outlet(self) -> Outlet | None:
+        """What takes the messages in place of SQS: a test's, or SQS_EAGER's."""
+        return self._outlet or (receive_at_once if conf.eager else None)
+
+    @outlet.setter
+    def outlet(self, outlet: Outlet | None) -> None:
+        self._outlet = outlet
 
     def new_connection(self) -> kombu.Connection:
         """A new connection as the settings say.

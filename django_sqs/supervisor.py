@@ -51,6 +51,7 @@ class Supervisor:
 
     SIGTERM and SIGINT stop it: the children get SIGTERM, and what lives after their
     grace period is killed.  A second such signal cuts the receivers off (SIGQUIT).
+    SIGUSR1 is passed on to the children.
 
     :param children: what to run.
     :param grace_period: seconds that the children may take to stop.
@@ -89,7 +90,8 @@ class Supervisor:
         with wakeups, waker:
             wakeups.setblocking(False)
             waker.setblocking(False)
-            previous = {s: signal.signal(s, self._note) for s in (*STOP_SIGNALS, signal.SIGCHLD)}
+            handled = (*STOP_SIGNALS, signal.SIGCHLD, signal.SIGUSR1)
+            previous = {s: signal.signal(s, self._note) for s in handled}
             fd = signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
             try:
                 yield wakeups
@@ -98,8 +100,12 @@ class Supervisor:
                 for number, handler in previous.items():
                     signal.signal(number, handler)
 
+    def wake(self) -> None:
+        """Wake the children from the rests of idle queues; from any thread."""
+        self._send(signal.SIGUSR1)
+
     def _note(self, signum: int, frame: FrameType | None) -> Any:
-        if signum in STOP_SIGNALS:
+        if signum in STOP_SIGNALS or signum == signal.SIGUSR1:
             self._signals.append(signum)
 
     def _wait(self, wakeups: socket.socket) -> None:
@@ -110,8 +116,11 @@ class Supervisor:
 
     def _heed_signals(self) -> None:
         while self._signals:
-            name = signal.Signals(self._signals.pop(0)).name
-            if self._stopping_since is None:
+            number = signal.Signals(self._signals.pop(0))
+            name = number.name
+            if number is signal.SIGUSR1:
+                self.wake()
+            elif self._stopping_since is None:
                 logger.info("Stopping %d processes on %s", len(self._living), name)
                 self._stopping_since = time.monotonic()
                 if self._on_stop is not None:

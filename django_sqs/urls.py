@@ -2,6 +2,9 @@
 
 from django.urls import path
 
-from .views import status
+from .views import status, wake
 
-urlpatterns = [path("status/", status, name="sqs_status")]
+urlpatterns = [
+    path("status/", status, name="sqs_status"),
+    path("wake/", wake, name="sqs_wake"),
+]

@@ -1,18 +1,19 @@
-"""Views: the status report in plain text."""
+"""Views: the status report in plain text, and the wake-up call."""
 
 from __future__ import annotations
 
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 
 from django_sqs_kombu.exceptions import SQSError
 
-from .access import readers_only
+from .access import changers_only, readers_only
 from .conf import conf
 from .inventory import targets
 from .registry import receivers
+from .wake.calls import caller
 
 
 @require_safe
@@ -34,6 +35,27 @@ def status(request: HttpRequest) -> HttpResponse:
             return HttpResponse(f"{exc}\n", content_type="text/plain", status=503)
         cache.set(key, report, conf.status_cache_timeout)
     return HttpResponse(report, content_type="text/plain")
+
+
+@require_POST
+@never_cache
+@changers_only
+def wake(request: HttpRequest) -> HttpResponse:
+    """Wake the workers of queues that rest since these are idle (SQS_POLL_MAX_IDLE).
+
+    ``queue=NAME``, which may be repeated, says which; without, all.  Needs SQS_WAKE, the
+    channel to the workers.  Who may: :func:`~django_sqs.access.changers_only`.
+    """
+    if not conf.wake:
+        text = "SQS_WAKE is not set: there is no channel to the workers.\n"
+        return HttpResponse(text, content_type="text/plain", status=409)
+    try:
+        chosen = receivers.select(request.POST.getlist("queue"))
+    except SQSError as exc:
+        return HttpResponse(f"{exc}\n", content_type="text/plain", status=404)
+    for target in targets(chosen):
+        caller.call(target.full_name, always=True)
+    return HttpResponse("Called.\n", content_type="text/plain", status=202)
 
 
 def _lines() -> list[str]:

@@ -23,6 +23,7 @@ from django_sqs_kombu.transport.delivery import Delivery
 from . import exit_codes
 from .conf import conf
 from .registry import receivers
+from .wake.calls import Listener
 
 logger = logging.getLogger(__name__)
 
@@ -59,8 +60,9 @@ class Worker:
     :param relays: whether it also sends what is in the outbox, where that is installed.
     :param supervisor: the process id of the supervisor that forked this process, if any.
 
-    SIGTERM stops it, and so does SIGINT, unless a supervisor sees to that.  SIGQUIT, or
-    a second signal to a worker without a supervisor, cuts running receivers off.
+    SIGUSR1 wakes it from the rests of idle queues.  SIGTERM stops it, and so does SIGINT,
+    unless a supervisor sees to that.  SIGQUIT, or a second signal to a worker without a
+    supervisor, cuts running receivers off.
     """
 
     def __init__(
@@ -77,6 +79,7 @@ class Worker:
         on_stop: Callable[[], None] | None = None,
         relays: bool = True,
     ) -> None:
+        self._suffix = suffix
         self._relays = relays
         self._supervisor = supervisor
         self._told_to_stop = on_stop
@@ -101,12 +104,13 @@ class Worker:
                 signal.SIGTERM: self._on_stop,
                 signal.SIGINT: signal.SIG_IGN if self._supervisor else self._on_stop,
                 signal.SIGQUIT: self._on_cut_off,
+                signal.SIGUSR1: self._on_wake,
             }.items()
         }
         # The supervisor forks with these blocked, so that none is lost before this point.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, previous)
         try:
-            with self._relaying():
+            with self._relaying(), self._listening():
                 self._consumer.run()
         finally:
             for number, handler in previous.items():
@@ -129,6 +133,25 @@ class Worker:
         finally:
             relay.stop()
             thread.join(5)
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        """Hear wake-up calls meanwhile."""
+        names = {queue.full_name(self._suffix): queue.name for queue in self._consumer.queues}
+        listener = Listener(names, self._consumer.wake)
+        listener.start()
+        try:
+            yield
+        finally:
+            listener.stop()
+
+    def wake(self) -> None:
+        """Poll the queues that are idle and rest at once."""
+        self._consumer.wake()
+
+    def _on_wake(self, signum: int, frame: FrameType | None) -> Any:
+        # In a thread: the main one may be inside an event that wakes.
+        threading.Thread(target=self.wake, name="sqs-woken", daemon=True).start()
 
     def _on_stop(self, signum: int, frame: FrameType | None) -> Any:
         if not self._consumer.should_stop:

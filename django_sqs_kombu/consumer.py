@@ -125,6 +125,16 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
             self.should_stop = True
             threading.Thread(target=self._wind_down, name="sqs-stop", daemon=True).start()
 
+    def wake(self, *queue_names: str) -> None:
+        """Poll at once these queues, or all, that are idle and rest; from any thread."""
+        if self._live_connection is not None:
+            chosen = [
+                full_name
+                for full_name, (registered, _) in list(self._sources.items())
+                if not queue_names or registered.name in queue_names
+            ]
+            self._live_connection.transport.wake_polling(chosen)
+
     def _wind_down(self) -> None:
         if self._live_connection is not None:
             self._live_connection.transport.stop_polling()

@@ -28,7 +28,7 @@ ENCODED = "application/text"
 
 
 class Delivery(Protocol):
-    """What a message class needs to know of the delivery that brought it."""
+    """What message classes and receivers need to know of the delivery that brought it."""
 
     @property
     def acknowledged(self) -> bool:
@@ -53,6 +53,18 @@ class Delivery(Protocol):
     @property
     def sqs_message(self) -> Mapping[str, Any]:
         """The message as ReceiveMessage returned it."""
+
+    @property
+    def queue(self) -> str:
+        """The name of the queue that it was received from."""
+
+    @property
+    def message_id(self) -> str:
+        """SQS's id of the message."""
+
+    @property
+    def receive_count(self) -> int:
+        """How often it was received, this time included."""
 
     def ack(self) -> None:
         """Delete the message."""

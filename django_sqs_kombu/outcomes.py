@@ -95,6 +95,8 @@ def settle(
         _settle_deleted(delivery, row, raised)
     elif not delivery.acknowledged:
         _settle_held(delivery, message, row, raised)
+    for instrument in registered.receivers.instruments:
+        instrument.settled(registered, delivery, message, row.action, raised)
     return row.action
 
 

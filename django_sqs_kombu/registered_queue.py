@@ -7,12 +7,14 @@ import inspect
 import warnings
 from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import kombu
 
 from .async_runner import run_in_thread_loop
 from .consumer import ReceiverConsumer
+from .context import MessageContext, current_message
 from .deadline import deadline
 from .exceptions import (
     ConfigurationError,
@@ -20,15 +22,16 @@ from .exceptions import (
     UnknownSuffixWarning,
     WrongMessageClass,
 )
-from .messages import PLAIN, Message, RawMessage
+from .instruments import around_receiving
+from .messages import PLAIN, Delivery, Message, RawMessage
 from .option_rules import check_options
 from .queues import DEFAULT_MAX_RECEIVES, QueueDeclaration, join_name, validate_name
 from .receiver_proxy import ReceiverProxy
-from .sending import Encoded, each, sending_properties
+from .sending import Outgoing, each
+from .typed import typed
 
 if TYPE_CHECKING:
     from .registry import Receivers
-    from .transport.delivery import Delivery
 
 Receiver = Callable[[Any], Any]
 AsyncReceiver = Callable[[Any], Coroutine[Any, Any, Any]]
@@ -45,6 +48,8 @@ class RegisteredQueue:
     :param visibility_timeout: seconds that a received message stays hidden from
         others, 0 to 43,200; None: the registry's default.
     :param message_class: a subclass of :class:`RawMessage`; default :class:`Message`.
+    :param model: in place of *message_class*: a pydantic model or a dataclass, whose
+        instances the messages carry as JSON, validated as they are received.
     :param timeout: seconds a receiver may run, then TimedOut is raised in it.
     :param delete_on_start: delete a message before its receiver runs, not after.
     :param close_database: close all database connections after each message (Django).
@@ -84,11 +89,15 @@ class RegisteredQueue:
         kms_key: str | None = None,
         priority: int = 0,
         process_group: str | None = None,
+        model: Any = None,
         receivers: Receivers,
     ) -> None:
         self.name = name
         self.receiver = receiver
-        self.message_class = message_class or Message
+        if model is not None and message_class is not None:
+            raise ConfigurationError(f"Queue {name!r}: give model or message_class, not both")
+        self.message_class = message_class or (typed(model) if model is not None else Message)
+        self.model = model
         self.timeout = timeout
         self.delete_on_start = delete_on_start
         self.close_database = close_database
@@ -181,14 +190,8 @@ class RegisteredQueue:
     ) -> Callable[[], None]:
         """Everything about :meth:`send` that needs no SQS; what is returned sends."""
         body, content_type = self.encode(message, **kwargs)
-        queue = self.get_queue(suffix)
-
-        def send() -> None:
-            # The delay counts from here: with a transaction that is its commit.
-            properties = sending_properties(delay, group_id, deduplication_id, attributes)
-            self.receivers.publish(queue, body, content_type, **properties)
-
-        return send
+        outgoing = Outgoing(body, content_type, delay, group_id, deduplication_id, attributes)
+        return partial(self.receivers.send_one, self, self.get_queue(suffix), outgoing)
 
     def encode(self, message: RawMessage | None = None, **kwargs: Any) -> tuple[str, str]:
         """The text and the content type of *message*, or of one made from *kwargs*.
@@ -196,6 +199,8 @@ class RegisteredQueue:
         :raises WrongMessageClass: *message* is of another class.
         :raises MessageEncodeError: its value cannot be written.
         """
+        if self.model is not None and isinstance(message, self.model):
+            message = self.message_class.from_value(message)
         if message is None:
             message = self.message_class(**kwargs)
         elif not isinstance(message, self.message_class):
@@ -239,37 +244,27 @@ class RegisteredQueue:
         :returns: how many were sent.
         :raises SendManyFailed: some were not accepted; it lists them, and why.
         """
-        queue = self.get_queue(suffix)
-        channel = self.receivers.channel()
-        channel.declare_lazily(queue)
-
-        encoded = self.encoder(delay, group_id)
-
-        def encode(item: Any) -> dict[str, Any]:
-            message = encoded(item)
-            properties = sending_properties(message.delay, message.group_id)
-            entry: dict[str, Any] = channel.entry(
-                queue.name, message.body, message.content_type, properties
-            )
-            return entry
-
-        sent: int = channel.send_many(
-            queue.name, items, encode, parallel=parallel, progress=progress
+        return self.receivers.send_bulk(
+            self,
+            self.get_queue(suffix),
+            items,
+            self.encoder(delay, group_id),
+            parallel=parallel,
+            progress=progress,
         )
-        return sent
 
-    def encoder(self, delay: Any = None, group_id: Any = None) -> Callable[[Any], Encoded]:
+    def encoder(self, delay: Any = None, group_id: Any = None) -> Callable[[Any], Outgoing]:
         """What makes of each item of :meth:`send_many`, in turn, what is to be sent."""
         delays, groups = each(delay), each(group_id)
 
-        def encode(item: Any) -> Encoded:
+        def encode(item: Any) -> Outgoing:
             seconds, group = next(delays), next(groups)
             message = (
                 item
                 if isinstance(item, self.message_class)
                 else self.message_class.from_value(item)
             )
-            return Encoded(
+            return Outgoing(
                 *self._outgoing(message), seconds, group(item) if callable(group) else group
             )
 
@@ -292,11 +287,16 @@ class RegisteredQueue:
         :returns: the message, if it could be decoded, and what was raised, if anything.
         """
         message = None
+        context = MessageContext(queue.name, delivery.message_id, delivery.receive_count)
+        token = current_message.set(context)
         try:
-            message = self.message_class.from_delivery(delivery, queue)
-            self.receive(message)
+            with around_receiving(self.receivers.instruments, self, delivery):
+                message = self.message_class.from_delivery(delivery, queue)
+                self.receive(message)
         except BaseException as exc:  # noqa: BLE001 - sys.exit() in a receiver, too
             return message, exc
+        finally:
+            current_message.reset(token)
         return message, None
 
     def receive(self, message: RawMessage) -> Any:

@@ -12,10 +12,14 @@ import kombu
 
 from .celery_forward import CeleryForward
 from .exceptions import ConfigurationError, UnknownQueue
+from .instruments import Instrument, Sending, around_sending
 from .messages import RawMessage
 from .queues import WIRE_FORMATS, default_name, validate_visibility_timeout
 from .receiver_proxy import ReceiverProxy
 from .registered_queue import Receiver, RegisteredQueue
+from .sending import Outgoing
+
+Outlet = Callable[[RegisteredQueue, kombu.Queue, Outgoing], None]
 
 _all: weakref.WeakSet[Receivers] = weakref.WeakSet()
 
@@ -67,6 +71,10 @@ class Receivers:
         _all.add(self)
         #: The registered queues by name.
         self.queues: dict[str, RegisteredQueue] = {}
+        #: What is there around all that is sent and received.
+        self.instruments: list[Instrument] = []
+        #: Takes what is sent in place of SQS, in tests.
+        self.outlet: Outlet | None = None
         self._sending = threading.Lock()
         self._channel: Any = None
         self._channel_pid = 0
@@ -201,6 +209,43 @@ class Receivers:
                     )
                 self._channel, self._channel_pid = channel, os.getpid()
             return self._channel
+
+    def send_one(self, registered: RegisteredQueue, queue: kombu.Queue, outgoing: Outgoing) -> None:
+        """Send one message, or hand it to :attr:`outlet`."""
+        if (outlet := self.outlet) is not None:
+            outlet(registered, queue, outgoing)
+            return
+        with around_sending(self.instruments, Sending(registered, queue.name, 1)) as sending:
+            message = outgoing.with_attributes(sending.attributes)
+            self.publish(queue, message.body, message.content_type, **message.properties())
+
+    def send_bulk(
+        self,
+        registered: RegisteredQueue,
+        queue: kombu.Queue,
+        items: Iterable[Any],
+        encode: Callable[[Any], Outgoing],
+        **options: Any,
+    ) -> int:
+        """Send many messages, or hand them to :attr:`outlet`; return how many."""
+        if (outlet := self.outlet) is not None:
+            messages = [encode(item) for item in items]
+            for message in messages:
+                outlet(registered, queue, message)
+            return len(messages)
+        channel = self.channel()
+        channel.declare_lazily(queue)
+        with around_sending(self.instruments, Sending(registered, queue.name, None)) as sending:
+
+            def entry(item: Any) -> Any:
+                message = encode(item).with_attributes(sending.attributes)
+                return channel.entry(
+                    queue.name, message.body, message.content_type, message.properties()
+                )
+
+            sent: int = channel.send_many(queue.name, items, entry, **options)
+            sending.count = sent
+        return sent
 
     def publish(self, queue: kombu.Queue, body: str, content_type: str, **properties: Any) -> None:
         """Send *body* to *queue*, which is declared when it is first used."""

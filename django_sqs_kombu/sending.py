@@ -4,28 +4,49 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import repeat
 from typing import Any
 
 from .transport.delays import DUE
 from .transport.outgoing import MAX_DELAY
 
+#: SQS takes at most this many message attributes.
+MAX_ATTRIBUTES = 10
+
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
+class Outgoing:
     """A message as it is to be sent.
 
     :param body: its text.
     :param content_type: what the text is.
     :param delay: seconds until it can be received; None: at once.
     :param group_id: its message group, in a FIFO queue.
+    :param deduplication_id: its deduplication id, in a FIFO queue.
+    :param attributes: its SQS message attributes, text by name.
     """
 
     body: str
     content_type: str
-    delay: float | None
-    group_id: str | None
+    delay: float | None = None
+    group_id: str | None = None
+    deduplication_id: str | None = None
+    attributes: Mapping[str, str] | None = None
+
+    def with_attributes(self, more: Mapping[str, str]) -> Outgoing:
+        """The same with *more* attributes, as far as SQS takes them."""
+        if not more:
+            return self
+        attributes = dict(self.attributes or {})
+        for name, text in more.items():
+            if len(attributes) < MAX_ATTRIBUTES:
+                attributes.setdefault(name, text)
+        return replace(self, attributes=attributes)
+
+    def properties(self) -> dict[str, Any]:
+        """What the transport is told of it; a delay counts from now."""
+        return sending_properties(self.delay, self.group_id, self.deduplication_id, self.attributes)
 
 
 def each(value: Any) -> Iterator[Any]:

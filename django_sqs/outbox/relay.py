@@ -13,6 +13,7 @@ from django.db.models import Q
 from django.utils import timezone
 
 from django_sqs_kombu.exceptions import RequestFailed, SQSError
+from django_sqs_kombu.instruments import Sending, around_sending
 from django_sqs_kombu.queues import FIFO
 from django_sqs_kombu.sending import sending_properties
 from django_sqs_kombu.transport.batching import fill_batch
@@ -156,8 +157,11 @@ class Relay:
 
     def _send_batch(self, channel: Any, name: str, batch: list[Entry]) -> list[OutboxMessage]:
         errors: Sequence[RequestFailed | None]
+        registered = receivers.get(batch[0][0].queue_name)
         try:
-            errors = channel.requests.send_batch(name, [entry for _, entry in batch])
+            with around_sending(receivers.instruments, Sending(registered, name, 0)) as sending:
+                errors = channel.requests.send_batch(name, [entry for _, entry in batch])
+                sending.count = sum(error is None for error in errors)
         except RequestFailed as exc:
             errors = [exc] * len(batch)
         for (row, _), error in zip(batch, errors, strict=True):

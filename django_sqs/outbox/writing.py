@@ -9,7 +9,7 @@ from itertools import islice
 from django.db import transaction
 from django.utils import timezone
 
-from django_sqs_kombu.sending import Encoded
+from django_sqs_kombu.sending import Outgoing
 
 from .models import OutboxMessage
 
@@ -30,14 +30,14 @@ def write(
     attributes: Mapping[str, str] | None = None,
 ) -> None:
     """Write a message; the relay sends it after the commit."""
-    row = _row(queue_name, suffix, Encoded(body, content_type, delay, group_id))
+    row = _row(queue_name, suffix, Outgoing(body, content_type, delay, group_id))
     row.attributes = dict(attributes or {})
     row.deduplication_id = deduplication_id or ""
     row.save(using=using)
 
 
 def write_many(
-    queue_name: str, suffix: str | None, messages: Iterable[Encoded], *, using: str | None = None
+    queue_name: str, suffix: str | None, messages: Iterable[Outgoing], *, using: str | None = None
 ) -> int:
     """Write messages, all or none; return how many."""
     rows = (_row(queue_name, suffix, message) for message in messages)
@@ -49,7 +49,7 @@ def write_many(
     return written
 
 
-def _row(queue_name: str, suffix: str | None, message: Encoded) -> OutboxMessage:
+def _row(queue_name: str, suffix: str | None, message: Outgoing) -> OutboxMessage:
     delay = message.delay
     return OutboxMessage(
         queue_name=queue_name,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+from collections.abc import Collection
 from typing import Any
 
 from kombu.transport import SQS
@@ -77,6 +78,14 @@ class Transport(SQS.Transport):  # type: ignore[misc]
         """Break off all polls and give back what waits; running consumers go on."""
         for channel in list(self.channels):
             channel.stop_polling()
+
+    def wake_polling(self, queues: Collection[str] | None = None) -> None:
+        """Poll at once these queues, by their names in SQS, or all, should they rest.
+
+        Queues rest only with the transport option ``poll_max_idle``.
+        """
+        for channel in list(self.channels):
+            channel.wake_polling(queues)
 
     def has_waiting(self) -> bool:
         """Whether received messages wait for their consumers."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue as stdlib_queue
 import time
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -224,6 +224,12 @@ class Channel(OptionsChannel):
             poller.stop()
         for poller in pollers:
             poller.finish()
+
+    def wake_polling(self, queues: Collection[str] | None = None) -> None:
+        """Poll at once these queues, or all, that are idle and rest; from any thread."""
+        for name, poller in list(self._pollers.items()):
+            if queues is None or name in queues:
+                poller.wake()
 
     def basic_qos(self, *args: Any, **kwargs: Any) -> None:
         """Change the prefetch count, which pollers heed at once."""

@@ -32,6 +32,9 @@ class OptionsChannel(SQS.Channel):  # type: ignore[misc]
     ``backoff_base``, ``backoff_max``
         seconds of the first and the longest delay of a requeue without a delay
         (default 10 and 900).
+    ``poll_max_idle``
+        seconds from one poll of an idle queue to the next, at most; 0, the default, or
+        anything up to 20: it is polled without a break.
     ``eta_as_delay``
         whether a Celery task's ETA or countdown becomes SQS's delay, so that no worker
         holds the task until it is due (default False).
@@ -67,6 +70,11 @@ class OptionsChannel(SQS.Channel):  # type: ignore[misc]
     def ack_linger(self) -> float:
         """Seconds that deletes and visibility changes wait for others."""
         return float(self.transport_options.get("ack_linger", 0.1))
+
+    @cached_property
+    def poll_max_idle(self) -> float:
+        """Seconds from one poll of an idle queue to the next, at most."""
+        return float(self.transport_options.get("poll_max_idle", 0))
 
     @cached_property
     def eta_as_delay(self) -> bool:

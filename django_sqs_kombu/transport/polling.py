@@ -15,6 +15,7 @@ from ..limits import ReceiveLimit
 from ..queues import FIFO
 from .abort import abort_request, allow_requests
 from .delays import send_on_early
+from .idle import IdleRest
 from .leases import Lease
 from .requests import MAX_MESSAGES
 
@@ -149,6 +150,7 @@ class Poller:
         self._wait_time = channel.wait_time_seconds
         self._pause = FIRST_PAUSE
         self._remind_at = 0.0
+        self._idle = IdleRest(channel.poll_max_idle, MAX_WAIT_TIME)
         self.priority = channel.priorities.get(name, 0)
 
     @property
@@ -165,6 +167,10 @@ class Poller:
         """Start polling."""
         self._inbox.add(self)
         self._start_thread(self._poll_always)
+
+    def wake(self) -> None:
+        """Poll at once, should it rest since its queue is idle; from any thread."""
+        self._idle.wake()
 
     def take(self) -> Lease | None:
         """The oldest message that waits, which then is the consumer's."""
@@ -191,6 +197,7 @@ class Poller:
     def stop(self) -> None:
         """Ask the threads to end and break off their polls; :meth:`finish` waits."""
         self._stopping.set()
+        self._idle.wake()
         self.channel.qos.wake()
         # Only a poll: a thread that gives messages back must not be broken off.
         with self._lock:
@@ -222,6 +229,7 @@ class Poller:
                 self._inbox.wake()
                 self._stopping.wait(0.2)
                 continue
+            self._idle.rest()
             if self._poll(self._wait_time, timeout=1.0):
                 self._start_helper()
         self._end()
@@ -284,6 +292,7 @@ class Poller:
             if self._stopping.is_set():
                 return []
             self._polling.add(threading.current_thread())
+        self._idle.polling()
         try:
             channel.requests.compare_once(self.queue)
             received = channel.requests.receive(self.queue, count, wait_time, declared)
@@ -302,6 +311,7 @@ class Poller:
         messages = send_on_early(channel.requests, self.queue, received)
         if (on_poll := channel.on_poll.get(self.queue)) is not None:
             on_poll(len(messages))
+        self._idle.polled(len(received), wait_time)
         # A long poll answers as soon as a message is there, so waiting longer on a
         # queue that stays empty costs no latency and fewer requests.
         if received:

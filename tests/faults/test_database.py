@@ -2,7 +2,7 @@
 
 import pytest
 
-from . import postgres
+from .. import postgres
 
 
 @pytest.fixture

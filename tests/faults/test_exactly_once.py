@@ -5,8 +5,8 @@ import sys
 
 import pytest
 
+from .. import postgres
 from ..processes import ROOT, Process
-from . import postgres
 
 SCRIPT = ROOT / "tests" / "faults" / "crash_site.py"
 

@@ -55,6 +55,21 @@ LOGGING = {
         for name in ("django_sqs", "django_sqs_kombu")
     },
 }
+if "TEST_WAKE" in os.environ:
+    from django_sqs_kombu.transport import idle, polling
+
+    # Polls of 20 seconds shrunk to one, and the rests that follow soon at their longest.
+    polling.MAX_WAIT_TIME = 1
+    idle.GROWTH = 300
+    SQS_WAKE = os.environ["TEST_WAKE"] or None
+    SQS_POLL_MAX_IDLE = 300
+    SQS_VIEW_TOKEN = "a-token-of-sixteen-or-more"
+    CACHES = {
+        "default": {
+            "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
+            "LOCATION": os.environ["TEST_DATABASE"] + "-cache",
+        }
+    }
 if "TEST_QUIET" in os.environ:
     del LOGGING
 

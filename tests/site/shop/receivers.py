@@ -172,3 +172,13 @@ def receive_patiently(message):
 
 django_sqs.register("patient", receive_patiently)
 django_sqs.register("patient_closing", receive_patiently, close_database=True)
+
+
+@django_sqs.receiver("typed", message_class=JSONMessage)
+def receive_typed(message):
+    message["a"]
+
+
+@django_sqs.receiver("broken")
+def receive_broken(message):
+    raise ValueError(message.get_body())

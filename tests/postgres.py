@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from ..processes import Process
+from .processes import Process
 
 
 def as_postgres(*command):

@@ -1,0 +1,55 @@
+"""Django signals about messages, and the instrument that sends them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+
+from django.dispatch import Signal
+
+from django_sqs_kombu.instruments import Instrument, Sending
+from django_sqs_kombu.messages import Delivery, RawMessage
+from django_sqs_kombu.outcomes import Action
+from django_sqs_kombu.registered_queue import RegisteredQueue
+
+#: SQS has accepted messages.  Arguments: ``queue``, a RegisteredQueue; ``count``, how many.
+message_sent = Signal()
+#: A message was decoded, and its receiver is about to run.  Arguments: ``queue``, ``message``.
+message_received = Signal()
+#: What became of a message.  Arguments: ``queue``; ``message``, None where it could not be
+#: decoded; ``message_id``; ``outcome``, such as ``"DELETE"`` (the names of
+#: :class:`~django_sqs_kombu.outcomes.Action`); ``raised``, what the receiver raised, or None.
+message_settled = Signal()
+
+
+class SignalSender(Instrument):
+    """Sends the signals; what a receiver of a signal raises is logged by Django."""
+
+    def sending(self, sending: Sending) -> AbstractContextManager[None]:
+        """message_sent, once SQS has accepted it."""
+        return _then_sent(sending)
+
+    def settled(
+        self,
+        registered: RegisteredQueue,
+        delivery: Delivery,
+        message: RawMessage | None,
+        action: Action,
+        raised: BaseException | None,
+    ) -> None:
+        """message_settled."""
+        message_settled.send_robust(
+            type(registered),
+            queue=registered,
+            message=message,
+            message_id=delivery.message_id,
+            outcome=action.name,
+            raised=raised,
+        )
+
+
+@contextmanager
+def _then_sent(sending: Sending) -> Iterator[None]:
+    yield
+    registered = sending.registered
+    message_sent.send_robust(type(registered), queue=registered, count=sending.count)

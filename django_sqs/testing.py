@@ -1,0 +1,93 @@
+"""Helpers for a project's tests: what was sent, eager mode, made-up messages, a local server.
+
+``pytest`` finds them as fixtures (:mod:`django_sqs.pytest_plugin`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+from uuid import uuid4
+
+from django.test import override_settings
+
+from django_sqs_kombu.messages import RawMessage
+from django_sqs_kombu.testing import SentMessage, SentMessages, captured, eager, received_message
+
+from .registry import receivers
+
+__all__ = ["SQSTestMixin", "SentMessage", "SentMessages", "eager", "local_server", "message"]
+
+_ANY = object()
+
+
+def message(queue_name: str, *args: Any, **kwargs: Any) -> RawMessage:
+    """A message of a registered queue, as its receiver gets it.
+
+    The arguments are those of :func:`django_sqs_kombu.testing.received_message`.
+
+    :raises UnknownQueue: there is no such queue.
+    """
+    return received_message(receivers.get(queue_name), *args, **kwargs)
+
+
+class SQSTestMixin:
+    """For a ``unittest.TestCase``: keeps what is sent in ``self.sqs_outbox``."""
+
+    sqs_outbox: SentMessages
+
+    def setUp(self) -> None:
+        """Keep what is sent from now on."""
+        super().setUp()  # type: ignore[misc]
+        keeping = captured(receivers)
+        self.sqs_outbox = keeping.__enter__()
+        self.addCleanup(keeping.__exit__, None, None, None)  # type: ignore[attr-defined]
+
+    def assertMessageSent(  # noqa: N802 - as unittest's
+        self, queue_name: str, body: Any = _ANY, *, count: int | None = None
+    ) -> None:
+        """Assert that a message was sent to a queue.
+
+        :param body: its value; not given: any.
+        :param count: exactly how many such; None: one or more.
+        """
+        sent = self.sqs_outbox.to(queue_name)
+        found = [each for each in sent if body is _ANY or each.body == body]
+        right = len(found) == count if count is not None else bool(found)
+        if not right:
+            wanted = "a message" if body is _ANY else f"a message with body {body!r}"
+            raise AssertionError(
+                f"{len(found)} times {wanted} was sent to {queue_name!r}, not "
+                f"{'once or more' if count is None else count}. Sent: "
+                f"{[(each.queue_name, each.body) for each in self.sqs_outbox]}"
+            )
+
+
+@contextmanager
+def local_server() -> Iterator[str]:
+    """A local SQS server (moto, extra ``local``), which the settings point to; yields its URL.
+
+    Queues have a prefix of their own each time.
+    """
+    from moto.server import ThreadedMotoServer
+
+    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server.start()
+    host, port = server.get_host_and_port()
+    url = f"http://{host}:{port}"
+    try:
+        with override_settings(
+            SQS_ENDPOINT_URL=url,
+            SQS_S3_ENDPOINT_URL=url,
+            SQS_QUEUE_PREFIX=f"test-{uuid4().hex[:8]}",
+            SQS_CREATE_QUEUES=True,
+            SQS_EAGER=False,
+            AWS_ACCESS_KEY_ID="testing",
+            AWS_SECRET_ACCESS_KEY="testing",  # noqa: S106 - what any local server takes
+            AWS_REGION="us-east-1",
+        ):
+            yield url
+            receivers.close()
+    finally:
+        server.stop()

@@ -1,0 +1,1 @@
+"""Wake-up calls: tells resting workers, over a channel they share, that a message is there."""

@@ -1,0 +1,117 @@
+"""Calls: what is sent wakes the workers of its queue, and what workers do about it."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
+
+from django.db import close_old_connections
+
+from django_sqs_kombu.instruments import Instrument, Sending
+
+from ..conf import conf
+from .channels import WakeChannel, channel_of
+
+logger = logging.getLogger(__name__)
+
+#: Seconds within which one call for a queue is enough: a worker that was woken polls for
+#: 30 s at least.
+ENOUGH = 5.0
+#: Seconds before a listener that failed tries again.
+RETRY_PAUSE = 5.0
+
+
+class Caller:
+    """Calls the workers of a queue over the channel of SQS_WAKE, when there is one."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._channel: tuple[str, WakeChannel] | None = None
+        self._called: dict[str, float] = {}
+
+    def call(self, full_name: str, *, always: bool = False) -> bool:
+        """Call the workers of the queue; return whether there is a channel.
+
+        A channel that fails is logged: the message was sent, and is found by the next poll.
+
+        :param always: even when they were called a moment ago.
+        """
+        spec = conf.wake
+        if not spec:
+            return False
+        now = time.monotonic()
+        if not always and now - self._called.get(full_name, -ENOUGH) < ENOUGH:
+            return True
+        self._called[full_name] = now
+        try:
+            self._channel_for(spec).publish(full_name)
+        except Exception as exc:  # noqa: BLE001 - whatever a cache or a driver may raise
+            self._called.pop(full_name, None)
+            logger.warning("Workers of queue %s could not be woken: %s", full_name, exc)
+        return True
+
+    def _channel_for(self, spec: str) -> WakeChannel:
+        with self._lock:
+            if self._channel is None or self._channel[0] != spec:
+                self._channel = spec, channel_of(spec)
+            return self._channel[1]
+
+
+caller = Caller()
+
+
+class WakeOnSend(Instrument):
+    """Calls the workers of a queue when something was sent to it."""
+
+    def sending(self, sending: Sending) -> AbstractContextManager[None]:
+        """Call when SQS has accepted it."""
+        return _then_call(sending.full_name)
+
+
+@contextmanager
+def _then_call(full_name: str) -> Iterator[None]:
+    yield
+    caller.call(full_name)
+
+
+class Listener:
+    """A thread that hears the calls for the queues of a worker.
+
+    :param names: the queues as they were registered, by their names in SQS.
+    :param wake: called with the registered name of a queue that was called.
+    """
+
+    def __init__(self, names: Mapping[str, str], wake: Callable[[str], None]) -> None:
+        self._names = dict(names)
+        self._wake = wake
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sqs-wake", daemon=True)
+
+    def start(self) -> None:
+        """Start to listen, where SQS_WAKE names a channel."""
+        if conf.wake:
+            self._thread.start()
+
+    def stop(self) -> None:
+        """Listen no more."""
+        self._stopping.set()
+        if self._thread.ident is not None:
+            self._thread.join(2)
+
+    def _run(self) -> None:
+        while not self._stopping.is_set():
+            try:
+                channel_of(conf.wake or "").listen(self._names, self._heard, self._stopping)
+            except Exception as exc:  # noqa: BLE001 - whatever a cache or a driver may raise
+                logger.warning("Wake-up calls cannot be heard, trying again: %s", exc)
+                self._stopping.wait(RETRY_PAUSE)
+            finally:
+                close_old_connections()
+
+    def _heard(self, full_name: str) -> None:
+        if full_name in self._names:
+            logger.debug("Woken for queue %s", full_name)
+            self._wake(self._names[full_name])

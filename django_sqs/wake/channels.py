@@ -1,0 +1,138 @@
+"""The channels that senders and workers may share: Django's cache, PostgreSQL, Redis."""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Collection
+from threading import Event
+from typing import Any, Protocol
+
+from django.core.cache import caches
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connections
+
+#: Seconds between two looks, where a channel cannot tell by itself.
+LOOK = 1.0
+#: Seconds that the cache keeps a call; workers look far more often.
+KEPT = 600
+POSTGRES_CHANNEL = "django_sqs_wake"
+
+Heard = Callable[[str], None]
+
+
+class WakeChannel(Protocol):
+    """What carries the names of queues, prefix included, from senders to workers."""
+
+    def publish(self, name: str) -> None:
+        """Say that there is a message in the queue."""
+
+    def listen(self, names: Collection[str], heard: Heard, stopping: Event) -> None:
+        """Call *heard* with each of *names* that is called, until *stopping* is set."""
+
+
+def channel_of(spec: str) -> WakeChannel:
+    """The channel that SQS_WAKE names.
+
+    ``"cache"`` or ``"cache:ALIAS"``, ``"postgres"`` or ``"postgres:ALIAS"``, or a Redis URL.
+    """
+    kind, _, rest = spec.partition(":")
+    if kind == "cache":
+        return CacheChannel(rest or "default")
+    if kind == "postgres":
+        return PostgresChannel(rest or "default")
+    return RedisChannel(spec)
+
+
+class CacheChannel:
+    """A key of Django's cache for each queue; workers look at them once a second.
+
+    :param alias: of CACHES; a cache that all processes share, not one in local memory.
+    """
+
+    def __init__(self, alias: str) -> None:
+        self._alias = alias
+
+    def publish(self, name: str) -> None:
+        """Change the queue's key."""
+        caches[self._alias].set(self._key(name), uuid.uuid4().hex, KEPT)
+
+    def listen(self, names: Collection[str], heard: Heard, stopping: Event) -> None:
+        """Look at the keys."""
+        keys = {self._key(name): name for name in names}
+        known: dict[str, Any] | None = None
+        while not stopping.is_set():
+            found = caches[self._alias].get_many(keys)
+            for key, value in found.items() if known is not None else ():
+                if known is not None and known.get(key) != value:
+                    heard(keys[key])
+            # A key that is gone was heard; its absence must not make it news again.
+            known = {**(known or {}), **found}
+            stopping.wait(LOOK)
+
+    def _key(self, name: str) -> str:
+        return f"django_sqs.wake.{name}"
+
+
+class PostgresChannel:
+    """NOTIFY and LISTEN of a PostgreSQL database; a worker keeps a connection for it.
+
+    In a transaction, PostgreSQL sends the call at its commit.
+
+    :param alias: of DATABASES.
+    """
+
+    def __init__(self, alias: str) -> None:
+        self._alias = alias
+
+    def publish(self, name: str) -> None:
+        """NOTIFY."""
+        with connections[self._alias].cursor() as cursor:
+            cursor.execute("SELECT pg_notify(%s, %s)", [POSTGRES_CHANNEL, name])
+
+    def listen(self, names: Collection[str], heard: Heard, stopping: Event) -> None:
+        """LISTEN, on a connection of its own."""
+        connection = connections.create_connection(self._alias)
+        try:
+            with connection.cursor() as cursor:
+                cursor.execute(f"LISTEN {POSTGRES_CHANNEL}")
+            psycopg: Any = connection.connection
+            while not stopping.is_set():
+                for notice in psycopg.notifies(timeout=LOOK):
+                    if notice.payload in names:
+                        heard(notice.payload)
+        finally:
+            connection.close()
+
+
+class RedisChannel:
+    """Publish and subscribe of a Redis server (extra ``redis``).
+
+    :param url: such as ``redis://127.0.0.1:6379/0``.
+    """
+
+    def __init__(self, url: str) -> None:
+        try:
+            import redis
+        except ImportError as exc:
+            raise ImproperlyConfigured(
+                "SQS_WAKE is a Redis URL, which needs: pip install 'django-sqs[redis]'"
+            ) from exc
+        self._client: Any = redis.Redis.from_url(
+            url, socket_connect_timeout=5, socket_timeout=5, health_check_interval=30
+        )
+
+    def publish(self, name: str) -> None:
+        """PUBLISH."""
+        self._client.publish(self._topic(name), name)
+
+    def listen(self, names: Collection[str], heard: Heard, stopping: Event) -> None:
+        """SUBSCRIBE."""
+        with self._client.pubsub(ignore_subscribe_messages=True) as subscription:
+            subscription.subscribe(*(self._topic(name) for name in names))
+            while not stopping.is_set():
+                message = subscription.get_message(timeout=LOOK)
+                if message is not None:
+                    heard(message["data"].decode())
+
+    def _topic(self, name: str) -> str:
+        return f"django_sqs.wake.{name}"

@@ -1,0 +1,45 @@
+"""The message that is being received, for logs and error reports, in a context variable."""
+
+from __future__ import annotations
+
+import logging
+from contextvars import ContextVar
+from dataclasses import asdict, dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class MessageContext:
+    """Which message this thread, or task of an event loop, is receiving.
+
+    :param queue: the queue's full name.
+    :param message_id: SQS's id of the message.
+    :param receive_count: how often it was received, this time included.
+    """
+
+    queue: str
+    message_id: str
+    receive_count: int
+
+    def as_dict(self) -> dict[str, object]:
+        """The same, for ``structlog.contextvars.bind_contextvars`` or Sentry's set_context."""
+        return asdict(self)
+
+
+#: None outside of a receiver.
+current_message: ContextVar[MessageContext | None] = ContextVar("current_message", default=None)
+
+
+class MessageContextFilter(logging.Filter):
+    """A logging filter that notes the message on every record.
+
+    Formats can then have ``%(sqs_queue)s``, ``%(sqs_message_id)s`` and
+    ``%(sqs_receive_count)s``; outside of a receiver they are ``-``.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Note the message, and let every record pass."""
+        message = current_message.get()
+        record.sqs_queue = message.queue if message else "-"
+        record.sqs_message_id = message.message_id if message else "-"
+        record.sqs_receive_count = message.receive_count if message else "-"
+        return True

@@ -1,0 +1,83 @@
+"""Instrument: is there around what is sent and received, for traces, signals and the like."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from .messages import Delivery, RawMessage
+    from .outcomes import Action
+    from .registered_queue import RegisteredQueue
+
+
+@dataclass(slots=True)
+class Sending:
+    """Messages on their way to SQS.
+
+    :param registered: the queue.
+    :param full_name: its name in SQS.
+    :param count: how many messages; of many it is known only when they are sent.
+    :ivar attributes: message attributes that each of them gets besides its own, text by name.
+    """
+
+    registered: RegisteredQueue
+    full_name: str
+    count: int | None
+    attributes: dict[str, str] = field(default_factory=dict)
+
+
+class Instrument:
+    """What is told of a registry's messages; this one does nothing with it.
+
+    Add one to :attr:`Receivers.instruments`.  Its methods are called from any thread.
+    """
+
+    def sending(self, sending: Sending) -> AbstractContextManager[None]:
+        """A context for the sending; it may add to ``sending.attributes`` before.
+
+        What SQS does not accept is raised in it.
+        """
+        return nullcontext()
+
+    def receiving(
+        self, registered: RegisteredQueue, delivery: Delivery
+    ) -> AbstractContextManager[None]:
+        """A context for decoding a message and running its receiver.
+
+        What they raise is raised in it.
+        """
+        return nullcontext()
+
+    def settled(
+        self,
+        registered: RegisteredQueue,
+        delivery: Delivery,
+        message: RawMessage | None,
+        action: Action,
+        raised: BaseException | None,
+    ) -> None:
+        """A message was settled by *action*, for what its receiver raised, if anything."""
+
+
+@contextmanager
+def around_sending(instruments: Sequence[Instrument], sending: Sending) -> Iterator[Sending]:
+    """The contexts of all *instruments* for a sending."""
+    with ExitStack() as stack:
+        for instrument in instruments:
+            stack.enter_context(instrument.sending(sending))
+        yield sending
+
+
+def around_receiving(
+    instruments: Sequence[Instrument], registered: RegisteredQueue, delivery: Delivery
+) -> AbstractContextManager[object]:
+    """The contexts of all *instruments* for a message."""
+    if not instruments:
+        return nullcontext()
+    stack = ExitStack()
+    for instrument in instruments:
+        stack.enter_context(instrument.receiving(registered, delivery))
+    return stack

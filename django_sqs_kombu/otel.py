@@ -1,0 +1,167 @@
+"""OpenTelemetry: spans for what is sent and received, linked across the queue, and metrics.
+
+By the semantic conventions for messaging.  The context travels in the message attributes
+``traceparent`` and ``tracestate`` (W3C Trace Context), beside which SQS leaves room for
+eight others.  Needs the extra ``otel``; spans and metrics go where the application's
+OpenTelemetry SDK is told to send them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager
+from typing import TYPE_CHECKING, Any
+
+from opentelemetry import metrics, trace
+from opentelemetry.context import Context
+from opentelemetry.metrics import MeterProvider
+from opentelemetry.trace import Link, SpanKind, Status, StatusCode, TracerProvider
+from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
+
+from .exceptions import RestartLater
+from .instruments import Instrument, Sending
+from .outcomes import Action
+
+if TYPE_CHECKING:
+    from .messages import Delivery, RawMessage
+    from .registered_queue import RegisteredQueue
+
+SYSTEM = "aws_sqs"
+_PROPAGATOR = TraceContextTextMapPropagator()
+
+
+class OpenTelemetry(Instrument):
+    """Makes a span ``send QUEUE`` and a span ``process QUEUE``, the second linked to the first.
+
+    Metrics: ``messaging.client.sent.messages``, ``messaging.client.operation.duration``,
+    ``messaging.client.consumed.messages`` and ``messaging.process.duration``.
+
+    :param tracer_provider: default: the global one.
+    :param meter_provider: default: the global one.
+    """
+
+    def __init__(
+        self,
+        tracer_provider: TracerProvider | None = None,
+        meter_provider: MeterProvider | None = None,
+    ) -> None:
+        self._tracer = trace.get_tracer("django_sqs_kombu", tracer_provider=tracer_provider)
+        meter = metrics.get_meter("django_sqs_kombu", meter_provider=meter_provider)
+        self._sent = meter.create_counter(
+            "messaging.client.sent.messages", "{message}", "Messages that SQS accepted."
+        )
+        self._operation_duration = meter.create_histogram(
+            "messaging.client.operation.duration", "s", "How long sending took."
+        )
+        self._consumed = meter.create_counter(
+            "messaging.client.consumed.messages", "{message}", "Messages handed to receivers."
+        )
+        self._process_duration = meter.create_histogram(
+            "messaging.process.duration", "s", "How long receivers ran."
+        )
+
+    def sending(self, sending: Sending) -> AbstractContextManager[None]:
+        """A producer's span, whose context the messages carry."""
+        return self._sending(sending)
+
+    @contextmanager
+    def _sending(self, sending: Sending) -> Iterator[None]:
+        facts = _facts(sending.full_name, "send")
+        started = time.monotonic()
+        name = f"send {sending.full_name}"
+        try:
+            with self._tracer.start_as_current_span(
+                name, kind=SpanKind.PRODUCER, attributes=facts
+            ) as span:
+                _PROPAGATOR.inject(sending.attributes)
+                yield
+                if sending.count is not None and sending.count != 1:
+                    span.set_attribute("messaging.batch.message_count", sending.count)
+        except Exception as exc:
+            facts["error.type"] = type(exc).__qualname__
+            raise
+        else:
+            self._sent.add(sending.count or 0, facts)
+        finally:
+            self._operation_duration.record(time.monotonic() - started, facts)
+
+    def receiving(
+        self, registered: RegisteredQueue, delivery: Delivery
+    ) -> AbstractContextManager[None]:
+        """A consumer's span, linked to the producer's."""
+        return self._receiving(delivery)
+
+    @contextmanager
+    def _receiving(self, delivery: Delivery) -> Iterator[None]:
+        facts = _facts(delivery.queue, "process")
+        self._consumed.add(1, facts)
+        about = {
+            **facts,
+            "messaging.message.id": delivery.message_id,
+            "messaging.aws_sqs.receive_count": delivery.receive_count,
+        }
+        started = time.monotonic()
+        try:
+            # A root of its own: a message may be received long after it was sent, and often.
+            with self._tracer.start_as_current_span(
+                f"process {delivery.queue}",
+                context=Context(),
+                kind=SpanKind.CONSUMER,
+                attributes=about,
+                links=_links(delivery),
+                set_status_on_exception=False,
+                record_exception=False,
+            ) as span:
+                try:
+                    yield
+                except RestartLater:
+                    raise
+                except BaseException as exc:
+                    facts["error.type"] = type(exc).__qualname__
+                    span.set_attribute("error.type", type(exc).__qualname__)
+                    span.record_exception(exc)
+                    span.set_status(Status(StatusCode.ERROR, str(exc)))
+                    raise
+        finally:
+            self._process_duration.record(time.monotonic() - started, facts)
+
+    def settled(
+        self,
+        registered: RegisteredQueue,
+        delivery: Delivery,
+        message: RawMessage | None,
+        action: Action,
+        raised: BaseException | None,
+    ) -> None:
+        """A span for the settlement, linked to the producer's."""
+        self._tracer.start_span(
+            f"settle {delivery.queue}",
+            context=Context(),
+            kind=SpanKind.CLIENT,
+            attributes={
+                **_facts(delivery.queue, "settle", action.name.lower()),
+                "messaging.message.id": delivery.message_id,
+            },
+            links=_links(delivery),
+        ).end()
+
+
+def _facts(queue: str, kind: str, name: str | None = None) -> dict[str, Any]:
+    return {
+        "messaging.system": SYSTEM,
+        "messaging.destination.name": queue,
+        "messaging.operation.type": kind,
+        "messaging.operation.name": name or kind,
+    }
+
+
+def _links(delivery: Delivery) -> list[Link]:
+    attributes = delivery.sqs_message.get("MessageAttributes") or {}
+    carrier = {
+        name: str((attributes.get(name) or {}).get("StringValue") or "")
+        for name in ("traceparent", "tracestate")
+    }
+    producer = trace.get_current_span(_PROPAGATOR.extract(carrier, Context()))
+    context = producer.get_span_context()
+    return [Link(context)] if context.is_valid else []

@@ -1,0 +1,139 @@
+"""The helpers for a project's tests: pytest's fixtures and unittest's mixin, run as a user does."""
+
+import subprocess
+import sys
+import textwrap
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.test import TestCase
+
+import django_sqs
+from django_sqs.testing import SQSTestMixin
+
+from ..processes import ROOT
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def run_project_tests(tmp_path):
+    """Run tests of a project with pytest, as its developers do."""
+
+    def run(code, count):
+        (tmp_path / "test_project.py").write_text(textwrap.dedent(code))
+        done = subprocess.run(
+            [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
+            env={
+                "DJANGO_SETTINGS_MODULE": "tests.site.settings",
+                "PYTHONPATH": str(ROOT),
+                "PATH": "/usr/bin:/bin",
+            },
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=120,
+        )
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert f"{count} passed" in done.stdout
+
+    return run
+
+
+def test_fixtures(run_project_tests):
+    run_project_tests(
+        """
+        import pytest
+        import django_sqs
+        from django_sqs_kombu import ReceiverConsumer
+        from tests.site.shop import receivers
+
+        def test_outbox(sqs_outbox):
+            django_sqs.send("typed", body={"a": 1}, delay=5)
+            assert [sent.body for sent in sqs_outbox.to("typed")] == [{"a": 1}]
+            assert sqs_outbox[0].delay == 5
+
+        def test_eager(sqs_eager):
+            with pytest.raises(ValueError):
+                django_sqs.send("broken", body="x")
+
+        def test_factory(message_factory):
+            message = message_factory("typed", body={"a": 1}, receive_count=2)
+            receivers.receive_typed.direct(message)
+            assert message["a"] == 1
+
+        def test_server(sqs_server):
+            assert sqs_server.startswith("http://127.0.0.1:")
+            django_sqs.send("typed", body={"a": 1})
+            queue = django_sqs.queues["typed"]
+            ReceiverConsumer(django_sqs.receivers, [queue], message_limit=1).run()
+
+        @pytest.mark.django_db
+        def test_eager_in_a_transaction(sqs_eager):
+            django_sqs.send("once", body="x")
+            from tests.site.shop.models import Run
+            assert Run.objects.get(queue="once").body == "x"
+        """,
+        5,
+    )
+
+
+class Mixed(SQSTestMixin, TestCase):
+    def test_sent(self):
+        django_sqs.send("plain", body="x")
+        self.assertMessageSent("plain")
+        self.assertMessageSent("plain", "x", count=1)
+        self.assertMessageSent("plain", "y", count=0)
+
+    def test_not_sent(self):
+        django_sqs.send("plain", body="x")
+        with pytest.raises(AssertionError, match="0 times a message with body 'y'"):
+            self.assertMessageSent("plain", "y")
+        with pytest.raises(AssertionError, match="1 times a message was sent .*not 2"):
+            self.assertMessageSent("plain", count=2)
+
+    def test_empty_at_the_start(self):
+        assert self.sqs_outbox == []
+
+
+def test_unittest_without_pytest():
+    code = """
+        import django, unittest
+        django.setup()
+        import django_sqs
+        from django_sqs.testing import SQSTestMixin
+
+        class Case(SQSTestMixin, unittest.TestCase):
+            def test(self):
+                django_sqs.send("plain", body="x")
+                self.assertMessageSent("plain", "x", count=1)
+
+        unittest.main(argv=["x"])
+    """
+    done = subprocess.run(
+        [sys.executable, "-c", textwrap.dedent(code)],
+        env={"DJANGO_SETTINGS_MODULE": "tests.site.settings", "PYTHONPATH": str(ROOT)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.returncode == 0, done.stderr
+    assert "Ran 1 test" in done.stderr
+
+
+def test_eager_by_a_setting(site, server, prefix):
+    site.SQS_EAGER = True
+    site.SQS_ENDPOINT_URL = "http://127.0.0.1:9"
+
+    with pytest.raises(ValueError, match="x"):
+        django_sqs.send("broken", body="x")
+    site.SQS_EAGER = False
+    assert django_sqs.receivers.outlet is None
+
+
+def test_a_wrong_eager_setting_is_found(site):
+    site.SQS_EAGER = "yes"
+
+    with pytest.raises(ImproperlyConfigured, match="SQS_EAGER must be True or False"):
+        django_sqs.receivers.new_connection()

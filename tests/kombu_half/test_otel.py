@@ -1,0 +1,143 @@
+"""OpenTelemetry with its real SDK: spans linked across the queue, and metrics."""
+
+import pytest
+
+from django_sqs_kombu import ReceiverConsumer, RestartLater, SendManyFailed
+
+otel = pytest.importorskip("django_sqs_kombu.otel")
+sdk = pytest.importorskip("opentelemetry.sdk")
+
+from opentelemetry.sdk.metrics import MeterProvider  # noqa: E402
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader  # noqa: E402
+from opentelemetry.sdk.trace import TracerProvider  # noqa: E402
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor  # noqa: E402
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import (  # noqa: E402
+    InMemorySpanExporter,
+)
+from opentelemetry.trace import StatusCode  # noqa: E402
+
+
+@pytest.fixture
+def spans(receivers):
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(exporter))
+    reader = InMemoryMetricReader()
+    receivers.instruments.append(
+        otel.OpenTelemetry(provider, MeterProvider(metric_readers=[reader]))
+    )
+
+    def spans(name=""):
+        return [span for span in exporter.get_finished_spans() if span.name.startswith(name)]
+
+    spans.tracer = provider.get_tracer("application")
+    spans.reader = reader
+    return spans
+
+
+def metrics(reader):
+    found = {}
+    for resource in reader.get_metrics_data().resource_metrics:
+        for scope in resource.scope_metrics:
+            for metric in scope.metrics:
+                found[metric.name] = list(metric.data.data_points)
+    return found
+
+
+def linked(span):
+    return [(link.context.trace_id, link.context.span_id) for link in span.links]
+
+
+def test_a_receiver_is_linked_to_what_sent_its_message(receivers, spans):
+    inside = []
+
+    def receive(message):
+        with spans.tracer.start_as_current_span("inside"):
+            inside.append(message.get_body())
+
+    queue = receivers.register("orders", receive)
+    name = queue.full_name()
+    with spans.tracer.start_as_current_span("request"):
+        receivers.send("orders", body="x", attributes={"mine": "kept"})
+    ReceiverConsumer(receivers, message_limit=1).run()
+
+    [request], [send] = spans("request"), spans("send")
+    [process], [settle] = spans("process"), spans("settle")
+    assert send.name == f"send {name}"
+    assert send.parent.span_id == request.context.span_id
+    assert linked(process) == linked(settle) == [(send.context.trace_id, send.context.span_id)]
+    assert spans("inside")[0].parent.span_id == process.context.span_id
+    assert dict(process.attributes) == {
+        "messaging.system": "aws_sqs",
+        "messaging.destination.name": name,
+        "messaging.operation.type": "process",
+        "messaging.operation.name": "process",
+        "messaging.message.id": process.attributes["messaging.message.id"],
+        "messaging.aws_sqs.receive_count": 1,
+    }
+    assert settle.attributes["messaging.operation.name"] == "delete"
+    assert inside == ["x"]
+
+
+def test_many_messages_are_one_span_and_each_is_linked_to_it(receivers, spans):
+    receivers.register("orders", lambda message: None)
+    receivers.send_many("orders", map(str, range(12)))
+    ReceiverConsumer(receivers, message_limit=12).run()
+
+    [send] = spans("send")
+    assert send.attributes["messaging.batch.message_count"] == 12
+    assert len(spans("process")) == 12
+    assert {span.links[0].context.span_id for span in spans("process")} == {send.context.span_id}
+
+
+def test_failures_are_marked_and_restarts_are_none(receivers, spans):
+    def receive(message):
+        if message.attributes["ApproximateReceiveCount"] == "1":
+            raise RestartLater(delay=0)
+        raise ValueError("bad")
+
+    receivers.register("orders", receive)
+    receivers.send("orders", body="x")
+    ReceiverConsumer(receivers, message_limit=2).run()
+
+    restarted, failed = spans("process")
+    assert restarted.status.status_code is StatusCode.UNSET
+    assert failed.status.status_code is StatusCode.ERROR
+    assert failed.attributes["error.type"] == "ValueError"
+    assert failed.events[0].name == "exception"
+    assert [s.attributes["messaging.operation.name"] for s in spans("settle")] == [
+        "requeue",
+        "reject",
+    ]
+
+
+def test_metrics(receivers, spans, server):
+    queue = receivers.register("orders", lambda message: None)
+    receivers.send("orders", body="x")
+    receivers.send_many("orders", ["a", "b"])
+    ReceiverConsumer(receivers, message_limit=3).run()
+    server.failed_entries["SendMessageBatch", queue.full_name()] = [[(0, "Bad", True)]]
+    with pytest.raises(SendManyFailed):
+        receivers.send_many("orders", ["a", "b"])
+
+    found = metrics(spans.reader)
+    assert [p.value for p in found["messaging.client.sent.messages"]] == [3]
+    assert [p.value for p in found["messaging.client.consumed.messages"]] == [3]
+    assert [p.count for p in found["messaging.process.duration"]] == [3]
+    durations = found["messaging.client.operation.duration"]
+    assert {p.attributes.get("error.type"): p.count for p in durations} == {
+        None: 2,
+        "SendManyFailed": 1,
+    }
+
+
+def test_a_stranger_without_a_context_and_a_message_with_ten_attributes(receivers, spans, sqs):
+    queue = receivers.register("orders", lambda message: None)
+    ten = {f"a{n}": "x" for n in range(10)}
+    receivers.send("orders", body="x", attributes=ten)
+    url = sqs.get_queue_url(QueueName=queue.full_name())["QueueUrl"]
+    broken = {"traceparent": {"DataType": "String", "StringValue": "nonsense"}}
+    sqs.send_message(QueueUrl=url, MessageBody="eA==", MessageAttributes=broken)
+    ReceiverConsumer(receivers, message_limit=2).run()
+
+    assert [list(span.links) for span in spans("process")] == [[], []]
