@@ -8,6 +8,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from django.apps import AppConfig, apps
+from django.core.cache import caches
+from django.core.cache.backends.dummy import DummyCache
+from django.core.cache.backends.locmem import LocMemCache
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 
@@ -25,6 +28,7 @@ CLASH = "django_sqs.E003"
 ANY_MODEL = "django_sqs.W001"
 APP_MISSING = "django_sqs.E004"
 PLAIN_HTTP = "django_sqs.W002"
+LOCAL_CACHE = "django_sqs.W003"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -92,6 +96,15 @@ def check_options(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
                     id=APP_MISSING,
                 )
             )
+    if _wakes_only_itself():
+        found.append(
+            CheckWarning(
+                "SQS_WAKE names a cache that no two processes share, so nobody hears the calls.",
+                hint="Use a cache such as Redis, Memcached, a database or files, or 'postgres'.",
+                obj="SQS_WAKE",
+                id=LOCAL_CACHE,
+            )
+        )
     for setting, url in conf.endpoints.items():
         parts = urlsplit(str(url))
         if parts.scheme == "http" and parts.hostname not in LOOPBACK:
@@ -104,3 +117,8 @@ def check_options(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
                 )
             )
     return found
+
+
+def _wakes_only_itself() -> bool:
+    kind, _, alias = (conf.wake or "").partition(":")
+    return kind == "cache" and isinstance(caches[alias or "default"], LocMemCache | DummyCache)

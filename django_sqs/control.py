@@ -131,7 +131,13 @@ class ControlServer:
         running = GaugeMetricFamily(
             "django_sqs_receivers_running", "Receivers that run now.", labels=["queue"]
         )
+        waited = GaugeMetricFamily(
+            "django_sqs_message_wait_seconds",
+            "How long the latest message waited for its receiver, since it was sent.",
+            labels=["queue"],
+        )
         for queue in stats.queues:
+            waited.add_metric([queue], stats.most(queue, "waited"))
             received.add_metric([queue], stats.total(queue, "received"))
             seconds.add_metric([queue], stats.total(queue, "seconds"))
             running.add_metric([queue], stats.total(queue, "running"))
@@ -140,7 +146,7 @@ class ControlServer:
         ready = GaugeMetricFamily(
             "django_sqs_ready", "Whether every queue is polled.", value=not any(self.not_ready())
         )
-        yield from (received, settled, seconds, running, ready)
+        yield from (received, settled, seconds, running, waited, ready)
 
 
 def _handler(control: ControlServer) -> type[BaseHTTPRequestHandler]:

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import partial
 
+from django.apps import apps
 from django.db import connections
 
 from django_sqs_kombu.limits import LocalLimit, ReceiveLimit
@@ -69,21 +71,25 @@ class Fleet:
 
     def run(self) -> int:
         """Run until done or stopped; return the exit code."""
-        if self.control is None:
+        with ExitStack() as stack:
+            if self.control is not None:
+                self.control.start()
+                stack.callback(self.control.stop)
+            # A child must not share its parent's database connections.
+            connections.close_all()
+            if apps.is_installed("django_sqs.monitor"):
+                from .monitor.recorder import Recorder
+
+                recorder = Recorder(self._stats, self._plan.threads)
+                recorder.start()
+                stack.callback(recorder.stop)
             return self._run()
-        self.control.start()
-        try:
-            return self._run()
-        finally:
-            self.control.stop()
 
     def _run(self) -> int:
         if len(self._groups) == 1:
             worker = self._worker(self._groups[0])
             self._wake_by(worker.wake)
             return worker.run()
-        # A child must not share its parent's database connections.
-        connections.close_all()
         children = [self._child(process, group) for process, group in enumerate(self._groups)]
         supervisor = Supervisor(children, grace_period=conf.grace_period, on_stop=self._note_stop)
         self._wake_by(supervisor.wake)

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from django_sqs_kombu.exceptions import QueueDoesNotExist
+from django_sqs_kombu import administration
+from django_sqs_kombu.exceptions import ConfigurationError, QueueDoesNotExist
 from django_sqs_kombu.queues import join_name
 from django_sqs_kombu.registered_queue import RegisteredQueue
 from django_sqs_kombu.transport.requests import QueueCounts, Requests
@@ -37,6 +38,27 @@ class Target:
         """The requests of the connection that this process sends over."""
         requests: Requests = self.registered.receivers.channel().requests
         return requests
+
+    @property
+    def dead_letters(self) -> str:
+        """The name in SQS of its dead-letter queue: the one registered, else what SQS says.
+
+        :raises ConfigurationError: it has none.
+        """
+        if self.registered.dead_letter_queue:
+            return join_name(self.registered.receivers.prefix, self.registered.dead_letter_queue)
+        name = administration.dead_letter_queue(self.requests, self.full_name)
+        if name is None:
+            raise ConfigurationError(
+                f"Queue {self.full_name!r} has no dead-letter queue: neither dead_letter_queue= "
+                "nor a redrive policy in SQS names one."
+            )
+        return name
+
+    def declare(self) -> None:
+        """Note how the queue is to be created, should a request need it and it be missing."""
+        channel = self.registered.receivers.channel()
+        channel.declare_lazily(self.registered.get_queue(self.suffix))
 
     def counts(self) -> QueueCounts | None:
         """How many messages it has; None where it does not exist in SQS."""

@@ -21,6 +21,7 @@ FIELDS = (
     "seconds",
     "running",
     "polled_at",
+    "waited",
 )
 _OUTCOMES = {
     Action.DELETE: "deleted",
@@ -59,9 +60,12 @@ class SharedStats(Observer):
             self._cells[self._cell(self.process, queue, "received")] += received
 
     def started(self, queue: str, delivery: Delivery) -> None:
-        """Count a receiver that runs."""
+        """Count a receiver that runs, and note how long its message waited for it."""
+        sent = (delivery.sqs_message.get("Attributes") or {}).get("SentTimestamp")
+        waited = max(0.0, time.time() - int(sent) / 1000) if sent else 0.0
         with self._lock:
             self._cells[self._cell(self.process, queue, "running")] += 1
+            self._cells[self._cell(self.process, queue, "waited")] = waited
 
     def ended(self, queue: str, delivery: Delivery, action: Action | None, seconds: float) -> None:
         """Count what became of a message."""
@@ -75,10 +79,15 @@ class SharedStats(Observer):
         for queue in self.queues:
             self._cells[self._cell(process, queue, "running")] = 0
             self._cells[self._cell(process, queue, "polled_at")] = 0
+            self._cells[self._cell(process, queue, "waited")] = 0
 
     def total(self, queue: str, field: str) -> float:
         """The sum of *field*, one of :data:`FIELDS`, over all processes."""
         return sum(self.value(process, queue, field) for process in range(self.processes))
+
+    def most(self, queue: str, field: str) -> float:
+        """The greatest *field* of all processes."""
+        return max(self.value(process, queue, field) for process in range(self.processes))
 
     def value(self, process: int, queue: str, field: str) -> float:
         """*field* of one process."""

@@ -79,7 +79,7 @@ def _class_for(model: type) -> type[TypedMessage]:
             "model= needs pydantic: pip install 'django-sqs[pydantic]'"
         ) from exc
     try:
-        adapter = TypeAdapter(model)
+        adapter: Any = TypeAdapter(model)
     except PydanticUserError as exc:
         raise ConfigurationError(
             f"model must be a pydantic model or a dataclass; {model.__name__} is neither: {exc}"

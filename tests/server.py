@@ -60,6 +60,8 @@ class Server:
         #: (operation, queue name) -> [(entry's place, error code, sender's fault)], each list
         #: used for one batch request.
         self.failed_entries = {}
+        #: (operation, queue name) -> the answer, for what the server cannot do.
+        self.answers = {}
         #: The name of a bucket about which S3 answers 503.
         self.broken_bucket = None
         # moto's queues are not made for several threads.
@@ -92,22 +94,30 @@ class Server:
             raise ConnectionAbortedError("the client was ended amid its request")
         asked = json.loads(body)
         queue = asked.get("QueueName") or asked.get("QueueUrl", "").rsplit("/", 1)[-1]
+        queue = queue or asked.get("SourceArn", "").rsplit(":", 1)[-1]
         self.requests[operation, queue] += 1
         self.latest[operation, queue] = time.monotonic()
         if failing := self.failed_entries.get((operation, queue)):
             return self._fail_entries(environ, start_response, asked, failing.pop(0))
+        if (operation, queue) in self.answers:
+            return self._json(start_response, "200 OK", self.answers[operation, queue])
         fault = self.faults.get((operation, queue))
         if fault is None:
             if operation == "ReceiveMessage":
                 return self._receive(environ, start_response, asked)
             return self._ask(environ, start_response, asked)
         status, code = fault
-        answer = json.dumps({"__type": f"com.amazonaws.sqs#{code}", "message": f"{code}!"})
-        start_response(
-            f"{status} Fault",
-            [("Content-Type", "application/x-amz-json-1.0"), ("Content-Length", str(len(answer)))],
-        )
-        return [answer.encode()]
+        answer = {"__type": f"com.amazonaws.sqs#{code}", "message": f"{code}!"}
+        return self._json(start_response, f"{status} Fault", answer)
+
+    def _json(self, start_response, status, answer):
+        text = json.dumps(answer).encode()
+        headers = [
+            ("Content-Type", "application/x-amz-json-1.0"),
+            ("Content-Length", str(len(text))),
+        ]
+        start_response(status, headers)
+        return [text]
 
     def _ask(self, environ, start_response, asked):
         body = json.dumps(asked).encode()
@@ -142,10 +152,4 @@ class Server:
             {"Id": entries[place]["Id"], "Code": code, "Message": f"{code}!", "SenderFault": fault}
             for place, (code, fault) in places.items()
         ]
-        text = json.dumps(answer).encode()
-        headers = [
-            ("Content-Type", "application/x-amz-json-1.0"),
-            ("Content-Length", str(len(text))),
-        ]
-        start_response("200 OK", headers)
-        return [text]
+        return self._json(start_response, "200 OK", answer)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import threading
 import time
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -67,6 +68,8 @@ class Requests:
         self._clients = threading.RLock()
         self._redrive_policies: dict[str, tuple[bool, float]] = {}
         self._compared: set[str] = set()
+        #: How many requests about queues were made, by operation.
+        self.made: Counter[str] = Counter()
 
     def client(self, queue: str) -> Any:
         """The boto3 client that serves *queue*."""
@@ -79,6 +82,8 @@ class Requests:
         :raises RequestFailed: or a subclass that says what is wrong.
         """
         url = self.url(queue)
+        with self._clients:
+            self.made[operation] += 1
         with self._explained(operation, queue):
             try:
                 answer: dict[str, Any] = getattr(self.client(queue), xform_name(operation))(
@@ -89,6 +94,15 @@ class Requests:
                     # It was deleted; a queue of that name that comes later is found anew.
                     self._urls.pop(self._channel.canonical_queue_name(queue), None)
                 raise
+        return answer
+
+    def ask(self, operation: str, queue: str, **params: Any) -> dict[str, Any]:
+        """Send one request that names *queue* in its own way, not by its URL.
+
+        :raises RequestFailed: or a subclass that says what is wrong.
+        """
+        with self._explained(operation, queue):
+            answer: dict[str, Any] = getattr(self.client(queue), xform_name(operation))(**params)
         return answer
 
     def url(self, queue: str) -> str:

@@ -127,6 +127,7 @@ def test_transport_options_come_from_the_settings(site, server):
     assert conf.transport_options == {
         "wait_time_seconds": 1,
         "create_queues": True,
+        "poll_max_idle": 0,
         "ack_linger": 0.1,
         "backoff_base": 10,
         "backoff_max": 900,
@@ -150,3 +151,23 @@ def test_check_command_passes(project):
 
     assert process.wait() == 0
     assert "no issues" in process.output
+
+
+@pytest.mark.parametrize(
+    ("wake", "backend", "warned"),
+    [
+        ("cache", "locmem.LocMemCache", True),
+        ("cache:default", "dummy.DummyCache", True),
+        ("cache", "filebased.FileBasedCache", False),
+        ("postgres", "locmem.LocMemCache", False),
+        (None, "locmem.LocMemCache", False),
+    ],
+)
+def test_a_cache_that_wakes_nobody_is_warned_of(site, wake, backend, warned):
+    path = f"django.core.cache.backends.{backend}"
+    site.CACHES = {"default": {"BACKEND": path, "LOCATION": "/nowhere"}}
+    site.SQS_WAKE = wake
+
+    found = [problem.id for problem in run_checks(tags=["django_sqs"])]
+
+    assert found == (["django_sqs.W003"] if warned else [])

@@ -5,6 +5,7 @@ import re
 import signal
 import urllib.error
 import urllib.request
+from types import SimpleNamespace
 
 import pytest
 
@@ -115,7 +116,7 @@ def test_a_queue_that_is_not_polled_any_more_is_stalled(monkeypatch):
 
     now = stats.value(0, "a", "polled_at")
     monkeypatch.setattr("django_sqs.control.time.time", lambda: now + 61)
-    stats.started("b", None)
+    stats.started("b", SimpleNamespace(sqs_message={}))
     assert [reason.split()[5] for reason in control.not_ready()] == ["a"]
 
     stats.ended("b", None, Action.DELETE, 2.5)

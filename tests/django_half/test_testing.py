@@ -89,7 +89,7 @@ class Mixed(SQSTestMixin, TestCase):
         django_sqs.send("plain", body="x")
         with pytest.raises(AssertionError, match="0 times a message with body 'y'"):
             self.assertMessageSent("plain", "y")
-        with pytest.raises(AssertionError, match="1 times a message was sent .*not 2"):
+        with pytest.raises(AssertionError, match=r"1 times a message was sent .*not 2"):
             self.assertMessageSent("plain", count=2)
 
     def test_empty_at_the_start(self):

@@ -32,6 +32,41 @@ if "TEST_POSTGRES" in os.environ:
         }
     }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+if "TEST_ADMIN" in os.environ:
+    INSTALLED_APPS += [
+        "django.contrib.admin",
+        "django.contrib.auth",
+        "django.contrib.messages",
+        "django.contrib.sessions",
+        "django.contrib.staticfiles",
+        "django_sqs.monitor",
+    ]
+    MIDDLEWARE = [
+        "django.contrib.sessions.middleware.SessionMiddleware",
+        "django.middleware.common.CommonMiddleware",
+        "django.middleware.csrf.CsrfViewMiddleware",
+        "django.contrib.auth.middleware.AuthenticationMiddleware",
+        "django.contrib.messages.middleware.MessageMiddleware",
+    ]
+    TEMPLATES = [
+        {
+            "BACKEND": "django.template.backends.django.DjangoTemplates",
+            "APP_DIRS": True,
+            "OPTIONS": {
+                "context_processors": [
+                    "django.template.context_processors.request",
+                    "django.contrib.auth.context_processors.auth",
+                    "django.contrib.messages.context_processors.messages",
+                ]
+            },
+        }
+    ]
+    from django_sqs.monitor.apps import MonitorConfig
+
+    MonitorConfig.record_period = 2.0
+    STATIC_URL = "static/"
+    SQS_STATUS_CACHE_TIMEOUT = 0
+    DEBUG = True
 ROOT_URLCONF = "tests.site.urls"
 ALLOWED_HOSTS = ["*"]
 
@@ -89,3 +124,5 @@ if "TEST_TASKS" in os.environ:
     SQS_RESTART_BACKOFF = 1
 if "TEST_WITHOUT_RESULTS" in os.environ:
     INSTALLED_APPS.remove("django_sqs.results")
+if "TEST_EXTRA_APP" in os.environ:
+    INSTALLED_APPS.append(os.environ["TEST_EXTRA_APP"])

@@ -1,5 +1,10 @@
 """URLs of the test project."""
 
+from django.apps import apps
 from django.urls import include, path
 
 urlpatterns = [path("sqs/", include("django_sqs.urls"))]
+if apps.is_installed("django.contrib.admin"):
+    from django.contrib import admin
+
+    urlpatterns.append(path("admin/", admin.site.urls))

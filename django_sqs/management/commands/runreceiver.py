@@ -15,6 +15,7 @@ from django_sqs.fleet import Fleet, Plan
 from django_sqs.management.base import QueueCommand
 from django_sqs.pid_file import pid_file
 from django_sqs.registry import receivers
+from django_sqs.reloader import Reloader, without_reload
 from django_sqs_kombu.registered_queue import RegisteredQueue
 
 PER_QUEUE = "per-queue"
@@ -53,6 +54,7 @@ class Command(QueueCommand):
         "configured, 2 wrong arguments, 4 receivers were cut off at the stop."
     )
     suffix_help = "Use this queue name suffix."
+    has_format = False
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Define the command line."""
@@ -83,16 +85,29 @@ class Command(QueueCommand):
             metavar="HOST:PORT",
             help="Answer /healthz, /readyz and /metrics there, for instance 127.0.0.1:8081.",
         )
+        parser.add_argument(
+            "--reload",
+            action="store_true",
+            help="In development: start again when a file of the project changes.",
+        )
         parser.add_argument("--pid-file", metavar="F", help="Keep the process id in this file.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until done or stopped, and exit with the code that says which."""
         _log_to_stderr(options["verbosity"])
+        if options["reload"]:
+            self._reload()
+            return
         queues = self._queues(options["queue_names"])
         with pid_file(options["pid_file"]):
             code = self._run(queues, options)
         if code != exit_codes.OK:
             sys.exit(code)
+
+    def _reload(self) -> None:
+        self.stdout.write("Watching for changes; end it with Ctrl-C.")
+        self.stdout.flush()
+        sys.exit(Reloader([sys.executable, *without_reload(sys.argv)]).run())
 
     def _queues(self, names: Sequence[str]) -> list[RegisteredQueue]:
         chosen = receivers.select(names)

@@ -8,10 +8,9 @@ from django.core.management.base import CommandError, CommandParser
 
 from django_sqs.inventory import Target, targets
 from django_sqs.management.base import QueueCommand
+from django_sqs.management.output import Output
 from django_sqs.registry import receivers
 from django_sqs_kombu.transport.requests import QueueCounts
-
-BAR = 30
 
 
 class Command(QueueCommand):
@@ -48,12 +47,15 @@ class Command(QueueCommand):
             if (counts := target.counts()) is not None
         ]
         if not chosen:
-            self.stdout.write("None of the queues exists in SQS: there is nothing to clear.")
+            text = "None of the queues exists in SQS: there is nothing to clear."
+            self.output(options).result([], text)
             return
         if options["interactive"]:
             self._ask([target for target, _ in chosen])
-        for target, counts in chosen:
-            self._purge(target, counts) if options["purge"] else self._clear(target, counts)
+        output = self.output(options)
+        act = self._purge if options["purge"] else self._clear
+        done = [act(target, counts, output) for target, counts in chosen]
+        output.result(done)
 
     def _ask(self, chosen: list[Target]) -> None:
         names = "\n".join(f"    {target.full_name}" for target in chosen)
@@ -65,31 +67,28 @@ class Command(QueueCommand):
         if answer.strip() != "yes":
             raise CommandError("Nothing was deleted.")
 
-    def _purge(self, target: Target, counts: QueueCounts) -> None:
+    def _purge(self, target: Target, counts: QueueCounts, output: Output) -> dict[str, object]:
         target.requests.call("PurgeQueue", target.full_name)
-        self.stdout.write(f"Queue {target.label}: purged of about {counts.total} messages.")
+        output.say(f"Queue {target.label}: purged of about {counts.total} messages.")
+        return {"name": target.full_name, "deleted": counts.total, "in_flight": 0, "delayed": 0}
 
-    def _clear(self, target: Target, counts: QueueCounts) -> None:
+    def _clear(self, target: Target, counts: QueueCounts, output: Output) -> dict[str, object]:
         deleted = 0
-        for number in target.requests.clear(target.full_name):
-            deleted += number
-            self._progress(target.label, deleted, counts.visible)
-        self.stdout.write(f"Queue {target.label}: {deleted} deleted.")
-        left = target.counts()
-        if left is not None and left.in_flight:
-            self.stdout.write(
+        with output.progress(target.label, counts.visible) as progress:
+            for number in target.requests.clear(target.full_name):
+                deleted += number
+                progress(deleted)
+        output.say(f"Queue {target.label}: {deleted} deleted.")
+        left = target.counts() or QueueCounts(0, 0, 0)
+        if left.in_flight:
+            output.say(
                 f"    {left.in_flight} in flight were not reached; run the command again later."
             )
-        if left is not None and left.delayed:
-            self.stdout.write(f"    {left.delayed} delayed were not reached.")
-
-    def _progress(self, label: str, deleted: int, total: int) -> None:
-        if not self.stdout.isatty():
-            return
-        share = min(1.0, deleted / total) if total else 1.0
-        bar = "#" * int(BAR * share)
-        self.stdout.write(
-            f"\r{label} [{bar:<{BAR}}] {deleted}/{max(total, deleted)}",
-            ending="\n" if share == 1.0 else "",
-        )
-        self.stdout.flush()
+        if left.delayed:
+            output.say(f"    {left.delayed} delayed were not reached.")
+        return {
+            "name": target.full_name,
+            "deleted": deleted,
+            "in_flight": left.in_flight,
+            "delayed": left.delayed,
+        }

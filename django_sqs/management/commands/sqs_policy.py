@@ -23,6 +23,9 @@ class Command(QueueCommand):
         "queues needs, or of those named. No request is sent."
     )
 
+    # It is JSON anyway.
+    has_format = False
+
     def add_arguments(self, parser: CommandParser) -> None:
         """Define the command line."""
         super().add_arguments(parser)

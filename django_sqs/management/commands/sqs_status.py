@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-import json
+import contextlib
+import time
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
-from django_sqs.inventory import targets
+from django_sqs.inventory import Target, targets
 from django_sqs.management.base import QueueCommand
+from django_sqs.management.output import Output
 from django_sqs.registry import receivers
 from django_sqs_kombu.transport.requests import QueueCounts
+
+COLUMNS = ("queue", "visible", "in flight", "delayed")
 
 
 class Command(QueueCommand):
@@ -24,39 +28,54 @@ class Command(QueueCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Define the command line."""
         super().add_arguments(parser)
-        parser.add_argument("--format", choices=("text", "json"), default="text")
+        parser.add_argument(
+            "--watch",
+            type=float,
+            metavar="SECONDS",
+            help="Show them again and again, until interrupted.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print a line for each queue; queues that do not exist are not created."""
         chosen = list(targets(receivers.select(options["queue_names"])))
-        counted = [(target, target.counts()) for target in chosen]
-        if options["format"] == "json":
-            rows = [
-                {
-                    "queue": target.registered.name,
-                    "suffix": target.suffix,
-                    "name": target.full_name,
-                    "exists": counts is not None,
-                    "visible": counts.visible if counts else 0,
-                    "in_flight": counts.in_flight if counts else 0,
-                    "delayed": counts.delayed if counts else 0,
-                }
-                for target, counts in counted
-            ]
-            self.stdout.write(json.dumps(rows, indent=2))
+        output = self.output(options)
+        pause = options["watch"]
+        if pause is None:
+            self._show(chosen, output)
             return
-        self.stdout.write("\nActive SQS queues\n-----------------\n\n")
-        width = max([len(target.label) for target in chosen] or [0]) + 2
-        self.stdout.write(_row(width, "queue", "visible", "in flight", "delayed"))
-        for target, counts in counted:
-            self.stdout.write(_line(width, target.label, counts))
+        if pause <= 0:
+            raise CommandError(f"--watch must be above 0, not {pause:g}")
+        with contextlib.suppress(KeyboardInterrupt):
+            while True:
+                output.clear()
+                self._show(chosen, output)
+                self.stdout.flush()
+                time.sleep(pause)
+
+    def _show(self, chosen: list[Target], output: Output) -> None:
+        counted = [(target, target.counts()) for target in chosen]
+        output.result([_as_json(target, counts) for target, counts in counted])
+        if not output.as_json:
+            rows = [_row(target.label, counts) for target, counts in counted]
+            output.table(COLUMNS, rows, title="Active SQS queues", numbers=3)
+            missing = [target.label for target, counts in counted if counts is None]
+            if missing:
+                output.say(f"\nMarked '-': does not exist yet ({', '.join(missing)}).")
 
 
-def _line(width: int, label: str, counts: QueueCounts | None) -> str:
+def _row(label: str, counts: QueueCounts | None) -> tuple[object, ...]:
     if counts is None:
-        return _row(width, label, "-", "-", "-") + "   (does not exist yet)"
-    return _row(width, label, counts.visible, counts.in_flight, counts.delayed)
+        return label, "-", "-", "-"
+    return label, counts.visible, counts.in_flight, counts.delayed
 
 
-def _row(width: int, label: str, *cells: object) -> str:
-    return f"{label:<{width}}" + "".join(f"{cell:>10}" for cell in cells)
+def _as_json(target: Target, counts: QueueCounts | None) -> dict[str, object]:
+    return {
+        "queue": target.registered.name,
+        "suffix": target.suffix,
+        "name": target.full_name,
+        "exists": counts is not None,
+        "visible": counts.visible if counts else 0,
+        "in_flight": counts.in_flight if counts else 0,
+        "delayed": counts.delayed if counts else 0,
+    }

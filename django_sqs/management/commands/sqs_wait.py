@@ -54,7 +54,14 @@ class Command(QueueCommand):
         if options["timeout"] is not None:
             deadline = time.monotonic() + _given(options["timeout"], 0, "--timeout")
         chosen = list(targets(receivers.select(options["queue_names"]), options["suffix"]))
+        started = time.monotonic()
         self._wait(chosen, wait_time, wait_cycles, deadline, options["verbosity"])
+        self.output(options).result(
+            {
+                "empty": [target.full_name for target in chosen],
+                "seconds": round(time.monotonic() - started, 3),
+            }
+        )
 
     def _wait(
         self,

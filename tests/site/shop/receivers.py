@@ -174,6 +174,11 @@ django_sqs.register("patient", receive_patiently)
 django_sqs.register("patient_closing", receive_patiently, close_database=True)
 
 
+django_sqs.register("watched", dead_letter_queue="watched-dead", suffixes=["big"])
+django_sqs.register("ordered.fifo", suffixes=["copy"])
+django_sqs.register("copy")
+
+
 @django_sqs.receiver("typed", message_class=JSONMessage)
 def receive_typed(message):
     message["a"]

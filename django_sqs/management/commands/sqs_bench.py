@@ -1,0 +1,67 @@
+"""manage.py sqs_bench: measure the project's own SQS."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from django_sqs.bench import Measured, measure
+from django_sqs.management.output import Output
+from django_sqs_kombu.exceptions import SQSError
+from django_sqs_kombu.transport.outgoing import MAX_MESSAGE_BYTES
+
+MOST_MESSAGES = 100_000
+
+
+class Command(BaseCommand):
+    """Sends messages to a queue of its own, receives them, and tells speed and cost."""
+
+    help = (
+        "Measure how fast messages go through SQS with the project's settings, and for how many "
+        "requests. It makes a queue of its own and deletes it; the project's are not touched."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Define the command line."""
+        parser.add_argument("--messages", type=int, default=1000, help="Default: 1000.")
+        parser.add_argument("--size", type=int, default=200, help="Bytes. Default: 200.")
+        parser.add_argument("--threads", type=int, default=10, help="Receivers. Default: 10.")
+        parser.add_argument("--format", choices=("text", "json"), default="text")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Measure and tell."""
+        for option, most in (("messages", MOST_MESSAGES), ("threads", 100)):
+            if not 1 <= options[option] <= most:
+                raise CommandError(f"--{option} must be 1 to {most:,}, not {options[option]}")
+        if not 1 <= options["size"] <= MAX_MESSAGE_BYTES // 2:
+            raise CommandError(f"--size must be 1 to {MAX_MESSAGE_BYTES // 2:,}")
+        try:
+            measured = measure(options["messages"], options["size"], options["threads"])
+        except SQSError as exc:
+            raise CommandError(str(exc)) from exc
+        output = Output(self.stdout, as_json=options["format"] == "json")
+        output.result(measured.as_dict())
+        if not output.as_json:
+            _tell(output, measured)
+
+
+def _tell(output: Output, measured: Measured) -> None:
+    count = measured.messages
+    output.table(
+        ("", "messages/s", "requests", "requests/message"),
+        [
+            _row("send_many", count, measured.send_seconds, measured.send_requests),
+            _row("receive and delete", count, measured.receive_seconds, measured.receive_requests),
+        ],
+        title=f"{count} messages of {measured.size} bytes",
+        numbers=3,
+    )
+    output.say(
+        f"\nA million messages: {measured.requests_per_message:.2f} million requests, "
+        f"${measured.dollars_per_million:.2f} at AWS's price for standard queues."
+    )
+
+
+def _row(label: str, count: int, seconds: float, requests: int) -> tuple[object, ...]:
+    return label, f"{count / seconds:.0f}", requests, f"{requests / count:.3f}"

@@ -1,0 +1,57 @@
+"""manage.py sqs_local: run a local SQS server."""
+
+from __future__ import annotations
+
+import signal
+from pathlib import Path
+from threading import Event
+from types import FrameType
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from django_sqs.local_server import LocalServer
+
+#: Seconds between two looks at whether there are new queues to remember.
+LOOK = 1.0
+
+
+class Command(BaseCommand):
+    """Runs it until it is stopped."""
+
+    help = (
+        "Run a local SQS and S3 server for development (moto). Point SQS_ENDPOINT_URL to it. It "
+        "remembers the definitions of queues, not their messages."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Define the command line."""
+        parser.add_argument("--host", default="127.0.0.1", help="Default: 127.0.0.1.")
+        parser.add_argument("--port", type=int, default=4566, help="Default: 4566.")
+        parser.add_argument(
+            "--state",
+            default=".sqs_local.json",
+            metavar="FILE",
+            help="Keep the definitions of queues there. Default: .sqs_local.json; '' forgets.",
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Run until SIGTERM or SIGINT."""
+        state = Path(options["state"]) if options["state"] else None
+        server = LocalServer(options["host"], options["port"], state)
+        stopping = Event()
+
+        def stop(signum: int, frame: FrameType | None) -> None:
+            stopping.set()
+
+        signal.signal(signal.SIGTERM, stop)
+        signal.signal(signal.SIGINT, stop)
+        try:
+            queues = server.start()
+        except OSError as exc:
+            raise CommandError(f"The server cannot start: {exc}") from exc
+        self.stdout.write(f'SQS_ENDPOINT_URL = "{server.url}"  # with {queues} queues')
+        self.stdout.flush()
+        while not stopping.wait(LOOK):
+            server.keep()
+        server.stop()

@@ -1,0 +1,52 @@
+"""manage.py sqs_move: move messages from one queue to another."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from django_sqs.inventory import Target
+from django_sqs.management.base import QueueCommand
+from django_sqs.registry import receivers
+from django_sqs_kombu import administration
+
+
+class Command(QueueCommand):
+    """Moves messages, one request for each ten."""
+
+    help = (
+        "Move the visible messages of one registered queue to another. A message is deleted "
+        "only after the other queue has it."
+    )
+
+    def add_queue_argument(self, parser: CommandParser) -> None:
+        """Define ``source`` and ``target``."""
+        parser.add_argument("source", help="The queue to move from.")
+        parser.add_argument("target", help="The queue to move to.")
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Define the command line."""
+        super().add_arguments(parser)
+        parser.add_argument("--from-suffix", help="Queue name suffix of the source.")
+        parser.add_argument("--to-suffix", help="Queue name suffix of the target.")
+        parser.add_argument("--limit", type=int, help="At most so many. Default: all.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Move, and say how many."""
+        source = Target(receivers.get(options["source"]), options["from_suffix"])
+        target = Target(receivers.get(options["target"]), options["to_suffix"])
+        counts = source.counts()
+        if counts is None:
+            raise CommandError(f"Queue {source.full_name!r} does not exist in SQS.")
+        limit = counts.visible if options["limit"] is None else options["limit"]
+        target.declare()
+        output = self.output(options)
+        with output.progress(source.label, min(limit, counts.visible)) as progress:
+            moved = administration.move(
+                source.requests, source.full_name, target.full_name, limit=limit, progress=progress
+            )
+        output.result(
+            {"source": source.full_name, "target": target.full_name, "moved": moved},
+            f"Moved {moved} messages from {source.label} to {target.label}.",
+        )

@@ -1,0 +1,56 @@
+"""manage.py sqs_peek: look at messages without taking them."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from django_sqs.inspection import Inspected, inspect
+from django_sqs.inventory import Target
+from django_sqs.management.base import OneQueueCommand
+from django_sqs.registry import receivers
+from django_sqs_kombu import administration
+
+
+class Command(OneQueueCommand):
+    """Shows the oldest messages that are visible."""
+
+    help = (
+        "Show messages of a queue and leave them there. SQS has no request for that: they are "
+        "received and given back at once, which counts as a receive."
+    )
+    suffix_help = "The queue with this queue name suffix."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Define the command line."""
+        super().add_arguments(parser)
+        parser.add_argument("--count", "-n", type=int, default=10, help="Default: 10.")
+        parser.add_argument(
+            "--dead-letters", action="store_true", help="Those of its dead-letter queue."
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Print them."""
+        target = Target(receivers.get(options["queue_name"]), options["suffix"])
+        name = target.dead_letters if options["dead_letters"] else target.full_name
+        messages = administration.peek(target.requests, name, options["count"])
+        found = [inspect(target, message) for message in messages]
+        output = self.output(options)
+        output.result([each.as_dict() for each in found])
+        if output.as_json:
+            return
+        if not found:
+            output.say(f"Queue {name} has no visible message.")
+            return
+        output.table(
+            ("message id", "sent", "receives", "body"), [_row(each) for each in found], title=name
+        )
+
+
+def _row(message: Inspected) -> tuple[object, ...]:
+    sent = ""
+    if message.sent_at is not None:
+        sent = f"{datetime.fromtimestamp(message.sent_at, timezone.utc):%Y-%m-%d %H:%M:%S}"
+    return message.id, sent, message.receive_count, message.shown

@@ -1,0 +1,61 @@
+"""manage.py sqs_redrive: put dead letters back into their queue."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandParser
+
+from django_sqs.inventory import Target
+from django_sqs.management.base import OneQueueCommand
+from django_sqs.registry import receivers
+from django_sqs_kombu import administration
+
+
+class Command(OneQueueCommand):
+    """Has SQS move the messages, or moves them itself."""
+
+    help = (
+        "Move the messages of a queue's dead-letter queue back into the queue: by SQS itself "
+        "(StartMessageMoveTask) where the server can do that, else by hand."
+    )
+    suffix_help = "The queue with this queue name suffix."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Define the command line."""
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--by-hand",
+            action="store_true",
+            help="Receive, send and delete here, and do not ask SQS to do it.",
+        )
+        parser.add_argument("--limit", type=int, help="At most so many, by hand. Default: all.")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Redrive, and say what was done."""
+        target = Target(receivers.get(options["queue_name"]), options["suffix"])
+        output = self.output(options)
+        dead_letters = target.dead_letters
+        about: dict[str, Any] = {"source": dead_letters, "target": target.full_name}
+        if not options["by_hand"] and options["limit"] is None:
+            task = administration.start_redrive(target.requests, dead_letters)
+            if task is not None:
+                output.result(
+                    {**about, "task": task, "moved": None},
+                    f"SQS moves the messages of {dead_letters} back to where they came from.",
+                )
+                return
+            output.say("This server moves no messages by itself: moving them by hand.")
+        total = target.requests.counts(dead_letters).visible
+        with output.progress(dead_letters, total) as progress:
+            moved = administration.move(
+                target.requests,
+                dead_letters,
+                target.full_name,
+                limit=options["limit"],
+                progress=progress,
+            )
+        output.result(
+            {**about, "task": None, "moved": moved},
+            f"Moved {moved} messages from {dead_letters} to {target.label}.",
+        )

@@ -1,0 +1,142 @@
+"""manage.py sqs_send: send messages from the command line."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any, TextIO
+
+from django.core.management.base import CommandError, CommandParser
+
+from django_sqs.management.base import OneQueueCommand
+from django_sqs.management.output import by_name
+from django_sqs.registry import receivers
+from django_sqs_kombu.messages import RawMessage
+from django_sqs_kombu.registered_queue import RegisteredQueue
+from django_sqs_kombu.typed import TypedMessage
+
+
+class Command(OneQueueCommand):
+    """Sends a text, JSON, a file, or each line of one."""
+
+    help = (
+        "Send a message to a registered queue: a text, a file, or standard input. The text is "
+        'the message\'s value, for instance {"a": 1} with --json for a JSONMessage.'
+    )
+    suffix_help = "The queue with this queue name suffix."
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Define the command line."""
+        super().add_arguments(parser)
+        parser.add_argument("body", nargs="?", help="The text; '-' or none: standard input.")
+        parser.add_argument("--file", metavar="F", help="Read it from this file ('-': stdin).")
+        parser.add_argument("--lines", action="store_true", help="Each line is a message.")
+        kind = parser.add_mutually_exclusive_group()
+        kind.add_argument("--json", action="store_true", help="The text is JSON.")
+        kind.add_argument(
+            "--encoded",
+            action="store_true",
+            help="The text is as the message class writes it in the raw wire format.",
+        )
+        parser.add_argument("--delay", type=float, metavar="SECONDS")
+        parser.add_argument("--group-id", help="The message group of a FIFO queue.")
+        parser.add_argument("--deduplication-id", help="For a FIFO queue.")
+        parser.add_argument(
+            "--attribute", action="append", default=[], metavar="NAME=VALUE", dest="attributes"
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Send, and say how many."""
+        registered = receivers.get(options["queue_name"])
+        try:
+            attributes = by_name(options["attributes"], "--attribute")
+            with _source(options) as source:
+                sent = self._send(registered, source, attributes, options)
+        except (ValueError, OSError) as exc:
+            raise CommandError(str(exc)) from exc
+        name = registered.full_name(options["suffix"])
+        self.output(options).result({"queue": name, "sent": sent}, f"Sent {sent} to {name}.")
+
+    def _send(
+        self,
+        registered: RegisteredQueue,
+        source: TextIO,
+        attributes: Any,
+        options: dict[str, Any],
+    ) -> int:
+        if options["lines"]:
+            for option in ("attributes", "deduplication_id"):
+                if options[option]:
+                    raise CommandError(f"--lines and --{option} do not go together.")
+            return registered.send_many(
+                _messages(registered, source, options),
+                options["suffix"],
+                delay=options["delay"],
+                group_id=options["group_id"],
+            )
+        text = source.read()
+        if options["body"] in (None, "-") and options["file"] in (None, "-"):
+            # What a shell's echo adds.
+            text = text.removesuffix("\n")
+        registered.send(
+            _message(registered, text, options),
+            options["suffix"],
+            delay=options["delay"],
+            group_id=options["group_id"],
+            deduplication_id=options["deduplication_id"],
+            attributes=attributes or None,
+        )
+        return 1
+
+
+def _messages(
+    registered: RegisteredQueue, lines: Iterable[str], options: dict[str, Any]
+) -> Iterator[RawMessage]:
+    for number, line in enumerate(lines, 1):
+        text = line.rstrip("\r\n")
+        if not text:
+            continue
+        try:
+            yield _message(registered, text, options)
+        except ValueError as exc:
+            raise CommandError(f"Line {number}: {exc}. Earlier lines may have been sent.") from exc
+
+
+def _message(registered: RegisteredQueue, text: str, options: dict[str, Any]) -> RawMessage:
+    cls = registered.message_class
+    if options["encoded"] or (options["json"] and issubclass(cls, TypedMessage)):
+        return cls.from_value(cls().decode(text))
+    return cls.from_value(json.loads(text) if options["json"] else text)
+
+
+def _source(options: dict[str, Any]) -> Any:
+    body, file = options["body"], options["file"]
+    if body not in (None, "-") and file is not None:
+        raise CommandError("Give the text or --file, not both.")
+    if body not in (None, "-"):
+        return _Text(body)
+    if file not in (None, "-"):
+        return Path(file).open(encoding="utf-8")
+    return _Text(None)
+
+
+class _Text:
+    """A text, or standard input, to be read like a file; leaving it closes nothing."""
+
+    def __init__(self, text: str | None) -> None:
+        self._text = text
+
+    def __enter__(self) -> Any:
+        return self if self._text is not None else sys.stdin
+
+    def __exit__(self, *exc: object) -> None:
+        pass
+
+    def read(self) -> str:
+        """The whole."""
+        return self._text or ""
+
+    def __iter__(self) -> Iterator[str]:
+        return iter((self._text or "").splitlines())

@@ -1,0 +1,1 @@
+"""An optional app: pages in Django's admin about queues and workers."""

@@ -1,0 +1,67 @@
+"""Actions: what a person may do with a queue on its page, each behind a permission."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+from django_sqs_kombu import administration
+from django_sqs_kombu.exceptions import ConfigurationError
+
+from ..inventory import Target
+from .report import forget_counts, target_of
+
+#: Messages that are moved while the browser waits; the rest at the next click, or by sqs_move.
+MOST_MOVED = 1_000
+
+
+@dataclass(frozen=True, slots=True)
+class Action:
+    """Something to do.
+
+    :param permission: what the user needs.
+    :param asks: what is asked before; %s is the queue.
+    :param run: does it, with the form's values, and returns what it did.
+    """
+
+    permission: str
+    asks: str
+    run: Callable[[Target, Mapping[str, str]], str]
+
+
+def _purge(target: Target, form: Mapping[str, str]) -> str:
+    target.requests.call("PurgeQueue", target.full_name)
+    forget_counts(target)
+    return f"All messages of {target.label} are being deleted; SQS takes up to 60 seconds."
+
+
+def _redrive(target: Target, form: Mapping[str, str]) -> str:
+    dead_letters = target.dead_letters
+    task = administration.start_redrive(target.requests, dead_letters)
+    forget_counts(target)
+    if task is not None:
+        return f"SQS moves the messages of {dead_letters} back to where they came from."
+    moved = administration.move(target.requests, dead_letters, target.full_name, limit=MOST_MOVED)
+    return f"Moved {moved} messages from {dead_letters} to {target.label}."
+
+
+def _move(target: Target, form: Mapping[str, str]) -> str:
+    other = target_of(form.get("target", ""))
+    if other is None:
+        raise ConfigurationError("Choose a queue of this project to move the messages to.")
+    other.declare()
+    moved = administration.move(
+        target.requests, target.full_name, other.full_name, limit=MOST_MOVED
+    )
+    forget_counts(target)
+    forget_counts(other)
+    return f"Moved {moved} messages from {target.label} to {other.label}."
+
+
+ACTIONS = {
+    "purge": Action(
+        "purge_queuereport", "Delete all messages of %s? This cannot be undone.", _purge
+    ),
+    "redrive": Action("move_queuereport", "Move the dead letters of %s back into it?", _redrive),
+    "move": Action("move_queuereport", "Move the visible messages of %s to another queue?", _move),
+}

@@ -1,0 +1,159 @@
+"""The pages in Django's admin: all queues, one queue, and what may be done with it."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.template.response import TemplateResponse
+from django.urls import path, reverse
+from django.views.decorators.http import require_POST
+
+from django_sqs_kombu import administration
+from django_sqs_kombu.exceptions import SQSError
+
+from ..inspection import inspect
+from ..inventory import Target, targets
+from ..registry import receivers
+from .actions import ACTIONS
+from .models import QueueReport
+from .report import report, target_of
+
+logger = logging.getLogger(__name__)
+
+#: Messages that a look at a queue shows.
+PEEKED = 10
+#: What a user may do besides reading; each has a permission of its name.
+MAY = ("peek", "purge", "move")
+LIST = "admin:django_sqs_monitor_queuereport_changelist"
+QUEUE = "admin:django_sqs_monitor_queue"
+TEMPLATES = "admin/django_sqs_monitor/queuereport"
+
+
+if TYPE_CHECKING:
+    _ModelAdmin = admin.ModelAdmin[QueueReport]
+else:
+    # Django's own cannot be subscripted.
+    _ModelAdmin = admin.ModelAdmin
+
+
+@admin.register(QueueReport)
+class QueueReportAdmin(_ModelAdmin):
+    """Queues instead of rows of a table."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody adds a queue here."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody changes one."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody deletes one."""
+        return False
+
+    def get_urls(self) -> list[Any]:
+        """The pages of single queues, before those of ModelAdmin."""
+        view = self.admin_site.admin_view
+        return [
+            path("queue/<str:label>/", view(self.queue_view), name="django_sqs_monitor_queue"),
+            path(
+                "queue/<str:label>/<slug:action>/",
+                view(require_POST(self.action_view)),
+                name="django_sqs_monitor_action",
+            ),
+            *super().get_urls(),
+        ]
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """All queues and workers."""
+        self._require(request, "view_queuereport")
+        return self._page(request, "change_list.html", "Queues", report=report())
+
+    def queue_view(self, request: HttpRequest, label: str, peeked: Any = None) -> HttpResponse:
+        """One queue."""
+        self._require(request, "view_queuereport")
+        target = self._target(label)
+        found = report([target])
+        others = [t.label for t in targets(receivers.select()) if t.label != label]
+        return self._page(
+            request,
+            "queue.html",
+            label,
+            row=found.rows[0],
+            report=found,
+            others=others,
+            peeked=peeked,
+            may={what: self._may(request, f"{what}_queuereport") for what in MAY},
+        )
+
+    def action_view(self, request: HttpRequest, label: str, action: str) -> HttpResponse:
+        """Look at messages, or ask about an action, or do it."""
+        target = self._target(label)
+        if action == "peek":
+            self._require(request, "peek_queuereport")
+            return self._peek(request, target)
+        if action not in ACTIONS:
+            raise Http404(action)
+        chosen = ACTIONS[action]
+        self._require(request, chosen.permission)
+        if "confirmed" not in request.POST:
+            return self._page(
+                request,
+                "confirm.html",
+                f"{action.capitalize()} {label}",
+                label=label,
+                action=action,
+                question=chosen.asks % label,
+                target=request.POST.get("target", ""),
+            )
+        try:
+            messages.success(request, chosen.run(target, request.POST))
+        except SQSError as exc:
+            messages.error(request, str(exc))
+        else:
+            logger.warning("User %s: %s of queue %s", request.user, action, label)
+        return HttpResponseRedirect(reverse(QUEUE, args=[label]))
+
+    def _peek(self, request: HttpRequest, target: Target) -> HttpResponse:
+        try:
+            found = administration.peek(target.requests, target.full_name, PEEKED)
+            peeked = [inspect(target, message) for message in found]
+        except SQSError as exc:
+            messages.error(request, str(exc))
+            return HttpResponseRedirect(reverse(QUEUE, args=[target.label]))
+        return self.queue_view(request, target.label, peeked)
+
+    def _page(
+        self, request: HttpRequest, template: str, title: str, **context: Any
+    ) -> TemplateResponse:
+        return TemplateResponse(
+            request,
+            f"{TEMPLATES}/{template}",
+            {
+                **self.admin_site.each_context(request),
+                "opts": self.opts,
+                "title": title,
+                "list_url": reverse(LIST),
+                **context,
+            },
+        )
+
+    def _target(self, label: str) -> Target:
+        target = target_of(label)
+        if target is None:
+            raise Http404(f"No queue {label!r} is registered")
+        return target
+
+    def _may(self, request: HttpRequest, permission: str) -> bool:
+        return request.user.has_perm(f"django_sqs_monitor.{permission}")
+
+    def _require(self, request: HttpRequest, permission: str) -> None:
+        if not self._may(request, permission):
+            raise PermissionDenied

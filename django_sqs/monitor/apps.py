@@ -1,0 +1,14 @@
+"""The app of the pages about queues."""
+
+from django.apps import AppConfig
+
+
+class MonitorConfig(AppConfig):
+    """Remembers what workers do, and shows it."""
+
+    name = "django_sqs.monitor"
+    label = "django_sqs_monitor"
+    verbose_name = "Amazon SQS"
+    #: Seconds between two heartbeats; a worker that was not seen for three is taken for dead.
+    record_period = 10.0
+    default_auto_field = "django.db.models.BigAutoField"

@@ -1,0 +1,63 @@
+"""What is remembered of workers: their heartbeats, and what each queue's did by the minute."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class Heartbeat(models.Model):
+    """A runreceiver that lives, or did until lately."""
+
+    host = models.CharField(max_length=100)
+    pid = models.PositiveIntegerField()
+    started_at = models.DateTimeField()
+    seen_at = models.DateTimeField(db_index=True)
+    processes = models.PositiveIntegerField()
+    threads = models.PositiveIntegerField()
+    running = models.JSONField(default=dict, help_text="Receivers that run, by queue.")
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["host", "pid"], name="django_sqs_heartbeat_of"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.host}:{self.pid}"
+
+
+class QueueMinute(models.Model):
+    """What all receivers of a queue did in one minute."""
+
+    queue_name = models.CharField(max_length=80, help_text="As it was registered.")
+    minute = models.DateTimeField(db_index=True)
+    received = models.PositiveBigIntegerField(default=0)
+    deleted = models.PositiveBigIntegerField(default=0)
+    requeued = models.PositiveBigIntegerField(default=0)
+    rejected = models.PositiveBigIntegerField(default=0)
+    released = models.PositiveBigIntegerField(default=0)
+    unsettled = models.PositiveBigIntegerField(default=0)
+    seconds = models.FloatField(default=0, help_text="That receivers ran.")
+    waited = models.FloatField(default=0, help_text="The longest wait of a message, in seconds.")
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["queue_name", "minute"], name="django_sqs_minute_of"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.queue_name} at {self.minute:%H:%M}"
+
+
+class QueueReport(models.Model):
+    """No table: the place of the pages in the admin, and what users may do there."""
+
+    class Meta:
+        managed = False
+        default_permissions = ("view",)
+        verbose_name = "queue"
+        verbose_name_plural = "queues"
+        permissions = (
+            ("peek_queuereport", "Can look at messages"),
+            ("purge_queuereport", "Can delete all messages of a queue"),
+            ("move_queuereport", "Can move messages, and redrive dead letters"),
+        )

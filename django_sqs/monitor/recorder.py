@@ -1,0 +1,111 @@
+"""Recorder: writes down, every few seconds, what the processes of a runreceiver count."""
+
+from __future__ import annotations
+
+import logging
+import os
+import socket
+import threading
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from django.db import DatabaseError, IntegrityError, connections, transaction
+from django.db.models import F, Value
+from django.db.models.functions import Greatest
+from django.utils import timezone
+
+from ..stats import OUTCOMES, SharedStats
+from .apps import MonitorConfig
+from .models import Heartbeat, QueueMinute
+
+logger = logging.getLogger(__name__)
+
+#: How long what queues did is remembered.
+KEPT = timedelta(hours=25)
+SUMS = ("received", *OUTCOMES, "seconds")
+
+
+class Recorder:
+    """A thread of the process that starts the others.
+
+    :param stats: what the processes count.
+    :param threads: receivers at once in each process.
+    """
+
+    def __init__(self, stats: SharedStats, threads: int) -> None:
+        self._stats = stats
+        self._threads = threads
+        self._written: dict[tuple[str, str], float] = {}
+        self._period = MonitorConfig.record_period
+        self._started_at = timezone.now()
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="sqs-recorder", daemon=True)
+
+    def start(self) -> None:
+        """Start to record."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Record what is left, and sign off."""
+        self._stopping.set()
+        self._thread.join(5)
+
+    def _run(self) -> None:
+        while True:
+            stopping = self._stopping.wait(self._period if self._written else 0.2)
+            try:
+                self.record(alive=not stopping)
+            except DatabaseError as exc:
+                logger.warning("What queues did cannot be recorded, trying again: %s", exc)
+            finally:
+                # Not kept: a process that is forked meanwhile must not share it.
+                connections.close_all()
+            if stopping:
+                return
+
+    def record(self, *, alive: bool) -> None:
+        """Write what was counted since the last time, and a heartbeat or its end."""
+        now = timezone.now()
+        minute = now.replace(second=0, microsecond=0)
+        for queue in self._stats.queues:
+            totals = {field: self._stats.total(queue, field) for field in SUMS}
+            news = {f: n - self._written.get((queue, f), 0.0) for f, n in totals.items()}
+            running = self._stats.total(queue, "running")
+            if any(news.values()) or running:
+                _add(queue, minute, news, self._stats.most(queue, "waited"))
+            # Only now: what could not be written is written the next time.
+            self._written.update({(queue, field): n for field, n in totals.items()})
+        self._beat(now, alive=alive)
+
+    def _beat(self, now: Any, *, alive: bool) -> None:
+        mine: dict[str, Any] = {"host": socket.gethostname()[:100], "pid": os.getpid()}
+        if not alive:
+            Heartbeat.objects.filter(**mine).delete()
+            return
+        running = {queue: int(self._stats.total(queue, "running")) for queue in self._stats.queues}
+        facts = {
+            "started_at": self._started_at,
+            "seen_at": now,
+            "processes": self._stats.processes,
+            "threads": self._threads,
+            "running": running,
+        }
+        Heartbeat.objects.update_or_create(**mine, defaults=facts)
+        QueueMinute.objects.filter(minute__lt=now - KEPT).delete()
+        Heartbeat.objects.filter(seen_at__lt=now - KEPT).delete()
+
+
+def _add(queue: str, minute: Any, news: Mapping[str, float], waited: float) -> None:
+    chosen = QueueMinute.objects.filter(queue_name=queue, minute=minute)
+    # A process that was restarted counts on, so nothing ever goes down.
+    changes: dict[str, Any] = {field: F(field) + number for field, number in news.items()}
+    changes["waited"] = Greatest(F("waited"), Value(waited))
+    if chosen.update(**changes):
+        return
+    try:
+        with transaction.atomic():
+            QueueMinute.objects.create(queue_name=queue, minute=minute, waited=waited, **news)
+    except IntegrityError:
+        # Another runreceiver was first.
+        chosen.update(**changes)

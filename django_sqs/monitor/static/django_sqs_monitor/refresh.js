@@ -1,0 +1,25 @@
+/* Fetches the page again every few seconds and puts the new figures in its place. */
+"use strict";
+{
+    const place = () => document.querySelector("[data-refresh]");
+    const refresh = async () => {
+        // Not while somebody selects text or the page is hidden.
+        if (document.hidden || !document.getSelection().isCollapsed) {
+            return;
+        }
+        const answer = await fetch(location.href, {credentials: "same-origin"});
+        if (!answer.ok || answer.redirected) {
+            return;
+        }
+        const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
+        const content = fresh.querySelector("[data-refresh]");
+        if (content) {
+            const focused = document.activeElement.getAttribute("href");
+            place().replaceChildren(...content.children);
+            if (focused) {
+                place().querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
+            }
+        }
+    };
+    setInterval(() => refresh().catch(() => {}), place().dataset.refresh * 1000);
+}

@@ -1,0 +1,84 @@
+"""Reloader: runs a command anew when a file of the project changes, in development."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import signal
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from threading import Event
+from types import FrameType
+from typing import Any
+
+from django.apps import apps
+from django.utils.autoreload import iter_all_python_module_files
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two looks at the files.
+LOOK = 0.5
+
+
+class Reloader:
+    """Runs a command in a process of its own, and anew after each change.
+
+    A command that ends, for instance by an error in a file, is run again after the next
+    change.  SIGTERM and SIGINT stop both.
+
+    :param command: with its arguments.
+    """
+
+    def __init__(self, command: Sequence[str]) -> None:
+        self._command = list(command)
+        self._stopping = Event()
+
+    def run(self) -> int:
+        """Run until stopped; return the command's exit code."""
+        signal.signal(signal.SIGTERM, self._on_stop)
+        signal.signal(signal.SIGINT, self._on_stop)
+        seen = _snapshot()
+        running = self._start()
+        try:
+            while not self._stopping.wait(LOOK):
+                now = _snapshot()
+                changed = sorted(path for path in {*seen, *now} if seen.get(path) != now.get(path))
+                if changed:
+                    logger.warning("%s changed: starting again", changed[0])
+                    seen = now
+                    self._end(running)
+                    running = self._start()
+        finally:
+            code = self._end(running)
+        return code
+
+    def _start(self) -> subprocess.Popen[bytes]:
+        # In a session of its own, so that Ctrl-C reaches it once, from here.
+        return subprocess.Popen(self._command, start_new_session=True)  # noqa: S603
+
+    def _end(self, running: subprocess.Popen[bytes]) -> int:
+        if running.poll() is None:
+            running.terminate()
+        return running.wait()
+
+    def _on_stop(self, signum: int, frame: FrameType | None) -> Any:
+        self._stopping.set()
+
+
+def without_reload(argv: Sequence[str]) -> list[str]:
+    """The arguments of the command that is run."""
+    return [argument for argument in argv if argument != "--reload"]
+
+
+def _snapshot() -> dict[Path, float]:
+    """When the project's files were changed: what is imported, and all of its apps."""
+    paths = set(iter_all_python_module_files())
+    for app in apps.get_app_configs():
+        if "site-packages" not in app.path:
+            paths.update(Path(app.path).rglob("*.py"))
+    found = {}
+    for path in paths:
+        with contextlib.suppress(OSError):
+            found[path] = path.stat().st_mtime
+    return found

@@ -1,0 +1,174 @@
+"""What operators do with a queue's messages: peek, move, and redrive dead letters."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from .exceptions import ConfigurationError, RequestFailed
+from .queues import FIFO
+from .transport.batching import fill_batch
+from .transport.requests import MAX_MESSAGES, Message, Requests
+
+#: Seconds that messages which are looked at, or moved, are hidden from receivers.
+HOLD = 60
+#: More could come round again before all are seen.
+MOST_PEEKED = 200
+#: Servers that have no StartMessageMoveTask, or not for this queue, answer with one of these.
+NO_MOVE_TASKS = frozenset(
+    {
+        "500",
+        "AWS.SimpleQueueService.UnsupportedOperation",
+        "InternalFailure",
+        "InvalidAction",
+        "UnknownOperationException",
+        "UnsupportedOperation",
+    }
+)
+
+Progress = Callable[[int], None]
+
+
+def peek(requests: Requests, queue: str, count: int) -> list[Message]:
+    """Look at up to *count* messages, and leave them in the queue.
+
+    SQS has no request for that: they are received, and given back, visible at once.  That
+    counts as a receive, for a redrive policy too, and holds up the others of their message
+    groups meanwhile.
+
+    :raises ConfigurationError: *count* is not 1 to :data:`MOST_PEEKED`.
+    """
+    if not 1 <= count <= MOST_PEEKED:
+        raise ConfigurationError(f"1 to {MOST_PEEKED} messages can be looked at, not {count}")
+    held: list[Message] = []
+    try:
+        for messages in _received(requests, queue, count):
+            held += messages
+    finally:
+        if held:
+            requests.release(queue, held)
+    return held
+
+
+def move(
+    requests: Requests,
+    source: str,
+    target: str,
+    *,
+    limit: int | None = None,
+    progress: Progress | None = None,
+) -> int:
+    """Move messages from one queue to another; return how many.
+
+    Each is deleted only after *target* has accepted it, so one may be in both for a moment,
+    and stay so if the process dies there.  Bodies, attributes and message groups are kept.
+
+    :param limit: at most so many; None: as many as were visible at the start.
+    :param progress: called with the number moved so far.
+    :raises RequestFailed: SQS refused; what was not moved is visible in *source* again.
+    """
+    if source == target:
+        raise ConfigurationError(f"Queue {source!r} cannot be moved to itself")
+    if limit is None:
+        limit = requests.counts(source).visible
+    moved = 0
+    for messages in _received(requests, source, limit):
+        left = list(messages)
+        try:
+            while left:
+                entries = [_entry(message, target) for message in left]
+                batch = left[: max(1, fill_batch(entries))]
+                accepted = _send(requests, target, batch, entries[: len(batch)])
+                requests.delete_batch(source, accepted, with_payloads=False)
+                left = [m for m in left if m not in accepted]
+                moved += len(accepted)
+        finally:
+            if left:
+                requests.release(source, left)
+        if progress is not None:
+            progress(moved)
+    return moved
+
+
+def dead_letter_queue(requests: Requests, queue: str) -> str | None:
+    """The name of the dead-letter queue that *queue* has in SQS, if it has one.
+
+    :raises QueueDoesNotExist: there is no such queue.
+    """
+    requests.existing_url(queue)
+    answer = requests.call("GetQueueAttributes", queue, AttributeNames=["RedrivePolicy"])
+    policy = answer.get("Attributes", {}).get("RedrivePolicy")
+    if not policy:
+        return None
+    return str(json.loads(policy)["deadLetterTargetArn"]).rpartition(":")[2]
+
+
+def start_redrive(requests: Requests, dead_letters: str) -> str | None:
+    """Have SQS move the messages of a dead-letter queue back to where they came from.
+
+    :returns: SQS's handle of the task; None: this server cannot do it, so :meth:`move` must.
+    :raises RequestFailed: it can, and refused.
+    """
+    answer = requests.call("GetQueueAttributes", dead_letters, AttributeNames=["QueueArn"])
+    try:
+        started = requests.ask(
+            "StartMessageMoveTask", dead_letters, SourceArn=answer["Attributes"]["QueueArn"]
+        )
+    except RequestFailed as exc:
+        if exc.code in NO_MOVE_TASKS:
+            return None
+        raise
+    return str(started["TaskHandle"])
+
+
+def text_attributes(message: Message) -> dict[str, str]:
+    """The message attributes that are text or numbers, by name."""
+    attributes: Mapping[str, Any] = message.get("MessageAttributes") or {}
+    return {n: a["StringValue"] for n, a in attributes.items() if "StringValue" in a}
+
+
+def sent_at(message: Message) -> float | None:
+    """When it was sent, in seconds since the epoch."""
+    stamp = (message.get("Attributes") or {}).get("SentTimestamp")
+    return int(stamp) / 1000 if stamp else None
+
+
+def _received(requests: Requests, queue: str, limit: int) -> Iterator[list[Message]]:
+    requests.existing_url(queue)
+    seen = 0
+    while seen < limit:
+        count = min(MAX_MESSAGES, limit - seen)
+        messages = requests.receive(queue, count, wait_time=1, visibility_timeout=HOLD)
+        if not messages:
+            return
+        seen += len(messages)
+        yield messages
+
+
+def _entry(message: Message, target: str) -> dict[str, Any]:
+    system: Mapping[str, str] = message.get("Attributes") or {}
+    entry: dict[str, Any] = {"MessageBody": message["Body"]}
+    if attributes := message.get("MessageAttributes"):
+        kinds = ("DataType", "StringValue", "BinaryValue")
+        entry["MessageAttributes"] = {
+            name: {kind: value[kind] for kind in kinds if kind in value}
+            for name, value in attributes.items()
+        }
+    if group := system.get("MessageGroupId") or (target.endswith(FIFO) and "default"):
+        entry["MessageGroupId"] = group
+    if target.endswith(FIFO):
+        # Its own, so that SQS drops it should a first try have been accepted.
+        entry["MessageDeduplicationId"] = message["MessageId"]
+    return entry
+
+
+def _send(
+    requests: Requests, target: str, batch: Sequence[Message], entries: Sequence[dict[str, Any]]
+) -> list[Message]:
+    errors = requests.send_batch(target, entries)
+    accepted = [message for message, error in zip(batch, errors, strict=True) if error is None]
+    failure = next((error for error in errors if error is not None), None)
+    if failure is not None and not accepted:
+        raise failure
+    return accepted

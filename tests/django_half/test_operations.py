@@ -1,0 +1,426 @@
+"""sqs_peek, sqs_send, sqs_move, sqs_redrive, sqs_local, sqs_bench, --watch and --reload."""
+
+import io
+import json
+import os
+import pty
+import re
+import signal
+import socket
+import sys
+import time
+
+import boto3
+import pytest
+from django.core.management import CommandError, call_command
+
+import django_sqs
+
+from ..processes import MANAGE, Process
+
+#: What the commands do hardly depends on versions.
+pytestmark = pytest.mark.slow
+
+
+def run(command, *arguments, **options):
+    out = io.StringIO()
+    call_command(command, *arguments, stdout=out, **options)
+    return out.getvalue()
+
+
+def as_json(command, *arguments):
+    return json.loads(run(command, *arguments, "--format=json"))
+
+
+def full_name(queue, suffix=None):
+    return django_sqs.queues[queue].full_name(suffix)
+
+
+def on_a_terminal(command, *arguments):
+    """What a command shows on a terminal."""
+    parent, child = pty.openpty()
+    with os.fdopen(child, "w") as terminal:
+        call_command(command, *arguments, stdout=terminal)
+        terminal.flush()
+        shown = os.read(parent, 20_000).decode()
+    os.close(parent)
+    return shown
+
+
+@pytest.fixture
+def dead_letters(sqs, prefix):
+    """Put messages into the dead-letter queue of the queue "watched"."""
+    django_sqs.send("watched", body="alive")
+    url = sqs.get_queue_url(QueueName=f"{prefix}__watched-dead")["QueueUrl"]
+
+    def put(count):
+        for number in range(count):
+            sqs.send_message(
+                QueueUrl=url,
+                MessageBody=f"dead {number}",
+                MessageAttributes={"mine": {"DataType": "String", "StringValue": "kept"}},
+            )
+
+    return put
+
+
+def test_peek_shows_messages_and_leaves_them(counts, site):
+    django_sqs.send("typed", body={"a": "\x1b[31mred"}, attributes={"mine": "x"})
+    django_sqs.send("typed", body={"a": 2})
+
+    output = run("sqs_peek", "typed")
+    found = as_json("sqs_peek", "typed", "--count=1")
+
+    assert "\x1b" not in output
+    assert "{'a': 2}" in output
+    assert counts(full_name("typed")) == (2, 0, 0)
+    assert found[0]["attributes"] == {"mine": "x"}
+    assert found[0]["receive_count"] == 2
+    assert abs(found[0]["sent_at"] - time.time()) < 60
+    assert json.loads(found[0]["body"])["content-type"] == "application/json"
+
+
+def test_peek_at_what_cannot_be_decoded(sqs):
+    url = sqs.create_queue(QueueName=full_name("typed"))["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="no base64 of JSON")
+
+    assert "'no base64 of JSON'" in run("sqs_peek", "typed")
+
+
+def test_peek_at_more_than_one_request_brings(counts):
+    django_sqs.send_many("plain", map(str, range(25)))
+
+    found = as_json("sqs_peek", "plain", "--count=23")
+
+    assert len({message["id"] for message in found}) == 23
+    assert counts(full_name("plain")) == (25, 0, 0)
+
+
+def test_peek_at_nothing(server):
+    django_sqs.send("plain", body="x", delay=60)
+
+    assert "has no visible message" in run("sqs_peek", "plain")
+    assert as_json("sqs_peek", "plain") == []
+    with pytest.raises(CommandError, match="1 to 200"):
+        run("sqs_peek", "plain", "--count=201")
+    with pytest.raises(CommandError, match="No queue 'nowhere' is registered"):
+        run("sqs_peek", "nowhere")
+    with pytest.raises(CommandError, match="does not exist in SQS"):
+        run("sqs_peek", "second")
+    with pytest.raises(CommandError, match="has no dead-letter queue"):
+        run("sqs_peek", "plain", "--dead-letters")
+    assert server.count("CreateQueue", full_name("second")) == 0
+
+
+def test_peek_at_dead_letters(dead_letters):
+    dead_letters(2)
+
+    output = run("sqs_peek", "watched", "--dead-letters")
+
+    assert "dead 0" in output
+    assert "alive" not in output
+
+
+def bodies(queue, suffix=None):
+    found = as_json("sqs_peek", queue, "--count=50", *([f"--suffix={suffix}"] if suffix else []))
+    return sorted(json.loads(message["body"])["body"] for message in found)
+
+
+def test_send_a_text(counts):
+    output = run("sqs_send", "plain", "hello", "--suffix=big", "--attribute=mine=x=y")
+
+    assert output == f"Sent 1 to {full_name('plain', 'big')}.\n"
+    [found] = as_json("sqs_peek", "plain", "--suffix=big")
+    assert found["attributes"] == {"mine": "x=y"}
+    assert bodies("plain", "big") == ["hello"]
+
+
+def test_send_json_and_encoded(counts):
+    assert as_json("sqs_send", "typed", '{"a": 1}', "--json")["sent"] == 1
+    run("sqs_send", "typed", "eyJhIjogMn0=", "--encoded")
+
+    assert [json.loads(body) for body in bodies("typed")] == [{"a": 1}, {"a": 2}]
+
+
+def test_send_a_file_and_its_lines(tmp_path):
+    file = tmp_path / "messages"
+    file.write_text("one\n\ntwo\nthree\n")
+    run("sqs_send", "plain", f"--file={file}")
+    run("sqs_send", "plain", f"--file={file}", "--lines")
+
+    assert bodies("plain") == ["one", "one\n\ntwo\nthree\n", "three", "two"]
+
+
+def test_send_standard_input(project, eventually):
+    command = f"{sys.executable} {MANAGE} sqs_send plain"
+    shell = f"printf 'a\\nb\\n' | {command} --lines && printf 'c\\n' | {command} -"
+    process = Process(["sh", "-c", shell], project.env)
+    project.add(process)
+
+    assert process.wait(60) == 0, process.output
+    assert bodies("plain") == ["a", "b", "c"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["plain", "x", "--file=y"], "not both"),
+        (["plain", "--file=/nowhere/at/all"], "No such file"),
+        (["typed", "{broken", "--json"], "Expecting property name"),
+        (["typed", "5", "--encoded"], "base64"),
+        (["plain", "x", "--attribute=mine"], "must be NAME=VALUE"),
+        (["plain", "x", "--lines", "--deduplication-id=5"], "do not go together"),
+        (["rows", "text"], "carries a model instance"),
+    ],
+)
+def test_what_cannot_be_sent_is_one_clear_line(arguments, reason, server):
+    with pytest.raises(CommandError, match=reason):
+        run("sqs_send", *arguments)
+
+    assert server.count("SendMessage", full_name(arguments[0])) == 0
+
+
+def test_move_keeps_bodies_attributes_and_counts(counts, server):
+    django_sqs.send_many("plain", map(str, range(11)))
+    django_sqs.send("plain", body="11", attributes={"mine": "x"})
+    django_sqs.send("copy", body="there")
+
+    assert as_json("sqs_move", "plain", "copy", "--limit=5")["moved"] == 5
+    assert "Moved 7 messages from plain to copy." in run("sqs_move", "plain", "copy")
+
+    assert counts(full_name("plain")) == (0, 0, 0)
+    assert bodies("copy") == sorted([*map(str, range(12)), "there"])
+    assert {"mine": "x"} in [m["attributes"] for m in as_json("sqs_peek", "copy", "-n", "50")]
+
+
+def test_move_creates_the_target_and_keeps_groups_in_order(counts, sqs):
+    for number in range(12):
+        django_sqs.send("ordered.fifo", body=str(number), group_id="ab"[number % 2])
+
+    run("sqs_move", "ordered.fifo", "ordered.fifo", "--to-suffix=copy")
+
+    url = sqs.get_queue_url(QueueName=full_name("ordered.fifo", "copy"))["QueueUrl"]
+    moved = []
+    while messages := sqs.receive_message(
+        QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["All"]
+    ).get("Messages"):
+        moved += messages
+        for message in messages:
+            sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+    by_group = {"a": [], "b": []}
+    for message in moved:
+        group = message["Attributes"]["MessageGroupId"]
+        by_group[group].append(int(json.loads(message["Body"])["body"]))
+    assert by_group == {"a": [0, 2, 4, 6, 8, 10], "b": [1, 3, 5, 7, 9, 11]}
+
+
+def test_move_that_is_refused_loses_nothing(counts, server):
+    django_sqs.send_many("plain", map(str, range(3)))
+    django_sqs.send("copy", body="x")
+    server.faults["SendMessageBatch", full_name("copy")] = (403, "AccessDenied")
+    try:
+        with pytest.raises(CommandError, match="Access denied"):
+            run("sqs_move", "plain", "copy")
+    finally:
+        del server.faults["SendMessageBatch", full_name("copy")]
+
+    assert counts(full_name("plain")) == (3, 0, 0)
+
+
+def test_move_what_cannot_be_moved():
+    django_sqs.send("plain", body="x")
+
+    with pytest.raises(CommandError, match="to itself"):
+        run("sqs_move", "plain", "plain")
+    with pytest.raises(CommandError, match="does not exist"):
+        run("sqs_move", "second", "plain")
+
+
+def test_redrive_by_hand_where_the_server_cannot(dead_letters, counts, monkeypatch):
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    django_sqs.receivers.close()
+    dead_letters(3)
+
+    output = run("sqs_redrive", "watched")
+
+    assert "moving them by hand" in output
+    assert "Moved 3 messages" in output
+    assert counts(full_name("watched")) == (4, 0, 0)
+    assert as_json("sqs_redrive", "watched", "--by-hand")["moved"] == 0
+
+
+def test_redrive_by_sqs_where_it_can(dead_letters, counts, server, prefix):
+    dead_letters(1)
+    key = "StartMessageMoveTask", f"{prefix}__watched-dead"
+    server.answers[key] = {"TaskHandle": "a-handle"}
+    try:
+        found = as_json("sqs_redrive", "watched")
+        server.answers.pop(key)
+        server.faults[key] = (403, "AccessDenied")
+        with pytest.raises(CommandError, match="allow sqs:StartMessageMoveTask"):
+            run("sqs_redrive", "watched")
+    finally:
+        server.answers.pop(key, None)
+        server.faults.pop(key, None)
+
+    assert (found["task"], found["moved"]) == ("a-handle", None)
+    assert counts(f"{prefix}__watched-dead") == (1, 0, 0)
+
+
+def test_clear_and_wait_as_json(counts):
+    django_sqs.send_many("plain", map(str, range(3)))
+
+    [cleared] = as_json("sqs_clear", "plain", "--no-input")
+    waited = as_json("sqs_wait", "plain", "--wait-cycles=0")
+
+    assert cleared == {
+        "name": full_name("plain"),
+        "deleted": 3,
+        "in_flight": 0,
+        "delayed": 0,
+    }
+    assert waited["empty"] == [full_name("plain", s) for s in (None, "big", "small")]
+
+
+def test_tables_are_drawn_on_a_terminal_and_nothing_is_markup():
+    pytest.importorskip("rich")
+    django_sqs.send("plain", body="[red]x[/red]")
+
+    assert "┏━━" in on_a_terminal("sqs_status", "plain")
+    assert "[red]x[/red]" in on_a_terminal("sqs_peek", "plain")
+
+
+def test_watch(project, eventually):
+    process = project.start("sqs_status", "plain", "--watch=0.2", "--format=json")
+    eventually(lambda: process.output.count('"queue": "plain"') >= 9, timeout=30)
+
+    process.signal(signal.SIGINT)
+
+    assert process.wait(10) == 0
+    with pytest.raises(CommandError, match="--watch must be above 0"):
+        run("sqs_status", "--watch=0")
+
+
+@pytest.fixture
+def start_local(project, eventually, tmp_path):
+    def start_local(*arguments):
+        state = tmp_path / "state.json"
+        process = project.start("sqs_local", "--port=0", f"--state={state}", *arguments)
+        url = eventually(
+            lambda: re.search(r'SQS_ENDPOINT_URL = "(\S+)"', process.output), timeout=30
+        )[1]
+        client = boto3.client(
+            "sqs",
+            endpoint_url=url,
+            region_name="us-east-1",
+            aws_access_key_id="a",
+            aws_secret_access_key="b",
+        )
+        return process, client, state
+
+    return start_local
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_local_remembers_its_queues(start_local, eventually, number):
+    process, client, state = start_local()
+    dead = client.create_queue(QueueName="z-dead")["QueueUrl"]
+    attributes = client.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])
+    policy = {
+        "deadLetterTargetArn": attributes["Attributes"]["QueueArn"],
+        "maxReceiveCount": "3",
+    }
+    client.create_queue(
+        QueueName="a-queue",
+        Attributes={"VisibilityTimeout": "77", "RedrivePolicy": json.dumps(policy)},
+        tags={"team": "shop"},
+    )
+    client.create_queue(QueueName="b.fifo", Attributes={"FifoQueue": "true"})
+    eventually(lambda: state.exists() and "b.fifo" in state.read_text())
+    process.signal(number)
+    process.wait(20)
+
+    _, client, _ = start_local()
+
+    names = [url.rpartition("/")[2] for url in client.list_queues()["QueueUrls"]]
+    assert sorted(names) == ["a-queue", "b.fifo", "z-dead"]
+    url = client.get_queue_url(QueueName="a-queue")["QueueUrl"]
+    found = client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    assert found["VisibilityTimeout"] == "77"
+    assert json.loads(found["RedrivePolicy"])["deadLetterTargetArn"].endswith(":z-dead")
+    assert client.list_queue_tags(QueueUrl=url)["Tags"] == {"team": "shop"}
+
+
+def test_local_says_why_it_cannot_start(project, tmp_path):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        process = project.run("sqs_local", f"--port={port}", "--state=")
+    assert process.wait() == 1
+    assert "Address already in use" in process.output
+    broken = tmp_path / "broken.json"
+    broken.write_text("no JSON")
+
+    process = project.run("sqs_local", "--port=0", f"--state={broken}")
+
+    assert process.wait() == 1
+    assert "is no file of queue definitions" in process.output
+
+
+def test_bench_measures_and_leaves_nothing(sqs, prefix):
+    found = as_json("sqs_bench", "--messages=60", "--threads=4")
+
+    assert found["messages"] == 60
+    assert found["send_requests"] == 6
+    # Full polls, one that ends them, and full deletes, give or take those cut short by time.
+    assert 12 <= found["receive_requests"] <= 30
+    assert found["requests_per_message"] == round((6 + found["receive_requests"]) / 60, 4)
+    urls = sqs.list_queues(QueueNamePrefix=f"{prefix}__sqs-bench").get("QueueUrls", [])
+    assert urls == []
+    assert "sqs-bench" not in django_sqs.queues
+    assert "A million messages" in run("sqs_bench", "--messages=10", "--threads=1")
+
+
+@pytest.mark.parametrize("option", ["--messages=0", "--threads=0", "--size=0"])
+def test_bench_refuses_what_cannot_be_measured(option):
+    with pytest.raises(CommandError, match=option.partition("=")[0]):
+        run("sqs_bench", option)
+
+
+@pytest.fixture
+def developing(project, tmp_path):
+    """A project whose receiver is in a file that a test may change."""
+    folder = tmp_path / "developed"
+    folder.mkdir()
+    project.env["PYTHONPATH"] = str(tmp_path)
+    project.env["TEST_EXTRA_APP"] = "developed"
+    (folder / "__init__.py").write_text("")
+
+    def write(says):
+        (folder / "receivers.py").write_text(
+            "import django_sqs\n@django_sqs.receiver('developed')\n"
+            f"def receive(message): print({says}, flush=True)\n"
+        )
+
+    return write
+
+
+def test_reload(developing, project, eventually, sqs, prefix):
+    developing("'first', message.get_body()")
+    worker = project.start("runreceiver", "developed", "--reload")
+    url = sqs.create_queue(QueueName=f"{prefix}__developed")["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="YQ==")
+    eventually(lambda: "first a" in worker.output, timeout=30)
+
+    developing("'second', message.get_body()")
+    eventually(lambda: worker.output.count("Receiving from queue developed") == 2, timeout=30)
+    sqs.send_message(QueueUrl=url, MessageBody="Yg==")
+    eventually(lambda: "second b" in worker.output, timeout=30)
+
+    developing("a syntax error")
+    eventually(lambda: "SyntaxError" in worker.output, timeout=30)
+    developing("'third', message.get_body()")
+    sqs.send_message(QueueUrl=url, MessageBody="Yw==")
+    eventually(lambda: "third c" in worker.output, timeout=30)
+    worker.signal(signal.SIGTERM)
+
+    assert worker.wait(20) == 0

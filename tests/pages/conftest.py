@@ -1,0 +1,170 @@
+"""A real project for its pages: the admin served by runserver, and a worker."""
+
+import os
+import re
+import shutil
+import sqlite3
+import time
+import urllib.parse
+import urllib.request
+from http.cookiejar import CookieJar
+from types import SimpleNamespace
+
+import pytest
+
+from ..processes import Project
+from ..server import Server
+
+USERS = """
+from django.contrib.auth.models import Permission, User
+User.objects.create_superuser("root", password="root")
+for name, codes in {"reader": ["view"], "mover": ["view", "move"], "nobody": []}.items():
+    user = User.objects.create_user(name, password=name, is_staff=True)
+    for code in codes:
+        user.user_permissions.add(Permission.objects.get(codename=f"{code}_queuereport"))
+User.objects.create_user("outsider", password="outsider")
+"""
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory):
+    """The project, migrated, with users, served; all tests of a module share it."""
+    sqs = Server()
+    sqs.start()
+    folder = tmp_path_factory.mktemp("site")
+    project = Project(sqs.url, f"pages-{folder.name}", folder)
+    with sqlite3.connect(project.database) as connection:
+        connection.executescript("DROP TABLE shop_order; DROP TABLE shop_run;")
+    project.env["TEST_ADMIN"] = "yes"
+    project.env["AWS_MAX_ATTEMPTS"] = "1"
+    for command in (["migrate", "-v0", "--run-syncdb"], ["shell", "-c", USERS]):
+        done = project.run(*command)
+        assert done.popen.returncode == 0, done.output
+    serving = project.start("runserver", "--noreload", "127.0.0.1:0", PYTHONUNBUFFERED="1")
+    site = SimpleNamespace(project=project, sqs=sqs, url=_url_of(serving))
+    yield site
+    project.end_processes()
+    sqs.stop()
+
+
+def _url_of(serving):
+    deadline = time.monotonic() + 40
+    while True:
+        # "127.0.0.1:0" is what runserver says; the system's table says which port it is.
+        ports = _listening(serving.pid)
+        if ports:
+            return f"http://127.0.0.1:{ports[0]}"
+        assert time.monotonic() < deadline, serving.output
+        time.sleep(0.1)
+
+
+def _listening(pid):
+    """The ports on which a process listens."""
+    inodes = set()
+    for link in _links(f"/proc/{pid}/fd"):
+        if found := re.fullmatch(r"socket:\[(\d+)\]", link):
+            inodes.add(found[1])
+    with open("/proc/net/tcp") as table:
+        rows = [line.split() for line in table.readlines()[1:]]
+    return [
+        int(row[1].partition(":")[2], 16) for row in rows if row[3] == "0A" and row[9] in inodes
+    ]
+
+
+def _links(folder):
+    for name in os.listdir(folder):
+        try:
+            yield os.readlink(f"{folder}/{name}")
+        except OSError:
+            continue
+
+
+class Session:
+    """Somebody with a browser without JavaScript."""
+
+    def __init__(self, url):
+        self.url = url
+        self._jar = CookieJar()
+        self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self._jar))
+
+    def get(self, path):
+        return self._open(path, None)
+
+    def post(self, path, **fields):
+        token = next((c.value for c in self._jar if c.name == "csrftoken"), "")
+        return self._open(path, {"csrfmiddlewaretoken": token, **fields})
+
+    def post_without_token(self, path, **fields):
+        return self._open(path, fields)
+
+    def log_in(self, name):
+        self.get("/admin/login/")
+        self.post("/admin/login/?next=/admin/", username=name, password=name)
+        return self
+
+    def _open(self, path, fields):
+        data = None if fields is None else urllib.parse.urlencode(fields).encode()
+        try:
+            with self._opener.open(self.url + path, data, timeout=30) as answer:
+                return SimpleNamespace(
+                    status=answer.status, text=answer.read().decode(), url=answer.url
+                )
+        except urllib.error.HTTPError as error:
+            return SimpleNamespace(status=error.code, text=error.read().decode(), url=error.url)
+
+
+@pytest.fixture
+def visit(site):
+    """A session of somebody who has logged in."""
+    return lambda name: Session(site.url).log_in(name)
+
+
+@pytest.fixture
+def worker(site, eventually):
+    """A worker of the project, which has sent its first heartbeat."""
+    worker = site.project.start("runreceiver", "light", "broken", "--processes=1", "--threads=2")
+
+    def beats():
+        with sqlite3.connect(site.project.database, timeout=20) as connection:
+            return connection.execute(
+                "SELECT count(*) FROM django_sqs_monitor_heartbeat WHERE pid = ?", [worker.pid]
+            ).fetchone()[0]
+
+    eventually(beats, timeout=30)
+    yield worker
+    worker.end()
+
+
+@pytest.fixture
+def send(site):
+    """Send as the project does."""
+
+    def send(code):
+        done = site.project.run("shell", "-c", f"import django_sqs\n{code}")
+        assert done.popen.returncode == 0, done.output
+
+    return send
+
+
+@pytest.fixture(scope="session")
+def browser():
+    """Headless Chromium, where it is installed."""
+    playwright = pytest.importorskip("playwright.sync_api")
+    path = shutil.which("chromium") or shutil.which("google-chrome")
+    if path is None:
+        pytest.skip("Chromium is not installed")
+    with playwright.sync_playwright() as running:
+        browser = running.chromium.launch(
+            executable_path=path,
+            args=[
+                "--no-sandbox",
+                "--disable-gpu",
+                "--disable-quic",
+                "--no-first-run",
+                "--disable-background-networking",
+                "--disable-component-update",
+                "--disable-sync",
+            ],
+        )
+        yield browser
+        browser.close()

@@ -1,0 +1,187 @@
+"""The pages in the admin as anybody without JavaScript sees them, and who may do what."""
+
+import re
+import sqlite3
+
+import boto3
+import pytest
+
+#: Pages hardly depend on the versions of Python and kombu; on Django's they are tried, too.
+pytestmark = pytest.mark.slow
+
+LIST = "/admin/django_sqs_monitor/queuereport/"
+QUEUE = LIST + "queue/{}/"
+
+
+@pytest.fixture
+def sqs(site):
+    return boto3.client(
+        "sqs",
+        endpoint_url=site.sqs.url,
+        region_name="us-east-1",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing-secret",
+    )
+
+
+@pytest.fixture
+def full_name(site):
+    return lambda name: f"{site.project.prefix}__{name}"
+
+
+def cells(page, label):
+    """The text of a queue's cells in the list."""
+    row = re.search(rf"<tr>\s*<th scope=\"row\"><a [^>]*>{label}</a>.*?</tr>", page, re.DOTALL)[0]
+    found = re.findall(r"<td[^>]*>(.*?)</td>", row, re.DOTALL)
+    return [" ".join(re.sub(r"<[^>]+>", " ", cell).split()) for cell in found]
+
+
+def test_the_list_shows_counts_and_dead_letters(visit, send, sqs, full_name):
+    send(
+        "django_sqs.send_many('watched', ['a', 'b', 'c']);"
+        "django_sqs.send('watched', body='later', delay=600)"
+    )
+    url = sqs.get_queue_url(QueueName=full_name("watched-dead"))["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="dead")
+    watched = sqs.get_queue_url(QueueName=full_name("watched"))["QueueUrl"]
+    sqs.receive_message(QueueUrl=watched)
+
+    page = visit("root").get(LIST)
+
+    assert page.status == 200
+    assert cells(page.text, "watched")[:4] == ["2", "1", "1", "1"]
+    assert "does not exist yet" in cells(page.text, "second")[0]
+    assert "No worker is alive" in page.text
+    assert 'href="/admin/django_sqs_monitor/queuereport/"' in visit("root").get("/admin/").text
+
+
+def test_what_workers_do_is_seen(visit, send, worker, eventually):
+    send("django_sqs.send_many('light', ['x'] * 7); django_sqs.send('broken', body='bad')")
+
+    def seen():
+        page = visit("reader").get(LIST).text
+        return page if cells(page, "light")[-2] == "7" else None
+
+    page = eventually(seen, timeout=40)
+
+    assert cells(page, "broken")[-3:-1] == ["1", "1"]
+    assert f":{worker.pid}</th>" in page
+    assert "No worker is alive" not in page
+    assert "7 messages received in the last hour" in page
+    assert visit("reader").get(QUEUE.format("light")).text.count("s on average") == 1
+
+
+def test_a_worker_that_stops_signs_off(visit, site, worker):
+    worker.end()
+
+    with sqlite3.connect(site.project.database, timeout=20) as connection:
+        left = connection.execute(
+            "SELECT count(*) FROM django_sqs_monitor_heartbeat WHERE pid = ?", [worker.pid]
+        ).fetchone()[0]
+    assert left == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "status"), [("root", 200), ("reader", 200), ("mover", 200), ("nobody", 403)]
+)
+def test_who_may_look(visit, name, status):
+    assert visit(name).get(LIST).status == status
+    assert visit(name).get(QUEUE.format("watched")).status == status
+
+
+def test_strangers_are_sent_to_the_login(visit):
+    for path in (LIST, QUEUE.format("watched")):
+        assert "/admin/login/" in visit("outsider").get(path).url
+
+
+@pytest.mark.parametrize("action", ["peek", "purge", "redrive", "move"])
+def test_who_may_do_what(visit, send, action):
+    send("django_sqs.send('watched', body='here')")
+    path = QUEUE.format("watched") + f"{action}/"
+    allowed = {"root": True, "mover": action in ("redrive", "move"), "reader": False}
+
+    for name, may in allowed.items():
+        session = visit(name)
+        session.get(QUEUE.format("watched"))
+        assert session.get(path).status == 405
+        assert session.post_without_token(path).status == 403
+        assert session.post(path).status == (200 if may else 403), name
+        assert (f'/{action}/"' in session.get(QUEUE.format("watched")).text) is may, name
+
+
+def visible(sqs, name):
+    url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    wanted = ["ApproximateNumberOfMessages"]
+    answer = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=wanted)
+    return int(answer["Attributes"][wanted[0]])
+
+
+def test_a_look_leaves_messages_and_shows_strangers_text_as_text(visit, sqs, full_name):
+    url = sqs.create_queue(QueueName=full_name("raw"))["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="<script>alert(1)</script>")
+    session = visit("root")
+    session.get(QUEUE.format("raw"))
+
+    page = session.post(QUEUE.format("raw") + "peek/")
+
+    assert "&lt;script&gt;alert(1)" in page.text
+    assert "<script>alert" not in page.text
+    assert visible(sqs, full_name("raw")) == 1
+
+
+def test_purging_asks_first(visit, send, sqs, full_name):
+    send("django_sqs.send_many('second', ['a', 'b'])")
+    session = visit("root")
+    session.get(QUEUE.format("second"))
+
+    asked = session.post(QUEUE.format("second") + "purge/")
+    assert "Delete all messages of second?" in asked.text
+    assert visible(sqs, full_name("second")) == 2
+    done = session.post(QUEUE.format("second") + "purge/", confirmed="yes")
+
+    assert done.url.endswith(QUEUE.format("second"))
+    assert "All messages of second are being deleted" in done.text
+    assert visible(sqs, full_name("second")) == 0
+
+
+def test_moving_and_redriving(visit, send, sqs, full_name):
+    send("django_sqs.send('copy', body='a')")
+    url = sqs.get_queue_url(QueueName=full_name("watched-dead"))["QueueUrl"]
+    sqs.purge_queue(QueueUrl=url)
+    sqs.send_message(QueueUrl=url, MessageBody="dead")
+    session = visit("mover")
+    session.get(QUEUE.format("copy"))
+
+    asked = session.post(QUEUE.format("copy") + "move/", target="restart")
+    assert "To: <strong>restart</strong>" in asked.text
+    moved = session.post(QUEUE.format("copy") + "move/", target="restart", confirmed="yes")
+    nowhere = session.post(QUEUE.format("copy") + "move/", target="nowhere", confirmed="yes")
+    redriven = session.post(QUEUE.format("watched") + "redrive/", confirmed="yes")
+
+    assert "Moved 1 messages from copy to restart." in moved.text
+    assert "Choose a queue of this project" in nowhere.text
+    assert "Moved 1 messages" in redriven.text
+    assert visible(sqs, full_name("restart")) == 1
+    assert visible(sqs, full_name("watched-dead")) == 0
+
+
+def test_what_is_not_there(visit):
+    session = visit("root")
+    session.get(LIST)
+
+    assert session.get(QUEUE.format("nowhere")).status == 404
+    assert session.post(QUEUE.format("watched") + "explode/").status == 404
+
+
+def test_sqs_that_cannot_be_asked_is_said(visit, site, send, full_name):
+    send("django_sqs.send('watched', body='here')")
+    site.sqs.faults["GetQueueAttributes", full_name("watched")] = (403, "AccessDenied")
+    try:
+        page = visit("root").get(LIST)
+        one = visit("root").get(QUEUE.format("watched"))
+    finally:
+        del site.sqs.faults["GetQueueAttributes", full_name("watched")]
+
+    assert page.status == one.status == 200
+    assert "allow sqs:GetQueueAttributes" in page.text
+    assert "allow sqs:GetQueueAttributes" in one.text

@@ -1,0 +1,7 @@
+"""The test project's settings with all of its apps, for the type checker."""
+
+import os
+
+os.environ["TEST_ADMIN"] = "yes"
+
+from .settings import *  # noqa: F403
