@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 # Tests wait for processes and polls more than they compute.
 JOBS ?= 4
 
-.PHONY: demo test faults fuzz audit lint types build matrix bench clean
+.PHONY: demo test faults fuzz audit lint types docs build matrix bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/demo/demo.py $(if $(KEEP),--keep)
@@ -20,6 +20,10 @@ lint: $(VENV)/.dev
 
 types: $(VENV)/.dev
 	$(BIN)/mypy
+
+docs: $(VENV)/.dev
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
+	@echo docs/_build/index.html
 
 build: $(VENV)/.dev
 	rm -rf dist
@@ -50,7 +54,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
 
 clean:
-	rm -rf $(VENV) .nox build dist *.egg-info benchmarks/.ministack benchmarks/.peers
+	rm -rf $(VENV) .nox build dist docs/_build docs/_generated *.egg-info benchmarks/.ministack benchmarks/.peers
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

@@ -70,3 +70,44 @@ def _grid(rows):
         for row in rows
     ]
     return "\n".join([rule, lines[0], rule, *lines[1:], rule])
+
+
+#: Dollars for a million requests to a standard queue, and the requests of a month for nothing.
+PRICE, FREE = 0.40, 1_000_000
+MINUTES = 60 * 24 * 30
+#: Requests a minute on an idle queue whose polls rest for 300 s.
+RESTING = 12 / 60
+
+
+def cost_table(results):
+    """What a month costs: messages and idle queues, by the requests that were counted."""
+    contenders = {
+        "Celery": _counted(results, "Celery, 10 threads", "Celery, 10 threads"),
+        "send": _counted(results, "django-sqs", "django-sqs, 10 threads"),
+        "send_many": _counted(results, "django-sqs, send_many", "django-sqs, 10 threads"),
+    }
+    contenders["send_many, resting"] = (contenders["send_many"][0], RESTING)
+    header = ["messages a month", "idle queues", *contenders]
+    body = [
+        [f"{messages:,}", str(queues), *(_bill(messages, queues, *c) for c in contenders.values())]
+        for messages in (0, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
+        for queues in (1, 20, 100)
+    ]
+    facts = "; ".join(
+        f"{name}: {each:.2f} requests a message, {idle:.1f} a minute and idle queue"
+        for name, (each, idle) in contenders.items()
+    )
+    return f"{_grid([header, *body])}\n\n{facts}.\n"
+
+
+def _counted(results, sender, receiver):
+    each = (
+        results["send"]["20 ms"][sender]["requests_per_message"]
+        + results["consume"]["20 ms"][receiver]["requests_per_message"]
+    )
+    return each, results["idle"]["1"][receiver]["per_minute_per_queue"]
+
+
+def _bill(messages, queues, each, idle):
+    requests = messages * each + queues * idle * MINUTES
+    return f"${max(0.0, requests - FREE) * PRICE / 1_000_000:,.2f}"

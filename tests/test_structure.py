@@ -10,7 +10,6 @@ import docutils.core
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
-DOCS = sorted(str(file.relative_to(ROOT)) for file in (ROOT / "docs").glob("*.rst"))
 PACKAGES = ("django_sqs_kombu", "django_sqs")
 FILES = sorted(file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
 
@@ -82,7 +81,7 @@ def test_no_circles():
     assert not circles
 
 
-@pytest.mark.parametrize("name", ["README.rst", "CHANGELOG.rst", *DOCS])
+@pytest.mark.parametrize("name", ["README.rst", "CHANGELOG.rst"])
 def test_documents_are_well_formed(name):
     complaints = io.StringIO()
 

@@ -27,6 +27,12 @@ class Command(OneQueueCommand):
     )
     suffix_help = "The queue with this queue name suffix."
 
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        """The parser, which takes the text after options, too: ``queue --json '{}'``."""
+        parser = super().create_parser(prog_name, subcommand, **kwargs)
+        parser.parse_args = parser.parse_intermixed_args  # type: ignore[method-assign]
+        return parser
+
     def add_arguments(self, parser: CommandParser) -> None:
         """Define the command line."""
         super().add_arguments(parser)

@@ -1,0 +1,204 @@
+"""The documentation: it builds without a warning, and every code block in it works."""
+
+import configparser
+import importlib.metadata
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+from django.core.management import CommandError, load_command_class
+
+ROOT = Path(__file__).resolve().parents[1]
+#: The README's Python is run by test_examples, in a new site.
+DOCUMENTS = [ROOT / "README.rst", *sorted((ROOT / "docs").rglob("*.rst"))]
+DOCUMENTS = [file for file in DOCUMENTS if "_generated" not in file.parts]
+BLOCK = re.compile(r"^( *)\.\. code-block:: (\S+)\n((?:\1 +:.*\n)*)\n((?:\1    .*\n|\n)+)", re.M)
+HTTP_PATHS = {"/healthz", "/readyz", "/metrics", "/wake", "/sqs/wake/"}
+APPS = ("django_sqs", "django_sqs.inbox", "django_sqs.outbox", "django_sqs.results")
+
+pytestmark = pytest.mark.slow
+
+
+def blocks_of(document):
+    found = []
+    for match in BLOCK.finditer(document.read_text() + "\n"):
+        indent, language, options, text = match.groups()
+        code = "\n".join(line.removeprefix(f"{indent}    ") for line in text.splitlines())
+        found.append(
+            SimpleNamespace(
+                document=document,
+                line=document.read_text()[: match.start(4)].count("\n") + 1,
+                language=language,
+                caption=(re.search(r":caption: (.*)", options) or [None, ""])[1],
+                code=code.strip("\n") + "\n",
+            )
+        )
+    return found
+
+
+BLOCKS = [block for document in DOCUMENTS for block in blocks_of(document)]
+
+
+def those(language):
+    chosen = [block for block in BLOCKS if block.language == language]
+    return pytest.mark.parametrize(
+        "block", chosen, ids=[f"{b.document.relative_to(ROOT)}:{b.line}" for b in chosen]
+    )
+
+
+def test_there_is_a_test_for_every_language():
+    assert {block.language for block in BLOCKS} <= {"python", "shell", "yaml", "json", "ini"}
+    assert len(BLOCKS) > 50
+
+
+def test_it_builds_without_a_warning(tmp_path):
+    pytest.importorskip("sphinx")
+    pytest.importorskip("furo")
+    done = subprocess.run(
+        [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "docs", tmp_path],
+        cwd=ROOT,
+        env={k: v for k, v in os.environ.items() if k != "DJANGO_SETTINGS_MODULE"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+    assert done.returncode == 0, done.stderr
+    page = (tmp_path / "reference" / "settings.html").read_text()
+    assert "SQS_POLL_MAX_IDLE" in page
+    assert "$0.40" in (tmp_path / "howto" / "cost.html").read_text()
+
+
+@pytest.mark.parametrize(
+    "document",
+    [d for d in DOCUMENTS if d.name != "README.rst" and "code-block:: python" in d.read_text()],
+    ids=lambda d: str(d.relative_to(ROOT)),
+)
+def test_python(document, server, prefix, tmp_path):
+    """All blocks of a document, one after the other, in a project of its own."""
+    code = [
+        {"line": block.line, "code": block.code, "settings": block.caption == "settings.py"}
+        for block in blocks_of(document)
+        if block.language == "python"
+    ]
+    file = tmp_path / "blocks.json"
+    file.write_text(json.dumps(code))
+
+    done = subprocess.run(
+        [sys.executable, ROOT / "tests" / "run_blocks.py", file, document.name],
+        env={
+            **os.environ,
+            "PYTHONPATH": str(ROOT),
+            "TEST_SQS_ENDPOINT_URL": server.url,
+            "TEST_SQS_PREFIX": prefix,
+            "DJANGO_SETTINGS_MODULE": "tests.site.settings",
+        },
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def command_lines(block):
+    """The lines of a shell block: joined where they go on, without comments."""
+    text = block.code.replace("\\\n", " ")
+    lines = [shlex.split(line, comments=True) for line in text.splitlines()]
+    return [line for line in lines if line]
+
+
+def check_manage(arguments):
+    """That a command of ours takes these arguments."""
+    name, *rest = arguments
+    for app in APPS:
+        try:
+            command = load_command_class(app, name)
+        except ModuleNotFoundError:
+            continue
+        try:
+            command.create_parser("manage.py", name).parse_args(rest)
+        except (CommandError, SystemExit) as exc:
+            pytest.fail(f"{name} {rest}: {exc}")
+        return
+    pytest.fail(f"there is no command {name}")
+
+
+def check_command(arguments):
+    if arguments[:2] == ["python", "manage.py"]:
+        check_manage(arguments[2:])
+    elif arguments[:2] == ["pip", "install"]:
+        check_install(arguments[2:])
+    elif arguments[0] == "make":
+        done = subprocess.run(["make", "--dry-run", *arguments[1:]], cwd=ROOT, capture_output=True)
+        assert done.returncode == 0, done.stderr
+    elif arguments[0] == "curl":
+        assert re.sub(r"https?://[^/]+", "", arguments[-1]) in HTTP_PATHS
+    else:
+        pytest.fail(f"no test knows {arguments[0]!r}")
+
+
+def check_install(arguments):
+    extras = importlib.metadata.metadata("django-sqs").get_all("Provides-Extra")
+    for requirement in arguments:
+        name, extra = re.fullmatch(r"([a-z-]+)(?:\[([a-z0-9]+)\])?", requirement).groups()
+        assert name == "django-sqs"
+        assert extra is None or extra in extras
+
+
+@those("shell")
+def test_shell(block):
+    if "[queue_name ...]" in block.code:
+        pytest.skip("a synopsis; test_examples compares it with the commands")
+    for arguments in command_lines(block):
+        check_command(arguments)
+
+
+@those("yaml")
+def test_yaml(block):
+    yaml = pytest.importorskip("yaml")
+    for document in yaml.safe_load_all(block.code):
+        assert document["apiVersion"]
+        assert document["kind"]
+        for container in containers(document):
+            check_command(container["command"])
+            for probe in ("livenessProbe", "readinessProbe"):
+                assert container[probe]["httpGet"]["path"] in HTTP_PATHS
+
+
+def containers(document):
+    template = document.get("spec", {}).get("template", {})
+    return template.get("spec", {}).get("containers", [])
+
+
+@those("json")
+def test_json(block):
+    definition = json.loads(block.code)
+    for container in definition["containerDefinitions"]:
+        check_command(container["command"])
+        check = container["healthCheck"]["command"]
+        assert check[0] == "CMD"
+        compile(check[-1], "health check", "exec")
+
+
+@those("ini")
+def test_ini(block, tmp_path):
+    unit = configparser.ConfigParser(strict=True, interpolation=None)
+    unit.optionxform = str
+    unit.read_string(block.code)
+    command = shlex.split(unit["Service"]["ExecStart"])
+    assert command[0].endswith("/python")
+    check_command(["python", *command[1:]])
+    if shutil.which("systemd-analyze"):
+        file = tmp_path / "shop.service"
+        file.write_text(re.sub(r"ExecStart=\S+", "ExecStart=/bin/true", block.code))
+        done = subprocess.run(["systemd-analyze", "verify", file], capture_output=True, text=True)
+        assert "Unknown" not in done.stderr, done.stderr
