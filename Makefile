@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 # Tests wait for processes and polls more than they compute.
 JOBS ?= 4
 
-.PHONY: demo test faults fuzz audit lint types docs build matrix bench clean
+.PHONY: demo test faults fuzz audit lint types docs build release-test matrix bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/demo/demo.py $(if $(KEEP),--keep)
@@ -48,6 +48,10 @@ audit: $(VENV)/.dev
 # Where pyenv is, its python3.X commands answer only for the versions named here.
 matrix: $(VENV)/.dev
 	PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | paste -sd: -)" $(BIN)/nox $(NOX)
+
+# What `make build` made, installed into clean environments on every Python that is there.
+release-test: build
+	PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | paste -sd: -)" $(BIN)/nox --tags release
 
 # Some minutes: this library and its peers, side by side.
 bench: $(VENV)/.dev

@@ -4,6 +4,7 @@ A Python that is not on PATH is skipped with a message.
 """
 
 import functools
+from pathlib import Path
 
 import nox
 from nox.command import CommandFailed
@@ -11,6 +12,8 @@ from nox.command import CommandFailed
 nox.options.default_venv_backend = "venv"
 nox.options.error_on_missing_interpreters = False
 nox.options.reuse_existing_virtualenvs = True
+
+SMOKE = Path(__file__).parent / "tests" / "release_smoke.py"
 
 # The oldest and the newest that pyproject.toml admits; "" is the newest there is.
 OLDEST_BOTO3, NEWEST = "~=1.34.131", ""
@@ -46,3 +49,13 @@ for _python, _django, _kombu, _boto3, _tags in MATRIX:
         name=f"tests-django{_django}-kombu{_kombu}",
         tags=_tags,
     )
+
+
+@nox.session(python=["3.10", "3.11", "3.12", "3.13"], reuse_venv=False, tags=["release"])
+@nox.parametrize("package", ["wheel", "sdist"])
+def release(session: nox.Session, package: str) -> None:
+    """Install what `make build` made into a clean environment, and use it."""
+    [file] = Path("dist").glob("*.whl" if package == "wheel" else "*.tar.gz")
+    session.install(str(file))
+    session.cd(session.create_tmp())
+    session.run("python", "-I", str(SMOKE))
