@@ -133,6 +133,7 @@ SETTINGS: dict[str, Setting] = {
     "SQS_SEND_ON_COMMIT": Setting(False, "send when the database transaction is committed", _flag),
     "SQS_VIEWS_PUBLIC": Setting(False, "anybody may see the views", _flag),
     "SQS_VIEW_TOKEN": Setting(None, "bearer token that opens the views", _token),
+    "SQS_CLOUDWATCH": Setting(False, "the pages ask CloudWatch for the oldest message", _flag),
     "SQS_EAGER": Setting(False, "send() runs the receiver at once, without SQS", _flag),
     "SQS_OPENTELEMETRY": Setting(False, "spans and metrics by OpenTelemetry", _flag),
     "SQS_LARGE_PAYLOAD_BUCKET": Setting(
@@ -204,6 +205,11 @@ class Conf:
     def eager(self) -> bool:
         """Whether send() runs the receiver at once."""
         return bool(self.value("SQS_EAGER"))
+
+    @property
+    def cloudwatch(self) -> bool:
+        """Whether the pages ask CloudWatch for the age of the oldest message."""
+        return bool(self.value("SQS_CLOUDWATCH"))
 
     @property
     def opentelemetry(self) -> bool:

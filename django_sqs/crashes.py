@@ -28,17 +28,25 @@ class CrashNotes(Observer):
 
     :param processes: how many processes there are.
     :param threads: how many receivers each runs at once.
+    :param memory: :meth:`size` bytes, shared with the processes, and kept when they end.
     """
 
-    def __init__(self, processes: int, threads: int) -> None:
+    def __init__(self, processes: int, threads: int, memory: mmap.mmap) -> None:
         self._threads = threads
-        self._slots = mmap.mmap(-1, _SLOT.size * processes * threads)
-        self._notes = mmap.mmap(-1, _NOTE.size * REMEMBERED)
-        self._next = 0
+        slots = _SLOT.size * processes * threads
+        self._memory = memory
+        self._slots = memoryview(memory)[:slots]
+        self._notes = memoryview(memory)[slots:]
+        self._first_note = slots
         self._lock = threading.Lock()
         self._mine: dict[str, int] = {}
         #: Which of the processes this one is; set after the fork.
         self.process = 0
+
+    @staticmethod
+    def size(processes: int, threads: int) -> int:
+        """How many bytes it needs."""
+        return _SLOT.size * processes * threads + _NOTE.size * REMEMBERED
 
     def started(self, queue: str, delivery: Delivery) -> None:
         """Note that the message is being received."""
@@ -55,6 +63,19 @@ class CrashNotes(Observer):
             slot = self._mine.pop(delivery.message_id, None)
             if slot is not None:
                 self._write(self.process, slot, "")
+
+    def pardon(self) -> None:
+        """This process was told to stop: what it runs is not to blame for its end.
+
+        Safe in a signal handler, so it takes no lock.
+        """
+        for slot in range(self._threads):
+            self._write(self.process, slot, "")
+
+    def close(self) -> None:
+        """Let go of the memory."""
+        self._slots.release()
+        self._notes.release()
 
     def forget(self, process: int) -> None:
         """Process number *process* has ended: count what it was receiving."""
@@ -79,15 +100,25 @@ class CrashNotes(Observer):
         place = self._find(message_id)
         deaths = 0
         if place < 0:
-            place = self._next * _NOTE.size
-            self._next = (self._next + 1) % REMEMBERED
+            place = self._room()
         else:
             deaths = self._deaths(place)
         _NOTE.pack_into(self._notes, place, message_id.encode()[:100], deaths + 1)
 
+    def _room(self) -> int:
+        """The place of a free note; of the first, whose time has come, when all are taken."""
+        places = range(0, len(self._notes), _NOTE.size)
+        free = next((place for place in places if not self._deaths(place)), None)
+        if free is None:
+            # The notes move up, so that the oldest is the first to go.
+            self._notes[: -_NOTE.size] = bytes(self._notes[_NOTE.size :])
+            free = places[-1]
+        return free
+
     def _find(self, message_id: str) -> int:
         # With its padding it can only be found where a note begins: a count is never 0.
-        return self._notes.find(_SLOT.pack(message_id.encode()[:100]), 0)
+        found = self._memory.find(_SLOT.pack(message_id.encode()[:100]), self._first_note)
+        return found - self._first_note if found >= 0 else -1
 
     def _deaths(self, place: int) -> int:
         return int(_NOTE.unpack_from(self._notes, place)[1])
@@ -99,4 +130,4 @@ class CrashNotes(Observer):
     def _read(self, process: int, slot: int) -> str:
         place = (process * self._threads + slot) * _SLOT.size
         found: bytes = _SLOT.unpack_from(self._slots, place)[0]
-        return found.rstrip(b"\0").decode()
+        return found.rstrip(b"\0").decode(errors="replace")

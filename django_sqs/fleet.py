@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import mmap
 import os
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from django.apps import apps
 from django.db import connections
@@ -16,6 +18,7 @@ from django_sqs_kombu.registered_queue import RegisteredQueue
 
 from .conf import conf
 from .control import ControlServer
+from .crash_file import lasting_memory
 from .crashes import CrashNotes
 from .shared_limit import SharedLimit
 from .stats import SharedStats
@@ -64,7 +67,6 @@ class Fleet:
         self._groups = plan.groups()
         self._limits = _limits(plan)
         self._stats = SharedStats([queue.name for queue in plan.queues], len(self._groups))
-        self._crashes = CrashNotes(len(self._groups), plan.threads)
         served = [[queue.name for queue in group] for group in self._groups]
         #: The control server, where the plan has one.
         self.control = ControlServer(plan.http, self._stats, served) if plan.http else None
@@ -72,6 +74,7 @@ class Fleet:
     def run(self) -> int:
         """Run until done or stopped; return the exit code."""
         with ExitStack() as stack:
+            self._crashes = stack.enter_context(self._crash_notes())
             if self.control is not None:
                 self.control.start()
                 stack.callback(self.control.stop)
@@ -95,6 +98,21 @@ class Fleet:
         self._wake_by(supervisor.wake)
         return supervisor.run()
 
+    @contextmanager
+    def _crash_notes(self) -> Iterator[CrashNotes]:
+        """The notes, which a lone worker finds as they were when it died."""
+        layout = len(self._groups), self._plan.threads
+        size = CrashNotes.size(*layout)
+        alone = len(self._groups) == 1
+        names = [queue.full_name(self._plan.suffix) for queue in self._plan.queues]
+        key = " ".join([*names, str(self._plan.threads)])
+        # A supervisor lives on and counts, so memory will do.
+        kept: Any = lasting_memory(key, size) if alone else mmap.mmap(-1, size)
+        with kept as memory, closing(CrashNotes(*layout, memory)) as notes:
+            if alone:
+                notes.forget(0)
+            yield notes
+
     def _wake_by(self, wake: Callable[[], None]) -> None:
         if self.control is not None:
             self.control.on_wake = wake
@@ -115,6 +133,7 @@ class Fleet:
         )
 
     def _note_stop(self) -> None:
+        self._crashes.pardon()
         if self.control is not None:
             self.control.stopping = True
 

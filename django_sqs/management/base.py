@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import signal
+from threading import Event
+from types import FrameType
 from typing import Any, ClassVar
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -45,6 +48,18 @@ class QueueCommand(BaseCommand):
     def output(self, options: dict[str, Any]) -> Output:
         """Where the command says what it found or did."""
         return Output(self.stdout, as_json=options.get("format") == "json")
+
+
+def stop_by_signals() -> Event:
+    """An event that SIGTERM and SIGINT set, from now on."""
+    stopping = Event()
+
+    def stop(signum: int, frame: FrameType | None) -> None:
+        stopping.set()
+
+    signal.signal(signal.SIGTERM, stop)
+    signal.signal(signal.SIGINT, stop)
+    return stopping
 
 
 class OneQueueCommand(QueueCommand):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import IO, Any, cast
 
 from django.core.management.base import OutputWrapper
 
@@ -69,20 +69,24 @@ class Output:
             self._stdout.write("\x1b[2J\x1b[H", ending="")
 
     @contextmanager
-    def progress(self, label: str, total: int) -> Iterator[Progress]:
-        """Progress towards *total*, on a terminal."""
-        progress = Progress(self._stdout if self.on_terminal else None, label, total)
-        yield progress
-        progress.end()
+    def progress(self, label: str, total: int) -> Iterator[Callable[[int], None]]:
+        """What is called with the number done so far; a bar towards *total* on a terminal."""
+        if not self.on_terminal:
+            yield lambda done: None
+        elif (bar := _rich_bar(self._stdout)) is not None:
+            with bar:
+                task = bar.add_task(label, total=total)
+                yield lambda done: bar.update(task, completed=done, total=max(total, done))
+        else:
+            progress = Progress(self._stdout, label, total)
+            yield progress
+            progress.end()
 
 
 class Progress:
-    """A bar on a terminal.
+    """A bar on a terminal, without rich."""
 
-    :param stdout: None: nobody looks.
-    """
-
-    def __init__(self, stdout: OutputWrapper | None, label: str, total: int) -> None:
+    def __init__(self, stdout: OutputWrapper, label: str, total: int) -> None:
         self._stdout = stdout
         self._label = label
         self._total = total
@@ -90,8 +94,6 @@ class Progress:
 
     def __call__(self, done: int) -> None:
         """So many are done."""
-        if self._stdout is None:
-            return
         share = min(1.0, done / self._total) if self._total else 1.0
         bar = "#" * int(BAR * share)
         text = f"\r{self._label} [{bar:<{BAR}}] {done}/{max(self._total, done)}"
@@ -101,7 +103,7 @@ class Progress:
 
     def end(self) -> None:
         """Leave the bar, on a line of its own."""
-        if self._stdout is not None and self._shown:
+        if self._shown:
             self._stdout.write("")
 
 
@@ -134,6 +136,20 @@ def _rich_table(
     with console.capture() as capture:
         console.print(table)
     return capture.get()
+
+
+def _rich_bar(stdout: OutputWrapper) -> Any:
+    try:
+        from rich.console import Console
+        from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+    except ImportError:
+        return None
+    return Progress(
+        TextColumn("{task.description}", markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        console=Console(file=cast("IO[str]", stdout._out), force_terminal=True),
+    )
 
 
 def _escaped(cell: object) -> str:

@@ -17,6 +17,7 @@ from django_sqs_kombu.transport.requests import QueueCounts
 from ..conf import conf
 from ..inventory import Target, targets
 from ..registry import receivers
+from .ages import oldest_ages
 from .apps import MonitorConfig
 from .models import Heartbeat, QueueMinute
 from .sparkline import sparkline
@@ -73,6 +74,7 @@ class QueueRow:
     :param error: why SQS could not be asked, if it could not.
     :param receives: whether it has a receiver.
     :param running: how many receivers run.
+    :param oldest: the age of its oldest message in seconds, where CloudWatch tells.
     """
 
     label: str
@@ -82,6 +84,7 @@ class QueueRow:
     error: str
     receives: bool
     running: int
+    oldest: float | None
     hour: Hour
 
 
@@ -92,6 +95,11 @@ class Report:
     rows: list[QueueRow]
     workers: list[Heartbeat]
     made_at: datetime
+
+    @property
+    def tells_ages(self) -> bool:
+        """Whether CloudWatch is asked for the age of the oldest message."""
+        return conf.cloudwatch
 
     @property
     def alive(self) -> bool:
@@ -111,7 +119,9 @@ def report(chosen: Iterable[Target] | None = None) -> Report:
         for queue, number in worker.running.items():
             running[queue] += number
     hours = _hours(now)
-    rows = [_row(target, running, hours) for target in chosen]
+    chosen = list(chosen)
+    ages = oldest_ages([target.full_name for target in targets(receivers.select())])
+    rows = [_row(target, running, ages, hours) for target in chosen]
     return Report(rows, workers, now)
 
 
@@ -120,7 +130,12 @@ def target_of(label: str) -> Target | None:
     return next((each for each in targets(receivers.select()) if each.label == label), None)
 
 
-def _row(target: Target, running: Mapping[str, int], hours: Mapping[str, Hour]) -> QueueRow:
+def _row(
+    target: Target,
+    running: Mapping[str, int],
+    ages: Mapping[str, float],
+    hours: Mapping[str, Hour],
+) -> QueueRow:
     counts, dead, error = _counted(target)
     # Workers count by registered queue; what its suffixes got is not told apart.
     own = target.suffix is None
@@ -133,6 +148,7 @@ def _row(target: Target, running: Mapping[str, int], hours: Mapping[str, Hour]) 
         error,
         target.registered.receiver is not None,
         running.get(name, 0) if own else 0,
+        ages.get(target.full_name),
         hours.get(name, Hour()) if own else Hour(),
     )
 

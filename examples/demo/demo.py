@@ -84,13 +84,17 @@ def run(keep):
 
 
 def play(worker):
+    from django.contrib.auth.models import User
+
+    if not User.objects.filter(username="demo").exists():
+        User.objects.create_superuser("demo", password="demo")
     step("Everything is left running; end it with Ctrl-C. In another terminal, for instance:")
     endpoint = os.environ["DEMO_SQS_ENDPOINT_URL"]
     manage = f"DEMO_SQS_ENDPOINT_URL={endpoint} {sys.executable} {MANAGE[1]}"
     print(
         f"  {manage} shell -c \"import django_sqs; django_sqs.send('greetings', body='Hi')\"\n"
         f"  {manage} sqs_status\n"
-        f"  {manage} runserver    # then http://127.0.0.1:8000/sqs/status/",
+        f"  {manage} runserver    # then http://127.0.0.1:8000/admin/ as demo, password demo",
         flush=True,
     )
     with contextlib.suppress(KeyboardInterrupt):

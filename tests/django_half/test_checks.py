@@ -163,9 +163,9 @@ def test_check_command_passes(project):
         (None, "locmem.LocMemCache", False),
     ],
 )
-def test_a_cache_that_wakes_nobody_is_warned_of(site, wake, backend, warned):
+def test_a_cache_that_wakes_nobody_is_warned_of(site, tmp_path, wake, backend, warned):
     path = f"django.core.cache.backends.{backend}"
-    site.CACHES = {"default": {"BACKEND": path, "LOCATION": "/nowhere"}}
+    site.CACHES = {"default": {"BACKEND": path, "LOCATION": str(tmp_path)}}
     site.SQS_WAKE = wake
 
     found = [problem.id for problem in run_checks(tags=["django_sqs"])]

@@ -4,6 +4,7 @@ import io
 import json
 import os
 import pty
+import sys
 import time
 
 import pytest
@@ -159,7 +160,11 @@ def test_clear_of_queues_that_do_not_exist():
     assert "nothing to clear" in run("sqs_clear", "second", "--no-input")
 
 
-def test_clear_shows_a_progress_bar_on_a_terminal(monkeypatch):
+@pytest.mark.parametrize("rich", [True, False])
+def test_clear_shows_a_progress_bar_on_a_terminal(monkeypatch, rich):
+    if not rich:
+        # As where it is not installed.
+        monkeypatch.setitem(sys.modules, "rich.progress", None)
     send("plain", 12)
     parent, child = pty.openpty()
     with os.fdopen(child, "w") as terminal:
@@ -168,8 +173,12 @@ def test_clear_shows_a_progress_bar_on_a_terminal(monkeypatch):
         shown = os.read(parent, 10_000).decode()
     os.close(parent)
 
-    assert "plain [#########################     ] 10/12" in shown
-    assert "plain [##############################] 12/12" in shown
+    if rich:
+        assert "12/12" in shown
+        assert "━━━━" in shown
+    else:
+        assert "plain [#########################     ] 10/12" in shown
+        assert "plain [##############################] 12/12" in shown
 
 
 def test_wait_ends_at_once_with_no_cycles():

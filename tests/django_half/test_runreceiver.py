@@ -332,3 +332,53 @@ def test_a_message_that_kills_its_process_is_set_aside_alone(
     assert set("01234") <= set(project.bodies("poison"))
     assert "has killed its process too often" in worker.output
     assert worker.popen.poll() is None
+
+
+def start_until(project, eventually, done, *arguments, most=8):
+    """A lone worker that is started again when it dies, as systemd does it."""
+    outputs = []
+    for _ in range(most):
+        worker = project.start("runreceiver", *arguments, TEST_VISIBILITY_TIMEOUT="2")
+        eventually(lambda worker=worker: worker.popen.poll() is not None or done(), timeout=60)
+        outputs.append(worker.output)
+        if done():
+            worker.end()
+            return outputs
+    raise AssertionError(outputs)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("threads", ["--threads=1", "--threads=3"])
+def test_a_lone_worker_remembers_what_killed_it(
+    threads, project, eventually, prefix, counts, tmp_path
+):
+    project.env["TMPDIR"] = str(tmp_path)
+    project.run(
+        "shell",
+        "-c",
+        "import django_sqs; django_sqs.send('poison', body='kill');"
+        "[django_sqs.send('poison', body=str(n)) for n in range(5)]",
+    )
+
+    outputs = start_until(
+        project, eventually, lambda: counts(f"{prefix}__poison") == (0, 0, 0), "poison", threads
+    )
+
+    assert len(outputs) == 4
+    assert "has killed its process too often" in outputs[-1]
+    assert project.bodies("poison").count("kill") == 3
+    assert set("01234") <= set(project.bodies("poison"))
+    assert {file.stat().st_mode & 0o077 for file in tmp_path.glob("django-sqs-*")} == {0}
+
+
+@pytest.mark.slow
+def test_a_stop_that_cuts_off_is_no_death(project, eventually, sqs, tmp_path):
+    project.env["TMPDIR"] = str(tmp_path)
+    project.env["TEST_GRACE_PERIOD"] = "0.5"
+    project.run("shell", "-c", "import django_sqs; django_sqs.send('slow', body='60')")
+    for tries in range(1, 5):
+        worker = project.start("runreceiver", "slow")
+        eventually(lambda tries=tries: len(project.runs("slow")) == tries, timeout=40)
+        worker.signal(signal.SIGTERM)
+        assert worker.wait(20) == 4
+        assert "too often" not in worker.output

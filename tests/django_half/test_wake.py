@@ -66,7 +66,9 @@ def latency(project, eventually):
     """Seconds from the sending to the start of the receiver."""
     [run] = eventually(lambda: project.runs("plain"), timeout=10)
     started = datetime.fromisoformat(run["started_at"]).replace(tzinfo=timezone.utc)
-    return started.timestamp() - float(run["body"])
+    seconds = started.timestamp() - float(run["body"])
+    print(f"picked up after {seconds:.3f} s")
+    return seconds
 
 
 def test_without_a_call_a_message_waits_for_the_next_poll(resting, project, send_unheard):

@@ -165,6 +165,40 @@ def test_moving_and_redriving(visit, send, sqs, full_name):
     assert visible(sqs, full_name("watched-dead")) == 0
 
 
+def test_the_oldest_message_by_cloudwatch(site, full_name, tmp_path):
+    """In a process of its own, since the pages of the others do not ask."""
+    cloudwatch = boto3.client(
+        "cloudwatch",
+        endpoint_url=site.sqs.url,
+        region_name="us-east-1",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing-secret",
+    )
+    cloudwatch.put_metric_data(
+        Namespace="AWS/SQS",
+        MetricData=[
+            {
+                "MetricName": "ApproximateAgeOfOldestMessage",
+                "Dimensions": [{"Name": "QueueName", "Value": full_name("watched")}],
+                "Value": 321.0,
+            }
+        ],
+    )
+    code = (
+        "from django.conf import settings; settings.SQS_CLOUDWATCH = True;"
+        "from django_sqs.monitor.report import report;"
+        "print({row.label: row.oldest for row in report().rows if row.oldest is not None})"
+    )
+    told = site.project.run("shell", "-c", code, AWS_ENDPOINT_URL_CLOUDWATCH=site.sqs.url)
+    untold = site.project.run(
+        "shell", "-c", code, AWS_ENDPOINT_URL_CLOUDWATCH="http://127.0.0.1:9", AWS_MAX_ATTEMPTS="1"
+    )
+
+    assert "{'watched': 321.0}" in told.output
+    assert "CloudWatch does not tell the age of messages" in untold.output
+    assert "{}" in untold.output
+
+
 def test_what_is_not_there(visit):
     session = visit("root")
     session.get(LIST)

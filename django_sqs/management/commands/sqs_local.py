@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import signal
 from pathlib import Path
-from threading import Event
-from types import FrameType
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from django_sqs.local_server import LocalServer
+from django_sqs.management.base import stop_by_signals
 
 #: Seconds between two looks at whether there are new queues to remember.
 LOOK = 1.0
@@ -39,13 +37,7 @@ class Command(BaseCommand):
         """Run until SIGTERM or SIGINT."""
         state = Path(options["state"]) if options["state"] else None
         server = LocalServer(options["host"], options["port"], state)
-        stopping = Event()
-
-        def stop(signum: int, frame: FrameType | None) -> None:
-            stopping.set()
-
-        signal.signal(signal.SIGTERM, stop)
-        signal.signal(signal.SIGINT, stop)
+        stopping = stop_by_signals()
         try:
             queues = server.start()
         except OSError as exc:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import contextlib
-import time
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
 from django_sqs.inventory import Target, targets
-from django_sqs.management.base import QueueCommand
+from django_sqs.management.base import QueueCommand, stop_by_signals
 from django_sqs.management.output import Output
 from django_sqs.registry import receivers
 from django_sqs_kombu.transport.requests import QueueCounts
@@ -45,12 +43,12 @@ class Command(QueueCommand):
             return
         if pause <= 0:
             raise CommandError(f"--watch must be above 0, not {pause:g}")
-        with contextlib.suppress(KeyboardInterrupt):
-            while True:
-                output.clear()
-                self._show(chosen, output)
-                self.stdout.flush()
-                time.sleep(pause)
+        stopping = stop_by_signals()
+        while not stopping.is_set():
+            output.clear()
+            self._show(chosen, output)
+            self.stdout.flush()
+            stopping.wait(pause)
 
     def _show(self, chosen: list[Target], output: Output) -> None:
         counted = [(target, target.counts()) for target in chosen]

@@ -1,0 +1,54 @@
+"""Memory that outlives this process: where a lone worker notes what it runs."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import hashlib
+import logging
+import mmap
+import os
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+logger = logging.getLogger(__name__)
+
+#: Workers for the same queues on one host; each has a file.
+MOST_FILES = 64
+
+
+@contextlib.contextmanager
+def lasting_memory(key: str, size: int) -> Iterator[mmap.mmap]:
+    """*size* bytes that the next process with this *key* on this host finds as they are.
+
+    They are in a file of this user's in the folder for temporary files, which nobody else
+    uses at the same time.  Where that cannot be, they are memory that is lost.
+
+    :param key: what the process does, such as its queues.
+    """
+    with contextlib.ExitStack() as stack:
+        memory = None
+        try:
+            memory = stack.enter_context(_file(key, size))
+        except OSError as exc:
+            logger.warning("What kills this process cannot be remembered: %s", exc)
+        yield memory if memory is not None else stack.enter_context(mmap.mmap(-1, size))
+
+
+@contextlib.contextmanager
+def _file(key: str, size: int) -> Iterator[mmap.mmap]:
+    folder = Path(tempfile.gettempdir()) / f"django-sqs-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    if folder.stat(follow_symlinks=False).st_uid != os.getuid() or folder.is_symlink():
+        raise OSError(f"{folder} belongs to somebody else")
+    name = hashlib.sha256(f"{size}:{key}".encode()).hexdigest()[:16]
+    with contextlib.ExitStack() as stack:
+        for number in range(MOST_FILES):
+            file = stack.enter_context((folder / f"{name}-{number}").open("a+b"))
+            with contextlib.suppress(BlockingIOError):
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                file.truncate(size)
+                yield stack.enter_context(mmap.mmap(file.fileno(), size))
+                return
+        raise OSError(f"{MOST_FILES} workers use {folder}")

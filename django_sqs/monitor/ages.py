@@ -1,0 +1,74 @@
+"""The age of each queue's oldest message, which SQS tells only to CloudWatch."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Sequence
+from datetime import timedelta
+from itertools import islice
+
+import boto3
+from botocore.exceptions import BotoCoreError, ClientError
+from django.core.cache import cache
+from django.utils import timezone
+
+from ..conf import conf
+
+logger = logging.getLogger(__name__)
+
+#: Metrics that CloudWatch takes in one request.
+MOST_METRICS = 500
+#: CloudWatch knows a value a minute, some minutes late.
+LOOK_BACK = timedelta(minutes=10)
+KEPT = 60
+_KEY = "django_sqs.monitor.ages"
+
+
+def oldest_ages(names: Sequence[str]) -> dict[str, float]:
+    """Seconds by the names of queues in SQS, of those that CloudWatch knows.
+
+    Nothing without SQS_CLOUDWATCH.  Answers are cached for a minute; what fails is logged.
+    """
+    if not conf.cloudwatch:
+        return {}
+    key = f"{_KEY}.{conf.prefix}"
+    known: dict[str, float] | None = cache.get(key)
+    if known is None:
+        try:
+            known = dict(_ask(names))
+        except (BotoCoreError, ClientError) as exc:
+            logger.warning("CloudWatch does not tell the age of messages: %s", exc)
+            known = {}
+        cache.set(key, known, KEPT)
+    return known
+
+
+def _ask(names: Sequence[str]) -> Iterator[tuple[str, float]]:
+    access_key, secret = conf.credentials
+    client = boto3.client(
+        "cloudwatch",
+        region_name=conf.region,
+        aws_access_key_id=access_key,
+        aws_secret_access_key=secret,
+    )
+    now = timezone.now()
+    left = iter(names)
+    while some := list(islice(left, MOST_METRICS)):
+        answer = client.get_metric_data(
+            MetricDataQueries=[_query(number, name) for number, name in enumerate(some)],
+            StartTime=now - LOOK_BACK,
+            EndTime=now,
+            ScanBy="TimestampDescending",
+        )
+        for result in answer["MetricDataResults"]:
+            if result["Values"]:
+                yield some[int(result["Id"][1:])], result["Values"][0]
+
+
+def _query(number: int, name: str) -> dict[str, object]:
+    metric = {
+        "Namespace": "AWS/SQS",
+        "MetricName": "ApproximateAgeOfOldestMessage",
+        "Dimensions": [{"Name": "QueueName", "Value": name}],
+    }
+    return {"Id": f"q{number}", "MetricStat": {"Metric": metric, "Period": 60, "Stat": "Maximum"}}

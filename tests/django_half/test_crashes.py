@@ -1,0 +1,103 @@
+"""The notes of what killed processes."""
+
+import mmap
+import os
+from types import SimpleNamespace
+
+import pytest
+
+from django_sqs.crash_file import lasting_memory
+from django_sqs.crashes import MOST_DEATHS, REMEMBERED, CrashNotes
+
+
+@pytest.fixture
+def notes():
+    notes = CrashNotes(2, 2, mmap.mmap(-1, CrashNotes.size(2, 2)))
+    yield notes
+    notes.close()
+
+
+def message(number):
+    return SimpleNamespace(message_id=f"message-{number}")
+
+
+def die_with(notes, *numbers):
+    for number in numbers:
+        notes.started("q", message(number))
+    notes.forget(notes.process)
+    notes._mine.clear()
+
+
+def test_what_ran_at_a_death_is_a_suspect_and_after_three_refused(notes):
+    for deaths in range(1, MOST_DEATHS + 1):
+        die_with(notes, 1)
+        assert notes.suspects(message(1))
+        assert bool(notes.refuse(message(1))) is (deaths == MOST_DEATHS)
+
+    assert not notes.suspects(message(2))
+    assert notes.refuse(message(1)).deaths == MOST_DEATHS
+
+
+def test_what_had_ended_is_no_suspect(notes):
+    notes.started("q", message(1))
+    notes.ended("q", message(1), None, 0.1)
+    die_with(notes, 2)
+
+    assert not notes.suspects(message(1))
+    assert notes.suspects(message(2))
+
+
+def test_what_runs_at_a_stop_is_pardoned(notes):
+    notes.started("q", message(1))
+    notes.pardon()
+    notes.forget(0)
+
+    assert not notes.suspects(message(1))
+
+
+def test_the_oldest_is_forgotten_first(notes):
+    for number in range(REMEMBERED + 3):
+        die_with(notes, number)
+
+    known = [number for number in range(REMEMBERED + 3) if notes.suspects(message(number))]
+    assert known == list(range(3, REMEMBERED + 3))
+
+
+def test_one_that_is_a_prefix_of_another_is_not_taken_for_it(notes):
+    die_with(notes, 12)
+
+    assert not notes.suspects(message(1))
+
+
+@pytest.fixture(autouse=True)
+def temporary_folder(tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    return tmp_path
+
+
+def test_memory_lasts_by_its_key_and_size():
+    with lasting_memory("a", 10) as memory:
+        memory[:3] = b"abc"
+    with lasting_memory("b", 10) as other, lasting_memory("a", 20) as larger:
+        assert bytes(other) == bytes(10)
+        assert bytes(larger) == bytes(20)
+
+    with lasting_memory("a", 10) as memory:
+        assert memory[:3] == b"abc"
+
+
+def test_two_at_a_time_have_memory_of_their_own():
+    with lasting_memory("a", 10) as first, lasting_memory("a", 10) as second:
+        first[:1] = b"1"
+        assert second[:1] == b"\0"
+
+
+def test_a_folder_that_is_not_ours_is_not_used(temporary_folder, caplog):
+    (temporary_folder / "elsewhere").mkdir()
+    (temporary_folder / f"django-sqs-{os.getuid()}").symlink_to(temporary_folder / "elsewhere")
+
+    with lasting_memory("a", 10) as memory:
+        memory[:1] = b"1"
+
+    assert "belongs to somebody else" in caplog.text
+    assert list((temporary_folder / "elsewhere").iterdir()) == []
