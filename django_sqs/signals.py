@@ -7,10 +7,7 @@ from contextlib import AbstractContextManager, contextmanager
 
 from django.dispatch import Signal
 
-from django_sqs_kombu.instruments import Instrument, Sending
-from django_sqs_kombu.messages import Delivery, RawMessage
-from django_sqs_kombu.outcomes import Action
-from django_sqs_kombu.registered_queue import RegisteredQueue
+from django_sqs_kombu.instruments import Instrument, Sending, Settlement
 
 #: SQS has accepted messages.  Arguments: ``queue``, a RegisteredQueue; ``count``, how many.
 message_sent = Signal()
@@ -29,22 +26,15 @@ class SignalSender(Instrument):
         """message_sent, once SQS has accepted it."""
         return _then_sent(sending)
 
-    def settled(
-        self,
-        registered: RegisteredQueue,
-        delivery: Delivery,
-        message: RawMessage | None,
-        action: Action,
-        raised: BaseException | None,
-    ) -> None:
+    def settled(self, settlement: Settlement) -> None:
         """message_settled."""
         message_settled.send_robust(
-            type(registered),
-            queue=registered,
-            message=message,
-            message_id=delivery.message_id,
-            outcome=action.name,
-            raised=raised,
+            type(settlement.registered),
+            queue=settlement.registered,
+            message=settlement.message,
+            message_id=settlement.delivery.message_id,
+            outcome=settlement.action.name,
+            raised=settlement.raised,
         )
 
 

@@ -29,6 +29,24 @@ class Sending:
     attributes: dict[str, str] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of a message.
+
+    :param registered: the queue.
+    :param delivery: as it was received.
+    :param message: what the message class made of it; None: it could not be decoded.
+    :param action: what was done with it.
+    :param raised: what its receiver raised, if anything.
+    """
+
+    registered: RegisteredQueue
+    delivery: Delivery
+    message: RawMessage | None
+    action: Action
+    raised: BaseException | None
+
+
 class Instrument:
     """What is told of a registry's messages; this one does nothing with it.
 
@@ -51,15 +69,8 @@ class Instrument:
         """
         return nullcontext()
 
-    def settled(
-        self,
-        registered: RegisteredQueue,
-        delivery: Delivery,
-        message: RawMessage | None,
-        action: Action,
-        raised: BaseException | None,
-    ) -> None:
-        """A message was settled by *action*, for what its receiver raised, if anything."""
+    def settled(self, settlement: Settlement) -> None:
+        """A message was settled."""
 
 
 @contextmanager

@@ -20,11 +20,10 @@ from opentelemetry.trace import Link, SpanKind, Status, StatusCode, TracerProvid
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from .exceptions import RestartLater
-from .instruments import Instrument, Sending
-from .outcomes import Action
+from .instruments import Instrument, Sending, Settlement
 
 if TYPE_CHECKING:
-    from .messages import Delivery, RawMessage
+    from .messages import Delivery
     from .registered_queue import RegisteredQueue
 
 SYSTEM = "aws_sqs"
@@ -126,21 +125,15 @@ class OpenTelemetry(Instrument):
         finally:
             self._process_duration.record(time.monotonic() - started, facts)
 
-    def settled(
-        self,
-        registered: RegisteredQueue,
-        delivery: Delivery,
-        message: RawMessage | None,
-        action: Action,
-        raised: BaseException | None,
-    ) -> None:
+    def settled(self, settlement: Settlement) -> None:
         """A span for the settlement, linked to the producer's."""
+        delivery = settlement.delivery
         self._tracer.start_span(
             f"settle {delivery.queue}",
             context=Context(),
             kind=SpanKind.CLIENT,
             attributes={
-                **_facts(delivery.queue, "settle", action.name.lower()),
+                **_facts(delivery.queue, "settle", settlement.action.name.lower()),
                 "messaging.message.id": delivery.message_id,
             },
             links=_links(delivery),

@@ -17,6 +17,7 @@ from .exceptions import (
     SQSError,
     TimedOut,
 )
+from .instruments import Settlement
 from .messages import RawMessage
 from .queues import MAX_VISIBILITY_TIMEOUT
 from .transport.restarts import send_anew
@@ -95,8 +96,9 @@ def settle(
         _settle_deleted(delivery, row, raised)
     elif not delivery.acknowledged:
         _settle_held(delivery, message, row, raised)
+    settlement = Settlement(registered, delivery, message, row.action, raised)
     for instrument in registered.receivers.instruments:
-        instrument.settled(registered, delivery, message, row.action, raised)
+        instrument.settled(settlement)
     return row.action
 
 

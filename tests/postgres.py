@@ -1,6 +1,7 @@
 """A PostgreSQL server of a test's own, where PostgreSQL is installed."""
 
 import contextlib
+import glob
 import os
 import shutil
 import socket
@@ -14,10 +15,16 @@ import pytest
 from .processes import Process
 
 
-def as_postgres(*command):
+def program(name):
+    """Where a program of PostgreSQL's is; Debian keeps them off PATH."""
+    places = [os.environ["PATH"], *sorted(glob.glob("/usr/lib/postgresql/*/bin"))]
+    return shutil.which(name, path=os.pathsep.join(places))
+
+
+def as_postgres(name, *arguments):
     # PostgreSQL refuses to run as root.
     prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
-    return [*prefix, *command]
+    return [*prefix, program(name), *arguments]
 
 
 class Postgres:
@@ -72,7 +79,7 @@ class Postgres:
 def running():
     """A new server, or a skip where there is none to be had."""
     pytest.importorskip("psycopg", reason="psycopg is not installed")
-    if not all(map(shutil.which, ("initdb", "postgres", "pg_ctl"))):
+    if not all(map(program, ("initdb", "postgres", "pg_ctl"))):
         pytest.skip("PostgreSQL is not installed")
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o777)

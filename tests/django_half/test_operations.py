@@ -1,16 +1,13 @@
-"""sqs_peek, sqs_send, sqs_move, sqs_redrive, sqs_local, sqs_bench, --watch and --reload."""
+"""sqs_peek, sqs_send, sqs_move, sqs_redrive, and sqs_status --watch."""
 
 import io
 import json
 import os
 import pty
-import re
 import signal
-import socket
 import sys
 import time
 
-import boto3
 import pytest
 from django.core.management import CommandError, call_command
 
@@ -299,128 +296,3 @@ def test_watch(project, eventually):
     assert process.wait(10) == 0
     with pytest.raises(CommandError, match="--watch must be above 0"):
         run("sqs_status", "--watch=0")
-
-
-@pytest.fixture
-def start_local(project, eventually, tmp_path):
-    def start_local(*arguments):
-        state = tmp_path / "state.json"
-        process = project.start("sqs_local", "--port=0", f"--state={state}", *arguments)
-        url = eventually(
-            lambda: re.search(r'SQS_ENDPOINT_URL = "(\S+)"', process.output), timeout=30
-        )[1]
-        client = boto3.client(
-            "sqs",
-            endpoint_url=url,
-            region_name="us-east-1",
-            aws_access_key_id="a",
-            aws_secret_access_key="b",
-        )
-        return process, client, state
-
-    return start_local
-
-
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
-def test_local_remembers_its_queues(start_local, eventually, number):
-    process, client, state = start_local()
-    dead = client.create_queue(QueueName="z-dead")["QueueUrl"]
-    attributes = client.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])
-    policy = {
-        "deadLetterTargetArn": attributes["Attributes"]["QueueArn"],
-        "maxReceiveCount": "3",
-    }
-    client.create_queue(
-        QueueName="a-queue",
-        Attributes={"VisibilityTimeout": "77", "RedrivePolicy": json.dumps(policy)},
-        tags={"team": "shop"},
-    )
-    client.create_queue(QueueName="b.fifo", Attributes={"FifoQueue": "true"})
-    eventually(lambda: state.exists() and "b.fifo" in state.read_text())
-    process.signal(number)
-    process.wait(20)
-
-    _, client, _ = start_local()
-
-    names = [url.rpartition("/")[2] for url in client.list_queues()["QueueUrls"]]
-    assert sorted(names) == ["a-queue", "b.fifo", "z-dead"]
-    url = client.get_queue_url(QueueName="a-queue")["QueueUrl"]
-    found = client.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
-    assert found["VisibilityTimeout"] == "77"
-    assert json.loads(found["RedrivePolicy"])["deadLetterTargetArn"].endswith(":z-dead")
-    assert client.list_queue_tags(QueueUrl=url)["Tags"] == {"team": "shop"}
-
-
-def test_local_says_why_it_cannot_start(project, tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = taken.getsockname()[1]
-        process = project.run("sqs_local", f"--port={port}", "--state=")
-    assert process.wait() == 1
-    assert "Address already in use" in process.output
-    broken = tmp_path / "broken.json"
-    broken.write_text("no JSON")
-
-    process = project.run("sqs_local", "--port=0", f"--state={broken}")
-
-    assert process.wait() == 1
-    assert "is no file of queue definitions" in process.output
-
-
-def test_bench_measures_and_leaves_nothing(sqs, prefix):
-    found = as_json("sqs_bench", "--messages=60", "--threads=4")
-
-    assert found["messages"] == 60
-    assert found["send_requests"] == 6
-    # Full polls, one that ends them, and full deletes, give or take those cut short by time.
-    assert 12 <= found["receive_requests"] <= 30
-    assert found["requests_per_message"] == round((6 + found["receive_requests"]) / 60, 4)
-    urls = sqs.list_queues(QueueNamePrefix=f"{prefix}__sqs-bench").get("QueueUrls", [])
-    assert urls == []
-    assert "sqs-bench" not in django_sqs.queues
-    assert "A million messages" in run("sqs_bench", "--messages=10", "--threads=1")
-
-
-@pytest.mark.parametrize("option", ["--messages=0", "--threads=0", "--size=0"])
-def test_bench_refuses_what_cannot_be_measured(option):
-    with pytest.raises(CommandError, match=option.partition("=")[0]):
-        run("sqs_bench", option)
-
-
-@pytest.fixture
-def developing(project, tmp_path):
-    """A project whose receiver is in a file that a test may change."""
-    folder = tmp_path / "developed"
-    folder.mkdir()
-    project.env["PYTHONPATH"] = str(tmp_path)
-    project.env["TEST_EXTRA_APP"] = "developed"
-    (folder / "__init__.py").write_text("")
-
-    def write(says):
-        (folder / "receivers.py").write_text(
-            "import django_sqs\n@django_sqs.receiver('developed')\n"
-            f"def receive(message): print({says}, flush=True)\n"
-        )
-
-    return write
-
-
-def test_reload(developing, project, eventually, sqs, prefix):
-    developing("'first', message.get_body()")
-    worker = project.start("runreceiver", "developed", "--reload")
-    url = sqs.create_queue(QueueName=f"{prefix}__developed")["QueueUrl"]
-    sqs.send_message(QueueUrl=url, MessageBody="YQ==")
-    eventually(lambda: "first a" in worker.output, timeout=30)
-
-    developing("'second', message.get_body()")
-    eventually(lambda: worker.output.count("Receiving from queue developed") == 2, timeout=30)
-    sqs.send_message(QueueUrl=url, MessageBody="Yg==")
-    eventually(lambda: "second b" in worker.output, timeout=30)
-
-    developing("a syntax error")
-    eventually(lambda: "SyntaxError" in worker.output, timeout=30)
-    developing("'third', message.get_body()")
-    sqs.send_message(QueueUrl=url, MessageBody="Yw==")
-    eventually(lambda: "third c" in worker.output, timeout=30)
-    worker.signal(signal.SIGTERM)
-
-    assert worker.wait(20) == 0

@@ -2,31 +2,21 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
-from django.utils import timezone
+from django.db.models import QuerySet
 
 from django_sqs.inbox.models import ReceivedMessage
-
-#: The longest that SQS keeps a message, in days.
-RETENTION = 14
+from django_sqs.management.prune import PruneCommand
 
 
-class Command(BaseCommand):
+class Command(PruneCommand):
     """Deletes old rows of the inbox."""
 
     help = "Forget messages received more than --days days ago; SQS keeps none for over 14."
+    days = 15
+    done = "Forgot {} messages."
 
-    def add_arguments(self, parser: CommandParser) -> None:
-        """Define the command line."""
-        parser.add_argument("--days", type=float, default=RETENTION + 1, help="Default: 15.")
-
-    def handle(self, *args: Any, **options: Any) -> None:
-        """Delete, and say how many."""
-        if options["days"] < 0:
-            raise CommandError(f"--days must be 0 or more, not {options['days']:g}.")
-        before = timezone.now() - timedelta(days=options["days"])
-        count, _ = ReceivedMessage.objects.filter(received_at__lt=before).delete()
-        self.stdout.write(f"Forgot {count} messages.")
+    def older_than(self, moment: Any) -> QuerySet[ReceivedMessage]:
+        """Messages received before *moment*."""
+        return ReceivedMessage.objects.filter(received_at__lt=moment).order_by("received_at")

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandParser
 
+from django_sqs.management.output import Output
 from django_sqs.outbox.relay import Relay
 
 
@@ -18,6 +19,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Define the command line."""
+        parser.add_argument("--format", choices=("text", "json"), default="text")
         parser.add_argument(
             "--once", action="store_true", help="Send what can be sent now, and exit."
         )
@@ -26,7 +28,9 @@ class Command(BaseCommand):
         """Relay, and say how many were sent with --once."""
         relay = Relay()
         if options["once"]:
-            self.stdout.write(f"Sent {relay.send_all()} messages.")
+            sent = relay.send_all()
+            output = Output(self.stdout, as_json=options["format"] == "json")
+            output.result({"sent": sent}, f"Sent {sent} messages.")
             return
 
         def stop(signum: int, frame: FrameType | None) -> None:

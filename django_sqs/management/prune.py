@@ -1,0 +1,50 @@
+"""PruneCommand: deletes rows of a table that are older than so many days."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from datetime import timedelta
+from typing import Any, ClassVar
+
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.models import Model, QuerySet
+from django.utils import timezone
+
+from .output import Output
+
+#: Rows deleted in one statement, so that none locks the table for long.
+BATCH = 1_000
+
+
+class PruneCommand(BaseCommand):
+    """Deletes old rows, a batch at a time.
+
+    :cvar days: the default of ``--days``.
+    :cvar done: what is said at the end, with the number in place of ``{}``.
+    """
+
+    days: ClassVar[float]
+    done: ClassVar[str]
+
+    @abstractmethod
+    def older_than(self, moment: Any) -> QuerySet[Model]:
+        """The rows to delete."""
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Define the command line."""
+        parser.add_argument(
+            "--days", type=float, default=self.days, help=f"Default: {self.days:g}."
+        )
+        parser.add_argument("--format", choices=("text", "json"), default="text")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Delete, and say how many."""
+        if options["days"] < 0:
+            raise CommandError(f"--days must be 0 or more, not {options['days']:g}.")
+        old = self.older_than(timezone.now() - timedelta(days=options["days"]))
+        count = 0
+        while ids := list(old.values_list("pk", flat=True)[:BATCH]):
+            old.model._base_manager.filter(pk__in=ids).delete()
+            count += len(ids)
+        output = Output(self.stdout, as_json=options["format"] == "json")
+        output.result({"deleted": count}, self.done.format(count))
