@@ -28,6 +28,7 @@ CLASH = "django_sqs.E003"
 ANY_MODEL = "django_sqs.W001"
 APP_MISSING = "django_sqs.E004"
 PLAIN_HTTP = "django_sqs.W002"
+EAGER = "django_sqs.W004"
 LOCAL_CACHE = "django_sqs.W003"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -38,6 +39,21 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     return [
         Error(problem.text, hint=problem.hint, obj=problem.setting, id=SETTING)
         for problem in conf.problems()
+    ]
+
+
+@register("django_sqs", deploy=True)
+def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Nothing that is for tests alone."""
+    if not conf.eager:
+        return []
+    return [
+        CheckWarning(
+            "SQS_EAGER is set: nothing is sent to SQS, receivers run where send() is called.",
+            hint="Set it in the settings of tests alone.",
+            obj="SQS_EAGER",
+            id=EAGER,
+        )
     ]
 
 

@@ -49,6 +49,10 @@ def _file(key: str, size: int) -> Iterator[mmap.mmap]:
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 file.truncate(size)
-                yield stack.enter_context(mmap.mmap(file.fileno(), size))
+                memory = stack.enter_context(mmap.mmap(file.fileno(), size))
+                yield memory
+                if not memory[:].strip(b"\0"):
+                    # Nothing to remember; the next process makes another.
+                    Path(file.name).unlink(missing_ok=True)
                 return
         raise OSError(f"{MOST_FILES} workers use {folder}")

@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 #: How long what queues did is remembered.
 KEPT = timedelta(hours=25)
+#: Seconds before the first heartbeat.
+SOON = 0.2
 SUMS = ("received", *OUTCOMES, "seconds")
 
 
@@ -52,12 +54,16 @@ class Recorder:
         self._thread.join(5)
 
     def _run(self) -> None:
+        pause = SOON
         while True:
-            stopping = self._stopping.wait(self._period if self._written else 0.2)
+            stopping = self._stopping.wait(pause)
+            pause = self._period
             try:
                 self.record(alive=not stopping)
             except DatabaseError as exc:
                 logger.warning("What queues did cannot be recorded, trying again: %s", exc)
+            except Exception:
+                logger.exception("What queues did cannot be recorded, trying again")
             finally:
                 # Not kept: a process that is forked meanwhile must not share it.
                 connections.close_all()

@@ -26,6 +26,8 @@ logger = logging.getLogger(__name__)
 
 #: Rows taken in one transaction.
 ROWS = 100
+#: The longest pause before a database that failed is tried again, in seconds.
+LONGEST_PAUSE = 16.0
 #: The first and the longest pause before a message is tried again, in seconds.
 FIRST_PAUSE, LAST_PAUSE = 1, 300
 
@@ -52,17 +54,20 @@ class Relay:
 
     def run(self) -> None:
         """Send until stopped."""
+        pause = self._period
         while not self._stopping.is_set():
             sent = 0
             try:
                 close_old_connections()
                 sent = self.send_some()
+                pause = self._period
             except DatabaseError as exc:
+                pause = min(LONGEST_PAUSE, pause * 2)
                 logger.error("The outbox cannot be read, trying again: %s", exc)
             except Exception:
                 logger.exception("The outbox could not be relayed, trying again")
             if not sent:
-                self._stopping.wait(self._period)
+                self._stopping.wait(pause)
         close_old_connections()
 
     def send_all(self) -> int:

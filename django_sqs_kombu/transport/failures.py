@@ -31,6 +31,9 @@ NO_SUCH_QUEUE = frozenset(
         "com.amazonaws.sqs#QueueDoesNotExist",
     }
 )
+QUEUE_EXISTS = frozenset(
+    {"AWS.SimpleQueueService.QueueNameExists", "QueueAlreadyExists", "QueueNameExists"}
+)
 #: The receipt handle is used up: the message was deleted, or is held by someone else.
 LEASE_LOST = frozenset({"ReceiptHandleIsInvalid", "MessageNotInflight"})
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "KmsAccessDenied"})

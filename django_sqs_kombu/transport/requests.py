@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from kombu.transport.SQS import UndefinedQueueException
 
 from ..exceptions import QueueDoesNotExist, RequestFailed, SQSError
-from .failures import LEASE_LOST, NO_SUCH_QUEUE, error_code, explained
+from .failures import LEASE_LOST, NO_SUCH_QUEUE, QUEUE_EXISTS, error_code, explained
 
 if TYPE_CHECKING:
     from .channel import Channel
@@ -295,7 +295,13 @@ class Requests:
         name = self._channel.canonical_queue_name(queue)
         parameters = self._channel.declarer.parameters(name, self._channel.declared(queue))
         with self._explained("CreateQueue", name):
-            self._urls[name] = self.client(queue).create_queue(**parameters)["QueueUrl"]
+            try:
+                self._urls[name] = self.client(queue).create_queue(**parameters)["QueueUrl"]
+            except ClientError as exc:
+                if error_code(exc) not in QUEUE_EXISTS:
+                    raise
+                # Another process made it at the same time, otherwise: that is reported later.
+                return self.existing_url(queue)
         self._compared.add(queue)
         return self._urls[name]
 

@@ -171,3 +171,11 @@ def test_a_cache_that_wakes_nobody_is_warned_of(site, tmp_path, wake, backend, w
     found = [problem.id for problem in run_checks(tags=["django_sqs"])]
 
     assert found == (["django_sqs.W003"] if warned else [])
+
+
+def test_eager_mode_is_warned_of_where_it_is_deployed(site):
+    site.SQS_EAGER = True
+
+    for deployed, expected in ((True, ["django_sqs.W004"]), (False, [])):
+        found = run_checks(tags=["django_sqs"], include_deployment_checks=deployed)
+        assert [problem.id for problem in found] == expected

@@ -86,6 +86,14 @@ def test_memory_lasts_by_its_key_and_size():
         assert memory[:3] == b"abc"
 
 
+def test_nothing_to_remember_leaves_no_file(temporary_folder):
+    with lasting_memory("a", 10) as memory:
+        memory[:1] = b"1"
+        memory[:1] = b"\0"
+
+    assert [file for file in temporary_folder.rglob("*") if file.is_file()] == []
+
+
 def test_two_at_a_time_have_memory_of_their_own():
     with lasting_memory("a", 10) as first, lasting_memory("a", 10) as second:
         first[:1] = b"1"

@@ -12,6 +12,7 @@ import django_sqs
 from django_sqs.inbox.models import ReceivedMessage
 from django_sqs.outbox.models import OutboxMessage
 from django_sqs.outbox.relay import Relay
+from django_sqs.signals import message_sent
 from django_sqs_kombu import MessageEncodeError
 from django_sqs_kombu.exceptions import ConfigurationError
 
@@ -109,6 +110,47 @@ def test_the_relay_sends_in_batches_and_with_delays(attached, server, prefix):
     assert attached("plain") == 12
     assert attached("second") == 0
     assert server.count("SendMessageBatch", f"{prefix}__plain") == 2
+
+
+@database
+def test_many_messages_are_written_at_once_and_relayed(attached, sqs, prefix):
+    heard = []
+
+    def hear(sender, queue, count, **kwargs):
+        heard.append((queue.name, count))
+
+    message_sent.connect(hear)
+    try:
+        with transaction.atomic():
+            bodies = (str(number) for number in range(12))
+            assert django_sqs.send_many("plain", bodies, suffix="big", outbox=True) == 12
+        with contextlib.suppress(KeyError), transaction.atomic():
+            django_sqs.send_many("plain", ["rolled back"], outbox=True)
+            raise KeyError
+        groups = ["a", "b"]
+        django_sqs.send_many("ordered.fifo", ["1", "2"], outbox=True, group_id=groups, parallel=2)
+        django_sqs.send_many("second", ["now", "later"], outbox=True, delay=[None, 60])
+        assert heard == []
+        assert Relay().send_all() == 16
+    finally:
+        message_sent.disconnect(hear)
+
+    assert attached("plain__big") == 12
+    assert attached("second") == 1
+    assert sum(count for name, count in heard if name == "plain") == 12
+    url = sqs.get_queue_url(QueueName=f"{prefix}__ordered.fifo")["QueueUrl"]
+    answer = sqs.receive_message(
+        QueueUrl=url, MaxNumberOfMessages=10, AttributeNames=["MessageGroupId"]
+    )
+    assert [m["Attributes"]["MessageGroupId"] for m in answer["Messages"]] == groups
+
+
+@database
+def test_of_many_messages_none_is_written_when_one_cannot_be():
+    with pytest.raises(MessageEncodeError):
+        django_sqs.send_many("plain", ["right", object()], outbox=True)
+
+    assert OutboxMessage.objects.count() == 0
 
 
 @database

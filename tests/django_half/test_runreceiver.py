@@ -315,13 +315,15 @@ def test_a_message_for_a_deleted_row_is_settled_and_the_worker_goes_on(project, 
 def test_a_message_that_kills_its_process_is_set_aside_alone(
     layout, project, eventually, prefix, counts
 ):
-    worker = project.start("runreceiver", "poison", "plain", *layout, TEST_VISIBILITY_TIMEOUT="2")
-    project.run(
+    project.env["TEST_VISIBILITY_TIMEOUT"] = "2"
+    worker = project.start("runreceiver", "poison", "plain", *layout)
+    sent = project.run(
         "shell",
         "-c",
         "import django_sqs; django_sqs.send('poison', body='kill');"
         "[django_sqs.send(q, body=str(n)) for n in range(5) for q in ('poison', 'plain')]",
     )
+    assert sent.popen.returncode == 0, sent.output
 
     eventually(lambda: counts(f"{prefix}__poison") == (0, 0, 0), timeout=60)
     eventually(lambda: len(set(project.bodies("plain"))) == 5)

@@ -56,6 +56,22 @@ def test_tags_and_key(receivers, sqs):
     assert made["VisibilityTimeout"] == "7"
 
 
+def test_one_that_another_process_makes_meanwhile_is_used_as_it_is(receivers, sqs, caplog):
+    queue = receivers.register("orders", visibility_timeout=60)
+    requests = receivers.channel().requests
+    create = requests.client(queue.full_name()).create_queue
+
+    def be_late(**parameters):
+        sqs.create_queue(QueueName=queue.full_name(), Attributes={"VisibilityTimeout": "2"})
+        return create(**parameters)
+
+    requests.client(queue.full_name()).create_queue = be_late
+    receivers.send("orders", body="x")
+
+    assert attributes(sqs, queue.full_name())["VisibilityTimeout"] == "2"
+    assert attributes(sqs, queue.full_name())["ApproximateNumberOfMessages"] == "1"
+
+
 def test_a_mismatch_is_reported_once_and_left(receivers, sqs, caplog):
     queue = receivers.register(
         "orders", lambda m: None, visibility_timeout=5, dead_letter_queue="dead"

@@ -2,6 +2,7 @@
 
 import re
 import sqlite3
+import time
 
 import boto3
 import pytest
@@ -69,6 +70,16 @@ def test_what_workers_do_is_seen(visit, send, worker, eventually):
     assert "No worker is alive" not in page
     assert "7 messages received in the last hour" in page
     assert visit("reader").get(QUEUE.format("light")).text.count("s on average") == 1
+
+
+def test_a_worker_without_the_tables_says_so_now_and_then(site, tmp_path, eventually):
+    database = tmp_path / "empty.sqlite3"
+    worker = site.project.start("runreceiver", "light", TEST_DATABASE=str(database))
+    eventually(lambda: "cannot be recorded" in worker.output, timeout=30)
+    time.sleep(1.5)
+
+    assert worker.output.count("cannot be recorded") <= 2
+    worker.end()
 
 
 def test_a_worker_that_stops_signs_off(visit, site, worker):
