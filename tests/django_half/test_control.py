@@ -74,7 +74,7 @@ def test_alive_ready_and_counting(layout, project, eventually):
 def test_not_ready_while_it_stops(project, eventually):
     worker = project.start("runreceiver", "slow", "--http=127.0.0.1:0")
     url = url_of(worker, eventually)
-    project.run("shell", "-c", "import django_sqs; django_sqs.send('slow', body='7')")
+    project.run("shell", "-c", "import django_sqs; django_sqs.send('slow', body='9')")
     eventually(lambda: project.runs("slow"))
     worker.signal(signal.SIGTERM)
 

@@ -3,6 +3,7 @@
 import re
 import sqlite3
 import time
+from datetime import datetime, timedelta, timezone
 
 import boto3
 import pytest
@@ -192,6 +193,8 @@ def test_the_oldest_message_by_cloudwatch(site, full_name, tmp_path):
                 "MetricName": "ApproximateAgeOfOldestMessage",
                 "Dimensions": [{"Name": "QueueName", "Value": full_name("watched")}],
                 "Value": 321.0,
+                # As CloudWatch, the server tells of whole minutes.
+                "Timestamp": datetime.now(timezone.utc) - timedelta(minutes=2),
             }
         ],
     )
