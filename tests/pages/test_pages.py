@@ -157,7 +157,7 @@ def test_purging_asks_first(visit, send, sqs, full_name):
 
 
 def test_moving_and_redriving(visit, send, sqs, full_name):
-    send("django_sqs.send('copy', body='a')")
+    send("django_sqs.send('copy', body='a'); django_sqs.send('watched', body='alive')")
     url = sqs.get_queue_url(QueueName=full_name("watched-dead"))["QueueUrl"]
     sqs.purge_queue(QueueUrl=url)
     sqs.send_message(QueueUrl=url, MessageBody="dead")
