@@ -238,6 +238,8 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         try:
             if delivery.expired:
                 self._abandon(registered, delivery)
+            elif self._pool is None:
+                self._receive(registered, queue, delivery)
             else:
                 with self._gate.passed(alone=self._alone(delivery)):
                     self._receive(registered, queue, delivery)

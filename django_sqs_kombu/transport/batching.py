@@ -155,7 +155,10 @@ class SettlementBatcher:
         self._linger = linger
         self._threads = threads
         self._started = 0
-        self._changed = threading.Condition()
+        lock = threading.RLock()
+        self._changed = threading.Condition(lock)
+        #: A batch was sent: whoever flushes waits for that.
+        self._sent = threading.Condition(lock)
         #: By queue and by whether they are deletes.
         self._collected: dict[tuple[str, bool], deque[_Settlement]] = {}
         self._under_way = 0
@@ -177,7 +180,7 @@ class SettlementBatcher:
         with self._changed:
             self._flushing += 1
             self._changed.notify_all()
-            self._changed.wait_for(lambda: not self._collected and not self._under_way, timeout)
+            self._sent.wait_for(lambda: not self._collected and not self._under_way, timeout)
             self._flushing -= 1
 
     def close(self) -> None:
@@ -221,7 +224,8 @@ class SettlementBatcher:
             finally:
                 with self._changed:
                     self._under_way -= 1
-                    self._changed.notify_all()
+                    # For those who flush alone: to wake the other threads costs CPU.
+                    self._sent.notify_all()
             for settlement in again:
                 self._add(key[0], settlement)
 

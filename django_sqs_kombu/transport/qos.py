@@ -34,8 +34,11 @@ class QoS(KombuQoS):  # type: ignore[misc]
 
     def __init__(self, channel: Channel, prefetch_count: int = 0) -> None:
         super().__init__(channel, prefetch_count)
-        self._changed = threading.Condition()
-        self._waiters = 0
+        self._changed = threading.RLock()
+        #: What waits for places, by queue, and the queues for which one was woken.
+        self._waiting: dict[str, threading.Condition] = {}
+        self._waiters: Counter[str] = Counter()
+        self._woken: set[str] = set()
         self._held: Counter[str] = Counter()
         self._buffered: Counter[str] = Counter()
         self._asked: Counter[str] = Counter()
@@ -52,7 +55,9 @@ class QoS(KombuQoS):  # type: ignore[misc]
             message = self._delivered.pop(delivery_tag, None)
             if message is not None:
                 self._held[message.queue] -= 1
-                self._wake_for(message.queue)
+                # On an event loop a place that is free is any queue's.
+                for queue in list(self._waiting) if self._on_loop else (message.queue,):
+                    self._wake_for(queue)
         self.channel.leases.drop(delivery_tag)
         self.channel.connection.inbox.changed()
 
@@ -79,13 +84,17 @@ class QoS(KombuQoS):  # type: ignore[misc]
         :returns: how many; 0 when the time has passed.
         """
         with self._changed:
-            self._waiters += 1
-            self._changed.wait_for(lambda: self._worth_a_request(queue), timeout)
-            self._waiters -= 1
-            if not self._worth_a_request(queue):
+            if queue not in self._waiting:
+                self._waiting[queue] = threading.Condition(self._changed)
+            self._waiters[queue] += 1
+            self._waiting[queue].wait_for(lambda: self._look(queue), timeout)
+            self._waiters[queue] -= 1
+            if not self._look(queue):
                 return 0
             count = min(self._places(queue), at_once)
             self._asked[queue] += count
+            # There may be places for another.
+            self._wake_for(queue)
             return count
 
     def answered(self, queue: str, asked: int, received: int) -> None:
@@ -104,7 +113,8 @@ class QoS(KombuQoS):  # type: ignore[misc]
     def wake(self) -> None:
         """Make every :meth:`reserve_places` look again."""
         with self._changed:
-            self._changed.notify_all()
+            for waiting in self._waiting.values():
+                waiting.notify_all()
 
     def restore_unacked(self) -> list[Any]:
         """Give every held message back, visible at once; return what Kombu wants: errors."""
@@ -114,8 +124,14 @@ class QoS(KombuQoS):  # type: ignore[misc]
         return []
 
     def _wake_for(self, queue: str) -> None:
-        if self._waiters and self._worth_a_request(queue):
-            self._changed.notify_all()
+        # One at a time: the others would find its places taken. It wakes the next.
+        if self._waiters[queue] and queue not in self._woken and self._worth_a_request(queue):
+            self._woken.add(queue)
+            self._waiting[queue].notify()
+
+    def _look(self, queue: str) -> bool:
+        self._woken.discard(queue)
+        return self._worth_a_request(queue)
 
     def _worth_a_request(self, queue: str) -> bool:
         # A full request, or any at all when nothing is on its way to the consumer.
@@ -136,9 +152,12 @@ class QoS(KombuQoS):  # type: ignore[misc]
     def _free(self, queue: str) -> int:
         if not self.prefetch_count:
             return UNLIMITED - self._coming(queue)
-        on_loop = self.channel.connection.event_loop is not None
-        held = len(self._delivered) if on_loop else self._held[queue]
+        held = len(self._delivered) if self._on_loop else self._held[queue]
         return int(self.prefetch_count - held - self._coming(queue))
+
+    @property
+    def _on_loop(self) -> bool:
+        return self.channel.connection.event_loop is not None
 
     def _coming(self, queue: str) -> int:
         return self._buffered[queue] + self._asked[queue]
