@@ -1,5 +1,7 @@
 """The table of the benchmark's results, in reStructuredText."""
 
+from django_sqs.bench import DOLLARS_PER_MILLION
+
 HEAD = """\
 Benchmarks
 ==========
@@ -72,8 +74,8 @@ def _grid(rows):
     return "\n".join([rule, lines[0], rule, *lines[1:], rule])
 
 
-#: Dollars for a million requests to a standard queue, and the requests of a month for nothing.
-PRICE, FREE = 0.40, 1_000_000
+#: The requests of a month that cost nothing.
+FREE = 1_000_000
 MINUTES = 60 * 24 * 30
 #: Requests a minute on an idle queue whose polls rest for 300 s.
 RESTING = 12 / 60
@@ -110,4 +112,4 @@ def _counted(results, sender, receiver):
 
 def _bill(messages, queues, each, idle):
     requests = messages * each + queues * idle * MINUTES
-    return f"${max(0.0, requests - FREE) * PRICE / 1_000_000:,.2f}"
+    return f"${max(0.0, requests - FREE) * DOLLARS_PER_MILLION / 1_000_000:,.2f}"

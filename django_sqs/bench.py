@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from typing import Any
 from uuid import uuid4
 
 from django_sqs_kombu import RawMessage, ReceiverConsumer
 
+from .inventory import Target
 from .registry import DjangoReceivers
 
 #: Dollars for a million requests to a standard queue, beyond the first million of a month.
@@ -62,27 +62,27 @@ def measure(messages: int, size: int, threads: int) -> Measured:
 
     :raises SQSError: SQS refused.
     """
-    with _registry() as receivers:
-        receivers.register("sqs-bench", lambda message: None, message_class=RawMessage)
-        suffix = uuid4().hex[:8]
-        queue = receivers.get("sqs-bench")
-        queue.suffixes = (suffix,)
-        name = queue.full_name(suffix)
-        channel = receivers.channel()
-        channel.declare_lazily(queue.get_queue(suffix))
-        channel.requests.url(name)
+    suffix = uuid4().hex[:8]
+    with closing(DjangoReceivers()) as receivers:
+        queue = receivers.register(
+            "sqs-bench", lambda message: None, message_class=RawMessage, suffixes=[suffix]
+        )
+        target = Target(queue, suffix)
+        name, requests = target.full_name, target.requests
+        target.declare()
+        requests.url(name)
         try:
-            before = sum(channel.requests.made.values())
+            before = requests.made.total()
             started = time.monotonic()
             queue.send_many(("x" * size for _ in range(messages)), suffix)
             sent = time.monotonic()
-            send_requests = sum(channel.requests.made.values()) - before
+            send_requests = requests.made.total() - before
             made = _receive(receivers, suffix, threads, messages)
             received = time.monotonic()
         finally:
-            channel.requests.call("DeleteQueue", name)
+            requests.call("DeleteQueue", name)
     return Measured(
-        name, messages, size, sent - started, received - sent, send_requests, sum(made.values())
+        name, messages, size, sent - started, received - sent, send_requests, made.total()
     )
 
 
@@ -102,12 +102,3 @@ class _Consumer(ReceiverConsumer):
     def get_consumers(self, Consumer: Any, channel: Any) -> list[Any]:  # noqa: N803 - kombu's
         self.made = channel.requests.made
         return super().get_consumers(Consumer, channel)
-
-
-@contextmanager
-def _registry() -> Iterator[DjangoReceivers]:
-    receivers = DjangoReceivers()
-    try:
-        yield receivers
-    finally:
-        receivers.close()

@@ -45,9 +45,9 @@ class Target:
 
         :raises ConfigurationError: it has none.
         """
-        if self.registered.dead_letter_queue:
-            return join_name(self.registered.receivers.prefix, self.registered.dead_letter_queue)
-        name = administration.dead_letter_queue(self.requests, self.full_name)
+        name = self.registered.full_dead_letter_name or administration.dead_letter_queue(
+            self.requests, self.full_name
+        )
         if name is None:
             raise ConfigurationError(
                 f"Queue {self.full_name!r} has no dead-letter queue: neither dead_letter_queue= "

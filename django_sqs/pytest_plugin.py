@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pytest
 
@@ -50,7 +50,4 @@ def message_factory() -> Callable[..., RawMessage]:
     """``message_factory(queue_name, body=...)`` makes a message as the receiver gets it."""
     from .testing import message
 
-    def make(queue_name: str, *args: Any, **kwargs: Any) -> RawMessage:
-        return message(queue_name, *args, **kwargs)
-
-    return make
+    return message

@@ -42,10 +42,6 @@ __all__ = [
 ]
 
 
-#: What :meth:`RegisteredQueue.send` is told of a message besides its content.
-SENDING_OPTIONS = ("delay", "group_id", "deduplication_id", "attributes")
-
-
 class RegisteredQueue(base.RegisteredQueue):
     """A queue of this project; its options are those of django_sqs_kombu's class.
 
@@ -119,10 +115,9 @@ class RegisteredQueue(base.RegisteredQueue):
         self._require_app("django_sqs.outbox", "outbox=True")
         from .outbox.writing import write
 
-        about = {name: options.pop(name) for name in SENDING_OPTIONS if name in options}
         # A wrong suffix is to be warned of here, not in the relay.
         self.full_name(suffix)
-        write(self.name, suffix, *self.encode(message, **options), using=using, **about)
+        write(self.name, suffix, self.outgoing(message, **options), using=using)
 
     def _write_many_to_outbox(
         self,

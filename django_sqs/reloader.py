@@ -4,13 +4,10 @@ from __future__ import annotations
 
 import contextlib
 import logging
-import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
-from types import FrameType
-from typing import Any
 
 from django.apps import apps
 from django.utils.autoreload import iter_all_python_module_files
@@ -25,19 +22,18 @@ class Reloader:
     """Runs a command in a process of its own, and anew after each change.
 
     A command that ends, for instance by an error in a file, is run again after the next
-    change.  SIGTERM and SIGINT stop both.
+    change.
 
     :param command: with its arguments.
+    :param stopping: set when both are to stop.
     """
 
-    def __init__(self, command: Sequence[str]) -> None:
+    def __init__(self, command: Sequence[str], stopping: Event) -> None:
         self._command = list(command)
-        self._stopping = Event()
+        self._stopping = stopping
 
     def run(self) -> int:
         """Run until stopped; return the command's exit code."""
-        signal.signal(signal.SIGTERM, self._on_stop)
-        signal.signal(signal.SIGINT, self._on_stop)
         seen = _snapshot()
         running = self._start()
         try:
@@ -61,9 +57,6 @@ class Reloader:
         if running.poll() is None:
             running.terminate()
         return running.wait()
-
-    def _on_stop(self, signum: int, frame: FrameType | None) -> Any:
-        self._stopping.set()
 
 
 def without_reload(argv: Sequence[str]) -> list[str]:

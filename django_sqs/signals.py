@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 
 from django.dispatch import Signal
 
@@ -22,9 +22,12 @@ message_settled = Signal()
 class SignalSender(Instrument):
     """Sends the signals; what a receiver of a signal raises is logged by Django."""
 
-    def sending(self, sending: Sending) -> AbstractContextManager[None]:
+    @contextmanager
+    def sending(self, sending: Sending) -> Iterator[None]:
         """message_sent, once SQS has accepted it."""
-        return _then_sent(sending)
+        yield
+        registered = sending.registered
+        message_sent.send_robust(type(registered), queue=registered, count=sending.count)
 
     def settled(self, settlement: Settlement) -> None:
         """message_settled."""
@@ -36,10 +39,3 @@ class SignalSender(Instrument):
             outcome=settlement.action.name,
             raised=settlement.raised,
         )
-
-
-@contextmanager
-def _then_sent(sending: Sending) -> Iterator[None]:
-    yield
-    registered = sending.registered
-    message_sent.send_robust(type(registered), queue=registered, count=sending.count)

@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Sequence
 
+from django_sqs_kombu.administration import sent_at
 from django_sqs_kombu.observer import Observer
 from django_sqs_kombu.outcomes import Action
 from django_sqs_kombu.transport.delivery import Delivery
@@ -61,8 +62,8 @@ class SharedStats(Observer):
 
     def started(self, queue: str, delivery: Delivery) -> None:
         """Count a receiver that runs, and note how long its message waited for it."""
-        sent = (delivery.sqs_message.get("Attributes") or {}).get("SentTimestamp")
-        waited = max(0.0, time.time() - int(sent) / 1000) if sent else 0.0
+        sent = sent_at(delivery.sqs_message)
+        waited = max(0.0, time.time() - sent) if sent else 0.0
         with self._lock:
             self._cells[self._cell(self.process, queue, "running")] += 1
             self._cells[self._cell(self.process, queue, "waited")] = waited

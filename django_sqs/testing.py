@@ -15,6 +15,7 @@ from django.test import override_settings
 from django_sqs_kombu.messages import RawMessage
 from django_sqs_kombu.testing import SentMessage, SentMessages, captured, eager, received_message
 
+from .local_server import LocalServer
 from .registry import receivers
 
 __all__ = ["SQSTestMixin", "SentMessage", "SentMessages", "eager", "local_server", "message"]
@@ -70,16 +71,12 @@ def local_server() -> Iterator[str]:
 
     Queues have a prefix of their own each time.
     """
-    from moto.server import ThreadedMotoServer
-
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server = LocalServer("127.0.0.1", 0)
     server.start()
-    host, port = server.get_host_and_port()
-    url = f"http://{host}:{port}"
     try:
         with override_settings(
-            SQS_ENDPOINT_URL=url,
-            SQS_S3_ENDPOINT_URL=url,
+            SQS_ENDPOINT_URL=server.url,
+            SQS_S3_ENDPOINT_URL=server.url,
             SQS_QUEUE_PREFIX=f"test-{uuid4().hex[:8]}",
             SQS_CREATE_QUEUES=True,
             SQS_EAGER=False,
@@ -87,7 +84,7 @@ def local_server() -> Iterator[str]:
             AWS_SECRET_ACCESS_KEY="testing",  # noqa: S106 - what any local server takes
             AWS_REGION="us-east-1",
         ):
-            yield url
+            yield server.url
             receivers.close()
     finally:
         server.stop()

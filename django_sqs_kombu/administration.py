@@ -56,7 +56,7 @@ def move(
     source: str,
     target: str,
     *,
-    limit: int | None = None,
+    limit: int,
     progress: Progress | None = None,
 ) -> int:
     """Move messages from one queue to another; return how many.
@@ -64,14 +64,12 @@ def move(
     Each is deleted only after *target* has accepted it, so one may be in both for a moment,
     and stay so if the process dies there.  Bodies, attributes and message groups are kept.
 
-    :param limit: at most so many; None: as many as were visible at the start.
+    :param limit: at most so many, since others may send to *source* meanwhile.
     :param progress: called with the number moved so far.
     :raises RequestFailed: SQS refused; what was not moved is visible in *source* again.
     """
     if source == target:
         raise ConfigurationError(f"Queue {source!r} cannot be moved to itself")
-    if limit is None:
-        limit = requests.counts(source).visible
     moved = 0
     for messages in _received(requests, source, limit):
         left = list(messages)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from collections.abc import Iterable
+from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -73,22 +73,9 @@ class Instrument:
         """A message was settled."""
 
 
-@contextmanager
-def around_sending(instruments: Sequence[Instrument], sending: Sending) -> Iterator[Sending]:
-    """The contexts of all *instruments* for a sending."""
+def around(contexts: Iterable[AbstractContextManager[None]]) -> ExitStack:
+    """All of *contexts*, entered; they are left together."""
     with ExitStack() as stack:
-        for instrument in instruments:
-            stack.enter_context(instrument.sending(sending))
-        yield sending
-
-
-def around_receiving(
-    instruments: Sequence[Instrument], registered: RegisteredQueue, delivery: Delivery
-) -> AbstractContextManager[object]:
-    """The contexts of all *instruments* for a message."""
-    if not instruments:
-        return nullcontext()
-    stack = ExitStack()
-    for instrument in instruments:
-        stack.enter_context(instrument.receiving(registered, delivery))
-    return stack
+        for context in contexts:
+            stack.enter_context(context)
+        return stack.pop_all()

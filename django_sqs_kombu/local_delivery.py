@@ -44,10 +44,7 @@ class LocalDelivery:
                 "ApproximateFirstReceiveTimestamp": now,
                 **({"MessageGroupId": outgoing.group_id} if outgoing.group_id else {}),
             },
-            "MessageAttributes": {
-                name: {"DataType": "String", "StringValue": text}
-                for name, text in (outgoing.attributes or {}).items()
-            },
+            "MessageAttributes": outgoing.sqs_attributes(),
         }
 
     @property

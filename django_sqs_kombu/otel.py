@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from opentelemetry import metrics, trace
@@ -60,12 +60,9 @@ class OpenTelemetry(Instrument):
             "messaging.process.duration", "s", "How long receivers ran."
         )
 
-    def sending(self, sending: Sending) -> AbstractContextManager[None]:
-        """A producer's span, whose context the messages carry."""
-        return self._sending(sending)
-
     @contextmanager
-    def _sending(self, sending: Sending) -> Iterator[None]:
+    def sending(self, sending: Sending) -> Iterator[None]:
+        """A producer's span, whose context the messages carry."""
         facts = _facts(sending.full_name, "send")
         started = time.monotonic()
         name = f"send {sending.full_name}"
@@ -85,14 +82,9 @@ class OpenTelemetry(Instrument):
         finally:
             self._operation_duration.record(time.monotonic() - started, facts)
 
-    def receiving(
-        self, registered: RegisteredQueue, delivery: Delivery
-    ) -> AbstractContextManager[None]:
-        """A consumer's span, linked to the producer's."""
-        return self._receiving(delivery)
-
     @contextmanager
-    def _receiving(self, delivery: Delivery) -> Iterator[None]:
+    def receiving(self, registered: RegisteredQueue, delivery: Delivery) -> Iterator[None]:
+        """A consumer's span, linked to the producer's."""
         facts = _facts(delivery.queue, "process")
         self._consumed.add(1, facts)
         about = {

@@ -179,7 +179,7 @@ def _settle_held(
         # The message's own delete() may have more to remove, as BigMessage has.
         message.delete() if message is not None else delivery.ack()
     elif row.action is Action.REQUEUE:
-        delivery.requeue(restart_delay(raised.delay if isinstance(raised, RestartLater) else None))
+        delivery.requeue(_requeue_delay(raised))
     elif row.action is Action.RELEASE:
         delivery.release()
     else:
@@ -190,7 +190,9 @@ def _settle_deleted(delivery: Delivery, row: Row, raised: BaseException | None) 
     # The message is gone from the queue already, so what is to stay is sent anew.
     if row.action not in (Action.REQUEUE, Action.RELEASE):
         return
-    delay: float | None = 0
-    if row.action is Action.REQUEUE:
-        delay = restart_delay(raised.delay if isinstance(raised, RestartLater) else None)
-    send_anew(delivery, delay)
+    send_anew(delivery, _requeue_delay(raised) if row.action is Action.REQUEUE else 0)
+
+
+def _requeue_delay(raised: BaseException | None) -> float | None:
+    """Seconds; None: backoff, as for whatever asks for no delay of its own."""
+    return restart_delay(raised.delay) if isinstance(raised, RestartLater) else None

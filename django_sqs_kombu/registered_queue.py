@@ -22,7 +22,7 @@ from .exceptions import (
     UnknownSuffixWarning,
     WrongMessageClass,
 )
-from .instruments import around_receiving
+from .instruments import around
 from .messages import PLAIN, Delivery, Message, RawMessage
 from .option_rules import check_options
 from .queues import DEFAULT_MAX_RECEIVES, QueueDeclaration, join_name, validate_name
@@ -139,16 +139,20 @@ class RegisteredQueue:
             )
         return validate_name(join_name(self.receivers.prefix, self.name, suffix))
 
+    @property
+    def full_dead_letter_name(self) -> str | None:
+        """The name in SQS of the dead-letter queue that was registered, if any."""
+        if not self.dead_letter_queue:
+            return None
+        return validate_name(join_name(self.receivers.prefix, self.dead_letter_queue))
+
     def get_queue(self, suffix: str | None = None) -> kombu.Queue:
         """The queue as a :class:`kombu.Queue`, with its declaration."""
-        dead_letter_queue = self.dead_letter_queue
-        if dead_letter_queue:
-            dead_letter_queue = validate_name(join_name(self.receivers.prefix, dead_letter_queue))
         return QueueDeclaration(
             self.full_name(suffix),
             self.visibility_timeout,
             self.wire_format,
-            dead_letter_queue,
+            self.full_dead_letter_name,
             self.max_receives or DEFAULT_MAX_RECEIVES,
             self.tags,
             self.kms_key,
@@ -178,20 +182,25 @@ class RegisteredQueue:
         self.prepare(message, suffix, **options)()
 
     def prepare(
+        self, message: RawMessage | None = None, suffix: str | None = None, **options: Any
+    ) -> Callable[[], None]:
+        """Everything about :meth:`send` that needs no SQS; what is returned sends."""
+        outgoing = self.outgoing(message, **options)
+        return partial(self.receivers.send_one, self, self.get_queue(suffix), outgoing)
+
+    def outgoing(
         self,
         message: RawMessage | None = None,
-        suffix: str | None = None,
         *,
         delay: float | None = None,
         group_id: str | None = None,
         deduplication_id: str | None = None,
         attributes: Mapping[str, str] | None = None,
         **kwargs: Any,
-    ) -> Callable[[], None]:
-        """Everything about :meth:`send` that needs no SQS; what is returned sends."""
+    ) -> Outgoing:
+        """A message as it is to be sent; the options are those of :meth:`send`."""
         body, content_type = self.encode(message, **kwargs)
-        outgoing = Outgoing(body, content_type, delay, group_id, deduplication_id, attributes)
-        return partial(self.receivers.send_one, self, self.get_queue(suffix), outgoing)
+        return Outgoing(body, content_type, delay, group_id, deduplication_id, attributes)
 
     def encode(self, message: RawMessage | None = None, **kwargs: Any) -> tuple[str, str]:
         """The text and the content type of *message*, or of one made from *kwargs*.
@@ -290,7 +299,7 @@ class RegisteredQueue:
         context = MessageContext(queue.name, delivery.message_id, delivery.receive_count)
         token = current_message.set(context)
         try:
-            with around_receiving(self.receivers.instruments, self, delivery):
+            with around(i.receiving(self, delivery) for i in self.receivers.instruments):
                 message = self.message_class.from_delivery(delivery, queue)
                 self.receive(message)
         except BaseException as exc:  # noqa: BLE001 - sys.exit() in a receiver, too

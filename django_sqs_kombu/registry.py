@@ -12,7 +12,7 @@ import kombu
 
 from .celery_forward import CeleryForward
 from .exceptions import ConfigurationError, UnknownQueue
-from .instruments import Instrument, Sending, around_sending
+from .instruments import Instrument, Sending, around
 from .messages import RawMessage
 from .queues import WIRE_FORMATS, default_name, validate_visibility_timeout
 from .receiver_proxy import ReceiverProxy
@@ -215,7 +215,8 @@ class Receivers:
         if (outlet := self.outlet) is not None:
             outlet(registered, queue, outgoing)
             return
-        with around_sending(self.instruments, Sending(registered, queue.name, 1)) as sending:
+        sending = Sending(registered, queue.name, 1)
+        with around(i.sending(sending) for i in self.instruments):
             message = outgoing.with_attributes(sending.attributes)
             self.publish(queue, message.body, message.content_type, **message.properties())
 
@@ -235,14 +236,15 @@ class Receivers:
             return len(messages)
         channel = self.channel()
         channel.declare_lazily(queue)
-        with around_sending(self.instruments, Sending(registered, queue.name, None)) as sending:
+        sending = Sending(registered, queue.name, None)
 
-            def entry(item: Any) -> Any:
-                message = encode(item).with_attributes(sending.attributes)
-                return channel.entry(
-                    queue.name, message.body, message.content_type, message.properties()
-                )
+        def entry(item: Any) -> Any:
+            message = encode(item).with_attributes(sending.attributes)
+            return channel.entry(
+                queue.name, message.body, message.content_type, message.properties()
+            )
 
+        with around(i.sending(sending) for i in self.instruments):
             sent: int = channel.send_many(queue.name, items, entry, **options)
             sending.count = sent
         return sent

@@ -45,8 +45,25 @@ class Outgoing:
         return replace(self, attributes=attributes)
 
     def properties(self) -> dict[str, Any]:
-        """What the transport is told of it; a delay counts from now."""
-        return sending_properties(self.delay, self.group_id, self.deduplication_id, self.attributes)
+        """What the transport is told of it besides its body; a delay counts from now."""
+        properties: dict[str, Any] = {
+            "MessageGroupId": self.group_id,
+            "MessageDeduplicationId": self.deduplication_id,
+        }
+        if self.delay is not None and self.delay > MAX_DELAY:
+            properties[DUE] = time.time() + self.delay
+        else:
+            properties["delay_seconds"] = self.delay
+        if self.attributes:
+            properties["message_attributes"] = self.sqs_attributes()
+        return {key: value for key, value in properties.items() if value is not None}
+
+    def sqs_attributes(self) -> dict[str, dict[str, str]]:
+        """Its message attributes as SQS takes them."""
+        return {
+            name: {"DataType": "String", "StringValue": text}
+            for name, text in (self.attributes or {}).items()
+        }
 
 
 def each(value: Any) -> Iterator[Any]:
@@ -54,25 +71,3 @@ def each(value: Any) -> Iterator[Any]:
     if isinstance(value, Sequence) and not isinstance(value, str):
         return iter(value)
     return repeat(value)
-
-
-def sending_properties(
-    delay: float | None = None,
-    group_id: str | None = None,
-    deduplication_id: str | None = None,
-    attributes: Mapping[str, str] | None = None,
-) -> dict[str, Any]:
-    """What the transport is told of a message besides its body."""
-    properties: dict[str, Any] = {
-        "MessageGroupId": group_id,
-        "MessageDeduplicationId": deduplication_id,
-    }
-    if delay is not None and delay > MAX_DELAY:
-        properties[DUE] = time.time() + delay
-    else:
-        properties["delay_seconds"] = delay
-    if attributes:
-        properties["message_attributes"] = {
-            name: {"DataType": "String", "StringValue": text} for name, text in attributes.items()
-        }
-    return {key: value for key, value in properties.items() if value is not None}

@@ -104,9 +104,7 @@ def received_message(
     :param group_id: its message group.
     """
     queue = registered.get_queue(suffix)
-    outgoing = Outgoing(
-        *registered.encode(message, **kwargs), group_id=group_id, attributes=attributes
-    )
+    outgoing = registered.outgoing(message, group_id=group_id, attributes=attributes, **kwargs)
     delivery = LocalDelivery(queue.name, outgoing, receive_count)
     return registered.message_class.from_delivery(delivery, queue)
 

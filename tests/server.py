@@ -75,6 +75,15 @@ class Server:
         self._thread.join()
         self._http.server_close()
 
+    @contextlib.contextmanager
+    def refusing(self, operation, queue):
+        """Answer that access is denied, in the block."""
+        self.faults[operation, queue] = (403, "AccessDenied")
+        try:
+            yield
+        finally:
+            del self.faults[operation, queue]
+
     def count(self, operation, queue):
         return self.requests[operation, queue]
 

@@ -1,8 +1,9 @@
-"""QueueCommand: what the commands about queues have in common."""
+"""What the commands have in common: queues, suffixes, formats, errors and stop signals."""
 
 from __future__ import annotations
 
 import signal
+from collections.abc import Callable
 from threading import Event
 from types import FrameType
 from typing import Any, ClassVar
@@ -14,29 +15,20 @@ from django_sqs_kombu.exceptions import SQSError
 from .output import Output
 
 
-class QueueCommand(BaseCommand):
-    """A command about the queues that it is given, or about all.
+class SQSCommand(BaseCommand):
+    """A command that says what it found or did.
 
     An :class:`SQSError` ends it with its text instead of a traceback.
 
-    :cvar suffix_help: the help of ``--suffix``; None: there is no such option.
     :cvar has_format: whether there is ``--format text|json``.
     """
 
-    suffix_help: ClassVar[str | None] = None
     has_format: ClassVar[bool] = True
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Define ``queue_name ...`` and, where there are such, ``--suffix`` and ``--format``."""
-        self.add_queue_argument(parser)
-        if self.suffix_help is not None:
-            parser.add_argument("--suffix", help=self.suffix_help)
+        """Define ``--format``, where there is such."""
         if self.has_format:
             parser.add_argument("--format", choices=("text", "json"), default="text")
-
-    def add_queue_argument(self, parser: CommandParser) -> None:
-        """Define ``queue_name ...``."""
-        parser.add_argument("queue_names", nargs="*", metavar="queue_name")
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Run the command."""
@@ -50,16 +42,24 @@ class QueueCommand(BaseCommand):
         return Output(self.stdout, as_json=options.get("format") == "json")
 
 
-def stop_by_signals() -> Event:
-    """An event that SIGTERM and SIGINT set, from now on."""
-    stopping = Event()
+class QueueCommand(SQSCommand):
+    """A command about the queues that it is given, or about all.
 
-    def stop(signum: int, frame: FrameType | None) -> None:
-        stopping.set()
+    :cvar suffix_help: the help of ``--suffix``; None: there is no such option.
+    """
 
-    signal.signal(signal.SIGTERM, stop)
-    signal.signal(signal.SIGINT, stop)
-    return stopping
+    suffix_help: ClassVar[str | None] = None
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Define ``queue_name ...`` and, where there are such, ``--suffix`` and ``--format``."""
+        self.add_queue_argument(parser)
+        if self.suffix_help is not None:
+            parser.add_argument("--suffix", help=self.suffix_help)
+        super().add_arguments(parser)
+
+    def add_queue_argument(self, parser: CommandParser) -> None:
+        """Define ``queue_name ...``."""
+        parser.add_argument("queue_names", nargs="*", metavar="queue_name")
 
 
 class OneQueueCommand(QueueCommand):
@@ -68,3 +68,20 @@ class OneQueueCommand(QueueCommand):
     def add_queue_argument(self, parser: CommandParser) -> None:
         """Define ``queue_name``."""
         parser.add_argument("queue_name")
+
+
+def on_stop_signal(stop: Callable[[], None]) -> None:
+    """Call *stop* on SIGTERM and SIGINT, from now on."""
+
+    def handle(signum: int, frame: FrameType | None) -> None:
+        stop()
+
+    signal.signal(signal.SIGTERM, handle)
+    signal.signal(signal.SIGINT, handle)
+
+
+def stop_by_signals() -> Event:
+    """An event that SIGTERM and SIGINT set, from now on."""
+    stopping = Event()
+    on_stop_signal(stopping.set)
+    return stopping

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import IO, Any, cast
 
@@ -156,17 +156,3 @@ def _escaped(cell: object) -> str:
     from rich.markup import escape
 
     return escape(str(cell))
-
-
-def by_name(pairs: Sequence[str], option: str) -> Mapping[str, str]:
-    """``NAME=VALUE`` arguments as a mapping.
-
-    :raises ValueError: one has no ``=``.
-    """
-    found = {}
-    for pair in pairs:
-        name, sign, value = pair.partition("=")
-        if not (name and sign):
-            raise ValueError(f"{option} must be NAME=VALUE, not {pair!r}")
-        found[name] = value
-    return found

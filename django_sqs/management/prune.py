@@ -6,17 +6,17 @@ from abc import abstractmethod
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 
-from .output import Output
+from .base import SQSCommand
 
 #: Rows deleted in one statement, so that none locks the table for long.
 BATCH = 1_000
 
 
-class PruneCommand(BaseCommand):
+class PruneCommand(SQSCommand):
     """Deletes old rows, a batch at a time.
 
     :cvar days: the default of ``--days``.
@@ -35,7 +35,7 @@ class PruneCommand(BaseCommand):
         parser.add_argument(
             "--days", type=float, default=self.days, help=f"Default: {self.days:g}."
         )
-        parser.add_argument("--format", choices=("text", "json"), default="text")
+        super().add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Delete, and say how many."""
@@ -46,5 +46,4 @@ class PruneCommand(BaseCommand):
         while ids := list(old.values_list("pk", flat=True)[:BATCH]):
             old.model._base_manager.filter(pk__in=ids).delete()
             count += len(ids)
-        output = Output(self.stdout, as_json=options["format"] == "json")
-        output.result({"deleted": count}, self.done.format(count))
+        self.output(options).result({"deleted": count}, self.done.format(count))

@@ -13,6 +13,8 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from ..conf import conf
+from ..inventory import targets
+from ..registry import receivers
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +26,7 @@ KEPT = 60
 _KEY = "django_sqs.monitor.ages"
 
 
-def oldest_ages(names: Sequence[str]) -> dict[str, float]:
+def oldest_ages() -> dict[str, float]:
     """Seconds by the names of queues in SQS, of those that CloudWatch knows.
 
     Nothing without SQS_CLOUDWATCH.  Answers are cached for a minute; what fails is logged.
@@ -35,7 +37,7 @@ def oldest_ages(names: Sequence[str]) -> dict[str, float]:
     known: dict[str, float] | None = cache.get(key)
     if known is None:
         try:
-            known = dict(_ask(names))
+            known = dict(_ask([target.full_name for target in targets(receivers.select())]))
         except (BotoCoreError, ClientError) as exc:
             logger.warning("CloudWatch does not tell the age of messages: %s", exc)
             known = {}

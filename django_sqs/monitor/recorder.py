@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from django.db import DatabaseError, IntegrityError, connections, transaction
+from django.db import DatabaseError, connections
 from django.db.models import F, Value
 from django.db.models.functions import Greatest
 from django.utils import timezone
@@ -103,15 +103,9 @@ class Recorder:
 
 
 def _add(queue: str, minute: Any, news: Mapping[str, float], waited: float) -> None:
-    chosen = QueueMinute.objects.filter(queue_name=queue, minute=minute)
-    # A process that was restarted counts on, so nothing ever goes down.
+    row, _ = QueueMinute.objects.get_or_create(queue_name=queue, minute=minute)
+    # Added in the database, where another runreceiver adds, too. A process that was
+    # restarted counts on, so nothing ever goes down.
     changes: dict[str, Any] = {field: F(field) + number for field, number in news.items()}
     changes["waited"] = Greatest(F("waited"), Value(waited))
-    if chosen.update(**changes):
-        return
-    try:
-        with transaction.atomic():
-            QueueMinute.objects.create(queue_name=queue, minute=minute, waited=waited, **news)
-    except IntegrityError:
-        # Another runreceiver was first.
-        chosen.update(**changes)
+    QueueMinute.objects.filter(pk=row.pk).update(**changes)

@@ -119,8 +119,7 @@ def report(chosen: Iterable[Target] | None = None) -> Report:
         for queue, number in worker.running.items():
             running[queue] += number
     hours = _hours(now)
-    chosen = list(chosen)
-    ages = oldest_ages([target.full_name for target in targets(receivers.select())])
+    ages = oldest_ages()
     rows = [_row(target, running, ages, hours) for target in chosen]
     return Report(rows, workers, now)
 

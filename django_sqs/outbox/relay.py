@@ -13,9 +13,9 @@ from django.db.models import Q
 from django.utils import timezone
 
 from django_sqs_kombu.exceptions import RequestFailed, SQSError
-from django_sqs_kombu.instruments import Sending, around_sending
+from django_sqs_kombu.instruments import Sending, around
 from django_sqs_kombu.queues import FIFO
-from django_sqs_kombu.sending import sending_properties
+from django_sqs_kombu.sending import Outgoing
 from django_sqs_kombu.transport.batching import fill_batch
 from django_sqs_kombu.transport.delays import ID
 
@@ -147,24 +147,24 @@ class Relay:
         if row.due_at is not None:
             delay = max(0.0, (row.due_at - timezone.now()).total_seconds())
         fifo = name.endswith(FIFO)
-        entry: dict[str, Any] = channel.entry(
-            name,
+        message = Outgoing(
             row.body,
             row.content_type,
-            sending_properties(
-                delay,
-                row.group_id or None,
-                (row.deduplication_id or str(row.uid)) if fifo else None,
-                {**row.attributes, ID: str(row.uid)},
-            ),
+            delay,
+            row.group_id or None,
+            (row.deduplication_id or str(row.uid)) if fifo else None,
+            {**row.attributes, ID: str(row.uid)},
+        )
+        entry: dict[str, Any] = channel.entry(
+            name, message.body, message.content_type, message.properties()
         )
         return entry
 
     def _send_batch(self, channel: Any, name: str, batch: list[Entry]) -> list[OutboxMessage]:
         errors: Sequence[RequestFailed | None]
-        registered = receivers.get(batch[0][0].queue_name)
+        sending = Sending(receivers.get(batch[0][0].queue_name), name, 0)
         try:
-            with around_sending(receivers.instruments, Sending(registered, name, 0)) as sending:
+            with around(i.sending(sending) for i in receivers.instruments):
                 errors = channel.requests.send_batch(name, [entry for _, entry in batch])
                 sending.count = sum(error is None for error in errors)
         except RequestFailed as exc:

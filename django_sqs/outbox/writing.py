@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import timedelta
 from itertools import islice
 
@@ -18,22 +18,10 @@ ROWS = 500
 
 
 def write(
-    queue_name: str,
-    suffix: str | None,
-    body: str,
-    content_type: str,
-    *,
-    using: str | None = None,
-    delay: float | None = None,
-    group_id: str | None = None,
-    deduplication_id: str | None = None,
-    attributes: Mapping[str, str] | None = None,
+    queue_name: str, suffix: str | None, message: Outgoing, *, using: str | None = None
 ) -> None:
     """Write a message; the relay sends it after the commit."""
-    row = _row(queue_name, suffix, Outgoing(body, content_type, delay, group_id))
-    row.attributes = dict(attributes or {})
-    row.deduplication_id = deduplication_id or ""
-    row.save(using=using)
+    _row(queue_name, suffix, message).save(using=using)
 
 
 def write_many(
@@ -56,6 +44,8 @@ def _row(queue_name: str, suffix: str | None, message: Outgoing) -> OutboxMessag
         suffix=suffix or "",
         body=message.body,
         content_type=message.content_type,
+        attributes=dict(message.attributes or {}),
         group_id=message.group_id or "",
+        deduplication_id=message.deduplication_id or "",
         due_at=None if delay is None else timezone.now() + timedelta(seconds=delay),
     )

@@ -6,7 +6,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 
 from django.db import close_old_connections
 
@@ -66,15 +66,11 @@ caller = Caller()
 class WakeOnSend(Instrument):
     """Calls the workers of a queue when something was sent to it."""
 
-    def sending(self, sending: Sending) -> AbstractContextManager[None]:
+    @contextmanager
+    def sending(self, sending: Sending) -> Iterator[None]:
         """Call when SQS has accepted it."""
-        return _then_call(sending.full_name)
-
-
-@contextmanager
-def _then_call(full_name: str) -> Iterator[None]:
-    yield
-    caller.call(full_name)
+        yield
+        caller.call(sending.full_name)
 
 
 class Listener:

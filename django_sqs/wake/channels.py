@@ -59,15 +59,15 @@ class CacheChannel:
     def listen(self, names: Collection[str], heard: Heard, stopping: Event) -> None:
         """Look at the keys."""
         keys = {self._key(name): name for name in names}
-        known: dict[str, Any] | None = None
-        while not stopping.is_set():
-            found = caches[self._alias].get_many(keys)
-            for key, value in found.items() if known is not None else ():
-                if known is not None and known.get(key) != value:
+        cache = caches[self._alias]
+        known = cache.get_many(keys)
+        while not stopping.wait(LOOK):
+            found = cache.get_many(keys)
+            for key, value in found.items():
+                if known.get(key) != value:
                     heard(keys[key])
             # A key that is gone was heard; its absence must not make it news again.
-            known = {**(known or {}), **found}
-            stopping.wait(LOOK)
+            known.update(found)
 
     def _key(self, name: str) -> str:
         return f"django_sqs.wake.{name}"

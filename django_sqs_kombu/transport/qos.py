@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections import Counter
+from collections import Counter, defaultdict
 from typing import TYPE_CHECKING, Any
 
 from kombu.transport.SQS import QoS as KombuQoS
@@ -36,7 +36,9 @@ class QoS(KombuQoS):  # type: ignore[misc]
         super().__init__(channel, prefetch_count)
         self._changed = threading.RLock()
         #: What waits for places, by queue, and the queues for which one was woken.
-        self._waiting: dict[str, threading.Condition] = {}
+        self._waiting: defaultdict[str, threading.Condition] = defaultdict(
+            lambda: threading.Condition(self._changed)
+        )
         self._waiters: Counter[str] = Counter()
         self._woken: set[str] = set()
         self._held: Counter[str] = Counter()
@@ -84,12 +86,10 @@ class QoS(KombuQoS):  # type: ignore[misc]
         :returns: how many; 0 when the time has passed.
         """
         with self._changed:
-            if queue not in self._waiting:
-                self._waiting[queue] = threading.Condition(self._changed)
             self._waiters[queue] += 1
-            self._waiting[queue].wait_for(lambda: self._look(queue), timeout)
+            found = self._waiting[queue].wait_for(lambda: self._look(queue), timeout)
             self._waiters[queue] -= 1
-            if not self._look(queue):
+            if not found:
                 return 0
             count = min(self._places(queue), at_once)
             self._asked[queue] += count

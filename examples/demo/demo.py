@@ -5,7 +5,6 @@ Run it with ``make demo``; ``make demo KEEP=1`` leaves all of it running to play
 
 import argparse
 import contextlib
-import logging
 import os
 import subprocess
 import sys
@@ -19,14 +18,12 @@ PATIENCE = 40.0
 
 
 def start_server():
-    """moto's server in this process; returns its URL."""
-    from moto.server import ThreadedMotoServer
+    """A server in this process, as sqs_local runs one; returns its URL."""
+    from django_sqs.local_server import LocalServer
 
-    logging.getLogger("werkzeug").setLevel(logging.ERROR)
-    server = ThreadedMotoServer("127.0.0.1", 0, verbose=False)
+    server = LocalServer("127.0.0.1", 0)
     server.start()
-    host, port = server.get_host_and_port()
-    return f"http://{host}:{port}"
+    return server.url
 
 
 def step(text):

@@ -12,20 +12,12 @@ from django.core.management import CommandError, call_command
 
 import django_sqs
 
-
-def run(command, *arguments, **options):
-    out = io.StringIO()
-    call_command(command, *arguments, stdout=out, **options)
-    return out.getvalue()
+from .commands import full_name, run
 
 
 def send(queue, count, **kwargs):
     for number in range(count):
         django_sqs.send(queue, body=str(number), **kwargs)
-
-
-def full_name(queue):
-    return django_sqs.queues[queue].full_name()
 
 
 def receive(sqs, queue):

@@ -1,6 +1,5 @@
 """sqs_peek, sqs_send, sqs_move, sqs_redrive, and sqs_status --watch."""
 
-import io
 import json
 import os
 import pty
@@ -14,23 +13,10 @@ from django.core.management import CommandError, call_command
 import django_sqs
 
 from ..processes import MANAGE, Process
+from .commands import as_json, full_name, run
 
 #: What the commands do hardly depends on versions.
 pytestmark = pytest.mark.slow
-
-
-def run(command, *arguments, **options):
-    out = io.StringIO()
-    call_command(command, *arguments, stdout=out, **options)
-    return out.getvalue()
-
-
-def as_json(command, *arguments):
-    return json.loads(run(command, *arguments, "--format=json"))
-
-
-def full_name(queue, suffix=None):
-    return django_sqs.queues[queue].full_name(suffix)
 
 
 def on_a_terminal(command, *arguments):
@@ -214,12 +200,9 @@ def test_move_creates_the_target_and_keeps_groups_in_order(counts, sqs):
 def test_move_that_is_refused_loses_nothing(counts, server):
     django_sqs.send_many("plain", map(str, range(3)))
     django_sqs.send("copy", body="x")
-    server.faults["SendMessageBatch", full_name("copy")] = (403, "AccessDenied")
-    try:
-        with pytest.raises(CommandError, match="Access denied"):
-            run("sqs_move", "plain", "copy")
-    finally:
-        del server.faults["SendMessageBatch", full_name("copy")]
+    refusing = server.refusing("SendMessageBatch", full_name("copy"))
+    with refusing, pytest.raises(CommandError, match="Access denied"):
+        run("sqs_move", "plain", "copy")
 
     assert counts(full_name("plain")) == (3, 0, 0)
 
@@ -252,13 +235,13 @@ def test_redrive_by_sqs_where_it_can(dead_letters, counts, server, prefix):
     server.answers[key] = {"TaskHandle": "a-handle"}
     try:
         found = as_json("sqs_redrive", "watched")
-        server.answers.pop(key)
-        server.faults[key] = (403, "AccessDenied")
-        with pytest.raises(CommandError, match="allow sqs:StartMessageMoveTask"):
-            run("sqs_redrive", "watched")
     finally:
-        server.answers.pop(key, None)
-        server.faults.pop(key, None)
+        del server.answers[key]
+    with (
+        server.refusing(*key),
+        pytest.raises(CommandError, match="allow sqs:StartMessageMoveTask"),
+    ):
+        run("sqs_redrive", "watched")
 
     assert (found["task"], found["moved"]) == ("a-handle", None)
     assert counts(f"{prefix}__watched-dead") == (1, 0, 0)

@@ -73,12 +73,8 @@ def test_failures_and_what_cannot_be_decoded(heard, server, sqs):
 
 def test_what_is_not_sent_sends_no_signal(heard, server):
     name = django_sqs.queues["plain"].full_name()
-    server.faults["SendMessage", name] = (403, "AccessDenied")
-    try:
-        with pytest.raises(django_sqs.SQSError):
-            django_sqs.send("plain", body="x")
-    finally:
-        del server.faults["SendMessage", name]
+    with server.refusing("SendMessage", name), pytest.raises(django_sqs.SQSError):
+        django_sqs.send("plain", body="x")
 
     assert heard == []
 

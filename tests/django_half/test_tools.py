@@ -1,6 +1,5 @@
 """sqs_local, sqs_bench and runreceiver --reload: tools for those who develop."""
 
-import io
 import json
 import re
 import signal
@@ -8,18 +7,14 @@ import socket
 
 import boto3
 import pytest
-from django.core.management import CommandError, call_command
+from django.core.management import CommandError
 
 import django_sqs
 
+from .commands import as_json, run
+
 #: What the commands do hardly depends on versions.
 pytestmark = pytest.mark.slow
-
-
-def run(command, *arguments):
-    out = io.StringIO()
-    call_command(command, *arguments, stdout=out)
-    return out.getvalue()
 
 
 @pytest.fixture
@@ -88,7 +83,7 @@ def test_local_says_why_it_cannot_start(project, tmp_path):
 
 
 def test_bench_measures_and_leaves_nothing(sqs, prefix):
-    found = json.loads(run("sqs_bench", "--messages=60", "--threads=4", "--format=json"))
+    found = as_json("sqs_bench", "--messages=60", "--threads=4")
 
     assert found["messages"] == 60
     assert found["send_requests"] == 6

@@ -195,12 +195,8 @@ def test_a_burst_is_one_call(called, server):
 
 def test_what_is_not_sent_calls_nobody(called, server):
     name = django_sqs.queues["plain"].full_name()
-    server.faults["SendMessage", name] = (403, "AccessDenied")
-    try:
-        with pytest.raises(django_sqs.SQSError):
-            django_sqs.send("plain", body="x")
-    finally:
-        del server.faults["SendMessage", name]
+    with server.refusing("SendMessage", name), pytest.raises(django_sqs.SQSError):
+        django_sqs.send("plain", body="x")
 
     assert called == []
 

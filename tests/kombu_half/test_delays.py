@@ -83,13 +83,10 @@ def test_a_hop_that_fails_leaves_the_message(
     name = f"{prefix}__later"
     receivers.send("later", body="x", delay=600)
     sent = server.count("SendMessage", name)
-    server.faults["SendMessage", name] = (403, "AccessDenied")
-    try:
+    with server.refusing("SendMessage", name):
         consume(receivers)
         eventually(lambda: server.count("SendMessage", name) > sent)
         eventually(lambda: counts(name) == (0, 1, 0))
-    finally:
-        del server.faults["SendMessage", name]
 
 
 @pytest.mark.parametrize("value", ["", "soon", "nan", "1e999", None])

@@ -223,12 +223,9 @@ def test_what_is_not_there(visit):
 
 def test_sqs_that_cannot_be_asked_is_said(visit, site, send, full_name):
     send("django_sqs.send('watched', body='here')")
-    site.sqs.faults["GetQueueAttributes", full_name("watched")] = (403, "AccessDenied")
-    try:
+    with site.sqs.refusing("GetQueueAttributes", full_name("watched")):
         page = visit("root").get(LIST)
         one = visit("root").get(QUEUE.format("watched"))
-    finally:
-        del site.sqs.faults["GetQueueAttributes", full_name("watched")]
 
     assert page.status == one.status == 200
     assert "allow sqs:GetQueueAttributes" in page.text

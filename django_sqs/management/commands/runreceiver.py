@@ -12,7 +12,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from django_sqs import exit_codes
 from django_sqs.fleet import Fleet, Plan
-from django_sqs.management.base import QueueCommand
+from django_sqs.management.base import QueueCommand, stop_by_signals
 from django_sqs.pid_file import pid_file
 from django_sqs.registry import receivers
 from django_sqs.reloader import Reloader, without_reload
@@ -83,7 +83,7 @@ class Command(QueueCommand):
             "--http",
             type=address,
             metavar="HOST:PORT",
-            help="Answer /healthz, /readyz and /metrics there, for instance 127.0.0.1:8081.",
+            help="Answer /healthz, /readyz, /metrics and /wake there, for instance 127.0.0.1:8081.",
         )
         parser.add_argument(
             "--reload",
@@ -107,7 +107,8 @@ class Command(QueueCommand):
     def _reload(self) -> None:
         self.stdout.write("Watching for changes; end it with Ctrl-C.")
         self.stdout.flush()
-        sys.exit(Reloader([sys.executable, *without_reload(sys.argv)]).run())
+        command = [sys.executable, *without_reload(sys.argv)]
+        sys.exit(Reloader(command, stop_by_signals()).run())
 
     def _queues(self, names: Sequence[str]) -> list[RegisteredQueue]:
         chosen = receivers.select(names)

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from django_sqs.bench import Measured, measure
+from django_sqs.management.base import SQSCommand
 from django_sqs.management.output import Output
-from django_sqs_kombu.exceptions import SQSError
 from django_sqs_kombu.transport.outgoing import MAX_MESSAGE_BYTES
 
 MOST_MESSAGES = 100_000
 
 
-class Command(BaseCommand):
+class Command(SQSCommand):
     """Sends messages to a queue of its own, receives them, and tells speed and cost."""
 
     help = (
@@ -27,7 +27,7 @@ class Command(BaseCommand):
         parser.add_argument("--messages", type=int, default=1000, help="Default: 1000.")
         parser.add_argument("--size", type=int, default=200, help="Bytes. Default: 200.")
         parser.add_argument("--threads", type=int, default=10, help="Receivers. Default: 10.")
-        parser.add_argument("--format", choices=("text", "json"), default="text")
+        super().add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Measure and tell."""
@@ -36,11 +36,8 @@ class Command(BaseCommand):
                 raise CommandError(f"--{option} must be 1 to {most:,}, not {options[option]}")
         if not 1 <= options["size"] <= MAX_MESSAGE_BYTES // 2:
             raise CommandError(f"--size must be 1 to {MAX_MESSAGE_BYTES // 2:,}")
-        try:
-            measured = measure(options["messages"], options["size"], options["threads"])
-        except SQSError as exc:
-            raise CommandError(str(exc)) from exc
-        output = Output(self.stdout, as_json=options["format"] == "json")
+        measured = measure(options["messages"], options["size"], options["threads"])
+        output = self.output(options)
         output.result(measured.as_dict())
         if not output.as_json:
             _tell(output, measured)

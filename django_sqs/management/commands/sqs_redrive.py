@@ -47,12 +47,13 @@ class Command(OneQueueCommand):
                 return
             output.say("This server moves no messages by itself: moving them by hand.")
         total = target.requests.counts(dead_letters).visible
+        limit = total if options["limit"] is None else options["limit"]
         with output.progress(dead_letters, total) as progress:
             moved = administration.move(
                 target.requests,
                 dead_letters,
                 target.full_name,
-                limit=options["limit"],
+                limit=limit,
                 progress=progress,
             )
         output.result(

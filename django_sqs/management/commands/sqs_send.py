@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
 from django.core.management.base import CommandError, CommandParser
 
 from django_sqs.management.base import OneQueueCommand
-from django_sqs.management.output import by_name
 from django_sqs.registry import receivers
 from django_sqs_kombu.messages import RawMessage
 from django_sqs_kombu.registered_queue import RegisteredQueue
@@ -57,7 +58,7 @@ class Command(OneQueueCommand):
         """Send, and say how many."""
         registered = receivers.get(options["queue_name"])
         try:
-            attributes = by_name(options["attributes"], "--attribute")
+            attributes = _by_name(options["attributes"])
             with _source(options) as source:
                 sent = self._send(registered, source, attributes, options)
         except (ValueError, OSError) as exc:
@@ -117,32 +118,22 @@ def _message(registered: RegisteredQueue, text: str, options: dict[str, Any]) ->
     return cls.from_value(json.loads(text) if options["json"] else text)
 
 
-def _source(options: dict[str, Any]) -> Any:
+def _source(options: dict[str, Any]) -> contextlib.AbstractContextManager[TextIO]:
     body, file = options["body"], options["file"]
     if body not in (None, "-") and file is not None:
         raise CommandError("Give the text or --file, not both.")
     if body not in (None, "-"):
-        return _Text(body)
+        return io.StringIO(body)
     if file not in (None, "-"):
         return Path(file).open(encoding="utf-8")
-    return _Text(None)
+    return contextlib.nullcontext(sys.stdin)
 
 
-class _Text:
-    """A text, or standard input, to be read like a file; leaving it closes nothing."""
-
-    def __init__(self, text: str | None) -> None:
-        self._text = text
-
-    def __enter__(self) -> Any:
-        return self if self._text is not None else sys.stdin
-
-    def __exit__(self, *exc: object) -> None:
-        pass
-
-    def read(self) -> str:
-        """The whole."""
-        return self._text or ""
-
-    def __iter__(self) -> Iterator[str]:
-        return iter((self._text or "").splitlines())
+def _by_name(pairs: Sequence[str]) -> dict[str, str]:
+    found = {}
+    for pair in pairs:
+        name, sign, value = pair.partition("=")
+        if not (name and sign):
+            raise CommandError(f"--attribute must be NAME=VALUE, not {pair!r}")
+        found[name] = value
+    return found
