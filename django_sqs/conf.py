@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from django_sqs_kombu.queues import WIRE_FORMATS
+from django_sqs_kombu.transport.sqs.declaration import WIRE_FORMATS
 
 #: A token that could be guessed opens the views to anybody.
 SHORTEST_TOKEN = 16

@@ -7,11 +7,11 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django_sqs_kombu import administration
-from django_sqs_kombu.big_message import BigMessage
-from django_sqs_kombu.outcomes import printable
+from django_sqs_kombu.messages.s3 import BigMessage
 from django_sqs_kombu.transport.delivery import Delivery
-from django_sqs_kombu.transport.leases import Lease
-from django_sqs_kombu.transport.requests import Message
+from django_sqs_kombu.transport.receiving.leases import Lease
+from django_sqs_kombu.transport.sqs.requests import Message
+from django_sqs_kombu.working.outcomes import printable
 
 from .inventory import Target
 

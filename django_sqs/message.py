@@ -11,7 +11,6 @@ import kombu
 from django.apps import apps
 from django.db.models import Model
 
-from django_sqs_kombu import big_message
 from django_sqs_kombu.exceptions import MessageDecodeError, MessageEncodeError
 from django_sqs_kombu.messages import (
     JSON,
@@ -22,6 +21,7 @@ from django_sqs_kombu.messages import (
     MHMessage,
     RawMessage,
 )
+from django_sqs_kombu.messages import s3 as big_message
 
 from .conf import conf
 

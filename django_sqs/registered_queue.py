@@ -13,9 +13,6 @@ from django.apps import apps
 from django.db import close_old_connections, connections, reset_queries, transaction
 from django.db.models import Model
 
-from django_sqs_kombu import registered_queue as base
-from django_sqs_kombu.async_runner import CANCEL_GRACE, within
-from django_sqs_kombu.deadline import deadline
 from django_sqs_kombu.exceptions import (
     ConfigurationError,
     RestartLater,
@@ -23,9 +20,12 @@ from django_sqs_kombu.exceptions import (
     UnknownSuffixWarning,
 )
 from django_sqs_kombu.messages import RawMessage
-from django_sqs_kombu.receiver_proxy import ReceiverProxy
-from django_sqs_kombu.registered_queue import AsyncReceiver, Receiver
-from django_sqs_kombu.registry import Receivers
+from django_sqs_kombu.registration import queue as base
+from django_sqs_kombu.registration.proxy import ReceiverProxy
+from django_sqs_kombu.registration.queue import AsyncReceiver, Receiver
+from django_sqs_kombu.registration.receivers import Receivers
+from django_sqs_kombu.working.coroutines import CANCEL_GRACE, within
+from django_sqs_kombu.working.deadline import deadline
 
 from .conf import conf
 from .message import MODELS_ARGUMENT

@@ -14,7 +14,7 @@ _CELL = struct.Struct("q")
 
 
 class SharedLimit:
-    """A :class:`~django_sqs_kombu.limits.ReceiveLimit` in memory shared by forked processes.
+    """A receive limit in memory that forked processes share.
 
     Each process writes only to cells of its own, so that what a killed one had reserved
     can be given back by :meth:`forget`.

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from django.dispatch import Signal
 
-from django_sqs_kombu.instruments import Instrument, Sending, Settlement
+from django_sqs_kombu.working.instruments import Instrument, Sending, Settlement
 
 #: SQS has accepted messages.  Arguments: ``queue``, a RegisteredQueue; ``count``, how many.
 message_sent = Signal()
@@ -15,7 +15,7 @@ message_sent = Signal()
 message_received = Signal()
 #: What became of a message.  Arguments: ``queue``; ``message``, None where it could not be
 #: decoded; ``message_id``; ``outcome``, such as ``"DELETE"`` (the names of
-#: :class:`~django_sqs_kombu.outcomes.Action`); ``raised``, what the receiver raised, or None.
+#: :class:`~django_sqs_kombu.working.outcomes.Action`); ``raised``: by the receiver, or None.
 message_settled = Signal()
 
 

@@ -2,8 +2,6 @@
 
 from kombu.transport import TRANSPORT_ALIASES
 
-from .big_message import BigMessage
-from .consumer import ReceiverConsumer
 from .exceptions import (
     AccessDenied,
     ConfigurationError,
@@ -26,10 +24,13 @@ from .exceptions import (
     UnknownSuffixWarning,
     WrongMessageClass,
 )
-from .messages import EncodedMHMessage, JSONMessage, Message, MHMessage, RawMessage
-from .receiver_proxy import ReceiverProxy
-from .registered_queue import RegisteredQueue
-from .registry import Receivers
+from .messages.base import RawMessage
+from .messages.boto import EncodedMHMessage, JSONMessage, Message, MHMessage
+from .messages.s3 import BigMessage
+from .registration.proxy import ReceiverProxy
+from .registration.queue import RegisteredQueue
+from .registration.receivers import Receivers
+from .working.consumer import ReceiverConsumer
 
 __all__ = [
     "AccessDenied",

@@ -7,9 +7,10 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from .exceptions import ConfigurationError, RequestFailed
-from .queues import FIFO
-from .transport.batching import fill_batch
-from .transport.requests import MAX_MESSAGES, Message, Requests
+from .names import FIFO
+from .quotas import MAX_MESSAGES
+from .transport.sending.sends import fill_batch
+from .transport.sqs.requests import Message, Requests
 
 #: Seconds that messages which are looked at, or moved, are hidden from receivers.
 HOLD = 60

@@ -20,11 +20,11 @@ from opentelemetry.trace import Link, SpanKind, Status, StatusCode, TracerProvid
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from .exceptions import RestartLater
-from .instruments import Instrument, Sending, Settlement
+from .working.instruments import Instrument, Sending, Settlement
 
 if TYPE_CHECKING:
-    from .messages import Delivery
-    from .registered_queue import RegisteredQueue
+    from .messages.base import Delivery
+    from .registration.queue import RegisteredQueue
 
 SYSTEM = "aws_sqs"
 _PROPAGATOR = TraceContextTextMapPropagator()

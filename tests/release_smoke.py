@@ -17,7 +17,7 @@ NEED_EXTRAS = {
     "django_sqs.pytest_plugin",
     "django_sqs.tasks",
     "django_sqs_kombu.celery",
-    "django_sqs_kombu.celery_pool",
+    "django_sqs_kombu.celery.pool",
     "django_sqs_kombu.otel",
 }
 SETTINGS = """

@@ -13,11 +13,11 @@ from django.db.models import Q
 from django.utils import timezone
 
 from django_sqs_kombu.exceptions import RequestFailed, SQSError
-from django_sqs_kombu.instruments import Sending, around
-from django_sqs_kombu.queues import FIFO
-from django_sqs_kombu.sending import Outgoing
-from django_sqs_kombu.transport.batching import fill_batch
-from django_sqs_kombu.transport.delays import ID
+from django_sqs_kombu.names import FIFO
+from django_sqs_kombu.registration.outgoing import Outgoing
+from django_sqs_kombu.transport.sending.delays import ID
+from django_sqs_kombu.transport.sending.sends import fill_batch
+from django_sqs_kombu.working.instruments import Sending, around
 
 from ..registry import receivers
 from .models import OutboxMessage, RelayLock

@@ -9,7 +9,7 @@ from itertools import islice
 from django.db import transaction
 from django.utils import timezone
 
-from django_sqs_kombu.sending import Outgoing
+from django_sqs_kombu.registration.outgoing import Outgoing
 
 from .models import OutboxMessage
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
-from django_sqs_kombu.queues import DEFAULT_MAX_RECEIVES, FIFO
+from django_sqs_kombu.names import FIFO
+from django_sqs_kombu.registration.declaration import DEFAULT_MAX_RECEIVES
 
 #: How the messages of a FIFO queue are grouped.
 GROUPS = ("queue", "task")

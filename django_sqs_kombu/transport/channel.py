@@ -13,24 +13,26 @@ from kombu.transport.SQS import UndefinedQueueException
 from kombu.transport.virtual.base import queue_declare_ok_t
 
 from ..exceptions import QueueDoesNotExist, SQSError
-from ..limits import ReceiveLimit
-from ..queues import FIFO, WIRE_FORMAT_ARGUMENT
-from .batching import SendBatcher, SettlementBatcher
-from .bulk import BulkSend, Progress
-from .compression import check_unpacked_size
-from .declaring import Declarer
-from .delays import DUE, celery_eta, delay_until
+from ..names import FIFO
+from .body.compression import check_unpacked_size
+from .body.envelope import foreign_payload, parse_envelope
 from .delivery import Delivery
-from .envelope import foreign_payload, parse_envelope
-from .leases import Lease, LeaseKeeper
 from .options import OptionsChannel
-from .outgoing import check_size, send_parameters
-from .polling import Poller
 from .qos import QoS as SQSQoS
-from .requests import Requests
+from .receiving.leases import Lease, LeaseKeeper
+from .receiving.message_limit import ReceiveLimit
+from .receiving.poller import Poller
+from .sending.bulk import BulkSend, Progress
+from .sending.delays import DUE, celery_eta, delay_until
+from .sending.parameters import check_size, send_parameters
+from .sending.sends import SendBatcher
+from .settling.settlements import SettlementBatcher
+from .sqs.declaration import WIRE_FORMAT_ARGUMENT
+from .sqs.queues import Declarer
+from .sqs.requests import Requests
 
 if TYPE_CHECKING:
-    from . import Transport
+    from .transport import Transport
 
 
 class Channel(OptionsChannel):

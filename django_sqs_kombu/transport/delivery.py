@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 
 from kombu.transport.virtual import Message
 
-from ..queues import FIFO
-from .envelope import FOREIGN
-from .leases import Lease
+from ..names import FIFO
+from .body.envelope import FOREIGN
+from .receiving.leases import Lease
 
 if TYPE_CHECKING:
     from .channel import Channel

@@ -7,7 +7,7 @@ import socket
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from . import Transport
+    from .transport import Transport
 
 #: Messages delivered before the loop's other events have their turn.
 AT_ONCE = 10

@@ -7,9 +7,9 @@ from typing import Any
 
 from kombu.transport import SQS
 
-from .backoff import Backoff
-from .clients import S3Client, sqs_client
-from .payloads import OLD_SIZE_ATTRIBUTE, SIZE_ATTRIBUTE, LargePayloads
+from .body.payloads import OLD_SIZE_ATTRIBUTE, SIZE_ATTRIBUTE, LargePayloads
+from .settling.backoff import Backoff
+from .sqs.clients import S3Client, sqs_client
 
 #: Message attributes that this library reads, whatever else an option chooses.
 OUR_ATTRIBUTES = ("django_sqs.*", SIZE_ATTRIBUTE, OLD_SIZE_ATTRIBUTE)
@@ -93,5 +93,5 @@ class OptionsChannel(SQS.Channel):  # type: ignore[misc]
         secret_access_key: str | None,
         session_token: str | None = None,
     ) -> Any:
-        """A boto3 client; see :func:`~django_sqs_kombu.transport.clients.sqs_client`."""
+        """A boto3 client; see :func:`~django_sqs_kombu.transport.sqs.clients.sqs_client`."""
         return sqs_client(self, region, access_key_id, secret_access_key, session_token)

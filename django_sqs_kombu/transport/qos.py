@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 from kombu.transport.SQS import QoS as KombuQoS
 
+from ..quotas import MAX_MESSAGES
 from .delivery import Delivery
-from .requests import MAX_MESSAGES
 
 if TYPE_CHECKING:
     from .channel import Channel

@@ -25,11 +25,11 @@ with atheris.instrument_imports(include=["django_sqs_kombu", "kombu.transport.vi
         MHMessage,
         RawMessage,
     )
-    from django_sqs_kombu.outcomes import printable
+    from django_sqs_kombu.transport.body.payloads import LargePayloads
     from django_sqs_kombu.transport.channel import Channel
     from django_sqs_kombu.transport.delivery import Delivery
-    from django_sqs_kombu.transport.leases import Lease
-    from django_sqs_kombu.transport.payloads import LargePayloads
+    from django_sqs_kombu.transport.receiving.leases import Lease
+    from django_sqs_kombu.working.outcomes import printable
 
 
 class NoBucket(BigMessage):

@@ -91,7 +91,8 @@ LOGGING = {
     },
 }
 if "TEST_WAKE" in os.environ:
-    from django_sqs_kombu.transport import idle, polling
+    from django_sqs_kombu.transport.receiving import poller as polling
+    from django_sqs_kombu.transport.receiving import rest as idle
 
     # Polls of 20 seconds shrunk to one, and the rests that follow soon at their longest.
     polling.MAX_WAIT_TIME = 1

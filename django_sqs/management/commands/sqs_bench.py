@@ -9,7 +9,7 @@ from django.core.management.base import CommandError, CommandParser
 from django_sqs.bench import Measured, measure
 from django_sqs.management.base import SQSCommand
 from django_sqs.management.output import Output
-from django_sqs_kombu.transport.outgoing import MAX_MESSAGE_BYTES
+from django_sqs_kombu.quotas import MAX_MESSAGE_BYTES
 
 MOST_MESSAGES = 100_000
 

@@ -12,7 +12,7 @@ from django_sqs.inventory import targets
 from django_sqs.management.base import QueueCommand
 from django_sqs.policy import ACTIONS, policy
 from django_sqs.registry import receivers
-from django_sqs_kombu.queues import join_name
+from django_sqs_kombu.names import join_name
 
 
 class Command(QueueCommand):

@@ -15,8 +15,8 @@ from django.core.management.base import CommandError, CommandParser
 from django_sqs.management.base import OneQueueCommand
 from django_sqs.registry import receivers
 from django_sqs_kombu.messages import RawMessage
-from django_sqs_kombu.registered_queue import RegisteredQueue
-from django_sqs_kombu.typed import TypedMessage
+from django_sqs_kombu.messages.typed import TypedMessage
+from django_sqs_kombu.registration.queue import RegisteredQueue
 
 
 class Command(OneQueueCommand):

@@ -1,0 +1,290 @@
+"""PoolConsumer: receives on a Celery worker's event loop and runs receivers in its pool."""
+
+from __future__ import annotations
+
+import functools
+import logging
+import os
+import pickle
+import threading
+import time
+import traceback
+from collections import deque
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import kombu
+
+from ..exceptions import ReceiverFailed, SQSError
+from ..messages.base import RawMessage
+from ..transport.delivery import Delivery
+from ..transport.receiving.leases import Lease
+from ..working.consumer import ACCEPT
+from ..working.outcomes import settle, settle_undecodable
+
+if TYPE_CHECKING:
+    from ..registration.queue import RegisteredQueue
+    from ..registration.receivers import Receivers
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a receiver ended in a process of the pool.
+
+    :param raised: what it raised, or None where it returned.
+    :param deleted: whether the message was deleted there.
+    :param traceback: of what it raised, since exceptions lose theirs between processes.
+    """
+
+    raised: BaseException | None
+    deleted: bool = False
+    traceback: str = ""
+
+
+class PoolConsumer:
+    """Receives from the queues of one registry and runs their receivers in a Celery pool.
+
+    As many run at once as the pool has processes or threads.  Others wait here, so that
+    they can be given back at a stop.
+
+    :param receivers: the registry.
+    :param queues: its queues to receive from.
+    :param suffix: the queue name suffix to use.
+    :param pool: the worker's pool.
+    :param hub: the worker's event loop.
+    """
+
+    def __init__(
+        self,
+        receivers: Receivers,
+        queues: Sequence[RegisteredQueue],
+        suffix: str | None,
+        pool: Any,
+        hub: Any,
+    ) -> None:
+        self._pool = pool
+        self._hub = hub
+        self._connection = receivers.new_connection()
+        self._channel: Any = None
+        self._sources: dict[str, tuple[RegisteredQueue, kombu.Queue]] = {}
+        for registered in queues:
+            queue = registered.get_queue(suffix)
+            self._sources[queue.name] = registered, queue
+        # A pool of threads ends receivers in its threads.
+        self._lock = threading.RLock()
+        self._waiting: deque[Delivery] = deque()
+        self._running: set[Delivery] = set()
+        self._stopping = False
+        self.closed = False
+
+    def start(self) -> None:
+        """Start receiving."""
+        self._connection.register_with_event_loop(self._hub)
+        self._channel = self._connection.channel()
+        self._channel.basic_qos(0, 10 + 4 * self._slots, False)
+        for registered, queue in self._sources.values():
+            self._channel.declare_lazily(queue)
+            self._channel.priorities[queue.name] = registered.priority
+            kombu.Consumer(
+                self._channel,
+                [queue],
+                on_message=self._on_message,
+                on_decode_error=self._on_decode_error,
+                auto_declare=False,
+                accept=ACCEPT,
+            ).consume()
+        logger.info("Receiving from %s in Celery's pool", ", ".join(self._sources))
+
+    def stop(self) -> None:
+        """Stop receiving and give back what waits; what runs goes on."""
+        with self._lock:
+            if self._stopping or self._channel is None:
+                return
+            self._stopping = True
+            waiting = list(self._waiting)
+            self._waiting.clear()
+        self._channel.stop_polling()
+        self._channel.release(waiting)
+        self._close_when_done()
+
+    def close(self) -> None:
+        """Settle what is done, give back what still runs, and disconnect."""
+        self.stop()
+        with self._lock:
+            if self.closed:
+                return
+            self.closed = True
+        # Closing the channel gives back what it still holds.
+        self._connection.close()
+
+    @property
+    def _slots(self) -> int:
+        # Read anew each time: Celery's pool can grow and shrink.
+        return int(self._pool.num_processes)
+
+    def _on_message(self, delivery: Delivery) -> None:
+        with self._lock:
+            self._waiting.append(delivery)
+        self._start_waiting()
+
+    def _on_decode_error(self, delivery: Delivery, exc: Exception) -> None:
+        registered, _ = self._sources[delivery.queue]
+        settle_undecodable(registered, delivery, exc)
+
+    def _start_waiting(self) -> None:
+        while True:
+            with self._lock:
+                if self._stopping or not self._waiting or len(self._running) >= self._slots:
+                    return
+                delivery = self._waiting.popleft()
+                self._running.add(delivery)
+            self._start(delivery)
+
+    def _start(self, delivery: Delivery) -> None:
+        registered, queue = self._sources[delivery.queue]
+        try:
+            if delivery.expired:
+                delivery.abandon()
+                self._done(delivery)
+                return
+            if registered.delete_on_start:
+                delivery.delete_now()
+        except SQSError as exc:
+            logger.error("Message %s is left to be redelivered: %s", delivery.message_id, exc)
+            self._done(delivery)
+            return
+        target, args = _target(self._pool, registered, queue, delivery)
+        self._pool.apply_async(
+            target,
+            args=args,
+            callback=functools.partial(self._on_outcome, delivery),
+            error_callback=functools.partial(self._on_lost, delivery),
+            accept_callback=_ignore,
+        )
+
+    def _on_outcome(self, delivery: Delivery, outcome: Outcome) -> None:
+        registered, _ = self._sources[delivery.queue]
+        raised = outcome.raised
+        if raised is not None and outcome.traceback:
+            raised.__cause__ = ReceiverFailed(outcome.traceback)
+        try:
+            if outcome.deleted and not delivery.acknowledged:
+                delivery.abandon()
+            settle(registered, delivery, None, raised)
+        except SQSError as exc:
+            logger.error(
+                "Message %s could not be settled, SQS may redeliver it: %s",
+                delivery.message_id,
+                exc,
+            )
+        finally:
+            self._done(delivery)
+
+    def _on_lost(self, delivery: Delivery, error: Any, *args: Any) -> None:
+        logger.error(
+            "The process that ran the receiver of message %s of queue %s was lost; SQS "
+            "redelivers it after its visibility timeout: %s",
+            delivery.message_id,
+            delivery.queue,
+            getattr(error, "exception", error),
+        )
+        if not delivery.acknowledged:
+            delivery.abandon()
+        self._done(delivery)
+
+    def _done(self, delivery: Delivery) -> None:
+        with self._lock:
+            self._running.discard(delivery)
+        self._close_when_done()
+        if not self._stopping:
+            self._start_waiting()
+
+    def _close_when_done(self) -> None:
+        with self._lock:
+            if not self._stopping or self._running or self.closed:
+                return
+        self.close()
+
+
+def _target(
+    pool: Any, registered: RegisteredQueue, queue: kombu.Queue, delivery: Delivery
+) -> tuple[Any, tuple[Any, ...]]:
+    """What the pool is to call: a pool of processes gets what can be pickled."""
+    if "prefork" in type(pool).__module__:
+        return run_in_process, (delivery.queue, dict(delivery.sqs_message))
+    return run_here, (registered, queue, delivery)
+
+
+def run_here(registered: RegisteredQueue, queue: kombu.Queue, delivery: Delivery) -> Outcome:
+    """Run the receiver of *delivery* in a thread of this process."""
+    with registered.around_message():
+        message, raised = registered.attempt(delivery, queue)
+        if raised is None and message is not None and not registered.delete_on_start:
+            try:
+                message.delete()
+            except Exception as exc:  # noqa: BLE001 - as if the receiver had failed
+                return Outcome(exc)
+    return Outcome(raised, deleted=delivery.acknowledged)
+
+
+def run_in_process(queue_name: str, sqs_message: Mapping[str, Any]) -> Outcome:
+    """Run the receiver of a message in a process of the pool; called there."""
+    registered, queue = _registered(queue_name)
+    channel = registered.receivers.channel()
+    channel.declare_lazily(queue)
+    # The worker's main process keeps the lease.
+    lease = Lease(queue.name, sqs_message, 0, time.monotonic())
+    delivery = Delivery(channel.payload(lease), channel=channel)
+    channel.qos.append(delivery, delivery.delivery_tag)
+    message = None
+    with registered.around_message():
+        try:
+            if delivery.errors:
+                raise delivery.errors[0][1]
+            message, raised = registered.attempt(delivery, queue)
+        except Exception as exc:  # noqa: BLE001 - settled by the main process
+            raised = exc
+        if raised is None and message is not None and not registered.delete_on_start:
+            _delete_what_else_belongs_to(message)
+    deleted = delivery.acknowledged
+    if deleted:
+        channel.settlements.flush()
+    channel.qos.ack(delivery.delivery_tag)
+    if raised is None:
+        return Outcome(None, deleted)
+    return Outcome(_picklable(raised), deleted, "".join(traceback.format_exception(raised)))
+
+
+def _delete_what_else_belongs_to(message: RawMessage) -> None:
+    # The main process deletes the message, in a batch. A class whose delete() does more,
+    # as BigMessage's, has that done where its value is.
+    if type(message).delete is not RawMessage.delete:
+        message.delete()
+
+
+@functools.cache
+def _registered(queue_name: str) -> tuple[RegisteredQueue, kombu.Queue]:
+    from ..registration.receivers import Receivers
+
+    for receivers in Receivers.all():
+        for registered in receivers.queues.values():
+            for suffix in (None, *registered.suffixes):
+                queue = registered.get_queue(suffix)
+                if queue.name == queue_name and registered.receiver is not None:
+                    return registered, queue
+    raise LookupError(f"No receiver is registered for queue {queue_name} in process {os.getpid()}")
+
+
+def _picklable(raised: BaseException) -> BaseException:
+    try:
+        pickle.loads(pickle.dumps(raised))  # noqa: S301 - what this process wrote itself
+    except Exception:  # noqa: BLE001 - whatever pickling such a class may raise
+        return ReceiverFailed(repr(raised))
+    return raised
+
+
+def _ignore(*args: Any, **kwargs: Any) -> None:
+    pass

@@ -1,0 +1,83 @@
+"""ReceiverStep: a Celery worker that also runs receivers."""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from celery import bootsteps
+
+from ..exceptions import ConfigurationError
+from ..registration.queue import RegisteredQueue
+from ..registration.receivers import Receivers
+from .pool import PoolConsumer
+
+
+class ReceiverStep(bootsteps.StartStopStep):  # type: ignore[misc]
+    """Runs the receivers of this process's registries in the pool of a Celery worker.
+
+    ``app.steps["consumer"].add(ReceiverStep)`` is all; subclass it to choose.  It works
+    with the pools prefork, threads and solo, whatever Celery's own broker is.  Messages
+    are settled, and receivers stopped, as a worker of their own would do it; Celery's
+    warm shutdown waits for those that run.
+
+    :cvar receivers: the registry; None: every one of the process.
+    :cvar queue_names: the queues to receive from; empty: all that have a receiver.
+    :cvar suffix: the queue name suffix to use.
+    """
+
+    requires = ("celery.worker.consumer.tasks:Tasks",)
+
+    receivers: ClassVar[Receivers | None] = None
+    queue_names: ClassVar[tuple[str, ...]] = ()
+    suffix: ClassVar[str | None] = None
+
+    def __init__(self, consumer: Any, **kwargs: Any) -> None:
+        super().__init__(consumer, **kwargs)
+        #: Those that still have receivers running, the one that receives last.
+        self._consumers: list[PoolConsumer] = []
+
+    def start(self, consumer: Any) -> None:
+        """Start receiving.
+
+        :raises ConfigurationError: for a worker without an event loop, or no receiver.
+        """
+        if consumer.hub is None:
+            raise ConfigurationError(
+                "ReceiverStep needs a worker with an event loop: use the pool prefork, "
+                "threads or solo, and a broker transport that supports it"
+            )
+        self._consumers = [running for running in self._consumers if not running.closed]
+        for receivers, queues in self._queues().items():
+            self._consumers.append(
+                PoolConsumer(receivers, queues, self.suffix, consumer.pool, consumer.hub)
+            )
+            self._consumers[-1].start()
+
+    def stop(self, consumer: Any) -> None:
+        """Stop receiving; what was not started becomes visible to others at once."""
+        for running in self._consumers:
+            running.stop()
+
+    def shutdown(self, consumer: Any) -> None:
+        """Settle what is done, give back what still runs, and disconnect."""
+        for running in self._consumers:
+            running.close()
+
+    def _queues(self) -> dict[Receivers, list[RegisteredQueue]]:
+        registries = [self.receivers] if self.receivers is not None else Receivers.all()
+        chosen = {}
+        for receivers in registries:
+            queues = [
+                queue
+                for queue in receivers.queues.values()
+                if queue.receiver is not None
+                and (not self.queue_names or queue.name in self.queue_names)
+            ]
+            if queues:
+                chosen[receivers] = queues
+        if not chosen:
+            raise ConfigurationError(
+                "ReceiverStep has nothing to receive: no receiver is registered. Import the "
+                "modules that register them where the Celery app is made."
+            )
+        return chosen

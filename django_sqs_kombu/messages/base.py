@@ -1,0 +1,212 @@
+"""The message classes: what a body means, byte-compatible with those of boto 2.
+
+A class has two forms of its value.  ``encode`` and ``decode`` are boto's: the exact
+text of an SQS body, used in the ``raw`` wire format.  ``dump`` and ``load`` are what
+goes inside a Kombu envelope, where the value needs no armour and any kombu consumer
+can read it.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import kombu
+
+from ..exceptions import MessageDecodeError, MessageEncodeError, PayloadUnavailable
+
+logger = logging.getLogger(__name__)
+
+PLAIN = "text/plain"
+JSON = "application/json"
+#: Inside an envelope: the text is what the message class's ``encode`` wrote.
+ENCODED = "application/text"
+
+
+class Delivery(Protocol):
+    """What message classes and receivers need to know of the delivery that brought it."""
+
+    @property
+    def acknowledged(self) -> bool:
+        """Whether the message was settled already."""
+
+    @property
+    def is_foreign(self) -> bool:
+        """Whether the SQS body was no Kombu envelope."""
+
+    @property
+    def text(self) -> str:
+        """The body as text: the SQS body, or the one inside the envelope."""
+
+    @property
+    def content_type(self) -> str | None:
+        """The content type that the envelope named."""
+
+    @property
+    def payload(self) -> Any:
+        """The body as Kombu decoded it."""
+
+    @property
+    def sqs_message(self) -> Mapping[str, Any]:
+        """The message as ReceiveMessage returned it."""
+
+    @property
+    def queue(self) -> str:
+        """The name of the queue that it was received from."""
+
+    @property
+    def message_id(self) -> str:
+        """SQS's id of the message."""
+
+    @property
+    def receive_count(self) -> int:
+        """How often it was received, this time included."""
+
+    def ack(self) -> None:
+        """Delete the message."""
+
+    def change_visibility(self, seconds: int) -> None:
+        """Hide the message for *seconds* from now."""
+
+
+class RawMessage:
+    """The text itself, with nothing around it; the base of all message classes.
+
+    :param queue: the :class:`kombu.Queue` it belongs to.
+    :param body: the value, in decoded form.
+
+    A received message also has ``id``, ``receipt_handle``, ``md5``, ``attributes``
+    (SQS's system attributes, ``ApproximateReceiveCount`` among them) and
+    ``message_attributes`` (those that the sender set).
+
+    A subclass overrides :meth:`encode` and :meth:`decode`; inside a Kombu envelope
+    its messages then travel in that same form.
+    """
+
+    def __init__(self, queue: kombu.Queue | None = None, body: Any = "") -> None:
+        self.queue = queue
+        self.id: str | None = None
+        self.receipt_handle: str | None = None
+        self.md5: str | None = None
+        self.attributes: dict[str, str] = {}
+        self.message_attributes: dict[str, Any] = {}
+        self._delivery: Delivery | None = None
+        self.set_body(body)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        # A class that changes how its value is written must not inherit a compact
+        # form that knows nothing of the change.
+        own = cls.__dict__
+        if ("encode" in own or "decode" in own) and not ("dump" in own or "load" in own):
+            cls.dump = RawMessage._dump_encoded  # type: ignore[method-assign]
+            cls.load = RawMessage._load_encoded  # type: ignore[method-assign]
+
+    def __len__(self) -> int:
+        """The length of the encoded body, in characters."""
+        return len(self.get_body_encoded())
+
+    def __bool__(self) -> bool:
+        """A message is true, even one with an empty body."""
+        return True
+
+    def encode(self, value: Any) -> str:
+        """The text of the SQS body for *value*."""
+        if not isinstance(value, str):
+            raise MessageEncodeError(
+                f"{type(self).__name__} carries text, not {type(value).__name__}. "
+                "Use JSONMessage for structured values, Message for bytes."
+            )
+        return value
+
+    def decode(self, value: str) -> Any:
+        """The value that the SQS body *value* stands for."""
+        return value
+
+    def set_body(self, body: Any) -> None:
+        """Replace the value (decoded form)."""
+        self._body = body
+
+    def get_body(self) -> Any:
+        """The value (decoded form)."""
+        return self._body
+
+    def get_body_encoded(self) -> str:
+        """The text that goes into SQS in the ``raw`` wire format."""
+        return self._encoded(self.get_body())
+
+    def dump(self) -> tuple[str, str]:
+        """The text and content type that go inside a Kombu envelope."""
+        return self.encode(self.get_body()), PLAIN
+
+    def load(self, delivery: Delivery) -> Any:
+        """The value of a delivery that came in a Kombu envelope.
+
+        Text stays text; structured content, such as JSON that another kombu
+        producer sent, becomes its JSON text.
+        """
+        if delivery.content_type == ENCODED:
+            return self.decode(delivery.text)
+        payload = delivery.payload
+        if isinstance(payload, str):
+            return payload
+        return delivery.text if delivery.content_type == JSON else json.dumps(payload)
+
+    @classmethod
+    def from_value(cls, value: Any) -> RawMessage:
+        """A message to send that carries *value*."""
+        return cls(body=value)
+
+    @classmethod
+    def from_delivery(cls, delivery: Delivery, queue: kombu.Queue | None = None) -> RawMessage:
+        """Build the message that *delivery* brought.
+
+        :raises MessageDecodeError: the class cannot read the body.
+        :raises PayloadUnavailable: it can, but not now.
+        """
+        message = cls(queue)
+        received = delivery.sqs_message
+        message._delivery = delivery
+        message.id = received.get("MessageId")
+        message.receipt_handle = received.get("ReceiptHandle")
+        message.md5 = received.get("MD5OfBody")
+        message.attributes = dict(received.get("Attributes") or {})
+        message.message_attributes = dict(received.get("MessageAttributes") or {})
+        try:
+            if delivery.is_foreign:
+                message.set_body(message.decode(delivery.text))
+            else:
+                message.set_body(message.load(delivery))
+        except (MessageDecodeError, PayloadUnavailable):
+            raise
+        except Exception as exc:
+            raise MessageDecodeError(f"{cls.__name__} cannot decode the body: {exc!r}") from exc
+        return message
+
+    def delete(self) -> None:
+        """Delete the message from its queue; a second call does nothing."""
+        if self._delivery is not None and not self._delivery.acknowledged:
+            self._delivery.ack()
+
+    def change_visibility(self, seconds: int) -> None:
+        """Hide the message for *seconds* (0 to 43,200) from now; it is not renewed then."""
+        if self._delivery is not None:
+            self._delivery.change_visibility(seconds)
+
+    def _encoded(self, value: Any) -> str:
+        try:
+            return self.encode(value)
+        except MessageEncodeError:
+            raise
+        except (TypeError, ValueError, AttributeError) as exc:
+            raise MessageEncodeError(
+                f"{type(self).__name__} cannot encode its body: {exc}"
+            ) from exc
+
+    def _dump_encoded(self) -> tuple[str, str]:
+        return self.get_body_encoded(), ENCODED
+
+    def _load_encoded(self, delivery: Delivery) -> Any:
+        return self.decode(delivery.text)

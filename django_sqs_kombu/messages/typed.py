@@ -1,0 +1,87 @@
+"""TypedMessage: a pydantic model or a dataclass as a message, validated as it is received."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any, ClassVar
+
+import kombu
+
+from ..exceptions import ConfigurationError, MessageDecodeError, MessageEncodeError
+from .base import JSON, Delivery, RawMessage
+
+
+class TypedMessage(RawMessage):
+    """An instance of one type, as JSON; ``get_body()`` returns the instance.
+
+    Subclasses come from :func:`typed`.  The type is a pydantic model, a dataclass, or
+    whatever else pydantic's TypeAdapter knows.  In the ``raw`` wire format the SQS body is
+    the JSON itself, as programs in other languages write it.
+    """
+
+    #: The type of the values.
+    model: ClassVar[Any]
+    #: pydantic's TypeAdapter for it.
+    adapter: ClassVar[Any]
+
+    def __init__(self, queue: kombu.Queue | None = None, body: Any = None) -> None:
+        super().__init__(queue, body)
+
+    def encode(self, value: Any) -> str:
+        """The JSON of *value*, with the names that validation reads.
+
+        :raises MessageEncodeError: it is of another type.
+        """
+        if not isinstance(value, self.model):
+            raise MessageEncodeError(
+                f"This queue carries {self.model.__name__} (its model=), not {type(value).__name__}"
+            )
+        text: bytes = self.adapter.dump_json(value, by_alias=True)
+        return text.decode()
+
+    def decode(self, value: str) -> Any:
+        """The instance that the JSON *value* stands for.
+
+        :raises MessageDecodeError: it is not valid; the text says what is wrong, and where.
+        """
+        try:
+            return self.adapter.validate_json(value)
+        except ValueError as exc:
+            raise MessageDecodeError(f"No valid {self.model.__name__}: {exc}") from exc
+
+    def dump(self) -> tuple[str, str]:
+        """The JSON itself."""
+        return self._encoded(self.get_body()), JSON
+
+    def load(self, delivery: Delivery) -> Any:
+        """The instance, from the text inside the envelope."""
+        return self.decode(delivery.text)
+
+
+def typed(model: Any) -> type[TypedMessage]:
+    """The message class that carries instances of *model*.
+
+    :raises ConfigurationError: pydantic is not installed, or knows nothing of *model*.
+    """
+    if not isinstance(model, type):
+        raise ConfigurationError(
+            f"model must be a class, a pydantic model or a dataclass, not {model!r}"
+        )
+    return _class_for(model)
+
+
+@functools.cache
+def _class_for(model: type) -> type[TypedMessage]:
+    try:
+        from pydantic import PydanticUserError, TypeAdapter
+    except ImportError as exc:
+        raise ConfigurationError(
+            "model= needs pydantic: pip install 'django-sqs[pydantic]'"
+        ) from exc
+    try:
+        adapter: Any = TypeAdapter(model)
+    except PydanticUserError as exc:
+        raise ConfigurationError(
+            f"model must be a pydantic model or a dataclass; {model.__name__} is neither: {exc}"
+        ) from exc
+    return type(f"{model.__name__}Message", (TypedMessage,), {"model": model, "adapter": adapter})

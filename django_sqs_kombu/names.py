@@ -1,0 +1,59 @@
+"""Queue names: the default, joining prefix and suffix, and the rules of SQS."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any
+
+from .exceptions import QueueNameError
+from .quotas import MAX_NAME_LENGTH
+
+SEPARATOR = "__"
+FIFO = ".fifo"
+
+_LEGAL = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def default_name(fn: Callable[..., Any]) -> str:
+    """The queue name of a receiver that was given none: its module and name.
+
+    Dots become double underscores, since SQS allows no dots in a name.
+    """
+    name = getattr(fn, "__name__", type(fn).__name__)
+    module = getattr(fn, "__module__", type(fn).__module__)
+    return f"{module}.{name}".replace(".", SEPARATOR)
+
+
+def join_name(prefix: str, name: str, suffix: str | None = None) -> str:
+    """The full name: prefix, name and suffix joined with double underscores.
+
+    In a FIFO queue's name the suffix goes before ``.fifo``, which must stay last.
+    """
+    stem, fifo = (name[: -len(FIFO)], FIFO) if name.endswith(FIFO) else (name, "")
+    parts = [part for part in (prefix, stem, suffix) if part]
+    return SEPARATOR.join(parts) + fifo
+
+
+def validate_name(name: str) -> str:
+    """Return *name* if SQS would take it, else raise :class:`QueueNameError`.
+
+    The rule is CreateQueue's: 1 to 80 characters, letters, digits, hyphens and
+    underscores; a FIFO queue's name ends in ``.fifo``, which counts.
+    """
+    stem = name[: -len(FIFO)] if name.endswith(FIFO) else name
+    if not stem:
+        raise QueueNameError(name, "it is empty. Give the queue a name.")
+    if not _LEGAL.fullmatch(stem):
+        wrong = "".join(sorted(set(re.sub(r"[A-Za-z0-9_-]", "", stem))))
+        raise QueueNameError(
+            name,
+            f"SQS allows only letters, digits, '-' and '_' (and '.fifo' at the end), not {wrong!r}",
+        )
+    if len(name) > MAX_NAME_LENGTH:
+        raise QueueNameError(
+            name,
+            f"it has {len(name)} characters, SQS allows {MAX_NAME_LENGTH}, prefix and suffix "
+            "included. Give the receiver a shorter queue_name.",
+        )
+    return name

@@ -1,0 +1,35 @@
+"""SQS's limits, each once, and the size that SQS counts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+#: SQS takes and hands out at most this many messages in one request.
+MAX_MESSAGES = 10
+#: The most that SQS takes in one message, body and attributes together, and in one batch.
+MAX_MESSAGE_BYTES = 1024 * 1024
+#: SQS takes at most this many message attributes.
+MAX_ATTRIBUTES = 10
+#: The longest DelaySeconds that SQS takes.
+MAX_DELAY = 900
+#: The longest wait that SQS allows for one ReceiveMessage, in seconds.
+MAX_WAIT_TIME = 20
+#: The longest visibility timeout that SQS takes, in seconds, counted from the receive.
+MAX_VISIBILITY_TIMEOUT = 43_200
+#: The longest queue name that SQS takes, a FIFO queue's ``.fifo`` included.
+MAX_NAME_LENGTH = 80
+#: The most receives before SQS moves a message to the dead-letter queue.
+LARGEST_MAX_RECEIVES = 1_000
+
+
+def size_of(params: Mapping[str, Any]) -> int:
+    """The bytes of a message that SQS counts: its body and its attributes.
+
+    :param params: those of SendMessage.
+    """
+    size = len(params["MessageBody"].encode())
+    for name, attribute in params.get("MessageAttributes", {}).items():
+        value = attribute.get("StringValue") or attribute.get("BinaryValue") or ""
+        size += len(name) + len(attribute.get("DataType", "")) + len(value)
+    return size

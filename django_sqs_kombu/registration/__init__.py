@@ -1,0 +1,1 @@
+"""Registration: who receives what, and sending to it."""

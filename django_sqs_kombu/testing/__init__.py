@@ -1,0 +1,5 @@
+"""Helpers for tests of receivers and of what sends: no SQS is needed."""
+
+from .helpers import SentMessage, SentMessages, captured, eager, received_message
+
+__all__ = ["SentMessage", "SentMessages", "captured", "eager", "received_message"]

@@ -1,0 +1,41 @@
+"""Eager mode: what is sent is received at once, in the same thread, without SQS."""
+
+from __future__ import annotations
+
+import logging
+from typing import TYPE_CHECKING
+
+import kombu
+
+from ..exceptions import RestartLater
+from .local_delivery import LocalDelivery
+
+if TYPE_CHECKING:
+    from ..registration.outgoing import Outgoing
+    from ..registration.queue import RegisteredQueue
+
+logger = logging.getLogger(__name__)
+
+#: How often a receiver that raises RestartLater is run before that counts as an error.
+MOST_TRIES = 10
+
+
+def receive_at_once(registered: RegisteredQueue, queue: kombu.Queue, outgoing: Outgoing) -> None:
+    """Run the receiver on what is sent; an outlet for :attr:`Receivers.outlet`.
+
+    The message is written and read as on its way through SQS.  Delays are not waited for; a
+    receiver that raises RestartLater is run again at once.  Where a worker would log an error
+    and settle the message, the error is raised, so that a test sees it.  What is sent to a
+    queue without a receiver goes nowhere.
+    """
+    if registered.receiver is None:
+        logger.info("Queue %s has no receiver: its message goes nowhere", queue.name)
+        return
+    raised: BaseException | None = None
+    for receive_count in range(1, MOST_TRIES + 1):
+        delivery = LocalDelivery(queue.name, outgoing, receive_count)
+        _, raised = registered.attempt(delivery, queue)
+        if not isinstance(raised, RestartLater):
+            break
+    if raised is not None:
+        raise raised

@@ -1,0 +1,119 @@
+"""Helpers for tests of receivers and of what sends: no SQS is needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import kombu
+
+from ..messages.base import RawMessage
+from ..registration.outgoing import Outgoing
+from ..registration.queue import RegisteredQueue
+from ..registration.receivers import Receivers
+from .eager import receive_at_once
+from .local_delivery import LocalDelivery
+
+__all__ = ["SentMessage", "SentMessages", "captured", "eager", "received_message"]
+
+
+@dataclass(frozen=True, slots=True)
+class SentMessage:
+    """A message that was sent while :func:`captured`.
+
+    :param registered: the queue.
+    :param queue: the queue as it is in SQS, suffix included.
+    :param outgoing: its text, delay, group, deduplication id and attributes.
+    """
+
+    registered: RegisteredQueue
+    queue: kombu.Queue
+    outgoing: Outgoing
+
+    @property
+    def queue_name(self) -> str:
+        """The queue's name as it was registered."""
+        return self.registered.name
+
+    @property
+    def delay(self) -> float | None:
+        """Seconds until it can be received, if there is a delay."""
+        return self.outgoing.delay
+
+    @property
+    def attributes(self) -> dict[str, str]:
+        """Its message attributes."""
+        return dict(self.outgoing.attributes or {})
+
+    @property
+    def message(self) -> RawMessage:
+        """The message as its receiver would get it."""
+        delivery = LocalDelivery(self.queue.name, self.outgoing)
+        return self.registered.message_class.from_delivery(delivery, self.queue)
+
+    @property
+    def body(self) -> Any:
+        """The message's value."""
+        return self.message.get_body()
+
+
+class SentMessages(list[SentMessage]):
+    """The messages that were sent, in order."""
+
+    def to(self, queue_name: str) -> list[SentMessage]:
+        """Those to one queue, by the name that it was registered by."""
+        return [sent for sent in self if sent.queue_name == queue_name]
+
+
+@contextmanager
+def captured(receivers: Receivers) -> Iterator[SentMessages]:
+    """Keep what is sent in a list, in place of sending it."""
+    sent = SentMessages()
+
+    def keep(registered: RegisteredQueue, queue: kombu.Queue, outgoing: Outgoing) -> None:
+        sent.append(SentMessage(registered, queue, outgoing))
+
+    with _outlet(receivers, keep):
+        yield sent
+
+
+@contextmanager
+def eager(receivers: Receivers) -> Iterator[None]:
+    """Receive at once what is sent; see :func:`~django_sqs_kombu.testing.eager.receive_at_once`."""
+    with _outlet(receivers, receive_at_once):
+        yield
+
+
+def received_message(
+    registered: RegisteredQueue,
+    message: RawMessage | None = None,
+    suffix: str | None = None,
+    *,
+    receive_count: int = 1,
+    attributes: Mapping[str, str] | None = None,
+    group_id: str | None = None,
+    **kwargs: Any,
+) -> RawMessage:
+    """A message as a receiver gets it, to call one with: ``receive_order.direct(message)``.
+
+    :param message: what was sent; None: it is made of *kwargs*, such as ``body=``.
+    :param receive_count: its ApproximateReceiveCount.
+    :param attributes: its message attributes, text by name.
+    :param group_id: its message group.
+    """
+    queue = registered.get_queue(suffix)
+    outgoing = registered.outgoing(message, group_id=group_id, attributes=attributes, **kwargs)
+    delivery = LocalDelivery(queue.name, outgoing, receive_count)
+    return registered.message_class.from_delivery(delivery, queue)
+
+
+@contextmanager
+def _outlet(receivers: Receivers, outlet: Any) -> Iterator[None]:
+    before = receivers.outlet
+    receivers.outlet = outlet
+    try:
+        yield
+    finally:
+        receivers.outlet = before

@@ -1,0 +1,61 @@
+"""LocalDelivery: a message that is received without SQS, in tests and in eager mode."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+import uuid
+from collections.abc import Mapping
+from typing import Any
+
+from ..messages.base import JSON
+from ..registration.outgoing import Outgoing
+
+
+class LocalDelivery:
+    """What was to be sent, as if SQS had delivered it.
+
+    :param queue: the queue's name in SQS.
+    :param outgoing: what was sent.
+    :param receive_count: how often it was received, this time included.
+    """
+
+    is_foreign = False
+
+    def __init__(self, queue: str, outgoing: Outgoing, receive_count: int = 1) -> None:
+        self.queue = queue
+        self.text = outgoing.body
+        self.content_type: str | None = outgoing.content_type
+        self.acknowledged = False
+        self.receive_count = receive_count
+        #: Seconds that were asked for by change_visibility, if it was called.
+        self.visibility: int | None = None
+        self.message_id = str(uuid.uuid4())
+        now = str(int(time.time() * 1000))
+        self.sqs_message: Mapping[str, Any] = {
+            "MessageId": self.message_id,
+            "ReceiptHandle": f"local-{self.message_id}",
+            "Body": outgoing.body,
+            "MD5OfBody": hashlib.md5(outgoing.body.encode(), usedforsecurity=False).hexdigest(),
+            "Attributes": {
+                "ApproximateReceiveCount": str(receive_count),
+                "SentTimestamp": now,
+                "ApproximateFirstReceiveTimestamp": now,
+                **({"MessageGroupId": outgoing.group_id} if outgoing.group_id else {}),
+            },
+            "MessageAttributes": outgoing.sqs_attributes(),
+        }
+
+    @property
+    def payload(self) -> Any:
+        """The body as Kombu would decode it."""
+        return json.loads(self.text) if self.content_type == JSON else self.text
+
+    def ack(self) -> None:
+        """Note that the message was deleted."""
+        self.acknowledged = True
+
+    def change_visibility(self, seconds: int) -> None:
+        """Note for how long it was to be hidden."""
+        self.visibility = seconds

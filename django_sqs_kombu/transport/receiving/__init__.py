@@ -1,0 +1,1 @@
+"""Receiving: who polls, for how many, and the life of what came."""

@@ -1,0 +1,1 @@
+"""Sending: one message or many, delayed, or sent again."""

@@ -1,0 +1,1 @@
+"""Settling: deletes and visibility changes, until SQS has confirmed them."""

@@ -1,0 +1,92 @@
+"""Transport: what a broker URL names."""
+
+from __future__ import annotations
+
+import queue
+from collections.abc import Collection
+from typing import Any
+
+from kombu.transport import SQS
+
+from ..exceptions import CredentialsMissing, EndpointUnreachable
+from .channel import Channel
+from .event_loop import EventLoopDelivery
+from .receiving.inbox import Inbox
+
+__all__ = ["Channel", "Transport"]
+
+
+class Transport(SQS.Transport):  # type: ignore[misc]
+    """Amazon SQS for Kombu.
+
+    Use it as ``Connection("sqs://KEY:SECRET@", transport="django_sqs_kombu.transport:Transport")``,
+    as ``broker_transport`` in Celery beside a ``sqs://`` broker URL, or, once
+    ``django_sqs_kombu`` is imported, by the URL scheme ``sqs-batch://``.
+    """
+
+    Channel = Channel
+
+    connection_errors = (*SQS.Transport.connection_errors, EndpointUnreachable, CredentialsMissing)
+
+    def __init__(self, client: Any, **kwargs: Any) -> None:
+        #: Queue URLs by SQS name, and declared arguments by queue name; they belong to
+        #: this connection, since another may have other credentials.
+        self.queue_urls: dict[str, str] = {}
+        self.declarations: dict[str, dict[str, Any]] = {}
+        self.inbox = Inbox()
+        #: What delivers on an event loop, in place of :meth:`drain_events`.
+        self.event_loop: EventLoopDelivery | None = None
+        super().__init__(client, **kwargs)
+
+    def register_with_event_loop(self, connection: Any, loop: Any) -> None:
+        """Deliver on *loop*, a kombu ``Hub``; a Celery worker calls this."""
+        self.event_loop = EventLoopDelivery(self, loop)
+
+    def close_connection(self, connection: Any) -> None:
+        """Close all channels, and leave the event loop."""
+        super().close_connection(connection)
+        if self.event_loop is not None:
+            self.event_loop.close()
+
+    def may_deliver(self) -> bool:
+        """Whether the prefetch counts leave a place for another message."""
+        return all(channel.qos.can_consume() for channel in self.channels)
+
+    def drain_events(self, connection: Any, timeout: float | None = None) -> None:
+        """Deliver the next message to its consumer.
+
+        :param timeout: seconds to wait for one; None: for ever.
+        :raises TimeoutError: none came in time.
+        """
+        try:
+            announced = self.inbox.next(timeout)
+        except queue.Empty:
+            raise TimeoutError from None
+        if announced is None:
+            return
+        poller, lease = announced
+        if poller.queue not in self._callbacks:
+            poller.channel.requests.release(poller.queue, [lease.message])
+            return
+        self._deliver(poller.channel.payload(lease), poller.queue)
+
+    def wake(self) -> None:
+        """Make a waiting :meth:`drain_events` return; safe in a signal handler."""
+        self.inbox.wake()
+
+    def stop_polling(self) -> None:
+        """Break off all polls and give back what waits; running consumers go on."""
+        for channel in list(self.channels):
+            channel.stop_polling()
+
+    def wake_polling(self, queues: Collection[str] | None = None) -> None:
+        """Poll at once these queues, by their names in SQS, or all, should they rest.
+
+        Queues rest only with the transport option ``poll_max_idle``.
+        """
+        for channel in list(self.channels):
+            channel.wake_polling(queues)
+
+    def has_waiting(self) -> bool:
+        """Whether received messages wait for their consumers."""
+        return any(channel.has_waiting() for channel in self.channels)

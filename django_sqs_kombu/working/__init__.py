@@ -1,0 +1,1 @@
+"""Working: from a delivery to its settlement."""

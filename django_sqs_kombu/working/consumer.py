@@ -1,0 +1,313 @@
+"""ReceiverConsumer: receives messages, runs their receivers, and settles them."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+import kombu
+from kombu.mixins import ConsumerMixin
+
+from ..exceptions import ConfigurationError, NoReceiver, SQSError
+from ..messages.base import ENCODED, JSON, PLAIN, RawMessage
+from ..transport.receiving.message_limit import LocalLimit, ReceiveLimit
+from .gate import Gate
+from .observer import Observer
+from .outcomes import settle, settle_undecodable
+
+if TYPE_CHECKING:
+    from ..registration.queue import RegisteredQueue
+    from ..registration.receivers import Receivers
+    from ..transport.delivery import Delivery
+
+logger = logging.getLogger(__name__)
+
+#: Content types that are decoded. Nothing that could run code, such as pickle.
+ACCEPT = (JSON, PLAIN, ENCODED, "application/data")
+
+
+class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
+    """A kombu consumer that runs the receivers of registered queues.
+
+    :param receivers: the registry.
+    :param queues: the queues to receive from; default all that have a receiver.
+    :param suffix: the queue name suffix to use with each.
+    :param threads: how many receivers run at once.  One: in the calling thread.
+    :param prefetch: how many messages of a queue are held at most, running or waiting;
+        default 10 and 4 for each thread.  Fewer are held where receivers take long.
+    :param message_limit: end after this many messages of each queue were received.
+    :param limits: limits by queue name that are shared with other processes.
+    :param grace_period: seconds that running receivers may take after :meth:`stop`.
+    :param observers: hear what is received and what becomes of it.
+    :param refuse: returns why a message is not to be received but settled, or None.
+    :param alone: whether a message's receiver is to run while no other does.
+    :param on_iteration: called about once a second, between messages.
+
+    ``run()`` blocks until :meth:`stop` is called or the limits are reached.
+    """
+
+    def __init__(
+        self,
+        receivers: Receivers,
+        queues: Sequence[RegisteredQueue] | None = None,
+        *,
+        suffix: str | None = None,
+        threads: int = 1,
+        prefetch: int | None = None,
+        message_limit: int | None = None,
+        limits: Mapping[str, ReceiveLimit] | None = None,
+        grace_period: float = 30.0,
+        observers: Sequence[Observer] = (),
+        refuse: Callable[[Delivery], Exception | None] = lambda delivery: None,
+        alone: Callable[[Delivery], bool] = lambda delivery: False,
+        on_iteration: Callable[[], None] | None = None,
+    ) -> None:
+        if queues is None:
+            queues = [queue for queue in receivers.select() if queue.receiver is not None]
+        self.queues = list(queues)
+        self.suffix = suffix
+        self.threads = threads
+        self.prefetch = 10 + 4 * threads if prefetch is None else prefetch
+        self.grace_period = grace_period
+        self.limits = dict(limits or {})
+        self._observers = tuple(observers)
+        self._refuse = refuse
+        self._alone = alone
+        self._gate = Gate()
+        self._on_iteration = on_iteration
+        self._validate(message_limit)
+        self.should_stop = False
+        self.connection = receivers.new_connection()
+        self._live_connection: Any = None
+        #: Registered and kombu queues by the name in SQS.
+        self._sources: dict[str, tuple[RegisteredQueue, kombu.Queue]] = {}
+        self._pool: ThreadPoolExecutor | None = None
+        self._running: set[Delivery] = set()
+        self._running_changed = threading.Condition()
+        self._ended = threading.Event()
+
+    def _validate(self, message_limit: int | None) -> None:
+        if self.threads < 1:
+            raise ConfigurationError(f"threads must be 1 or more, not {self.threads!r}")
+        if message_limit is not None:
+            if message_limit < 1:
+                raise ConfigurationError(f"message_limit must be 1 or more, not {message_limit!r}")
+            self.limits = {queue.name: LocalLimit(message_limit) for queue in self.queues}
+        for queue in self.queues:
+            if queue.receiver is None:
+                raise NoReceiver(queue.name)
+        if not self.queues:
+            raise ConfigurationError("There is no queue to receive from: register a receiver")
+
+    # Start and stop.
+
+    def run(self, _tokens: int = 1, **kwargs: Any) -> None:
+        """Receive until stopped, or until the limits are reached."""
+        try:
+            super().run(_tokens, **kwargs)
+        finally:
+            self._ended.set()
+
+    def stop(self) -> None:
+        """Stop receiving; safe in a signal handler and from any thread.
+
+        Polls are broken off and messages that were not started become visible to
+        others at once.  Running receivers may finish within the grace period; then
+        :meth:`on_grace_expired` is called.
+        """
+        if not self.should_stop:
+            self.should_stop = True
+            threading.Thread(target=self._wind_down, name="sqs-stop", daemon=True).start()
+
+    def wake(self, *queue_names: str) -> None:
+        """Poll at once these queues, or all, that are idle and rest; from any thread."""
+        if self._live_connection is not None:
+            chosen = [
+                full_name
+                for full_name, (registered, _) in list(self._sources.items())
+                if not queue_names or registered.name in queue_names
+            ]
+            self._live_connection.transport.wake_polling(chosen)
+
+    def _wind_down(self) -> None:
+        if self._live_connection is not None:
+            self._live_connection.transport.stop_polling()
+            self._live_connection.transport.wake()
+        with self._running_changed:
+            self._running_changed.notify_all()
+        if not self._ended.wait(self.grace_period):
+            self.on_grace_expired()
+
+    def on_grace_expired(self) -> None:
+        """Called when receivers still run after the grace period; logs which."""
+        for delivery in list(self._running):
+            logger.error(
+                "The receiver of message %s of queue %s still runs %g s after the stop",
+                delivery.message_id,
+                delivery.queue,
+                self.grace_period,
+            )
+
+    def release_running(self) -> None:
+        """Settle what is done and give back what still runs, before the process exits."""
+        running = list(self._running)
+        if running:
+            running[0].channel.release(running)
+            running[0].channel.settlements.flush(timeout=2.0)
+
+    # The hooks of kombu's ConsumerMixin.
+
+    def get_consumers(self, Consumer: Any, channel: Any) -> list[Any]:  # noqa: N803
+        """A kombu consumer for each queue."""
+        consumers = []
+        for registered in self.queues:
+            queue = registered.get_queue(self.suffix)
+            channel.declare_lazily(queue)
+            self._sources[queue.name] = registered, queue
+            channel.priorities[queue.name] = registered.priority
+            channel.on_poll[queue.name] = partial(self._polled, registered.name)
+            if registered.name in self.limits:
+                channel.receive_limits[queue.name] = self.limits[registered.name]
+            consumers.append(
+                Consumer(
+                    [queue],
+                    on_message=self.on_message,
+                    prefetch_count=self.prefetch,
+                    auto_declare=False,
+                    accept=ACCEPT,
+                )
+            )
+        return consumers
+
+    def on_consume_ready(
+        self, connection: Any, channel: Any, consumers: list[Any], **kwargs: Any
+    ) -> None:
+        """Remember the live connection, which :meth:`stop` acts on."""
+        self._live_connection = connection
+        logger.info("Receiving from %s", ", ".join(c.queues[0].name for c in consumers))
+        if self.should_stop:
+            connection.transport.stop_polling()
+
+    @contextmanager
+    def extra_context(self, connection: Any, channel: Any) -> Iterator[None]:
+        """The thread pool, whose end waits for the receivers that run."""
+        if self.threads == 1:
+            yield
+            return
+        with ThreadPoolExecutor(self.threads, thread_name_prefix="sqs-receiver") as self._pool:
+            yield
+
+    def on_iteration(self) -> None:
+        """Before each wait for a message: wait for a free thread, and see the limits."""
+        while True:
+            if self._on_iteration is not None:
+                self._on_iteration()
+            if self._wait_for_free_thread(timeout=1.0):
+                break
+        if self._limits_reached():
+            self.should_stop = True
+
+    def on_decode_error(self, message: Delivery, exc: Exception) -> None:
+        """Settle a message whose payload is gone, or whose compression Kombu cannot undo."""
+        registered, _ = self._sources[message.queue]
+        settle_undecodable(registered, message, exc)
+
+    def on_message(self, delivery: Delivery) -> None:
+        """Start a message that was received, unless it is too late for it."""
+        registered, queue = self._sources[delivery.queue]
+        if self.should_stop:
+            delivery.release()
+            self._uncount(registered)
+            return
+        with self._running_changed:
+            self._running.add(delivery)
+        if self._pool is None:
+            self._work(registered, queue, delivery)
+        else:
+            self._pool.submit(self._work, registered, queue, delivery)
+
+    # The work: receive, run, settle.
+
+    def _work(self, registered: RegisteredQueue, queue: kombu.Queue, delivery: Delivery) -> None:
+        try:
+            if delivery.expired:
+                self._abandon(registered, delivery)
+            elif self._pool is None:
+                self._receive(registered, queue, delivery)
+            else:
+                with self._gate.passed(alone=self._alone(delivery)):
+                    self._receive(registered, queue, delivery)
+        finally:
+            with self._running_changed:
+                self._running.discard(delivery)
+                self._running_changed.notify_all()
+
+    def _receive(self, registered: RegisteredQueue, queue: kombu.Queue, delivery: Delivery) -> None:
+        action = None
+        started = time.monotonic()
+        for observer in self._observers:
+            observer.started(registered.name, delivery)
+        try:
+            with registered.around_message():
+                if registered.delete_on_start:
+                    delivery.delete_now()
+                message, raised = self._attempt(registered, queue, delivery)
+                action = settle(registered, delivery, message, raised)
+            if isinstance(raised, KeyboardInterrupt):
+                self.should_stop = True
+        except SQSError as exc:
+            logger.error(
+                "Message %s of queue %s could not be settled, SQS may redeliver it: %s",
+                delivery.message_id,
+                delivery.queue,
+                exc,
+            )
+        except Exception:
+            logger.exception("Message %s was left to be redelivered", delivery.message_id)
+        finally:
+            seconds = time.monotonic() - started
+            for observer in self._observers:
+                observer.ended(registered.name, delivery, action, seconds)
+
+    def _attempt(
+        self, registered: RegisteredQueue, queue: kombu.Queue, delivery: Delivery
+    ) -> tuple[RawMessage | None, BaseException | None]:
+        refused = self._refuse(delivery)
+        return (None, refused) if refused else registered.attempt(delivery, queue)
+
+    def _polled(self, queue: str, received: int) -> None:
+        for observer in self._observers:
+            observer.polled(queue, received)
+
+    def _abandon(self, registered: RegisteredQueue, delivery: Delivery) -> None:
+        logger.info(
+            "Message %s of queue %s waited longer than its visibility timeout; it is redelivered",
+            delivery.message_id,
+            delivery.queue,
+        )
+        delivery.abandon()
+        self._uncount(registered)
+
+    def _uncount(self, registered: RegisteredQueue) -> None:
+        if registered.name in self.limits:
+            self.limits[registered.name].give_back(1)
+
+    def _wait_for_free_thread(self, timeout: float) -> bool:
+        with self._running_changed:
+            return self._running_changed.wait_for(
+                lambda: len(self._running) < self.threads or self.should_stop, timeout
+            )
+
+    def _limits_reached(self) -> bool:
+        return (
+            bool(self.limits)
+            and all(self.limits[queue.name].reached for queue in self.queues)
+            and not self._running
+            and not self._live_connection.transport.has_waiting()
+        )

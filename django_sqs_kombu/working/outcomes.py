@@ -1,0 +1,198 @@
+"""What becomes of a message: the table, and settling by it."""
+
+from __future__ import annotations
+
+import enum
+import logging
+import math
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any
+
+from ..exceptions import (
+    KilledItsProcess,
+    MessageDecodeError,
+    PayloadUnavailable,
+    RestartLater,
+    SQSError,
+    TimedOut,
+)
+from ..messages.base import RawMessage
+from ..quotas import MAX_VISIBILITY_TIMEOUT
+from ..transport.sending.resending import send_anew
+from .instruments import Settlement
+
+if TYPE_CHECKING:
+    from ..registration.queue import RegisteredQueue
+    from ..transport.delivery import Delivery
+
+logger = logging.getLogger(__name__)
+
+#: How much of a body goes into the log, in characters.
+LOGGED_BODY = 1_000
+
+
+class Action(enum.Enum):
+    """What is done with a message after its receiver."""
+
+    DELETE = "deleted"
+    REQUEUE = "left in the queue for later"
+    REJECT = "deleted, or left to the redrive policy of its queue"
+    RELEASE = "given back, visible at once"
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One row of the table.
+
+    :param raised: what the receiver raised; ``NoneType`` where it returned.
+    :param action: what is done with the message.
+    :param level: the level of the log record.
+    :param traceback: whether the record has the traceback and the body.
+    :param says: the record's text after the message's id.
+    :param reason: whether what was raised is told, without its traceback.
+    """
+
+    raised: type[object]
+    action: Action
+    level: int
+    traceback: bool
+    says: str
+    reason: bool = False
+
+
+#: The first row that matches counts.
+TABLE = (
+    Row(type(None), Action.DELETE, logging.DEBUG, False, "was received"),
+    Row(RestartLater, Action.REQUEUE, logging.INFO, False, "is to be restarted later"),
+    Row(KeyboardInterrupt, Action.RELEASE, logging.INFO, False, "was interrupted"),
+    Row(PayloadUnavailable, Action.REQUEUE, logging.ERROR, False, "is tried again later", True),
+    Row(MessageDecodeError, Action.REJECT, logging.ERROR, True, "cannot be decoded"),
+    Row(KilledItsProcess, Action.REJECT, logging.ERROR, True, "has killed its process too often"),
+    Row(TimedOut, Action.REJECT, logging.ERROR, True, "took its receiver too long"),
+    Row(BaseException, Action.REJECT, logging.ERROR, True, "made its receiver fail"),
+)
+
+
+def row_for(raised: BaseException | None) -> Row:
+    """The row of the table for what a receiver raised, or None where it returned."""
+    return next(row for row in TABLE if isinstance(raised, row.raised))
+
+
+def settle(
+    registered: RegisteredQueue,
+    delivery: Delivery,
+    message: RawMessage | None,
+    raised: BaseException | None,
+) -> Action:
+    """Log what became of a message, and do it.
+
+    :param message: what the message class made of the delivery, if it could.
+    :param raised: what the receiver raised, or None where it returned.
+    """
+    row = row_for(raised)
+    log(row, delivery, message, raised)
+    if registered.delete_on_start:
+        _settle_deleted(delivery, row, raised)
+    elif not delivery.acknowledged:
+        _settle_held(delivery, message, row, raised)
+    settlement = Settlement(registered, delivery, message, row.action, raised)
+    for instrument in registered.receivers.instruments:
+        instrument.settled(settlement)
+    return row.action
+
+
+def settle_undecodable(registered: RegisteredQueue, delivery: Delivery, exc: Exception) -> None:
+    """Settle a message whose payload is gone, or whose compression Kombu cannot undo."""
+    if isinstance(exc, PayloadUnavailable):
+        log(row_for(exc), delivery, None, exc)
+        delivery.requeue()
+        return
+    error = MessageDecodeError(f"The message cannot be decoded: {exc}")
+    try:
+        if registered.delete_on_start:
+            delivery.delete_now()
+        settle(registered, delivery, None, error)
+    except SQSError as failed:
+        logger.error("%s", failed)
+
+
+def log(
+    row: Row, delivery: Delivery, message: RawMessage | None, raised: BaseException | None
+) -> None:
+    """Write the log record that *row* asks for."""
+    if not logger.isEnabledFor(row.level):
+        return
+    text = "Message %s of queue %s (receive %d) %s"
+    args: list[Any] = [delivery.message_id, delivery.queue, delivery.receive_count, row.says]
+    if row.traceback:
+        text += "; body %s"
+        args.append(printable(delivery, message))
+    if row.reason:
+        text += ": %s"
+        args.append(raised)
+    logger.log(
+        row.level,
+        text,
+        *args,
+        exc_info=raised if row.traceback else None,
+        extra={
+            "queue": delivery.queue,
+            "message_id": delivery.message_id,
+            "receive_count": delivery.receive_count,
+        },
+    )
+
+
+def printable(delivery: Delivery, message: RawMessage | None) -> str:
+    """The body for the log: decoded if it could be, cut, control characters escaped."""
+    try:
+        value = delivery.text if message is None else message.get_body()
+        body = value if isinstance(value, str) else repr(value)
+    except Exception:  # noqa: BLE001 - a body that cannot be shown is no reason to fail
+        body = delivery.sqs_body
+    cut = body[:LOGGED_BODY]
+    more = len(body) - len(cut)
+    return repr(cut) + (f" and {more} more characters" if more else "")
+
+
+def restart_delay(delay: float | timedelta | None) -> float | None:
+    """Seconds of a RestartLater's delay, cut to what SQS takes; None: backoff."""
+    if delay is None:
+        return None
+    try:
+        seconds = delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
+    except (TypeError, ValueError):
+        seconds = math.nan
+    if math.isnan(seconds):
+        logger.warning("RestartLater(delay=%r) is no number of seconds; backoff instead", delay)
+        return None
+    if not 0 <= seconds <= MAX_VISIBILITY_TIMEOUT:
+        logger.warning("RestartLater(delay=%r) is cut to 0 to %d s", delay, MAX_VISIBILITY_TIMEOUT)
+    return min(max(seconds, 0.0), float(MAX_VISIBILITY_TIMEOUT))
+
+
+def _settle_held(
+    delivery: Delivery, message: RawMessage | None, row: Row, raised: BaseException | None
+) -> None:
+    if row.action is Action.DELETE:
+        # The message's own delete() may have more to remove, as BigMessage has.
+        message.delete() if message is not None else delivery.ack()
+    elif row.action is Action.REQUEUE:
+        delivery.requeue(_requeue_delay(raised))
+    elif row.action is Action.RELEASE:
+        delivery.release()
+    else:
+        delivery.reject()
+
+
+def _settle_deleted(delivery: Delivery, row: Row, raised: BaseException | None) -> None:
+    # The message is gone from the queue already, so what is to stay is sent anew.
+    if row.action not in (Action.REQUEUE, Action.RELEASE):
+        return
+    send_anew(delivery, _requeue_delay(raised) if row.action is Action.REQUEUE else 0)
+
+
+def _requeue_delay(raised: BaseException | None) -> float | None:
+    """Seconds; None: backoff, as for whatever asks for no delay of its own."""
+    return restart_delay(raised.delay) if isinstance(raised, RestartLater) else None

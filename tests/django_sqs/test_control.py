@@ -1,0 +1,128 @@
+"""The HTTP port of a real runreceiver: alive, ready, metrics."""
+
+import json
+import re
+import signal
+import urllib.error
+import urllib.request
+from types import SimpleNamespace
+
+import pytest
+
+from django_sqs.control import ControlServer
+from django_sqs.stats import SharedStats
+from django_sqs_kombu.working.outcomes import Action
+
+# How the port answers hardly depends on versions.
+pytestmark = pytest.mark.slow
+
+
+def get(url):
+    try:
+        with urllib.request.urlopen(url, timeout=5) as answer:
+            return answer.status, answer.read().decode()
+    except urllib.error.HTTPError as error:
+        return error.code, error.read().decode()
+
+
+def url_of(worker, eventually):
+    found = eventually(
+        lambda: re.search(r"Health and metrics at (\S+)/", worker.output), timeout=30
+    )
+    return found.group(1)
+
+
+def samples(text):
+    return dict(
+        line.rsplit(" ", 1) for line in text.splitlines() if line and not line.startswith("#")
+    )
+
+
+@pytest.mark.parametrize("layout", [(), ("--processes=2",), ("--processes=1",)])
+def test_alive_ready_and_counting(layout, project, eventually):
+    queues = ("plain", "failing", "restart")
+    worker = project.start("runreceiver", *queues, *layout, "--http=127.0.0.1:0")
+    url = url_of(worker, eventually)
+    assert get(f"{url}/healthz") == (200, "ok\n")
+    eventually(lambda: get(f"{url}/readyz")[0] == 200, timeout=30)
+    project.run(
+        "shell",
+        "-c",
+        "import django_sqs; [django_sqs.send('plain', body=str(n)) for n in range(7)];"
+        "django_sqs.send('failing', body='x'); django_sqs.send('restart', body='x')",
+    )
+
+    def settled(queue, outcome):
+        found = samples(get(f"{url}/metrics")[1])
+        labels = f'outcome="{outcome}",queue="{queue}"'
+        return float(found[f"django_sqs_messages_settled_total{{{labels}}}"])
+
+    eventually(lambda: settled("plain", "deleted") == 7)
+    eventually(lambda: settled("failing", "rejected") == 1)
+    eventually(lambda: settled("restart", "requeued") == 1)
+    eventually(lambda: settled("restart", "deleted") == 1)
+    found = samples(get(f"{url}/metrics")[1])
+    assert float(found['django_sqs_messages_received_total{queue="plain"}']) == 7
+    assert float(found['django_sqs_receivers_running{queue="plain"}']) == 0
+    assert float(found["django_sqs_ready"]) == 1
+    assert get(f"{url}/elsewhere")[0] == 404
+
+    worker.signal(signal.SIGTERM)
+    assert worker.wait(20) == 0
+
+
+def test_not_ready_while_it_stops(project, eventually):
+    worker = project.start("runreceiver", "slow", "--http=127.0.0.1:0")
+    url = url_of(worker, eventually)
+    project.run("shell", "-c", "import django_sqs; django_sqs.send('slow', body='9')")
+    eventually(lambda: project.runs("slow"))
+    worker.signal(signal.SIGTERM)
+
+    eventually(lambda: "stopping" in json.loads(get(f"{url}/readyz")[1])["reasons"])
+
+    assert get(f"{url}/readyz")[0] == 503
+    assert get(f"{url}/healthz")[0] == 200
+    assert worker.wait(20) == 0
+
+
+def test_not_ready_while_sqs_refuses_every_poll(project, eventually, server, prefix):
+    server.faults["ReceiveMessage", f"{prefix}__plain"] = (403, "AccessDenied")
+    worker = project.start("runreceiver", "plain", "--http=127.0.0.1:0")
+    url = url_of(worker, eventually)
+
+    eventually(lambda: "AccessDenied" in worker.output, timeout=30)
+
+    assert get(f"{url}/readyz")[0] == 503
+    assert "has not polled queue plain yet" in get(f"{url}/readyz")[1]
+
+
+def test_a_port_that_is_taken_is_named(project, eventually):
+    first = project.start("runreceiver", "plain", "--http=127.0.0.1:0")
+    port = url_of(first, eventually).rpartition(":")[2]
+
+    second = project.run("runreceiver", "plain", f"--http=127.0.0.1:{port}")
+
+    assert second.popen.returncode == 1
+    assert "--http: cannot listen there" in second.output
+    assert project.run("runreceiver", "plain", "--http=nowhere").popen.returncode == 2
+
+
+def test_a_queue_that_is_not_polled_any_more_is_stalled(monkeypatch):
+    stats = SharedStats(["a", "b"], processes=1)
+    control = ControlServer(("127.0.0.1", 0), stats, [["a", "b"]])
+    stats.polled("a", 3)
+    stats.polled("b", 0)
+    assert not list(control.not_ready())
+
+    now = stats.value(0, "a", "polled_at")
+    monkeypatch.setattr("django_sqs.control.time.time", lambda: now + 61)
+    stats.started("b", SimpleNamespace(sqs_message={}))
+    assert [reason.split()[5] for reason in control.not_ready()] == ["a"]
+
+    stats.ended("b", None, Action.DELETE, 2.5)
+    assert len(list(control.not_ready())) == 2
+    assert stats.total("a", "received") == 3
+    assert stats.total("b", "seconds") == 2.5
+    stats.forget(0)
+    assert stats.total("b", "deleted") == 1
+    control._http.server_close()

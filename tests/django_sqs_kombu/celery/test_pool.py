@@ -1,0 +1,202 @@
+"""Real Celery workers: each behaviour on kombu's transport and on ours, and what is better."""
+
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+
+import pytest
+
+from ...processes import ROOT, Process
+from ...server import Server
+
+# What hardly depends on versions is left out of the corners of the matrix.
+POOLS = ["prefork", *(pytest.param(pool, marks=pytest.mark.slow) for pool in ("threads", "solo"))]
+TRANSPORTS = [pytest.param("kombu's", marks=pytest.mark.slow), "ours"]
+
+
+class Worker:
+    def __init__(self, server, queue, folder, transport, pool="prefork", concurrency=2, **options):
+        self.queue = queue
+        self.log = folder / "log"
+        self.env = {
+            **os.environ,
+            "TEST_BROKER_URL": f"sqs://testing:testing-secret@{server.url.removeprefix('http://')}",
+            "TEST_CELERY_QUEUE": queue,
+            "TEST_CELERY_LOG": str(self.log),
+            "TEST_TRANSPORT": transport,
+            "TEST_TRANSPORT_OPTIONS": json.dumps(options),
+        }
+        # A worker without Django.
+        self.env.pop("DJANGO_SETTINGS_MODULE", None)
+        self.command = [
+            *(sys.executable, "-m", "celery", "-A", "tests.celery_app.app", "worker"),
+            *("-P", pool, "-c", str(concurrency), "-l", "INFO"),
+        ]
+        self.process = None
+
+    def start(self, eventually):
+        self.process = Process(self.command, self.env)
+        eventually(lambda: " ready." in self.process.output, timeout=40)
+
+    def send(self, code):
+        done = subprocess.run(
+            [sys.executable, "-c", f"from tests.celery_app.app import *; {code}"],
+            cwd=ROOT,
+            env=self.env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+        )
+        assert done.returncode == 0, done.stderr
+
+    def lines(self):
+        if not self.log.exists():
+            return []
+        return [line.split(" ", 1)[1] for line in self.log.read_text().splitlines()]
+
+    def times(self, text):
+        lines = self.log.read_text().splitlines()
+        return [float(line.split(" ")[0]) for line in lines if line.split(" ", 1)[1] == text]
+
+
+@pytest.fixture
+def new_worker(server, prefix, tmp_path, sqs):
+    workers = []
+
+    def new_worker(transport, pool="prefork", **options):
+        sqs.create_queue(QueueName=prefix, Attributes={"VisibilityTimeout": "30"})
+        workers.append(Worker(server, prefix, tmp_path, transport, pool, **options))
+        return workers[-1]
+
+    yield new_worker
+    for worker in workers:
+        if worker.process is not None:
+            worker.process.end()
+
+
+@pytest.mark.parametrize("pool", POOLS)
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_celery_behaves_alike(transport, pool, new_worker, eventually, counts, prefix):
+    expected = [
+        *(f"add {n}" for n in range(10)),
+        *("flaky 0", "flaky 1"),
+        "later",
+        *("rejected first", "rejected again"),
+        *("failing", "failing_late"),
+        *["limited"] * 4,
+        # A chain: the second gets the result of the first.
+        *("add 101", "add 1101"),
+    ]
+    code = (
+        "[add.delay(n, 0) for n in range(10)]; flaky.delay(); rejected.delay();"
+        "failing.delay(); failing_late.delay(); [limited.delay() for _ in range(4)];"
+        "(add.s(100, 1) | add.s(1000)).delay(); app.send_task('no.such.task');"
+        "expired.apply_async(expires=-5); later.apply_async(countdown=3); note('sent')"
+    )
+    if pool == "prefork":
+        # Only processes can die, and be interrupted.
+        code += "; dying.delay(); long.delay()"
+        expected += ["dying first", "dying again", "long SoftTimeLimitExceeded"]
+    options = {"backoff_base": 1} if transport == "ours" else {}
+    worker = new_worker(transport, pool, **options)
+    worker.start(eventually)
+
+    worker.send(code)
+    eventually(lambda: sorted(worker.lines()) == sorted([*expected, "sent"]), timeout=60)
+    if transport == "ours":
+        # Kombu's transport leaves what it requeued to a second delivery, or to SQS.
+        eventually(lambda: counts(prefix) == (0, 0, 0))
+
+    assert worker.times("later")[0] - worker.times("sent")[0] >= 2.9
+    limited = worker.times("limited")
+    assert limited[-1] - limited[0] >= 0.9
+    assert "no.such.task" in worker.process.output
+    assert "a task's own fault" in worker.process.output
+
+
+@pytest.mark.parametrize("pool", POOLS)
+def test_our_deletes_and_receives_go_in_batches(
+    pool, new_worker, server, eventually, counts, prefix
+):
+    worker = new_worker("ours", pool)
+    worker.send("[add.delay(n, 0) for n in range(100)]")
+    before = server.count("ReceiveMessage", prefix)
+    worker.start(eventually)
+
+    eventually(lambda: counts(prefix) == (0, 0, 0), timeout=40)
+
+    assert sorted(worker.lines()) == sorted(f"add {n}" for n in range(100))
+    assert server.count("DeleteMessage", prefix) == 0
+    assert server.count("DeleteMessageBatch", prefix) <= 40
+    assert server.count("ReceiveMessage", prefix) - before <= 60
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_warm_shutdown_finishes_what_runs_and_loses_nothing(
+    transport, new_worker, eventually, counts, prefix
+):
+    worker = new_worker(transport, "prefork", concurrency=1)
+    worker.start(eventually)
+    worker.send("[slow.delay(n, 2) for n in range(4)]")
+    eventually(lambda: "slow 0 starts" in worker.lines() or len(worker.lines()) > 0)
+
+    worker.process.signal(signal.SIGTERM)
+    assert worker.process.wait(30) == 0
+    done = [line for line in worker.lines() if line.endswith("ends")]
+
+    assert len(done) >= 1
+    assert len(done) * 2 == len(worker.lines())
+    if transport == "ours":
+        # The others can be had at once, without waiting for their visibility timeout.
+        assert counts(prefix) == (4 - len(done), 0, 0)
+        worker.start(eventually)
+        eventually(lambda: len(worker.lines()) == 8)
+
+
+@pytest.mark.slow
+def test_a_task_that_takes_many_visibility_timeouts_runs_once(
+    new_worker, eventually, counts, prefix
+):
+    worker = new_worker("ours", "threads", visibility_timeout=2)
+    worker.start(eventually)
+
+    worker.send("[slow.delay(n, 7) for n in range(2)]")
+    eventually(lambda: len(worker.lines()) == 4, timeout=30)
+    eventually(lambda: counts(prefix) == (0, 0, 0))
+
+    assert len(worker.lines()) == 4
+
+
+def test_eta_as_delay_keeps_the_task_in_the_queue(new_worker, eventually, counts, prefix):
+    worker = new_worker("ours", "threads", eta_as_delay=True)
+    worker.start(eventually)
+
+    worker.send("note('sent'); later.apply_async(countdown=4)")
+
+    assert counts(prefix) == (0, 0, 1)
+    eventually(lambda: "later" in worker.lines())
+    assert 3.9 <= worker.times("later")[0] - worker.times("sent")[0] < 8
+
+
+def test_a_server_that_is_down_does_not_make_the_worker_busy(new_worker, eventually):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    worker = new_worker("ours", "threads")
+    worker.env["TEST_BROKER_URL"] = f"sqs://testing:testing-secret@127.0.0.1:{port}"
+    worker.process = Process(worker.command, worker.env)
+    eventually(lambda: "Cannot reach SQS" in worker.process.output, timeout=40)
+    time.sleep(4)
+    assert 1 <= worker.process.output.count("Trying again") <= 8
+
+    late = Server(port)
+    late.start()
+    try:
+        worker.send("add.delay(1, 1)")
+        eventually(lambda: worker.lines() == ["add 2"], timeout=40)
+    finally:
+        late.stop()
+        worker.process.end()

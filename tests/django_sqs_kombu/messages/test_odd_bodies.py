@@ -1,0 +1,145 @@
+"""Bodies made to hurt: no crash, bounded memory, and the consumer goes on."""
+
+import base64
+import bz2
+import json
+import lzma
+import tracemalloc
+import zlib
+from types import SimpleNamespace
+
+import pytest
+
+from django_sqs_kombu import (
+    EncodedMHMessage,
+    JSONMessage,
+    Message,
+    MessageDecodeError,
+    MHMessage,
+    RawMessage,
+    ReceiverConsumer,
+)
+from django_sqs_kombu.transport.body.envelope import foreign_payload, parse_envelope
+
+#: As much as SQS takes.
+SIZE = 1024 * 1024
+ENVELOPE = '{"body": %s, "headers": {}, "properties": {}}'
+
+
+def filled(pattern, before="", after=""):
+    room = SIZE - len(before) - len(after)
+    return before + pattern * (room // len(pattern)) + after
+
+
+ODD = {
+    "nested brackets": filled("["),
+    "nested brackets, closed": "[" * (SIZE // 2) + "]" * (SIZE // 2),
+    "nested objects": filled('{"a":'),
+    "nested brackets in an envelope": filled("[", '{"body": "x", "headers": {}, "properties": '),
+    "a huge number": filled("9"),
+    "a huge number in an envelope": filled("9", '{"properties": {"priority": ', "}}"),
+    "a huge exponent": ENVELOPE % "1e999999999",
+    "surrogates": filled("\\ud800", '{"body": "', '", "headers": {}, "properties": {}}'),
+    "escaped NULs": filled("\\u0000", '{"body": "', '", "headers": {}, "properties": {}}'),
+    "many keys": "{" + ",".join(f'"{n}":0' for n in range(80_000)) + "}",
+    "many lines": filled("a:b\n"),
+    "colons": filled(":"),
+    "a wrong encoding": '{"body": "x", "content-encoding": "rot13", "headers": {}, '
+    '"properties": {}}',
+    "a wrong type": '{"body": "x", "content-type": "application/x-python-serialize", '
+    '"headers": {}, "properties": {}}',
+    "a wrong compression": '{"body": "x", "headers": {"compression": "zlib"}, "properties": {}}',
+}
+
+
+def compressed(method, data):
+    return json.dumps(
+        {
+            "body": base64.b64encode(data).decode(),
+            "content-type": "text/plain",
+            "content-encoding": "utf-8",
+            "headers": {"compression": method},
+            "properties": {"body_encoding": "base64"},
+        }
+    )
+
+
+ODD_IN_BASE64 = {
+    f"{name} in base64": base64.b64encode(body.encode()[: SIZE * 3 // 4]).decode()
+    for name, body in ODD.items()
+}
+BODIES = {**ODD, **ODD_IN_BASE64}
+CLASSES = (RawMessage, Message, JSONMessage, MHMessage, EncodedMHMessage)
+#: Bytes that reading one body may take; the most is many small objects, 80,000 here.
+MEMORY = 48 * SIZE
+
+
+def delivery(text):
+    return SimpleNamespace(is_foreign=True, text=text, sqs_message={"MessageId": "1"})
+
+
+@pytest.mark.parametrize("name", BODIES)
+def test_memory_is_bounded_and_nothing_but_a_decode_error_comes_of_it(name):
+    body = BODIES[name]
+    tracemalloc.start()
+    try:
+        payload = parse_envelope(body) or foreign_payload(body)
+        assert isinstance(payload["body"], str | bytes)
+        for cls in CLASSES:
+            try:
+                cls.from_delivery(delivery(body))
+            except MessageDecodeError:
+                continue
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+
+    assert peak < MEMORY
+
+
+@pytest.mark.parametrize("message_class", [Message, JSONMessage])
+def test_a_consumer_goes_on(receivers, sqs, counts, message_class):
+    seen = []
+    queue = receivers.register("orders", seen.append, message_class=message_class)
+    url = sqs.create_queue(QueueName=queue.full_name())["QueueUrl"]
+    for body in [*BODIES.values(), "eyJhIjogMX0="]:
+        sqs.send_message(QueueUrl=url, MessageBody=body)
+
+    ReceiverConsumer(receivers, threads=2, message_limit=len(BODIES) + 1).run()
+
+    assert counts(queue.full_name()) == (0, 0, 0)
+    assert any(m.get_body() in ({"a": 1}, '{"a": 1}') for m in seen)
+
+
+SMALL = {
+    "application/x-gzip": zlib.compress(b"small"),
+    "application/x-bz2": bz2.compress(b"small"),
+    "application/x-lzma": lzma.compress(b"small"),
+}
+
+
+@pytest.mark.parametrize(
+    ("method", "compress"),
+    [
+        ("application/x-gzip", zlib.compress),
+        ("application/x-bz2", bz2.compress),
+        ("application/x-lzma", lzma.compress),
+        ("application/x-bz2", lambda data: bz2.compress(data[: 2**23]) * 12),
+    ],
+)
+def test_a_bomb_is_not_unpacked(receivers, sqs, counts, caplog, method, compress):
+    seen = []
+    queue = receivers.register("orders", lambda message: seen.append(message.get_body()))
+    url = sqs.create_queue(QueueName=queue.full_name())["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody=compressed(method, compress(b"\0" * 100 * SIZE)))
+    sqs.send_message(QueueUrl=url, MessageBody=compressed(method, SMALL[method]))
+
+    tracemalloc.start()
+    ReceiverConsumer(receivers, message_limit=2).run()
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+
+    assert seen == ["small"]
+    assert "more than 67,108,864 bytes when it is unpacked" in caplog.text
+    assert counts(queue.full_name()) == (0, 0, 0)
+    assert peak < 160 * SIZE

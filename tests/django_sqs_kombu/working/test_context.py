@@ -1,0 +1,59 @@
+"""The message that is being received, in a context variable and in logs."""
+
+import asyncio
+import logging
+
+import pytest
+
+from django_sqs_kombu import ReceiverConsumer
+from django_sqs_kombu.working.context import MessageContextFilter, current_message
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_each_receiver_sees_its_own(receivers, threads):
+    seen = []
+
+    def receive(message):
+        seen.append((current_message.get().message_id, message.id))
+
+    receivers.register("orders", receive)
+    receivers.send_many("orders", map(str, range(6)))
+    ReceiverConsumer(receivers, threads=threads, message_limit=6).run()
+
+    assert len(seen) == 6
+    assert all(noted == own for noted, own in seen)
+    assert current_message.get() is None
+
+
+def test_an_asynchronous_receiver_and_its_tasks_see_it(receivers):
+    seen = []
+
+    async def note():
+        seen.append(current_message.get())
+
+    async def receive(message):
+        await asyncio.create_task(note())
+
+    queue = receivers.register("orders", receive)
+    receivers.send("orders", body="x")
+    ReceiverConsumer(receivers, message_limit=1).run()
+
+    assert seen[0].as_dict() == {
+        "queue": queue.full_name(),
+        "message_id": seen[0].message_id,
+        "receive_count": 1,
+    }
+
+
+def test_logs_name_it(receivers, caplog):
+    caplog.handler.addFilter(MessageContextFilter())
+    logger = logging.getLogger("project")
+    caplog.set_level(logging.INFO, "project")
+    queue = receivers.register("orders", lambda message: logger.info("inside"))
+    receivers.send("orders", body="x")
+    ReceiverConsumer(receivers, message_limit=1).run()
+    logger.info("outside")
+
+    inside, outside = (r for r in caplog.records if r.name == "project")
+    assert (inside.sqs_queue, inside.sqs_receive_count) == (queue.full_name(), 1)
+    assert (outside.sqs_queue, outside.sqs_message_id) == ("-", "-")

@@ -1,0 +1,86 @@
+"""Asynchronous receivers and sends."""
+
+import asyncio
+import time
+
+import pytest
+
+from django_sqs_kombu import ReceiverConsumer, RestartLater, TimedOut
+from django_sqs_kombu.working.coroutines import run_in_thread_loop
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_async_receivers_run_and_are_settled(threads, receivers, prefix, counts):
+    loops, seen = set(), []
+
+    @receivers.receiver("async")
+    async def receive(message):
+        await asyncio.sleep(0.01)
+        loops.add(id(asyncio.get_running_loop()))
+        seen.append(message.get_body())
+        if message.get_body() == "again" and seen.count("again") == 1:
+            raise RestartLater(0)
+
+    receivers.send_many("async", ["a", "b", "again", "c"])
+    ReceiverConsumer(receivers, threads=threads, message_limit=5).run()
+
+    assert sorted(seen) == ["a", "again", "again", "b", "c"]
+    assert counts(f"{prefix}__async") == (0, 0, 0)
+    # A loop for each thread, not one for each message.
+    assert len(loops) <= threads
+
+
+def test_the_loop_stays_for_the_next_message():
+    async def loop():
+        return asyncio.get_running_loop()
+
+    assert run_in_thread_loop(loop(), None) is run_in_thread_loop(loop(), 5)
+
+
+def test_a_receiver_that_awaits_too_long_is_cancelled():
+    ended = []
+
+    async def wait():
+        try:
+            await asyncio.sleep(30)
+        finally:
+            ended.append(True)
+
+    before = time.monotonic()
+    with pytest.raises(TimedOut, match=r"0\.2 s"):
+        run_in_thread_loop(wait(), 0.2)
+
+    assert ended == [True]
+    assert time.monotonic() - before < 2
+
+
+def test_a_receiver_that_blocks_its_loop_is_interrupted():
+    async def block():
+        for _ in range(100):
+            time.sleep(0.1)
+
+    before = time.monotonic()
+    with pytest.raises(TimedOut):
+        run_in_thread_loop(block(), 0.2)
+
+    assert time.monotonic() - before < 3
+    assert run_in_thread_loop(asyncio.sleep(0, "the next message"), 1) == "the next message"
+
+
+def test_sends_that_are_awaited_together_share_requests(receivers, server, prefix, counts):
+    proxy = receivers.receiver("async")(print)
+    receivers.send("async", body="warm")
+
+    async def send():
+        await asyncio.gather(
+            *(receivers.asend("async", body=str(n)) for n in range(20)), proxy.asend(body="proxy")
+        )
+
+    asyncio.run(send())
+
+    assert counts(f"{prefix}__async") == (22, 0, 0)
+    requests = sum(
+        server.count(operation, f"{prefix}__async")
+        for operation in ("SendMessage", "SendMessageBatch")
+    )
+    assert requests < 20
