@@ -92,7 +92,7 @@ def test_python(document, server, prefix, tmp_path):
     file.write_text(json.dumps(code))
 
     done = subprocess.run(
-        [sys.executable, ROOT / "tests" / "run_blocks.py", file, document.name],
+        [sys.executable, "-m", "tests.run_blocks", file, document.name],
         env={
             **os.environ,
             "PYTHONPATH": str(ROOT),

@@ -25,7 +25,7 @@ def test_names_are_joined_as_the_original_did(parts, name):
 
 
 def test_default_name_is_module_and_function():
-    assert default_name(a_function) == "tests__django_sqs_kombu__test_queues__a_function"
+    assert default_name(a_function) == "tests__django_sqs_kombu__test_names__a_function"
 
 
 @pytest.mark.parametrize("name", ["a", "a" * 80, "A-z_09", "a.fifo", "a" * 75 + ".fifo"])

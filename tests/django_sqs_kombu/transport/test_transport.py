@@ -96,7 +96,7 @@ def test_we_and_stock_kombu_read_each_other(connect, queue, sender, receiver, bo
 def test_the_url_scheme_names_our_transport(scheme):
     connection = kombu.Connection(scheme)
 
-    assert type(connection.transport).__module__ == "django_sqs_kombu.transport"
+    assert type(connection.transport).__module__ == "django_sqs_kombu.transport.transport"
     assert "testing-secret" not in connection.as_uri()
 
 
