@@ -43,7 +43,8 @@ def test_decorated_receiver_is_a_proxy_that_sends(receivers):
 def test_default_queue_name_is_module_and_function(receivers, prefix):
     proxy = receivers.receiver()(handle)
 
-    assert proxy.registered_queue.name == "tests__django_sqs_kombu__registration__test_receivers__handle"
+    module = "tests__django_sqs_kombu__registration__test_receivers"
+    assert proxy.registered_queue.name == f"{module}__handle"
     assert proxy.registered_queue.full_name().startswith(f"{prefix}__tests__django_sqs_kombu")
 
 
