@@ -5,20 +5,15 @@ from __future__ import annotations
 import queue as stdlib_queue
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-import kombu
-from kombu.transport.SQS import UndefinedQueueException
-from kombu.transport.virtual.base import queue_declare_ok_t
-
-from ..exceptions import QueueDoesNotExist, SQSError
+from ..exceptions import SQSError
 from ..names import FIFO
 from .body.compression import check_unpacked_size
 from .body.envelope import foreign_payload, parse_envelope
 from .delivery import Delivery
-from .options import OptionsChannel
 from .qos import QoS as SQSQoS
+from .queues import QueueChannel
 from .receiving.leases import Lease, LeaseKeeper
 from .receiving.message_limit import ReceiveLimit
 from .receiving.poller import Poller
@@ -28,14 +23,13 @@ from .sending.parameters import check_size, send_parameters
 from .sending.sends import SendBatcher
 from .settling.settlements import SettlementBatcher
 from .sqs.declaration import WIRE_FORMAT_ARGUMENT
-from .sqs.queues import Declarer
 from .sqs.requests import Requests
 
 if TYPE_CHECKING:
     from .transport import Transport
 
 
-class Channel(OptionsChannel):
+class Channel(QueueChannel):
     """Kombu's SQS channel with its own receiving, settling and declaring."""
 
     Message = Delivery
@@ -62,36 +56,6 @@ class Channel(OptionsChannel):
         self.hub = None
         self.settlements = SettlementBatcher(self.requests, self.ack_linger)
 
-    # Queues: their URLs and their declaration.
-
-    @property
-    def _queue_cache(self) -> dict[str, str]:
-        return self.connection.queue_urls
-
-    def _update_queue_cache(self, queue_name_prefix: str) -> None:
-        # Kombu lists all queues here. A queue's URL is asked for when it is needed.
-        for name, options in self.predefined_queues.items():
-            self._queue_cache[name] = options["url"]
-
-    def declare_lazily(self, queue: kombu.Queue) -> None:
-        """Note what *queue* is to be; it is created, if need be, when first used."""
-        if queue.queue_arguments:
-            self.connection.declarations[queue.name] = dict(queue.queue_arguments)
-
-    @cached_property
-    def declarer(self) -> Declarer:
-        """What creates queues and compares them with their declarations."""
-        return Declarer(self.requests, self.transport_options, self.visibility_timeout)
-
-    def declared(self, queue: str) -> dict[str, Any]:
-        """The arguments declared for *queue*."""
-        return self.connection.declarations.get(queue, {})
-
-    def declared_visibility_timeout(self, queue: str) -> int | None:
-        """The visibility timeout declared for *queue*, in seconds."""
-        timeout = self.declared(queue).get("VisibilityTimeout")
-        return None if timeout is None else int(timeout)
-
     def lease_seconds(self, queue: str) -> int | None:
         """The visibility timeout of messages received from *queue*, where it is known."""
         return self.declared_visibility_timeout(queue) or self._lease_seconds.get(queue)
@@ -102,43 +66,6 @@ class Channel(OptionsChannel):
         if known is None:
             known = self._lease_seconds[queue] = self.requests.visibility_timeout(queue)
         return known
-
-    def queue_declare(
-        self, queue: str | None = None, passive: bool = False, **kwargs: Any
-    ) -> queue_declare_ok_t:
-        """Create *queue* where it does not exist, and count its messages.
-
-        A connection on an event loop only notes the declaration: no request may block
-        the loop, and an SQS that is down for a while is no reason to connect anew.
-        """
-        if self.connection.event_loop is None or queue is None or passive:
-            return super().queue_declare(queue, passive, **kwargs)
-        if arguments := kwargs.get("arguments"):
-            self.connection.declarations[queue] = dict(arguments)
-        return queue_declare_ok_t(queue, 0, 0)
-
-    def _new_queue(self, queue: str, **kwargs: Any) -> str:
-        if arguments := kwargs.get("arguments"):
-            self.connection.declarations[queue] = dict(arguments)
-        return self.requests.url(queue)
-
-    def _resolve_queue_url(self, queue: str) -> str:
-        return self.requests.existing_url(queue)
-
-    def _has_queue(self, queue: str, **kwargs: Any) -> bool:
-        try:
-            self.requests.existing_url(queue)
-        except (QueueDoesNotExist, UndefinedQueueException):
-            return False
-        return True
-
-    def _size(self, queue: str) -> int:
-        return self.requests.counts(queue).visible
-
-    def _purge(self, queue: str) -> int:
-        size = self._size(queue)
-        self.requests.call("PurgeQueue", queue)
-        return size
 
     # Sending.
 
@@ -310,7 +237,7 @@ class Channel(OptionsChannel):
         delivery = self._held(delivery_tag)
         try:
             if delivery is not None:
-                self._delete(delivery)
+                self._delete_settled(delivery)
         finally:
             self.qos.ack(delivery_tag)
 
@@ -332,7 +259,7 @@ class Channel(OptionsChannel):
         try:
             left = self.qos.has_backoff_policy(delivery_tag)
             if not left and not self.requests.has_redrive_policy(delivery.queue):
-                self._delete(delivery)
+                self._delete_settled(delivery)
         finally:
             self.qos.reject(delivery_tag)
 
@@ -362,7 +289,7 @@ class Channel(OptionsChannel):
     def _restore(self, message: Delivery, *args: Any, **kwargs: Any) -> None:
         self.release([message])
 
-    def _delete(self, delivery: Delivery) -> None:
+    def _delete_settled(self, delivery: Delivery) -> None:
         # The next message of a FIFO queue's group may run only when this one is gone.
         settle = self.requests if delivery.is_fifo else self.settlements
         settle.delete(delivery.queue, delivery.sqs_message)

@@ -24,7 +24,9 @@ class Delivery(Message):  # type: ignore[misc]
 
     channel: Channel
 
-    def __init__(self, payload: dict[str, Any], channel: Channel, **kwargs: Any) -> None:
+    def __init__(
+        self, payload: dict[str, Any], channel: Channel | None = None, **kwargs: Any
+    ) -> None:
         super().__init__(payload, channel=channel, **kwargs)
         error = self.delivery_info.get("error")
         if error is not None:

@@ -30,6 +30,16 @@ Message = Mapping[str, Any]
 REDRIVE_POLICY_TTL = 300
 #: Seconds between the tries of what SQS failed without the sender's fault.
 SEND_RETRY_PAUSES = (0.1, 0.4, 1.6)
+#: About a message or a queue that was there: they never create the queue again.
+_SETTLING = frozenset(
+    {
+        "ChangeMessageVisibility",
+        "ChangeMessageVisibilityBatch",
+        "DeleteMessage",
+        "DeleteMessageBatch",
+        "DeleteQueue",
+    }
+)
 _COUNTS = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",
@@ -80,7 +90,7 @@ class Requests:
 
         :raises RequestFailed: or a subclass that says what is wrong.
         """
-        url = self.url(queue)
+        url = self.existing_url(queue) if operation in _SETTLING else self.url(queue)
         with self._clients:
             self.made[operation] += 1
         with self._explained(operation, queue):

@@ -1,0 +1,117 @@
+"""QueueChannel: Kombu's queues, declared, found, counted, emptied and deleted."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import kombu
+from kombu.transport.SQS import UndefinedQueueException
+from kombu.transport.virtual.base import queue_declare_ok_t
+
+from ..exceptions import QueueDoesNotExist
+from .options import OptionsChannel
+from .sqs.queues import Declarer
+from .sqs.requests import Requests
+
+if TYPE_CHECKING:
+    from .transport import Transport
+
+
+class QueueChannel(OptionsChannel):
+    """The part of the channel that is about queues, not about their messages."""
+
+    connection: Transport
+    requests: Requests
+
+    @property
+    def _queue_cache(self) -> dict[str, str]:
+        return self.connection.queue_urls
+
+    def _update_queue_cache(self, queue_name_prefix: str) -> None:
+        # Kombu lists all queues here. A queue's URL is asked for when it is needed.
+        for name, options in self.predefined_queues.items():
+            self._queue_cache[name] = options["url"]
+
+    def declare_lazily(self, queue: kombu.Queue) -> None:
+        """Note what *queue* is to be; it is created, if need be, when first used."""
+        if queue.queue_arguments:
+            self.connection.declarations[queue.name] = dict(queue.queue_arguments)
+
+    @cached_property
+    def declarer(self) -> Declarer:
+        """What creates queues and compares them with their declarations."""
+        return Declarer(self.requests, self.transport_options, self.visibility_timeout)
+
+    def declared(self, queue: str) -> dict[str, Any]:
+        """The arguments declared for *queue*."""
+        return self.connection.declarations.get(queue, {})
+
+    def declared_visibility_timeout(self, queue: str) -> int | None:
+        """The visibility timeout declared for *queue*, in seconds."""
+        timeout = self.declared(queue).get("VisibilityTimeout")
+        return None if timeout is None else int(timeout)
+
+    def queue_declare(
+        self, queue: str | None = None, passive: bool = False, **kwargs: Any
+    ) -> queue_declare_ok_t:
+        """Create *queue* where it does not exist, and count its messages.
+
+        A connection on an event loop only notes the declaration: no request may block
+        the loop, and an SQS that is down for a while is no reason to connect anew.
+        """
+        if self.connection.event_loop is None or queue is None or passive:
+            return super().queue_declare(queue, passive, **kwargs)
+        if arguments := kwargs.get("arguments"):
+            self.connection.declarations[queue] = dict(arguments)
+        return queue_declare_ok_t(queue, 0, 0)
+
+    def _new_queue(self, queue: str, **kwargs: Any) -> str:
+        if arguments := kwargs.get("arguments"):
+            self.connection.declarations[queue] = dict(arguments)
+        return self.requests.url(queue)
+
+    def _resolve_queue_url(self, queue: str) -> str:
+        return self.requests.existing_url(queue)
+
+    def _has_queue(self, queue: str, **kwargs: Any) -> bool:
+        try:
+            self.requests.existing_url(queue)
+        except (QueueDoesNotExist, UndefinedQueueException):
+            return False
+        return True
+
+    def _size(self, queue: str) -> int:
+        try:
+            return self.requests.counts(queue).visible
+        except QueueDoesNotExist:
+            if not self.create_queues:
+                raise
+            # It is made when it is first used, and was not used yet.
+            return 0
+
+    def _purge(self, queue: str) -> int:
+        size = self._size(queue)
+        self.requests.call("PurgeQueue", queue)
+        return size
+
+    def _delete(self, queue: str, exchange: str | None = None, *args: Any, **kwargs: Any) -> None:
+        # As in AMQP, a queue that is not there is no error.
+        if self.predefined_queues:
+            return
+        try:
+            self.requests.existing_url(queue)
+            self.requests.call("DeleteQueue", queue)
+        except QueueDoesNotExist:
+            pass
+        if exchange and self.supports_fanout and self._exchange_is_fanout(exchange):
+            self.fanout.subscriptions.unsubscribe_queue(queue_name=queue, exchange_name=exchange)
+        self._queue_cache.pop(self.canonical_queue_name(queue), None)
+
+    def _subscribe_queue_to_fanout_exchange_if_required(self, queue_name: str) -> None:
+        # Kombu subscribes a queue that exists. On an event loop it was only noted.
+        if any(
+            self._exchange_is_fanout(key.exchange) for key in self.state.queue_index[queue_name]
+        ):
+            self.requests.url(queue_name)
+        super()._subscribe_queue_to_fanout_exchange_if_required(queue_name)
