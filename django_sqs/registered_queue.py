@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Awaitable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -22,7 +22,7 @@ from django_sqs_kombu.exceptions import (
 from django_sqs_kombu.messages import RawMessage
 from django_sqs_kombu.registration import queue as base
 from django_sqs_kombu.registration.proxy import ReceiverProxy
-from django_sqs_kombu.registration.queue import AsyncReceiver, Receiver
+from django_sqs_kombu.registration.queue import Receiver
 from django_sqs_kombu.registration.receivers import Receivers
 from django_sqs_kombu.working.coroutines import CANCEL_GRACE, within
 from django_sqs_kombu.working.deadline import deadline
@@ -181,14 +181,14 @@ class RegisteredQueue(base.RegisteredQueue):
 
         return run_once(str(message.queue and message.queue.name), message, super().receive)
 
-    def run_async(self, receiver: AsyncReceiver, message: RawMessage) -> Any:
-        """Run an asynchronous receiver; its database code runs in this thread.
+    def run_async(self, awaitable: Awaitable[Any], timeout: float | None) -> Any:
+        """Await what a receiver returned; its database code runs in this thread.
 
         One that blocks its event loop, so that it cannot be cancelled, is left behind a
         second after its timeout, where this is the main thread.
         """
-        with deadline(self.timeout and self.timeout + CANCEL_GRACE):
-            return async_to_sync(within)(receiver(message), self.timeout)
+        with deadline(timeout and timeout + CANCEL_GRACE):
+            return async_to_sync(within)(awaitable, timeout)
 
     def _require_app(self, app: str, option: str) -> None:
         if not apps.is_installed(app):

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from django_sqs_kombu.administration import sent_at
 from django_sqs_kombu.transport.delivery import Delivery
 from django_sqs_kombu.working.observer import Observer
-from django_sqs_kombu.working.outcomes import Action
+from django_sqs_kombu.working.table import Action
 
 FIELDS = (
     "received",

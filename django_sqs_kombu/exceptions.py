@@ -132,6 +132,22 @@ class KilledItsProcess(SQSError):
         self.deaths = deaths
 
 
+class ReceiverReturnedGenerator(SQSError, TypeError):
+    """A receiver returned a generator, so nothing of it has run.
+
+    :ivar queue: the queue's name.
+    """
+
+    def __init__(self, queue: str, receiver: object) -> None:
+        name = getattr(receiver, "__qualname__", repr(receiver))
+        super().__init__(
+            f"The receiver {name} of queue {queue!r} returned a generator, so nothing of it has "
+            "run. A receiver does its work itself: take out its yield, or loop over what "
+            "yields in a function that is the receiver."
+        )
+        self.queue = queue
+
+
 class ReceiverFailed(SQSError):
     """Stands for what a receiver raised in another process and could not be sent here."""
 

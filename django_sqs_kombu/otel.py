@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from opentelemetry import metrics, trace
 from opentelemetry.context import Context
@@ -20,11 +20,8 @@ from opentelemetry.trace import Link, SpanKind, Status, StatusCode, TracerProvid
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from .exceptions import RestartLater
-from .working.instruments import Instrument, Sending, Settlement
-
-if TYPE_CHECKING:
-    from .messages.base import Delivery
-    from .registration.queue import RegisteredQueue
+from .messages.base import Delivery
+from .working.instruments import Instrument, NamedQueue, Sending, Settlement
 
 SYSTEM = "aws_sqs"
 _PROPAGATOR = TraceContextTextMapPropagator()
@@ -83,7 +80,7 @@ class OpenTelemetry(Instrument):
             self._operation_duration.record(time.monotonic() - started, facts)
 
     @contextmanager
-    def receiving(self, registered: RegisteredQueue, delivery: Delivery) -> Iterator[None]:
+    def receiving(self, registered: NamedQueue, delivery: Delivery) -> Iterator[None]:
         """A consumer's span, linked to the producer's."""
         facts = _facts(delivery.queue, "process")
         self._consumed.add(1, facts)

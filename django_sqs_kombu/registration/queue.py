@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import inspect
 import warnings
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import kombu
 
-from ..exceptions import ConfigurationError, NoReceiver, UnknownSuffixWarning, WrongMessageClass
+from ..exceptions import ConfigurationError, UnknownSuffixWarning, WrongMessageClass
 from ..messages.base import PLAIN, Delivery, RawMessage
 from ..messages.boto import Message
 from ..messages.typed import typed
 from ..names import join_name, validate_name
+from ..working.attempt import attempt, receive
 from ..working.consumer import ReceiverConsumer
-from ..working.context import MessageContext, current_message
 from ..working.coroutines import run_in_thread_loop
-from ..working.deadline import deadline
-from ..working.instruments import around
 from .declaration import DEFAULT_MAX_RECEIVES, QueueDeclaration
 from .options import check_options
 from .outgoing import Outgoing, each
@@ -31,7 +28,6 @@ if TYPE_CHECKING:
     from .receivers import Receivers
 
 Receiver = Callable[[Any], Any]
-AsyncReceiver = Callable[[Any], Coroutine[Any, Any, Any]]
 
 # Under its own name it would be hidden inside the class below.
 _Proxy = ReceiverProxy
@@ -292,34 +288,18 @@ class RegisteredQueue:
 
         :returns: the message, if it could be decoded, and what was raised, if anything.
         """
-        message = None
-        context = MessageContext(queue.name, delivery.message_id, delivery.receive_count)
-        token = current_message.set(context)
-        try:
-            with around(i.receiving(self, delivery) for i in self.receivers.instruments):
-                message = self.message_class.from_delivery(delivery, queue)
-                self.receive(message)
-        except BaseException as exc:  # noqa: BLE001 - sys.exit() in a receiver, too
-            return message, exc
-        finally:
-            current_message.reset(token)
-        return message, None
+        return attempt(self, delivery, queue)
 
     def receive(self, message: RawMessage) -> Any:
         """Run the receiver on *message*, within ``timeout``; return what it returns.
 
         :raises NoReceiver: the queue was registered for sending only.
         """
-        if self.receiver is None:
-            raise NoReceiver(self.name)
-        if inspect.iscoroutinefunction(self.receiver):
-            return self.run_async(self.receiver, message)
-        with deadline(self.timeout):
-            return self.receiver(message)
+        return receive(self, message)
 
-    def run_async(self, receiver: AsyncReceiver, message: RawMessage) -> Any:
-        """Run an asynchronous receiver on this thread's event loop, within ``timeout``."""
-        return run_in_thread_loop(receiver(message), self.timeout)
+    def run_async(self, awaitable: Awaitable[Any], timeout: float | None) -> Any:
+        """Await what a receiver returned, on this thread's event loop, within *timeout*."""
+        return run_in_thread_loop(awaitable, timeout)
 
     def receive_single(self, suffix: str | None = None) -> tuple[RawMessage, Any] | None:
         """Receive one message, for debugging.

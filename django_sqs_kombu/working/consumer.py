@@ -9,22 +9,19 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import kombu
 from kombu.mixins import ConsumerMixin
 
 from ..exceptions import ConfigurationError, NoReceiver, SQSError
 from ..messages.base import ENCODED, JSON, PLAIN, RawMessage
+from ..transport.delivery import Delivery
 from ..transport.receiving.message_limit import LocalLimit, ReceiveLimit
 from .gate import Gate
 from .observer import Observer
 from .outcomes import settle, settle_undecodable
-
-if TYPE_CHECKING:
-    from ..registration.queue import RegisteredQueue
-    from ..registration.receivers import Receivers
-    from ..transport.delivery import Delivery
+from .registered import Registered, Registry
 
 logger = logging.getLogger(__name__)
 
@@ -54,8 +51,8 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
 
     def __init__(
         self,
-        receivers: Receivers,
-        queues: Sequence[RegisteredQueue] | None = None,
+        receivers: Registry,
+        queues: Sequence[Registered] | None = None,
         *,
         suffix: str | None = None,
         threads: int = 1,
@@ -86,7 +83,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         self.connection = receivers.new_connection()
         self._live_connection: Any = None
         #: Registered and kombu queues by the name in SQS.
-        self._sources: dict[str, tuple[RegisteredQueue, kombu.Queue]] = {}
+        self._sources: dict[str, tuple[Registered, kombu.Queue]] = {}
         self._pool: ThreadPoolExecutor | None = None
         self._running: set[Delivery] = set()
         self._running_changed = threading.Condition()
@@ -234,7 +231,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
 
     # The work: receive, run, settle.
 
-    def _work(self, registered: RegisteredQueue, queue: kombu.Queue, delivery: Delivery) -> None:
+    def _work(self, registered: Registered, queue: kombu.Queue, delivery: Delivery) -> None:
         try:
             if delivery.expired:
                 self._abandon(registered, delivery)
@@ -248,7 +245,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
                 self._running.discard(delivery)
                 self._running_changed.notify_all()
 
-    def _receive(self, registered: RegisteredQueue, queue: kombu.Queue, delivery: Delivery) -> None:
+    def _receive(self, registered: Registered, queue: kombu.Queue, delivery: Delivery) -> None:
         action = None
         started = time.monotonic()
         for observer in self._observers:
@@ -276,7 +273,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
                 observer.ended(registered.name, delivery, action, seconds)
 
     def _attempt(
-        self, registered: RegisteredQueue, queue: kombu.Queue, delivery: Delivery
+        self, registered: Registered, queue: kombu.Queue, delivery: Delivery
     ) -> tuple[RawMessage | None, BaseException | None]:
         refused = self._refuse(delivery)
         return (None, refused) if refused else registered.attempt(delivery, queue)
@@ -285,7 +282,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         for observer in self._observers:
             observer.polled(queue, received)
 
-    def _abandon(self, registered: RegisteredQueue, delivery: Delivery) -> None:
+    def _abandon(self, registered: Registered, delivery: Delivery) -> None:
         logger.info(
             "Message %s of queue %s waited longer than its visibility timeout; it is redelivered",
             delivery.message_id,
@@ -294,7 +291,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         delivery.abandon()
         self._uncount(registered)
 
-    def _uncount(self, registered: RegisteredQueue) -> None:
+    def _uncount(self, registered: Registered) -> None:
         if registered.name in self.limits:
             self.limits[registered.name].give_back(1)
 

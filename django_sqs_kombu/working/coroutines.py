@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine
+from collections.abc import Awaitable
 from typing import Any
 
 from ..exceptions import TimedOut
@@ -21,7 +21,7 @@ class _Local(threading.local):
 _local = _Local()
 
 
-def run_in_thread_loop(receiver: Coroutine[Any, Any, Any], timeout: float | None) -> Any:
+def run_in_thread_loop(receiver: Awaitable[Any], timeout: float | None) -> Any:
     """Run *receiver* to its end and return what it returns.
 
     The loop lives as long as the thread, so that a client that is bound to a loop, such
@@ -45,7 +45,7 @@ def run_in_thread_loop(receiver: Coroutine[Any, Any, Any], timeout: float | None
             loop.close()
 
 
-async def within(receiver: Coroutine[Any, Any, Any], timeout: float | None) -> Any:
+async def within(receiver: Awaitable[Any], timeout: float | None) -> Any:
     """Await *receiver*; cancel it after *timeout* seconds.
 
     :raises TimedOut: it took longer.

@@ -5,12 +5,21 @@ from __future__ import annotations
 from collections.abc import Iterable
 from contextlib import AbstractContextManager, ExitStack, nullcontext
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-if TYPE_CHECKING:
-    from ..messages.base import Delivery, RawMessage
-    from ..registration.queue import RegisteredQueue
-    from .outcomes import Action
+from ..messages.base import Delivery, RawMessage
+from .table import Action
+
+
+class NamedQueue(Protocol):
+    """What an instrument knows of a registered queue."""
+
+    @property
+    def name(self) -> str:
+        """Its name, without prefix and suffix."""
+
+    def full_name(self, suffix: str | None = None) -> str:
+        """Its name in SQS."""
 
 
 @dataclass(slots=True)
@@ -23,7 +32,7 @@ class Sending:
     :ivar attributes: message attributes that each of them gets besides its own, text by name.
     """
 
-    registered: RegisteredQueue
+    registered: NamedQueue
     full_name: str
     count: int | None
     attributes: dict[str, str] = field(default_factory=dict)
@@ -40,7 +49,7 @@ class Settlement:
     :param raised: what its receiver raised, if anything.
     """
 
-    registered: RegisteredQueue
+    registered: NamedQueue
     delivery: Delivery
     message: RawMessage | None
     action: Action
@@ -60,9 +69,7 @@ class Instrument:
         """
         return nullcontext()
 
-    def receiving(
-        self, registered: RegisteredQueue, delivery: Delivery
-    ) -> AbstractContextManager[None]:
+    def receiving(self, registered: NamedQueue, delivery: Delivery) -> AbstractContextManager[None]:
         """A context for decoding a message and running its receiver.
 
         What they raise is raised in it.

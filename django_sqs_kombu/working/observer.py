@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from ..transport.delivery import Delivery
-    from .outcomes import Action
+from ..transport.delivery import Delivery
+from .table import Action
 
 
 class Observer:

@@ -1,30 +1,20 @@
-"""What becomes of a message: the table, and settling by it."""
+"""Outcomes: settling a message by the table, and its log record."""
 
 from __future__ import annotations
 
-import enum
 import logging
 import math
-from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ..exceptions import (
-    KilledItsProcess,
-    MessageDecodeError,
-    PayloadUnavailable,
-    RestartLater,
-    SQSError,
-    TimedOut,
-)
+from ..exceptions import MessageDecodeError, PayloadUnavailable, RestartLater, SQSError
 from ..messages.base import RawMessage
 from ..quotas import MAX_VISIBILITY_TIMEOUT
+from ..transport.delivery import Delivery
 from ..transport.sending.resending import send_anew
 from .instruments import Settlement
-
-if TYPE_CHECKING:
-    from ..registration.queue import RegisteredQueue
-    from ..transport.delivery import Delivery
+from .registered import Registered
+from .table import Action, Row, row_for
 
 logger = logging.getLogger(__name__)
 
@@ -32,55 +22,8 @@ logger = logging.getLogger(__name__)
 LOGGED_BODY = 1_000
 
 
-class Action(enum.Enum):
-    """What is done with a message after its receiver."""
-
-    DELETE = "deleted"
-    REQUEUE = "left in the queue for later"
-    REJECT = "deleted, or left to the redrive policy of its queue"
-    RELEASE = "given back, visible at once"
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One row of the table.
-
-    :param raised: what the receiver raised; ``NoneType`` where it returned.
-    :param action: what is done with the message.
-    :param level: the level of the log record.
-    :param traceback: whether the record has the traceback and the body.
-    :param says: the record's text after the message's id.
-    :param reason: whether what was raised is told, without its traceback.
-    """
-
-    raised: type[object]
-    action: Action
-    level: int
-    traceback: bool
-    says: str
-    reason: bool = False
-
-
-#: The first row that matches counts.
-TABLE = (
-    Row(type(None), Action.DELETE, logging.DEBUG, False, "was received"),
-    Row(RestartLater, Action.REQUEUE, logging.INFO, False, "is to be restarted later"),
-    Row(KeyboardInterrupt, Action.RELEASE, logging.INFO, False, "was interrupted"),
-    Row(PayloadUnavailable, Action.REQUEUE, logging.ERROR, False, "is tried again later", True),
-    Row(MessageDecodeError, Action.REJECT, logging.ERROR, True, "cannot be decoded"),
-    Row(KilledItsProcess, Action.REJECT, logging.ERROR, True, "has killed its process too often"),
-    Row(TimedOut, Action.REJECT, logging.ERROR, True, "took its receiver too long"),
-    Row(BaseException, Action.REJECT, logging.ERROR, True, "made its receiver fail"),
-)
-
-
-def row_for(raised: BaseException | None) -> Row:
-    """The row of the table for what a receiver raised, or None where it returned."""
-    return next(row for row in TABLE if isinstance(raised, row.raised))
-
-
 def settle(
-    registered: RegisteredQueue,
+    registered: Registered,
     delivery: Delivery,
     message: RawMessage | None,
     raised: BaseException | None,
@@ -102,7 +45,7 @@ def settle(
     return row.action
 
 
-def settle_undecodable(registered: RegisteredQueue, delivery: Delivery, exc: Exception) -> None:
+def settle_undecodable(registered: Registered, delivery: Delivery, exc: Exception) -> None:
     """Settle a message whose payload is gone, or whose compression Kombu cannot undo."""
     if isinstance(exc, PayloadUnavailable):
         log(row_for(exc), delivery, None, exc)

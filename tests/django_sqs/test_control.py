@@ -11,7 +11,7 @@ import pytest
 
 from django_sqs.control import ControlServer
 from django_sqs.stats import SharedStats
-from django_sqs_kombu.working.outcomes import Action
+from django_sqs_kombu.working.table import Action
 
 # How the port answers hardly depends on versions.
 pytestmark = pytest.mark.slow

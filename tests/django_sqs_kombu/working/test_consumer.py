@@ -16,7 +16,8 @@ from django_sqs_kombu import (
     RestartLater,
 )
 from django_sqs_kombu.transport.receiving.leases import LeaseKeeper
-from django_sqs_kombu.working.outcomes import Action, restart_delay, row_for
+from django_sqs_kombu.working.outcomes import restart_delay
+from django_sqs_kombu.working.table import Action, row_for
 
 
 @pytest.fixture(params=[1, 4], ids=["one thread", "four threads"])

@@ -1,0 +1,71 @@
+"""Registered and Registry: what receiving needs to know of a queue and of its registry."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Iterable, Sequence
+from contextlib import AbstractContextManager
+from typing import Any, Protocol
+
+import kombu
+
+from ..messages.base import Delivery, RawMessage
+from .instruments import Instrument, NamedQueue
+
+
+class Registry(Protocol):
+    """Queues with their receivers, and what is there around all of them."""
+
+    @property
+    def instruments(self) -> Sequence[Instrument]:
+        """What is told of each message."""
+
+    def select(self, queue_names: Iterable[str] = ()) -> Sequence[Registered]:
+        """The queues of these names, or all."""
+
+    def new_connection(self) -> kombu.Connection:
+        """A new connection to SQS."""
+
+
+class Registered(NamedQueue, Protocol):
+    """A queue with its receiver and its options."""
+
+    @property
+    def receivers(self) -> Registry:
+        """The registry that it belongs to."""
+
+    @property
+    def receiver(self) -> Callable[[Any], Any] | None:
+        """Called with each message; None: the queue is for sending only."""
+
+    @property
+    def message_class(self) -> type[RawMessage]:
+        """What the messages' bodies mean."""
+
+    @property
+    def timeout(self) -> float | None:
+        """Seconds that the receiver may run; None: any time."""
+
+    @property
+    def delete_on_start(self) -> bool:
+        """Whether a message is deleted before its receiver runs, not after."""
+
+    @property
+    def priority(self) -> int:
+        """Messages of the queues with a higher one are received first."""
+
+    def get_queue(self, suffix: str | None = None) -> kombu.Queue:
+        """The queue as a :class:`kombu.Queue`, with its declaration."""
+
+    def around_message(self) -> AbstractContextManager[None]:
+        """A context in which each message is decoded, received and settled."""
+
+    def attempt(
+        self, delivery: Delivery, queue: kombu.Queue
+    ) -> tuple[RawMessage | None, BaseException | None]:
+        """Decode *delivery* and run the receiver on it; return what was raised, if anything."""
+
+    def receive(self, message: RawMessage) -> Any:
+        """Run the receiver on *message*, within ``timeout``; return what it returns."""
+
+    def run_async(self, awaitable: Awaitable[Any], timeout: float | None) -> Any:
+        """Await what a receiver returned, for *timeout* seconds; return what comes of it."""
