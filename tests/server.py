@@ -1,7 +1,10 @@
 """A local SQS and S3 server (moto) that counts requests and can answer with faults.
 
-Two things are made as SQS has them: receives at the same time never get one message twice,
-and a long poll ends when its client is gone.
+Receives at the same time never get one message twice, as SQS has it, and SQS's limits hold
+(see :mod:`tests.limits`).  Whether a poll whose client is gone may still take messages nobody
+promises, so it can do both: it notices, or, for the queues in :attr:`Server.keeps_polls`, not.
+
+As a program, ``python -m tests.server PORT``, it serves until it is ended.
 """
 
 import contextlib
@@ -10,14 +13,33 @@ import json
 import logging
 import select
 import socket
+import sys
 import threading
 import time
 from collections import Counter
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from moto.sqs.models import sqs_backends
 from werkzeug.serving import WSGIRequestHandler, make_server
 
+from .limits import Limits
+
 logging.getLogger("werkzeug").setLevel(logging.ERROR)
+
+
+#: Seconds that a message is hidden at most, none of which a test sees pass.
+LONG_HIDDEN = 42_000
+
+
+def has_visible(queue):
+    """Whether a receive might find something; cheaper than to ask.  Unknown queues: yes."""
+    found = [
+        backend.queues[queue]
+        for regions in list(sqs_backends.values())
+        for backend in list(regions.values())
+        if queue in backend.queues
+    ]
+    return not found or any(each.messages for each in found)
 
 
 def client_is_gone(environ):
@@ -62,6 +84,9 @@ class Server:
         self.failed_entries = {}
         #: (operation, queue name) -> the answer, for what the server cannot do.
         self.answers = {}
+        #: Names of queues whose polls go on, and take messages, when their client is gone.
+        self.keeps_polls = set()
+        self.limits = Limits()
         #: The name of a bucket about which S3 answers 503.
         self.broken_bucket = None
         # moto's queues are not made for several threads.
@@ -69,6 +94,10 @@ class Server:
 
     def start(self):
         self._thread.start()
+
+    def serve(self):
+        """Serve in this thread, for ever."""
+        self._http.serve_forever()
 
     def stop(self):
         self._http.shutdown()
@@ -112,11 +141,19 @@ class Server:
             return self._json(start_response, "200 OK", self.answers[operation, queue])
         fault = self.faults.get((operation, queue))
         if fault is None:
+            if (beyond := self.limits.refuse(operation, asked)) is not None:
+                return self._fail(start_response, 400, *beyond)
             if operation == "ReceiveMessage":
-                return self._receive(environ, start_response, asked)
+                return self._receive(environ, start_response, asked, queue)
+            for entry in asked.get("Entries", [asked]):
+                if "VisibilityTimeout" in entry:
+                    # moto counts its 12 hours from the sending.
+                    entry["VisibilityTimeout"] = min(entry["VisibilityTimeout"], LONG_HIDDEN)
             return self._ask(environ, start_response, asked)
-        status, code = fault
-        answer = {"__type": f"com.amazonaws.sqs#{code}", "message": f"{code}!"}
+        return self._fail(start_response, *fault)
+
+    def _fail(self, start_response, status, code, text=None):
+        answer = {"__type": f"com.amazonaws.sqs#{code}", "message": text or f"{code}!"}
         return self._json(start_response, f"{status} Fault", answer)
 
     def _json(self, start_response, status, answer):
@@ -128,25 +165,34 @@ class Server:
         start_response(status, headers)
         return [text]
 
-    def _ask(self, environ, start_response, asked):
+    def _ask(self, environ, start_response, asked, *, notice=False):
         body = json.dumps(asked).encode()
         environ["wsgi.input"] = io.BytesIO(body)
         environ["CONTENT_LENGTH"] = str(len(body))
         with self._one_at_a_time:
-            if asked.get("WaitTimeSeconds") == 0 and client_is_gone(environ):
+            if notice and client_is_gone(environ):
                 raise ConnectionAbortedError("nobody waits for this poll any more")
             return [b"".join(self._app(environ, start_response))]
 
-    def _receive(self, environ, start_response, asked):
+    def _receive(self, environ, start_response, asked, queue):
         deadline = time.monotonic() + asked.get("WaitTimeSeconds", 0)
         asked["WaitTimeSeconds"] = 0
         while True:
-            started = []
-            answer = self._ask(environ, lambda *args, to=started: to.append(args), asked)
-            empty = started[0][0].startswith("200") and not json.loads(answer[0]).get("Messages")
-            if not empty or time.monotonic() >= deadline:
-                start_response(*started[0])
-                return answer
+            over = time.monotonic() >= deadline
+            if over or has_visible(queue):
+                started = []
+                answer = self._ask(
+                    environ,
+                    lambda *args, to=started: to.append(args),
+                    asked,
+                    notice=queue not in self.keeps_polls,
+                )
+                found = json.loads(answer[0]).get("Messages")
+                if found:
+                    self.limits.note_received(found)
+                if found or over or not started[0][0].startswith("200"):
+                    start_response(*started[0])
+                    return answer
             time.sleep(0.02)
 
     def _fail_entries(self, environ, start_response, asked, failing):
@@ -162,3 +208,7 @@ class Server:
             for place, (code, fault) in places.items()
         ]
         return self._json(start_response, "200 OK", answer)
+
+
+if __name__ == "__main__":
+    Server(int(sys.argv[1])).serve()

@@ -1,9 +1,66 @@
-"""Fixtures: a bucket, and a registry that keeps large payloads there."""
+"""Fixtures: buckets, a network that breaks, consumers that are ended with the test."""
+
+import threading
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
 
-from django_sqs_kombu import Receivers
+from django_sqs_kombu import ReceiverConsumer, Receivers
+
+from ..faults.proxy import FaultProxy
+from ..tally import Tally
+
+
+@pytest.fixture
+def tally():
+    return Tally()
+
+
+@pytest.fixture
+def proxy(server):
+    """Stands before the server and breaks what it is told to."""
+    proxy = FaultProxy(urlsplit(server.url).port)
+    yield proxy
+    proxy.stop()
+
+
+@pytest.fixture
+def fragile(proxy, prefix, transport_options):
+    """A registry behind the proxy."""
+    receivers = Receivers(
+        "sqs-batch://testing:testing-secret@",
+        prefix=prefix,
+        poll_period=1,
+        transport_options={
+            **transport_options,
+            "endpoint_url": proxy.url,
+            "s3_endpoint_url": proxy.url,
+            "large_payload_bucket": prefix,
+        },
+    )
+    yield receivers
+    proxy.heal()
+    receivers.close()
+
+
+@pytest.fixture
+def start():
+    """Start a consumer in a thread; it is stopped with the test."""
+    started = []
+
+    def start(receivers, **options):
+        consumer = ReceiverConsumer(receivers, **options)
+        thread = threading.Thread(target=consumer.run, daemon=True)
+        thread.start()
+        started.append((consumer, thread))
+        return consumer, thread
+
+    yield start
+    for consumer, _ in started:
+        consumer.stop()
+    for _, thread in started:
+        thread.join(20)
 
 
 @pytest.fixture

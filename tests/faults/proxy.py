@@ -2,46 +2,70 @@
 
 import contextlib
 import json
-import re
+import select
 import socket
-import struct
 import threading
 import time
 from collections import Counter
 
-LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
-TARGET = re.compile(rb"\r\nx-amz-target: *AmazonSQS\.(\w+)", re.IGNORECASE)
-#: Faults that the server itself answers: (status, error code).
+from ..limits import Limits
+from .http import Closed, answer, read_message, reset, with_body
+
+#: Faults that a server answers: (status, error code).
 ANSWERS = {
     "throttled": (400, "ThrottlingException"),
+    "KMS throttled": (400, "KmsThrottled"),
     "error 500": (500, "InternalFailure"),
     "error 503": (503, "ServiceUnavailable"),
     "token expired": (403, "ExpiredToken"),
     "clock skew": (403, "RequestExpired"),
 }
-
-
-class Closed(Exception):
-    """The other side closed the connection."""
+#: What is no answer of SQS's, though its status is 200: (content type, body).
+GARBAGE = {
+    "empty object": ("application/x-amz-json-1.0", b"{}"),
+    "list": ("application/x-amz-json-1.0", b"[]"),
+    "HTML": ("text/html", b"<html><body>Sign in to the network</body></html>"),
+}
+#: Faults of every second entry of a batch: (error code, the sender's fault).
+PARTIAL = {
+    "half failed": ("InternalError", False),
+    "half throttled": ("KmsThrottled", True),
+}
+#: Faults of the connection.  ``"down"``: connections are broken off at once.  ``"reset"``: each
+#: request is answered by a reset.  ``"hung"``: requests are swallowed.  ``"cut"``: half of the
+#: answer comes.  ``"stalled"``: answers come :attr:`FaultProxy.late` seconds late.
+BROKEN = ("down", "reset", "hung", "cut", "stalled")
+MODES = (*ANSWERS, *GARBAGE, *PARTIAL, *BROKEN)
 
 
 class FaultProxy:
     """A proxy on 127.0.0.1 in threads of this process.
 
-    :ivar mode: ``None``: all passes.  ``"down"``: connections are broken off at
-        once.  ``"reset"``: each
-        request is answered by a reset.  ``"hung"``: requests are swallowed.  ``"cut"``: half of
-        the answer comes.  ``"stalled"``: answers take 5 s longer.  Or one of :data:`ANSWERS`.
-    :ivar only: the operations that *mode* is for; empty: all.
+    Like most proxies it goes on with a request whose client is gone, so that a poll that was
+    broken off may still take messages.  What SQS would refuse and emulators take is refused,
+    see :class:`~tests.limits.Limits`.
+
+    :ivar mode: ``None``: all passes; else one of :data:`MODES`.
+    :ivar only: the operations that *mode* is for; empty: all.  Those of S3 are ``"S3 PUT"``
+        and the like.
+    :ivar late: seconds that the answers of ``"stalled"`` are late.
     :ivar tried: connections and requests that came while a mode was set.
+    :ivar requests: how many came, by operation.
+    :ivar violations: of requests beyond SQS's limits, (operation, reason).
     """
 
     def __init__(self, upstream_port):
         self._upstream_port = upstream_port
         self.mode = None
         self.only = ()
+        self.late = 5.0
         self.tried = 0
         self.requests = Counter()
+        self.limits = Limits()
+        self._seconds = None
+        self._count = None
+        self._began = None
+        self._lock = threading.Lock()
         self._connections = set()
         self._listener = None
         self.port = 0
@@ -51,11 +75,25 @@ class FaultProxy:
     def url(self):
         return f"http://127.0.0.1:{self.port}"
 
-    def set(self, mode, *only):
-        """Break things as *mode* says from now on."""
-        self.tried = 0
-        self.only = only
-        self.mode = mode
+    @property
+    def violations(self):
+        return self.limits.violations
+
+    def set(self, mode, *only, seconds=None, count=None, late=5.0):
+        """Break things as *mode* says from now on.
+
+        :param only: the operations to break; none: all.
+        :param seconds: end so long after the first request that was broken.
+        :param count: end after so many requests that were broken.
+        :param late: see :attr:`late`.
+        """
+        if mode not in MODES:
+            raise ValueError(mode)
+        with self._lock:
+            self.tried = 0
+            self.only, self.late = only, late
+            self._seconds, self._count, self._began = seconds, count, None
+            self.mode = mode
         if mode == "down":
             for connection in list(self._connections):
                 reset(connection)
@@ -65,7 +103,10 @@ class FaultProxy:
         self.mode = None
 
     def stop(self):
-        self._close_listener()
+        # Closing alone would not end an accept() in another thread.
+        with contextlib.suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
         for connection in list(self._connections):
             reset(connection)
 
@@ -74,52 +115,57 @@ class FaultProxy:
         self.port = self._listener.getsockname()[1]
         threading.Thread(target=self._accept, args=(self._listener,), daemon=True).start()
 
-    def _close_listener(self):
-        # Closing alone would not end an accept() in another thread.
-        with contextlib.suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        self._listener.close()
-
     def _accept(self, listener):
         with contextlib.suppress(OSError):
             while True:
                 connection, _ = listener.accept()
-                if self.mode == "down":
-                    self.tried += 1
+                if self.mode == "down" and self._strikes("connection"):
                     reset(connection)
                     connection.close()
                     continue
                 threading.Thread(target=self._serve, args=(connection,), daemon=True).start()
+
+    def _strikes(self, operation):
+        """The fault of a request of *operation* that comes now, or None."""
+        with self._lock:
+            if self.mode is None or (self.only and operation not in self.only):
+                return None
+            now = time.monotonic()
+            if self._began is None:
+                self._began = now
+            over = self._seconds is not None and now - self._began > self._seconds
+            if over or self._count == 0:
+                self.mode = None
+                return None
+            if self._count is not None:
+                self._count -= 1
+            self.tried += 1
+            return self.mode
 
     def _serve(self, client):
         self._connections.add(client)
         upstream = None
         try:
             while True:
-                head, body = read_message(client)
-                found = TARGET.search(head)
-                operation = found[1].decode() if found else "other"
-                self.requests[operation] += 1
-                mode = self.mode if not self.only or operation in self.only else None
-                if mode:
-                    self.tried += 1
+                request = read_message(client)
+                self.requests[request.operation] += 1
+                mode = self._strikes(request.operation)
                 if mode in ("reset", "down"):
                     return reset(client)
                 if mode == "hung":
-                    time.sleep(3600)
-                if mode in ANSWERS:
-                    client.sendall(fault(*ANSWERS[mode]))
+                    return wait_until_gone(client)
+                if own := self._own_answer(mode, request):
+                    client.sendall(own)
                     continue
                 if upstream is None:
                     upstream = socket.create_connection(("127.0.0.1", self._upstream_port))
-                upstream.sendall(head + body)
-                answer = b"".join(read_message(upstream))
+                found = self._ask(upstream, request, PARTIAL.get(mode))
                 if mode == "stalled":
-                    time.sleep(5)
+                    time.sleep(self.late)
                 if mode == "cut":
-                    client.sendall(answer[: len(answer) // 2])
+                    client.sendall(found[: len(found) // 2])
                     return None
-                client.sendall(answer)
+                client.sendall(found)
         except (Closed, OSError):
             return None
         finally:
@@ -128,36 +174,55 @@ class FaultProxy:
                 if side is not None:
                     side.close()
 
+    def _own_answer(self, mode, request):
+        """What the proxy answers in the server's place, if it does."""
+        if mode in ANSWERS:
+            return fault(*ANSWERS[mode])
+        if mode in GARBAGE:
+            return answer(200, *GARBAGE[mode])
+        if request.is_sqs and (beyond := self.limits.refuse(request.operation, request.json)):
+            return fault(400, *beyond)
+        return None
 
-def read_message(connection):
-    """A whole HTTP message, as its head and its body."""
-    data = b""
-    while b"\r\n\r\n" not in data:
-        data += receive(connection)
-    head, _, body = data.partition(b"\r\n\r\n")
-    head += b"\r\n\r\n"
-    length = LENGTH.search(head)
-    while length and len(body) < int(length[1]):
-        body += receive(connection)
-    return head, body
+    def _ask(self, upstream, request, partial):
+        """The server's answer, to all of the request or to the entries that do not fail."""
+        failed = []
+        if partial is not None and "Entries" in request.json:
+            entries = request.json["Entries"]
+            failed = [failure(entry, *partial) for entry in entries[::2]]
+            rest = entries[1::2]
+            if not rest:
+                return answered({"Successful": [], "Failed": failed})
+            request = with_body(request, {**request.json, "Entries": rest})
+        upstream.sendall(request.head + request.body)
+        reply = read_message(upstream, without_body=request.method == "HEAD")
+        if request.operation == "ReceiveMessage":
+            self.limits.note_answer(reply.body)
+        if failed:
+            found = json.loads(reply.body)
+            return answered({**found, "Failed": [*found.get("Failed", []), *failed]})
+        return reply.head + reply.body
 
 
-def receive(connection):
-    data = connection.recv(65536)
-    if not data:
-        raise Closed
-    return data
+def wait_until_gone(connection):
+    """Return when the other side closes *connection*, an hour from now at the latest."""
+    readable, _, _ = select.select([connection], [], [], 3600)
+    if readable:
+        connection.recv(1, socket.MSG_PEEK)
 
 
-def reset(connection):
-    with contextlib.suppress(OSError):
-        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        connection.shutdown(socket.SHUT_RDWR)
+def failure(entry, code, senders_fault):
+    return {
+        "Id": entry["Id"],
+        "Code": code,
+        "Message": f"{code}!",
+        "SenderFault": senders_fault,
+    }
 
 
-def fault(status, code):
-    body = json.dumps({"__type": f"com.amazonaws.sqs#{code}", "message": f"{code}!"}).encode()
-    return (
-        b"HTTP/1.1 %d Fault\r\nContent-Type: application/x-amz-json-1.0\r\n"
-        b"Content-Length: %d\r\n\r\n%b" % (status, len(body), body)
-    )
+def fault(status, code, text=None):
+    return answered({"__type": f"com.amazonaws.sqs#{code}", "message": text or f"{code}!"}, status)
+
+
+def answered(value, status=200):
+    return answer(status, "application/x-amz-json-1.0", json.dumps(value).encode())
