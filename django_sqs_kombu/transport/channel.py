@@ -256,9 +256,13 @@ class Channel(QueueChannel):
         delivery = self._held(delivery_tag)
         if delivery is None:
             return
+        policy = self.qos.policy_for(delivery)
+        delay = None if policy is None else policy.delay(delivery.receive_count)
+        if delay is not None:
+            self.basic_requeue(delivery_tag, delay)
+            return
         try:
-            left = self.qos.has_backoff_policy(delivery_tag)
-            if not left and not self.requests.has_redrive_policy(delivery.queue):
+            if policy is None and not self.requests.has_redrive_policy(delivery.queue):
                 self._delete_settled(delivery)
         finally:
             self.qos.reject(delivery_tag)

@@ -8,7 +8,7 @@ from typing import Any
 from kombu.transport import SQS
 
 from .body.payloads import OLD_SIZE_ATTRIBUTE, SIZE_ATTRIBUTE, LargePayloads
-from .settling.backoff import Backoff
+from .settling.backoff import Backoff, BackoffPolicy
 from .sqs.clients import S3Client, sqs_client
 
 #: Message attributes that this library reads, whatever else an option chooses.
@@ -56,6 +56,14 @@ class OptionsChannel(SQS.Channel):  # type: ignore[misc]
         """How long a message that is requeued without a delay stays hidden."""
         options = self.transport_options
         return Backoff(options.get("backoff_base", 10), options.get("backoff_max", 900))
+
+    def backoff_policy(self, queue: str) -> BackoffPolicy | None:
+        """The backoff policy of the predefined *queue*, if it has one.
+
+        It is found by the queue's name in SQS, which has the ``queue_name_prefix``.
+        """
+        options = self.predefined_queues.get(self.canonical_queue_name(queue))
+        return None if options is None else BackoffPolicy.of(options)
 
     @cached_property
     def get_message_attributes(self) -> dict[str, Any]:

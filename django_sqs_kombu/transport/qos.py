@@ -10,6 +10,7 @@ from kombu.transport.SQS import QoS as KombuQoS
 
 from ..quotas import MAX_MESSAGES
 from .delivery import Delivery
+from .settling.backoff import BackoffPolicy
 
 if TYPE_CHECKING:
     from .channel import Channel
@@ -64,19 +65,21 @@ class QoS(KombuQoS):  # type: ignore[misc]
         self.channel.connection.inbox.changed()
 
     def reject(self, delivery_tag: str, requeue: bool = False) -> None:
-        """Forget a message, and apply a predefined queue's ``backoff_policy`` to it."""
-        try:
-            super().reject(delivery_tag)
-        finally:
-            self._dirty.discard(delivery_tag)
-            self.ack(delivery_tag)
+        """Forget a message; the channel has seen to what becomes of it."""
+        self.ack(delivery_tag)
 
-    def has_backoff_policy(self, delivery_tag: str) -> bool:
-        """Whether a predefined queue's ``backoff_tasks`` name this message's task."""
-        _, message, tasks, policy = self._extract_backoff_policy_configuration_and_message(
-            delivery_tag
-        )
-        return bool(tasks and policy and (message.headers or {}).get("task") in tasks)
+    def is_backoff_task(self, delivery_tag: str) -> bool:
+        """Whether the backoff policy of a predefined queue tries this message again."""
+        delivery = self._delivered.get(delivery_tag)
+        return delivery is not None and self.policy_for(delivery) is not None
+
+    def policy_for(self, delivery: Delivery) -> BackoffPolicy | None:
+        """The backoff policy that tries *delivery* again when it is rejected, if any does."""
+        policy = self.channel.backoff_policy(delivery.queue)
+        task = (delivery.headers or {}).get("task")
+        # A stranger may have written anything there.
+        named = policy is not None and isinstance(task, str) and task in policy.tasks
+        return policy if named else None
 
     def reserve_places(self, queue: str, timeout: float, at_once: int = MAX_MESSAGES) -> int:
         """Reserve places for messages of *queue* that are about to be asked for.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,3 +22,28 @@ class Backoff:
         """Seconds to hide a message that was received *receive_count* times."""
         doublings = min(max(receive_count, 1) - 1, 32)
         return int(min(self.longest, self.base * 2**doublings))
+
+
+@dataclass(frozen=True, slots=True)
+class BackoffPolicy:
+    """How long the failed tasks of a predefined queue stay hidden.
+
+    :param tasks: the names of the tasks that are tried again (``backoff_tasks``).
+    :param seconds: by receive count, from 1 (``backoff_policy``).
+    """
+
+    tasks: frozenset[str]
+    seconds: Mapping[int, int]
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> BackoffPolicy | None:
+        """The policy among the *options* of a predefined queue, if it has one."""
+        tasks, seconds = options.get("backoff_tasks"), options.get("backoff_policy")
+        if not tasks or not seconds:
+            return None
+        # Options that come from JSON have text as keys.
+        return cls(frozenset(tasks), {int(count): int(s) for count, s in seconds.items()})
+
+    def delay(self, receive_count: int) -> int | None:
+        """Seconds after *receive_count* receives; None: until the visibility timeout ends."""
+        return self.seconds.get(receive_count)
