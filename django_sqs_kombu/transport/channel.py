@@ -7,6 +7,8 @@ import time
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
+from kombu.exceptions import ConnectionError as KombuConnectionError
+
 from ..exceptions import SQSError
 from ..names import FIFO
 from .body.compression import check_unpacked_size
@@ -68,6 +70,18 @@ class Channel(QueueChannel):
         return known
 
     # Sending.
+
+    def basic_publish(
+        self, message: dict[str, Any], exchange: str, routing_key: str, **kwargs: Any
+    ) -> Any:
+        """Send *message* to the queues that *exchange* and *routing_key* lead to.
+
+        :raises kombu.exceptions.ConnectionError: the channel is closed, as a retried declaration
+            leaves the one that it began on; Kombu goes on with another.
+        """
+        if self.closed:
+            raise KombuConnectionError("The channel is closed")
+        return super().basic_publish(message, exchange, routing_key, **kwargs)
 
     def encode_body(self, body: Any, encoding: str | None = None) -> tuple[Any, str | None]:
         """Text travels as it is; base64 is only for bytes that are no UTF-8."""

@@ -52,6 +52,19 @@ class QueueChannel(OptionsChannel):
         timeout = self.declared(queue).get("VisibilityTimeout")
         return None if timeout is None else int(timeout)
 
+    def ask(self) -> None:
+        """Ask SQS for next to nothing, to learn whether it answers.
+
+        :raises RequestFailed: it does not, or refuses.
+        """
+        predefined = next(iter(self.predefined_queues), None)
+        if predefined is None:
+            prefix = self.queue_name_prefix
+            self.requests.ask("ListQueues", prefix, QueueNamePrefix=prefix, MaxResults=1)
+        else:
+            queue = predefined.removeprefix(self.queue_name_prefix)
+            self.requests.call("GetQueueAttributes", queue, AttributeNames=["QueueArn"])
+
     def queue_declare(
         self, queue: str | None = None, passive: bool = False, **kwargs: Any
     ) -> queue_declare_ok_t:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import queue
 from collections.abc import Collection
 from typing import Any
@@ -11,6 +12,7 @@ from kombu.transport import SQS
 from ..exceptions import CredentialsMissing, EndpointUnreachable
 from .channel import Channel
 from .event_loop import EventLoopDelivery
+from .failover import ask, give_up, keep_transport, must_ask
 from .receiving.inbox import Inbox
 
 __all__ = ["Channel", "Transport"]
@@ -36,7 +38,24 @@ class Transport(SQS.Transport):  # type: ignore[misc]
         self.inbox = Inbox()
         #: What delivers on an event loop, in place of :meth:`drain_events`.
         self.event_loop: EventLoopDelivery | None = None
+        keep_transport(client)
         super().__init__(client, **kwargs)
+
+    def establish_connection(self) -> Transport:
+        """Connect: without a request, unless SQS could not be reached before.
+
+        :raises EndpointUnreachable: that was so, and still is.
+        """
+        connection: Transport = super().establish_connection()
+        if must_ask(self.client):
+            ask(self._avail_channels[-1])
+        return connection
+
+    def _collect(self, connection: Transport) -> None:
+        # Kombu calls this when an error has made the connection useless.
+        give_up(self.client)
+        with contextlib.suppress(*self.connection_errors):
+            self.close_connection(connection)
 
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:
         """Deliver on *loop*, a kombu ``Hub``; a Celery worker calls this."""

@@ -1,0 +1,139 @@
+"""Kombu's ways through an outage: retry policies, ensure_connection and failover URLs."""
+
+import socket
+import threading
+import time
+
+import kombu
+import pytest
+from kombu.exceptions import OperationalError
+
+from ...server import Server
+
+SQS = "sqs://testing:testing-secret@127.0.0.1:{port}"
+
+
+@pytest.fixture
+def free_port():
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return found.getsockname()[1]
+
+
+@pytest.fixture
+def server_later(free_port):
+    """A server on ``free_port`` from some seconds on."""
+    started = []
+
+    def server_later(seconds):
+        def start():
+            time.sleep(seconds)
+            server = Server(free_port)
+            server.start()
+            started.append(server)
+
+        thread = threading.Thread(target=start)
+        thread.start()
+        started.append(thread)
+
+    yield server_later
+    for each in started:
+        if isinstance(each, Server):
+            each.stop()
+
+
+def publish(connection, name, **options):
+    producer = kombu.Producer(connection)
+    producer.publish("x", routing_key=name, declare=[kombu.Queue(name)], **options)
+
+
+def visible(sqs, name):
+    url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])["Attributes"]
+    return int(attributes["ApproximateNumberOfMessages"])
+
+
+def test_connecting_asks_for_nothing(connect, free_port):
+    connection = connect(url=SQS.format(port=free_port))
+
+    connection.ensure_connection(max_retries=1)
+
+    assert connection.connected
+
+
+def test_publishing_is_tried_again_until_an_outage_of_some_seconds_is_over(
+    connect, sqs, prefix, free_port, server_later
+):
+    connection = connect(url=SQS.format(port=free_port))
+    sqs.create_queue(QueueName=prefix)
+    server_later(4)
+    policy = {"max_retries": 20, "interval_start": 1, "interval_step": 0, "interval_max": 1}
+
+    publish(connection, prefix, retry=True, retry_policy=policy)
+
+    assert visible(sqs, prefix) == 1
+
+
+def test_publishing_pauses_between_its_tries_and_says_so(connect, prefix, free_port):
+    connection = connect(url=SQS.format(port=free_port))
+    pauses = []
+    policy = {
+        "max_retries": 3,
+        "interval_start": 0.3,
+        "interval_step": 0.3,
+        "errback": lambda exc, interval: pauses.append(interval),
+    }
+    started = time.monotonic()
+
+    with pytest.raises(OperationalError, match="Cannot reach SQS"):
+        publish(connection, prefix, retry=True, retry_policy=policy)
+
+    assert time.monotonic() - started >= 0.9
+    assert pauses[:3] == [0, 0.3, 0.6]
+
+
+@pytest.mark.parametrize("scheme", ["sqs", "sqs-batch"])
+def test_a_dead_broker_is_left_for_the_next_of_the_list(
+    connect, server, sqs, prefix, free_port, scheme
+):
+    live = server.url.rpartition(":")[2]
+    urls = [SQS.format(port=port).replace("sqs:", f"{scheme}:") for port in (free_port, live)]
+    connection = connect(url=";".join(urls))
+
+    connection.ensure_connection(max_retries=5, interval_start=0.1)
+    publish(connection, prefix)
+
+    assert visible(sqs, prefix) == 1
+    assert type(connection.transport).__module__ == "django_sqs_kombu.transport.transport"
+
+
+def test_a_list_of_brokers_that_are_all_dead_is_an_error_that_kombu_knows(connect, free_port):
+    urls = [SQS.format(port=free_port)] * 2
+    connection = connect(url=";".join(urls))
+
+    with pytest.raises(OperationalError, match="Cannot reach SQS"):
+        connection.ensure_connection(max_retries=2, interval_start=0.1, interval_max=0.1)
+
+
+def test_a_refusal_is_an_answer(connect, server, sqs, prefix, free_port):
+    live = server.url.rpartition(":")[2]
+    urls = [SQS.format(port=port) for port in (free_port, live)]
+    connection = connect(url=";".join(urls))
+
+    with server.refusing("ListQueues", ""):
+        connection.ensure_connection(max_retries=5, interval_start=0.1)
+
+    assert connection.port == int(live)
+
+
+def test_an_outage_of_predefined_queues_asks_one_of_them(
+    connect, sqs, prefix, free_port, server_later
+):
+    sqs.create_queue(QueueName=prefix)
+    url = f"http://127.0.0.1:{free_port}/123456789012/{prefix}"
+    connection = connect(url=SQS.format(port=free_port), predefined_queues={prefix: {"url": url}})
+    server_later(2)
+
+    publish(connection, prefix, retry=True, retry_policy={"max_retries": 20, "interval_start": 1})
+
+    assert visible(sqs, prefix) == 1
