@@ -22,6 +22,8 @@ from django_sqs_kombu.messages import (
     RawMessage,
 )
 from django_sqs_kombu.messages import s3 as big_message
+from django_sqs_kombu.printable import NAME, cause, line, quoted
+from django_sqs_kombu.transport.body.armour import unarmoured
 
 from .conf import conf
 
@@ -79,10 +81,13 @@ class ModelInstanceMessage(RawMessage):
 
     def decode(self, value: str) -> Model:
         """The instance that *value* stands for, read from the database."""
+        plain = value.lstrip().startswith("[")
         try:
-            triple = json.loads(base64.b64decode(value.strip(), validate=True))
-        except ValueError as exc:
-            raise MessageDecodeError(f"{type(self).__name__}: no base64 of JSON: {exc}") from exc
+            triple = json.loads(value if plain else unarmoured(value))
+        except (ValueError, RecursionError) as exc:
+            raise MessageDecodeError(
+                f"{type(self).__name__}: neither JSON nor base64 of JSON: {line(str(exc), NAME)}"
+            ) from cause(exc)
         return self._from_triple(triple)
 
     def dump(self) -> tuple[str, str]:
@@ -119,8 +124,9 @@ class ModelInstanceMessage(RawMessage):
             model = apps.get_model(app_label, model_name)
         except (LookupError, TypeError, ValueError, AttributeError) as exc:
             raise MessageDecodeError(
-                f"{type(self).__name__}: {triple!r} names no model of this project ({exc})"
-            ) from exc
+                f"{type(self).__name__}: {quoted(triple, NAME)} names no model of this project "
+                f"({line(str(exc), NAME)})"
+            ) from cause(exc)
         if model._meta.label_lower not in self._allowed_models(model):
             raise MessageDecodeError(
                 f"{type(self).__name__}: rows of {model._meta.label} are not for this queue "
@@ -131,6 +137,6 @@ class ModelInstanceMessage(RawMessage):
         except model.DoesNotExist as exc:
             raise MessageDecodeError(
                 f"{type(self).__name__}: there is no {app_label}.{model_name} with primary key "
-                f"{pk!r} any more"
+                f"{quoted(pk, NAME)} any more"
             ) from exc
         return instance

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+from .printable import line
+
 
 class RestartLater(Exception):
     """Raised by a receiver: leave this message in the queue and try it again later.
@@ -45,11 +47,14 @@ class UnknownSuffixWarning(RuntimeWarning):
 
 
 class SQSError(Exception):
-    """Base class of every error of this library."""
+    """Base class of every error of this library.
+
+    Its text is on one line and cut, whatever a message or a server had put into it.
+    """
 
     def __str__(self) -> str:
         # KeyError, which UnknownQueue also is, would print the repr of its text.
-        return str(self.args[0]) if self.args else type(self).__name__
+        return line(str(self.args[0])) if self.args else type(self).__name__
 
 
 class ConfigurationError(SQSError, ValueError):

@@ -10,12 +10,13 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import kombu
 
-from ..exceptions import MessageDecodeError, MessageEncodeError, PayloadUnavailable
+from ..exceptions import MessageDecodeError, MessageEncodeError, SQSError
+from ..printable import NAME, cause, line
 
 logger = logging.getLogger(__name__)
 
@@ -139,7 +140,7 @@ class RawMessage:
 
     def dump(self) -> tuple[str, str]:
         """The text and content type that go inside a Kombu envelope."""
-        return self.encode(self.get_body()), PLAIN
+        return self.get_body_encoded(), PLAIN
 
     def load(self, delivery: Delivery) -> Any:
         """The value of a delivery that came in a Kombu envelope.
@@ -149,10 +150,14 @@ class RawMessage:
         """
         if delivery.content_type == ENCODED:
             return self.decode(delivery.text)
+        if delivery.content_type == JSON:
+            return _json_text(delivery.text)
         payload = delivery.payload
         if isinstance(payload, str):
             return payload
-        return delivery.text if delivery.content_type == JSON else json.dumps(payload)
+        if isinstance(payload, bytes):
+            return self._from_bytes(payload)
+        return json.dumps(payload)
 
     @classmethod
     def from_value(cls, value: Any) -> RawMessage:
@@ -179,10 +184,13 @@ class RawMessage:
                 message.set_body(message.decode(delivery.text))
             else:
                 message.set_body(message.load(delivery))
-        except (MessageDecodeError, PayloadUnavailable):
+        except SQSError:
             raise
-        except Exception as exc:
-            raise MessageDecodeError(f"{cls.__name__} cannot decode the body: {exc!r}") from exc
+        except Exception as exc:  # noqa: BLE001 - whatever it is, it is this body's fault
+            raise MessageDecodeError(
+                f"{cls.__name__} cannot decode the body: {type(exc).__name__}: "
+                f"{line(str(exc), NAME)}"
+            ) from cause(exc)
         return message
 
     def delete(self) -> None:
@@ -196,17 +204,42 @@ class RawMessage:
             self._delivery.change_visibility(seconds)
 
     def _encoded(self, value: Any) -> str:
+        return self._written(self.encode, value)
+
+    def _written(self, write: Callable[[Any], str], value: Any) -> str:
         try:
-            return self.encode(value)
+            return self._checked(write(value))
         except MessageEncodeError:
             raise
-        except (TypeError, ValueError, AttributeError) as exc:
-            raise MessageEncodeError(
-                f"{type(self).__name__} cannot encode its body: {exc}"
-            ) from exc
+        except (TypeError, ValueError, AttributeError, RecursionError) as exc:
+            raise self._unwritable(exc) from cause(exc)
+
+    def _checked(self, text: str) -> str:
+        # A lone surrogate is text to Python, and to nobody else.
+        try:
+            text.encode()
+        except UnicodeEncodeError as exc:
+            raise self._unwritable(exc) from cause(exc)
+        return text
+
+    def _unwritable(self, exc: Exception) -> MessageEncodeError:
+        return MessageEncodeError(f"{type(self).__name__} cannot encode its body: {exc}")
+
+    def _from_bytes(self, content: bytes) -> Any:
+        return content.decode()
 
     def _dump_encoded(self) -> tuple[str, str]:
         return self.get_body_encoded(), ENCODED
 
     def _load_encoded(self, delivery: Delivery) -> Any:
         return self.decode(delivery.text)
+
+
+def _json_text(text: str) -> str:
+    """JSON content as text: a string is itself, anything else its JSON."""
+    if text.lstrip().startswith('"'):
+        try:
+            return str(json.loads(text))
+        except ValueError:
+            return text
+    return text

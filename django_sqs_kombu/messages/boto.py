@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import json
 import logging
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
@@ -12,13 +11,23 @@ from typing import Any, ClassVar
 import kombu
 
 from ..exceptions import MessageDecodeError, MessageEncodeError
-from .base import JSON, PLAIN, Delivery, RawMessage
+from ..printable import NAME, cause, quoted
+from ..transport.body.armour import unarmoured
+from .base import ENCODED, JSON, PLAIN, Delivery, RawMessage
 
 logger = logging.getLogger(__name__)
 
+#: What other programs may write before JSON: white space, and Windows its mark.
+_BEFORE_JSON = "\ufeff \t\r\n"
+
 
 class Message(RawMessage):
-    """Base64 of UTF-8 text: the default class, for any text or bytes."""
+    """Base64 of UTF-8 text: the default class, for any text or bytes.
+
+    Bytes that are no UTF-8 come back as bytes.  In the ``raw`` wire format nothing tells
+    them from text that only looks like base64: there the receiver gets the base64, as from
+    boto.
+    """
 
     def encode(self, value: Any) -> str:
         """Base64 of *value*; text is written as UTF-8."""
@@ -28,7 +37,7 @@ class Message(RawMessage):
     def decode(self, value: str) -> str:
         """The text behind *value*; what is not base64 of UTF-8 is passed as it is."""
         try:
-            return _from_base64(value)
+            return unarmoured(value).decode()
         except ValueError:
             logger.warning("Unable to decode a message as base64; its body is passed as it is")
             return value
@@ -46,32 +55,65 @@ class Message(RawMessage):
                 f"{type(self).__name__} carries text or bytes, not {type(body).__name__}. "
                 "Use JSONMessage for structured values."
             )
-        return body, PLAIN
+        return self._checked(body), PLAIN
+
+    def load(self, delivery: Delivery) -> Any:
+        """The text, or the bytes that are no UTF-8."""
+        if delivery.content_type != ENCODED:
+            return super().load(delivery)
+        try:
+            return self._from_bytes(unarmoured(delivery.text))
+        except ValueError:
+            return self.decode(delivery.text)
+
+    def _from_bytes(self, content: bytes) -> Any:
+        try:
+            return content.decode()
+        except UnicodeDecodeError:
+            return content
 
 
 class MHMessage(Message):
     """'Key: value' lines, like the header of a mail; used as a mapping of strings."""
 
+    # Kombu's JSON decoder gives this key a meaning of its own ({"__type__": "uuid"}).
+    _KOMBU_TYPE_KEY: ClassVar[str] = '"__type__"'
+
     def __init__(self, queue: kombu.Queue | None = None, body: Any = None) -> None:
         super().__init__(queue, {} if body is None or body == "" else body)
 
     def encode(self, value: Any) -> str:
-        """A 'Key: value' line for each item."""
+        """A 'Key: value' line for each item; blanks around keys and values do not count.
+
+        :raises MessageEncodeError: a key has a colon, or one of them a line break.
+        """
         lines = []
         for key, item in value.items():
-            line = f"{key}: {item}"
-            if ":" in str(key) or len(line.splitlines()) > 1:
+            if ":" in str(key) or "\n" in f"{key}{item}":
                 raise MessageEncodeError(
-                    f"{type(self).__name__} cannot carry {key!r}: a key has no colon, and "
-                    "neither key nor value a line break. Use JSONMessage."
+                    f"{type(self).__name__} cannot carry {quoted(key, NAME)}: a key has no colon, "
+                    "and neither key nor value a line break. Use JSONMessage."
                 )
-            lines.append(line + "\n")
-        return "".join(lines)
+            lines.append(f"{key}: {item}\n")
+        text = "".join(lines)
+        if _json_object(text) is not None:
+            raise MessageEncodeError(
+                f"{type(self).__name__} cannot carry {quoted(text, NAME)}, which would be read "
+                "as JSON. Use JSONMessage."
+            )
+        return text
 
     def decode(self, value: str) -> Any:
-        """The mapping; a line without a colon stands for itself, as in boto."""
+        """The mapping; a line without a colon stands for itself.
+
+        A JSON object, as other programs write it, is a mapping, too.
+        """
+        found = _json_object(value)
+        if found is not None:
+            return found
         items: dict[str, str] = {}
-        for line in value.splitlines():
+        # At "\n" alone, as boto: to Python's splitlines a value may have more line breaks.
+        for line in value.split("\n"):
             if line.strip():
                 key, colon, item = line.partition(":")
                 items[key.strip()] = item.strip() if colon else line.strip()
@@ -80,16 +122,23 @@ class MHMessage(Message):
     def dump(self) -> tuple[str, str]:
         """A JSON object of strings."""
         self.get_body_encoded()
-        return json.dumps({str(k): str(v) for k, v in self.items()}), JSON
+        return self._json_or_encoded(json.dumps({str(k): str(v) for k, v in self.items()}))
 
     def load(self, delivery: Delivery) -> Any:
         """The mapping of a JSON object, or of 'Key: value' lines."""
         if delivery.content_type == JSON:
-            payload = delivery.payload
-            if not isinstance(payload, dict):
-                raise MessageDecodeError(f"{type(self).__name__} needs a mapping, not {payload!r}")
-            return payload
+            return self._mapping(delivery.payload)
         return self.decode(delivery.text)
+
+    def _mapping(self, value: Any) -> dict[str, Any]:
+        if not isinstance(value, dict):
+            raise MessageDecodeError(
+                f"{type(self).__name__} needs a mapping, not {quoted(value, NAME)}"
+            )
+        return value
+
+    def _json_or_encoded(self, text: str) -> tuple[str, str]:
+        return self._dump_encoded() if self._KOMBU_TYPE_KEY in text else (text, JSON)
 
     def __contains__(self, key: object) -> bool:
         return key in self._body
@@ -141,52 +190,87 @@ class EncodedMHMessage(MHMessage):
         return base64.b64encode(super().encode(value).encode()).decode("ascii")
 
     def decode(self, value: str) -> Any:
-        """The mapping; raises MessageDecodeError for what is not base64 of text."""
-        return super().decode(_decode_base64(value, type(self).__name__))
+        """The mapping.
+
+        :raises MessageDecodeError: it is neither base64 of text nor a JSON object.
+        """
+        if _is_plain_json(value):
+            return self._mapping(_from_json(value, type(self).__name__))
+        try:
+            text = unarmoured(value).decode()
+        except ValueError as exc:
+            raise MessageDecodeError(
+                f"{type(self).__name__}: no base64 of text: {type(exc).__name__}"
+            ) from cause(exc)
+        return super().decode(text)
 
     dump = MHMessage.dump
     load = MHMessage.load
 
 
 class JSONMessage(MHMessage):
-    """Base64 of JSON; used as a mapping where the value is one."""
+    """Base64 of JSON; used as a mapping where the value is one.
 
-    # Kombu's JSON decoder gives this key a meaning of its own ({"__type__": "uuid"}).
-    _KOMBU_TYPE_KEY: ClassVar[str] = '"__type__"'
+    JSON as it is, which most other programs write, is read as well.
+    """
+
+    def __init__(self, queue: kombu.Queue | None = None, body: Any = None) -> None:
+        # Unlike boto's, which makes a mapping of the empty text, too.
+        RawMessage.__init__(self, queue, {} if body is None else body)
+
+    @classmethod
+    def from_value(cls, value: Any) -> JSONMessage:
+        """A message to send that carries *value*; None is JSON's null."""
+        message = cls()
+        message.set_body(value)
+        return message
 
     def encode(self, value: Any) -> str:
         """Base64 of ``json.dumps(value)``."""
         return base64.b64encode(json.dumps(value).encode()).decode("ascii")
 
     def decode(self, value: str) -> Any:
-        """The JSON value; raises MessageDecodeError for anything else."""
-        text = _decode_base64(value, type(self).__name__)
+        """The JSON value.
+
+        :raises MessageDecodeError: it is neither JSON nor base64 of JSON.
+        """
+        name = type(self).__name__
+        if _is_plain_json(value):
+            return _from_json(value, name)
         try:
-            return json.loads(text)
-        except (ValueError, RecursionError) as exc:
-            raise MessageDecodeError(f"{type(self).__name__}: no JSON: {exc}") from exc
+            return json.loads(unarmoured(value))
+        except (ValueError, RecursionError):
+            # A number, true, false or null: text that base64 could have, too.
+            return _from_json(value, name)
 
     def dump(self) -> tuple[str, str]:
         """The JSON itself."""
-        try:
-            text = json.dumps(self.get_body())
-        except (TypeError, ValueError, RecursionError) as exc:
-            raise MessageEncodeError(
-                f"{type(self).__name__} cannot encode its body: {exc}"
-            ) from exc
-        return self._dump_encoded() if self._KOMBU_TYPE_KEY in text else (text, JSON)
+        return self._json_or_encoded(self._written(json.dumps, self.get_body()))
 
     def load(self, delivery: Delivery) -> Any:
         """The JSON value, from JSON content or from the encoded form."""
         return delivery.payload if delivery.content_type == JSON else self.decode(delivery.text)
 
 
-def _from_base64(value: str) -> str:
-    return base64.b64decode(value.strip(), validate=True).decode()
+def _is_plain_json(value: str) -> bool:
+    """Whether *value* can be JSON, and base64 never: that has none of these characters."""
+    return value.lstrip(_BEFORE_JSON).startswith(("{", "[", '"'))
 
 
-def _decode_base64(value: str, class_name: str) -> str:
+def _from_json(value: str, class_name: str) -> Any:
     try:
-        return _from_base64(value)
-    except (binascii.Error, ValueError) as exc:
-        raise MessageDecodeError(f"{class_name}: no base64 of text: {exc}") from exc
+        return json.loads(value.strip(_BEFORE_JSON))
+    except (ValueError, RecursionError) as exc:
+        raise MessageDecodeError(
+            f"{class_name}: neither JSON nor base64 of JSON: {exc}"
+        ) from cause(exc)
+
+
+def _json_object(value: str) -> dict[str, Any] | None:
+    if not value.lstrip(_BEFORE_JSON).startswith("{"):
+        return None
+    try:
+        found = json.loads(value.strip(_BEFORE_JSON))
+    except (ValueError, RecursionError):
+        return None
+    return found if isinstance(found, dict) else None

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import functools
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 import kombu
 
 from ..exceptions import ConfigurationError, MessageDecodeError, MessageEncodeError
+from ..printable import NAME, line
 from .base import JSON, Delivery, RawMessage
+
+#: How many of pydantic's errors are told of one message.
+ERRORS = 10
 
 
 class TypedMessage(RawMessage):
@@ -47,7 +52,10 @@ class TypedMessage(RawMessage):
         try:
             return self.adapter.validate_json(value)
         except ValueError as exc:
-            raise MessageDecodeError(f"No valid {self.model.__name__}: {exc}") from exc
+            # Not with pydantic's error as its cause: that prints every wrong value, too.
+            raise MessageDecodeError(
+                f"No valid {self.model.__name__}: {_what_is_wrong(exc)}"
+            ) from None
 
     def dump(self) -> tuple[str, str]:
         """The JSON itself."""
@@ -85,3 +93,20 @@ def _class_for(model: type) -> type[TypedMessage]:
             f"model must be a pydantic model or a dataclass; {model.__name__} is neither: {exc}"
         ) from exc
     return type(f"{model.__name__}Message", (TypedMessage,), {"model": model, "adapter": adapter})
+
+
+def _what_is_wrong(exc: ValueError) -> str:
+    """The first errors of a pydantic ValidationError on one line, each with its place."""
+    errors = getattr(exc, "errors", None)
+    if errors is None:
+        return line(str(exc), NAME)
+    found = errors(include_url=False, include_context=False, include_input=False)
+    told = [_one_error(error) for error in found[:ERRORS]]
+    more = len(found) - len(told)
+    return "; ".join(told) + (f"; and {more} more errors" if more else "")
+
+
+def _one_error(error: Mapping[str, Any]) -> str:
+    place = line(".".join(map(str, error["loc"])), NAME)
+    text = line(error["msg"], NAME)
+    return f"{place}: {text}" if place else text

@@ -9,6 +9,7 @@ from typing import Any
 
 from ..exceptions import MessageDecodeError, PayloadUnavailable, RestartLater, SQSError
 from ..messages.base import RawMessage
+from ..printable import NAME, line, quoted
 from ..quotas import MAX_VISIBILITY_TIMEOUT
 from ..transport.delivery import Delivery
 from ..transport.sending.resending import send_anew
@@ -17,9 +18,6 @@ from .registered import Registered
 from .table import Action, Row, row_for
 
 logger = logging.getLogger(__name__)
-
-#: How much of a body goes into the log, in characters.
-LOGGED_BODY = 1_000
 
 
 def settle(
@@ -51,7 +49,7 @@ def settle_undecodable(registered: Registered, delivery: Delivery, exc: Exceptio
         log(row_for(exc), delivery, None, exc)
         delivery.requeue()
         return
-    error = MessageDecodeError(f"The message cannot be decoded: {exc}")
+    error = MessageDecodeError(f"The message cannot be decoded: {line(str(exc))}")
     try:
         if registered.delete_on_start:
             delivery.delete_now()
@@ -67,7 +65,8 @@ def log(
     if not logger.isEnabledFor(row.level):
         return
     text = "Message %s of queue %s (receive %d) %s"
-    args: list[Any] = [delivery.message_id, delivery.queue, delivery.receive_count, row.says]
+    message_id = line(delivery.message_id, NAME)
+    args: list[Any] = [message_id, delivery.queue, delivery.receive_count, row.says]
     if row.traceback:
         text += "; body %s"
         args.append(printable(delivery, message))
@@ -88,15 +87,11 @@ def log(
 
 
 def printable(delivery: Delivery, message: RawMessage | None) -> str:
-    """The body for the log: decoded if it could be, cut, control characters escaped."""
+    """The body for the log: decoded if it could be, cut and escaped."""
     try:
-        value = delivery.text if message is None else message.get_body()
-        body = value if isinstance(value, str) else repr(value)
+        return quoted(delivery.text if message is None else message.get_body())
     except Exception:  # noqa: BLE001 - a body that cannot be shown is no reason to fail
-        body = delivery.sqs_body
-    cut = body[:LOGGED_BODY]
-    more = len(body) - len(cut)
-    return repr(cut) + (f" and {more} more characters" if more else "")
+        return quoted(delivery.sqs_body)
 
 
 def restart_delay(delay: float | timedelta | None) -> float | None:

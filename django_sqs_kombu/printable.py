@@ -1,0 +1,89 @@
+"""Printing what others wrote: cut and escaped, in one place.
+
+Whatever comes out of a message (its body, its content type, a key in S3, a field's name)
+or out of a server's answer goes into logs and error texts through these functions alone, so
+that nobody forges a log line and no message costs more of the log than its due.
+"""
+
+from __future__ import annotations
+
+import reprlib
+
+#: How much of a body is printed, in characters, before they are escaped.
+BODY = 1_000
+#: How much of a name is printed: a content type, a key, a field.
+NAME = 200
+#: How much of an error's text is printed.
+TEXT = 4_000
+#: How many items of a list or mapping are printed.
+ITEMS = 100
+#: How many exceptions of a chain are printed.
+LINKS = 10
+
+
+class Told(Exception):
+    """Stands for an exception whose text is too long or not printable, its traceback kept."""
+
+
+def line(text: str, limit: int = TEXT) -> str:
+    """*text* on one line: cut, and all that is not printable escaped."""
+    cut = text[:limit]
+    if not cut.isprintable():
+        cut = "".join(c if c.isprintable() else _escaped(c) for c in cut)
+    more = len(text) - limit
+    return f"{cut} and {more} more characters" if more > 0 else cut
+
+
+def quoted(value: object, limit: int = BODY) -> str:
+    """The repr of *value* on one line, cut: text and bytes before they are escaped."""
+    if isinstance(value, str | bytes):
+        more = len(value) - limit
+        kind = "characters" if isinstance(value, str) else "bytes"
+        cut = repr(value[:limit])
+        return f"{cut} and {more} more {kind}" if more > 0 else cut
+    printer = reprlib.Repr()
+    printer.maxdict = printer.maxlist = printer.maxtuple = printer.maxset = ITEMS
+    printer.maxstring = printer.maxother = printer.maxlong = limit
+    try:
+        return line(printer.repr(value), limit)
+    except Exception:  # noqa: BLE001 - a value that cannot be shown is no reason to fail
+        return f"<{type(value).__name__}>"
+
+
+def cause(exc: Exception) -> Exception:
+    """*exc* as the cause of an error that is logged with its traceback.
+
+    Where its text, or that of what led to it, has line breaks or is long: a stand-in with
+    the same traceback.
+    """
+    chain: list[BaseException] = []
+    following: BaseException | None = exc
+    while following is not None and len(chain) < LINKS:
+        chain.append(following)
+        following = following.__cause__ or (
+            None if following.__suppress_context__ else following.__context__
+        )
+    if following is None and all(_is_harmless(each) for each in chain):
+        return exc
+    told: Exception | None = None
+    for each in reversed(chain):
+        link = Told(f"{type(each).__name__}: {line(_text(each))}")
+        link.__cause__ = told
+        told = link.with_traceback(each.__traceback__)
+    return told or exc
+
+
+def _is_harmless(exc: BaseException) -> bool:
+    text = _text(exc)
+    return text.isprintable() and len(text) <= TEXT
+
+
+def _text(exc: BaseException) -> str:
+    try:
+        return str(exc)
+    except Exception:  # noqa: BLE001 - a text that cannot be had is no reason to fail
+        return ""
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode("ascii")
