@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from .exceptions import ConfigurationError, RequestFailed
 from .names import FIFO
 from .quotas import MAX_MESSAGES
-from .transport.sending.sends import fill_batch
+from .transport.sending.dispatch import send_list
 from .transport.sqs.requests import Message, Requests
 
 #: Seconds that messages which are looked at, or moved, are hidden from receivers.
@@ -75,13 +75,14 @@ def move(
     for messages in _received(requests, source, limit):
         left = list(messages)
         try:
-            while left:
-                entries = [_entry(message, target) for message in left]
-                batch = left[: max(1, fill_batch(entries))]
-                accepted = _send(requests, target, batch, entries[: len(batch)])
+            errors = send_list(requests, target, [_entry(m, target) for m in messages]).errors
+            accepted = [m for m, error in zip(messages, errors, strict=True) if error is None]
+            if accepted:
                 requests.delete_batch(source, accepted, with_payloads=False)
-                left = [m for m in left if m not in accepted]
-                moved += len(accepted)
+            left = [m for m in left if m not in accepted]
+            moved += len(accepted)
+            if failure := next((error for error in errors if error is not None), None):
+                raise failure
         finally:
             if left:
                 requests.release(source, left)
@@ -160,14 +161,3 @@ def _entry(message: Message, target: str) -> dict[str, Any]:
         # Its own, so that SQS drops it should a first try have been accepted.
         entry["MessageDeduplicationId"] = message["MessageId"]
     return entry
-
-
-def _send(
-    requests: Requests, target: str, batch: Sequence[Message], entries: Sequence[dict[str, Any]]
-) -> list[Message]:
-    errors = requests.send_batch(target, entries)
-    accepted = [message for message, error in zip(batch, errors, strict=True) if error is None]
-    failure = next((error for error in errors if error is not None), None)
-    if failure is not None and not accepted:
-        raise failure
-    return accepted

@@ -233,10 +233,13 @@ class SendFailure:
 class SendManyFailed(SQSError):
     """Some messages of send_many were not accepted; all others were, once.
 
+    Where the iterable of items raised, that is its ``__cause__``.
+
     :ivar sent: how many were accepted.
-    :ivar failures: the others, a :class:`SendFailure` each.
-    :ivar untried_from: where a whole request failed, the number of the first item that
-        was not tried any more; else None.
+    :ivar failures: the others that were tried, a :class:`SendFailure` each.
+    :ivar untried_from: where the sending ended early, since a whole request failed or the
+        items could not be read further, the number of the first item that was not tried any
+        more; else None.
     """
 
     def __init__(
@@ -245,13 +248,16 @@ class SendManyFailed(SQSError):
         sent: int,
         failures: Sequence[SendFailure],
         untried_from: int | None,
+        reason: Exception | None = None,
     ) -> None:
-        first = failures[0]
-        rest = "" if untried_from is None else f" Nothing from item {untried_from} on was tried."
-        super().__init__(
-            f"{len(failures)} messages for queue {queue!r} were not accepted, {sent} were. "
-            f"The first of them is item {first.number}: {first.error}{rest}"
-        )
+        text = f"{len(failures)} messages for queue {queue!r} were not accepted, {sent} were."
+        if failures:
+            text += f" The first of them is item {failures[0].number}: {failures[0].error}"
+        if untried_from is not None:
+            text += f" Nothing from item {untried_from} on was tried."
+        if reason is not None:
+            text += f" It was ended by {reason!r}."
+        super().__init__(text)
         self.queue = queue
         self.sent = sent
         self.failures = list(failures)

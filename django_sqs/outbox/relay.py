@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import timedelta
 from threading import Event
 from typing import Any
@@ -16,7 +17,7 @@ from django_sqs_kombu.exceptions import RequestFailed, SQSError
 from django_sqs_kombu.names import FIFO
 from django_sqs_kombu.registration.outgoing import Outgoing
 from django_sqs_kombu.transport.sending.delays import ID
-from django_sqs_kombu.transport.sending.sends import fill_batch
+from django_sqs_kombu.transport.sending.dispatch import send_list
 from django_sqs_kombu.working.instruments import Sending, around
 
 from ..registry import receivers
@@ -108,22 +109,21 @@ class Relay:
             for row in rows:
                 self._postpone(row, exc)
             return []
-        entries = list(self._entries(channel, queue.name, rows))
-        sent: list[OutboxMessage] = []
-        blocked = self._blocked(rows) if queue.name.endswith(FIFO) else None
-        while entries:
-            batch = _next_batch(entries, blocked)
-            if not batch:
-                break
-            entries = [entry for entry in entries if entry not in batch]
-            accepted = self._send_batch(channel, queue.name, batch)
-            sent += accepted
-            if blocked is not None:
-                # What follows in a group must not overtake what failed.
-                blocked.update(row.group_id for row, _ in batch if row not in accepted)
-            elif not accepted:
-                break
-        return sent
+        fifo = queue.name.endswith(FIFO)
+        blocked = self._blocked(rows) if fifo else set()
+        entries: list[Entry] = []
+        for row in rows:
+            # What follows in a group must not overtake what failed before.
+            if row.group_id in blocked:
+                continue
+            try:
+                entries.append((row, self._entry(channel, queue.name, row)))
+            except SQSError as exc:
+                # One that is too large, for instance, must not hold up the others.
+                self._postpone(row, exc)
+                if fifo:
+                    blocked.add(row.group_id)
+        return self._send(channel, queue.name, entries) if entries else []
 
     def _blocked(self, rows: Sequence[OutboxMessage]) -> set[str]:
         """The groups of a FIFO queue with an older message that has to be tried later."""
@@ -133,14 +133,6 @@ class Relay:
             try_after__gt=timezone.now(),
         )
         return set(waiting.values_list("group_id", flat=True))
-
-    def _entries(self, channel: Any, name: str, rows: Sequence[OutboxMessage]) -> Iterator[Entry]:
-        for row in rows:
-            try:
-                yield row, self._entry(channel, name, row)
-            except SQSError as exc:
-                # One that is too large, for instance, must not hold up the others.
-                self._postpone(row, exc)
 
     def _entry(self, channel: Any, name: str, row: OutboxMessage) -> dict[str, Any]:
         delay = None
@@ -160,19 +152,25 @@ class Relay:
         )
         return entry
 
-    def _send_batch(self, channel: Any, name: str, batch: list[Entry]) -> list[OutboxMessage]:
-        errors: Sequence[RequestFailed | None]
-        sending = Sending(receivers.get(batch[0][0].queue_name), name, 0)
-        try:
-            with around(i.sending(sending) for i in receivers.instruments):
-                errors = channel.requests.send_batch(name, [entry for _, entry in batch])
-                sending.count = sum(error is None for error in errors)
-        except RequestFailed as exc:
-            errors = [exc] * len(batch)
-        for (row, _), error in zip(batch, errors, strict=True):
-            if error is not None:
+    def _send(self, channel: Any, name: str, entries: list[Entry]) -> list[OutboxMessage]:
+        sending = Sending(receivers.get(entries[0][0].queue_name), name, 0)
+        with (
+            suppress(RequestFailed),
+            around(i.sending(sending) for i in receivers.instruments),
+        ):
+            result = send_list(channel.requests, name, [entry for _, entry in entries])
+            sending.count = result.errors.count(None)
+            if sending.count == 0 and (failure := result.errors[0]) is not None:
+                # For the instruments alone: each row is told its own below.
+                raise failure
+        sent = []
+        for number, (row, _) in enumerate(entries):
+            error = result.errors[number]
+            if error is None:
+                sent.append(row)
+            elif number not in result.untried:
                 self._postpone(row, error)
-        return [row for (row, _), error in zip(batch, errors, strict=True) if error is None]
+        return sent
 
     def _postpone(self, row: OutboxMessage, error: Exception) -> None:
         pause = min(LAST_PAUSE, FIRST_PAUSE * 2 ** min(row.tries, 10))
@@ -182,15 +180,3 @@ class Relay:
             try_after=timezone.now() + timedelta(seconds=pause),
             error=str(error)[:1000],
         )
-
-
-def _next_batch(entries: Sequence[Entry], blocked: set[str] | None) -> list[Entry]:
-    if blocked is None:
-        return list(entries[: fill_batch([entry for _, entry in entries])])
-    # SQS takes or refuses each entry by itself, so a batch has one of each group.
-    firsts: dict[str, Entry] = {}
-    for row, entry in entries:
-        if row.group_id not in blocked:
-            firsts.setdefault(row.group_id, (row, entry))
-    chosen = list(firsts.values())
-    return chosen[: fill_batch([entry for _, entry in chosen])]

@@ -136,9 +136,7 @@ class Channel(QueueChannel):
 
         :param encode: makes of an item what :meth:`entry` returns.
         """
-        # A FIFO queue keeps the order of the requests only if they follow one another.
-        at_once = 1 if queue.endswith(FIFO) else parallel
-        return BulkSend(self.requests, queue, at_once, progress).run(items, encode)
+        return BulkSend(self.requests, queue, parallel, progress).run(items, encode)
 
     # Receiving.
 

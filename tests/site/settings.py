@@ -95,7 +95,7 @@ if "TEST_WAKE" in os.environ:
     from django_sqs_kombu.transport.receiving import rest as idle
 
     # Polls of 20 seconds shrunk to one, and the rests that follow soon at their longest.
-    polling.MAX_WAIT_TIME = 1
+    vars(polling)["MAX_WAIT_TIME"] = 1
     idle.GROWTH = 300
     SQS_WAKE = os.environ["TEST_WAKE"] or None
     SQS_POLL_MAX_IDLE = 300

@@ -1,39 +1,95 @@
-"""Batching: sends that share a request, and settlements that are collected."""
+"""Group commit: sends that happen at the same time share a request."""
 
 from __future__ import annotations
 
-import logging
+import contextlib
+import os
+import queue as stdlib_queue
 import threading
+import weakref
 from collections import deque
-from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from ...exceptions import RequestFailed
-from ...quotas import MAX_MESSAGE_BYTES, MAX_MESSAGES, size_of
+from ...names import FIFO
+from .dispatch import next_batch, send_batch
 
 if TYPE_CHECKING:
     from ..sqs.requests import Requests
 
-logger = logging.getLogger(__name__)
+#: Seconds after which one that waits looks whether there still is somebody who sends.
+PATIENCE = 0.2
 
 
-def fill_batch(waiting: Sequence[dict[str, Any]]) -> int:
-    """How many of the first *waiting* messages SQS takes in one SendMessageBatch."""
-    total = 0
-    for count, params in enumerate(waiting[:MAX_MESSAGES]):
-        total += size_of(params)
-        if total > MAX_MESSAGE_BYTES:
-            return max(count, 1)
-    return min(len(waiting), MAX_MESSAGES)
-
-
-@dataclass(slots=True, eq=False)
 class _Send:
-    params: dict[str, Any]
-    settled: threading.Event = field(default_factory=threading.Event)
-    leads: bool = False
-    error: Exception | None = None
+    """One message in a line.
+
+    Its own thread writes ``left``, the thread that leads the line ``error`` and then
+    ``settled``.
+    """
+
+    __slots__ = ("error", "left", "params", "settled", "turn")
+
+    def __init__(self, params: dict[str, Any]) -> None:
+        self.params = params
+        self.error: RequestFailed | None = None
+        self.settled = False
+        self.left = False
+        # Written in C, unlike threading.Event, whose lock an exception that strikes within
+        # could leave locked.
+        self.turn: stdlib_queue.SimpleQueue[None] = stdlib_queue.SimpleQueue()
+
+    @property
+    def waits(self) -> bool:
+        """Whether it is still to be sent."""
+        return not (self.settled or self.left)
+
+    def wait(self) -> None:
+        """Wait until it is settled, or it is this one's turn to lead, or patience ends."""
+        with contextlib.suppress(stdlib_queue.Empty):
+            self.turn.get(timeout=PATIENCE)
+
+    def wake(self) -> None:
+        """Have its thread look again."""
+        self.turn.put(None)
+
+
+class _Line:
+    """The messages to one queue that wait, and the lock of the thread that sends for all.
+
+    Whoever holds ``leading`` leads.  It is taken by ``with`` alone, which no exception can
+    strike between, so it is free whenever nobody leads, however the leader ended.
+    """
+
+    __slots__ = ("leader", "leading", "waiting")
+
+    def __init__(self) -> None:
+        self.waiting: deque[_Send] = deque()
+        self.leading = threading.Lock()
+        #: The ident of the thread that leads, or led last.
+        self.leader = 0
+
+    def gather(self, mine: _Send, fifo: bool) -> list[_Send]:
+        """What goes with *mine* in one request."""
+        # The copy is made at once: others append meanwhile.
+        others = [send for send in self.waiting.copy() if send is not mine]
+        for send in others:
+            if not send.waits:
+                self.remove(send)
+        sends = [mine, *(send for send in others if send.waits)]
+        return [sends[number] for number in next_batch([s.params for s in sends], fifo)]
+
+    def remove(self, send: _Send) -> None:
+        """Take *send* out, if it is still there."""
+        with contextlib.suppress(ValueError):
+            self.waiting.remove(send)
+
+    def wake_next(self) -> None:
+        """Have the first that waits lead."""
+        for send in self.waiting.copy():
+            if send.waits:
+                send.wake()
+                return
 
 
 class SendBatcher:
@@ -41,83 +97,82 @@ class SendBatcher:
 
     A lone send goes at once.  What gathers while its request is under way goes together
     with the next one, which the first of those that wait sends for all.
+
+    A line is never left without a leader, wherever a receiver's timeout, Ctrl-C or any other
+    exception strikes: those who wait look now and then whether somebody leads, and take over.
+    What the leader had not settled when it was struck is sent again by the next one; SQS may
+    have accepted it already.
+
+    :param requests: what sends the batches.
     """
 
     def __init__(self, requests: Requests) -> None:
         self._requests = requests
-        self._lock = threading.Lock()
-        self._waiting: dict[str, deque[_Send]] = {}
+        self._lines: dict[str, _Line] = {}
+        _batchers.add(self)
 
     def send(self, queue: str, params: dict[str, Any]) -> None:
         """Send one message; return when SQS has accepted it.
 
         :raises RequestFailed: it was not accepted.
         """
+        line = self._lines.get(queue) or self._lines.setdefault(queue, _Line())
         mine = _Send(params)
-        with self._lock:
-            line = self._waiting.get(queue)
-            if line is None:
-                # Nobody sends to this queue now. The line's presence says that I do.
-                self._waiting[queue] = deque()
-                mine.leads = True
-            else:
-                line.append(mine)
-        if not mine.leads:
-            try:
-                mine.settled.wait()
-            except BaseException:
-                # A receiver's timeout, or Ctrl-C. The others must not wait for this one.
-                self._leave(queue, mine)
-                raise
-        if mine.leads:
-            self._lead(queue, mine)
+        if line.leading.locked() and line.leader == threading.get_ident():
+            # A signal handler or a finalizer, in the middle of this thread's own send.
+            self._settle(queue, [mine])
+        else:
+            self._stand_in_line(queue, line, mine)
         if mine.error is not None:
             raise mine.error
 
-    def _lead(self, queue: str, mine: _Send) -> None:
-        batch = [mine]
+    def forget(self) -> None:
+        """Begin anew in a forked child, which has none of the threads that send or wait."""
+        self._lines = {}
+
+    def _stand_in_line(self, queue: str, line: _Line, mine: _Send) -> None:
         try:
-            batch = self._gather(queue, mine)
-            errors = self._requests.send_batch(queue, [send.params for send in batch])
-            for send, error in zip(batch, errors, strict=True):
-                send.error = error
-        except RequestFailed as exc:
-            for send in batch:
-                send.error = exc.copy()
-        except BaseException as exc:
-            failure = exc if isinstance(exc, Exception) else RuntimeError("the sender was stopped")
-            for send in batch[1:]:
-                send.error = failure
+            line.waiting.append(mine)
+            while not mine.settled:
+                if line.leading.locked():
+                    mine.wait()
+                else:
+                    self._lead(queue, line, mine)
+        except BaseException:
+            mine.left = True
+            line.wake_next()
             raise
         finally:
-            self._hand_over(queue, batch)
+            line.remove(mine)
+            if not line.waiting:
+                # Reply queues come and go. Whoever still has this line goes on with it.
+                self._lines.pop(queue, None)
 
-    def _gather(self, queue: str, mine: _Send) -> list[_Send]:
-        with self._lock:
-            line = self._waiting[queue]
-            others = list(line)[: MAX_MESSAGES - 1]
-            batch = [mine, *others][: fill_batch([mine.params, *(o.params for o in others)])]
-            for _ in batch[1:]:
-                line.popleft()
-        return batch
-
-    def _leave(self, queue: str, mine: _Send) -> None:
-        with self._lock:
-            line = self._waiting.get(queue)
-            if line is not None and mine in line:
-                line.remove(mine)
+    def _lead(self, queue: str, line: _Line, mine: _Send) -> None:
+        with line.leading:
+            if mine.settled:
                 return
-        if mine.leads:
-            self._hand_over(queue, [mine])
+            line.leader = threading.get_ident()
+            batch = line.gather(mine, queue.endswith(FIFO))
+            self._settle(queue, batch)
+        for send in batch:
+            if send is not mine:
+                send.wake()
+        line.wake_next()
 
-    def _hand_over(self, queue: str, batch: list[_Send]) -> None:
-        with self._lock:
-            line = self._waiting[queue]
-            if line:
-                following = line.popleft()
-                following.leads = True
-                following.settled.set()
-            else:
-                del self._waiting[queue]
-        for send in batch[1:]:
-            send.settled.set()
+    def _settle(self, queue: str, batch: list[_Send]) -> None:
+        result = send_batch(self._requests, queue, [send.params for send in batch])
+        for send, error in zip(batch, result.errors, strict=True):
+            send.error = error
+            send.settled = True
+
+
+_batchers: weakref.WeakSet[SendBatcher] = weakref.WeakSet()
+
+
+def _forget_lines() -> None:
+    for batcher in list(_batchers):
+        batcher.forget()
+
+
+os.register_at_fork(after_in_child=_forget_lines)

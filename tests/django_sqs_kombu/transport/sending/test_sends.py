@@ -3,7 +3,6 @@
 import itertools
 import threading
 import time
-from collections import deque
 
 import kombu
 import pytest
@@ -16,7 +15,6 @@ from django_sqs_kombu import (
     SendManyFailed,
     TimedOut,
 )
-from django_sqs_kombu.transport.sending.sends import SendBatcher, _Send
 from django_sqs_kombu.working.deadline import deadline
 
 
@@ -381,27 +379,3 @@ def test_cost_of_a_full_queue(receivers, server):
         for operation in ("SendMessageBatch", "ReceiveMessage", "DeleteMessageBatch")
     }
     assert sum(count.values()) / 200 <= 0.32, count
-
-
-def test_a_sender_that_leaves_the_line_is_not_sent_and_hands_on(receivers, orders):
-    batcher = SendBatcher(requests=None)
-    sent = []
-
-    class Requests:
-        def send_batch(self, queue, batch):
-            sent.append([params["MessageBody"] for params in batch])
-            return [None] * len(batch)
-
-    batcher._requests = Requests()
-    leading, leaving, promoted = (_Send({"MessageBody": name}) for name in "abc")
-    batcher._waiting["q"] = deque([leaving])
-
-    batcher._leave("q", leaving)
-    batcher._lead("q", leading)
-    assert sent == [["a"]]
-    assert batcher._waiting == {}
-
-    batcher._waiting["q"] = deque()
-    promoted.leads = True
-    batcher._leave("q", promoted)
-    assert batcher._waiting == {}
