@@ -15,6 +15,7 @@ from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 
 from django_sqs_kombu.exceptions import QueueNameError
+from django_sqs_kombu.registration.options import FEW_RECEIVES
 
 from .conf import conf
 from .inventory import targets
@@ -29,6 +30,7 @@ ANY_MODEL = "django_sqs.W001"
 APP_MISSING = "django_sqs.E004"
 PLAIN_HTTP = "django_sqs.W002"
 EAGER = "django_sqs.W004"
+BURIES_EARLY = "django_sqs.W005"
 LOCAL_CACHE = "django_sqs.W003"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -101,6 +103,17 @@ def check_options(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
                     hint="Say which: models=[...] in @receiver or register.",
                     obj=queue.name,
                     id=ANY_MODEL,
+                )
+            )
+        if queue.buries_early:
+            found.append(
+                CheckWarning(
+                    f"Queue {queue.name!r} has max_receives={queue.options.max_receives}: SQS may "
+                    "count a receive that no receiver saw, and make a dead letter of a message "
+                    "that nothing failed on.",
+                    hint=f"Set max_receives to {FEW_RECEIVES} or more.",
+                    obj=queue.name,
+                    id=BURIES_EARLY,
                 )
             )
         if getattr(queue, "once", False) and not apps.is_installed("django_sqs.inbox"):

@@ -5,50 +5,42 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic, TypeVar
 from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from django_sqs_kombu.quotas import MAX_VISIBILITY_TIMEOUT
+from django_sqs_kombu.rules import (
+    GRACE_PERIOD,
+    POLL_PERIOD,
+    VISIBILITY_TIMEOUT,
+    Rule,
+    flag,
+    mapping,
+    name_prefix,
+    number,
+    one_of,
+    optional,
+    shown,
+    string,
+    whole,
+)
 from django_sqs_kombu.transport.sqs.declaration import WIRE_FORMATS
 
 #: A token that could be guessed opens the views to anybody.
 SHORTEST_TOKEN = 16
 
+T = TypeVar("T")
+
 _WAKE = re.compile(r"(cache|postgres)(:\S+)?|(rediss?|unix)://\S+")
-
-Rule = Callable[[Any], "str | None"]
-
-
-def _text(value: Any) -> str | None:
-    return None if value is None or isinstance(value, str) else "must be a string"
 
 
 def _token(value: Any) -> str | None:
     if value is None or (isinstance(value, str) and len(value) >= SHORTEST_TOKEN):
         return None
     return f"must be a string of {SHORTEST_TOKEN} characters or more"
-
-
-def _flag(value: Any) -> str | None:
-    return None if isinstance(value, bool) else "must be True or False"
-
-
-def _mapping(value: Any) -> str | None:
-    return None if isinstance(value, dict) else "must be a dict"
-
-
-def _number(low: float, high: float, *, whole: bool) -> Rule:
-    kind = "a whole number" if whole else "a number"
-
-    def rule(value: Any) -> str | None:
-        right = isinstance(value, int if whole else int | float) and not isinstance(value, bool)
-        if right and low <= value <= high:
-            return None
-        return f"must be {kind} from {low:,} to {high:,}"
-
-    return rule
 
 
 def _url(value: Any) -> str | None:
@@ -67,16 +59,6 @@ def _wake(value: Any) -> str | None:
     return "must be 'cache', 'postgres', either with ':ALIAS', or a URL such as 'redis://host'"
 
 
-def _wire_format(value: Any) -> str | None:
-    return None if value in WIRE_FORMATS else f"must be one of {', '.join(WIRE_FORMATS)}"
-
-
-def _prefix(value: Any) -> str | None:
-    if not value or (isinstance(value, str) and re.fullmatch(r"[A-Za-z0-9_-]+", value)):
-        return None
-    return "must be made of letters, digits, '-' and '_', as SQS's queue names"
-
-
 @dataclass(frozen=True, slots=True)
 class Setting:
     """One setting.
@@ -92,55 +74,53 @@ class Setting:
 
 
 SETTINGS: dict[str, Setting] = {
-    "AWS_ACCESS_KEY_ID": Setting(None, "access key; None: boto3's chain of credentials", _text),
-    "AWS_SECRET_ACCESS_KEY": Setting(None, "secret key; None: boto3's chain", _text),
-    "AWS_REGION": Setting(None, "AWS region; None: boto3's own, else us-east-1", _text),
-    "SQS_QUEUE_PREFIX": Setting("", "joined before queue names with '__'", _prefix),
-    "SQS_DEFAULT_VISIBILITY_TIMEOUT": Setting(
-        60, "seconds a received message stays hidden", _number(0, 43_200, whole=True)
+    "AWS_ACCESS_KEY_ID": Setting(
+        None, "access key; None: boto3's chain of credentials", optional(string)
     ),
-    "SQS_POLL_PERIOD": Setting(10, "seconds one poll waits", _number(0, 20, whole=True)),
+    "AWS_SECRET_ACCESS_KEY": Setting(None, "secret key; None: boto3's chain", optional(string)),
+    "AWS_REGION": Setting(None, "AWS region; None: boto3's own, else us-east-1", optional(string)),
+    "SQS_QUEUE_PREFIX": Setting("", "joined before queue names with '__'", name_prefix),
+    "SQS_DEFAULT_VISIBILITY_TIMEOUT": Setting(
+        60, "seconds a received message stays hidden", VISIBILITY_TIMEOUT
+    ),
+    "SQS_POLL_PERIOD": Setting(10, "seconds one poll waits", POLL_PERIOD),
     "SQS_POLL_MAX_IDLE": Setting(
         0,
         "seconds from one poll of an idle queue to the next, at most; 0: no rests",
-        _number(0, 43_200, whole=False),
+        number(0, MAX_VISIBILITY_TIMEOUT),
     ),
     "SQS_WAKE": Setting(None, "channel that wakes resting workers when something is sent", _wake),
-    "SQS_WAIT_TIME": Setting(
-        60, "seconds between sqs_wait's looks", _number(0, 86_400, whole=False)
-    ),
+    "SQS_WAIT_TIME": Setting(60, "seconds between sqs_wait's looks", number(0, 86_400)),
     "SQS_WAIT_CYCLES": Setting(
-        1, "wait times for which queues must stay empty", _number(0, 1_000_000, whole=True)
+        1, "wait times for which queues must stay empty", whole(0, 1_000_000)
     ),
     "SQS_ENDPOINT_URL": Setting(None, "another server than AWS's", _url),
-    "SQS_CREATE_QUEUES": Setting(True, "create missing queues on first use", _flag),
-    "SQS_WIRE_FORMAT": Setting("kombu", "format of messages sent: kombu or raw", _wire_format),
+    "SQS_CREATE_QUEUES": Setting(True, "create missing queues on first use", flag),
+    "SQS_WIRE_FORMAT": Setting(
+        "kombu", "format of messages sent: kombu or raw", one_of(WIRE_FORMATS)
+    ),
     "SQS_RESTART_BACKOFF": Setting(
-        10, "seconds of RestartLater's first backoff", _number(0, 43_200, whole=False)
+        10, "seconds of RestartLater's first backoff", number(0, MAX_VISIBILITY_TIMEOUT)
     ),
     "SQS_RESTART_BACKOFF_MAX": Setting(
-        900, "seconds of its longest backoff", _number(0, 43_200, whole=False)
+        900, "seconds of its longest backoff", number(0, MAX_VISIBILITY_TIMEOUT)
     ),
-    "SQS_GRACE_PERIOD": Setting(
-        30, "seconds running receivers may take at a stop", _number(0, 86_400, whole=False)
-    ),
-    "SQS_STATUS_CACHE_TIMEOUT": Setting(
-        10, "seconds the status view is cached", _number(0, 86_400, whole=False)
-    ),
+    "SQS_GRACE_PERIOD": Setting(30, "seconds running receivers may take at a stop", GRACE_PERIOD),
+    "SQS_STATUS_CACHE_TIMEOUT": Setting(10, "seconds the status view is cached", number(0, 86_400)),
     "SQS_ACK_LINGER": Setting(
-        0.1, "seconds deletes wait for others to share a request", _number(0, 10, whole=False)
+        0.1, "seconds deletes wait for others to share a request", number(0, 10)
     ),
-    "SQS_SEND_ON_COMMIT": Setting(False, "send when the database transaction is committed", _flag),
-    "SQS_VIEWS_PUBLIC": Setting(False, "anybody may see the views", _flag),
+    "SQS_SEND_ON_COMMIT": Setting(False, "send when the database transaction is committed", flag),
+    "SQS_VIEWS_PUBLIC": Setting(False, "anybody may see the views", flag),
     "SQS_VIEW_TOKEN": Setting(None, "bearer token that opens the views", _token),
-    "SQS_CLOUDWATCH": Setting(False, "the pages ask CloudWatch for the oldest message", _flag),
-    "SQS_EAGER": Setting(False, "send() runs the receiver at once, without SQS", _flag),
-    "SQS_OPENTELEMETRY": Setting(False, "spans and metrics by OpenTelemetry", _flag),
+    "SQS_CLOUDWATCH": Setting(False, "the pages ask CloudWatch for the oldest message", flag),
+    "SQS_EAGER": Setting(False, "send() runs the receiver at once, without SQS", flag),
+    "SQS_OPENTELEMETRY": Setting(False, "spans and metrics by OpenTelemetry", flag),
     "SQS_LARGE_PAYLOAD_BUCKET": Setting(
-        None, "S3 bucket for payloads above SQS's 1 MiB; None: they are an error", _text
+        None, "S3 bucket for payloads above SQS's 1 MiB; None: they are an error", optional(string)
     ),
     "SQS_S3_ENDPOINT_URL": Setting(None, "another S3 server than AWS's", _url),
-    "SQS_TRANSPORT_OPTIONS": Setting({}, "further options of the Kombu transport", _mapping),
+    "SQS_TRANSPORT_OPTIONS": Setting({}, "further options of the Kombu transport", mapping),
 }
 
 
@@ -153,111 +133,60 @@ class Problem:
     hint: str
 
 
+class Read(Generic[T]):
+    """An attribute of :class:`Conf`: one setting, read at each access.
+
+    :param name: the setting, one of :data:`SETTINGS`.
+    :param convert: makes the attribute of the setting's value.
+    """
+
+    def __init__(self, name: str, convert: Callable[[Any], T]) -> None:
+        self.name = name
+        self.convert = convert
+        self.__doc__ = SETTINGS[name].meaning
+
+    def __get__(self, conf: Conf, owner: type[Conf]) -> T:
+        return self.convert(conf.value(self.name))
+
+
+def _text_or_none(value: Any) -> str | None:
+    return None if value is None else str(value)
+
+
+def _text_or_empty(value: Any) -> str:
+    return str(value or "")
+
+
 class Conf:
     """The project's settings, typed; read at each access, so that tests may override them."""
+
+    prefix = Read("SQS_QUEUE_PREFIX", _text_or_empty)
+    visibility_timeout = Read("SQS_DEFAULT_VISIBILITY_TIMEOUT", int)
+    wire_format = Read("SQS_WIRE_FORMAT", str)
+    wait_time = Read("SQS_WAIT_TIME", float)
+    wait_cycles = Read("SQS_WAIT_CYCLES", int)
+    grace_period = Read("SQS_GRACE_PERIOD", float)
+    poll_max_idle = Read("SQS_POLL_MAX_IDLE", float)
+    wake = Read("SQS_WAKE", _text_or_none)
+    eager = Read("SQS_EAGER", bool)
+    cloudwatch = Read("SQS_CLOUDWATCH", bool)
+    opentelemetry = Read("SQS_OPENTELEMETRY", bool)
+    status_cache_timeout = Read("SQS_STATUS_CACHE_TIMEOUT", float)
+    send_on_commit = Read("SQS_SEND_ON_COMMIT", bool)
+    views_public = Read("SQS_VIEWS_PUBLIC", bool)
+    view_token = Read("SQS_VIEW_TOKEN", _text_or_none)
+    create_queues = Read("SQS_CREATE_QUEUES", bool)
+    region = Read("AWS_REGION", _text_or_none)
+    large_payload_bucket = Read("SQS_LARGE_PAYLOAD_BUCKET", _text_or_none)
 
     def value(self, name: str) -> Any:
         """The value of a setting, or its default."""
         return getattr(settings, name, SETTINGS[name].default)
 
     @property
-    def prefix(self) -> str:
-        """Joined before each queue's name; may be empty."""
-        return self.value("SQS_QUEUE_PREFIX") or ""
-
-    @property
-    def visibility_timeout(self) -> int:
-        """Seconds, for queues that name none."""
-        return int(self.value("SQS_DEFAULT_VISIBILITY_TIMEOUT"))
-
-    @property
-    def wire_format(self) -> str:
-        """The format of messages sent."""
-        return str(self.value("SQS_WIRE_FORMAT"))
-
-    @property
-    def wait_time(self) -> float:
-        """Seconds between two looks of sqs_wait."""
-        return float(self.value("SQS_WAIT_TIME"))
-
-    @property
-    def wait_cycles(self) -> int:
-        """Wait times for which queues must stay empty."""
-        return int(self.value("SQS_WAIT_CYCLES"))
-
-    @property
-    def grace_period(self) -> float:
-        """Seconds that running receivers may take at a stop."""
-        return float(self.value("SQS_GRACE_PERIOD"))
-
-    @property
-    def poll_max_idle(self) -> float:
-        """Seconds from one poll of an idle queue to the next, at most; 0: no rests."""
-        return float(self.value("SQS_POLL_MAX_IDLE"))
-
-    @property
-    def wake(self) -> str | None:
-        """The channel that wakes resting workers."""
-        channel: str | None = self.value("SQS_WAKE")
-        return channel
-
-    @property
-    def eager(self) -> bool:
-        """Whether send() runs the receiver at once."""
-        return bool(self.value("SQS_EAGER"))
-
-    @property
-    def cloudwatch(self) -> bool:
-        """Whether the pages ask CloudWatch for the age of the oldest message."""
-        return bool(self.value("SQS_CLOUDWATCH"))
-
-    @property
-    def opentelemetry(self) -> bool:
-        """Whether spans and metrics are made by OpenTelemetry."""
-        return bool(self.value("SQS_OPENTELEMETRY"))
-
-    @property
-    def status_cache_timeout(self) -> float:
-        """Seconds the status view is cached."""
-        return float(self.value("SQS_STATUS_CACHE_TIMEOUT"))
-
-    @property
-    def send_on_commit(self) -> bool:
-        """Whether messages wait for the commit of the database transaction."""
-        return bool(self.value("SQS_SEND_ON_COMMIT"))
-
-    @property
     def tasks(self) -> dict[str, dict[str, Any]]:
         """Django's own setting TASKS: backends of the Tasks framework by alias."""
         return dict(getattr(settings, "TASKS", None) or {})
-
-    @property
-    def views_public(self) -> bool:
-        """Whether anybody may see the views."""
-        return bool(self.value("SQS_VIEWS_PUBLIC"))
-
-    @property
-    def view_token(self) -> str | None:
-        """The bearer token that opens the views."""
-        token: str | None = self.value("SQS_VIEW_TOKEN")
-        return token
-
-    @property
-    def create_queues(self) -> bool:
-        """Whether missing queues are created on first use."""
-        return bool(self.value("SQS_CREATE_QUEUES"))
-
-    @property
-    def region(self) -> str | None:
-        """The AWS region, or None for boto3's own."""
-        region: str | None = self.value("AWS_REGION")
-        return region
-
-    @property
-    def large_payload_bucket(self) -> str | None:
-        """The S3 bucket of payloads above SQS's limit."""
-        bucket: str | None = self.value("SQS_LARGE_PAYLOAD_BUCKET")
-        return bucket
 
     @property
     def endpoints(self) -> dict[str, str]:
@@ -299,10 +228,10 @@ class Conf:
             wrong = setting.rule(value)
             # A secret is never shown, not even a wrong one.
             hidden = name.startswith("AWS_") or name in ("SQS_VIEW_TOKEN", "SQS_WAKE")
-            shown = "" if hidden else f", not {value!r}"
+            told = "" if hidden else f", not {shown(value)}"
             if wrong:
                 found.append(
-                    Problem(name, f"{name} {wrong}{shown}.", f"It means: {setting.meaning}.")
+                    Problem(name, f"{name} {wrong}{told}.", f"It means: {setting.meaning}.")
                 )
         key, secret = self.credentials
         if bool(key) != bool(secret):

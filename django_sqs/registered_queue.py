@@ -21,9 +21,11 @@ from django_sqs_kombu.exceptions import (
 )
 from django_sqs_kombu.messages import RawMessage
 from django_sqs_kombu.registration import queue as base
+from django_sqs_kombu.registration.options import Receiver
 from django_sqs_kombu.registration.proxy import ReceiverProxy
-from django_sqs_kombu.registration.queue import Receiver
 from django_sqs_kombu.registration.receivers import Receivers
+from django_sqs_kombu.registration.sender import Defaults
+from django_sqs_kombu.rules import check, flag, shown
 from django_sqs_kombu.working.coroutines import CANCEL_GRACE, within
 from django_sqs_kombu.working.deadline import deadline
 
@@ -64,13 +66,14 @@ class RegisteredQueue(base.RegisteredQueue):
         once: bool = False,
         **options: Any,
     ) -> None:
-        self.once = once
-        self.models = None if models is None else frozenset(_label(model) for model in models)
         super().__init__(name, receiver, *args, receivers=receivers or project_receivers, **options)
+        check(f"Queue {name!r}: ", {"once": flag}, {"once": once})
+        self.once = once
+        self.models = None if models is None else _labels(name, models)
 
-    def get_queue(self, suffix: str | None = None) -> kombu.Queue:
-        """The queue as a :class:`kombu.Queue`, with its declaration."""
-        queue = super().get_queue(suffix)
+    def make_queue(self, defaults: Defaults, suffix: str | None) -> kombu.Queue:
+        """The queue as a :class:`kombu.Queue`, with its declaration and its models."""
+        queue = super().make_queue(defaults, suffix)
         if self.models is not None:
             queue.queue_arguments[MODELS_ARGUMENT] = self.models
         return queue
@@ -214,8 +217,23 @@ def _waits(on_commit: bool | None) -> bool:
     return conf.send_on_commit if on_commit is None else on_commit
 
 
-def _label(model: type[Model] | str) -> str:
-    return (model if isinstance(model, str) else model._meta.label).lower()
+def _labels(queue: str, models: Any) -> frozenset[str]:
+    # Of one label alone each letter would count as a model.
+    if isinstance(models, Iterable) and not isinstance(models, str | bytes):
+        labels = [_label(model) for model in models]
+        if all(label and label.count(".") == 1 for label in labels):
+            return frozenset(str(label).lower() for label in labels)
+    raise ConfigurationError(
+        f"Queue {queue!r}: models must be a list of models or of labels such as 'shop.Order', "
+        f"not {shown(models)}"
+    )
+
+
+def _label(model: Any) -> str | None:
+    if isinstance(model, str):
+        return model
+    label: str | None = getattr(getattr(model, "_meta", None), "label", None)
+    return label
 
 
 # Set here, since RegisteredQueue's default registry is imported above.

@@ -7,7 +7,9 @@ from typing import Any
 import kombu
 
 from django_sqs_kombu import Receivers
+from django_sqs_kombu.registration.queue import RegisteredQueue
 from django_sqs_kombu.registration.receivers import Outlet
+from django_sqs_kombu.registration.sender import Defaults
 from django_sqs_kombu.testing.eager import receive_at_once
 
 from .conf import conf
@@ -21,19 +23,9 @@ class DjangoReceivers(Receivers):
         self._setup()
 
     @property
-    def prefix(self) -> str:
-        """SQS_QUEUE_PREFIX."""
-        return conf.prefix
-
-    @property
-    def visibility_timeout(self) -> int:
-        """SQS_DEFAULT_VISIBILITY_TIMEOUT, in seconds."""
-        return conf.visibility_timeout
-
-    @property
-    def wire_format(self) -> str:
-        """SQS_WIRE_FORMAT."""
-        return conf.wire_format
+    def defaults(self) -> Defaults:
+        """SQS_QUEUE_PREFIX, SQS_DEFAULT_VISIBILITY_TIMEOUT and SQS_WIRE_FORMAT."""
+        return Defaults(conf.prefix, conf.visibility_timeout, conf.wire_format)
 
     @property
     def outlet(self) -> Outlet | None:
@@ -43,6 +35,9 @@ class DjangoReceivers(Receivers):
     @outlet.setter
     def outlet(self, outlet: Outlet | None) -> None:
         self._outlet = outlet
+
+    def warn_of_few_receives(self, registered: RegisteredQueue) -> None:
+        """Log nothing: a system check says it."""
 
     def new_connection(self) -> kombu.Connection:
         """A new connection as the settings say.

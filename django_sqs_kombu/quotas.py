@@ -21,6 +21,12 @@ MAX_VISIBILITY_TIMEOUT = 43_200
 MAX_NAME_LENGTH = 80
 #: The most receives before SQS moves a message to the dead-letter queue.
 LARGEST_MAX_RECEIVES = 1_000
+#: A queue has at most this many tags.
+MAX_TAGS = 50
+#: The longest key of a tag, in characters.
+MAX_TAG_KEY_LENGTH = 128
+#: The longest value of a tag, in characters.
+MAX_TAG_VALUE_LENGTH = 256
 
 
 def size_of(params: Mapping[str, Any]) -> int:

@@ -3,16 +3,52 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
 from django_sqs_kombu.names import FIFO
 from django_sqs_kombu.registration.declaration import DEFAULT_MAX_RECEIVES
+from django_sqs_kombu.registration.options import LONGEST_TIMEOUT
+from django_sqs_kombu.rules import (
+    MAX_RECEIVES,
+    VISIBILITY_TIMEOUT,
+    Rule,
+    above_zero,
+    flag,
+    one_of,
+    optional,
+    shown,
+    string,
+    text,
+    whole,
+)
 
 #: How the messages of a FIFO queue are grouped.
 GROUPS = ("queue", "task")
+
+
+_LEVEL = whole(-100, 100)
+
+
+def _levels(value: Any) -> str | None:
+    if isinstance(value, list | tuple | set | frozenset | range) and not any(map(_LEVEL, value)):
+        return None
+    return "must be whole numbers from -100 to 100"
+
+
+_RULES: dict[str, Rule] = {
+    "queue_name_prefix": string,
+    "priority_levels": optional(_levels),
+    "max_attempts": whole(1),
+    "timeout": optional(above_zero(LONGEST_TIMEOUT)),
+    "visibility_timeout": optional(VISIBILITY_TIMEOUT),
+    "dead_letter_queue": optional(text),
+    "max_receives": optional(MAX_RECEIVES),
+    "on_commit": optional(flag),
+    "message_group": one_of(GROUPS),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,23 +95,16 @@ class TaskOptions:
                 raise ImproperlyConfigured(
                     f"{where} has no option {name!r}; there are {', '.join(known)}."
                 )
-        read = cls(**{**options, "priority_levels": tuple(options.get("priority_levels") or ())})
-        if not isinstance(read.max_attempts, int) or read.max_attempts < 1:
+        read = cls(**options)
+        for name, rule in _RULES.items():
+            value = getattr(read, name)
+            if wrong := rule(value):
+                raise ImproperlyConfigured(f"{where}[{name!r}] {wrong}, not {shown(value)}.")
+        if read.max_receives is not None and read.dead_letter_queue is None:
             raise ImproperlyConfigured(
-                f"{where}['max_attempts'] must be a whole number from 1, not {read.max_attempts!r}."
+                f"{where}['max_receives'] is meaningful only with 'dead_letter_queue'."
             )
-        for level in read.priority_levels:
-            if not isinstance(level, int) or not -100 <= level <= 100:
-                raise ImproperlyConfigured(
-                    f"{where}['priority_levels'] must be whole numbers from -100 to 100, "
-                    f"not {level!r}."
-                )
-        if read.message_group not in GROUPS:
-            raise ImproperlyConfigured(
-                f"{where}['message_group'] must be one of {', '.join(GROUPS)}, "
-                f"not {read.message_group!r}."
-            )
-        return read
+        return replace(read, priority_levels=tuple(read.priority_levels or ()))
 
     @property
     def attempts(self) -> int:

@@ -65,6 +65,12 @@ class CeleryForward:
             self.task.apply_async(args, kwargs)
 
 
+def task_or_name(value: Any) -> str | None:
+    """The rule for a task that messages are handed to."""
+    named = isinstance(value, str) and value
+    return None if named or hasattr(value, "apply_async") else "must be a Celery task or its name"
+
+
 def _split(value: Any) -> tuple[tuple[Any, ...], Mapping[str, Any]]:
     if isinstance(value, Mapping):
         return (), value

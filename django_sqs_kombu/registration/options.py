@@ -1,83 +1,212 @@
-"""Option rules: what the options of a registered queue may be."""
+"""QueueOptions: everything that one registration says of a queue, checked."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+import inspect
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import KW_ONLY, dataclass
+from typing import Any
 
 from ..exceptions import ConfigurationError
 from ..messages.base import RawMessage
+from ..messages.boto import Message
+from ..messages.typed import typed
 from ..names import FIFO, join_name, validate_name
-from ..quotas import LARGEST_MAX_RECEIVES, MAX_VISIBILITY_TIMEOUT
+from ..quotas import MAX_VISIBILITY_TIMEOUT
+from ..rules import (
+    MAX_RECEIVES,
+    VISIBILITY_TIMEOUT,
+    Rule,
+    above_zero,
+    check,
+    flag,
+    one_of,
+    optional,
+    shown,
+    tags,
+    text,
+    whole,
+)
 from ..transport.sqs.declaration import WIRE_FORMATS
 
-if TYPE_CHECKING:
-    from .queue import RegisteredQueue
+Receiver = Callable[[Any], Any]
+
+#: The most seconds of a receiver whose message is held while it runs: SQS hides a message no
+#: longer, and would then deliver it a second time.
+LONGEST_TIMEOUT = MAX_VISIBILITY_TIMEOUT
+#: The most where the message is deleted before: a year, which every timer can count.
+LONGEST_TIMEOUT_DELETED = 365 * 86_400
+
+#: Fewer receives before the dead-letter queue are warned of: AWS itself advises against one,
+#: since SQS may count a receive whose answer no consumer got.
+FEW_RECEIVES = 3
+
+_RULES: dict[str, Rule] = {
+    "visibility_timeout": optional(VISIBILITY_TIMEOUT),
+    "timeout": optional(above_zero(LONGEST_TIMEOUT)),
+    "delete_on_start": flag,
+    "close_database": flag,
+    "wire_format": optional(one_of(WIRE_FORMATS)),
+    "dead_letter_queue": optional(text),
+    "max_receives": optional(MAX_RECEIVES),
+    "tags": optional(tags),
+    "kms_key": optional(text),
+    "priority": whole(),
+    "process_group": optional(text),
+}
+#: Nobody receives here, so nothing is received twice.
+_SENDING_RULES = {**_RULES, "visibility_timeout": optional(whole(0, MAX_VISIBILITY_TIMEOUT))}
+_DELETED_RULES = {**_RULES, "timeout": optional(above_zero(LONGEST_TIMEOUT_DELETED))}
 
 
-def validate_visibility_timeout(seconds: float, where: str) -> int:
-    """Return *seconds* as SQS takes it (whole, 0 to 43,200), or raise naming *where*."""
-    if isinstance(seconds, bool) or not isinstance(seconds, int | float):
-        raise ConfigurationError(f"{where} must be a number of seconds, not {seconds!r}")
-    if not 0 <= seconds <= MAX_VISIBILITY_TIMEOUT or seconds != int(seconds):
-        raise ConfigurationError(
-            f"{where} must be a whole number of seconds from 0 to "
-            f"{MAX_VISIBILITY_TIMEOUT:,} (12 hours, the limit of SQS), not {seconds!r}"
-        )
-    return int(seconds)
+@dataclass(frozen=True, slots=True)
+class QueueOptions:
+    """What a registration says of a queue.
+
+    :param name: the queue's name, without prefix and suffix.
+    :param receiver: called with each message; None: the queue is for sending only.
+    :param visibility_timeout: seconds that a received message stays hidden from
+        others, 1 to 43,200; None: the registry's default.
+    :param message_class: a subclass of :class:`RawMessage`; default :class:`Message`.
+    :param timeout: seconds a receiver may run, then TimedOut is raised in it; 43,200 at
+        most, or a year with *delete_on_start*.
+    :param delete_on_start: delete a message before its receiver runs, not after.  Not in a
+        FIFO queue: the next message of the group would run beside it.
+    :param close_database: close all database connections after each message (Django).
+    :param suffixes: the known queue name suffixes; another one makes a warning.
+    :param wire_format: ``"kombu"`` or ``"raw"``; None: the registry's default.
+    :param dead_letter_queue: the name, without prefix, of the queue where SQS moves a
+        message that was received *max_receives* times and not deleted.  It is created,
+        and attached when this queue is created.
+    :param max_receives: 1 to 1,000; default 5.  Below 3, which is warned of, SQS may
+        bury a message that no receiver failed on.
+    :param tags: cost allocation tags, for the queue's creation.
+    :param kms_key: the KMS key that encrypts the queue, for its creation.
+    :param priority: where one process receives from several queues, the messages of those
+        with a higher priority are received first.
+    :param process_group: queues of one group are served by one process, so that their
+        priorities count; default: each queue has a process of its own.
+    :param model: in place of *message_class*: a pydantic model or a dataclass, whose
+        instances the messages carry as JSON, validated as they are received.
+    :raises ConfigurationError: for options that cannot work; it names queue and option.
+    """
+
+    name: str
+    receiver: Receiver | None = None
+    visibility_timeout: int | None = None
+    message_class: type[RawMessage] | None = None
+    timeout: float | None = None
+    delete_on_start: bool = False
+    close_database: bool = False
+    suffixes: Iterable[str] = ()
+    wire_format: str | None = None
+    _: KW_ONLY
+    dead_letter_queue: str | None = None
+    max_receives: int | None = None
+    tags: Mapping[str, str] | None = None
+    kms_key: str | None = None
+    priority: int = 0
+    process_group: str | None = None
+    model: Any = None
+
+    def __post_init__(self) -> None:
+        where = f"Queue {shown(self.name)}: "
+        if not isinstance(self.name, str):
+            raise ConfigurationError(f"{where}its name must be a string")
+        check_receiver(where, "receiver", self.receiver)
+        rules = _RULES if self.receiver is not None else _SENDING_RULES
+        if self.delete_on_start is True:
+            rules = _DELETED_RULES
+        check(where, rules, {name: getattr(self, name) for name in rules})
+        # What was iterable once is read once.
+        object.__setattr__(self, "suffixes", _suffixes(where, self.suffixes))
+        self._check_message_class(where)
+        if self.timeout is not None and self.receiver is None:
+            raise ConfigurationError(f"{where}timeout is meaningful only with a receiver")
+        for name in self.names:
+            validate_name(name)
+        if self.delete_on_start and self.name.endswith(FIFO):
+            raise ConfigurationError(
+                f"{where}delete_on_start does not go with a FIFO queue: once a message is "
+                "deleted, SQS hands out the next of its group while its receiver still runs"
+            )
+        self._check_dead_letters(where)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The queue's names without the prefix: the plain one, and one for each suffix."""
+        return tuple(join_name("", self.name, suffix) for suffix in (None, *self.suffixes))
+
+    def carried(self) -> type[RawMessage]:
+        """The message class, also where *model* or nothing stands in its place."""
+        if self.model is not None:
+            return typed(self.model)
+        return self.message_class or Message
+
+    def _check_message_class(self, where: str) -> None:
+        if self.model is not None and self.message_class is not None:
+            raise ConfigurationError(f"{where}give model or message_class, not both")
+        cls = self.message_class
+        if cls is not None and not (isinstance(cls, type) and issubclass(cls, RawMessage)):
+            raise ConfigurationError(
+                f"{where}message_class {shown(cls)} is not a subclass of "
+                f"{RawMessage.__module__}.{RawMessage.__qualname__}"
+            )
+
+    def _check_dead_letters(self, where: str) -> None:
+        dead = self.dead_letter_queue
+        if dead is None:
+            if self.max_receives is not None:
+                raise ConfigurationError(
+                    f"{where}max_receives is meaningful only with a dead_letter_queue"
+                )
+            return
+        validate_name(dead)
+        if dead.endswith(FIFO) != self.name.endswith(FIFO):
+            raise ConfigurationError(
+                f"{where}the dead-letter queue of a FIFO queue must be FIFO, and only of one; "
+                f"{dead!r} does not fit"
+            )
+        if dead in self.names:
+            raise ConfigurationError(
+                f"{where}dead_letter_queue {dead!r} is the queue itself. Give it another name."
+            )
 
 
-def check_options(queue: RegisteredQueue) -> None:
-    """Raise :class:`ConfigurationError` for options of *queue* that cannot work."""
-    where = f"Queue {queue.name!r}:"
-    if queue.receiver is not None and not callable(queue.receiver):
-        raise ConfigurationError(f"{where} the receiver {queue.receiver!r} is not callable")
-    cls = queue.message_class
-    if not (isinstance(cls, type) and issubclass(cls, RawMessage)):
-        raise ConfigurationError(
-            f"{where} message_class {cls!r} is not a subclass of "
-            f"{RawMessage.__module__}.{RawMessage.__qualname__}"
-        )
-    if queue.own_visibility_timeout is not None:
-        validate_visibility_timeout(queue.own_visibility_timeout, f"{where} visibility_timeout")
-    if queue.own_wire_format is not None and queue.own_wire_format not in WIRE_FORMATS:
-        raise ConfigurationError(
-            f"{where} wire_format must be one of {', '.join(WIRE_FORMATS)}, "
-            f"not {queue.own_wire_format!r}"
-        )
-    for suffix in (None, *queue.suffixes):
-        validate_name(join_name("", queue.name, suffix))
-    _check_timeout(queue, where)
-    _check_dead_letters(queue, where)
-
-
-def _check_timeout(queue: RegisteredQueue, where: str) -> None:
-    timeout = queue.timeout
-    if timeout is None:
+def check_receiver(where: str, argument: str, fn: Any) -> None:
+    """Raise :class:`ConfigurationError` unless *fn* is None or can be called with a message."""
+    if fn is None:
         return
-    if queue.receiver is None:
-        raise ConfigurationError(f"{where} timeout is meaningful only with a receiver")
-    if not isinstance(timeout, int | float) or not timeout > 0:
+    if not callable(fn):
+        raise ConfigurationError(f"{where}the {argument} {shown(fn)} is not callable")
+    if not _takes_one(fn):
         raise ConfigurationError(
-            f"{where} timeout must be a number of seconds above 0, not {timeout!r}"
+            f"{where}the {argument} {shown(fn)} cannot be called with one argument, the message"
         )
 
 
-def _check_dead_letters(queue: RegisteredQueue, where: str) -> None:
-    count = queue.max_receives
-    if count is not None:
-        if queue.dead_letter_queue is None:
-            raise ConfigurationError(
-                f"{where} max_receives is meaningful only with a dead_letter_queue"
-            )
-        if not isinstance(count, int) or not 1 <= count <= LARGEST_MAX_RECEIVES:
-            raise ConfigurationError(
-                f"{where} max_receives must be a whole number from 1 to "
-                f"{LARGEST_MAX_RECEIVES:,}, not {count!r}"
-            )
-    if queue.dead_letter_queue is not None:
-        validate_name(queue.dead_letter_queue)
-        if queue.dead_letter_queue.endswith(FIFO) != queue.name.endswith(FIFO):
-            raise ConfigurationError(
-                f"{where} the dead-letter queue of a FIFO queue must be FIFO, and only of one; "
-                f"{queue.dead_letter_queue!r} does not fit"
-            )
+def _takes_one(fn: Callable[..., Any]) -> bool:
+    if hasattr(fn, "__signature__"):
+        # A claim that decorators copy, not what is called.
+        return True
+    try:
+        signature = inspect.signature(fn, follow_wrapped=False)
+    except (TypeError, ValueError):
+        # Some functions in C do not tell.
+        return True
+    try:
+        signature.bind(None)
+    except TypeError:
+        return False
+    return True
+
+
+def _suffixes(where: str, value: Any) -> tuple[str, ...]:
+    if isinstance(value, str):
+        value = (value,)
+    suffixes = tuple(value) if isinstance(value, Iterable) else (None,)
+    if not all(isinstance(suffix, str) and suffix for suffix in suffixes):
+        raise ConfigurationError(
+            f"{where}suffixes must be strings that are not empty, not {shown(value)}"
+        )
+    return tuple(dict.fromkeys(suffixes))

@@ -13,21 +13,23 @@ import kombu
 
 from ..exceptions import ConfigurationError, UnknownSuffixWarning, WrongMessageClass
 from ..messages.base import PLAIN, Delivery, RawMessage
-from ..messages.boto import Message
-from ..messages.typed import typed
 from ..names import join_name, validate_name
+from ..rules import shown
 from ..working.attempt import attempt, receive
 from ..working.consumer import ReceiverConsumer
 from ..working.coroutines import run_in_thread_loop
 from .declaration import DEFAULT_MAX_RECEIVES, QueueDeclaration
-from .options import check_options
+from .options import FEW_RECEIVES, QueueOptions, Receiver
 from .outgoing import Outgoing, each
 from .proxy import ReceiverProxy
+from .sender import Defaults
 
 if TYPE_CHECKING:
     from .receivers import Receivers
 
-Receiver = Callable[[Any], Any]
+#: How many of its queues in SQS, one for each suffix, a registered queue keeps; suffixes may
+#: be made at run time, without an end.
+MOST_KEPT = 100
 
 # Under its own name it would be hidden inside the class below.
 _Proxy = ReceiverProxy
@@ -36,28 +38,8 @@ _Proxy = ReceiverProxy
 class RegisteredQueue:
     """A queue that messages are sent to and, with a receiver, received from.
 
-    :param name: the queue's name, without prefix and suffix.
-    :param receiver: called with each message; None: the queue is for sending only.
-    :param visibility_timeout: seconds that a received message stays hidden from
-        others, 0 to 43,200; None: the registry's default.
-    :param message_class: a subclass of :class:`RawMessage`; default :class:`Message`.
-    :param model: in place of *message_class*: a pydantic model or a dataclass, whose
-        instances the messages carry as JSON, validated as they are received.
-    :param timeout: seconds a receiver may run, then TimedOut is raised in it.
-    :param delete_on_start: delete a message before its receiver runs, not after.
-    :param close_database: close all database connections after each message (Django).
-    :param suffixes: the known queue name suffixes; another one makes a warning.
-    :param wire_format: ``"kombu"`` or ``"raw"``; None: the registry's default.
-    :param dead_letter_queue: the name, without prefix, of the queue where SQS moves a
-        message that was received *max_receives* times and not deleted.  It is created,
-        and attached when this queue is created.
-    :param max_receives: 1 to 1,000; default 5.
-    :param tags: cost allocation tags, for the queue's creation.
-    :param kms_key: the KMS key that encrypts the queue, for its creation.
-    :param priority: where one process receives from several queues, the messages of those
-        with a higher priority are received first.
-    :param process_group: queues of one group are served by one process, so that their
-        priorities count; default: each queue has a process of its own.
+    Its options are those of :class:`QueueOptions`.
+
     :param receivers: the registry that it belongs to.
     :raises ConfigurationError: for options that cannot work.
     """
@@ -68,88 +50,113 @@ class RegisteredQueue:
         self,
         name: str,
         receiver: Receiver | None = None,
-        visibility_timeout: int | None = None,
-        message_class: type[RawMessage] | None = None,
-        timeout: float | None = None,
-        delete_on_start: bool = False,
-        close_database: bool = False,
-        suffixes: Iterable[str] = (),
-        wire_format: str | None = None,
-        *,
-        dead_letter_queue: str | None = None,
-        max_receives: int | None = None,
-        tags: Mapping[str, str] | None = None,
-        kms_key: str | None = None,
-        priority: int = 0,
-        process_group: str | None = None,
-        model: Any = None,
+        *args: Any,
         receivers: Receivers,
+        **options: Any,
     ) -> None:
-        self.name = name
-        self.receiver = receiver
-        if model is not None and message_class is not None:
-            raise ConfigurationError(f"Queue {name!r}: give model or message_class, not both")
-        self.message_class = message_class or (typed(model) if model is not None else Message)
-        self.model = model
-        self.timeout = timeout
-        self.delete_on_start = delete_on_start
-        self.close_database = close_database
-        self.suffixes = (suffixes,) if isinstance(suffixes, str) else tuple(suffixes)
-        self.dead_letter_queue = dead_letter_queue
-        self.max_receives = max_receives
-        self.tags = tags
-        self.kms_key = kms_key
-        self.priority = priority
-        self.process_group = process_group or name
+        #: What was said at the registration.
+        self.options = chosen = QueueOptions(name, receiver, *args, **options)
         self.receivers = receivers
-        self.own_visibility_timeout = visibility_timeout
-        self.own_wire_format = wire_format
-        check_options(self)
+        self.name = chosen.name
+        self.receiver = chosen.receiver
+        self.message_class = chosen.carried()
+        self.model = chosen.model
+        self.timeout = chosen.timeout
+        self.delete_on_start = chosen.delete_on_start
+        self.close_database = chosen.close_database
+        self.suffixes = tuple(chosen.suffixes)
+        self.dead_letter_queue = chosen.dead_letter_queue
+        self.priority = chosen.priority
+        self.process_group = chosen.process_group or chosen.name
+        self._queues: dict[tuple[Defaults, str | None], kombu.Queue] = {}
 
     @property
     def visibility_timeout(self) -> int:
         """Seconds that a received message stays hidden from others."""
-        if self.own_visibility_timeout is None:
-            return self.receivers.visibility_timeout
-        return self.own_visibility_timeout
+        own = self.options.visibility_timeout
+        return self.receivers.defaults.visibility_timeout if own is None else own
 
     @property
     def wire_format(self) -> str:
         """The format of the messages sent: ``"kombu"`` or ``"raw"``."""
-        return self.own_wire_format or self.receivers.wire_format
+        return self._wire_format(self.receivers.defaults)
 
     def full_name(self, suffix: str | None = None) -> str:
         """The queue's name in SQS: prefix, name and suffix joined with ``__``.
 
         An unknown suffix makes an :class:`UnknownSuffixWarning`.
         """
+        self._check_suffix(suffix)
+        return self._full_name(self.receivers.defaults, suffix)
+
+    @property
+    def full_dead_letter_name(self) -> str | None:
+        """The name in SQS of the dead-letter queue that was registered, if any."""
+        return self._full_dead_letter_name(self.receivers.defaults)
+
+    @property
+    def buries_early(self) -> bool:
+        """Whether SQS may bury a message of it that no receiver failed on."""
+        most = self.options.max_receives
+        return most is not None and most < FEW_RECEIVES
+
+    def get_queue(self, suffix: str | None = None) -> kombu.Queue:
+        """The queue as a :class:`kombu.Queue`, with its declaration.
+
+        It is made once and shared, so bind it (``queue(channel)``), but do not change it.
+        """
+        return self._queue(self.receivers.defaults, suffix)
+
+    def make_queue(self, defaults: Defaults, suffix: str | None) -> kombu.Queue:
+        """Make what :meth:`get_queue` returns and keeps, where the registry has *defaults*."""
+        own = self.options
+        return QueueDeclaration(
+            self._full_name(defaults, suffix),
+            defaults.visibility_timeout
+            if own.visibility_timeout is None
+            else own.visibility_timeout,
+            self._wire_format(defaults),
+            self._full_dead_letter_name(defaults),
+            own.max_receives or DEFAULT_MAX_RECEIVES,
+            own.tags,
+            own.kms_key,
+        ).to_kombu()
+
+    def _queue(self, defaults: Defaults, suffix: str | None) -> kombu.Queue:
+        self._check_suffix(suffix)
+        # By the defaults, too: a test overrides settings, and another prefix is another queue.
+        key = defaults, suffix
+        queue = self._queues.get(key)
+        if queue is None:
+            queue = self.make_queue(defaults, suffix)
+            if len(self._queues) >= MOST_KEPT:
+                self._queues.clear()
+            self._queues[key] = queue
+        return queue
+
+    def _full_name(self, defaults: Defaults, suffix: str | None) -> str:
+        return validate_name(join_name(defaults.prefix, self.name, suffix))
+
+    def _full_dead_letter_name(self, defaults: Defaults) -> str | None:
+        if self.dead_letter_queue is None:
+            return None
+        return validate_name(join_name(defaults.prefix, self.dead_letter_queue))
+
+    def _wire_format(self, defaults: Defaults) -> str:
+        return self.options.wire_format or defaults.wire_format
+
+    def _check_suffix(self, suffix: str | None) -> None:
+        if suffix is not None and not isinstance(suffix, str):
+            raise ConfigurationError(
+                f"Queue {self.name!r}: suffix must be a string, not {shown(suffix)}"
+            )
         if suffix and suffix not in self.suffixes:
             warnings.warn(
                 f"Unknown suffix {suffix!r} for queue {self.name!r} (known: "
                 f"{', '.join(self.suffixes) or 'none'})",
                 UnknownSuffixWarning,
-                stacklevel=2,
+                stacklevel=3,
             )
-        return validate_name(join_name(self.receivers.prefix, self.name, suffix))
-
-    @property
-    def full_dead_letter_name(self) -> str | None:
-        """The name in SQS of the dead-letter queue that was registered, if any."""
-        if not self.dead_letter_queue:
-            return None
-        return validate_name(join_name(self.receivers.prefix, self.dead_letter_queue))
-
-    def get_queue(self, suffix: str | None = None) -> kombu.Queue:
-        """The queue as a :class:`kombu.Queue`, with its declaration."""
-        return QueueDeclaration(
-            self.full_name(suffix),
-            self.visibility_timeout,
-            self.wire_format,
-            self.full_dead_letter_name,
-            self.max_receives or DEFAULT_MAX_RECEIVES,
-            self.tags,
-            self.kms_key,
-        ).to_kombu()
 
     def get_receiver_proxy(self) -> _Proxy:
         """A callable that sends to this queue."""
@@ -178,12 +185,20 @@ class RegisteredQueue:
         self, message: RawMessage | None = None, suffix: str | None = None, **options: Any
     ) -> Callable[[], None]:
         """Everything about :meth:`send` that needs no SQS; what is returned sends."""
-        outgoing = self.outgoing(message, **options)
-        return partial(self.receivers.send_one, self, self.get_queue(suffix), outgoing)
+        defaults = self.receivers.defaults
+        queue = self._queue(defaults, suffix)
+        outgoing = self._make(self._wire_format(defaults), message, **options)
+        return partial(self.receivers.send_one, self, queue, outgoing)
 
-    def outgoing(
+    def outgoing(self, message: RawMessage | None = None, **options: Any) -> Outgoing:
+        """A message as it is to be sent; the options are those of :meth:`send`."""
+        return self._make(self.wire_format, message, **options)
+
+    def _make(
         self,
+        wire_format: str,
         message: RawMessage | None = None,
+        /,
         *,
         delay: float | None = None,
         group_id: str | None = None,
@@ -191,8 +206,7 @@ class RegisteredQueue:
         attributes: Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> Outgoing:
-        """A message as it is to be sent; the options are those of :meth:`send`."""
-        body, content_type = self.encode(message, **kwargs)
+        body, content_type = _encoded(wire_format, self._message(message, kwargs))
         return Outgoing(body, content_type, delay, group_id, deduplication_id, attributes)
 
     def encode(self, message: RawMessage | None = None, **kwargs: Any) -> tuple[str, str]:
@@ -201,18 +215,21 @@ class RegisteredQueue:
         :raises WrongMessageClass: *message* is of another class.
         :raises MessageEncodeError: its value cannot be written.
         """
+        return _encoded(self.wire_format, self._message(message, kwargs))
+
+    def _message(self, message: RawMessage | None, kwargs: Mapping[str, Any]) -> RawMessage:
         if self.model is not None and isinstance(message, self.model):
             message = self.message_class.from_value(message)
         if message is None:
-            message = self.message_class(**kwargs)
-        elif not isinstance(message, self.message_class):
+            return self.message_class(**kwargs)
+        if not isinstance(message, self.message_class):
             raise WrongMessageClass(self.name, message, self.message_class)
-        elif kwargs:
+        if kwargs:
             raise ConfigurationError(
                 f"Queue {self.name!r}: give a message or the arguments for one "
                 f"({', '.join(kwargs)}), not both"
             )
-        return self._outgoing(message)
+        return message
 
     async def asend(
         self, message: RawMessage | None = None, suffix: str | None = None, **kwargs: Any
@@ -257,7 +274,7 @@ class RegisteredQueue:
 
     def encoder(self, delay: Any = None, group_id: Any = None) -> Callable[[Any], Outgoing]:
         """What makes of each item of :meth:`send_many`, in turn, what is to be sent."""
-        delays, groups = each(delay), each(group_id)
+        delays, groups, wire_format = each(delay), each(group_id), self.wire_format
 
         def encode(item: Any) -> Outgoing:
             seconds, group = next(delays), next(groups)
@@ -267,15 +284,12 @@ class RegisteredQueue:
                 else self.message_class.from_value(item)
             )
             return Outgoing(
-                *self._outgoing(message), seconds, group(item) if callable(group) else group
+                *_encoded(wire_format, message),
+                seconds,
+                group(item) if callable(group) else group,
             )
 
         return encode
-
-    def _outgoing(self, message: RawMessage) -> tuple[str, str]:
-        if self.wire_format == "raw":
-            return message.get_body_encoded(), PLAIN
-        return message.dump()
 
     def around_message(self) -> AbstractContextManager[None]:
         """A context in which each message is decoded, received and settled."""
@@ -331,3 +345,9 @@ class RegisteredQueue:
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
+
+
+def _encoded(wire_format: str, message: RawMessage) -> tuple[str, str]:
+    if wire_format == "raw":
+        return message.get_body_encoded(), PLAIN
+    return message.dump()

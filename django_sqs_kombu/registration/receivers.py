@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import threading
 import weakref
@@ -13,17 +14,42 @@ import kombu
 from ..exceptions import ConfigurationError, UnknownQueue
 from ..messages.base import RawMessage
 from ..names import default_name
+from ..rules import (
+    POLL_PERIOD,
+    VISIBILITY_TIMEOUT,
+    Rule,
+    check,
+    mapping,
+    name_prefix,
+    one_of,
+    optional,
+)
 from ..transport.sqs.declaration import WIRE_FORMATS
 from ..working.instruments import Instrument, Sending, around
-from .forward import CeleryForward
-from .options import validate_visibility_timeout
+from .forward import CeleryForward, task_or_name
+from .options import FEW_RECEIVES, Receiver, check_receiver
 from .outgoing import Outgoing
 from .proxy import ReceiverProxy
-from .queue import Receiver, RegisteredQueue
+from .queue import RegisteredQueue
+from .sender import Defaults
 
 Outlet = Callable[[RegisteredQueue, kombu.Queue, Outgoing], None]
 
+logger = logging.getLogger(__name__)
+
+_RULES: dict[str, Rule] = {
+    "prefix": name_prefix,
+    "visibility_timeout": VISIBILITY_TIMEOUT,
+    "poll_period": POLL_PERIOD,
+    "wire_format": one_of(WIRE_FORMATS),
+    "transport_options": optional(mapping),
+}
+
+_TASK_RULES: dict[str, Rule] = {"celery_task": task_or_name}
+
 _all: weakref.WeakSet[Receivers] = weakref.WeakSet()
+#: In a forked child: what its parent sends over. Kept, so that nothing here closes it.
+_parents_channels: list[Any] = []
 
 
 class Receivers:
@@ -53,18 +79,18 @@ class Receivers:
         wire_format: str = "kombu",
         transport_options: dict[str, Any] | None = None,
     ) -> None:
-        validate_visibility_timeout(visibility_timeout, "visibility_timeout")
-        if wire_format not in WIRE_FORMATS:
-            raise ConfigurationError(
-                f"wire_format must be one of {', '.join(WIRE_FORMATS)}, not {wire_format!r}"
-            )
-        if not 0 <= poll_period <= 20:
-            raise ConfigurationError(
-                f"poll_period must be 0 to 20 seconds (the limit of SQS), not {poll_period!r}"
-            )
-        self._prefix = prefix
-        self._visibility_timeout = visibility_timeout
-        self._wire_format = wire_format
+        check(
+            "",
+            _RULES,
+            {
+                "prefix": prefix,
+                "visibility_timeout": visibility_timeout,
+                "poll_period": poll_period,
+                "wire_format": wire_format,
+                "transport_options": transport_options,
+            },
+        )
+        self._defaults = Defaults(prefix or "", visibility_timeout, wire_format)
         self._origin = connection
         self._options = {"wait_time_seconds": poll_period, **(transport_options or {})}
         self._setup()
@@ -77,9 +103,9 @@ class Receivers:
         self.instruments: list[Instrument] = []
         #: Takes what is sent in place of SQS, in tests.
         self.outlet: Outlet | None = None
-        self._sending = threading.Lock()
-        self._channel: Any = None
-        self._channel_pid = 0
+        self._connecting = threading.Lock()
+        #: The channel for sending and its producer, once something was sent.
+        self._outgoing: tuple[Any, kombu.Producer] | None = None
 
     @staticmethod
     def all() -> list[Receivers]:
@@ -87,19 +113,24 @@ class Receivers:
         return list(_all)
 
     @property
+    def defaults(self) -> Defaults:
+        """What counts for queues that do not say it themselves."""
+        return self._defaults
+
+    @property
     def prefix(self) -> str:
         """Joined before each queue's name with ``__``; may be empty."""
-        return self._prefix
+        return self.defaults.prefix
 
     @property
     def visibility_timeout(self) -> int:
         """Seconds, for queues that name none."""
-        return self._visibility_timeout
+        return self.defaults.visibility_timeout
 
     @property
     def wire_format(self) -> str:
         """``"kombu"`` or ``"raw"``, for queues that name none."""
-        return self._wire_format
+        return self.defaults.wire_format
 
     def register(
         self,
@@ -119,16 +150,48 @@ class Receivers:
             registered with another receiver.
         """
         if celery_task is not None:
+            check_receiver(f"Queue {queue_name!r}: ", "function of the arguments", fn)
+            check(f"Queue {queue_name!r}: ", _TASK_RULES, {"celery_task": celery_task})
             fn = CeleryForward(celery_task, fn)
         registered = self.queue_class(queue_name, fn, *args, receivers=self, **options)
         earlier = self.queues.get(queue_name)
-        if earlier is not None and _origin(earlier.receiver) != _origin(fn):
+        # A module that only sends may have registered the queue before its receiver's did.
+        if (
+            earlier is not None
+            and earlier.receiver is not None
+            and _origin(earlier.receiver) != _origin(fn)
+        ):
             raise ConfigurationError(
                 f"Queue {queue_name!r} is registered twice: with {_origin(earlier.receiver)} and "
                 f"with {_origin(fn)}. Give one of them another queue_name."
             )
+        self._check_dead_letters(registered)
         self.queues[queue_name] = registered
+        if registered.buries_early and not (earlier is not None and earlier.buries_early):
+            self.warn_of_few_receives(registered)
         return registered
+
+    def _check_dead_letters(self, registered: RegisteredQueue) -> None:
+        path, name = [registered.name], registered.dead_letter_queue
+        while name is not None and name not in path:
+            path.append(name)
+            name = self.queues[name].dead_letter_queue if name in self.queues else None
+        if name == registered.name:
+            raise ConfigurationError(
+                f"Queue {name!r}: its dead letters would come back, since dead_letter_queue "
+                f"leads from {' to '.join([*path, registered.name])}. Let it end in a queue "
+                "that has none."
+            )
+
+    def warn_of_few_receives(self, registered: RegisteredQueue) -> None:
+        """Warn, once, of a queue whose messages may be buried without a failure."""
+        logger.warning(
+            "Queue %r has max_receives=%d. SQS may count a receive that no receiver saw, so "
+            "below %d a message may become a dead letter although nothing failed.",
+            registered.name,
+            registered.options.max_receives,
+            FEW_RECEIVES,
+        )
 
     def receiver(
         self, queue_name: str | None = None, **options: Any
@@ -200,17 +263,29 @@ class Receivers:
 
     def channel(self) -> Any:
         """The channel that this process sends over; shared by all threads."""
-        with self._sending:
-            # A forked child must not write to its parent's sockets.
-            if self._channel is None or self._channel_pid != os.getpid():
+        return self._open()[0]
+
+    def _open(self) -> tuple[Any, kombu.Producer]:
+        if (outgoing := self._outgoing) is not None:
+            return outgoing
+        with self._connecting:
+            if self._outgoing is None:
                 channel = self.new_connection().default_channel
                 if not hasattr(channel, "declare_lazily"):
                     raise ConfigurationError(
                         "Receivers needs a connection with this library's transport: "
                         'Connection(..., transport="django_sqs_kombu.transport:Transport")'
                     )
-                self._channel, self._channel_pid = channel, os.getpid()
-            return self._channel
+                self._outgoing = channel, kombu.Producer(channel)
+            return self._outgoing
+
+    def _after_fork(self) -> None:
+        # The child must neither write to its parent's sockets nor close them, nor wait for a
+        # lock whose holder is a thread that only the parent has.
+        if self._outgoing is not None:
+            _parents_channels.append(self._outgoing)
+        self._outgoing = None
+        self._connecting = threading.Lock()
 
     def send_one(self, registered: RegisteredQueue, queue: kombu.Queue, outgoing: Outgoing) -> None:
         """Send one message, or hand it to :attr:`outlet`."""
@@ -253,9 +328,9 @@ class Receivers:
 
     def publish(self, queue: kombu.Queue, body: str, content_type: str, **properties: Any) -> None:
         """Send *body* to *queue*, which is declared when it is first used."""
-        channel = self.channel()
+        channel, producer = self._open()
         channel.declare_lazily(queue)
-        kombu.Producer(channel).publish(
+        producer.publish(
             body,
             routing_key=queue.name,
             content_type=content_type,
@@ -265,10 +340,10 @@ class Receivers:
 
     def close(self) -> None:
         """Close the connection for sending; the next send opens another."""
-        with self._sending:
-            channel, self._channel = self._channel, None
-        if channel is not None and self._channel_pid == os.getpid():
-            channel.connection.client.close()
+        with self._connecting:
+            outgoing, self._outgoing = self._outgoing, None
+        if outgoing is not None:
+            outgoing[0].connection.client.close()
 
 
 def _origin(fn: Receiver | None) -> str:
@@ -276,3 +351,11 @@ def _origin(fn: Receiver | None) -> str:
     if fn is None:
         return "no receiver"
     return f"{getattr(fn, '__module__', '?')}.{getattr(fn, '__qualname__', repr(fn))}"
+
+
+def _forget_parents_channels() -> None:
+    for receivers in list(_all):
+        receivers._after_fork()
+
+
+os.register_at_fork(after_in_child=_forget_parents_channels)

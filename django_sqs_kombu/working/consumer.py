@@ -16,6 +16,7 @@ from kombu.mixins import ConsumerMixin
 
 from ..exceptions import ConfigurationError, NoReceiver, SQSError
 from ..messages.base import ENCODED, JSON, PLAIN, RawMessage
+from ..rules import check_consumer
 from ..transport.delivery import Delivery
 from ..transport.receiving.message_limit import LocalLimit, ReceiveLimit
 from .gate import Gate
@@ -65,6 +66,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         alone: Callable[[Delivery], bool] = lambda delivery: False,
         on_iteration: Callable[[], None] | None = None,
     ) -> None:
+        check_consumer(threads, prefetch, message_limit, grace_period)
         if queues is None:
             queues = [queue for queue in receivers.select() if queue.receiver is not None]
         self.queues = list(queues)
@@ -90,11 +92,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         self._ended = threading.Event()
 
     def _validate(self, message_limit: int | None) -> None:
-        if self.threads < 1:
-            raise ConfigurationError(f"threads must be 1 or more, not {self.threads!r}")
         if message_limit is not None:
-            if message_limit < 1:
-                raise ConfigurationError(f"message_limit must be 1 or more, not {message_limit!r}")
             self.limits = {queue.name: LocalLimit(message_limit) for queue in self.queues}
         for queue in self.queues:
             if queue.receiver is None:

@@ -27,10 +27,13 @@ def test_the_test_project_has_no_problems():
         ("AWS_REGION", 5, "must be a string"),
         ("SQS_QUEUE_PREFIX", "two words", "letters, digits"),
         ("SQS_QUEUE_PREFIX", "dotted.prefix", "letters, digits"),
-        ("SQS_DEFAULT_VISIBILITY_TIMEOUT", 50_000, "0 to 43,200"),
+        ("SQS_DEFAULT_VISIBILITY_TIMEOUT", 50_000, "1 to 43,200"),
+        ("SQS_DEFAULT_VISIBILITY_TIMEOUT", 0, "1 to 43,200"),
+        ("SQS_DEFAULT_VISIBILITY_TIMEOUT", 60.0, "a whole number"),
         ("SQS_DEFAULT_VISIBILITY_TIMEOUT", "60", "a whole number"),
         ("SQS_POLL_PERIOD", 21, "0 to 20"),
         ("SQS_POLL_PERIOD", True, "a whole number"),
+        ("SQS_POLL_PERIOD", 0.5, "a whole number"),
         ("SQS_WAIT_TIME", -1, "a number from 0"),
         ("SQS_WAIT_CYCLES", 1.5, "a whole number"),
         ("SQS_ENDPOINT_URL", "localhost:4566", "must be a URL"),
@@ -40,6 +43,8 @@ def test_the_test_project_has_no_problems():
         ("SQS_RESTART_BACKOFF", -1, "a number from 0"),
         ("SQS_RESTART_BACKOFF_MAX", None, "a number from 0"),
         ("SQS_GRACE_PERIOD", "long", "a number from 0"),
+        ("SQS_GRACE_PERIOD", float("inf"), "a number from 0"),
+        ("SQS_GRACE_PERIOD", float("nan"), "a number from 0"),
         ("SQS_STATUS_CACHE_TIMEOUT", "long", "a number from 0"),
         ("SQS_TRANSPORT_OPTIONS", [], "must be a dict"),
     ],
@@ -119,6 +124,19 @@ def test_two_queues_of_one_name_in_sqs_are_found(monkeypatch):
 
     assert error.id == "django_sqs.E003"
     assert "plain__big" in error.msg
+
+
+def test_few_receives_before_the_dead_letters_are_warned_of(monkeypatch, caplog):
+    monkeypatch.setattr(django_sqs.receivers, "queues", dict(django_sqs.queues))
+    django_sqs.register("early", print, dead_letter_queue="early-dead", max_receives=2)
+    django_sqs.register("late", print, dead_letter_queue="late-dead", max_receives=3)
+
+    [warning] = problems()
+
+    assert warning.id == "django_sqs.W005"
+    assert "'early' has max_receives=2" in warning.msg
+    assert "3 or more" in warning.hint
+    assert not caplog.records
 
 
 def test_transport_options_come_from_the_settings(site, server):

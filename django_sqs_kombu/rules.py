@@ -1,0 +1,189 @@
+"""Rules: what an option, an argument or a setting may be, each once."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
+
+from .exceptions import ConfigurationError
+from .quotas import (
+    LARGEST_MAX_RECEIVES,
+    MAX_TAG_KEY_LENGTH,
+    MAX_TAG_VALUE_LENGTH,
+    MAX_TAGS,
+    MAX_VISIBILITY_TIMEOUT,
+    MAX_WAIT_TIME,
+)
+
+#: Returns what is wrong with a value, to follow its name in a sentence; None: nothing.
+Rule = Callable[[Any], "str | None"]
+
+#: How much of a wrong value an error shows, in characters.
+SHOWN = 200
+
+_NAME = re.compile(r"[A-Za-z0-9_-]+")
+
+
+def check(where: str, rules: Mapping[str, Rule], values: Mapping[str, Any]) -> None:
+    """Raise :class:`ConfigurationError` for the first of *values* that breaks its rule.
+
+    :param where: stands before the value's name, such as ``"Queue 'orders': "``.
+    :param rules: by the name of the value.
+    """
+    for name, rule in rules.items():
+        if wrong := rule(values[name]):
+            raise ConfigurationError(f"{where}{name} {wrong}, not {shown(values[name])}")
+
+
+def shown(value: Any) -> str:
+    """A wrong value as an error shows it: its repr, cut."""
+    text = repr(value)
+    return text if len(text) <= SHOWN else f"{text[:SHOWN]}..."
+
+
+def flag(value: Any) -> str | None:
+    """True or False; no text such as ``"no"``, which would count as true."""
+    return None if isinstance(value, bool) else "must be True or False"
+
+
+def string(value: Any) -> str | None:
+    """Text; may be empty."""
+    return None if isinstance(value, str) else "must be a string"
+
+
+def text(value: Any) -> str | None:
+    """Text that is not empty."""
+    return None if isinstance(value, str) and value else "must be a string that is not empty"
+
+
+def mapping(value: Any) -> str | None:
+    """A dict."""
+    return None if isinstance(value, dict) else "must be a dict"
+
+
+def name_prefix(value: Any) -> str | None:
+    """What may stand before a queue's name; may be empty or None."""
+    if value is None or (isinstance(value, str) and (not value or _NAME.fullmatch(value))):
+        return None
+    return "must be made of letters, digits, '-' and '_', as SQS's queue names"
+
+
+def tags(value: Any) -> str | None:
+    """Cost allocation tags as SQS takes them."""
+    if not isinstance(value, Mapping):
+        return "must be a mapping of text to text"
+    for key, tag in value.items():
+        if not (isinstance(key, str) and isinstance(tag, str)):
+            return "must be a mapping of text to text"
+        if not 1 <= len(key) <= MAX_TAG_KEY_LENGTH or key.lower().startswith("aws:"):
+            return (
+                f"must have keys of 1 to {MAX_TAG_KEY_LENGTH} characters that do not begin "
+                "with 'aws:'"
+            )
+        if len(tag) > MAX_TAG_VALUE_LENGTH:
+            return f"must have values of {MAX_TAG_VALUE_LENGTH} characters at most"
+    return None if len(value) <= MAX_TAGS else f"must be {MAX_TAGS} tags at most"
+
+
+def whole(low: float | None = None, high: float | None = None) -> Rule:
+    """A whole number; no bool, no float such as 60.0 and no text."""
+
+    def rule(value: Any) -> str | None:
+        if isinstance(value, int) and not isinstance(value, bool) and _between(low, value, high):
+            return None
+        return f"must be a whole number{_range(low, high)}"
+
+    return rule
+
+
+def number(low: float, high: float) -> Rule:
+    """A number; no bool, no NaN and no text."""
+
+    def rule(value: Any) -> str | None:
+        if _is_number(value) and low <= value <= high:
+            return None
+        return f"must be a number{_range(low, high)}"
+
+    return rule
+
+
+def above_zero(high: float) -> Rule:
+    """A number above 0; no bool, no NaN and no text."""
+
+    def rule(value: Any) -> str | None:
+        if _is_number(value) and 0 < value <= high:
+            return None
+        return f"must be a number above 0 and up to {high:,}"
+
+    return rule
+
+
+def one_of(choices: Iterable[str]) -> Rule:
+    """One of a few texts."""
+    known = tuple(choices)
+
+    def rule(value: Any) -> str | None:
+        return None if value in known else f"must be one of {', '.join(known)}"
+
+    return rule
+
+
+def optional(rule: Rule) -> Rule:
+    """The same, or None."""
+
+    def or_none(value: Any) -> str | None:
+        return None if value is None else rule(value)
+
+    return or_none
+
+
+#: Seconds that a received message stays hidden. With 0 it would be received again and
+#: again while its receiver runs.
+VISIBILITY_TIMEOUT = whole(1, MAX_VISIBILITY_TIMEOUT)
+#: Seconds that one poll waits.
+POLL_PERIOD = whole(0, MAX_WAIT_TIME)
+#: Receives after which SQS moves a message to the dead-letter queue.
+MAX_RECEIVES = whole(1, LARGEST_MAX_RECEIVES)
+#: Seconds that running receivers may take at a stop, a day at most.
+GRACE_PERIOD = number(0, 86_400)
+
+#: The arguments of a consumer of messages.
+CONSUMER: dict[str, Rule] = {
+    "threads": whole(1),
+    "prefetch": optional(whole(1)),
+    "message_limit": optional(whole(1)),
+    "grace_period": GRACE_PERIOD,
+}
+
+
+def check_consumer(
+    threads: Any, prefetch: Any = None, message_limit: Any = None, grace_period: Any = 0
+) -> None:
+    """Raise :class:`ConfigurationError` for arguments of a consumer that cannot work."""
+    check(
+        "",
+        CONSUMER,
+        {
+            "threads": threads,
+            "prefetch": prefetch,
+            "message_limit": message_limit,
+            "grace_period": grace_period,
+        },
+    )
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+def _between(low: float | None, value: float, high: float | None) -> bool:
+    return (low is None or low <= value) and (high is None or value <= high)
+
+
+def _range(low: float | None, high: float | None) -> str:
+    if low is None:
+        return ""
+    if high is None:
+        return f" from {low:,}"
+    return f" from {low:,} to {high:,}"

@@ -1,0 +1,112 @@
+"""A registry in a forked child."""
+
+import os
+import signal
+import threading
+import time
+
+import pytest
+
+from django_sqs_kombu.registration import receivers as module
+
+
+@pytest.fixture
+def in_child():
+    """Run a function in a forked child; return the child's exit code, 0 for a true result."""
+
+    def in_child(function, seconds=30.0):
+        pid = os.fork()
+        if pid == 0:
+            code = 1
+            try:
+                code = 0 if function() else 2
+            finally:
+                os._exit(code)
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline:
+            ended, status = os.waitpid(pid, os.WNOHANG)
+            if ended:
+                return os.waitstatus_to_exitcode(status)
+            time.sleep(0.02)
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        return pytest.fail(f"the child hung for {seconds} s")
+
+    return in_child
+
+
+def test_a_forked_child_sends_over_a_connection_of_its_own(receivers, counts, in_child):
+    receivers.register("orders")
+    receivers.send("orders", body="parent")
+    parents = receivers.channel()
+
+    def child():
+        receivers.send("orders", body="child")
+        return receivers.channel() is not parents
+
+    assert in_child(child) == 0
+    assert receivers.channel() is parents
+    receivers.send("orders", body="parent again")
+    assert counts(receivers.get("orders").full_name()) == (3, 0, 0)
+
+
+def test_a_child_that_is_forked_while_a_thread_connects_does_not_hang(
+    receivers, counts, in_child, monkeypatch
+):
+    receivers.register("orders")
+    connecting, go_on = threading.Event(), threading.Event()
+    new_connection = receivers.new_connection
+    parent = os.getpid()
+
+    def slow_connection():
+        if os.getpid() == parent:
+            connecting.set()
+            go_on.wait(60)
+        return new_connection()
+
+    monkeypatch.setattr(receivers, "new_connection", slow_connection)
+    thread = threading.Thread(target=receivers.channel)
+    thread.start()
+    assert connecting.wait(30)
+
+    def child():
+        receivers.send("orders", body="child")
+        return True
+
+    try:
+        assert in_child(child) == 0
+    finally:
+        go_on.set()
+        thread.join()
+    receivers.send("orders", body="parent")
+    assert counts(receivers.get("orders").full_name()) == (2, 0, 0)
+
+
+def test_a_childs_child_has_a_connection_of_its_own_too(receivers, in_child):
+    parents = receivers.channel()
+
+    def child():
+        childs = receivers.channel()
+        return in_child(lambda: receivers.channel() not in (parents, childs)) == 0
+
+    assert in_child(child) == 0
+
+
+def test_a_child_keeps_what_its_parent_sends_over_so_that_nothing_closes_it(receivers, in_child):
+    parents = receivers.channel()
+
+    assert in_child(lambda: any(kept[0] is parents for kept in module._parents_channels)) == 0
+    assert not module._parents_channels
+
+
+def test_closing_in_a_child_leaves_the_parents_connection_open(receivers, in_child):
+    receivers.register("orders")
+    parents = receivers.channel()
+
+    def child():
+        receivers.close()
+        return not parents.closed
+
+    assert in_child(child) == 0
+    assert receivers.channel() is parents
+    receivers.send("orders", body="x")
