@@ -151,7 +151,7 @@ def test_a_key_that_json_does_not_know_is_text():
         ("WyJzaG9wIiwgIm5vdGhpbmciLCAxXQ==", "names no model"),
         ("eyJhIjogMX0=", "names no model"),
         ("NQ==", "names no model"),
-        ("no base64", "no base64 of JSON"),
+        ("no base64", "nor base64 of JSON"),
     ],
 )
 def test_instances_that_cannot_be_read(body, says):
