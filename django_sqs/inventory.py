@@ -60,6 +60,11 @@ class Target:
         channel = self.registered.receivers.channel()
         channel.declare_lazily(self.registered.get_queue(self.suffix))
 
+    def clear(self) -> Iterator[int]:
+        """Delete its messages, payloads in S3 included; see :func:`administration.clear`."""
+        channel = self.registered.receivers.channel()
+        return administration.clear(channel.requests, self.full_name, channel.payloads.delete)
+
     def counts(self) -> QueueCounts | None:
         """How many messages it has; None where it does not exist in SQS."""
         try:

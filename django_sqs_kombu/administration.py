@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -10,7 +9,9 @@ from .exceptions import ConfigurationError, RequestFailed
 from .names import FIFO
 from .quotas import MAX_MESSAGES
 from .transport.sending.dispatch import send_list
-from .transport.sqs.requests import Message, Requests
+from .transport.sqs.facts import redrive_policy
+from .transport.sqs.received import Message
+from .transport.sqs.requests import Requests
 
 #: Seconds that messages which are looked at, or moved, are hidden from receivers.
 HOLD = 60
@@ -78,7 +79,7 @@ def move(
             errors = send_list(requests, target, [_entry(m, target) for m in messages]).errors
             accepted = [m for m, error in zip(messages, errors, strict=True) if error is None]
             if accepted:
-                requests.delete_batch(source, accepted, with_payloads=False)
+                requests.delete_batch(source, accepted)
             left = [m for m in left if m not in accepted]
             moved += len(accepted)
             if failure := next((error for error in errors if error is not None), None):
@@ -91,17 +92,37 @@ def move(
     return moved
 
 
+def clear(
+    requests: Requests, queue: str, deleted: Callable[[Message], None] | None = None
+) -> Iterator[int]:
+    """Receive and delete until a poll of one second brings nothing.
+
+    Yields how many messages each request deleted.  What is in flight or delayed
+    is not reached.
+
+    :param deleted: called with each message that SQS has deleted.
+    :raises RequestFailed: SQS refused.
+    """
+    while messages := requests.receive(queue, MAX_MESSAGES, wait_time=1, visibility_timeout=30):
+        results = requests.delete_batch(queue, messages)
+        gone = [message for message, failure in zip(messages, results, strict=True) if not failure]
+        if deleted is not None:
+            for message in gone:
+                deleted(message)
+        yield len(gone)
+
+
 def dead_letter_queue(requests: Requests, queue: str) -> str | None:
     """The name of the dead-letter queue that *queue* has in SQS, if it has one.
 
     :raises QueueDoesNotExist: there is no such queue.
     """
     requests.existing_url(queue)
-    answer = requests.call("GetQueueAttributes", queue, AttributeNames=["RedrivePolicy"])
-    policy = answer.get("Attributes", {}).get("RedrivePolicy")
-    if not policy:
-        return None
-    return str(json.loads(policy)["deadLetterTargetArn"]).rpartition(":")[2]
+    # With a name that every queue has a value of, so that an answer without any is none.
+    names = ["QueueArn", "RedrivePolicy"]
+    answer = requests.call("GetQueueAttributes", queue, AttributeNames=names)
+    policy = redrive_policy(answer["Attributes"].get("RedrivePolicy"))
+    return None if policy is None else policy.dead_letter_arn.rpartition(":")[2]
 
 
 def start_redrive(requests: Requests, dead_letters: str) -> str | None:

@@ -187,15 +187,46 @@ class RequestFailed(SQSError):
     :ivar code: the error code of SQS, or the name of botocore's exception.
     """
 
-    def __init__(self, text: str, *, operation: str, queue: str, code: str) -> None:
+    #: Whether failures of this class can pass, where nothing else is said.
+    _passes = False
+
+    def __init__(
+        self,
+        text: str,
+        *,
+        operation: str,
+        queue: str,
+        code: str,
+        lost: bool = False,
+        passing: bool | None = None,
+    ) -> None:
         super().__init__(text)
         self.operation = operation
         self.queue = queue
         self.code = code
+        self._lost = lost
+        self._passing = self._passes if passing is None else passing
+
+    @property
+    def lost(self) -> bool:
+        """Whether the receipt handle is used up: the message is gone, or another's."""
+        return self._lost
+
+    @property
+    def passing(self) -> bool:
+        """Whether the reason can pass without anybody's change: trying again is worth it."""
+        return self._passing and not self._lost
 
     def copy(self) -> RequestFailed:
         """The same failure, to be raised in another thread."""
-        copied = type(self)(str(self), operation=self.operation, queue=self.queue, code=self.code)
+        copied = type(self)(
+            str(self),
+            operation=self.operation,
+            queue=self.queue,
+            code=self.code,
+            lost=self._lost,
+            passing=self._passing,
+        )
         copied.__cause__ = self.__cause__
         return copied
 
@@ -204,16 +235,25 @@ class QueueDoesNotExist(RequestFailed):
     """The queue does not exist, and creating queues is switched off."""
 
 
+class QueueNotPredefined(QueueDoesNotExist):
+    """Only predefined queues may be used (``predefined_queues``), and this is none of them."""
+
+
 class AccessDenied(RequestFailed):
     """The credentials are valid but may not do this, or are not valid."""
 
 
 class CredentialsMissing(RequestFailed):
-    """No credentials were given, and boto3's chain found none."""
+    """There are no credentials: boto3's chain found none, or could not get any now."""
+
+    # Where a metadata service or STS is away for a moment, the chain finds nothing either.
+    _passes = True
 
 
 class EndpointUnreachable(RequestFailed):
     """No answer from SQS: a wrong endpoint, no network, or a server that is down."""
+
+    _passes = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,9 +23,9 @@ from .sending.bulk import BulkSend, Progress
 from .sending.delays import DUE, celery_eta, delay_until
 from .sending.parameters import check_size, send_parameters
 from .sending.sends import SendBatcher
+from .settling.lost import unless_lost
 from .settling.settlements import SettlementBatcher
 from .sqs.declaration import WIRE_FORMAT_ARGUMENT
-from .sqs.requests import Requests
 
 if TYPE_CHECKING:
     from .transport import Transport
@@ -41,7 +41,7 @@ class Channel(QueueChannel):
     qos: SQSQoS
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
-        self.requests = Requests(self)
+        super().__init__(*args, **kwargs)
         self.sends = SendBatcher(self.requests)
         self.leases = LeaseKeeper(self.requests, self._give_back_stale)
         self._lease_seconds: dict[str, int] = {}
@@ -52,11 +52,10 @@ class Channel(QueueChannel):
         self.priorities: dict[str, int] = {}
         #: Called with the number of messages that a poll brought, by queue name.
         self.on_poll: dict[str, Callable[[int], None]] = {}
-        super().__init__(*args, **kwargs)
         # Kombu's own polling would start on any hub of this process, even one that this
         # connection does not run on.
         self.hub = None
-        self.settlements = SettlementBatcher(self.requests, self.ack_linger)
+        self.settlements = SettlementBatcher(self.requests, self.ack_linger, self.payloads.delete)
 
     def lease_seconds(self, queue: str) -> int | None:
         """The visibility timeout of messages received from *queue*, where it is known."""
@@ -66,7 +65,7 @@ class Channel(QueueChannel):
         """The same, asked of SQS once where no declaration says it."""
         known = self.lease_seconds(queue)
         if known is None:
-            known = self._lease_seconds[queue] = self.requests.visibility_timeout(queue)
+            known = self._lease_seconds[queue] = self.requests.facts(queue).visibility_timeout
         return known
 
     # Sending.
@@ -201,7 +200,7 @@ class Channel(QueueChannel):
         lease.waiting = False
         if queue in self._noack_queues:
             self.leases.drop(message["ReceiptHandle"])
-            self.requests.delete(queue, message)
+            self._delete_now(queue, message)
         error: SQSError | None = None
         try:
             body = self.payloads.body(message)
@@ -256,7 +255,7 @@ class Channel(QueueChannel):
     def delete_now(self, delivery: Delivery) -> None:
         """Delete a held message; return when SQS has done it."""
         try:
-            self.requests.delete(delivery.queue, delivery.sqs_message)
+            self._delete_now(delivery.queue, delivery.sqs_message)
         finally:
             self.qos.ack(delivery.delivery_tag)
 
@@ -274,7 +273,7 @@ class Channel(QueueChannel):
             self.basic_requeue(delivery_tag, delay)
             return
         try:
-            if policy is None and not self.requests.has_redrive_policy(delivery.queue):
+            if policy is None and self.requests.facts(delivery.queue).redrive is None:
                 self._delete_settled(delivery)
         finally:
             self.qos.reject(delivery_tag)
@@ -287,7 +286,8 @@ class Channel(QueueChannel):
         seconds = self.backoff.delay(delivery.receive_count) if delay is None else int(delay)
         try:
             if delivery.is_fifo:
-                self.requests.change_visibility(delivery.queue, delivery.sqs_message, seconds)
+                with unless_lost(delivery.sqs_message):
+                    self.requests.change_visibility(delivery.queue, delivery.sqs_message, seconds)
             else:
                 self.settlements.change_visibility(delivery.queue, delivery.sqs_message, seconds)
         finally:
@@ -307,8 +307,15 @@ class Channel(QueueChannel):
 
     def _delete_settled(self, delivery: Delivery) -> None:
         # The next message of a FIFO queue's group may run only when this one is gone.
-        settle = self.requests if delivery.is_fifo else self.settlements
-        settle.delete(delivery.queue, delivery.sqs_message)
+        if delivery.is_fifo:
+            self._delete_now(delivery.queue, delivery.sqs_message)
+        else:
+            self.settlements.delete(delivery.queue, delivery.sqs_message)
+
+    def _delete_now(self, queue: str, message: Mapping[str, Any]) -> None:
+        with unless_lost(message):
+            self.requests.delete(queue, message)
+            self.payloads.delete(message)
 
     def _held(self, delivery_tag: str) -> Delivery | None:
         try:

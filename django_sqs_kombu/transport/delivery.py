@@ -11,6 +11,7 @@ from kombu.transport.virtual import Message
 from ..names import FIFO
 from .body.envelope import FOREIGN
 from .receiving.leases import Lease
+from .settling.lost import unless_lost
 
 if TYPE_CHECKING:
     from .channel import Channel
@@ -119,7 +120,8 @@ class Delivery(Message):  # type: ignore[misc]
         lease: Lease = self.delivery_info["lease"]
         self.channel.leases.drop(self.delivery_tag)
         lease.expires_at = time.monotonic() + seconds
-        self.channel.requests.change_visibility(self.queue, self.sqs_message, seconds)
+        with unless_lost(self.sqs_message):
+            self.channel.requests.change_visibility(self.queue, self.sqs_message, seconds)
 
     def _must_be_open(self) -> None:
         if self.acknowledged:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from typing import Any
 
 from kombu.transport import SQS
 
+from ..exceptions import QueueNotPredefined
 from .body.payloads import OLD_SIZE_ATTRIBUTE, SIZE_ATTRIBUTE, LargePayloads
 from .settling.backoff import Backoff, BackoffPolicy
-from .sqs.clients import S3Client, sqs_client
+from .sqs.clients import Account, Identity
 
 #: Message attributes that this library reads, whatever else an option chooses.
 OUR_ATTRIBUTES = ("django_sqs.*", SIZE_ATTRIBUTE, OLD_SIZE_ATTRIBUTE)
+
+
+class UndefinedQueue(QueueNotPredefined, SQS.UndefinedQueueException):  # type: ignore[misc]
+    """As the library and as Kombu name it."""
 
 
 class OptionsChannel(SQS.Channel):  # type: ignore[misc]
@@ -46,10 +52,20 @@ class OptionsChannel(SQS.Channel):  # type: ignore[misc]
         url: str | None = self.transport_options.get("endpoint_url") or super().endpoint_url
         return url
 
-    @cached_property
-    def create_queues(self) -> bool:
-        """Whether a queue that does not exist is created on first use."""
-        return bool(self.transport_options.get("create_queues", True))
+    @property
+    def account(self) -> Account:
+        """Whose SQS it speaks to; all channels of a connection share it."""
+        transport = self.connection
+        if transport.account is None:
+            transport.account = Account(
+                self.transport_options,
+                access_key_id=self.conninfo.userid,
+                secret_access_key=self.conninfo.password,
+                endpoint=self.endpoint_url,
+                undefined=UndefinedQueue,
+            )
+        account: Account = transport.account
+        return account
 
     @cached_property
     def backoff(self) -> Backoff:
@@ -92,7 +108,7 @@ class OptionsChannel(SQS.Channel):  # type: ignore[misc]
     @cached_property
     def payloads(self) -> LargePayloads:
         """What keeps payloads above SQS's limit in S3."""
-        return LargePayloads(self.transport_options.get("large_payload_bucket"), S3Client(self))
+        return LargePayloads(self.transport_options.get("large_payload_bucket"), self.account.s3)
 
     def new_sqs_client(
         self,
@@ -101,5 +117,19 @@ class OptionsChannel(SQS.Channel):  # type: ignore[misc]
         secret_access_key: str | None,
         session_token: str | None = None,
     ) -> Any:
-        """A boto3 client; see :func:`~django_sqs_kombu.transport.sqs.clients.sqs_client`."""
-        return sqs_client(self, region, access_key_id, secret_access_key, session_token)
+        """A new boto3 client with these credentials."""
+        identity = Identity(region, access_key_id, secret_access_key, session_token)
+        return self.account.new_client("sqs", identity)
+
+    def sqs(self, queue: str | None = None) -> Any:
+        """The boto3 client that serves *queue*."""
+        return self.account.client(queue)
+
+    def canonical_queue_name(self, queue_name: str) -> str:
+        """The name that SQS knows a queue by."""
+        return self.account.canonical(queue_name)
+
+    @property
+    def predefined_queues(self) -> Mapping[str, Mapping[str, Any]]:
+        """The options of predefined queues, by every name that they are used under."""
+        return self.account.predefined

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import kombu
-from kombu.transport.SQS import UndefinedQueueException
 from kombu.transport.virtual.base import queue_declare_ok_t
 
 from ..exceptions import QueueDoesNotExist
 from .options import OptionsChannel
-from .sqs.queues import Declarer
+from .sqs.queues import Queues
 from .sqs.requests import Requests
 
 if TYPE_CHECKING:
@@ -22,26 +20,25 @@ class QueueChannel(OptionsChannel):
     """The part of the channel that is about queues, not about their messages."""
 
     connection: Transport
-    requests: Requests
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.requests = Requests(self.account, self.get_message_attributes)
+        #: What creates queues and compares them with their declarations.
+        self.queues = Queues(self.requests, self.connection.declarations, self.visibility_timeout)
 
     @property
     def _queue_cache(self) -> dict[str, str]:
-        return self.connection.queue_urls
+        return self.account.urls
 
     def _update_queue_cache(self, queue_name_prefix: str) -> None:
         # Kombu lists all queues here. A queue's URL is asked for when it is needed.
-        for name, options in self.predefined_queues.items():
-            self._queue_cache[name] = options["url"]
+        pass
 
     def declare_lazily(self, queue: kombu.Queue) -> None:
         """Note what *queue* is to be; it is created, if need be, when first used."""
         if queue.queue_arguments:
             self.connection.declarations[queue.name] = dict(queue.queue_arguments)
-
-    @cached_property
-    def declarer(self) -> Declarer:
-        """What creates queues and compares them with their declarations."""
-        return Declarer(self.requests, self.transport_options, self.visibility_timeout)
 
     def declared(self, queue: str) -> dict[str, Any]:
         """The arguments declared for *queue*."""
@@ -90,7 +87,7 @@ class QueueChannel(OptionsChannel):
     def _has_queue(self, queue: str, **kwargs: Any) -> bool:
         try:
             self.requests.existing_url(queue)
-        except (QueueDoesNotExist, UndefinedQueueException):
+        except QueueDoesNotExist:
             return False
         return True
 
@@ -98,7 +95,7 @@ class QueueChannel(OptionsChannel):
         try:
             return self.requests.counts(queue).visible
         except QueueDoesNotExist:
-            if not self.create_queues:
+            if not self.account.create_queues:
                 raise
             # It is made when it is first used, and was not used yet.
             return 0

@@ -14,6 +14,7 @@ from .channel import Channel
 from .event_loop import EventLoopDelivery
 from .failover import ask, give_up, keep_transport, must_ask
 from .receiving.inbox import Inbox
+from .sqs.clients import Account
 
 __all__ = ["Channel", "Transport"]
 
@@ -31,9 +32,9 @@ class Transport(SQS.Transport):  # type: ignore[misc]
     connection_errors = (*SQS.Transport.connection_errors, EndpointUnreachable, CredentialsMissing)
 
     def __init__(self, client: Any, **kwargs: Any) -> None:
-        #: Queue URLs by SQS name, and declared arguments by queue name; they belong to
-        #: this connection, since another may have other credentials.
-        self.queue_urls: dict[str, str] = {}
+        #: Whose SQS it is, made by the first channel.
+        self.account: Account | None = None
+        #: Declared arguments by queue name.
         self.declarations: dict[str, dict[str, Any]] = {}
         self.inbox = Inbox()
         #: What delivers on an event loop, in place of :meth:`drain_events`.

@@ -75,7 +75,7 @@ class Command(QueueCommand):
     def _clear(self, target: Target, counts: QueueCounts, output: Output) -> dict[str, object]:
         deleted = 0
         with output.progress(target.label, counts.visible) as progress:
-            for number in target.requests.clear(target.full_name):
+            for number in target.clear():
                 deleted += number
                 progress(deleted)
         output.say(f"Queue {target.label}: {deleted} deleted.")

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING
 
 from ...exceptions import SQSError
 from ...quotas import MAX_MESSAGES
+from ..settling.lost import log_failure
 
 if TYPE_CHECKING:
-    from ..sqs.requests import Message, Requests
+    from ..sqs.received import Message
+    from ..sqs.requests import Requests
 
 logger = logging.getLogger(__name__)
 
@@ -127,18 +129,21 @@ class LeaseKeeper:
 
     def _renew(self, queue: str, leases: list[Lease]) -> None:
         now = time.monotonic()
-        lost: Sequence[int]
-        failed: Sequence[int]
         try:
-            lost, failed = self._requests.renew_batch(
+            results = self._requests.change_visibility_batch(
                 queue,
                 [lease.message for lease in leases],
                 [int(lease.seconds) for lease in leases],
             )
         except SQSError as exc:
             logger.warning("%d leases of queue %s were not renewed: %s", len(leases), queue, exc)
-            lost, failed = [], range(len(leases))
-        self._note(leases, now, set(lost), set(failed))
+            self._note(leases, now, set(), range(len(leases)))
+            return
+        lost = {n for n, failure in enumerate(results) if failure and not failure.passing}
+        failed = {n for n, failure in enumerate(results) if failure} - lost
+        for number in lost:
+            log_failure(leases[number].message, results[number])
+        self._note(leases, now, lost, failed)
 
     def _note(
         self, leases: list[Lease], now: float, lost: Iterable[int], failed: Iterable[int]

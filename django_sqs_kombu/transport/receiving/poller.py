@@ -205,7 +205,7 @@ class Poller:
             self._polling.add(threading.current_thread())
         self._idle.polling()
         try:
-            channel.requests.compare_once(self.queue)
+            channel.queues.compare_once(self.queue)
             received = channel.requests.receive(self.queue, count, wait_time, declared)
             seconds = channel.learn_lease_seconds(self.queue)
         except Exception as exc:  # noqa: BLE001 - whatever it is, the poller goes on

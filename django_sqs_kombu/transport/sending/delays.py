@@ -19,7 +19,8 @@ from ...names import FIFO
 from ...quotas import MAX_DELAY
 
 if TYPE_CHECKING:
-    from ..sqs.requests import Message, Requests
+    from ..sqs.received import Message
+    from ..sqs.requests import Requests
 
 logger = logging.getLogger(__name__)
 
@@ -69,7 +70,7 @@ def send_on_early(requests: Requests, queue: str, messages: Sequence[Message]) -
         sent = [message for message, error in zip(early, errors, strict=True) if error is None]
         if sent:
             # The payload, where it is in S3, now belongs to the new message.
-            requests.delete_batch(queue, sent, with_payloads=False)
+            requests.delete_batch(queue, sent)
     except SQSError as exc:
         logger.warning("%d message(s) of queue %s were not sent on: %s", len(early), queue, exc)
     except Exception:

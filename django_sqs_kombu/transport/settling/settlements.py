@@ -9,14 +9,17 @@ import threading
 import time
 import weakref
 from collections import deque
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from ...exceptions import EndpointUnreachable, SQSError
+from ...exceptions import RequestFailed, SQSError
 from ...quotas import MAX_MESSAGES
+from .lost import log_failure
 
 if TYPE_CHECKING:
-    from ..sqs.requests import Message, Requests
+    from ..sqs.received import Message
+    from ..sqs.requests import Requests
 
 logger = logging.getLogger(__name__)
 
@@ -40,10 +43,18 @@ class SettlementBatcher:
 
     :param requests: what sends them.
     :param linger: seconds to wait for more.
+    :param deleted: called with each message that SQS has deleted.
     :param threads: how many requests may be under way at once.
     """
 
-    def __init__(self, requests: Requests, linger: float, threads: int = 4) -> None:
+    def __init__(
+        self,
+        requests: Requests,
+        linger: float,
+        deleted: Callable[[Message], None],
+        threads: int = 4,
+    ) -> None:
+        self._deleted = deleted
         self._requests = requests
         self._linger = linger
         self._threads = threads
@@ -140,19 +151,28 @@ class SettlementBatcher:
         messages = [settlement.message for settlement in batch]
         try:
             if deletes:
-                failed = self._requests.delete_batch(queue, messages)
+                results = self._requests.delete_batch(queue, messages)
             else:
                 seconds = [settlement.seconds or 0 for settlement in batch]
-                failed = self._requests.change_visibility_batch(queue, messages, seconds)
-        except EndpointUnreachable as exc:
-            return self._try_again(queue, batch, exc)
+                results = self._requests.change_visibility_batch(queue, messages, seconds)
         except SQSError as exc:
+            if isinstance(exc, RequestFailed) and exc.passing:
+                return self._try_again(queue, batch, exc)
             self._give_up(queue, batch, exc)
             return []
         except Exception:
             logger.exception("Settling messages of queue %s failed", queue)
             return []
-        return self._try_again(queue, [batch[number] for number in failed], "SQS failed")
+        again = []
+        for settlement, failure in zip(batch, results, strict=True):
+            if failure is None:
+                if deletes:
+                    self._deleted(settlement.message)
+            elif failure.passing:
+                again.append(settlement)
+            else:
+                log_failure(settlement.message, failure)
+        return self._try_again(queue, again, "SQS failed")
 
     def _try_again(self, queue: str, batch: list[_Settlement], reason: object) -> list[_Settlement]:
         if batch and (batch[0].attempt >= ATTEMPTS or self._flushing):

@@ -22,18 +22,23 @@ from botocore.awsrequest import (
     AWSHTTPSConnectionPool,
 )
 
+from .waits import WaitingPool
+
 _aborted: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 _connections: weakref.WeakSet[Any] = weakref.WeakSet()
 _lock = threading.Lock()
 
 
-def _new_lock() -> None:
-    # Of the threads that hold it at a fork none is in the child.
+def _forget() -> None:
+    # Of the threads that hold the lock at a fork none is in the child; the connections are
+    # the parent's, and shutting one down would break off the parent's request.
     global _lock
     _lock = threading.Lock()
+    _aborted.clear()
+    _connections.clear()
 
 
-os.register_at_fork(after_in_child=_new_lock)
+os.register_at_fork(after_in_child=_forget)
 
 
 class RequestAborted(Exception):
@@ -66,11 +71,11 @@ class _HTTPSConnection(_Noting, AWSHTTPSConnection):  # type: ignore[misc]
     pass
 
 
-class _HTTPPool(AWSHTTPConnectionPool):  # type: ignore[misc]
+class _HTTPPool(WaitingPool, AWSHTTPConnectionPool):  # type: ignore[misc]
     ConnectionCls = _HTTPConnection
 
 
-class _HTTPSPool(AWSHTTPSConnectionPool):  # type: ignore[misc]
+class _HTTPSPool(WaitingPool, AWSHTTPSConnectionPool):  # type: ignore[misc]
     ConnectionCls = _HTTPSConnection
 
 

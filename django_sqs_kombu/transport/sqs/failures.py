@@ -15,6 +15,7 @@ from botocore.exceptions import (
 from botocore.exceptions import (
     ConnectionError as BotoConnectionError,
 )
+from botocore.parsers import ResponseParserError
 
 from ...exceptions import (
     AccessDenied,
@@ -23,37 +24,109 @@ from ...exceptions import (
     QueueDoesNotExist,
     RequestFailed,
 )
+from ...printable import cause, line
 
-NO_SUCH_QUEUE = frozenset(
-    {
-        "AWS.SimpleQueueService.NonExistentQueue",
-        "QueueDoesNotExist",
-        "com.amazonaws.sqs#QueueDoesNotExist",
-    }
-)
-QUEUE_EXISTS = frozenset(
-    {"AWS.SimpleQueueService.QueueNameExists", "QueueAlreadyExists", "QueueNameExists"}
-)
+#: Codes are compared without what stands before a dot or a "#", such as
+#: "AWS.SimpleQueueService." or "com.amazonaws.sqs#".
+NO_SUCH_QUEUE = frozenset({"NonExistentQueue", "QueueDoesNotExist"})
+QUEUE_EXISTS = frozenset({"QueueAlreadyExists", "QueueNameExists"})
 #: The receipt handle is used up: the message was deleted, or is held by someone else.
-LEASE_LOST = frozenset({"ReceiptHandleIsInvalid", "MessageNotInflight"})
+_LEASE_LOST = frozenset({"MessageNotInflight", "ReceiptHandleIsInvalid"})
+_SETTLING = ("ChangeMessageVisibility", "DeleteMessage")
 _DENIED = frozenset({"AccessDenied", "AccessDeniedException", "KmsAccessDenied"})
-_BAD_CREDENTIALS = frozenset(
-    {
-        "ExpiredToken",
-        "ExpiredTokenException",
-        "InvalidAccessKeyId",
-        "InvalidClientTokenId",
-        "InvalidSecurity",
-        "MissingAuthenticationToken",
-        "SignatureDoesNotMatch",
-        "UnrecognizedClientException",
-    }
-)
+_EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
+_BAD_CREDENTIALS = _EXPIRED | {
+    "InvalidAccessKeyId",
+    "InvalidClientTokenId",
+    "InvalidSecurity",
+    "MissingAuthenticationToken",
+    "SignatureDoesNotMatch",
+    "UnrecognizedClientException",
+}
+#: What passes by itself, besides every answer with a status of 500 and more.
+_PASSING = _EXPIRED | {
+    "BandwidthLimitExceeded",
+    "InternalError",
+    "InternalFailure",
+    "KmsThrottled",
+    "OverLimit",
+    "PurgeQueueInProgress",
+    "QueueDeletedRecently",
+    "RequestLimitExceeded",
+    "RequestThrottled",
+    "RequestThrottledException",
+    "RequestTimeout",
+    "ServiceUnavailable",
+    "SlowDown",
+    "Throttled",
+    "ThrottledException",
+    "Throttling",
+    "ThrottlingException",
+    "TooManyRequestsException",
+}
+#: The code of a failure whose answer did not say what SQS's answers say.
+NO_ANSWER = "NoAnswer"
+#: What botocore raises, besides its own errors, over an answer that is not of SQS's form.
+_MISSHAPEN = (ResponseParserError, AttributeError, LookupError, TypeError, ValueError)
+#: Characters of a server's text that an error shows.
+_SHOWN = 300
 
 
 def error_code(exc: ClientError) -> str:
     """The error code of SQS's answer."""
     return str(exc.response.get("Error", {}).get("Code", ""))
+
+
+def bare(code: str) -> str:
+    """*code* without the namespace before it."""
+    return code.rpartition("#")[2].rpartition(".")[2]
+
+
+def no_answer(operation: str, queue: str, why: str) -> RequestFailed:
+    """The failure of a request whose answer does not say that it was done."""
+    return RequestFailed(
+        f"{operation} on queue {queue!r} was not answered as SQS answers: {why}",
+        operation=operation,
+        queue=queue,
+        code=NO_ANSWER,
+        passing=True,
+    )
+
+
+def refused(
+    operation: str, queue: str, code: str, text: str, *, passing: bool = False
+) -> RequestFailed:
+    """What SQS's error *code* means.
+
+    :param text: SQS's explanation, which may be a whole page.
+    :param passing: whether SQS says in another way that the reason passes.
+    """
+    name = bare(code)
+    text = line(text, _SHOWN) or code
+    if name in NO_SUCH_QUEUE:
+        kind: type[RequestFailed] = QueueDoesNotExist
+        say = (
+            f"Queue {queue!r} does not exist in SQS. Create it, or let it be created on first "
+            "use (SQS_CREATE_QUEUES = True, transport option create_queues)."
+        )
+    elif name in _DENIED:
+        kind = AccessDenied
+        say = f"Access denied: allow sqs:{operation} on queue {queue!r} in the IAM policy. {text}"
+    elif name in _BAD_CREDENTIALS:
+        kind = AccessDenied
+        say = f"SQS refuses the credentials for {operation} on queue {queue!r} ({code}): {text}"
+    else:
+        kind = RequestFailed
+        say = f"{operation} on queue {queue!r} failed ({code}): {text}"
+    return kind(
+        say,
+        operation=operation,
+        queue=queue,
+        code=code,
+        lost=operation.startswith(_SETTLING) and _is_lost(name, text),
+        # A number is the HTTP status of an answer without a code: not SQS's.
+        passing=passing or name in _PASSING or not name or name.isdigit(),
+    )
 
 
 @contextmanager
@@ -67,50 +140,48 @@ def explained(operation: str, queue: str, endpoint: str | None = None) -> Iterat
     try:
         yield
     except ClientError as exc:
-        raise _of_answer(exc, operation, queue) from exc
-    except (NoCredentialsError, PartialCredentialsError) as exc:
-        raise CredentialsMissing(
-            f"No AWS credentials for {operation} on queue {queue!r}: {exc}. Set "
-            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (Django settings, the broker URL or "
-            "the environment), or run where boto3 finds a profile or a role.",
-            operation=operation,
-            queue=queue,
-            code=type(exc).__name__,
-        ) from exc
-    except (BotoConnectionError, HTTPClientError) as exc:
-        where = endpoint or "the AWS endpoint of the region"
-        raise EndpointUnreachable(
-            f"Cannot reach SQS at {where} for {operation} on queue {queue!r}: {exc}. "
-            "Check SQS_ENDPOINT_URL (or the broker URL), the region and the network.",
-            operation=operation,
-            queue=queue,
-            code=type(exc).__name__,
-        ) from exc
+        status = exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0
+        text = str(exc.response.get("Error", {}).get("Message") or "")
+        failure = refused(operation, queue, error_code(exc), text, passing=status >= 500)
+        raise failure from cause(exc)
     except BotoCoreError as exc:
-        raise RequestFailed(
-            f"{operation} on queue {queue!r} failed: {exc}",
-            operation=operation,
-            queue=queue,
-            code=type(exc).__name__,
-        ) from exc
+        kind, text = _of_botocore(exc, operation, queue, endpoint)
+        failure = kind(text, operation=operation, queue=queue, code=type(exc).__name__)
+        raise failure from cause(exc)
 
 
-def _of_answer(exc: ClientError, operation: str, queue: str) -> RequestFailed:
-    code = error_code(exc)
-    text = str(exc.response.get("Error", {}).get("Message") or code)
-    if code in NO_SUCH_QUEUE:
-        kind: type[RequestFailed] = QueueDoesNotExist
-        say = (
-            f"Queue {queue!r} does not exist in SQS. Create it, or let it be created on first "
-            "use (SQS_CREATE_QUEUES = True, transport option create_queues)."
+@contextmanager
+def understood(operation: str, queue: str) -> Iterator[None]:
+    """Turn what botocore raises over an answer that is not of SQS's form into a failure.
+
+    :raises RequestFailed: with the code :data:`NO_ANSWER`.
+    """
+    try:
+        yield
+    except _MISSHAPEN as exc:
+        raise no_answer(operation, queue, line(str(exc), _SHOWN)) from cause(exc)
+
+
+def _of_botocore(
+    exc: BotoCoreError, operation: str, queue: str, endpoint: str | None
+) -> tuple[type[RequestFailed], str]:
+    """What class of failure *exc* is, and what is to be said about it."""
+    text = line(str(exc), _SHOWN)
+    if isinstance(exc, NoCredentialsError | PartialCredentialsError):
+        return CredentialsMissing, (
+            f"No AWS credentials for {operation} on queue {queue!r}: {text}. Set "
+            "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY (Django settings, the broker URL or "
+            "the environment), or run where boto3 finds a profile or a role."
         )
-    elif code in _DENIED:
-        kind = AccessDenied
-        say = f"Access denied: allow sqs:{operation} on queue {queue!r} in the IAM policy. {text}"
-    elif code in _BAD_CREDENTIALS:
-        kind = AccessDenied
-        say = f"SQS refuses the credentials for {operation} on queue {queue!r} ({code}): {text}"
-    else:
-        kind = RequestFailed
-        say = f"{operation} on queue {queue!r} failed ({code}): {text}"
-    return kind(say, operation=operation, queue=queue, code=code)
+    if isinstance(exc, BotoConnectionError | HTTPClientError):
+        where = endpoint or "the AWS endpoint of the region"
+        return EndpointUnreachable, (
+            f"Cannot reach SQS at {where} for {operation} on queue {queue!r}: {text}. "
+            "Check SQS_ENDPOINT_URL (or the broker URL), the region and the network."
+        )
+    return RequestFailed, f"{operation} on queue {queue!r} failed: {text}"
+
+
+def _is_lost(name: str, text: str) -> bool:
+    # An expired handle of a FIFO queue is told as a wrong parameter.
+    return name in _LEASE_LOST or (name == "InvalidParameterValue" and "eceipt" in text)

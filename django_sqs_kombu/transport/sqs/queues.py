@@ -1,37 +1,66 @@
-"""Declaring: how a queue is created, and how an existing one differs from its declaration."""
+"""Queues: how a queue is created, and how an existing one differs from its declaration."""
 
 from __future__ import annotations
 
 import json
 import logging
 from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from ...exceptions import AccessDenied
+from ...exceptions import AccessDenied, RequestFailed
 from ...names import FIFO
+from .calls import Calls
 from .declaration import DEAD_LETTER_ARGUMENT, MAX_RECEIVES_ARGUMENT, TAGS_ARGUMENT
-
-if TYPE_CHECKING:
-    from .requests import Requests
+from .facts import redrive_policy
+from .failures import QUEUE_EXISTS, bare
 
 logger = logging.getLogger(__name__)
 
 
-class Declarer:
+class Queues:
     """Creates queues as they were declared, and reports what differs; it changes none.
 
-    :param requests: what sends the requests.
-    :param options: the transport's options, of which kombu's ``sqs-creation-attributes``
-        and ``queue_tags`` apply to every queue.
+    :param calls: what sends the requests; a queue that they need and that does not exist is
+        created from here.
+    :param declarations: the arguments declared for queues, by name; others may add to them.
     :param visibility_timeout: seconds, for queues that declare none.
     """
 
     def __init__(
-        self, requests: Requests, options: Mapping[str, Any], visibility_timeout: int
+        self,
+        calls: Calls,
+        declarations: Mapping[str, Mapping[str, Any]],
+        visibility_timeout: int,
     ) -> None:
-        self._requests = requests
-        self._options = options
+        self._calls = calls
+        self._declarations = declarations
+        self._options = calls.account.options
         self._visibility_timeout = visibility_timeout
+        self._compared: set[str] = set()
+        calls.create = self.create
+
+    def declared(self, queue: str) -> Mapping[str, Any]:
+        """The arguments declared for *queue*."""
+        return self._declarations.get(queue, {})
+
+    def create(self, queue: str) -> str:
+        """Create *queue* as it was declared, its dead-letter queue before; return its URL.
+
+        :raises RequestFailed: SQS refused.
+        """
+        account = self._calls.account
+        name = account.canonical(queue)
+        parameters = self.parameters(name, self.declared(queue))
+        try:
+            answer = self._calls.ask("CreateQueue", queue, **parameters)
+        except RequestFailed as exc:
+            if bare(exc.code) not in QUEUE_EXISTS:
+                raise
+            # Another process made it at the same time, otherwise: that is reported later.
+            return self._calls.existing_url(queue)
+        account.urls[name] = str(answer["QueueUrl"])
+        self._compared.add(queue)
+        return account.urls[name]
 
     def parameters(self, name: str, declared: Mapping[str, Any]) -> dict[str, Any]:
         """What CreateQueue needs; a dead-letter queue is created before."""
@@ -61,15 +90,25 @@ class Declarer:
             )
         return attributes
 
-    def report_mismatches(self, queue: str, declared: Mapping[str, Any]) -> None:
-        """Log how the existing *queue* differs from its declaration."""
+    def compare_once(self, queue: str) -> None:
+        """Log how *queue* differs from its declaration, unless that was done before.
+
+        It is created where it does not exist.
+        """
+        declared = self.declared(queue)
+        self._calls.url(queue)
+        if declared and queue not in self._compared:
+            self._compared.add(queue)
+            self._report_mismatches(queue, declared)
+
+    def _report_mismatches(self, queue: str, declared: Mapping[str, Any]) -> None:
         try:
             expected = self.attributes(declared)
-            answer = self._requests.call("GetQueueAttributes", queue, AttributeNames=["All"])
+            answer = self._calls.call("GetQueueAttributes", queue, AttributeNames=["All"])
         except AccessDenied as exc:
             logger.info("Queue %s is not compared with its declaration: %s", queue, exc)
             return
-        actual = answer.get("Attributes", {})
+        actual = answer["Attributes"]
         for name, value in expected.items():
             if not _same(name, actual.get(name), value):
                 logger.warning(
@@ -82,16 +121,11 @@ class Declarer:
                 )
 
     def _arn(self, queue: str) -> str:
-        answer = self._requests.call("GetQueueAttributes", queue, AttributeNames=["QueueArn"])
+        answer = self._calls.call("GetQueueAttributes", queue, AttributeNames=["QueueArn"])
         return str(answer["Attributes"]["QueueArn"])
 
 
 def _same(name: str, actual: str | None, expected: str) -> bool:
     if name != "RedrivePolicy" or actual is None:
         return actual == expected
-
-    def facts(policy: str) -> tuple[str, int]:
-        values = json.loads(policy)
-        return values["deadLetterTargetArn"], int(values["maxReceiveCount"])
-
-    return facts(actual) == facts(expected)
+    return redrive_policy(actual) == redrive_policy(expected)

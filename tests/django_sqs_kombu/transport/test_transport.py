@@ -271,10 +271,11 @@ def test_rejected_message_is_left_where_the_policy_cannot_be_read(
 ):
     connection = connect()
     publish(connection, queue, "x")
-    message = queue(connection.default_channel).get()
     server.faults["GetQueueAttributes", queue.name] = (403, "AccessDenied")
+    message = queue(connection.default_channel).get()
 
     message.reject()
+    flush(connection)
 
     del server.faults["GetQueueAttributes", queue.name]
     assert counts(queue.name) == (0, 1, 0)

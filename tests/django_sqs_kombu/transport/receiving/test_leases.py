@@ -7,7 +7,7 @@ from collections import Counter
 import kombu
 import pytest
 
-from django_sqs_kombu import ReceiverConsumer
+from django_sqs_kombu import ReceiverConsumer, RequestFailed
 from django_sqs_kombu.transport.receiving.leases import Lease, LeaseKeeper
 
 
@@ -18,9 +18,21 @@ class Renewals:
         self.batches = []
         self.lost, self.failed = [], []
 
-    def renew_batch(self, queue, messages, seconds):
+    def change_visibility_batch(self, queue, messages, seconds):
         self.batches.append((queue, [m["ReceiptHandle"] for m in messages], seconds))
-        return self.lost, self.failed
+        return [self._result(number) for number in range(len(messages))]
+
+    def _result(self, number):
+        if number not in [*self.lost, *self.failed]:
+            return None
+        return RequestFailed(
+            "Failed!",
+            operation="ChangeMessageVisibilityBatch",
+            queue="q",
+            code="X",
+            lost=number in self.lost,
+            passing=number in self.failed,
+        )
 
 
 @pytest.fixture

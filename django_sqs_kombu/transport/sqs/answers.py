@@ -1,0 +1,140 @@
+"""Answers: one counts only if it says so, and a 200 that is not SQS's answer is a failure."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any
+
+from ...exceptions import RequestFailed
+from .failures import no_answer, refused
+
+#: The text that the answer to an operation must have.
+_REQUIRED = {
+    "CreateQueue": "QueueUrl",
+    "GetQueueUrl": "QueueUrl",
+    "SendMessage": "MessageId",
+    "StartMessageMoveTask": "TaskHandle",
+}
+_BATCHES = frozenset({"ChangeMessageVisibilityBatch", "DeleteMessageBatch", "SendMessageBatch"})
+#: Operations whose answer has nothing in it.
+_EMPTY = frozenset(
+    {
+        "ChangeMessageVisibility",
+        "DeleteMessage",
+        "DeleteQueue",
+        "PurgeQueue",
+        "SetQueueAttributes",
+        "TagQueue",
+    }
+)
+
+
+class NotAnAnswer(ValueError):
+    """A body with status 200 that is no JSON object."""
+
+
+def refuse_other_bodies(
+    response_dict: Mapping[str, Any] | None,
+    parsed_response: Mapping[str, Any] | None,
+    event_name: str,
+    **kwargs: Any,
+) -> None:
+    """Raise :class:`NotAnAnswer` for a body that botocore reads as an empty answer.
+
+    A handler of botocore's event ``response-received``: what is no JSON, such as a page of
+    a proxy, would look like the answer of an empty queue.
+    """
+    if response_dict is None or not parsed_response or set(parsed_response) - {"ResponseMetadata"}:
+        return
+    body = response_dict["body"]
+    if response_dict["status_code"] >= 300 or (
+        not body and event_name.rpartition(".")[2] in _EMPTY
+    ):
+        return
+    try:
+        answer = json.loads(body)
+    except ValueError:
+        answer = None
+    if not isinstance(answer, dict):
+        text = bytes(body[:400]).decode(errors="replace")
+        raise NotAnAnswer(f"status 200 with {text or 'an empty body'}")
+
+
+def check(operation: str, queue: str, answer: Mapping[str, Any]) -> None:
+    """Raise :class:`RequestFailed` for an answer that does not say that *operation* was done."""
+    name = _REQUIRED.get(operation)
+    if name is not None and not _is_text(answer.get(name)):
+        raise no_answer(operation, queue, f"without {name}")
+    if operation == "GetQueueAttributes" and not answer.get("Attributes"):
+        raise no_answer(operation, queue, "without Attributes")
+    if operation in _BATCHES and not (answer.get("Successful") or answer.get("Failed")):
+        raise no_answer(operation, queue, "neither Successful nor Failed")
+
+
+def settled(
+    operation: str, queue: str, answer: Mapping[str, Any], count: int
+) -> list[RequestFailed | None]:
+    """What became of each of *count* entries, numbered from 0: None where SQS did it."""
+    return _results(operation, queue, answer, count, lambda number, entry: True)
+
+
+def sent(
+    operation: str, queue: str, answer: Mapping[str, Any], bodies: Sequence[str]
+) -> list[RequestFailed | None]:
+    """What became of each of the messages with these *bodies*: None where SQS has it."""
+
+    def accepted(number: int, entry: Mapping[str, Any]) -> bool:
+        return _is_text(entry.get("MessageId")) and same_body(
+            bodies[number], entry.get("MD5OfMessageBody")
+        )
+
+    return _results(operation, queue, answer, len(bodies), accepted)
+
+
+def same_body(body: str, md5: object) -> bool:
+    """Whether *md5*, where it is given, is that of *body*."""
+    if not isinstance(md5, str) or not md5:
+        return True
+    # A lone surrogate has no bytes; SQS hands none out.
+    data = body.encode(errors="surrogatepass")
+    return hashlib.md5(data, usedforsecurity=False).hexdigest() == md5.lower()
+
+
+def _results(
+    operation: str,
+    queue: str,
+    answer: Mapping[str, Any],
+    count: int,
+    says_so: Callable[[int, Mapping[str, Any]], bool],
+) -> list[RequestFailed | None]:
+    results: list[RequestFailed | None] = [
+        no_answer(operation, queue, "it does not say what became of an entry") for _ in range(count)
+    ]
+    for number, entry in _entries(answer, "Successful", count):
+        if says_so(number, entry):
+            results[number] = None
+    for number, entry in _entries(answer, "Failed", count):
+        results[number] = refused(
+            operation,
+            queue,
+            str(entry.get("Code") or ""),
+            str(entry.get("Message") or "no reason given"),
+            passing=not entry.get("SenderFault"),
+        )
+    return results
+
+
+def _entries(
+    answer: Mapping[str, Any], key: str, count: int
+) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    for entry in answer.get(key) or ():
+        number = str(entry.get("Id"))
+        # One that we did not ask about says nothing.
+        if number.isdecimal() and int(number) < count:
+            yield int(number), entry
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and bool(value)

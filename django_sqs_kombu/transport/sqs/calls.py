@@ -1,0 +1,112 @@
+"""Calls: one request to SQS about a queue, its URL filled in and its errors explained."""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import Any
+
+from botocore import xform_name
+
+from ...exceptions import QueueDoesNotExist, QueueNotPredefined
+from .answers import check
+from .clients import Account
+from .failures import explained, understood
+from .forks import renew_after_fork
+
+#: What is tried once: whoever asks for it tries it again himself, and must not be held up by
+#: botocore's tries while leases run out.
+_ONCE = frozenset({"ChangeMessageVisibilityBatch", "DeleteMessageBatch", "ReceiveMessage"})
+#: About a message or a queue that was there: they never create the queue again.
+_SETTLING = frozenset(
+    {
+        "ChangeMessageVisibility",
+        "ChangeMessageVisibilityBatch",
+        "DeleteMessage",
+        "DeleteMessageBatch",
+        "DeleteQueue",
+    }
+)
+
+
+class Calls:
+    """Requests over the clients of an account; safe to use from any thread.
+
+    :param account: whose clients and names they use.
+    :ivar create: creates a queue that does not exist, and returns its URL; None: such a queue
+        is an error.
+    :ivar made: how many requests about queues were made, by operation.
+    """
+
+    def __init__(self, account: Account) -> None:
+        self.account = account
+        self.create: Callable[[str], str] | None = None
+        self.made: Counter[str] = Counter()
+        self._counting = threading.Lock()
+        renew_after_fork(self)
+
+    def client(self, queue: str) -> Any:
+        """The boto3 client that serves *queue*."""
+        return self.account.client(queue)
+
+    def call(self, operation: str, queue: str, **params: Any) -> dict[str, Any]:
+        """Send one request, such as ``"SendMessage"``, about *queue*.
+
+        :raises RequestFailed: or a subclass that says what is wrong.
+        """
+        url = self.existing_url(queue) if operation in _SETTLING else self.url(queue)
+        with self._counting:
+            self.made[operation] += 1
+        try:
+            return self.ask(operation, queue, QueueUrl=url, **params)
+        except QueueDoesNotExist:
+            if not self.account.predefined:
+                # It was deleted; a queue of that name that comes later is found again.
+                self.account.urls.pop(self.account.canonical(queue), None)
+            raise
+
+    def ask(self, operation: str, queue: str, **params: Any) -> dict[str, Any]:
+        """Send one request that names *queue* in its own way, not by its URL.
+
+        :raises RequestFailed: or a subclass that says what is wrong.
+        """
+        with self._explained(operation, queue):
+            client = self.account.client(queue, once=operation in _ONCE)
+            with understood(operation, queue):
+                answer: dict[str, Any] = getattr(client, xform_name(operation))(**params)
+        check(operation, queue, answer)
+        return answer
+
+    def url(self, queue: str) -> str:
+        """The URL of *queue*, which is created where it may be and does not exist."""
+        try:
+            return self.existing_url(queue)
+        except QueueNotPredefined:
+            raise
+        except QueueDoesNotExist:
+            if self.create is None or not self.account.create_queues:
+                raise
+            return self.create(queue)
+
+    def existing_url(self, queue: str) -> str:
+        """The URL of *queue*, from GetQueueUrl when it is first needed.
+
+        :raises QueueDoesNotExist: there is no such queue.
+        """
+        known = self.account.url(queue)
+        if known is not None:
+            return known
+        name = self.account.canonical(queue)
+        # SQS knows the queue by this name, and errors name it so.
+        url = str(self.ask("GetQueueUrl", queue, QueueName=name)["QueueUrl"])
+        self.account.urls[name] = url
+        return url
+
+    def renew_after_fork(self) -> None:
+        """Have a lock of its own, in a forked child."""
+        self._counting = threading.Lock()
+
+    def _explained(self, operation: str, queue: str) -> AbstractContextManager[None]:
+        return explained(operation, queue, self.account.endpoint)

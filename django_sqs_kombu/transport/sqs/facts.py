@@ -1,0 +1,72 @@
+"""Facts: what a queue is in SQS, asked once in a while."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+#: Seconds that are assumed where a queue's visibility timeout cannot be learnt: SQS's default.
+ASSUMED_VISIBILITY_TIMEOUT = 30
+#: Seconds that facts are used before they are asked for again: deleting a rejected message
+#: cannot be undone, so a new dead-letter queue must be noticed.
+KNOWN_FOR = 300
+#: The same for what is assumed: the permission, or SQS, may come back.
+ASSUMED_FOR = 30
+NAMES = ("VisibilityTimeout", "RedrivePolicy")
+
+
+@dataclass(frozen=True, slots=True)
+class RedrivePolicy:
+    """What SQS does with a message that was received too often.
+
+    :param dead_letter_arn: the queue that it is moved to; empty where the policy is assumed.
+    :param max_receives: how many receives a message has.
+    """
+
+    dead_letter_arn: str
+    max_receives: int
+
+
+#: In doubt there is a policy, of the strictest kind: with one a rejected message is left to
+#: SQS, without one it is deleted.
+ASSUMED_REDRIVE = RedrivePolicy("", 1)
+
+
+@dataclass(frozen=True, slots=True)
+class QueueFacts:
+    """What a queue is in SQS.
+
+    :param visibility_timeout: seconds that a received message stays hidden.
+    :param redrive: its redrive policy, if it has one.
+    :param known: whether SQS said so; else it is assumed.
+    """
+
+    visibility_timeout: int
+    redrive: RedrivePolicy | None
+    known: bool
+
+
+ASSUMED = QueueFacts(ASSUMED_VISIBILITY_TIMEOUT, ASSUMED_REDRIVE, known=False)
+
+
+def facts_of(attributes: dict[str, str]) -> QueueFacts:
+    """The facts that the *attributes* of a queue are.
+
+    :raises ValueError: or LookupError or TypeError, they are not of SQS's form.
+    """
+    return QueueFacts(
+        visibility_timeout=int(attributes["VisibilityTimeout"]),
+        redrive=redrive_policy(attributes.get("RedrivePolicy")),
+        known=True,
+    )
+
+
+def redrive_policy(text: str | None) -> RedrivePolicy | None:
+    """The redrive policy that the attribute *text* is.
+
+    :raises ValueError: or LookupError or TypeError, it is not of SQS's form.
+    """
+    if not text:
+        return None
+    policy = json.loads(text)
+    return RedrivePolicy(str(policy["deadLetterTargetArn"]), int(policy["maxReceiveCount"]))

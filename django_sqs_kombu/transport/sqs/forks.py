@@ -1,0 +1,30 @@
+"""Forks: what a child process must not share with its parent is made anew in it."""
+
+from __future__ import annotations
+
+import os
+import weakref
+from typing import Protocol
+
+
+class Renewed(Protocol):
+    """Something with locks or connections of its own."""
+
+    def renew_after_fork(self) -> None:
+        """Replace them; called in a forked child, before any other code runs there."""
+
+
+_renewed: weakref.WeakSet[Renewed] = weakref.WeakSet()
+
+
+def renew_after_fork(what: Renewed) -> None:
+    """Have *what* renewed in every process that is forked from this one."""
+    _renewed.add(what)
+
+
+def _renew() -> None:
+    for what in list(_renewed):
+        what.renew_after_fork()
+
+
+os.register_at_fork(after_in_child=_renew)

@@ -1,0 +1,98 @@
+"""Received: only a message that has all that SQS gives each message is handed on."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from ...names import FIFO
+from ...printable import NAME, line
+from ...quotas import MAX_MESSAGES
+from .answers import same_body
+
+logger = logging.getLogger(__name__)
+
+Message = Mapping[str, Any]
+
+#: How many wrong messages are remembered as logged.
+_REMEMBERED = 100 * MAX_MESSAGES
+_NEEDED = ("ReceiptHandle", "MessageId", "Body")
+
+
+class Received:
+    """Looks at what ReceiveMessage hands out.
+
+    What is wrong is logged once and left out: it stays in its queue, where its visibility
+    timeout and its redrive policy go on.
+    """
+
+    def __init__(self) -> None:
+        self._logged: dict[str, None] = {}
+
+    def valid(self, queue: str, messages: object) -> list[Message]:
+        """Those of *messages* that can be handled."""
+        listed = messages if isinstance(messages, list) else []
+        seen: set[str] = set()
+        valid = []
+        for message in listed:
+            if wrong := _what_is_wrong(message):
+                self._log(queue, message, wrong)
+            elif message["ReceiptHandle"] not in seen:
+                seen.add(message["ReceiptHandle"])
+                valid.append(_with_attributes(message))
+        if queue.endswith(FIFO):
+            for message in valid:
+                if "MessageGroupId" not in message["Attributes"]:
+                    self._log_once(f"{queue} groups", _NO_GROUP, queue)
+        return valid
+
+    def _log(self, queue: str, message: object, wrong: str) -> None:
+        found = message.get("MessageId") if isinstance(message, dict) else message
+        name = line(str(found), NAME)
+        self._log_once(
+            f"{queue} {name}",
+            "Message %s of queue %s is left in it, since what SQS handed out %s",
+            name,
+            queue,
+            wrong,
+        )
+
+    def _log_once(self, key: str, text: str, *args: object) -> None:
+        if key in self._logged:
+            return
+        if len(self._logged) >= _REMEMBERED:
+            self._logged.clear()
+        self._logged[key] = None
+        logger.error(text, *args)
+
+
+_NO_GROUP = (
+    "Messages of queue %s come without their message groups, so their order cannot be kept. "
+    "The server does not hand out MessageGroupId: use SQS itself, or a newer emulator "
+    "(moto from 5.1.5 on)"
+)
+
+
+def _what_is_wrong(message: object) -> str | None:
+    if not isinstance(message, dict):
+        return "is not a message"
+    for name in _NEEDED:
+        if not isinstance(message.get(name), str) or not (message[name] or name == "Body"):
+            return f"has no {name}"
+    if not same_body(message["Body"], message.get("MD5OfBody")):
+        return "does not have the body that its MD5 sum is of"
+    return None
+
+
+def _with_attributes(message: dict[str, Any]) -> Message:
+    """*message*, its attributes without those that are not of SQS's form."""
+    attributes = dict(_texts(message.get("Attributes")))
+    if not attributes.get("ApproximateReceiveCount", "1").isdecimal():
+        del attributes["ApproximateReceiveCount"]
+    return {**message, "Attributes": attributes}
+
+
+def _texts(attributes: object) -> Iterator[tuple[str, str]]:
+    if isinstance(attributes, dict):
+        yield from ((k, v) for k, v in attributes.items() if isinstance(v, str))

@@ -1,0 +1,58 @@
+"""What a queue is in SQS: asked for once in a while, assumed where that is denied."""
+
+import json
+
+from django_sqs_kombu.transport.sqs.facts import RedrivePolicy
+
+POLICY = {"deadLetterTargetArn": "arn:aws:sqs:us-east-1:1:dead", "maxReceiveCount": 3}
+
+
+def test_facts_are_asked_for_once_and_again_after_a_while(requests, scripted, monkeypatch):
+    scripted.answers["GetQueueAttributes"] = {
+        "Attributes": {"VisibilityTimeout": "60", "RedrivePolicy": json.dumps(POLICY)}
+    }
+    clock = [1_000.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+
+    for _ in range(3):
+        facts = requests.facts("orders")
+
+    assert facts.known
+    assert facts.visibility_timeout == 60
+    assert facts.redrive == RedrivePolicy("arn:aws:sqs:us-east-1:1:dead", 3)
+    assert scripted.counts["GetQueueAttributes"] == 1
+
+    clock[0] += 301
+    scripted.answers["GetQueueAttributes"] = {"Attributes": {"VisibilityTimeout": "3"}}
+    facts = requests.facts("orders")
+    assert (facts.visibility_timeout, facts.redrive) == (3, None)
+
+
+def test_where_they_are_denied_what_loses_nothing_is_assumed(
+    requests, scripted, caplog, monkeypatch
+):
+    scripted.answers["GetQueueAttributes"] = (403, {"__type": "x#AccessDenied", "message": "no"})
+    clock = [1_000.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+
+    for _ in range(3):
+        facts = requests.facts("orders")
+
+    assert not facts.known
+    assert facts.visibility_timeout == 30
+    assert facts.redrive is not None
+    assert scripted.counts["GetQueueAttributes"] == 1
+    assert caplog.text.count("30 s is assumed") == 1
+
+    # The permission was given meanwhile.
+    clock[0] += 31
+    scripted.answers["GetQueueAttributes"] = {"Attributes": {"VisibilityTimeout": "9"}}
+    assert requests.facts("orders").known
+
+
+def test_attributes_that_are_none_of_sqs_are_not_believed(requests, scripted):
+    for attributes in ({"VisibilityTimeout": "soon"}, {"A": "1"}, {"RedrivePolicy": "x"}):
+        scripted.answers["GetQueueAttributes"] = {"Attributes": attributes}
+        requests._facts.clear()
+
+        assert not requests.facts("orders").known
