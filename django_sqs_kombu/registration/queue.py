@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import kombu
 
@@ -22,10 +22,7 @@ from .declaration import DEFAULT_MAX_RECEIVES, QueueDeclaration
 from .options import FEW_RECEIVES, QueueOptions, Receiver
 from .outgoing import Outgoing, each
 from .proxy import ReceiverProxy
-from .sender import Defaults
-
-if TYPE_CHECKING:
-    from .receivers import Receivers
+from .sender import Defaults, Sender
 
 #: How many of its queues in SQS, one for each suffix, a registered queue keeps; suffixes may
 #: be made at run time, without an end.
@@ -44,14 +41,14 @@ class RegisteredQueue:
     :raises ConfigurationError: for options that cannot work.
     """
 
-    ReceiverProxy: ClassVar[type[_Proxy]] = _Proxy
+    ReceiverProxy: ClassVar[type[_Proxy[Any]]] = _Proxy
 
     def __init__(
         self,
         name: str,
         receiver: Receiver | None = None,
         *args: Any,
-        receivers: Receivers,
+        receivers: Sender,
         **options: Any,
     ) -> None:
         #: What was said at the registration.
@@ -158,7 +155,7 @@ class RegisteredQueue:
                 stacklevel=3,
             )
 
-    def get_receiver_proxy(self) -> _Proxy:
+    def get_receiver_proxy(self) -> _Proxy[RegisteredQueue]:
         """A callable that sends to this queue."""
         return self.ReceiverProxy(self)
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import logging
-import os
-import threading
 import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -26,6 +24,8 @@ from ..rules import (
 )
 from ..transport.sqs.declaration import WIRE_FORMATS
 from ..working.instruments import Instrument, Sending, around
+from ..working.registered import Registered
+from .connection import SendingConnection
 from .forward import CeleryForward, task_or_name
 from .options import FEW_RECEIVES, Receiver, check_receiver
 from .outgoing import Outgoing
@@ -33,7 +33,7 @@ from .proxy import ReceiverProxy
 from .queue import RegisteredQueue
 from .sender import Defaults
 
-Outlet = Callable[[RegisteredQueue, kombu.Queue, Outgoing], None]
+Outlet = Callable[[Registered, kombu.Queue, Outgoing], None]
 
 logger = logging.getLogger(__name__)
 
@@ -48,8 +48,6 @@ _RULES: dict[str, Rule] = {
 _TASK_RULES: dict[str, Rule] = {"celery_task": task_or_name}
 
 _all: weakref.WeakSet[Receivers] = weakref.WeakSet()
-#: In a forked child: what its parent sends over. Kept, so that nothing here closes it.
-_parents_channels: list[Any] = []
 
 
 class Receivers:
@@ -103,9 +101,7 @@ class Receivers:
         self.instruments: list[Instrument] = []
         #: Takes what is sent in place of SQS, in tests.
         self.outlet: Outlet | None = None
-        self._connecting = threading.Lock()
-        #: The channel for sending and its producer, once something was sent.
-        self._outgoing: tuple[Any, kombu.Producer] | None = None
+        self._sending = SendingConnection(self.new_connection)
 
     @staticmethod
     def all() -> list[Receivers]:
@@ -195,7 +191,7 @@ class Receivers:
 
     def receiver(
         self, queue_name: str | None = None, **options: Any
-    ) -> Callable[[Receiver], ReceiverProxy]:
+    ) -> Callable[[Receiver], ReceiverProxy[RegisteredQueue]]:
         """Decorate a function as the receiver of a queue.
 
         :param queue_name: default: the function's module and name, dots as ``__``.
@@ -206,7 +202,7 @@ class Receivers:
                 f"Write @receiver() with parentheses above {queue_name.__name__!r}"
             )
 
-        def decorate(fn: Receiver) -> ReceiverProxy:
+        def decorate(fn: Receiver) -> ReceiverProxy[RegisteredQueue]:
             return self.register(queue_name or default_name(fn), fn, **options).get_receiver_proxy()
 
         return decorate
@@ -263,31 +259,9 @@ class Receivers:
 
     def channel(self) -> Any:
         """The channel that this process sends over; shared by all threads."""
-        return self._open()[0]
+        return self._sending.open()[0]
 
-    def _open(self) -> tuple[Any, kombu.Producer]:
-        if (outgoing := self._outgoing) is not None:
-            return outgoing
-        with self._connecting:
-            if self._outgoing is None:
-                channel = self.new_connection().default_channel
-                if not hasattr(channel, "declare_lazily"):
-                    raise ConfigurationError(
-                        "Receivers needs a connection with this library's transport: "
-                        'Connection(..., transport="django_sqs_kombu.transport:Transport")'
-                    )
-                self._outgoing = channel, kombu.Producer(channel)
-            return self._outgoing
-
-    def _after_fork(self) -> None:
-        # The child must neither write to its parent's sockets nor close them, nor wait for a
-        # lock whose holder is a thread that only the parent has.
-        if self._outgoing is not None:
-            _parents_channels.append(self._outgoing)
-        self._outgoing = None
-        self._connecting = threading.Lock()
-
-    def send_one(self, registered: RegisteredQueue, queue: kombu.Queue, outgoing: Outgoing) -> None:
+    def send_one(self, registered: Registered, queue: kombu.Queue, outgoing: Outgoing) -> None:
         """Send one message, or hand it to :attr:`outlet`."""
         if (outlet := self.outlet) is not None:
             outlet(registered, queue, outgoing)
@@ -299,7 +273,7 @@ class Receivers:
 
     def send_bulk(
         self,
-        registered: RegisteredQueue,
+        registered: Registered,
         queue: kombu.Queue,
         items: Iterable[Any],
         encode: Callable[[Any], Outgoing],
@@ -328,7 +302,7 @@ class Receivers:
 
     def publish(self, queue: kombu.Queue, body: str, content_type: str, **properties: Any) -> None:
         """Send *body* to *queue*, which is declared when it is first used."""
-        channel, producer = self._open()
+        channel, producer = self._sending.open()
         channel.declare_lazily(queue)
         producer.publish(
             body,
@@ -340,10 +314,7 @@ class Receivers:
 
     def close(self) -> None:
         """Close the connection for sending; the next send opens another."""
-        with self._connecting:
-            outgoing, self._outgoing = self._outgoing, None
-        if outgoing is not None:
-            outgoing[0].connection.client.close()
+        self._sending.close()
 
 
 def _origin(fn: Receiver | None) -> str:
@@ -351,11 +322,3 @@ def _origin(fn: Receiver | None) -> str:
     if fn is None:
         return "no receiver"
     return f"{getattr(fn, '__module__', '?')}.{getattr(fn, '__qualname__', repr(fn))}"
-
-
-def _forget_parents_channels() -> None:
-    for receivers in list(_all):
-        receivers._after_fork()
-
-
-os.register_at_fork(after_in_child=_forget_parents_channels)

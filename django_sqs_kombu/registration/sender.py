@@ -1,8 +1,15 @@
-"""Sender: what a registered queue sends by."""
+"""Sender: what a registered queue needs of the registry that it sends by."""
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from typing import Any, Protocol
+
+import kombu
+
+from ..working.registered import Registered, Registry
+from .outgoing import Outgoing
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,3 +24,30 @@ class Defaults:
     prefix: str
     visibility_timeout: int
     wire_format: str
+
+
+class Sender(Registry, Protocol):
+    """A registry that messages are sent by.
+
+    To send one, a queue visits it twice: for its defaults and with the message.
+    """
+
+    @property
+    def defaults(self) -> Defaults:
+        """What counts for queues that do not say it themselves; it may change at any time."""
+
+    def send_one(self, registered: Registered, queue: kombu.Queue, outgoing: Outgoing) -> None:
+        """Send one message, or hand it to a test's outlet."""
+
+    def send_bulk(
+        self,
+        registered: Registered,
+        queue: kombu.Queue,
+        items: Iterable[Any],
+        encode: Callable[[Any], Outgoing],
+        **options: Any,
+    ) -> int:
+        """Send many messages, or hand them to a test's outlet; return how many."""
+
+    def channel(self) -> Any:
+        """The channel that this process sends over; shared by all threads."""

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import logging
-from typing import TYPE_CHECKING
 
 import kombu
 
 from ..exceptions import RestartLater
+from ..registration.outgoing import Outgoing
+from ..working.registered import Registered
 from .local_delivery import LocalDelivery
-
-if TYPE_CHECKING:
-    from ..registration.outgoing import Outgoing
-    from ..registration.queue import RegisteredQueue
 
 logger = logging.getLogger(__name__)
 
@@ -20,7 +17,7 @@ logger = logging.getLogger(__name__)
 MOST_TRIES = 10
 
 
-def receive_at_once(registered: RegisteredQueue, queue: kombu.Queue, outgoing: Outgoing) -> None:
+def receive_at_once(registered: Registered, queue: kombu.Queue, outgoing: Outgoing) -> None:
     """Run the receiver on what is sent; an outlet for :attr:`Receivers.outlet`.
 
     The message is written and read as on its way through SQS.  Delays are not waited for; a

@@ -13,6 +13,7 @@ from ..messages.base import RawMessage
 from ..registration.outgoing import Outgoing
 from ..registration.queue import RegisteredQueue
 from ..registration.receivers import Receivers
+from ..working.registered import Registered
 from .eager import receive_at_once
 from .local_delivery import LocalDelivery
 
@@ -28,7 +29,7 @@ class SentMessage:
     :param outgoing: its text, delay, group, deduplication id and attributes.
     """
 
-    registered: RegisteredQueue
+    registered: Registered
     queue: kombu.Queue
     outgoing: Outgoing
 
@@ -72,7 +73,7 @@ def captured(receivers: Receivers) -> Iterator[SentMessages]:
     """Keep what is sent in a list, in place of sending it."""
     sent = SentMessages()
 
-    def keep(registered: RegisteredQueue, queue: kombu.Queue, outgoing: Outgoing) -> None:
+    def keep(registered: Registered, queue: kombu.Queue, outgoing: Outgoing) -> None:
         sent.append(SentMessage(registered, queue, outgoing))
 
     with _outlet(receivers, keep):

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from django_sqs_kombu.registration import receivers as module
+from django_sqs_kombu.registration import connection as module
 
 
 @pytest.fixture
@@ -64,7 +64,7 @@ def test_a_child_that_is_forked_while_a_thread_connects_does_not_hang(
             go_on.wait(60)
         return new_connection()
 
-    monkeypatch.setattr(receivers, "new_connection", slow_connection)
+    monkeypatch.setattr(receivers._sending, "_connect", slow_connection)
     thread = threading.Thread(target=receivers.channel)
     thread.start()
     assert connecting.wait(30)
@@ -95,8 +95,8 @@ def test_a_childs_child_has_a_connection_of_its_own_too(receivers, in_child):
 def test_a_child_keeps_what_its_parent_sends_over_so_that_nothing_closes_it(receivers, in_child):
     parents = receivers.channel()
 
-    assert in_child(lambda: any(kept[0] is parents for kept in module._parents_channels)) == 0
-    assert not module._parents_channels
+    assert in_child(lambda: any(kept[0] is parents for kept in module._parents)) == 0
+    assert not module._parents
 
 
 def test_closing_in_a_child_leaves_the_parents_connection_open(receivers, in_child):

@@ -88,7 +88,7 @@ def test_suffixes_made_at_run_time_do_not_fill_the_memory(queue):
 
 def test_one_producer_serves_all_sends_until_the_registry_is_closed(receivers, monkeypatch):
     made = []
-    from django_sqs_kombu.registration import receivers as module
+    from django_sqs_kombu.registration import connection as module
 
     class Producer(module.kombu.Producer):
         def __init__(self, *args, **kwargs):

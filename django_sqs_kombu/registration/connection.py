@@ -1,0 +1,74 @@
+"""SendingConnection: what a process sends over, opened when it is first needed."""
+
+from __future__ import annotations
+
+import os
+import threading
+import weakref
+from collections.abc import Callable
+from typing import Any
+
+import kombu
+
+from ..exceptions import ConfigurationError
+
+_all: weakref.WeakSet[SendingConnection] = weakref.WeakSet()
+#: In a forked child: what its parent sends over. Kept, so that nothing here closes it.
+_parents: list[Any] = []
+
+
+class SendingConnection:
+    """A connection for sending, shared by all threads of a process.
+
+    A forked child has one of its own: it neither writes to its parent's sockets nor closes
+    them, and waits for no lock whose holder is a thread that only its parent has.
+
+    :param connect: makes a new connection.
+    """
+
+    def __init__(self, connect: Callable[[], kombu.Connection]) -> None:
+        self._connect = connect
+        self._lock = threading.Lock()
+        #: Channel and producer; written under the lock.
+        self._open: tuple[Any, kombu.Producer] | None = None
+        _all.add(self)
+
+    def open(self) -> tuple[Any, kombu.Producer]:
+        """The channel and its producer.
+
+        :raises ConfigurationError: the connection has a transport that is not ours.
+        """
+        if (opened := self._open) is not None:
+            return opened
+        with self._lock:
+            if self._open is None:
+                channel = self._connect().default_channel
+                if not hasattr(channel, "declare_lazily"):
+                    raise ConfigurationError(
+                        "Receivers needs a connection with this library's transport: "
+                        'Connection(..., transport="django_sqs_kombu.transport:Transport")'
+                    )
+                self._open = channel, kombu.Producer(channel)
+            return self._open
+
+    def close(self) -> None:
+        """Close the connection; the next :meth:`open` opens another."""
+        with self._lock:
+            opened, self._open = self._open, None
+        if opened is not None:
+            opened[0].connection.client.close()
+
+    def forget_parents(self) -> None:
+        """Start as if nothing had been opened; called in a forked child."""
+        if self._open is not None:
+            _parents.append(self._open)
+        self._open = None
+        self._lock = threading.Lock()
+
+
+def _after_fork_in_child() -> None:
+    for connection in list(_all):
+        connection.forget_parents()
+
+
+os.register_at_fork(after_in_child=_after_fork_in_child)
