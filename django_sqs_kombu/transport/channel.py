@@ -98,6 +98,9 @@ class Channel(QueueChannel):
         self.sends.send(queue, self._parameters(queue, message))
 
     def _parameters(self, queue: str, message: dict[str, Any]) -> dict[str, Any]:
+        # Kombu puts the same message into every queue that an exchange leads to, and what is
+        # SQS's is taken out here.
+        message = {**message, "properties": dict(message["properties"])}
         wire_format = self.declared(queue).get(WIRE_FORMAT_ARGUMENT, "kombu")
         due = message["properties"].pop(DUE, None)
         if due is None and self.eta_as_delay and not queue.endswith(FIFO):
