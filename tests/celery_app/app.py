@@ -7,6 +7,8 @@ from pathlib import Path
 
 from celery import Celery
 from celery.exceptions import Reject
+from kombu import Queue
+from kombu.common import Broadcast
 
 OPTIONS = {
     "region": "us-east-1",
@@ -24,8 +26,13 @@ app.conf.update(
     worker_enable_remote_control=False,
     broker_connection_retry_on_startup=True,
 )
+if "TEST_REJECT_FAILED" in os.environ:
+    app.conf.task_acks_on_failure_or_timeout = False
 if os.environ["TEST_TRANSPORT"] == "ours":
     app.conf.broker_transport = "django_sqs_kombu.transport:Transport"
+if broadcast := os.environ.get("TEST_BROADCAST"):
+    app.conf.task_queues = [Queue(app.conf.task_default_queue), Broadcast(broadcast)]
+    app.conf.task_routes = {"tests.celery_app.app.everywhere": {"queue": broadcast}}
 
 
 def note(text):
@@ -110,3 +117,16 @@ def slow(number, seconds):
     note(f"slow {number} starts")
     time.sleep(seconds)
     note(f"slow {number} ends")
+
+
+@app.task
+def everywhere(text):
+    note(f"everywhere {text}")
+
+
+@app.task(bind=True)
+def properties(self):
+    # Both go to a result backend or a log as JSON.
+    request = json.dumps([self.request.properties, self.request.delivery_info])
+    note(f"properties {bool(request)}")
+    return self.request.properties

@@ -1,81 +1,17 @@
 """Real Celery workers: each behaviour on kombu's transport and on ours, and what is better."""
 
-import json
-import os
 import signal
 import socket
-import subprocess
-import sys
 import time
 
 import pytest
 
-from ...processes import ROOT, Process
+from ...processes import Process
 from ...server import Server
 
 # What hardly depends on versions is left out of the corners of the matrix.
 POOLS = ["prefork", *(pytest.param(pool, marks=pytest.mark.slow) for pool in ("threads", "solo"))]
 TRANSPORTS = [pytest.param("kombu's", marks=pytest.mark.slow), "ours"]
-
-
-class Worker:
-    def __init__(self, server, queue, folder, transport, pool="prefork", concurrency=2, **options):
-        self.queue = queue
-        self.log = folder / "log"
-        self.env = {
-            **os.environ,
-            "TEST_BROKER_URL": f"sqs://testing:testing-secret@{server.url.removeprefix('http://')}",
-            "TEST_CELERY_QUEUE": queue,
-            "TEST_CELERY_LOG": str(self.log),
-            "TEST_TRANSPORT": transport,
-            "TEST_TRANSPORT_OPTIONS": json.dumps(options),
-        }
-        # A worker without Django.
-        self.env.pop("DJANGO_SETTINGS_MODULE", None)
-        self.command = [
-            *(sys.executable, "-m", "celery", "-A", "tests.celery_app.app", "worker"),
-            *("-P", pool, "-c", str(concurrency), "-l", "INFO"),
-        ]
-        self.process = None
-
-    def start(self, eventually):
-        self.process = Process(self.command, self.env)
-        eventually(lambda: " ready." in self.process.output, timeout=40)
-
-    def send(self, code):
-        done = subprocess.run(
-            [sys.executable, "-c", f"from tests.celery_app.app import *; {code}"],
-            cwd=ROOT,
-            env=self.env,
-            capture_output=True,
-            text=True,
-            timeout=60,
-        )
-        assert done.returncode == 0, done.stderr
-
-    def lines(self):
-        if not self.log.exists():
-            return []
-        return [line.split(" ", 1)[1] for line in self.log.read_text().splitlines()]
-
-    def times(self, text):
-        lines = self.log.read_text().splitlines()
-        return [float(line.split(" ")[0]) for line in lines if line.split(" ", 1)[1] == text]
-
-
-@pytest.fixture
-def new_worker(server, prefix, tmp_path, sqs):
-    workers = []
-
-    def new_worker(transport, pool="prefork", **options):
-        sqs.create_queue(QueueName=prefix, Attributes={"VisibilityTimeout": "30"})
-        workers.append(Worker(server, prefix, tmp_path, transport, pool, **options))
-        return workers[-1]
-
-    yield new_worker
-    for worker in workers:
-        if worker.process is not None:
-            worker.process.end()
 
 
 @pytest.mark.parametrize("pool", POOLS)

@@ -1,0 +1,80 @@
+"""What Celery does with a transport of Kombu's contract, on kombu's and on ours."""
+
+import json
+
+import pytest
+from kombu.transport import SQS
+
+TRANSPORTS = ["kombu's", "ours"]
+TASK = "tests.celery_app.app.add"
+
+
+@pytest.fixture
+def put(sqs, prefix):
+    """Send a body as it is."""
+
+    def put(body):
+        text = body if isinstance(body, str) else json.dumps(body)
+        url = sqs.get_queue_url(QueueName=prefix)["QueueUrl"]
+        sqs.send_message(QueueUrl=url, MessageBody=text)
+
+    return put
+
+
+@pytest.mark.skipif(not hasattr(SQS.Channel, "fanout"), reason="this kombu has no fan-out by SNS")
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_a_broadcast_reaches_every_worker(transport, new_worker, eventually, prefix):
+    workers = []
+    for _ in range(2):
+        worker = new_worker(transport, "threads", supports_fanout=True, polling_interval=0.1)
+        worker.start(eventually, TEST_BROADCAST=f"{prefix}-all")
+        workers.append(worker)
+    for worker in workers:
+        eventually(lambda w=worker: "Create subscription" in w.process.output, timeout=30)
+
+    # Celery itself does not declare a broadcast's exchange where it only sends.
+    workers[0].send(
+        f"exchange = app.amqp.queues['{prefix}-all'].exchange;"
+        "everywhere.apply_async(['x'], declare=[exchange]); add.delay(1, 1)"
+    )
+
+    eventually(lambda: sorted(workers[0].lines()) == ["add 2", *["everywhere x"] * 2], timeout=30)
+
+
+def test_a_worker_with_a_backoff_policy_outlives_messages_without_a_task(
+    new_worker, eventually, prefix, put, sqs
+):
+    url = sqs.create_queue(QueueName=prefix, Attributes={"VisibilityTimeout": "30"})["QueueUrl"]
+    queue = {"url": url, "backoff_tasks": [TASK], "backoff_policy": {1: 1}}
+    worker = new_worker("ours", "threads", predefined_queues={prefix: queue})
+    put("no envelope")
+    put({"body": "x", "properties": {"delivery_tag": "t"}, "headers": {"task": ["a", "list"]}})
+    worker.start(eventually)
+
+    worker.send("add.delay(1, 1)")
+
+    eventually(lambda: worker.lines() == ["add 2"], timeout=30)
+    assert worker.process.popen.poll() is None
+
+
+@pytest.mark.parametrize("name_prefix", ["", "stage-"])
+def test_a_failed_task_comes_back_after_the_delay_of_its_policy(
+    name_prefix, new_worker, eventually, prefix, sqs
+):
+    url = sqs.create_queue(QueueName=prefix)["QueueUrl"]
+    queue = {
+        "url": url,
+        "backoff_tasks": ["tests.celery_app.app.failing_late"],
+        "backoff_policy": {1: 1, 2: 900},
+    }
+    worker = new_worker(
+        "ours",
+        "threads",
+        predefined_queues={f"{name_prefix}{prefix}": queue},
+        queue_name_prefix=name_prefix,
+    )
+    worker.start(eventually, TEST_REJECT_FAILED="1")
+
+    worker.send("failing_late.delay()")
+
+    eventually(lambda: worker.lines() == ["failing_late"] * 2, timeout=30)
