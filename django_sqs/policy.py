@@ -24,9 +24,12 @@ ACTIONS = {
         "PurgeQueue",
         "ReceiveMessage",
         "SendMessage",
+        "SetQueueAttributes",
         "TagQueue",
     ),
 }
+#: What creating queues needs; the last two for their dead-letter queues.
+_CREATING = ("CreateQueue", "TagQueue", "GetQueueAttributes", "SetQueueAttributes")
 #: The S3 actions on large payloads.
 OBJECT_ACTIONS = {
     "sender": ("PutObject",),
@@ -55,7 +58,7 @@ def policy(
         on start or because delays are longer than 15 minutes.
     :param bucket: the bucket of large payloads, if there is one.
     """
-    actions = {*ACTIONS[role], *(("CreateQueue", "TagQueue") if create else ())}
+    actions = {*ACTIONS[role], *(_CREATING if create else ())}
     statements = [_allow("sqs", actions, [_arn(name, region, account) for name in names])]
     if role == "receiver" and resends:
         arns = [_arn(name, region, account) for name in resends]

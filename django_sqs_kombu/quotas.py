@@ -17,6 +17,10 @@ MAX_DELAY = 900
 MAX_WAIT_TIME = 20
 #: The longest visibility timeout that SQS takes, in seconds, counted from the receive.
 MAX_VISIBILITY_TIMEOUT = 43_200
+#: The longest that SQS keeps a message, in seconds: 14 days.
+MAX_RETENTION = 1_209_600
+#: A dead-letter queue names at most this many queues that may use it.
+MAX_SOURCES = 10
 #: The longest queue name that SQS takes, a FIFO queue's ``.fifo`` included.
 MAX_NAME_LENGTH = 80
 #: The most receives before SQS moves a message to the dead-letter queue.
@@ -32,10 +36,19 @@ MAX_TAG_VALUE_LENGTH = 256
 def size_of(params: Mapping[str, Any]) -> int:
     """The bytes of a message that SQS counts: its body and its attributes.
 
+    Of an attribute the name, the type and the value count.
+
     :param params: those of SendMessage.
     """
-    size = len(params["MessageBody"].encode())
-    for name, attribute in params.get("MessageAttributes", {}).items():
+    size = _bytes(params["MessageBody"])
+    for name, attribute in (params.get("MessageAttributes") or {}).items():
         value = attribute.get("StringValue") or attribute.get("BinaryValue") or ""
-        size += len(name) + len(attribute.get("DataType", "")) + len(value)
+        size += _bytes(name) + _bytes(attribute.get("DataType", "")) + _bytes(value)
     return size
+
+
+def _bytes(value: str | bytes) -> int:
+    if isinstance(value, bytes):
+        return len(value)
+    # A surrogate has no bytes, and is refused elsewhere.
+    return len(value) if value.isascii() else len(value.encode(errors="surrogatepass"))

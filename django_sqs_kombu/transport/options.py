@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import Any
 
@@ -11,10 +11,13 @@ from kombu.transport import SQS
 from ..exceptions import QueueNotPredefined
 from .body.payloads import OLD_SIZE_ATTRIBUTE, SIZE_ATTRIBUTE, LargePayloads
 from .settling.backoff import Backoff, BackoffPolicy
-from .sqs.clients import Account, Identity
+from .sqs.clients import Account
+from .sqs.sessions import Identity
 
 #: Message attributes that this library reads, whatever else an option chooses.
 OUR_ATTRIBUTES = ("django_sqs.*", SIZE_ATTRIBUTE, OLD_SIZE_ATTRIBUTE)
+#: The same of those that SQS itself gives each message.
+OUR_SYSTEM_ATTRIBUTES = ("ApproximateReceiveCount", "MessageGroupId", "SentTimestamp")
 
 
 class UndefinedQueue(QueueNotPredefined, SQS.UndefinedQueueException):  # type: ignore[misc]
@@ -87,8 +90,12 @@ class OptionsChannel(SQS.Channel):  # type: ignore[misc]
         if self.fetch_message_attributes is None:
             return {"MessageAttributeNames": ["All"], "MessageSystemAttributeNames": ["All"]}
         chosen: dict[str, Any] = super().get_message_attributes
-        names = [*(chosen.get("MessageAttributeNames") or ()), *OUR_ATTRIBUTES]
-        return {**chosen, "MessageAttributeNames": names}
+        return {
+            "MessageAttributeNames": _with(chosen.get("MessageAttributeNames"), OUR_ATTRIBUTES),
+            "MessageSystemAttributeNames": _with(
+                chosen.get("MessageSystemAttributeNames"), OUR_SYSTEM_ATTRIBUTES
+            ),
+        }
 
     @cached_property
     def ack_linger(self) -> float:
@@ -121,6 +128,22 @@ class OptionsChannel(SQS.Channel):  # type: ignore[misc]
         identity = Identity(region, access_key_id, secret_access_key, session_token)
         return self.account.new_client("sqs", identity)
 
+    def _new_boto_client(
+        self,
+        service: str,
+        region: str,
+        access_key_id: str | None,
+        secret_access_key: str | None,
+        session_token: str | None = None,
+        config: Any = None,
+    ) -> Any:
+        # Kombu's fan-out by SNS asks for it.
+        identity = Identity(region, access_key_id, secret_access_key, session_token)
+        if self.transport_options.get("sts_role_arn"):
+            # These keys are those of the role, and not renewed.
+            identity = self.account.identity(region=region)
+        return self.account.new_client(service, identity, config)
+
     def sqs(self, queue: str | None = None) -> Any:
         """The boto3 client that serves *queue*."""
         return self.account.client(queue)
@@ -133,3 +156,12 @@ class OptionsChannel(SQS.Channel):  # type: ignore[misc]
     def predefined_queues(self) -> Mapping[str, Mapping[str, Any]]:
         """The options of predefined queues, by every name that they are used under."""
         return self.account.predefined
+
+
+def _with(chosen: Collection[str] | None, ours: Collection[str]) -> list[str]:
+    """The names of attributes that are *chosen*, and *ours*."""
+    names = list(chosen or ())
+    # Kombu writes it in capitals, SQS's documentation does not.
+    if any(name.lower() == "all" for name in names):
+        return ["All"]
+    return [*names, *(name for name in ours if name not in names)]

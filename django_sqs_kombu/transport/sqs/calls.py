@@ -5,15 +5,18 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 from typing import Any
 
 from botocore import xform_name
 
-from ...exceptions import QueueDoesNotExist, QueueNotPredefined
+from ...exceptions import (
+    QueueDoesNotExist,
+    QueueNotPredefined,
+    RequestFailed,
+)
 from .answers import check
 from .clients import Account
-from .failures import explained, understood
+from .failures import are_missing, are_refused, explained, understood
 from .forks import renew_after_fork
 
 #: What is tried once: whoever asks for it tries it again himself, and must not be held up by
@@ -72,10 +75,18 @@ class Calls:
 
         :raises RequestFailed: or a subclass that says what is wrong.
         """
-        with self._explained(operation, queue):
-            client = self.account.client(queue, once=operation in _ONCE)
-            with understood(operation, queue):
-                answer: dict[str, Any] = getattr(client, xform_name(operation))(**params)
+        try:
+            with explained(operation, queue, self.account.endpoint):
+                client = self.account.client(queue, once=operation in _ONCE)
+                with understood(operation, queue):
+                    answer: dict[str, Any] = getattr(client, xform_name(operation))(**params)
+        except RequestFailed as exc:
+            # There may be others now: in a file, of a profile, from a metadata service.
+            if are_missing(exc):
+                self.account.renew_credentials(queue, at_once=True)
+            elif are_refused(exc):
+                self.account.renew_credentials(queue, at_once=False)
+            raise
         check(operation, queue, answer)
         return answer
 
@@ -107,6 +118,3 @@ class Calls:
     def renew_after_fork(self) -> None:
         """Have a lock of its own, in a forked child."""
         self._counting = threading.Lock()
-
-    def _explained(self, operation: str, queue: str) -> AbstractContextManager[None]:
-        return explained(operation, queue, self.account.endpoint)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import boto3
@@ -13,28 +13,19 @@ from botocore.config import Config
 from ...exceptions import ConfigurationError, QueueNotPredefined
 from .abort import make_abortable
 from .answers import refuse_other_bodies
+from .certificates import check_bundle
 from .forks import renew_after_fork
 from .naming import sqs_name
+from .sessions import Identity, Role, new_session
 
+#: Seconds that credentials which SQS refuses are used before they are looked for again.
+FIND_AGAIN = 10.0
 DEFAULT_REGION = "us-east-1"
 #: Seconds to wait for a connection, and for the answer to everything but a long poll: well
 #: below what a lease has left when its renewal is due.
 CONNECT_TIMEOUT, READ_TIMEOUT = 3, 5
 #: With botocore's 10 connections, pollers and receivers would throw connections away.
 _CONNECTIONS = 100
-
-
-@dataclass(frozen=True, slots=True)
-class Identity:
-    """Whom SQS takes a client for, and where.
-
-    Without keys they are what boto3 finds: the environment, a profile or a role.
-    """
-
-    region: str
-    access_key_id: str | None = None
-    secret_access_key: str | None = field(default=None, repr=False)
-    session_token: str | None = field(default=None, repr=False)
 
 
 class Account:
@@ -62,9 +53,16 @@ class Account:
         self.options = options
         self.endpoint = endpoint
         self.create_queues = bool(options.get("create_queues", True))
-        config = options.get("client-config") or {}
+        chosen = {
+            "connect_timeout": CONNECT_TIMEOUT,
+            "read_timeout": READ_TIMEOUT,
+            "max_pool_connections": _CONNECTIONS,
+            "tcp_keepalive": True,
+            **(options.get("client-config") or {}),
+        }
+        self._config = Config(**chosen)
         #: Seconds to wait for the answer to everything but a long poll.
-        self.read_timeout = float(config.get("read_timeout", READ_TIMEOUT))
+        self.read_timeout = float(chosen["read_timeout"])
         self._undefined = undefined
         self._keys = (access_key_id, secret_access_key)
         self._prefix = str(options.get("queue_name_prefix") or "")
@@ -74,8 +72,11 @@ class Account:
         }
         self._region: str | None = None
         self._clients: dict[tuple[str, Identity], Any] = {}
-        #: Of the parent process, kept: to close their connections here would be of no use.
-        self._inherited: list[dict[tuple[str, Identity], Any]] = []
+        self._identities: dict[str | None, Identity] = {}
+        #: With the time that each was made, on the monotonic clock.
+        self._sessions: dict[Identity, tuple[Any, Any, float]] = {}
+        #: Of the parent process, kept: to close its connections here would be of no use.
+        self._inherited: list[object] = []
         self._making = threading.RLock()
         renew_after_fork(self)
 
@@ -111,45 +112,55 @@ class Account:
 
     def s3(self) -> Any:
         """The boto3 client for S3."""
-        return self._client("s3", self._identity(None))
+        return self._client("s3", self.identity(None))
 
     def renew_after_fork(self) -> None:
         """Forget the parent's clients and locks, in a forked child."""
         self._making = threading.RLock()
-        self._inherited.append(self._clients)
-        self._clients = {}
+        self._inherited.append((self._clients, self._sessions))
+        self._clients, self._sessions = {}, {}
+
+    def renew_credentials(self, queue: str, *, at_once: bool) -> None:
+        """Find the credentials for *queue* again for its next request.
+
+        :param at_once: even where they were found just now.
+        """
+        identity = self.identity(queue)
+        with self._making:
+            _, _, made_at = self._sessions.get(identity, (None, None, 0.0))
+            if at_once or time.monotonic() - made_at >= FIND_AGAIN:
+                self._sessions.pop(identity, None)
+                for key in [key for key in self._clients if key[1] == identity]:
+                    self._inherited.append(self._clients.pop(key))
 
     def new_client(self, service: str, identity: Identity, config: Config | None = None) -> Any:
         """A boto3 client for *service* (``"sqs"`` or another), not kept here.
 
-        :raises ConfigurationError: the endpoint's URL is none.
+        :raises ConfigurationError: the endpoint's URL is none, or the file that certificates
+            are to be checked against is not there.
         """
-        chosen = Config(
-            **{
-                "connect_timeout": CONNECT_TIMEOUT,
-                "read_timeout": READ_TIMEOUT,
-                "max_pool_connections": _CONNECTIONS,
-                "tcp_keepalive": True,
-                **(self.options.get("client-config") or {}),
-            }
-        )
-        session = boto3.session.Session(
-            region_name=identity.region,
-            aws_access_key_id=identity.access_key_id,
-            aws_secret_access_key=identity.secret_access_key,
-            aws_session_token=identity.session_token,
-        )
-        is_secure = self.options.get("is_secure")
         endpoint = self.options.get("s3_endpoint_url") if service == "s3" else self.endpoint
-        try:
-            return session.client(
-                service,
-                config=chosen.merge(config) if config else chosen,
-                endpoint_url=endpoint,
-                use_ssl=True if is_secure is None else is_secure,
-            )
-        except ValueError as exc:
-            raise ConfigurationError(f"No client can be made for {endpoint}: {exc}") from exc
+        is_secure = self.options.get("is_secure")
+        is_secure = True if is_secure is None else bool(is_secure)
+        with self._making:
+            session, core = self._session(identity)
+            if endpoint.startswith("https") if endpoint else is_secure:
+                check_bundle(core)
+            try:
+                return session.client(
+                    service,
+                    config=self._config.merge(config) if config else self._config,
+                    endpoint_url=endpoint,
+                    use_ssl=is_secure,
+                )
+            except ValueError as exc:
+                raise ConfigurationError(f"No client can be made for {endpoint}: {exc}") from exc
+
+    def _session(self, identity: Identity) -> tuple[Any, Any]:
+        if identity not in self._sessions:
+            self._sessions[identity] = (*new_session(identity), time.monotonic())
+        session, core, _ = self._sessions[identity]
+        return session, core
 
     def _client(self, kind: str, identity: Identity) -> Any:
         # Without the lock where it is there: this is asked for each request.
@@ -171,18 +182,37 @@ class Account:
         return client
 
     def _identity(self, queue: str | None) -> Identity:
+        # Asked for each request, and always the same.
+        key = queue if self.predefined else None
+        known = self._identities.get(key)
+        if known is None:
+            known = self._identities[key] = self.identity(key)
+        return known
+
+    def identity(self, queue: str | None = None, *, region: str | None = None) -> Identity:
+        """Whom AWS takes the client for *queue* for.
+
+        :raises QueueNotPredefined: it is not one of the predefined queues, which must be used.
+        """
         own: Mapping[str, Any] = {}
         if queue is not None and self.predefined:
             name = self.canonical(queue)
             if name not in self.predefined:
                 raise self._not_predefined(name)
             own = self.predefined[name]
-        access_key_id, secret_access_key = self._keys
+        keys = (*self._keys, self.options.get("session_token"))
+        if "access_key_id" in own or "secret_access_key" in own:
+            # A token belongs to the keys that it was given with.
+            names = ("access_key_id", "secret_access_key")
+            keys = (*map(own.get, names, self._keys), own.get("session_token"))
+        access_key_id, secret_access_key, session_token = keys
+        arn = own.get("sts_role_arn") or self.options.get("sts_role_arn")
         return Identity(
-            region=own.get("region") or self.region,
-            access_key_id=own.get("access_key_id", access_key_id),
-            secret_access_key=own.get("secret_access_key", secret_access_key),
-            session_token=own.get("session_token"),
+            region=region or own.get("region") or self.region,
+            access_key_id=access_key_id,
+            secret_access_key=secret_access_key,
+            session_token=session_token if access_key_id else None,
+            role=Role.of(self.options, arn),
         )
 
     def _not_predefined(self, name: str) -> QueueNotPredefined:

@@ -8,9 +8,15 @@ from contextlib import contextmanager
 from botocore.exceptions import (
     BotoCoreError,
     ClientError,
+    CredentialRetrievalError,
     HTTPClientError,
+    MetadataRetrievalError,
+    NoAuthTokenError,
     NoCredentialsError,
     PartialCredentialsError,
+    SSLError,
+    SSOError,
+    TokenRetrievalError,
 )
 from botocore.exceptions import (
     ConnectionError as BotoConnectionError,
@@ -23,8 +29,11 @@ from ...exceptions import (
     EndpointUnreachable,
     QueueDoesNotExist,
     RequestFailed,
+    TimedOut,
 )
 from ...printable import cause, line
+from .abort import RequestAborted
+from .certificates import from_environment
 
 #: Codes are compared without what stands before a dot or a "#", such as
 #: "AWS.SimpleQueueService." or "com.amazonaws.sqs#".
@@ -64,6 +73,14 @@ _PASSING = _EXPIRED | {
     "ThrottlingException",
     "TooManyRequestsException",
 }
+#: What botocore raises where a provider of credentials failed.
+_PROVIDERS = (
+    CredentialRetrievalError,
+    MetadataRetrievalError,
+    NoAuthTokenError,
+    SSOError,
+    TokenRetrievalError,
+)
 #: The code of a failure whose answer did not say what SQS's answers say.
 NO_ANSWER = "NoAnswer"
 #: What botocore raises, besides its own errors, over an answer that is not of SQS's form.
@@ -80,6 +97,16 @@ def error_code(exc: ClientError) -> str:
 def bare(code: str) -> str:
     """*code* without the namespace before it."""
     return code.rpartition("#")[2].rpartition(".")[2]
+
+
+def are_missing(failure: RequestFailed) -> bool:
+    """Whether it failed since no credentials were found, which a client keeps to."""
+    return failure.code == "NoCredentialsError"
+
+
+def are_refused(failure: RequestFailed) -> bool:
+    """Whether it failed since SQS refuses the credentials."""
+    return bare(failure.code) in _BAD_CREDENTIALS
 
 
 def no_answer(operation: str, queue: str, why: str) -> RequestFailed:
@@ -140,14 +167,25 @@ def explained(operation: str, queue: str, endpoint: str | None = None) -> Iterat
     try:
         yield
     except ClientError as exc:
+        if exc.operation_name not in ("", operation):
+            # What botocore asks before: another service for credentials.
+            raise _no_credentials(exc, operation, queue) from cause(exc)
         status = exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0
         text = str(exc.response.get("Error", {}).get("Message") or "")
         failure = refused(operation, queue, error_code(exc), text, passing=status >= 500)
         raise failure from cause(exc)
     except BotoCoreError as exc:
+        interruption = exc.kwargs.get("error") if isinstance(exc, HTTPClientError) else None
+        if isinstance(interruption, TimedOut | RequestAborted):
+            # botocore takes it for a fault of the network.
+            raise interruption from None
         kind, text = _of_botocore(exc, operation, queue, endpoint)
         failure = kind(text, operation=operation, queue=queue, code=type(exc).__name__)
         raise failure from cause(exc)
+    except (OSError, RuntimeError) as exc:
+        # The network's errors are botocore's: this is a file or a process with credentials,
+        # or credentials that are over although they were renewed.
+        raise _no_credentials(exc, operation, queue) from cause(exc)
 
 
 @contextmanager
@@ -167,6 +205,10 @@ def _of_botocore(
 ) -> tuple[type[RequestFailed], str]:
     """What class of failure *exc* is, and what is to be said about it."""
     text = line(str(exc), _SHOWN)
+    if isinstance(exc, _PROVIDERS):
+        return CredentialsMissing, _credentials_text(operation, queue, text)
+    if isinstance(exc, SSLError) and (bundle := from_environment()):
+        text += f". Certificates are checked against {bundle[1]!r}, as {bundle[0]} says"
     if isinstance(exc, NoCredentialsError | PartialCredentialsError):
         return CredentialsMissing, (
             f"No AWS credentials for {operation} on queue {queue!r}: {text}. Set "
@@ -180,6 +222,18 @@ def _of_botocore(
             "Check SQS_ENDPOINT_URL (or the broker URL), the region and the network."
         )
     return RequestFailed, f"{operation} on queue {queue!r} failed: {text}"
+
+
+def _no_credentials(exc: Exception, operation: str, queue: str) -> CredentialsMissing:
+    text = _credentials_text(operation, queue, line(str(exc), _SHOWN))
+    return CredentialsMissing(text, operation=operation, queue=queue, code=type(exc).__name__)
+
+
+def _credentials_text(operation: str, queue: str, text: str) -> str:
+    return (
+        f"No AWS credentials could be got for {operation} on queue {queue!r}: {text}. It is the "
+        "environment, profile or role that boto3 takes them from which failed, not SQS."
+    )
 
 
 def _is_lost(name: str, text: str) -> bool:

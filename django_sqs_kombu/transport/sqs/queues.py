@@ -10,6 +10,7 @@ from typing import Any
 from ...exceptions import AccessDenied, RequestFailed
 from ...names import FIFO
 from .calls import Calls
+from .dead_letters import DeadLetters
 from .declaration import DEAD_LETTER_ARGUMENT, MAX_RECEIVES_ARGUMENT, TAGS_ARGUMENT
 from .facts import redrive_policy
 from .failures import QUEUE_EXISTS, bare
@@ -37,6 +38,7 @@ class Queues:
         self._options = calls.account.options
         self._visibility_timeout = visibility_timeout
         self._compared: set[str] = set()
+        self._dead_letters = DeadLetters(calls, declarations)
         calls.create = self.create
 
     def declared(self, queue: str) -> Mapping[str, Any]:
@@ -50,7 +52,7 @@ class Queues:
         """
         account = self._calls.account
         name = account.canonical(queue)
-        parameters = self.parameters(name, self.declared(queue))
+        parameters = self._parameters(queue, name)
         try:
             answer = self._calls.ask("CreateQueue", queue, **parameters)
         except RequestFailed as exc:
@@ -59,36 +61,9 @@ class Queues:
             # Another process made it at the same time, otherwise: that is reported later.
             return self._calls.existing_url(queue)
         account.urls[name] = str(answer["QueueUrl"])
+        self._dead_letters.created(queue)
         self._compared.add(queue)
         return account.urls[name]
-
-    def parameters(self, name: str, declared: Mapping[str, Any]) -> dict[str, Any]:
-        """What CreateQueue needs; a dead-letter queue is created before."""
-        attributes = {
-            "VisibilityTimeout": str(self._visibility_timeout),
-            **self.attributes(declared),
-            **(self._options.get("sqs-creation-attributes") or {}),
-        }
-        if name.endswith(FIFO):
-            attributes["FifoQueue"] = "true"
-        parameters: dict[str, Any] = {"QueueName": name, "Attributes": attributes}
-        tags = {**(self._options.get("queue_tags") or {}), **(declared.get(TAGS_ARGUMENT) or {})}
-        if tags:
-            parameters["tags"] = tags
-        return parameters
-
-    def attributes(self, declared: Mapping[str, Any]) -> dict[str, str]:
-        """The SQS attributes that a declaration stands for."""
-        attributes = {k: str(v) for k, v in declared.items() if not k.startswith("x-")}
-        dead_letter_queue = declared.get(DEAD_LETTER_ARGUMENT)
-        if dead_letter_queue:
-            attributes["RedrivePolicy"] = json.dumps(
-                {
-                    "deadLetterTargetArn": self._arn(dead_letter_queue),
-                    "maxReceiveCount": declared[MAX_RECEIVES_ARGUMENT],
-                }
-            )
-        return attributes
 
     def compare_once(self, queue: str) -> None:
         """Log how *queue* differs from its declaration, unless that was done before.
@@ -101,9 +76,42 @@ class Queues:
             self._compared.add(queue)
             self._report_mismatches(queue, declared)
 
+    def _parameters(self, queue: str, name: str) -> dict[str, Any]:
+        """What CreateQueue needs; a dead-letter queue is created before."""
+        declared = self.declared(queue)
+        attributes = {
+            "VisibilityTimeout": str(self._visibility_timeout),
+            **self._dead_letters.attributes(queue),
+            **self._attributes(declared, name),
+            **(self._options.get("sqs-creation-attributes") or {}),
+        }
+        if name.endswith(FIFO):
+            attributes["FifoQueue"] = "true"
+        parameters: dict[str, Any] = {"QueueName": name, "Attributes": attributes}
+        tags = {**(self._options.get("queue_tags") or {}), **(declared.get(TAGS_ARGUMENT) or {})}
+        if tags:
+            parameters["tags"] = tags
+        return parameters
+
+    def _attributes(self, declared: Mapping[str, Any], name: str | None = None) -> dict[str, str]:
+        """The SQS attributes that a declaration stands for.
+
+        :param name: the name in SQS of the queue, where it is about to be created.
+        """
+        attributes = {k: str(v) for k, v in declared.items() if not k.startswith("x-")}
+        dead_letter_queue = declared.get(DEAD_LETTER_ARGUMENT)
+        if dead_letter_queue:
+            attributes["RedrivePolicy"] = json.dumps(
+                {
+                    "deadLetterTargetArn": self._dead_letters.arn(dead_letter_queue, name),
+                    "maxReceiveCount": declared[MAX_RECEIVES_ARGUMENT],
+                }
+            )
+        return attributes
+
     def _report_mismatches(self, queue: str, declared: Mapping[str, Any]) -> None:
         try:
-            expected = self.attributes(declared)
+            expected = self._attributes(declared)
             answer = self._calls.call("GetQueueAttributes", queue, AttributeNames=["All"])
         except AccessDenied as exc:
             logger.info("Queue %s is not compared with its declaration: %s", queue, exc)
@@ -119,10 +127,6 @@ class Queues:
                     actual.get(name, "nothing"),
                     value,
                 )
-
-    def _arn(self, queue: str) -> str:
-        answer = self._calls.call("GetQueueAttributes", queue, AttributeNames=["QueueArn"])
-        return str(answer["Attributes"]["QueueArn"])
 
 
 def _same(name: str, actual: str | None, expected: str) -> bool:

@@ -1,8 +1,10 @@
 """Fixtures: a server that answers what it is told, and requests to it."""
 
 import json
+import re
 import threading
 from collections import Counter
+from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
@@ -11,7 +13,15 @@ from django_sqs_kombu.transport.sqs.clients import Account
 from django_sqs_kombu.transport.sqs.requests import Requests
 
 JSON = "application/x-amz-json-1.0"
+KEY = re.compile("Credential=(\\w+)/")
 QUEUE_URL = "http://127.0.0.1/123456789012/orders"
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request, client_address):
+        """Say nothing: the client no longer waits for the answer."""
 
 
 class Scripted:
@@ -20,14 +30,19 @@ class Scripted:
     :ivar answers: by operation: bytes, what JSON can write, (status, either of these), or a
         function of what was asked that returns one of these.
     :ivar asked: what was asked, as (operation, parameters).
+    :ivar roles: how many seconds the credentials of a role last, one for each time that a role
+        is assumed; without any STS is broken.
     """
 
     def __init__(self):
         self.answers = {}
         self.asked = []
+        #: The access keys that requests were signed with.
+        self.keys = []
         self.content_type = JSON
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), self._handler())
-        self._http.daemon_threads = True
+        self.roles = []
+        self.assumed = 0
+        self._http = _Server(("127.0.0.1", 0), self._handler())
         self.url = f"http://127.0.0.1:{self._http.server_port}"
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
@@ -48,17 +63,38 @@ class Scripted:
         status, body = found if isinstance(found, tuple) else (200, found)
         return status, body if isinstance(body, bytes) else json.dumps(body).encode()
 
+    def assume_role(self):
+        if not self.roles:
+            error = "<Error><Code>ServiceUnavailable</Code><Message>Away</Message></Error>"
+            return 503, f"<ErrorResponse>{error}</ErrorResponse>".encode()
+        self.assumed += 1
+        ends = datetime.now(timezone.utc) + timedelta(seconds=self.roles.pop(0))
+        given = (
+            f"<AccessKeyId>ROLE{self.assumed}</AccessKeyId><SecretAccessKey>s</SecretAccessKey>"
+            f"<SessionToken>t</SessionToken><Expiration>{ends:%Y-%m-%dT%H:%M:%SZ}</Expiration>"
+        )
+        result = f"<AssumeRoleResult><Credentials>{given}</Credentials></AssumeRoleResult>"
+        return 200, f"<AssumeRoleResponse>{result}</AssumeRoleResponse>".encode()
+
     def _handler(scripted):  # noqa: N805 - the handler has a self of its own
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
             def do_POST(self):
-                operation = self.headers["X-Amz-Target"].removeprefix("AmazonSQS.")
-                params = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                asked = self.rfile.read(int(self.headers["Content-Length"]))
+                target = self.headers["X-Amz-Target"]
+                if target is None:
+                    self._answer(*scripted.assume_role(), "text/xml")
+                    return
+                operation = target.removeprefix("AmazonSQS.")
+                params = json.loads(asked)
                 scripted.asked.append((operation, params))
-                status, body = scripted.answer(operation, params)
+                scripted.keys.append(KEY.search(self.headers["Authorization"])[1])
+                self._answer(*scripted.answer(operation, params), scripted.content_type)
+
+            def _answer(self, status, body, content_type):
                 self.send_response(status)
-                self.send_header("Content-Type", scripted.content_type)
+                self.send_header("Content-Type", content_type)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)

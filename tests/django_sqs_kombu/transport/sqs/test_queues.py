@@ -108,3 +108,34 @@ def test_a_queue_as_declared_is_not_reported(receivers, caplog):
 def test_declarations_that_cannot_work(receivers, options, says):
     with pytest.raises(ConfigurationError, match=says):
         receivers.register("orders", print, **options)
+
+
+def test_dead_letters_are_kept_as_long_as_sqs_can(receivers, sqs, prefix):
+    receivers.register("orders", print, dead_letter_queue="dead")
+
+    receivers.send("orders", body="x")
+
+    assert attributes(sqs, f"{prefix}__dead")["MessageRetentionPeriod"] == str(14 * 24 * 3600)
+    assert attributes(sqs, f"{prefix}__orders")["MessageRetentionPeriod"] == str(4 * 24 * 3600)
+
+
+def test_a_dead_letter_queue_that_was_there_is_left_as_it_is(receivers, sqs, prefix):
+    sqs.create_queue(QueueName=f"{prefix}__dead", Attributes={"MessageRetentionPeriod": "3600"})
+    receivers.register("orders", print, dead_letter_queue="dead")
+
+    receivers.send("orders", body="x")
+
+    dead = attributes(sqs, f"{prefix}__dead")
+    assert dead["MessageRetentionPeriod"] == "3600"
+    assert "RedriveAllowPolicy" not in dead
+
+
+def test_without_the_permission_to_restrict_it_a_dead_letter_queue_is_used_all_the_same(
+    receivers, sqs, prefix, server
+):
+    receivers.register("orders", print, dead_letter_queue="dead")
+
+    with server.refusing("SetQueueAttributes", f"{prefix}__dead"):
+        receivers.send("orders", body="x")
+
+    assert "RedrivePolicy" in attributes(sqs, f"{prefix}__orders")

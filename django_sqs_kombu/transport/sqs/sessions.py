@@ -1,0 +1,137 @@
+"""Sessions: boto3's credentials for an identity; those of a role renew themselves."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import boto3
+import botocore.session
+from botocore.config import Config
+from botocore.credentials import (
+    CredentialProvider,
+    CredentialResolver,
+    DeferredRefreshableCredentials,
+)
+
+#: Seconds before their end at which credentials of a role must be renewed, and before that,
+#: at which they are renewed while the old ones serve others.
+MUST_RENEW, MAY_RENEW = 60, 60
+#: Seconds after a failed renewal during which none is tried.
+RENEWAL_PAUSE = 5.0
+#: What AWS assumes a role for at least, in seconds.
+SHORTEST_ROLE = 900
+#: A request waits for the renewal, so that must not take long.
+_STS_CONFIG = Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 2})
+
+
+@dataclass(frozen=True, slots=True)
+class Role:
+    """An IAM role that is assumed.
+
+    :param arn: its ARN.
+    :param seconds: how long its credentials last.
+    :param early: seconds before their end at which they must be renewed.
+    :param endpoint: the URL of another STS than AWS's.
+    """
+
+    arn: str
+    seconds: int = SHORTEST_ROLE
+    early: int = 0
+    endpoint: str | None = None
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any], arn: str | None) -> Role | None:
+        """The role *arn* with kombu's ``sts_token_timeout`` and ``sts_token_buffer_time``."""
+        if not arn:
+            return None
+        return cls(
+            arn,
+            int(options.get("sts_token_timeout") or SHORTEST_ROLE),
+            int(options.get("sts_token_buffer_time") or 0),
+            options.get("sts_endpoint_url"),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """Whom AWS takes a client for, and where.
+
+    Without keys they are what boto3 finds: the environment, a profile or a role.
+
+    :param role: a role that is assumed with these credentials, and used in their place.
+    """
+
+    region: str
+    access_key_id: str | None = None
+    secret_access_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
+    role: Role | None = None
+
+
+def new_session(identity: Identity) -> tuple[boto3.session.Session, botocore.session.Session]:
+    """A boto3 session for *identity*, and the botocore session below it."""
+    core = botocore.session.Session()
+    session = boto3.session.Session(
+        botocore_session=core,
+        region_name=identity.region,
+        aws_access_key_id=identity.access_key_id,
+        aws_secret_access_key=identity.secret_access_key,
+        aws_session_token=identity.session_token,
+    )
+    if identity.role is None:
+        return session, core
+    above = botocore.session.Session()
+    provider = _RoleProvider(_RoleCredentials(session, identity.role))
+    above.register_component("credential_provider", CredentialResolver([provider]))
+    return boto3.session.Session(botocore_session=above, region_name=identity.region), above
+
+
+class _RoleProvider(CredentialProvider):  # type: ignore[misc]
+    METHOD = "assume-role"
+
+    def __init__(self, credentials: _RoleCredentials) -> None:
+        super().__init__()
+        self._role = credentials
+
+    def load(self) -> _RoleCredentials:
+        return self._role
+
+
+class _RoleCredentials(DeferredRefreshableCredentials):  # type: ignore[misc]
+    """Credentials of a role, assumed when they are first needed and shortly before their end.
+
+    botocore's own renew 15 minutes before it, which is all that the shortest ones last.
+    """
+
+    def __init__(self, session: boto3.session.Session, role: Role) -> None:
+        super().__init__(self._assume, "assume-role")
+        self._session = session
+        self._role = role
+        self._failure: tuple[Exception, float] | None = None
+        self._mandatory_refresh_timeout = max(MUST_RENEW, min(role.early, role.seconds // 2))
+        self._advisory_refresh_timeout = self._mandatory_refresh_timeout + MAY_RENEW
+
+    def _assume(self) -> dict[str, str]:
+        if self._failure is not None and time.monotonic() < self._failure[1]:
+            raise self._failure[0]
+        try:
+            sts = self._session.client("sts", endpoint_url=self._role.endpoint, config=_STS_CONFIG)
+            answer = sts.assume_role(
+                RoleArn=self._role.arn,
+                RoleSessionName="django-sqs",
+                DurationSeconds=self._role.seconds,
+            )
+        except Exception as exc:
+            self._failure = exc, time.monotonic() + RENEWAL_PAUSE
+            raise
+        self._failure = None
+        given = answer["Credentials"]
+        return {
+            "access_key": given["AccessKeyId"],
+            "secret_key": given["SecretAccessKey"],
+            "token": given["SessionToken"],
+            "expiry_time": given["Expiration"].isoformat(),
+        }

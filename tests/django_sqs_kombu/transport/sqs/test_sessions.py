@@ -1,0 +1,187 @@
+"""Credentials: a role's renew themselves, and a provider that fails for a moment is asked again."""
+
+import sys
+
+import pytest
+
+from django_sqs_kombu import CredentialsMissing, RequestFailed
+from django_sqs_kombu.transport.sqs.clients import Account
+from django_sqs_kombu.transport.sqs.requests import Requests
+
+ROLE = "arn:aws:iam::123456789012:role/worker"
+ONCE = {"retries": {"total_max_attempts": 1}}
+
+
+@pytest.fixture
+def no_credentials(monkeypatch, tmp_path):
+    """Nothing that boto3 could find; the file of its configuration."""
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN", "AWS_PROFILE"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", "/nowhere")
+    monkeypatch.setenv("AWS_CONFIG_FILE", str(tmp_path / "config"))
+    return tmp_path / "config"
+
+
+def requests_with(scripted, *, keys=("KEY", "s"), **options):
+    options = {
+        "region": "us-east-1",
+        "client-config": ONCE,
+        "sts_endpoint_url": scripted.url,
+        **options,
+    }
+    account = Account(
+        options, access_key_id=keys[0], secret_access_key=keys[1], endpoint=scripted.url
+    )
+    return Requests(account)
+
+
+def key_for(requests, scripted, queue):
+    requests.call("PurgeQueue", queue)
+    return scripted.keys[-1]
+
+
+@pytest.fixture
+def scripted(scripted):
+    scripted.answers["PurgeQueue"] = b""
+    return scripted
+
+
+def test_a_role_is_assumed_without_predefined_queues(scripted):
+    scripted.roles = [900]
+    requests = requests_with(scripted, sts_role_arn=ROLE)
+
+    assert key_for(requests, scripted, "orders") == "ROLE1"
+    assert key_for(requests, scripted, "orders") == "ROLE1"
+    assert scripted.assumed == 1
+
+
+def test_each_queue_renews_its_credentials_by_itself(scripted):
+    own = {"access_key_id": "OWN", "secret_access_key": "s"}
+    requests = requests_with(
+        scripted,
+        sts_role_arn=ROLE,
+        predefined_queues={
+            "a": {"url": f"{scripted.url}/1/a"},
+            "b": {"url": f"{scripted.url}/1/b", **own},
+        },
+    )
+    # Each time they are near their end.
+    scripted.roles = [50] * 2 + [900] * 2
+
+    first = key_for(requests, scripted, "a"), key_for(requests, scripted, "b")
+    second = key_for(requests, scripted, "a"), key_for(requests, scripted, "b")
+    third = key_for(requests, scripted, "a"), key_for(requests, scripted, "b")
+
+    assert first == ("ROLE1", "ROLE2")
+    assert second == third == ("ROLE3", "ROLE4")
+
+
+def test_a_queue_may_have_a_role_of_its_own(scripted):
+    scripted.roles = [900]
+    requests = requests_with(
+        scripted,
+        predefined_queues={
+            "a": {"url": f"{scripted.url}/1/a", "sts_role_arn": ROLE},
+            "b": {"url": f"{scripted.url}/1/b"},
+        },
+    )
+
+    assert key_for(requests, scripted, "a") == "ROLE1"
+    assert key_for(requests, scripted, "b") == "KEY"
+
+
+def test_while_they_last_credentials_are_used_although_sts_is_down(scripted, monkeypatch):
+    scripted.roles = [100]
+    requests = requests_with(scripted, sts_role_arn=ROLE)
+
+    assert [key_for(requests, scripted, "orders") for _ in range(3)] == ["ROLE1"] * 3
+
+
+def test_where_sts_is_down_that_is_told_and_passes(scripted, monkeypatch):
+    monkeypatch.setattr("django_sqs_kombu.transport.sqs.sessions.RENEWAL_PAUSE", 0)
+    requests = requests_with(scripted, sts_role_arn=ROLE)
+
+    with pytest.raises(CredentialsMissing, match="Away") as caught:
+        requests.call("PurgeQueue", "orders")
+    assert caught.value.passing
+    assert "not SQS" in str(caught.value)
+
+    scripted.roles = [900]
+    assert key_for(requests, scripted, "orders") == "ROLE1"
+
+
+def test_a_renewal_that_failed_is_not_tried_again_for_each_request(scripted):
+    requests = requests_with(scripted, sts_role_arn=ROLE)
+    asked = []
+    answer = scripted.assume_role
+    scripted.assume_role = lambda: asked.append(1) or answer()
+
+    for _ in range(4):
+        with pytest.raises(CredentialsMissing):
+            requests.url("orders")
+
+    # One try, and botocore's second.
+    assert len(asked) <= 2
+
+
+FAILS_ONCE = """
+import json, os, sys
+if not os.path.exists(sys.argv[1]):
+    open(sys.argv[1], "w").close()
+    sys.exit("the vault is sealed")
+print(json.dumps({"Version": 1, "AccessKeyId": "VAULT", "SecretAccessKey": "s"}))
+"""
+
+
+def test_a_provider_that_fails_once_is_asked_again(no_credentials, scripted, tmp_path):
+    script, mark = tmp_path / "provider.py", tmp_path / "mark"
+    script.write_text(FAILS_ONCE)
+    command = f"{sys.executable} {script} {mark}"
+    no_credentials.write_text(f"[default]\ncredential_process = {command}\n")
+    requests = requests_with(scripted, keys=(None, None))
+
+    with pytest.raises(CredentialsMissing, match="sealed") as caught:
+        requests.call("PurgeQueue", "orders")
+    assert caught.value.passing
+
+    assert key_for(requests, scripted, "orders") == "VAULT"
+
+
+def test_a_provider_that_is_not_there_is_a_matter_of_credentials(no_credentials, scripted):
+    no_credentials.write_text("[default]\ncredential_process = /nowhere/provider\n")
+    requests = requests_with(scripted, keys=(None, None))
+
+    with pytest.raises(CredentialsMissing, match="/nowhere/provider"):
+        requests.call("PurgeQueue", "orders")
+
+
+def test_credentials_that_come_later_are_found(no_credentials, scripted, monkeypatch):
+    requests = requests_with(scripted, keys=(None, None))
+    with pytest.raises(CredentialsMissing, match="AWS_ACCESS_KEY_ID") as caught:
+        requests.call("PurgeQueue", "orders")
+    assert caught.value.passing
+
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "LATE")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+
+    assert key_for(requests, scripted, "orders") == "LATE"
+
+
+def test_credentials_that_were_exchanged_are_found_when_the_old_ones_are_refused(
+    no_credentials, scripted, monkeypatch
+):
+    monkeypatch.setattr("django_sqs_kombu.transport.sqs.clients.FIND_AGAIN", 0)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "OLD")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "s")
+    requests = requests_with(scripted, keys=(None, None))
+    assert key_for(requests, scripted, "orders") == "OLD"
+
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "NEW")
+    scripted.answers["PurgeQueue"] = (403, {"__type": "x#ExpiredToken", "message": "over"})
+    with pytest.raises(RequestFailed) as caught:
+        requests.call("PurgeQueue", "orders")
+    assert caught.value.passing
+
+    scripted.answers["PurgeQueue"] = b""
+    assert key_for(requests, scripted, "orders") == "NEW"
