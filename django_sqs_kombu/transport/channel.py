@@ -11,8 +11,7 @@ from kombu.exceptions import ConnectionError as KombuConnectionError
 
 from ..exceptions import SQSError
 from ..names import FIFO
-from .body.compression import check_unpacked_size
-from .body.envelope import foreign_payload, parse_envelope
+from .body.reading import read_body
 from .delivery import Delivery
 from .qos import QoS as SQSQoS
 from .queues import QueueChannel
@@ -209,11 +208,8 @@ class Channel(QueueChannel):
             body = self.payloads.body(message)
         except SQSError as exc:
             body, error = str(message.get("Body", "")), exc
-        payload = parse_envelope(body) or foreign_payload(body)
-        if bomb := check_unpacked_size(payload):
-            error = error or bomb
-            # Else Kombu would unpack it all the same.
-            payload["headers"].pop("compression")
+        payload, wrong = read_body(body)
+        error = error or wrong
         properties = payload["properties"]
         properties["delivery_tag"] = message["ReceiptHandle"]
         properties.setdefault("delivery_info", {}).update(

@@ -1,23 +1,29 @@
-"""Kombu's envelope or a foreign body, told apart strictly, and how both are written.
+"""Kombu's envelope or a foreign body, told apart, and how both are written.
 
-An envelope is a JSON object (as it is, or in base64 as kombu's own transport sends
-it) with the keys ``body``, ``content-type``, ``content-encoding``, ``headers`` and
-``properties`` of the right types.  Everything else is foreign and is passed on exactly
-as SQS held it.
+An envelope is a JSON object (as it is, or in base64 as kombu's own transport sends it) with
+a text ``body`` and an object ``properties``.  What else an envelope has may be missing, as
+stock kombu reads it: ``content-type``, ``content-encoding`` and ``headers``, which protocol 1
+of Celery does not know.  Everything else is foreign and is passed on exactly as SQS held it.
 """
 
 from __future__ import annotations
 
-import base64
 import json
 from typing import Any
 
 from kombu.utils.json import dumps
 
+from .armour import unarmoured
+
 #: Marks, in a payload's properties, a body that had no envelope around it.
 FOREIGN = "sqs_foreign"
+CONTENT_TYPE = "content-type"
+CONTENT_ENCODING = "content-encoding"
 
-_STRING_OR_NONE = (str, type(None))
+_KEYS = frozenset({"body", "properties", "headers", CONTENT_TYPE, CONTENT_ENCODING})
+#: How an object may begin in base64: with the first six bits of a brace, or of the white
+#: space before it.
+_OBJECT_IN_BASE64 = ("e", "I", "C", "D")
 
 
 def parse_envelope(text: str) -> dict[str, Any] | None:
@@ -25,12 +31,12 @@ def parse_envelope(text: str) -> dict[str, Any] | None:
     candidate = text.lstrip()
     if candidate.startswith("{"):
         return _envelope(candidate)
-    # Every JSON object in base64 starts with 'e', the first six bits of '{'.
-    if candidate.startswith("e"):
+    if candidate.startswith(_OBJECT_IN_BASE64):
         try:
-            return _envelope(base64.b64decode(candidate.strip(), validate=True).decode())
+            candidate = unarmoured(candidate).decode().lstrip()
         except ValueError:
             return None
+        return _envelope(candidate) if candidate.startswith("{") else None
     return None
 
 
@@ -38,8 +44,8 @@ def foreign_payload(text: str) -> dict[str, Any]:
     """A payload for Kombu that carries *text*, a body without an envelope."""
     return {
         "body": text,
-        "content-type": None,
-        "content-encoding": "utf-8",
+        CONTENT_TYPE: None,
+        CONTENT_ENCODING: "utf-8",
         "headers": {},
         "properties": {FOREIGN: True, "delivery_info": {}},
     }
@@ -61,27 +67,44 @@ def _envelope(text: str) -> dict[str, Any] | None:
         return None
     if not _looks_like_envelope(data):
         return None
-    properties = data["properties"]
-    encoding = properties.get("body_encoding")
-    if encoding == "base64":
+    body, properties = data["body"], data["properties"]
+    encoding = properties.get("body_encoding") or "utf-8"
+    if encoding.lower() == "base64":
         try:
-            data["body"] = base64.b64decode(data["body"], validate=True)
+            body = unarmoured(body)
         except ValueError:
             return None
         properties["body_encoding"] = None
-    elif encoding not in (None, "utf-8"):
+    elif encoding.lower() != "utf-8":
         return None
     properties.pop(FOREIGN, None)
-    return data  # type: ignore[no-any-return]
+    delivery_info = properties["delivery_info"] = properties.get("delivery_info") or {}
+    # Kombu acknowledges nothing for a consumer without acks: no sender says for whom it is.
+    delivery_info.pop("consumer_tag", None)
+    return {
+        "body": body,
+        CONTENT_TYPE: data.get(CONTENT_TYPE) or None,
+        CONTENT_ENCODING: data.get(CONTENT_ENCODING) or "utf-8",
+        "headers": data.get("headers") or {},
+        "properties": properties,
+    }
 
 
 def _looks_like_envelope(data: Any) -> bool:
-    return (
+    if not (
         isinstance(data, dict)
         and isinstance(data.get("body"), str)
-        and isinstance(data.get("content-type", 0), _STRING_OR_NONE)
-        and isinstance(data.get("content-encoding", 0), _STRING_OR_NONE)
-        and isinstance(data.get("headers"), dict)
         and isinstance(data.get("properties"), dict)
-        and isinstance(data["properties"].get("delivery_info", {}), dict)
+    ):
+        return False
+    if not (data.keys() <= _KEYS or CONTENT_TYPE in data or CONTENT_ENCODING in data):
+        # Somebody's own object, of which a body and properties are only a part.
+        return False
+    properties = data["properties"]
+    return (
+        isinstance(data.get(CONTENT_TYPE) or "", str)
+        and isinstance(data.get(CONTENT_ENCODING) or "", str)
+        and isinstance(data.get("headers") or {}, dict)
+        and isinstance(properties.get("body_encoding") or "", str)
+        and isinstance(properties.get("delivery_info") or {}, dict)
     )

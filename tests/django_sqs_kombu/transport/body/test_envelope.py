@@ -25,7 +25,17 @@ def with_changes(**changes):
     return json.dumps({**ENVELOPE, **changes})
 
 
-@pytest.mark.parametrize("wrap", [str, lambda text: base64.b64encode(text.encode()).decode()])
+@pytest.mark.parametrize(
+    "wrap",
+    [
+        str,
+        lambda text: base64.b64encode(text.encode()).decode(),
+        lambda text: base64.encodebytes(text.encode()).decode(),
+        lambda text: base64.encodebytes(text.encode()).decode().replace("\n", "\r\n"),
+        lambda text: base64.b64encode(b" " + text.encode()).decode(),
+        lambda text: base64.b64encode(b"\r\n\t" + text.encode()).decode(),
+    ],
+)
 def test_an_envelope_is_read_plain_and_in_base64(wrap):
     payload = parse_envelope(wrap(json.dumps(ENVELOPE)))
 
@@ -56,10 +66,14 @@ def test_a_base64_body_is_decoded():
         "<xml/>",
         "{" * 50_000,
         '{"properties": 1}',
-        '{"body": "x", "properties": {}}',
+        '{"body": "x"}',
+        '{"body": "x", "properties": []}',
+        '{"body": "x", "properties": {}, "id": 5}',
+        '{"body": "x", "properties": {"a": 1}, "headers": {}, "subject": "a mail"}',
         with_changes(body=1),
-        with_changes(headers=[]),
-        with_changes(headers=None),
+        with_changes(body=None),
+        with_changes(headers=["x"]),
+        with_changes(headers="x"),
         with_changes(properties="x"),
         with_changes(properties={"delivery_info": "x"}),
         with_changes(properties={"body_encoding": "rot13"}),
