@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import logging
+import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
@@ -13,8 +15,12 @@ from .transport.sqs.facts import redrive_policy
 from .transport.sqs.received import Message
 from .transport.sqs.requests import Requests
 
+logger = logging.getLogger(__name__)
+
 #: Seconds that messages which are looked at, or moved, are hidden from receivers.
 HOLD = 60
+#: Seconds between the tries to delete what was moved; together less than :data:`HOLD`.
+DELETE_PAUSES = (0.2, 1.0, 3.0, 8.0)
 #: More could come round again before all are seen.
 MOST_PEEKED = 200
 #: Servers that have no StartMessageMoveTask, or not for this queue, answer with one of these.
@@ -79,7 +85,7 @@ def move(
             errors = send_list(requests, target, [_entry(m, target) for m in messages]).errors
             accepted = [m for m, error in zip(messages, errors, strict=True) if error is None]
             if accepted:
-                requests.delete_batch(source, accepted)
+                _delete(requests, source, accepted)
             left = [m for m in left if m not in accepted]
             moved += len(accepted)
             if failure := next((error for error in errors if error is not None), None):
@@ -141,6 +147,24 @@ def start_redrive(requests: Requests, dead_letters: str) -> str | None:
             return None
         raise
     return str(started["TaskHandle"])
+
+
+def _delete(requests: Requests, queue: str, messages: list[Message]) -> None:
+    """Delete messages that are in another queue now; try again what fails for a while."""
+    for pause in (*DELETE_PAUSES, None):
+        try:
+            results = requests.delete_batch(queue, messages)
+        except RequestFailed as exc:
+            results = [exc] * len(messages)
+        failed = [(m, why) for m, why in zip(messages, results, strict=True) if why is not None]
+        messages = [message for message, why in failed if why.passing]
+        if not messages or pause is None:
+            break
+        time.sleep(pause)
+    for message, why in failed:
+        logger.error(
+            "Message %s was moved, and is in queue %s still: %s", message["MessageId"], queue, why
+        )
 
 
 def text_attributes(message: Message) -> dict[str, str]:

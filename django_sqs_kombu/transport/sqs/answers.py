@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ...exceptions import RequestFailed
+from .facts import redrive_policy
 from .failures import no_answer, refused
 
 #: The text that the answer to an operation must have.
@@ -17,6 +18,13 @@ _REQUIRED = {
     "SendMessage": "MessageId",
     "StartMessageMoveTask": "TaskHandle",
 }
+_EVERY_QUEUE_HAS = ("QueueArn", "VisibilityTimeout")
+_NUMBERS = (
+    "ApproximateNumberOfMessages",
+    "ApproximateNumberOfMessagesDelayed",
+    "ApproximateNumberOfMessagesNotVisible",
+    "VisibilityTimeout",
+)
 _BATCHES = frozenset({"ChangeMessageVisibilityBatch", "DeleteMessageBatch", "SendMessageBatch"})
 #: Operations whose answer has nothing in it.
 _EMPTY = frozenset(
@@ -62,13 +70,16 @@ def refuse_other_bodies(
         raise NotAnAnswer(f"status 200 with {text or 'an empty body'}")
 
 
-def check(operation: str, queue: str, answer: Mapping[str, Any]) -> None:
-    """Raise :class:`RequestFailed` for an answer that does not say that *operation* was done."""
+def check(operation: str, queue: str, asked: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
+    """Raise :class:`RequestFailed` for an answer that does not say that *operation* was done.
+
+    :param asked: the parameters of the request.
+    """
     name = _REQUIRED.get(operation)
     if name is not None and not _is_text(answer.get(name)):
         raise no_answer(operation, queue, f"without {name}")
-    if operation == "GetQueueAttributes" and not answer.get("Attributes"):
-        raise no_answer(operation, queue, "without Attributes")
+    if operation == "GetQueueAttributes":
+        _check_attributes(queue, asked["AttributeNames"], answer.get("Attributes"))
     if operation in _BATCHES and not (answer.get("Successful") or answer.get("Failed")):
         raise no_answer(operation, queue, "neither Successful nor Failed")
 
@@ -100,6 +111,21 @@ def same_body(body: str, md5: object) -> bool:
     # A lone surrogate has no bytes; SQS hands none out.
     data = body.encode(errors="surrogatepass")
     return hashlib.md5(data, usedforsecurity=False).hexdigest() == md5.lower()
+
+
+def _check_attributes(queue: str, asked: Sequence[str], attributes: object) -> None:
+    if not isinstance(attributes, dict) or not attributes:
+        raise no_answer("GetQueueAttributes", queue, "without Attributes")
+    for name in _EVERY_QUEUE_HAS:
+        if (name in asked or "All" in asked) and not _is_text(attributes.get(name)):
+            raise no_answer("GetQueueAttributes", queue, f"without {name}")
+    for name in set(_NUMBERS) & set(attributes):
+        if not str(attributes[name]).isdecimal():
+            raise no_answer("GetQueueAttributes", queue, f"{name} is not a number")
+    try:
+        redrive_policy(attributes.get("RedrivePolicy"))
+    except ValueError as exc:
+        raise no_answer("GetQueueAttributes", queue, str(exc)) from None
 
 
 def _results(

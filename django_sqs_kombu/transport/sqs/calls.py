@@ -75,10 +75,12 @@ class Calls:
 
         :raises RequestFailed: or a subclass that says what is wrong.
         """
+        # As whoever looks into SQS, or writes a policy, finds it.
+        name = queue if self.account.predefined else self.account.canonical(queue)
         try:
-            with explained(operation, queue, self.account.endpoint):
+            with explained(operation, name, self.account.endpoint):
                 client = self.account.client(queue, once=operation in _ONCE)
-                with understood(operation, queue):
+                with understood(operation, name):
                     answer: dict[str, Any] = getattr(client, xform_name(operation))(**params)
         except RequestFailed as exc:
             # There may be others now: in a file, of a profile, from a metadata service.
@@ -87,7 +89,7 @@ class Calls:
             elif are_refused(exc):
                 self.account.renew_credentials(queue, at_once=False)
             raise
-        check(operation, queue, answer)
+        check(operation, name, params, answer)
         return answer
 
     def url(self, queue: str) -> str:
@@ -110,7 +112,6 @@ class Calls:
         if known is not None:
             return known
         name = self.account.canonical(queue)
-        # SQS knows the queue by this name, and errors name it so.
         url = str(self.ask("GetQueueUrl", queue, QueueName=name)["QueueUrl"])
         self.account.urls[name] = url
         return url

@@ -24,6 +24,8 @@ DEFAULT_REGION = "us-east-1"
 #: Seconds to wait for a connection, and for the answer to everything but a long poll: well
 #: below what a lease has left when its renewal is due.
 CONNECT_TIMEOUT, READ_TIMEOUT = 3, 5
+#: Whoever waits for an object tries again himself.
+_S3_RETRIES = {"total_max_attempts": 3, "mode": "standard"}
 #: With botocore's 10 connections, pollers and receivers would throw connections away.
 _CONNECTIONS = 100
 
@@ -131,7 +133,7 @@ class Account:
             if at_once or time.monotonic() - made_at >= FIND_AGAIN:
                 self._sessions.pop(identity, None)
                 for key in [key for key in self._clients if key[1] == identity]:
-                    self._inherited.append(self._clients.pop(key))
+                    del self._clients[key]
 
     def new_client(self, service: str, identity: Identity, config: Config | None = None) -> Any:
         """A boto3 client for *service* (``"sqs"`` or another), not kept here.
@@ -174,7 +176,8 @@ class Account:
 
     def _new(self, kind: str, identity: Identity) -> Any:
         if kind == "s3":
-            return self.new_client("s3", identity)
+            few = None if self._config.retries else Config(retries=_S3_RETRIES)
+            return self.new_client("s3", identity, few)
         once = Config(retries={"total_max_attempts": 1}) if kind == "sqs once" else None
         client = self.new_client("sqs", identity, once)
         make_abortable(client)

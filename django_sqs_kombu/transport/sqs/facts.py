@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+
+from ...printable import NAME, quoted
 
 #: Seconds that are assumed where a queue's visibility timeout cannot be learnt: SQS's default.
 ASSUMED_VISIBILITY_TIMEOUT = 30
@@ -49,11 +52,8 @@ class QueueFacts:
 ASSUMED = QueueFacts(ASSUMED_VISIBILITY_TIMEOUT, ASSUMED_REDRIVE, known=False)
 
 
-def facts_of(attributes: dict[str, str]) -> QueueFacts:
-    """The facts that the *attributes* of a queue are.
-
-    :raises ValueError: or LookupError or TypeError, they are not of SQS's form.
-    """
+def facts_of(attributes: Mapping[str, str]) -> QueueFacts:
+    """The facts that the *attributes* of a queue are, which SQS answered."""
     return QueueFacts(
         visibility_timeout=int(attributes["VisibilityTimeout"]),
         redrive=redrive_policy(attributes.get("RedrivePolicy")),
@@ -64,9 +64,12 @@ def facts_of(attributes: dict[str, str]) -> QueueFacts:
 def redrive_policy(text: str | None) -> RedrivePolicy | None:
     """The redrive policy that the attribute *text* is.
 
-    :raises ValueError: or LookupError or TypeError, it is not of SQS's form.
+    :raises ValueError: it is not of SQS's form.
     """
     if not text:
         return None
-    policy = json.loads(text)
-    return RedrivePolicy(str(policy["deadLetterTargetArn"]), int(policy["maxReceiveCount"]))
+    try:
+        policy = json.loads(text)
+        return RedrivePolicy(str(policy["deadLetterTargetArn"]), int(policy["maxReceiveCount"]))
+    except (LookupError, TypeError, ValueError) as exc:
+        raise ValueError(f"{quoted(text, NAME)} is not a redrive policy") from exc

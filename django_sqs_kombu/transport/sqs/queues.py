@@ -7,7 +7,7 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
-from ...exceptions import AccessDenied, RequestFailed
+from ...exceptions import RequestFailed
 from ...names import FIFO
 from .calls import Calls
 from .dead_letters import DeadLetters
@@ -113,7 +113,8 @@ class Queues:
         try:
             expected = self._attributes(declared)
             answer = self._calls.call("GetQueueAttributes", queue, AttributeNames=["All"])
-        except AccessDenied as exc:
+        except RequestFailed as exc:
+            # No reason not to receive from it.
             logger.info("Queue %s is not compared with its declaration: %s", queue, exc)
             return
         actual = answer["Attributes"]

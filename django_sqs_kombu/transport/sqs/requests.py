@@ -204,7 +204,7 @@ class Requests(Calls):
         try:
             answer = self.call("GetQueueAttributes", queue, AttributeNames=list(NAMES))
             return facts_of(answer["Attributes"])
-        except (RequestFailed, LookupError, TypeError, ValueError) as exc:
+        except RequestFailed as exc:
             logger.warning(
                 "Queue %s cannot be asked what it is: a visibility timeout of %d s is assumed, and "
                 "rejected messages are left in it. %s",

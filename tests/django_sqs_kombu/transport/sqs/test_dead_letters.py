@@ -35,7 +35,7 @@ class Attributes:
 
     def get(self, asked):
         name = asked["QueueUrl"].rpartition("/")[2]
-        found = {"QueueArn": ARN + name}
+        found = {"QueueArn": ARN + name, "VisibilityTimeout": "30"}
         if name in self.policies and not self.stale:
             found["RedriveAllowPolicy"] = self.policies[name]
         return {"Attributes": found}

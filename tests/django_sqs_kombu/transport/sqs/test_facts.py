@@ -51,7 +51,13 @@ def test_where_they_are_denied_what_loses_nothing_is_assumed(
 
 
 def test_attributes_that_are_none_of_sqs_are_not_believed(requests, scripted):
-    for attributes in ({"VisibilityTimeout": "soon"}, {"A": "1"}, {"RedrivePolicy": "x"}):
+    for attributes in (
+        {"VisibilityTimeout": "soon"},
+        {"A": "1"},
+        {"VisibilityTimeout": "30", "RedrivePolicy": "x"},
+        {"VisibilityTimeout": "30", "RedrivePolicy": "[]"},
+        {"VisibilityTimeout": "30", "RedrivePolicy": "{}"},
+    ):
         scripted.answers["GetQueueAttributes"] = {"Attributes": attributes}
         requests._facts.clear()
 

@@ -86,6 +86,18 @@ def test_a_mismatch_is_reported_once_and_left(receivers, sqs, caplog):
     assert attributes(sqs, queue.full_name())["VisibilityTimeout"] == "99"
 
 
+def test_a_queue_that_cannot_be_compared_is_used_all_the_same(receivers, sqs, server, caplog):
+    queue = receivers.register("orders", lambda m: None, visibility_timeout=5)
+    receivers.send("orders", body="x")
+    receivers.close()
+
+    server.faults["GetQueueAttributes", queue.full_name()] = (400, "InvalidAddress")
+    ReceiverConsumer(receivers, message_limit=1).run()
+
+    del server.faults["GetQueueAttributes", queue.full_name()]
+    assert attributes(sqs, queue.full_name())["ApproximateNumberOfMessages"] == "0"
+
+
 def test_a_queue_as_declared_is_not_reported(receivers, caplog):
     receivers.register("orders", lambda m: None, dead_letter_queue="dead", max_receives=3)
     receivers.send("orders", body="x")
