@@ -10,6 +10,7 @@ from typing import Any
 from .exceptions import ConfigurationError, RequestFailed
 from .names import FIFO
 from .quotas import MAX_MESSAGES
+from .transport.sending.copies import copy_of
 from .transport.sending.dispatch import send_list
 from .transport.sqs.facts import redrive_policy
 from .transport.sqs.received import Message
@@ -192,17 +193,9 @@ def _received(requests: Requests, queue: str, limit: int) -> Iterator[list[Messa
 
 
 def _entry(message: Message, target: str) -> dict[str, Any]:
-    system: Mapping[str, str] = message.get("Attributes") or {}
-    entry: dict[str, Any] = {"MessageBody": message["Body"]}
-    if attributes := message.get("MessageAttributes"):
-        kinds = ("DataType", "StringValue", "BinaryValue")
-        entry["MessageAttributes"] = {
-            name: {kind: value[kind] for kind in kinds if kind in value}
-            for name, value in attributes.items()
-        }
-    if group := system.get("MessageGroupId") or (target.endswith(FIFO) and "default"):
-        entry["MessageGroupId"] = group
+    entry = copy_of(message)
     if target.endswith(FIFO):
+        entry.setdefault("MessageGroupId", "default")
         # Its own, so that SQS drops it should a first try have been accepted.
         entry["MessageDeduplicationId"] = message["MessageId"]
     return entry

@@ -179,6 +179,22 @@ class MessageTooLarge(MessageEncodeError):
         self.limit = limit
 
 
+class TooOldToSendAgain(SQSError):
+    """A message that its queue would no longer keep, were it not sent again and again.
+
+    :ivar retention: seconds that the queue keeps a message.
+    """
+
+    def __init__(self, queue: str, message_id: str, retention: float) -> None:
+        super().__init__(
+            f"Message {message_id} of queue {queue!r} is not sent again: the queue keeps a "
+            f"message for {retention:,g} s, and they would be over since it was first sent"
+        )
+        self.queue = queue
+        self.message_id = message_id
+        self.retention = retention
+
+
 class RequestFailed(SQSError):
     """SQS answered a request with an error.
 

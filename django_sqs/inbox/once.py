@@ -10,7 +10,7 @@ from django.db import DatabaseError, IntegrityError, router, transaction
 
 from django_sqs_kombu.exceptions import RestartLater
 from django_sqs_kombu.messages import RawMessage
-from django_sqs_kombu.transport.sending.delays import ID
+from django_sqs_kombu.transport.sending.trail import Trail
 
 from .models import ReceivedMessage
 
@@ -35,8 +35,7 @@ def run_once(queue: str, message: RawMessage, receive: Callable[[RawMessage], An
 
 def identity(message: RawMessage) -> str:
     """The id by which *message* is known, however often it is sent."""
-    own = message.message_attributes.get(ID) or {}
-    return str(own.get("StringValue") or message.id)[:100]
+    return str(Trail.of(message.message_attributes).id or message.id)[:100]
 
 
 def _note(queue: str, message_id: str, using: str) -> bool:

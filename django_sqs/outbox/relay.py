@@ -16,7 +16,6 @@ from django.utils import timezone
 from django_sqs_kombu.exceptions import RequestFailed, SQSError
 from django_sqs_kombu.names import FIFO
 from django_sqs_kombu.registration.outgoing import Outgoing
-from django_sqs_kombu.transport.sending.delays import ID
 from django_sqs_kombu.transport.sending.dispatch import send_list
 from django_sqs_kombu.working.instruments import Sending, around
 
@@ -145,7 +144,8 @@ class Relay:
             delay,
             row.group_id or None,
             (row.deduplication_id or str(row.uid)) if fifo else None,
-            {**row.attributes, ID: str(row.uid)},
+            row.attributes,
+            str(row.uid),
         )
         entry: dict[str, Any] = channel.entry(
             name, message.body, message.content_type, message.properties()

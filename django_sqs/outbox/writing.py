@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import timedelta
 from itertools import islice
 
@@ -38,7 +39,8 @@ def write_many(
 
 
 def _row(queue_name: str, suffix: str | None, message: Outgoing) -> OutboxMessage:
-    delay = message.delay
+    # It is checked with the id that the relay will give it, which takes an attribute.
+    delay = replace(message, id="to be").delay
     return OutboxMessage(
         queue_name=queue_name,
         suffix=suffix or "",

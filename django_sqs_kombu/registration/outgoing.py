@@ -3,25 +3,34 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from itertools import repeat
+from datetime import timedelta
 from typing import Any
 
+from ..exceptions import MessageEncodeError
+from ..names import FIFO
 from ..quotas import MAX_ATTRIBUTES, MAX_DELAY
-from ..transport.sending.delays import DUE
+from ..transport.body.payloads import OLD_SIZE_ATTRIBUTE, SIZE_ATTRIBUTE
+from ..transport.sending.checks import check_attributes, check_identifier, check_text, seconds_of
+from ..transport.sending.parameters import DUE, ID
+
+#: Names of message attributes that are this library's, and of the Extended Client's.
+_RESERVED_PREFIX, _RESERVED = "django_sqs.", frozenset({SIZE_ATTRIBUTE, OLD_SIZE_ATTRIBUTE})
 
 
 @dataclass(frozen=True, slots=True)
 class Outgoing:
-    """A message as it is to be sent.
+    """A message as it is to be sent; it checks itself when it is made.
 
     :param body: its text.
     :param content_type: what the text is.
-    :param delay: seconds until it can be received; None: at once.
-    :param group_id: its message group, in a FIFO queue.
+    :param delay: seconds until it can be received, 14 days at most; None: at once.
+    :param group_id: its message group, in a FIFO queue; in another its group of a fair queue.
     :param deduplication_id: its deduplication id, in a FIFO queue.
     :param attributes: its SQS message attributes, text by name.
+    :param id: the id by which it is to be known, however often it is sent; None: SQS's.
+    :raises MessageEncodeError: SQS would not take it; the error names the argument.
     """
 
     body: str
@@ -30,14 +39,65 @@ class Outgoing:
     group_id: str | None = None
     deduplication_id: str | None = None
     attributes: Mapping[str, str] | None = None
+    id: str | None = None
+
+    def __post_init__(self) -> None:
+        check_text(self.body, "The body")
+        # Frozen: what is made once, a number of seconds, is not changed again.
+        object.__setattr__(self, "delay", seconds_of(self.delay))
+        check_identifier(self.group_id, "group_id")
+        check_identifier(self.deduplication_id, "deduplication_id")
+        if self.attributes is not None:
+            _check_text_attributes(self.attributes)
+            check_attributes(self.sqs_attributes(), self._room)
+
+    @classmethod
+    def to(
+        cls,
+        queue: str,
+        text: tuple[str, str],
+        *,
+        delay: float | timedelta | None = None,
+        group_id: str | None = None,
+        deduplication_id: str | None = None,
+        attributes: Mapping[str, str] | None = None,
+    ) -> Outgoing:
+        """A message to *queue*, checked against what its kind takes.
+
+        :param text: the body and its content type.
+        """
+        seconds = seconds_of(delay)
+        if queue.endswith(FIFO):
+            if seconds:
+                raise MessageEncodeError(
+                    f"delay: FIFO queue {queue!r} takes no delay for a single message, and "
+                    f"{delay!r} was given. Give the queue itself a delay in SQS, or use a "
+                    "standard queue."
+                )
+            seconds = None
+        elif deduplication_id is not None:
+            raise MessageEncodeError(
+                f"deduplication_id: only FIFO queues, whose names end in {FIFO!r}, take one; "
+                f"{queue!r} is none"
+            )
+        return cls(*text, seconds, group_id, deduplication_id, attributes)
+
+    @property
+    def _room(self) -> int:
+        """How many attributes it may have of its own."""
+        long = self.delay is not None and self.delay > MAX_DELAY
+        return MAX_ATTRIBUTES - (1 if long or self.id is not None else 0)
 
     def with_attributes(self, more: Mapping[str, str]) -> Outgoing:
-        """The same with *more* attributes, as far as SQS takes them."""
+        """The same with *more* attributes, as far as SQS takes them.
+
+        One place stays free, for what is added should the message be sent again.
+        """
         if not more:
             return self
         attributes = dict(self.attributes or {})
         for name, text in more.items():
-            if len(attributes) < MAX_ATTRIBUTES:
+            if len(attributes) < MAX_ATTRIBUTES - 1:
                 attributes.setdefault(name, text)
         return replace(self, attributes=attributes)
 
@@ -46,6 +106,7 @@ class Outgoing:
         properties: dict[str, Any] = {
             "MessageGroupId": self.group_id,
             "MessageDeduplicationId": self.deduplication_id,
+            ID: self.id,
         }
         if self.delay is not None and self.delay > MAX_DELAY:
             properties[DUE] = time.time() + self.delay
@@ -63,8 +124,28 @@ class Outgoing:
         }
 
 
-def each(value: Any) -> Iterator[Any]:
-    """The items of a sequence, or one and the same value again and again."""
-    if isinstance(value, Sequence) and not isinstance(value, str):
-        return iter(value)
-    return repeat(value)
+def each(value: Any, what: str) -> Callable[[], Any]:
+    """What returns the items of a sequence in turn, or one and the same value again and again.
+
+    :param what: the argument's name.
+    """
+    if not isinstance(value, Sequence) or isinstance(value, str):
+        return lambda: value
+    items = iter(value)
+
+    def following() -> Any:
+        for item in items:
+            return item
+        raise MessageEncodeError(f"{what} has {len(value)} values, fewer than there are items")
+
+    return following
+
+
+def _check_text_attributes(attributes: Any) -> None:
+    if not isinstance(attributes, Mapping):
+        raise MessageEncodeError(
+            f"attributes must be a mapping of names to text, not {attributes!r:.100}"
+        )
+    for name in attributes:
+        if isinstance(name, str) and (name.startswith(_RESERVED_PREFIX) or name in _RESERVED):
+            raise MessageEncodeError(f"attributes: {name!r} is a name that this library uses")

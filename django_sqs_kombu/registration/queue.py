@@ -6,6 +6,7 @@ import asyncio
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
+from datetime import timedelta
 from functools import partial
 from typing import Any, ClassVar
 
@@ -167,11 +168,13 @@ class RegisteredQueue:
         :param message: an instance of the queue's message class; None: one is built
             from the other options, such as ``body="..."``.
         :param suffix: the queue name suffix to use.
-        :param delay: seconds until it can be received.  Above 900, SQS's longest
-            DelaySeconds, receivers of this library send it on until it is due.
-        :param group_id: the message group of a FIFO queue.
+        :param delay: seconds until it can be received, or a timedelta, 14 days at most.
+            Above 900 s, SQS's longest DelaySeconds, receivers of this library send it on
+            until it is due.  A FIFO queue takes none.
+        :param group_id: the message group of a FIFO queue, or of a fair one.
         :param deduplication_id: the deduplication id of a FIFO queue.
-        :param attributes: SQS message attributes, text by name, at most 10.
+        :param attributes: SQS message attributes, text by name: at most 10, and at most 9
+            with a delay above 900 s, which needs one.
         :raises WrongMessageClass: *message* is of another class.
         :raises MessageEncodeError: its value cannot be written.
         :raises RequestFailed: SQS did not accept it.
@@ -197,14 +200,20 @@ class RegisteredQueue:
         message: RawMessage | None = None,
         /,
         *,
-        delay: float | None = None,
+        delay: float | timedelta | None = None,
         group_id: str | None = None,
         deduplication_id: str | None = None,
         attributes: Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> Outgoing:
-        body, content_type = _encoded(wire_format, self._message(message, kwargs))
-        return Outgoing(body, content_type, delay, group_id, deduplication_id, attributes)
+        return Outgoing.to(
+            self.name,
+            _encoded(wire_format, self._message(message, kwargs)),
+            delay=delay,
+            group_id=group_id,
+            deduplication_id=deduplication_id,
+            attributes=attributes,
+        )
 
     def encode(self, message: RawMessage | None = None, **kwargs: Any) -> tuple[str, str]:
         """The text and the content type of *message*, or of one made from *kwargs*.
@@ -242,7 +251,7 @@ class RegisteredQueue:
         items: Iterable[Any],
         suffix: str | None = None,
         *,
-        delay: float | Sequence[float | None] | None = None,
+        delay: float | timedelta | Sequence[float | timedelta | None] | None = None,
         group_id: str | Callable[[Any], str] | Sequence[str | None] | None = None,
         parallel: int = 4,
         progress: Callable[[int], None] | None = None,
@@ -271,19 +280,21 @@ class RegisteredQueue:
 
     def encoder(self, delay: Any = None, group_id: Any = None) -> Callable[[Any], Outgoing]:
         """What makes of each item of :meth:`send_many`, in turn, what is to be sent."""
-        delays, groups, wire_format = each(delay), each(group_id), self.wire_format
+        next_delay, next_group = each(delay, "delay"), each(group_id, "group_id")
+        wire_format = self.wire_format
 
         def encode(item: Any) -> Outgoing:
-            seconds, group = next(delays), next(groups)
+            seconds, group = next_delay(), next_group()
             message = (
                 item
                 if isinstance(item, self.message_class)
                 else self.message_class.from_value(item)
             )
-            return Outgoing(
-                *_encoded(wire_format, message),
-                seconds,
-                group(item) if callable(group) else group,
+            return Outgoing.to(
+                self.name,
+                _encoded(wire_format, message),
+                delay=seconds,
+                group_id=group(item) if callable(group) else group,
             )
 
         return encode

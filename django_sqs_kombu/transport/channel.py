@@ -19,8 +19,9 @@ from .receiving.leases import Lease, LeaseKeeper
 from .receiving.message_limit import ReceiveLimit
 from .receiving.poller import Poller
 from .sending.bulk import BulkSend, Progress
-from .sending.delays import DUE, celery_eta, delay_until
-from .sending.parameters import check_size, send_parameters
+from .sending.checks import check_room_in_s3, check_size
+from .sending.delays import celery_eta
+from .sending.parameters import send_parameters
 from .sending.sends import SendBatcher
 from .settling.lost import unless_lost
 from .settling.settlements import SettlementBatcher
@@ -97,16 +98,13 @@ class Channel(QueueChannel):
         self.sends.send(queue, self._parameters(queue, message))
 
     def _parameters(self, queue: str, message: dict[str, Any]) -> dict[str, Any]:
-        # Kombu puts the same message into every queue that an exchange leads to, and what is
-        # SQS's is taken out here.
-        message = {**message, "properties": dict(message["properties"])}
         wire_format = self.declared(queue).get(WIRE_FORMAT_ARGUMENT, "kombu")
-        due = message["properties"].pop(DUE, None)
-        if due is None and self.eta_as_delay and not queue.endswith(FIFO):
+        due = None
+        if self.eta_as_delay and not queue.endswith(FIFO):
             due = celery_eta(message.get("headers") or {})
-        params = send_parameters(queue, message, wire_format)
-        if due is not None:
-            params = delay_until(queue, due, params)
+        params = send_parameters(queue, message, wire_format, due)
+        if self.transport_options.get("large_payload_bucket"):
+            check_room_in_s3(params)
         params = self.payloads.offload(params)
         check_size(queue, params)
         return params

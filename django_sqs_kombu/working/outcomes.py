@@ -12,7 +12,7 @@ from ..messages.base import RawMessage
 from ..printable import NAME, line, quoted
 from ..quotas import MAX_VISIBILITY_TIMEOUT
 from ..transport.delivery import Delivery
-from ..transport.sending.resending import send_anew
+from ..transport.sending.resending import send_again
 from .instruments import Settlement
 from .registered import Registered
 from .table import Action, Row, row_for
@@ -125,10 +125,11 @@ def _settle_held(
 
 
 def _settle_deleted(delivery: Delivery, row: Row, raised: BaseException | None) -> None:
-    # The message is gone from the queue already, so what is to stay is sent anew.
+    # The message is gone from the queue already, so what is to stay is sent again.
     if row.action not in (Action.REQUEUE, Action.RELEASE):
         return
-    send_anew(delivery, _requeue_delay(raised) if row.action is Action.REQUEUE else 0)
+    delay = _requeue_delay(raised) if row.action is Action.REQUEUE else 0
+    send_again(delivery, delay, deleted=True)
 
 
 def _requeue_delay(raised: BaseException | None) -> float | None:

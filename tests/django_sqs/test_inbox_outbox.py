@@ -15,6 +15,7 @@ from django_sqs.outbox.relay import Relay
 from django_sqs.signals import message_sent
 from django_sqs_kombu import MessageEncodeError
 from django_sqs_kombu.exceptions import ConfigurationError
+from django_sqs_kombu.transport.sending.trail import TRAIL, Trail
 
 database = pytest.mark.django_db(transaction=True)
 
@@ -38,7 +39,7 @@ def attached(site, sqs, prefix, counts):
 def test_a_message_delivered_twice_has_one_effect(tables, eventually, sqs, prefix, counts):
     tables.start("runreceiver", "once", "--threads=2")
     url = sqs.create_queue(QueueName=f"{prefix}__once")["QueueUrl"]
-    twice = {"django_sqs.id": {"DataType": "String", "StringValue": "one and the same"}}
+    twice = {TRAIL: Trail("one and the same").attribute()}
     for _ in range(3):
         sqs.send_message(QueueUrl=url, MessageBody="b25jZQ==", MessageAttributes=twice)
     sqs.send_message(QueueUrl=url, MessageBody="b3RoZXI=")

@@ -5,6 +5,8 @@ import sys
 
 import pytest
 
+from django_sqs_kombu.transport.sending.trail import Trail
+
 from .. import postgres
 from ..processes import ROOT, Process
 
@@ -43,7 +45,7 @@ def ids_in(sqs, name):
     while messages := sqs.receive_message(
         QueueUrl=url, MaxNumberOfMessages=10, MessageAttributeNames=["All"]
     ).get("Messages"):
-        found += [m["MessageAttributes"]["django_sqs.id"]["StringValue"] for m in messages]
+        found += [Trail.of(message["MessageAttributes"]).id for message in messages]
     return found
 
 

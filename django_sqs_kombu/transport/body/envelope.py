@@ -9,10 +9,12 @@ of Celery does not know.  Everything else is foreign and is passed on exactly as
 from __future__ import annotations
 
 import json
+import re
 from typing import Any
 
 from kombu.utils.json import dumps
 
+from ...exceptions import MessageEncodeError
 from .armour import unarmoured
 
 #: Marks, in a payload's properties, a body that had no envelope around it.
@@ -24,6 +26,8 @@ _KEYS = frozenset({"body", "properties", "headers", CONTENT_TYPE, CONTENT_ENCODI
 #: How an object may begin in base64: with the first six bits of a brace, or of the white
 #: space before it.
 _OBJECT_IN_BASE64 = ("e", "I", "C", "D")
+#: What SQS takes in no body, unescaped; control characters JSON escapes anyway.
+_UNWRITABLE = re.compile("[\ud800-\udfff\ufffe\uffff]")
 
 
 def parse_envelope(text: str) -> dict[str, Any] | None:
@@ -52,12 +56,27 @@ def foreign_payload(text: str) -> dict[str, Any]:
 
 
 def write_envelope(message: dict[str, Any]) -> str:
-    """The envelope of *message*, as any kombu reads it.
+    """The envelope of *message*, as any kombu reads it, in UTF-8.
 
     ``delivery_tag`` is left out: every receiver replaces it with the receipt handle.
+
+    :raises MessageEncodeError: it has half a character, which is no text.
     """
     properties = {k: v for k, v in message["properties"].items() if k != "delivery_tag"}
-    return str(dumps({**message, "properties": properties}, separators=(",", ":")))
+    text = str(
+        dumps({**message, "properties": properties}, separators=(",", ":"), ensure_ascii=False)
+    )
+    return text if text.isascii() else _UNWRITABLE.sub(_escaped, text)
+
+
+def _escaped(found: re.Match[str]) -> str:
+    character = found.group()
+    if "\ud800" <= character <= "\udfff":
+        raise MessageEncodeError(
+            f"A message with {character!r}, half of a character, is no text. What is read with "
+            "errors='surrogateescape' is bytes: send bytes."
+        )
+    return f"\\u{ord(character):04x}"
 
 
 def _envelope(text: str) -> dict[str, Any] | None:

@@ -1,8 +1,8 @@
 """Delays longer than SQS's 900 seconds: a message that is not due yet is sent on.
 
-It bears the time that it is due in a message attribute.  A poller that receives it
-earlier sends it anew, delayed by what is left, and deletes the old one: a hop.  So no
-worker holds it, and its receive count stays that of its tries.
+It carries the time that it is due in its trail.  Whoever receives it earlier sends it again,
+delayed by what is left, and deletes the old one: a hop.  So no worker holds it, and its
+receive count stays that of its tries.
 """
 
 from __future__ import annotations
@@ -10,13 +10,17 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from ...exceptions import SQSError
 from ...names import FIFO
-from ...quotas import MAX_DELAY
+from ...quotas import MAX_DELAY, MAX_RETENTION, MAX_VISIBILITY_TIMEOUT
+from .copies import copy_of, delete_originals
+from .dispatch import send_list
+from .trail import TRAIL, Trail
 
 if TYPE_CHECKING:
     from ..sqs.received import Message
@@ -24,27 +28,30 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: The message attribute, seconds since the epoch.
-DUE = "django_sqs.due"
-#: The message attribute of the id that a message keeps when it is sent anew.
-ID = "django_sqs.id"
 #: What clocks may differ, in seconds: so much too early is in time.
 TOLERANCE = 0.5
+#: The longest that a message which cannot be sent on is hidden, in seconds; SQS counts its
+#: 12 hours from the receive, which was a moment ago.
+LONGEST_HIDING = MAX_VISIBILITY_TIMEOUT - 300
 
 
-def delay_until(queue: str, due: float, params: dict[str, Any]) -> dict[str, Any]:
-    """*params* of SendMessage for a message that is due at *due*, seconds since the epoch."""
-    if queue.endswith(FIFO):
-        logger.warning("FIFO queue %s takes no delay for a single message; it is ignored", queue)
-        return params
+def delayed(entry: dict[str, Any], trail: Trail, due: float) -> dict[str, Any]:
+    """*entry* for a message that is due at *due*, in seconds since the epoch.
+
+    Its trail says so only where SQS's own delay does not reach.
+
+    :param trail: what else the message carries.
+    """
     left = max(0, math.ceil(due - time.time()))
-    if left <= MAX_DELAY:
-        return {**params, "DelaySeconds": left}
-    attributes = {
-        **(params.get("MessageAttributes") or {}),
-        DUE: {"DataType": "Number", "StringValue": f"{due:.3f}"},
-    }
-    return {**params, "DelaySeconds": MAX_DELAY, "MessageAttributes": attributes}
+    trail = replace(trail, due=due if left > MAX_DELAY else None)
+    attributes = {k: v for k, v in (entry.get("MessageAttributes") or {}).items() if k != TRAIL}
+    if trail:
+        attributes[TRAIL] = trail.attribute()
+    entry = {**entry, "DelaySeconds": min(left, MAX_DELAY)}
+    entry.pop("MessageAttributes", None)
+    if attributes:
+        entry["MessageAttributes"] = attributes
+    return entry
 
 
 def celery_eta(headers: Mapping[str, Any]) -> float | None:
@@ -57,42 +64,88 @@ def celery_eta(headers: Mapping[str, Any]) -> float | None:
     return (eta if eta.tzinfo else eta.replace(tzinfo=timezone.utc)).timestamp()
 
 
+def seconds_until_due(queue: str, message: Message) -> float:
+    """How long a received *message* has to be sent on; 0: it is to be received now.
+
+    No message is due later than SQS keeps one, counted from its first sending, whatever it
+    says; so it hops no more often than that takes.  A FIFO queue takes no delays, and one that
+    a message of it claims would block its group.
+    """
+    if queue.endswith(FIFO):
+        return 0.0
+    trail = Trail.received(message)
+    if trail.due is None:
+        return 0.0
+    now = time.time()
+    due = min(trail.due, (now if trail.sent is None else trail.sent) + MAX_RETENTION)
+    left = due - now
+    return left if left > TOLERANCE else 0.0
+
+
 def send_on_early(requests: Requests, queue: str, messages: Sequence[Message]) -> list[Message]:
     """Send on what of the received *messages* is not due yet; return the rest.
 
-    What cannot be sent on stays in the queue until its visibility timeout passes.
+    What cannot be sent on stays, hidden until it is due, so that it uses up no receives.
     """
-    early = [message for message in messages if _due(message) > time.time() + TOLERANCE]
-    if not early:
-        return list(messages)
+    early, rest = [], []
+    for message in messages:
+        left = seconds_until_due(queue, message)
+        if left:
+            early.append((message, left))
+        else:
+            rest.append(message)
+    if early:
+        send_on(requests, queue, early, delete=lambda sent: delete_originals(requests, queue, sent))
+    return rest
+
+
+def send_on(
+    requests: Requests,
+    queue: str,
+    early: Sequence[tuple[Message, float]],
+    delete: Callable[[Sequence[Message]], None],
+) -> None:
+    """Send on received messages, each with the seconds until it is due.
+
+    :param delete: deletes those that SQS has accepted, but not their payloads in S3, which
+        belong to the new ones.
+    """
+    sent, kept = [], []
+    reason: object = None
     try:
-        errors = requests.send_batch(queue, [_anew(queue, message) for message in early])
-        sent = [message for message, error in zip(early, errors, strict=True) if error is None]
-        if sent:
-            # The payload, where it is in S3, now belongs to the new message.
-            requests.delete_batch(queue, sent)
+        result = send_list(requests, queue, [_hop(message, left) for message, left in early])
+        for (message, left), error in zip(early, result.errors, strict=True):
+            if error is None:
+                sent.append(message)
+            else:
+                kept.append((message, left))
+                reason = error
+    except Exception as exc:
+        if not isinstance(exc, SQSError):
+            logger.exception("Messages of queue %s were not sent on", queue)
+        sent, kept, reason = [], list(early), exc
+    if sent:
+        delete(sent)
+    if kept:
+        logger.warning(
+            "%d message(s) of queue %s were not sent on, and are hidden until they are due: %s",
+            len(kept),
+            queue,
+            reason,
+        )
+        _hide(requests, queue, kept)
+
+
+def _hop(message: Message, left: float) -> dict[str, Any]:
+    trail = Trail.received(message)
+    sent = time.time() if trail.sent is None else trail.sent
+    return delayed(copy_of(message), replace(trail, sent=sent), time.time() + left)
+
+
+def _hide(requests: Requests, queue: str, kept: Sequence[tuple[Message, float]]) -> None:
+    messages = [message for message, _ in kept]
+    seconds = [math.ceil(min(left, LONGEST_HIDING)) for _, left in kept]
+    try:
+        requests.change_visibility_batch(queue, messages, seconds)
     except SQSError as exc:
-        logger.warning("%d message(s) of queue %s were not sent on: %s", len(early), queue, exc)
-    except Exception:
-        logger.exception("%d message(s) of queue %s were not sent on", len(early), queue)
-    return [message for message in messages if message not in early]
-
-
-def _due(message: Message) -> float:
-    attribute = (message.get("MessageAttributes") or {}).get(DUE) or {}
-    try:
-        due = float(attribute["StringValue"])
-    except (KeyError, TypeError, ValueError):
-        return 0.0
-    return due if math.isfinite(due) else 0.0
-
-
-def _anew(queue: str, message: Message) -> dict[str, Any]:
-    attributes = dict(message["MessageAttributes"])
-    # What recognizes a message that was received before goes by its first id.
-    attributes.setdefault(ID, {"DataType": "String", "StringValue": message["MessageId"]})
-    due = float(attributes.pop(DUE)["StringValue"])
-    params = {"MessageBody": message["Body"]}
-    if attributes:
-        params["MessageAttributes"] = attributes
-    return delay_until(queue, due, params)
+        logger.warning("They become visible after their visibility timeout: %s", exc)

@@ -162,6 +162,7 @@ def _overtaking(failure: RequestFailed, group: str) -> RequestFailed:
         operation=failure.operation,
         queue=failure.queue,
         code=failure.code,
+        passing=failure.passing,
     )
     held_back.__cause__ = failure
     return held_back

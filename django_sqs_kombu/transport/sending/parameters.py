@@ -4,56 +4,96 @@ from __future__ import annotations
 
 import base64
 import logging
-import re
+import math
 import uuid
+from collections.abc import Mapping
 from typing import Any
 
-from ...exceptions import MessageEncodeError, MessageTooLarge
+from ...exceptions import MessageEncodeError
 from ...names import FIFO
-from ...quotas import MAX_DELAY, MAX_MESSAGE_BYTES, size_of
+from ...quotas import MAX_ATTRIBUTES, MAX_DELAY
 from ..body.envelope import write_envelope
+from .checks import FORBIDDEN, check_attributes, check_identifier
+from .delays import delayed
+from .trail import TRAIL, Trail
 
 logger = logging.getLogger(__name__)
 
-#: SQS takes the characters of XML 1.0 and no others.
-_FORBIDDEN = re.compile("[^\t\n\r -\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
+#: The property of a message that says when it is due, in seconds since the epoch.
+DUE = "django_sqs.due"
+#: The property of the id by which a message is to be known, however often it is sent.
+ID = "django_sqs.id"
+
 _GROUP, _DEDUPLICATION = "MessageGroupId", "MessageDeduplicationId"
+_ATTRIBUTES = "message_attributes"
+_DELAYS = ("delay_seconds", "DelaySeconds")
+#: Told to SQS, or to receivers by the trail, and not written into the body.
+_OURS = frozenset({_ATTRIBUTES, *_DELAYS, DUE, ID})
 
 
-def send_parameters(queue: str, message: dict[str, Any], wire_format: str) -> dict[str, Any]:
+def send_parameters(
+    queue: str, message: Mapping[str, Any], wire_format: str, due: float | None = None
+) -> dict[str, Any]:
     """What SendMessage needs for *message*, apart from the queue's URL.
 
     The properties that Kombu's own SQS transport knows mean the same here:
     ``MessageGroupId``, ``MessageDeduplicationId``, ``message_attributes`` and
-    ``delay_seconds`` (or ``DelaySeconds``).
+    ``delay_seconds`` (or ``DelaySeconds``).  *message* is left as it is: an exchange may give
+    it to several queues.
 
-    :raises MessageEncodeError: a raw body that SQS would refuse.
+    :param due: when it is due, in seconds since the epoch, if its property does not say so.
+    :raises MessageEncodeError: SQS would refuse it.
     """
-    properties = message["properties"]
+    properties: Mapping[str, Any] = message["properties"]
+    due = _due(properties.get(DUE, due))
     params: dict[str, Any] = {}
-    if attributes := properties.pop("message_attributes", None):
-        params["MessageAttributes"] = attributes
-    delay = _delay(properties)
-    if _GROUP in properties:
+    if attributes := properties.get(_ATTRIBUTES):
+        check_attributes(attributes)
+        params["MessageAttributes"] = dict(attributes)
+    if properties.get(_GROUP) is not None:
+        check_identifier(properties[_GROUP], _GROUP)
         params[_GROUP] = properties[_GROUP]
     if queue.endswith(FIFO):
         params.setdefault(_GROUP, "default")
+        check_identifier(properties.get(_DEDUPLICATION), _DEDUPLICATION)
         params[_DEDUPLICATION] = properties.get(_DEDUPLICATION) or str(uuid.uuid4())
-        if delay:
+    params["MessageBody"] = _body(queue, message, wire_format)
+    return _when(queue, params, Trail(id=properties.get(ID)), due, _delay(properties))
+
+
+def _when(
+    queue: str, params: dict[str, Any], trail: Trail, due: float | None, delay: int | None
+) -> dict[str, Any]:
+    if queue.endswith(FIFO):
+        if due is not None or delay:
             logger.warning(
-                "FIFO queue %s takes no delay for a single message; %s s are ignored", queue, delay
+                "FIFO queue %s takes no delay for a single message; it is ignored", queue
             )
+    elif due is not None:
+        return _counted(delayed(params, trail, due))
     elif delay is not None:
         params["DelaySeconds"] = delay
-    params["MessageBody"] = (
-        _raw_body(queue, message) if wire_format == "raw" else write_envelope(message)
-    )
+    if trail:
+        params.setdefault("MessageAttributes", {})[TRAIL] = trail.attribute()
+    return _counted(params)
+
+
+def _counted(params: dict[str, Any]) -> dict[str, Any]:
+    attributes = params.get("MessageAttributes", {})
+    if len(attributes) > MAX_ATTRIBUTES:
+        check_attributes({k: v for k, v in attributes.items() if k != TRAIL}, MAX_ATTRIBUTES - 1)
     return params
 
 
-def _delay(properties: dict[str, Any]) -> int | None:
-    for key in ("delay_seconds", "DelaySeconds"):
-        value = properties.pop(key, None)
+def _due(value: Any) -> float | None:
+    right = isinstance(value, int | float) and math.isfinite(value)
+    return float(value) if right else None
+
+
+def _delay(properties: Mapping[str, Any]) -> int | None:
+    # As lenient as Kombu's transport, which cuts and logs.
+    for key in _DELAYS:
+        value = properties.get(key)
         if value is None:
             continue
         try:
@@ -67,7 +107,14 @@ def _delay(properties: dict[str, Any]) -> int | None:
     return None
 
 
-def _raw_body(queue: str, message: dict[str, Any]) -> str:
+def _body(queue: str, message: Mapping[str, Any], wire_format: str) -> str:
+    if wire_format == "raw":
+        return _raw_body(queue, message)
+    properties = {k: v for k, v in message["properties"].items() if k not in _OURS}
+    return write_envelope({**message, "properties": properties})
+
+
+def _raw_body(queue: str, message: Mapping[str, Any]) -> str:
     body = message["body"]
     if message["properties"].get("body_encoding") == "base64":
         body = base64.b64decode(body)
@@ -80,16 +127,9 @@ def _raw_body(queue: str, message: dict[str, Any]) -> str:
         ) from exc
     if not text:
         raise MessageEncodeError(f"SQS takes no empty body (queue {queue!r}, raw wire format)")
-    if wrong := _FORBIDDEN.search(text):
+    if wrong := FORBIDDEN.search(text):
         raise MessageEncodeError(
             f"SQS does not take the character {wrong.group()!r} in a body (queue {queue!r}, raw "
             "wire format). Use the message class Message, which writes base64."
         )
     return text
-
-
-def check_size(queue: str, params: dict[str, Any]) -> None:
-    """Raise :class:`MessageTooLarge` for what SQS would refuse."""
-    size = size_of(params)
-    if size > MAX_MESSAGE_BYTES:
-        raise MessageTooLarge(queue, size, MAX_MESSAGE_BYTES)

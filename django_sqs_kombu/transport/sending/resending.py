@@ -1,35 +1,134 @@
-"""Restarts of messages that were deleted on receipt: they are sent anew."""
+"""Sending again: a message that is to be restarted, under the same identity."""
 
 from __future__ import annotations
 
+import logging
+import time
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from ...exceptions import (
+    MessageEncodeError,
+    MessageTooLarge,
+    PayloadUnavailable,
+    RequestFailed,
+    TooOldToSendAgain,
+)
 from ...names import FIFO
-from ...quotas import MAX_DELAY
+from ...printable import line, quoted
+from ...quotas import MAX_ATTRIBUTES
+from ..body.payloads import OLD_SIZE_ATTRIBUTE, SIZE_ATTRIBUTE
+from .checks import check_size
+from .copies import copy_of
+from .delays import delayed
+from .dispatch import send_list
+from .trail import TRAIL, Trail
 
 if TYPE_CHECKING:
     from ..delivery import Delivery
 
-#: The message attribute that counts the restarts.
-RESTARTS = "django_sqs.restarts"
+logger = logging.getLogger(__name__)
+
+#: Seconds between the tries of sending again what is no longer in its queue.
+PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
 
 
-def send_anew(delivery: Delivery, delay: float | None) -> None:
-    """Send a message anew that was deleted on receipt and is to be restarted.
+def send_again(delivery: Delivery, delay: float | None = None, *, deleted: bool = False) -> None:
+    """Send a received message again, as a new one of SQS that is known as the same.
 
-    :param delay: seconds, cut to SQS's 900; None: backoff from the restarts so far.
+    Its id, the time of its first sending and how often it was sent again stand in its trail;
+    body, attributes and message group are kept.  Its receive count begins at 1.
+
+    :param delay: seconds until it can be received, above 900 by hops; a FIFO queue takes
+        none.  None: backoff from how often it was sent again.
+    :param deleted: it was deleted on receipt, so it must go: what fails for a reason that can
+        pass is tried again for half a minute, and neither age nor attributes hold it back.
+        Else the received one stays with the caller, who deletes it.
+    :raises TooOldToSendAgain: its queue's retention since it was first sent would be over.
+    :raises MessageEncodeError: it has ten attributes of its sender's, so that there is no
+        place for its trail.
+    :raises RequestFailed: SQS did not accept it.
     """
-    received = delivery.sqs_message
-    attributes = dict(received.get("MessageAttributes") or {})
-    restarts = int(attributes.get(RESTARTS, {}).get("StringValue", 0)) + 1
-    attributes[RESTARTS] = {"DataType": "Number", "StringValue": str(restarts)}
-    seconds = delivery.channel.backoff.delay(restarts) if delay is None else delay
-    params: dict[str, Any] = {"MessageBody": delivery.sqs_body, "MessageAttributes": attributes}
-    if delivery.queue.endswith(FIFO):
-        system = received.get("Attributes") or {}
-        params["MessageGroupId"] = system.get("MessageGroupId", "default")
-        params["MessageDeduplicationId"] = f"{delivery.message_id}-{restarts}"
+    trail = Trail.received(delivery.sqs_message)
+    trail = replace(trail, restarts=trail.restarts + 1, due=None)
+    seconds = delivery.channel.backoff.delay(trail.restarts) if delay is None else max(0, delay)
+    if not deleted:
+        _check_age(delivery, trail, seconds)
+    entry = _entry(delivery, trail, seconds)
+    if len(entry["MessageAttributes"]) > MAX_ATTRIBUTES:
+        if not deleted:
+            raise MessageEncodeError(
+                f"Message {delivery.message_id} of queue {delivery.queue!r} has "
+                f"{MAX_ATTRIBUTES} attributes of its sender's, so it cannot be sent again with "
+                "its id and its restarts"
+            )
+        # Rather without its id than lost.
+        del entry["MessageAttributes"][TRAIL]
+    if deleted:
+        _send_surely(delivery, entry)
     else:
-        params["DelaySeconds"] = min(int(seconds), MAX_DELAY)
-    channel = delivery.channel
-    channel.requests.call("SendMessage", delivery.queue, **channel.payloads.offload(params))
+        _send(delivery, entry)
+
+
+def _entry(delivery: Delivery, trail: Trail, seconds: float) -> dict[str, Any]:
+    # The payload itself: the old one's object in S3 is deleted with it.
+    received = {**delivery.sqs_message, "Body": delivery.sqs_body}
+    entry = copy_of(received, trail)
+    for name in (SIZE_ATTRIBUTE, OLD_SIZE_ATTRIBUTE):
+        entry["MessageAttributes"].pop(name, None)
+    if delivery.queue.endswith(FIFO):
+        entry.setdefault("MessageGroupId", "default")
+        entry["MessageDeduplicationId"] = f"{trail.id}-{trail.restarts}"[-128:]
+        return entry
+    return delayed(entry, trail, time.time() + seconds)
+
+
+def _check_age(delivery: Delivery, trail: Trail, seconds: float) -> None:
+    if trail.sent is None:
+        return
+    retention = delivery.channel.requests.facts(delivery.queue).retention
+    if time.time() + seconds > trail.sent + retention:
+        raise TooOldToSendAgain(delivery.queue, delivery.message_id, retention)
+
+
+def _send_surely(delivery: Delivery, entry: dict[str, Any]) -> None:
+    failure: Exception
+    for pause in (*PAUSES, None):
+        try:
+            _send(delivery, entry)
+        except RequestFailed as exc:
+            failure = exc
+            if not exc.passing:
+                break
+        except MessageTooLarge as exc:
+            failure = exc
+            if entry["MessageAttributes"].pop(TRAIL, None) is None:
+                break
+            continue
+        except (MessageEncodeError, PayloadUnavailable) as exc:
+            # S3 did not take its payload.
+            failure = exc
+        else:
+            return
+        if pause is not None:
+            logger.warning("%s is tried again in %g s: %s", _named(delivery), pause, failure)
+            time.sleep(pause)
+    logger.critical(
+        "%s, which was deleted on receipt, is lost: %s; body %s",
+        _named(delivery),
+        line(str(failure)),
+        quoted(delivery.sqs_body),
+    )
+    raise failure
+
+
+def _send(delivery: Delivery, entry: dict[str, Any]) -> None:
+    entry = delivery.channel.payloads.offload(entry)
+    check_size(delivery.queue, entry)
+    [error] = send_list(delivery.channel.requests, delivery.queue, [entry]).errors
+    if error is not None:
+        raise error
+
+
+def _named(delivery: Delivery) -> str:
+    return f"Message {delivery.message_id} of queue {delivery.queue}"

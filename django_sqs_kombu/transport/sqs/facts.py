@@ -15,7 +15,10 @@ ASSUMED_VISIBILITY_TIMEOUT = 30
 KNOWN_FOR = 300
 #: The same for what is assumed: the permission, or SQS, may come back.
 ASSUMED_FOR = 30
-NAMES = ("VisibilityTimeout", "RedrivePolicy")
+#: Seconds that are assumed where it cannot be learnt how long a queue keeps a message: SQS's
+#: default.
+ASSUMED_RETENTION = 345_600
+NAMES = ("VisibilityTimeout", "RedrivePolicy", "MessageRetentionPeriod")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +45,13 @@ class QueueFacts:
     :param visibility_timeout: seconds that a received message stays hidden.
     :param redrive: its redrive policy, if it has one.
     :param known: whether SQS said so; else it is assumed.
+    :param retention: seconds that it keeps a message.
     """
 
     visibility_timeout: int
     redrive: RedrivePolicy | None
     known: bool
+    retention: int = ASSUMED_RETENTION
 
 
 ASSUMED = QueueFacts(ASSUMED_VISIBILITY_TIMEOUT, ASSUMED_REDRIVE, known=False)
@@ -58,6 +63,7 @@ def facts_of(attributes: Mapping[str, str]) -> QueueFacts:
         visibility_timeout=int(attributes["VisibilityTimeout"]),
         redrive=redrive_policy(attributes.get("RedrivePolicy")),
         known=True,
+        retention=int(attributes.get("MessageRetentionPeriod", ASSUMED_RETENTION)),
     )
 
 

@@ -5,8 +5,14 @@ import time
 
 import pytest
 
-from django_sqs_kombu import ReceiverConsumer
-from django_sqs_kombu.transport.sending import delays
+from django_sqs_kombu import (
+    MessageEncodeError,
+    ReceiverConsumer,
+    RequestFailed,
+    SendManyFailed,
+)
+from django_sqs_kombu.transport.sending import copies, delays
+from django_sqs_kombu.transport.sending.trail import TRAIL, Trail
 
 
 @pytest.fixture
@@ -66,7 +72,7 @@ def test_hops_keep_attributes_and_do_not_count_as_received(
         MessageBody="b3du",
         MessageAttributes={
             "mine": {"DataType": "String", "StringValue": "kept"},
-            delays.DUE: {"DataType": "Number", "StringValue": str(time.time() + 3)},
+            TRAIL: Trail(due=time.time() + 3).attribute(),
         },
     )
 
@@ -89,14 +95,14 @@ def test_a_hop_that_fails_leaves_the_message(
         eventually(lambda: counts(name) == (0, 1, 0))
 
 
-@pytest.mark.parametrize("value", ["", "soon", "nan", "1e999", None])
+@pytest.mark.parametrize("value", ["soon", '{"due": "soon"}', '{"due": 1e999}', None])
 def test_an_odd_due_time_is_no_reason_to_wait(value, receivers, sqs, prefix):
     received = []
     receivers.register("later", received.append, wire_format="raw")
     url = sqs.create_queue(QueueName=f"{prefix}__later")["QueueUrl"]
     attributes = {"other": {"DataType": "String", "StringValue": "x"}}
     if value:
-        attributes[delays.DUE] = {"DataType": "String", "StringValue": value}
+        attributes[TRAIL] = {"DataType": "String", "StringValue": value}
     sqs.send_message(QueueUrl=url, MessageBody="b3du", MessageAttributes=attributes)
 
     ReceiverConsumer(receivers, message_limit=1).run()
@@ -119,10 +125,176 @@ def test_celerys_eta_is_read(headers, expected):
     assert delays.celery_eta(headers) == expected
 
 
-def test_a_fifo_queue_takes_no_delay(receivers, counts, prefix, caplog):
-    receivers.register("later.fifo")
+def test_a_fifo_queue_takes_no_delay_and_says_so_when_the_message_is_made(receivers):
+    queue = receivers.register("later.fifo")
 
-    receivers.send("later.fifo", body="x", delay=5_000)
+    with pytest.raises(MessageEncodeError, match="delay: FIFO"):
+        queue.prepare(None, body="x", delay=5)
+    with pytest.raises(SendManyFailed, match="delay: FIFO"):
+        queue.send_many(["x"], delay=5)
 
-    assert counts(f"{prefix}__later.fifo") == (1, 0, 0)
-    assert "takes no delay" in caplog.text
+
+def test_a_due_time_that_a_fifo_message_claims_does_not_block_its_group(receivers, sqs, prefix):
+    received = []
+    receivers.register("later.fifo", lambda m: received.append(m.get_body()), wire_format="raw")
+    receivers.send("later.fifo", body="warm up")
+    url = sqs.get_queue_url(QueueName=f"{prefix}__later.fifo")["QueueUrl"]
+    sqs.send_message(
+        QueueUrl=url,
+        MessageBody="b3du",
+        MessageGroupId="default",
+        MessageDeduplicationId="1",
+        MessageAttributes={TRAIL: Trail(due=time.time() + 3600).attribute()},
+    )
+    receivers.send("later.fifo", body="innocent")
+
+    ReceiverConsumer(receivers, message_limit=3).run()
+
+    assert received == ["warm up", "own", "innocent"]
+
+
+def received_message(body="x", due=None, group=None, attributes=None, sent=None):
+    trail = {} if due is None else {TRAIL: Trail(due=due).attribute()}
+    stamp = time.time() if sent is None else sent
+    return {
+        "MessageId": body[:20],
+        "ReceiptHandle": f"handle of {body[:20]}",
+        "Body": body,
+        "Attributes": {
+            "SentTimestamp": str(int(stamp * 1000)),
+            **({"MessageGroupId": group} if group else {}),
+        },
+        "MessageAttributes": {**(attributes or {}), **trail},
+    }
+
+
+def failure(code, **facts):
+    return RequestFailed(f"{code}!", operation="X", queue="q", code=code, **facts)
+
+
+class Requests:
+    """Stands for SQS, whose answers are given."""
+
+    def __init__(self, sends=(), deletes=()):
+        self.sends, self.deletes = iter(sends), iter(deletes)
+        self.sent, self.deleted, self.hidden = [], [], []
+
+    def send_batch(self, queue, batch):
+        self.sent.append(list(batch))
+        return next(self.sends, [None] * len(batch))
+
+    def delete_batch(self, queue, messages):
+        errors = next(self.deletes, [None] * len(messages))
+        if isinstance(errors, Exception):
+            raise errors
+        self.deleted += [m["Body"] for m, e in zip(messages, errors, strict=True) if e is None]
+        return errors
+
+    def change_visibility_batch(self, queue, messages, seconds):
+        self.hidden += [(m["Body"], s) for m, s in zip(messages, seconds, strict=True)]
+        return [None] * len(messages)
+
+
+@pytest.fixture
+def no_pauses(monkeypatch):
+    monkeypatch.setattr(copies, "PAUSES", (0, 0, 0))
+
+
+def test_a_hop_needs_no_more_attributes_than_the_message_had():
+    own = {str(number): {"DataType": "String", "StringValue": "x"} for number in range(9)}
+    early = received_message(due=time.time() + 2000, attributes=own)
+    requests = Requests()
+
+    assert delays.send_on_early(requests, "q", [early]) == []
+
+    [[hop]] = requests.sent
+    assert len(hop["MessageAttributes"]) == 10
+    trail = Trail.of(hop["MessageAttributes"])
+    assert trail.id == "x"
+    assert trail.due == pytest.approx(Trail.of(early["MessageAttributes"]).due, abs=1)
+    assert trail.sent == pytest.approx(time.time(), abs=60)
+    assert hop["DelaySeconds"] == 900
+
+
+def test_the_last_hop_is_due_when_it_arrives():
+    requests = Requests()
+
+    delays.send_on_early(requests, "q", [received_message(due=time.time() + 100)])
+
+    [[hop]] = requests.sent
+    assert 90 <= hop["DelaySeconds"] <= 101
+    assert Trail.of(hop["MessageAttributes"]).due is None
+
+
+def test_a_hop_keeps_the_group_of_a_fair_queue():
+    requests = Requests()
+
+    delays.send_on_early(requests, "q", [received_message(due=time.time() + 9e3, group="tenant")])
+
+    assert requests.sent[0][0]["MessageGroupId"] == "tenant"
+
+
+def test_hops_of_large_messages_go_in_requests_that_sqs_takes():
+    requests = Requests()
+    early = [received_message(letter * 600_000, due=time.time() + 2000) for letter in "ab"]
+
+    delays.send_on_early(requests, "q", early)
+
+    assert [len(batch) for batch in requests.sent] == [1, 1]
+    assert len(requests.deleted) == 2
+
+
+def test_what_cannot_be_sent_on_is_hidden_until_it_is_due_and_its_neighbours_are_sent(caplog):
+    refused = failure("InvalidMessageContents")
+    requests = Requests(sends=[[refused, None, refused]])
+    early = [
+        received_message("a", due=time.time() + 2000),
+        received_message("b", due=time.time() + 2000),
+        received_message("c", due=time.time() + 1e6),
+    ]
+
+    delays.send_on_early(requests, "q", early)
+
+    assert requests.deleted == ["b"]
+    hidden = dict(requests.hidden)
+    assert 1900 <= hidden["a"] <= 2001
+    # SQS hides nothing for longer than 12 hours from the receive.
+    assert hidden["c"] == delays.LONGEST_HIDING < 43_200
+    assert "InvalidMessageContents!" in caplog.text
+
+
+@pytest.mark.usefixtures("no_pauses")
+def test_a_delete_after_a_hop_is_tried_again_where_it_failed():
+    away = failure("InternalError", passing=True)
+    requests = Requests(deletes=[[None, away], away, [None]])
+    early = [received_message(letter, due=time.time() + 2000) for letter in "ab"]
+
+    delays.send_on_early(requests, "q", early)
+
+    assert requests.deleted == ["a", "b"]
+
+
+@pytest.mark.usefixtures("no_pauses")
+def test_a_message_that_comes_twice_after_all_is_told(caplog):
+    requests = Requests(deletes=[failure("AccessDenied")] * 9)
+
+    delays.send_on_early(requests, "q", [received_message("a", due=time.time() + 2000)])
+
+    assert "come twice" in caplog.text
+
+
+def test_no_message_hops_for_longer_than_sqs_keeps_one():
+    far = received_message(due=time.time() + 1e9)
+    old = received_message(due=time.time() + 1e9, sent=time.time() - 1_209_600)
+
+    assert delays.seconds_until_due("q", far) == pytest.approx(1_209_600, abs=60)
+    assert delays.seconds_until_due("q", old) == 0
+
+
+def test_a_delay_needs_an_attribute_and_that_is_found_when_the_message_is_made(receivers):
+    queue = receivers.register("later")
+    attributes = {str(number): "x" for number in range(10)}
+
+    assert queue.outgoing(body="x", attributes=attributes, delay=900)
+    with pytest.raises(MessageEncodeError, match="10 are too many"):
+        queue.outgoing(body="x", attributes=attributes, delay=901)

@@ -1,0 +1,104 @@
+"""Trail: what a message carries of its way, in one message attribute of ours.
+
+SQS takes ten message attributes, and most are the sender's.  So whatever this library has to
+tell of a message that it delays or sends again stands in one.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+#: The message attribute.
+TRAIL = "django_sqs.trail"
+#: Longer ones are nobody's: an id, two times and a number are shorter.
+_LONGEST = 500
+_LONGEST_ID = 100
+#: A larger number is nobody's, either.
+_MOST_RESTARTS = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Trail:
+    """What a message carries of its way.
+
+    Whoever may write to a queue may write any trail, so an odd one counts as far as it is
+    right, and what is due or was sent is bounded by SQS's own time of the sending.
+
+    :param id: the id by which the message is known, however often it is sent; None: SQS's.
+    :param due: when it is due, in seconds since the epoch; None: at once.
+    :param sent: when it was first sent, in seconds since the epoch; None: when SQS says.
+    :param restarts: how often it was sent again to be restarted.
+    """
+
+    id: str | None = None
+    due: float | None = None
+    sent: float | None = None
+    restarts: int = 0
+
+    def attribute(self) -> dict[str, str]:
+        """The message attribute that carries it."""
+        facts = {
+            "id": self.id,
+            "due": None if self.due is None else round(self.due, 3),
+            "sent": None if self.sent is None else round(self.sent, 3),
+            "restarts": self.restarts or None,
+        }
+        known = {name: value for name, value in facts.items() if value is not None}
+        return {"DataType": "String", "StringValue": json.dumps(known, separators=(",", ":"))}
+
+    def __bool__(self) -> bool:
+        """Whether there is anything to carry."""
+        return self != Trail()
+
+    @classmethod
+    def of(cls, attributes: Mapping[str, Any] | None) -> Trail:
+        """The trail among the message *attributes*; an empty one where there is none."""
+        attribute = (attributes or {}).get(TRAIL)
+        facts = _facts(attribute) if isinstance(attribute, Mapping) else {}
+        known_as, restarts = facts.get("id"), facts.get("restarts")
+        return cls(
+            known_as[:_LONGEST_ID] if isinstance(known_as, str) and known_as else None,
+            _time(facts.get("due")),
+            _time(facts.get("sent")),
+            restarts if type(restarts) is int and 0 <= restarts <= _MOST_RESTARTS else 0,
+        )
+
+    @classmethod
+    def received(cls, message: Mapping[str, Any]) -> Trail:
+        """The trail of a received *message*; id and time of the sending are SQS's at least."""
+        trail = cls.of(message.get("MessageAttributes"))
+        stamp = _time_of_sending(message)
+        sent = min((time for time in (trail.sent, stamp) if time is not None), default=None)
+        return cls(trail.id or message.get("MessageId"), trail.due, sent, trail.restarts)
+
+
+def _facts(attribute: Mapping[str, Any]) -> dict[str, Any]:
+    text = attribute.get("StringValue")
+    if not isinstance(text, str) or len(text) > _LONGEST:
+        return {}
+    try:
+        facts = json.loads(text)
+    except (ValueError, RecursionError):
+        return {}
+    return facts if isinstance(facts, dict) else {}
+
+
+def _time(value: Any) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        return None
+    try:
+        seconds = float(value)
+    except OverflowError:
+        return None
+    return seconds if math.isfinite(seconds) and seconds >= 0 else None
+
+
+def _time_of_sending(message: Mapping[str, Any]) -> float | None:
+    try:
+        return int((message.get("Attributes") or {})["SentTimestamp"]) / 1000
+    except (KeyError, TypeError, ValueError):
+        return None
