@@ -6,6 +6,8 @@ import time
 
 import kombu
 import pytest
+from botocore.credentials import CredentialResolver
+from botocore.exceptions import CredentialRetrievalError
 from kombu.exceptions import OperationalError
 
 from ...server import Server
@@ -135,5 +137,31 @@ def test_an_outage_of_predefined_queues_asks_one_of_them(
     server_later(2)
 
     publish(connection, prefix, retry=True, retry_policy={"max_retries": 20, "interval_start": 1})
+
+    assert visible(sqs, prefix) == 1
+
+
+@pytest.mark.parametrize("transport", ["kombu's", "ours"])
+def test_a_credential_provider_that_fails_once_is_asked_again(
+    connect, server, sqs, prefix, monkeypatch, transport
+):
+    sqs.create_queue(QueueName=prefix)
+    failures = []
+    load = CredentialResolver.load_credentials
+
+    def fail_once(self):
+        if not failures:
+            failures.append(True)
+            raise CredentialRetrievalError(provider="test", error_msg="not now")
+        return load(self)
+
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "testing")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "testing-secret")
+    connection = connect(transport, url=server.url.replace("http:", "sqs:"))
+    if transport == "kombu's":
+        connection.connect()
+    monkeypatch.setattr(CredentialResolver, "load_credentials", fail_once)
+
+    publish(connection, prefix, retry=True, retry_policy={"max_retries": 3, "interval_start": 0.1})
 
     assert visible(sqs, prefix) == 1
