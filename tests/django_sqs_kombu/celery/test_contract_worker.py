@@ -7,6 +7,7 @@ from kombu.transport import SQS
 
 TRANSPORTS = ["kombu's", "ours"]
 TASK = "tests.celery_app.app.add"
+ARGUMENTS = json.dumps([[1, 2], {}, {"callbacks": None, "errbacks": None, "chain": None}])
 
 
 @pytest.fixture
@@ -78,3 +79,37 @@ def test_a_failed_task_comes_back_after_the_delay_of_its_policy(
     worker.send("failing_late.delay()")
 
     eventually(lambda: worker.lines() == ["failing_late"] * 2, timeout=30)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize(
+    "left_out", ["content-encoding", "headers", "properties", "headers and properties"]
+)
+def test_an_envelope_with_a_part_left_out_is_the_task_that_kombus_transport_reads(
+    transport, left_out, new_worker, eventually, put
+):
+    envelope = {
+        "body": ARGUMENTS,
+        "content-encoding": "utf-8",
+        "content-type": "application/json",
+        "headers": {"lang": "py", "task": TASK, "id": "an-id", "argsrepr": "", "kwargsrepr": ""},
+        "properties": {
+            "correlation_id": "an-id",
+            "delivery_info": {"exchange": "", "routing_key": "celery"},
+            "delivery_tag": "a-tag",
+        },
+    }
+    if "properties" in left_out:
+        envelope["properties"] = {}
+    if "headers" in left_out:
+        # Protocol 1 has everything in the body.
+        del envelope["headers"]
+        envelope["body"] = json.dumps({"task": TASK, "id": "an-id", "args": [1, 2], "kwargs": {}})
+    if left_out == "content-encoding":
+        del envelope["content-encoding"]
+    worker = new_worker(transport, "threads")
+    worker.start(eventually)
+
+    put(envelope)
+
+    eventually(lambda: worker.lines() == ["add 3"], timeout=30)
