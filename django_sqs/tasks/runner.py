@@ -8,7 +8,7 @@ import os
 import socket
 import threading
 from traceback import format_exception
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from django.utils import timezone
 
@@ -26,16 +26,31 @@ from .framework import (
     task_finished,
     task_started,
 )
+from .options import TaskOptions
+from .store import Store
 from .wire import TaskCall, UnknownTask, delay_of
-
-if TYPE_CHECKING:
-    from .backend import SQSBackend
 
 logger = logging.getLogger(__name__)
 
 #: How often a message with an unknown task is put back: another process may know it,
 #: while a new version of the project is being rolled out.
 UNKNOWN_TASK_TRIES = 5
+
+
+class RunsTasks(Protocol):
+    """What the runner needs of the backend."""
+
+    @property
+    def alias(self) -> str:
+        """Its name in TASKS."""
+
+    @property
+    def task_options(self) -> TaskOptions:
+        """Its options."""
+
+    @property
+    def store(self) -> Store:
+        """Where results are kept."""
 
 
 class TaskRunner:
@@ -47,7 +62,7 @@ class TaskRunner:
     __name__ = "run_task"
     __qualname__ = "TaskRunner"
 
-    def __init__(self, backend: SQSBackend) -> None:
+    def __init__(self, backend: RunsTasks) -> None:
         self._backend = backend
 
     def __call__(self, message: JSONMessage) -> None:
