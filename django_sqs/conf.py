@@ -10,8 +10,9 @@ from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.utils.module_loading import import_string
 
-from django_sqs_kombu.quotas import MAX_VISIBILITY_TIMEOUT
+from django_sqs_kombu.quotas import LARGEST_MAX_RECEIVES, MAX_VISIBILITY_TIMEOUT
 from django_sqs_kombu.rules import (
     GRACE_PERIOD,
     POLL_PERIOD,
@@ -27,7 +28,8 @@ from django_sqs_kombu.rules import (
     string,
     whole,
 )
-from django_sqs_kombu.transport import WIRE_FORMATS
+from django_sqs_kombu.transport.sqs.declaration import WIRE_FORMATS
+from django_sqs_kombu.working.table import RETRY_TRIES, Retry
 
 #: A token that could be guessed opens the views to anybody.
 SHORTEST_TOKEN = 16
@@ -57,6 +59,28 @@ def _wake(value: Any) -> str | None:
     if value is None or (isinstance(value, str) and _WAKE.fullmatch(value)):
         return None
     return "must be 'cache', 'postgres', either with ':ALIAS', or a URL such as 'redis://host'"
+
+
+def exception_class(value: Any) -> type[BaseException]:
+    """The exception class that *value* is, or whose dotted path it is.
+
+    :raises ImportError: there is none.
+    """
+    found = import_string(value) if isinstance(value, str) else value
+    if not (isinstance(found, type) and issubclass(found, BaseException)):
+        raise ImportError(f"{value!r} is no exception class")
+    return found
+
+
+def _exceptions(value: Any) -> str | None:
+    try:
+        if not isinstance(value, str):
+            for each in value:
+                exception_class(each)
+            return None
+    except (ImportError, TypeError):
+        pass
+    return "must be a list of exception classes or of their dotted paths"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +128,14 @@ SETTINGS: dict[str, Setting] = {
     ),
     "SQS_RESTART_BACKOFF_MAX": Setting(
         900, "seconds of its longest backoff", number(0, MAX_VISIBILITY_TIMEOUT)
+    ),
+    "SQS_RETRY_ON": Setting(
+        ("django.db.OperationalError", "django.db.InterfaceError"),
+        "exceptions of receivers whose reason passes: the message is tried again with backoff",
+        _exceptions,
+    ),
+    "SQS_RETRY_TRIES": Setting(
+        RETRY_TRIES, "receives of a message for which they pass", whole(0, LARGEST_MAX_RECEIVES)
     ),
     "SQS_GRACE_PERIOD": Setting(30, "seconds running receivers may take at a stop", GRACE_PERIOD),
     "SQS_STATUS_CACHE_TIMEOUT": Setting(10, "seconds the status view is cached", number(0, 86_400)),
@@ -193,6 +225,12 @@ class Conf:
         """The servers other than AWS's, by their settings."""
         names = ("SQS_ENDPOINT_URL", "SQS_S3_ENDPOINT_URL")
         return {name: self.value(name) for name in names if self.value(name)}
+
+    @property
+    def retry(self) -> Retry:
+        """What receivers may raise for a reason that passes."""
+        named = tuple(exception_class(each) for each in self.value("SQS_RETRY_ON"))
+        return Retry(named, self.value("SQS_RETRY_TRIES"))
 
     @property
     def credentials(self) -> tuple[str | None, str | None]:

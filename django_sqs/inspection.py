@@ -7,8 +7,8 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django_sqs_kombu import administration
-from django_sqs_kombu.messages import BigMessage
-from django_sqs_kombu.transport import Delivery
+from django_sqs_kombu.messages.s3 import BigMessage
+from django_sqs_kombu.transport.delivery import Delivery
 from django_sqs_kombu.transport.receiving.leases import Lease
 from django_sqs_kombu.transport.sqs.received import Message
 from django_sqs_kombu.working.outcomes import printable

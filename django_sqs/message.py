@@ -9,9 +9,16 @@ from typing import Any
 
 import kombu
 from django.apps import apps
+from django.core.exceptions import ObjectDoesNotExist
+from django.db import InterfaceError, OperationalError, router
 from django.db.models import Model
 
-from django_sqs_kombu.exceptions import MessageDecodeError, MessageEncodeError
+from django_sqs_kombu.exceptions import (
+    EnvironmentFailure,
+    MessageDecodeError,
+    MessageEncodeError,
+    MessageTargetMissing,
+)
 from django_sqs_kombu.messages import (
     JSON,
     Delivery,
@@ -123,7 +130,9 @@ class ModelInstanceMessage(RawMessage):
             app_label, model_name, pk = triple
             model = apps.get_model(app_label, model_name)
         except (LookupError, TypeError, ValueError, AttributeError) as exc:
-            raise MessageDecodeError(
+            # One that is not there yet, while a new version of the project is rolled out.
+            kind = MessageTargetMissing if isinstance(exc, LookupError) else MessageDecodeError
+            raise kind(
                 f"{type(self).__name__}: {quoted(triple, NAME)} names no model of this project "
                 f"({line(str(exc), NAME)})"
             ) from cause(exc)
@@ -132,11 +141,20 @@ class ModelInstanceMessage(RawMessage):
                 f"{type(self).__name__}: rows of {model._meta.label} are not for this queue "
                 "(its models=)"
             )
+        return self._row(model, pk)
+
+    def _row(self, model: type[Model], pk: Any) -> Model:
+        # Where it was written: a replica may not have it yet.
+        rows = model._base_manager.using(router.db_for_write(model))
         try:
-            instance: Model = model._base_manager.get(pk=pk)
-        except model.DoesNotExist as exc:
-            raise MessageDecodeError(
-                f"{type(self).__name__}: there is no {app_label}.{model_name} with primary key "
-                f"{quoted(pk, NAME)} any more"
+            instance: Model = rows.get(pk=pk)
+        except ObjectDoesNotExist as exc:
+            raise MessageTargetMissing(
+                f"{type(self).__name__}: there is no {model._meta.label_lower} with primary key "
+                f"{quoted(pk, NAME)} any more, or not yet"
+            ) from exc
+        except (OperationalError, InterfaceError) as exc:
+            raise EnvironmentFailure(
+                f"{type(self).__name__}: {model._meta.label} cannot be read now: {line(str(exc))}"
             ) from exc
         return instance

@@ -7,8 +7,11 @@ from typing import Any
 import kombu
 
 from django_sqs_kombu import Receivers
-from django_sqs_kombu.registration import Defaults, Outlet, RegisteredQueue
-from django_sqs_kombu.testing import receive_at_once
+from django_sqs_kombu.registration.queue import RegisteredQueue
+from django_sqs_kombu.registration.receivers import Outlet
+from django_sqs_kombu.registration.sender import Defaults
+from django_sqs_kombu.testing.eager import receive_at_once
+from django_sqs_kombu.working.table import Retry
 
 from .conf import conf
 
@@ -24,6 +27,11 @@ class DjangoReceivers(Receivers):
     def defaults(self) -> Defaults:
         """SQS_QUEUE_PREFIX, SQS_DEFAULT_VISIBILITY_TIMEOUT and SQS_WIRE_FORMAT."""
         return Defaults(conf.prefix, conf.visibility_timeout, conf.wire_format)
+
+    @property
+    def retry(self) -> Retry:
+        """SQS_RETRY_ON and SQS_RETRY_TRIES."""
+        return conf.retry
 
     @property
     def outlet(self) -> Outlet | None:

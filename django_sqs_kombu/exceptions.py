@@ -21,11 +21,18 @@ class RestartLater(Exception):
         ``None``: exponential backoff from the message's receive count.  A delay
         out of that range is cut to it with a warning in the log, so that a wrong
         number never costs the message.
+    :param counts: whether this receive counts for the queue's redrive policy, which moves a
+        message to the dead letters after so many receives.  False: the message is sent
+        again under the same identity, with its attempts in an attribute, and the received
+        one is deleted.  ``None``: False where a standard queue has a redrive policy.
     """
 
-    def __init__(self, delay: float | timedelta | None = None) -> None:
+    def __init__(
+        self, delay: float | timedelta | None = None, *, counts: bool | None = None
+    ) -> None:
         super().__init__(delay)
         self.delay = delay
+        self.counts = counts
 
 
 class TimedOut(Exception):
@@ -157,8 +164,24 @@ class ReceiverFailed(SQSError):
     """Stands for what a receiver raised in another process and could not be sent here."""
 
 
-class PayloadUnavailable(SQSError):
+class EnvironmentFailure(SQSError):
+    """The library's own work failed for the environment's sake: S3, SQS, a database, threads.
+
+    It is never the message's fault: the message is tried again later, and this is not counted
+    as a failure of it.
+    """
+
+
+class PayloadUnavailable(EnvironmentFailure):
     """A payload that is kept in S3 cannot be read now; its message is tried again later."""
+
+
+class MessageTargetMissing(MessageDecodeError):
+    """What a message names is not there (yet): a row, a model, a function.
+
+    Another process, or a version of the program that is being rolled out, may have it, so the
+    message is tried again for a few receives before it counts as a failure.
+    """
 
 
 class MessageTooLarge(MessageEncodeError):

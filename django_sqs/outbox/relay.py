@@ -15,9 +15,9 @@ from django.utils import timezone
 
 from django_sqs_kombu.exceptions import RequestFailed, SQSError
 from django_sqs_kombu.names import FIFO
-from django_sqs_kombu.registration import Outgoing
+from django_sqs_kombu.registration.outgoing import Outgoing
 from django_sqs_kombu.transport.sending.dispatch import send_list
-from django_sqs_kombu.working import Sending, around
+from django_sqs_kombu.working.instruments import Sending, around_sending
 
 from ..registry import receivers
 from .models import OutboxMessage, RelayLock
@@ -156,7 +156,7 @@ class Relay:
         sending = Sending(receivers.get(entries[0][0].queue_name), name, 0)
         with (
             suppress(RequestFailed),
-            around(i.sending(sending) for i in receivers.instruments),
+            around_sending(receivers.instruments, sending),
         ):
             result = send_list(channel.requests, name, [entry for _, entry in entries])
             sending.count = result.errors.count(None)

@@ -8,12 +8,13 @@ import os
 import socket
 import threading
 from traceback import format_exception
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from django.utils import timezone
 
 from django_sqs_kombu.exceptions import RestartLater
 from django_sqs_kombu.messages import JSONMessage
+from django_sqs_kombu.working.restarting import attempts
 
 from .framework import (
     Task,
@@ -26,31 +27,12 @@ from .framework import (
     task_finished,
     task_started,
 )
-from .options import TaskOptions
-from .store import Store
-from .wire import TaskCall, UnknownTask, delay_of
+from .wire import TaskCall, delay_of
+
+if TYPE_CHECKING:
+    from .backend import SQSBackend
 
 logger = logging.getLogger(__name__)
-
-#: How often a message with an unknown task is put back: another process may know it,
-#: while a new version of the project is being rolled out.
-UNKNOWN_TASK_TRIES = 5
-
-
-class RunsTasks(Protocol):
-    """What the runner needs of the backend."""
-
-    @property
-    def alias(self) -> str:
-        """Its name in TASKS."""
-
-    @property
-    def task_options(self) -> TaskOptions:
-        """Its options."""
-
-    @property
-    def store(self) -> Store:
-        """Where results are kept."""
 
 
 class TaskRunner:
@@ -62,26 +44,21 @@ class TaskRunner:
     __name__ = "run_task"
     __qualname__ = "TaskRunner"
 
-    def __init__(self, backend: RunsTasks) -> None:
+    def __init__(self, backend: SQSBackend) -> None:
         self._backend = backend
 
     def __call__(self, message: JSONMessage) -> None:
         """Run the task of *message*.
 
         :raises RestartLater: it failed and has attempts left, or asked for it.
+        :raises UnknownTask: this process has no such task; another one may.
         """
         call = TaskCall.from_json(message.get_body())
-        receives = int(message.attributes.get("ApproximateReceiveCount") or 1)
-        try:
-            task = call.task(self._backend.alias)
-        except UnknownTask as exc:
-            if receives < UNKNOWN_TASK_TRIES:
-                logger.error("Message %s is tried again later: %s", message.id, exc)
-                raise RestartLater from exc
-            raise
+        task = call.task(self._backend.alias)
         if early := delay_of(task.run_after):
             raise RestartLater(math.ceil(early))
-        result = self._result(call, task, receives)
+        received = attempts(message.attributes, message.message_attributes)
+        result = self._result(call, task, received)
         if not self._backend.store.begin(result):
             logger.info("Task %s was finished before; its message was delivered twice", call.id)
             return
@@ -125,7 +102,8 @@ class TaskRunner:
                     exc_info=True,
                 )
                 self._end(result, TaskResultStatus.READY)
-                raise RestartLater from exc
+                # An attempt that failed counts for the dead letters, unlike a restart.
+                raise RestartLater(counts=True) from exc
             self._end(result, TaskResultStatus.FAILED)
             task_finished.send(type(self._backend), task_result=result)
             raise

@@ -9,12 +9,12 @@ from typing import Any, Protocol
 
 from django.utils import timezone
 
-from django_sqs_kombu.exceptions import MessageDecodeError, SQSError
+from django_sqs_kombu.exceptions import MessageDecodeError, MessageTargetMissing
 
 from .framework import Task, TaskResult
 
 
-class UnknownTask(SQSError):
+class UnknownTask(MessageTargetMissing):
     """A message names a task that this process does not have.
 
     :ivar path: the task's dotted path.

@@ -21,7 +21,8 @@ from ..messages.base import RawMessage
 from ..transport.delivery import Delivery
 from ..transport.receiving.leases import Lease
 from ..working.consumer import ACCEPT
-from ..working.outcomes import settle, settle_undecodable
+from ..working.outcomes import settle, settle_undecodable, undecodable
+from ..working.registered import Attempt
 
 if TYPE_CHECKING:
     from ..registration.queue import RegisteredQueue
@@ -150,8 +151,6 @@ class PoolConsumer:
                 delivery.abandon()
                 self._done(delivery)
                 return
-            if registered.delete_on_start:
-                delivery.delete_now()
         except SQSError as exc:
             logger.error("Message %s is left to be redelivered: %s", delivery.message_id, exc)
             self._done(delivery)
@@ -174,12 +173,6 @@ class PoolConsumer:
             if outcome.deleted and not delivery.acknowledged:
                 delivery.abandon()
             settle(registered, delivery, None, raised)
-        except SQSError as exc:
-            logger.error(
-                "Message %s could not be settled, SQS may redeliver it: %s",
-                delivery.message_id,
-                exc,
-            )
         finally:
             self._done(delivery)
 
@@ -221,13 +214,10 @@ def _target(
 def run_here(registered: RegisteredQueue, queue: kombu.Queue, delivery: Delivery) -> Outcome:
     """Run the receiver of *delivery* in a thread of this process."""
     with registered.around_message():
-        message, raised = registered.attempt(delivery, queue)
-        if raised is None and message is not None and not registered.delete_on_start:
-            try:
-                message.delete()
-            except Exception as exc:  # noqa: BLE001 - as if the receiver had failed
-                return Outcome(exc)
-    return Outcome(raised, deleted=delivery.acknowledged)
+        attempt = registered.attempt(delivery, queue)
+        if attempt.raised is None and attempt.message is not None:
+            _delete_what_else_belongs_to(attempt.message)
+    return Outcome(attempt.raised, deleted=delivery.acknowledged)
 
 
 def run_in_process(queue_name: str, sqs_message: Mapping[str, Any]) -> Outcome:
@@ -239,16 +229,14 @@ def run_in_process(queue_name: str, sqs_message: Mapping[str, Any]) -> Outcome:
     lease = Lease(queue.name, sqs_message, 0, time.monotonic())
     delivery = Delivery(channel.payload(lease), channel=channel)
     channel.qos.append(delivery, delivery.delivery_tag)
-    message = None
-    with registered.around_message():
-        try:
-            if delivery.errors:
-                raise delivery.errors[0][1]
-            message, raised = registered.attempt(delivery, queue)
-        except Exception as exc:  # noqa: BLE001 - settled by the main process
-            raised = exc
-        if raised is None and message is not None and not registered.delete_on_start:
-            _delete_what_else_belongs_to(message)
+    if delivery.errors:
+        attempt = Attempt(raised=undecodable(delivery.errors[0][1]))
+    else:
+        with registered.around_message():
+            attempt = registered.attempt(delivery, queue)
+            if attempt.raised is None and attempt.message is not None:
+                _delete_what_else_belongs_to(attempt.message)
+    raised = attempt.raised
     deleted = delivery.acknowledged
     if deleted:
         channel.settlements.flush()
@@ -261,8 +249,13 @@ def run_in_process(queue_name: str, sqs_message: Mapping[str, Any]) -> Outcome:
 def _delete_what_else_belongs_to(message: RawMessage) -> None:
     # The main process deletes the message, in a batch. A class whose delete() does more,
     # as BigMessage's, has that done where its value is.
-    if type(message).delete is not RawMessage.delete:
+    if type(message).delete is RawMessage.delete:
+        return
+    try:
         message.delete()
+    except Exception:
+        # The receiver is done: received again, the message would be done twice.
+        logger.exception("What else belongs to message %s could not be deleted", message.id)
 
 
 @functools.cache

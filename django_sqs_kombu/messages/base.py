@@ -169,7 +169,7 @@ class RawMessage:
         """Build the message that *delivery* brought.
 
         :raises MessageDecodeError: the class cannot read the body.
-        :raises PayloadUnavailable: it can, but not now.
+        :raises EnvironmentFailure: it can, but not now.
         """
         message = cls(queue)
         received = delivery.sqs_message

@@ -12,13 +12,15 @@ from typing import Any, ClassVar
 
 import kombu
 
-from ..exceptions import ConfigurationError, UnknownSuffixWarning, WrongMessageClass
-from ..messages.base import PLAIN, Delivery, RawMessage
+from ..exceptions import ConfigurationError, NoReceiver, UnknownSuffixWarning, WrongMessageClass
+from ..messages.base import PLAIN, RawMessage
 from ..names import join_name, validate_name
 from ..rules import shown
 from ..working.attempt import attempt, receive
 from ..working.consumer import ReceiverConsumer
 from ..working.coroutines import run_in_thread_loop
+from ..working.handling import handle
+from ..working.registered import Attempt, Received
 from .declaration import DEFAULT_MAX_RECEIVES, QueueDeclaration
 from .options import FEW_RECEIVES, QueueOptions, Receiver
 from .outgoing import Outgoing, each
@@ -303,13 +305,8 @@ class RegisteredQueue:
         """A context in which each message is decoded, received and settled."""
         return nullcontext()
 
-    def attempt(
-        self, delivery: Delivery, queue: kombu.Queue
-    ) -> tuple[RawMessage | None, BaseException | None]:
-        """Decode *delivery* and run the receiver on it.
-
-        :returns: the message, if it could be decoded, and what was raised, if anything.
-        """
+    def attempt(self, delivery: Received, queue: kombu.Queue) -> Attempt:
+        """Decode *delivery* and run the receiver on it."""
         return attempt(self, delivery, queue)
 
     def receive(self, message: RawMessage) -> Any:
@@ -323,13 +320,17 @@ class RegisteredQueue:
         """Await what a receiver returned, on this thread's event loop, within *timeout*."""
         return run_in_thread_loop(awaitable, timeout)
 
-    def receive_single(self, suffix: str | None = None) -> tuple[RawMessage, Any] | None:
+    def receive_single(self, suffix: str | None = None) -> tuple[RawMessage | None, Any] | None:
         """Receive one message, for debugging.
 
         Returns the message and what the receiver returned, or None where no message
-        came within the poll period.  What the receiver raises is passed on, and the
-        message is visible again at once.
+        came within the poll period.  The message is settled as any other; what its receiver
+        raises is passed on.
+
+        :raises NoReceiver: the queue was registered for sending only.
         """
+        if self.receiver is None:
+            raise NoReceiver(self.name)
         queue = self.get_queue(suffix)
         with self.receivers.new_connection() as connection:
             channel = connection.default_channel
@@ -337,15 +338,10 @@ class RegisteredQueue:
             delivery = channel.basic_get(queue.name)
             if delivery is None:
                 return None
-            if delivery.errors:
-                raise delivery.errors[0][1]
-            with self.around_message():
-                message = self.message_class.from_delivery(delivery, queue)
-                if self.delete_on_start:
-                    delivery.delete_now()
-                result = self.receive(message)
-                message.delete()
-            return message, result
+            attempt = handle(self, delivery, queue).attempt
+        if attempt.raised is not None:
+            raise attempt.raised
+        return attempt.message, attempt.result
 
     def receive_loop(self, message_limit: int | None = None, suffix: str | None = None) -> None:
         """Receive until *message_limit* messages were received, or for ever."""

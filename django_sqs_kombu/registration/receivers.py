@@ -23,8 +23,9 @@ from ..rules import (
     optional,
 )
 from ..transport.sqs.declaration import WIRE_FORMATS
-from ..working.instruments import Instrument, Sending, around
+from ..working.instruments import Instrument, Sending, around_sending
 from ..working.registered import Registered
+from ..working.table import RETRY_TRIES, Retry
 from .connection import SendingConnection
 from .forward import CeleryForward, task_or_name
 from .options import FEW_RECEIVES, Receiver, check_receiver
@@ -63,6 +64,9 @@ class Receivers:
     :param wire_format: ``"kombu"`` or ``"raw"``, for queues that name none.
     :param transport_options: options of the transport, for a URL; see
         :class:`django_sqs_kombu.transport.Channel`.
+    :param retry_on: exceptions that receivers raise for a reason that passes, such as a
+        database that is away: the message is tried again with backoff.
+    :param retry_tries: for so many receives of a message; then it is an exception as any other.
     """
 
     queue_class: type[RegisteredQueue] = RegisteredQueue
@@ -76,6 +80,8 @@ class Receivers:
         poll_period: int = 10,
         wire_format: str = "kombu",
         transport_options: dict[str, Any] | None = None,
+        retry_on: Iterable[type[BaseException]] = (),
+        retry_tries: int = RETRY_TRIES,
     ) -> None:
         check(
             "",
@@ -91,6 +97,7 @@ class Receivers:
         self._defaults = Defaults(prefix or "", visibility_timeout, wire_format)
         self._origin = connection
         self._options = {"wait_time_seconds": poll_period, **(transport_options or {})}
+        self._retry = Retry(tuple(retry_on), retry_tries)
         self._setup()
 
     def _setup(self) -> None:
@@ -122,6 +129,11 @@ class Receivers:
     def visibility_timeout(self) -> int:
         """Seconds, for queues that name none."""
         return self.defaults.visibility_timeout
+
+    @property
+    def retry(self) -> Retry:
+        """What receivers may raise for a reason that passes."""
+        return self._retry
 
     @property
     def wire_format(self) -> str:
@@ -267,7 +279,7 @@ class Receivers:
             outlet(registered, queue, outgoing)
             return
         sending = Sending(registered, queue.name, 1)
-        with around(i.sending(sending) for i in self.instruments):
+        with around_sending(self.instruments, sending):
             message = outgoing.with_attributes(sending.attributes)
             self.publish(queue, message.body, message.content_type, **message.properties())
 
@@ -295,7 +307,7 @@ class Receivers:
                 queue.name, message.body, message.content_type, message.properties()
             )
 
-        with around(i.sending(sending) for i in self.instruments):
+        with around_sending(self.instruments, sending):
             sent: int = channel.send_many(queue.name, items, entry, **options)
             sending.count = sent
         return sent

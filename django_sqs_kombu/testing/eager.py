@@ -6,24 +6,24 @@ import logging
 
 import kombu
 
-from ..exceptions import RestartLater
 from ..registration.outgoing import Outgoing
 from ..working.registered import Registered
+from ..working.table import Action, row_for
 from .local_delivery import LocalDelivery
 
 logger = logging.getLogger(__name__)
 
-#: How often a receiver that raises RestartLater is run before that counts as an error.
+#: How often a receiver is run before its RestartLater, or what is like it, is an error.
 MOST_TRIES = 10
 
 
 def receive_at_once(registered: Registered, queue: kombu.Queue, outgoing: Outgoing) -> None:
     """Run the receiver on what is sent; an outlet for :attr:`Receivers.outlet`.
 
-    The message is written and read as on its way through SQS.  Delays are not waited for; a
-    receiver that raises RestartLater is run again at once.  Where a worker would log an error
-    and settle the message, the error is raised, so that a test sees it.  What is sent to a
-    queue without a receiver goes nowhere.
+    The message is written and read as on its way through SQS.  Delays are not waited for: what
+    a worker would try again later, as after RestartLater, is tried again at once.  Where a
+    worker would log an error and settle the message, the error is raised, so that a test sees
+    it.  What is sent to a queue without a receiver goes nowhere.
     """
     if registered.receiver is None:
         logger.info("Queue %s has no receiver: its message goes nowhere", queue.name)
@@ -31,8 +31,8 @@ def receive_at_once(registered: Registered, queue: kombu.Queue, outgoing: Outgoi
     raised: BaseException | None = None
     for receive_count in range(1, MOST_TRIES + 1):
         delivery = LocalDelivery(queue.name, outgoing, receive_count)
-        _, raised = registered.attempt(delivery, queue)
-        if not isinstance(raised, RestartLater):
+        raised = registered.attempt(delivery, queue).raised
+        if row_for(raised, receive_count, registered.receivers.retry).action is not Action.REQUEUE:
             break
     if raised is not None:
         raise raised

@@ -56,6 +56,10 @@ class LocalDelivery:
         """Note that the message was deleted."""
         self.acknowledged = True
 
+    def delete_now(self) -> None:
+        """Note that the message was deleted."""
+        self.ack()
+
     def change_visibility(self, seconds: int) -> None:
         """Note for how long it was to be hidden."""
         self.visibility = seconds

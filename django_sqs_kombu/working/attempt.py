@@ -8,36 +8,37 @@ from typing import Any
 
 import kombu
 
-from ..exceptions import NoReceiver, ReceiverReturnedGenerator
-from ..messages.base import Delivery, RawMessage
+from ..exceptions import EnvironmentFailure, NoReceiver, ReceiverReturnedGenerator, RequestFailed
+from ..messages.base import RawMessage
 from .context import MessageContext, current_message
 from .deadline import deadline
-from .instruments import around
-from .registered import Registered
+from .instruments import around_receiving
+from .registered import Attempt, Received, Registered
 
 #: The least time, in seconds, that is left to await what a receiver returned.
 LEAST_TIME = 0.001
 
 
-def attempt(
-    registered: Registered, delivery: Delivery, queue: kombu.Queue
-) -> tuple[RawMessage | None, BaseException | None]:
-    """Decode *delivery* and run the receiver on it.
+def attempt(registered: Registered, delivery: Received, queue: kombu.Queue) -> Attempt:
+    """Decode *delivery* and run the receiver on it; nothing is raised.
 
-    :returns: the message, if it could be decoded, and what was raised, if anything.
+    With ``delete_on_start`` the message is deleted between the two, so that one that cannot
+    be decoded is settled as any other.
     """
     message = None
     context = MessageContext(queue.name, delivery.message_id, delivery.receive_count)
     token = current_message.set(context)
     try:
-        with around(i.receiving(registered, delivery) for i in registered.receivers.instruments):
+        with around_receiving(registered.receivers.instruments, registered, delivery):
             message = registered.message_class.from_delivery(delivery, queue)
-            registered.receive(message)
+            if registered.delete_on_start and not delivery.acknowledged:
+                _delete_first(delivery)
+            result = registered.receive(message)
     except BaseException as exc:  # noqa: BLE001 - sys.exit() in a receiver, too
-        return message, exc
+        return Attempt(message, exc)
     finally:
         current_message.reset(token)
-    return message, None
+    return Attempt(message, None, result)
 
 
 def receive(registered: Registered, message: RawMessage) -> Any:
@@ -63,3 +64,12 @@ def receive(registered: Registered, message: RawMessage) -> Any:
     if inspect.isgenerator(result) or inspect.isasyncgen(result):
         raise ReceiverReturnedGenerator(registered.name, receiver)
     return result
+
+
+def _delete_first(delivery: Received) -> None:
+    try:
+        delivery.delete_now()
+    except RequestFailed as exc:
+        raise EnvironmentFailure(
+            f"it could not be deleted before its receiver starts (delete_on_start): {exc}"
+        ) from exc

@@ -14,14 +14,15 @@ from typing import Any
 import kombu
 from kombu.mixins import ConsumerMixin
 
-from ..exceptions import ConfigurationError, NoReceiver, SQSError
-from ..messages.base import ENCODED, JSON, PLAIN, RawMessage
+from ..exceptions import ConfigurationError, NoReceiver
+from ..messages.base import ENCODED, JSON, PLAIN
 from ..rules import check_consumer
 from ..transport.delivery import Delivery
 from ..transport.receiving.message_limit import LocalLimit, ReceiveLimit
 from .gate import Gate
-from .observer import Observer
-from .outcomes import settle, settle_undecodable
+from .handling import handle
+from .observer import Observer, Observers
+from .outcomes import settle_undecodable
 from .registered import Registered, Registry
 
 logger = logging.getLogger(__name__)
@@ -75,7 +76,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         self.prefetch = 10 + 4 * threads if prefetch is None else prefetch
         self.grace_period = grace_period
         self.limits = dict(limits or {})
-        self._observers = tuple(observers)
+        self._observers = Observers(observers)
         self._refuse = refuse
         self._alone = alone
         self._gate = Gate()
@@ -246,39 +247,17 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
     def _receive(self, registered: Registered, queue: kombu.Queue, delivery: Delivery) -> None:
         action = None
         started = time.monotonic()
-        for observer in self._observers:
-            observer.started(registered.name, delivery)
+        self._observers.started(registered.name, delivery)
         try:
-            with registered.around_message():
-                if registered.delete_on_start:
-                    delivery.delete_now()
-                message, raised = self._attempt(registered, queue, delivery)
-                action = settle(registered, delivery, message, raised)
-            if isinstance(raised, KeyboardInterrupt):
+            handled = handle(registered, delivery, queue, self._refuse)
+            action = handled.action
+            if isinstance(handled.attempt.raised, KeyboardInterrupt):
                 self.should_stop = True
-        except SQSError as exc:
-            logger.error(
-                "Message %s of queue %s could not be settled, SQS may redeliver it: %s",
-                delivery.message_id,
-                delivery.queue,
-                exc,
-            )
-        except Exception:
-            logger.exception("Message %s was left to be redelivered", delivery.message_id)
         finally:
-            seconds = time.monotonic() - started
-            for observer in self._observers:
-                observer.ended(registered.name, delivery, action, seconds)
-
-    def _attempt(
-        self, registered: Registered, queue: kombu.Queue, delivery: Delivery
-    ) -> tuple[RawMessage | None, BaseException | None]:
-        refused = self._refuse(delivery)
-        return (None, refused) if refused else registered.attempt(delivery, queue)
+            self._observers.ended(registered.name, delivery, action, time.monotonic() - started)
 
     def _polled(self, queue: str, received: int) -> None:
-        for observer in self._observers:
-            observer.polled(queue, received)
+        self._observers.polled(queue, received)
 
     def _abandon(self, registered: Registered, delivery: Delivery) -> None:
         logger.info(

@@ -1,76 +1,245 @@
-"""Deadline: interrupts a receiver that runs longer than its time limit."""
+"""Deadline: interrupts a receiver that runs longer than its time limit, until it was heard."""
 
 from __future__ import annotations
 
 import ctypes
+import logging
+import math
+import os
 import signal
+import sys
 import threading
+import time
+import weakref
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
-from types import FrameType
+from contextlib import AbstractContextManager, nullcontext
+from types import FrameType, TracebackType
+from typing import Any
 
-from ..exceptions import TimedOut
+from ..exceptions import EnvironmentFailure, TimedOut
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two rings: the first may be lost in a ``__del__`` or in a bare ``except``.
+INTERVAL = 1.0
+#: Seconds that the block may take to clean up after it was interrupted, undisturbed.
+CLEANUP = 10.0
+#: Seconds until the next try where a thread was found just entering or leaving its block.
+PAUSE = 0.05
+#: Longer ones are no limit: three years, which the system's timers can still count.
+LONGEST = 1e8
+#: Seconds after which the thread that rings looks again, whatever it was told.
+LOOK = 5.0
+#: How far a chain of exceptions is followed.
+MOST_CONTEXTS = 50
 
 
-def deadline(seconds: float | None) -> AbstractContextManager[None]:
+def deadline(seconds: float | None) -> AbstractContextManager[object]:
     """Raise :class:`TimedOut` in the block when it lasts longer than *seconds*.
+
+    It is raised again each second until the block is left, but not while the block cleans
+    up after it, and never after the block.
 
     In the main thread SIGALRM does it, which also interrupts a blocking system call.
     In another thread CPython can raise the exception only between two bytecodes: a
     call that blocks in C, such as ``time.sleep``, is interrupted when it returns.
 
-    :param seconds: the time limit; None or 0: no limit.
+    :param seconds: the time limit; None, 0 or more than three years: no limit.
+    :raises EnvironmentFailure: no thread can be started to watch the time.
     """
-    if not seconds:
+    if not seconds or math.isnan(seconds) or seconds > LONGEST:
         return nullcontext()
     if threading.current_thread() is threading.main_thread():
-        return _by_alarm(seconds)
-    return _by_asynchronous_exception(seconds)
+        return _Alarm(seconds)
+    return _Bell(seconds)
 
 
-@contextmanager
-def _by_alarm(seconds: float) -> Iterator[None]:
-    def expire(signum: int, frame: FrameType | None) -> None:
-        raise TimedOut(seconds)
+class _Alarm:
+    """A deadline of the main thread."""
 
-    previous = signal.signal(signal.SIGALRM, expire)
-    try:
-        try:
-            signal.setitimer(signal.ITIMER_REAL, seconds)
-            yield
-        finally:
-            signal.setitimer(signal.ITIMER_REAL, 0)
-    finally:
-        # Its own `finally`, since the alarm may ring inside the one above.
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._started = 0.0
+        self._over = False
+        self._raised: TimedOut | None = None
+        self._raised_at = 0.0
+
+    def __enter__(self) -> None:
+        self._started = time.monotonic()
+        self._previous = signal.signal(signal.SIGALRM, self._ring)
+        self._outer = signal.setitimer(
+            signal.ITIMER_REAL, max(self._seconds, PAUSE / 1_000), INTERVAL
+        )
+
+    def __exit__(self, *args: object) -> None:
+        # It cannot ring in here: _ring looks where it does.
+        self._over = True
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, previous)
+        signal.signal(signal.SIGALRM, self._previous or signal.SIG_DFL)
+        left, interval = self._outer
+        if left:
+            # One that was set around this one, or a test runner's, goes on.
+            passed = time.monotonic() - self._started
+            signal.setitimer(signal.ITIMER_REAL, max(left - passed, PAUSE), interval)
+
+    def _ring(self, signum: int, frame: FrameType | None) -> None:
+        if self._over or _is_at_the_edge(frame):
+            return
+        cleans_up = any(exc is self._raised for exc in _contexts(sys.exc_info()[1]))
+        if cleans_up and time.monotonic() < self._raised_at + CLEANUP:
+            return
+        self._raised, self._raised_at = TimedOut(self._seconds), time.monotonic()
+        raise self._raised
 
 
-@contextmanager
-def _by_asynchronous_exception(seconds: float) -> Iterator[None]:
-    thread = ctypes.c_ulong(threading.get_ident())
-    lock = threading.Lock()
-    finished = False
+class _Bell:
+    """A deadline of another thread, which :class:`_Ringer` rings."""
 
-    def expire() -> None:
-        with lock:
-            if not finished:
-                raise_in(thread, ctypes.py_object(TimedOut))
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._lock = threading.Lock()
+        self._over = False
+        self._raised_at: float | None = None
+        self.due = 0.0
 
-    raise_in = ctypes.pythonapi.PyThreadState_SetAsyncExc
-    timer = threading.Timer(seconds, expire)
-    timer.name = "sqs-deadline"
-    timer.daemon = True
-    timer.start()
-    try:
+    def __enter__(self) -> None:
+        self._thread = threading.get_ident()
+        #: Whose block it is: when that runs no more, the block was left.
+        self._owner: FrameType | None = sys._getframe(1)
+        self.due = time.monotonic() + self._seconds
+        _ringer.add(self)
+
+    def __exit__(
+        self, cls: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
+    ) -> None:
+        # Twice, since it may ring in the first; then there is a second before it may again.
         try:
-            yield
+            self._end()
         finally:
-            with lock:
-                finished = True
-                timer.cancel()
-                # One that was raised too late to surface in the block is taken back.
-                raise_in(thread, None)
-    except TimedOut as exc:
-        exc.seconds = exc.seconds or seconds
-        raise
+            self._end()
+        if isinstance(exc, TimedOut):
+            exc.seconds = exc.seconds or self._seconds
+
+    def _end(self) -> None:
+        with self._lock:
+            self._over = True
+            self._owner = None
+            # One that was raised too late to surface in the block is taken back.
+            _raise_in(self._thread, None)
+        _ringer.remove(self)
+
+    def ring(self, now: float) -> bool:
+        """Interrupt the block, in the ringer's thread; return whether to ring again."""
+        with self._lock:
+            frame = sys._current_frames().get(self._thread)
+            if self._over or frame is None or (self._raised_at and not self._runs(frame)):
+                return False
+            if _is_at_the_edge(frame):
+                self.due = now + PAUSE
+                return True
+            self.due = now + INTERVAL
+            if self._raised_at is None or now > self._raised_at + CLEANUP or not self._cleans_up():
+                self._raised_at = now
+                _raise_in(self._thread, TimedOut)
+        return True
+
+    def _runs(self, frame: FrameType) -> bool:
+        # Where it was left by an exception at the very first step of __exit__.
+        return any(each is self._owner for each in _stack(frame))
+
+    def _cleans_up(self) -> bool:
+        handled: Any = sys._current_exceptions().get(self._thread)
+        # Before Python 3.12: what sys.exc_info() returns.
+        handled = handled[1] if isinstance(handled, tuple) else handled
+        return any(isinstance(exc, TimedOut) for exc in _contexts(handled))
+
+
+class _Ringer:
+    """The one thread that rings the bells of all others."""
+
+    def __init__(self) -> None:
+        self._reset()
+        os.register_at_fork(after_in_child=self._reset)
+
+    def _reset(self) -> None:
+        self._changed = threading.Condition()
+        # Weak: a block that was left by an exception at the first step of __exit__ is gone.
+        self._bells: list[weakref.ref[_Bell]] = []
+        self._thread: threading.Thread | None = None
+        self._looks_at = 0.0
+
+    def add(self, bell: _Bell) -> None:
+        """Ring *bell* when it is due."""
+        with self._changed:
+            self._bells.append(weakref.ref(bell))
+            if self._thread is None:
+                self._start()
+            elif bell.due < self._looks_at:
+                self._changed.notify()
+
+    def remove(self, bell: _Bell) -> None:
+        """Ring *bell* no more."""
+        with self._changed:
+            self._bells = [each for each in self._bells if each() not in (bell, None)]
+
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._run, name="sqs-deadline", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as exc:
+            raise EnvironmentFailure(f"No thread can watch the time limit: {exc}") from exc
+        self._thread = thread
+
+    def _run(self) -> None:
+        while True:
+            try:
+                self._ring_due()
+            except Exception:
+                logger.exception("Ringing the deadlines of receivers failed")
+                time.sleep(INTERVAL)
+
+    def _ring_due(self) -> None:
+        with self._changed:
+            now = time.monotonic()
+            self._looks_at = min([now + LOOK, *(bell.due for bell in self._alive())])
+            if self._looks_at > now:
+                self._changed.wait(self._looks_at - now)
+                return
+            due = [bell for bell in self._alive() if bell.due <= now]
+        for bell in due:
+            if not bell.ring(now):
+                self.remove(bell)
+
+    def _alive(self) -> list[_Bell]:
+        bells = [each() for each in self._bells]
+        return [bell for bell in bells if bell is not None]
+
+
+_ringer = _Ringer()
+_HERE = deadline.__code__.co_filename
+_set_asynchronous_exception = ctypes.pythonapi.PyThreadState_SetAsyncExc
+
+
+def _raise_in(thread: int, exception: type[BaseException] | None) -> None:
+    raised = None if exception is None else ctypes.py_object(exception)
+    _set_asynchronous_exception(ctypes.c_ulong(thread), raised)
+
+
+def _stack(frame: FrameType | None) -> Iterator[FrameType]:
+    while frame is not None:
+        yield frame
+        frame = frame.f_back
+
+
+def _is_at_the_edge(frame: FrameType | None) -> bool:
+    """Whether a thread in *frame* is just entering or leaving the block of a deadline."""
+    return any(each.f_code.co_filename == _HERE for each in _stack(frame))
+
+
+def _contexts(exc: BaseException | None) -> list[BaseException]:
+    """*exc* and those in whose handling it was raised."""
+    found: list[BaseException] = []
+    while exc is not None and len(found) < MOST_CONTEXTS:
+        found.append(exc)
+        exc = exc.__context__
+    return found

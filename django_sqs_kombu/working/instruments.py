@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from contextlib import AbstractContextManager, ExitStack, nullcontext
+import logging
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
-from typing import Protocol
+from functools import partial
+from types import TracebackType
+from typing import Any, Protocol
 
+from ..exceptions import TimedOut
 from ..messages.base import Delivery, RawMessage
 from .table import Action
+
+logger = logging.getLogger(__name__)
 
 
 class NamedQueue(Protocol):
@@ -59,7 +65,8 @@ class Settlement:
 class Instrument:
     """What is told of a registry's messages; this one does nothing with it.
 
-    Add one to :attr:`Receivers.instruments`.  Its methods are called from any thread.
+    Add one to :attr:`Receivers.instruments`.  Its methods are called from any thread.  What
+    they raise themselves is logged, and changes nothing for the message.
     """
 
     def sending(self, sending: Sending) -> AbstractContextManager[None]:
@@ -80,9 +87,73 @@ class Instrument:
         """A message was settled."""
 
 
-def around(contexts: Iterable[AbstractContextManager[None]]) -> ExitStack:
-    """All of *contexts*, entered; they are left together."""
-    with ExitStack() as stack:
-        for context in contexts:
-            stack.enter_context(context)
-        return stack.pop_all()
+class Around(AbstractContextManager[None]):
+    """Contexts of several instruments, which cannot harm what is inside.
+
+    They are entered and left together.  One that fails is logged.  What the block raises is
+    raised, whatever they make of it, and nothing else is.
+
+    :param instruments: whose contexts they are.
+    :param context: makes the one of an instrument.
+    """
+
+    def __init__(
+        self,
+        instruments: Iterable[Instrument],
+        context: Callable[[Instrument], AbstractContextManager[None]],
+    ) -> None:
+        self._instruments = instruments
+        self._context = context
+        self._entered: list[tuple[Instrument, AbstractContextManager[None]]] = []
+
+    def __enter__(self) -> None:
+        try:
+            for instrument in self._instruments:
+                guarded(instrument, partial(self._enter, instrument))
+        except BaseException as exc:
+            self.__exit__(type(exc), exc, exc.__traceback__)
+            raise
+
+    def __exit__(
+        self,
+        cls: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        while self._entered:
+            instrument, context = self._entered.pop()
+            guarded(instrument, partial(context.__exit__, cls, exc, traceback), passing=exc)
+
+    def _enter(self, instrument: Instrument) -> None:
+        context = self._context(instrument)
+        context.__enter__()
+        self._entered.append((instrument, context))
+
+
+def around_sending(instruments: Iterable[Instrument], sending: Sending) -> Around:
+    """The contexts of all *instruments* for a sending."""
+    return Around(instruments, lambda each: each.sending(sending))
+
+
+def around_receiving(
+    instruments: Iterable[Instrument], registered: NamedQueue, delivery: Delivery
+) -> Around:
+    """The contexts of all *instruments* for a message that is received."""
+    return Around(instruments, lambda each: each.receiving(registered, delivery))
+
+
+def guarded(whose: object, call: Callable[[], Any], passing: BaseException | None = None) -> None:
+    """Call what must not harm a message; what it raises is logged.
+
+    :param whose: the object that is told, for the log.
+    :param passing: what passes through it and is no failure of its own.
+    """
+    try:
+        call()
+    except BaseException as exc:
+        if exc is passing:
+            return
+        # These two are not its own, but the user's, or the deadline's of a receiver that sends.
+        if isinstance(exc, KeyboardInterrupt | TimedOut):
+            raise
+        logger.exception("%s failed; the message goes its way", type(whose).__qualname__)

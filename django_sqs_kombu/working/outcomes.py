@@ -1,23 +1,31 @@
-"""Outcomes: settling a message by the table, and its log record."""
+"""Outcomes: settling a message by the table, whatever fails, and its log record."""
 
 from __future__ import annotations
 
 import logging
-import math
-from datetime import timedelta
+from contextlib import suppress
+from functools import partial
 from typing import Any
 
-from ..exceptions import MessageDecodeError, PayloadUnavailable, RestartLater, SQSError
+from ..exceptions import (
+    EnvironmentFailure,
+    MessageDecodeError,
+    SQSError,
+    TooOldToSendAgain,
+)
 from ..messages.base import RawMessage
 from ..printable import NAME, line, quoted
-from ..quotas import MAX_VISIBILITY_TIMEOUT
 from ..transport.delivery import Delivery
 from ..transport.sending.resending import send_again
-from .instruments import Settlement
+from .instruments import Settlement, guarded
 from .registered import Registered
+from .restarting import attempts_of, is_sent_again, requested_delay
 from .table import Action, Row, row_for
 
 logger = logging.getLogger(__name__)
+
+#: What leaves a message for another receive.
+_STAYING = (Action.REQUEUE, Action.RELEASE)
 
 
 def settle(
@@ -25,37 +33,52 @@ def settle(
     delivery: Delivery,
     message: RawMessage | None,
     raised: BaseException | None,
-) -> Action:
-    """Log what became of a message, and do it.
+) -> Action | None:
+    """Log what became of a message, and do it; nothing that fails leaves it half settled.
+
+    A settling that fails ends in a requeue with backoff or, where that fails as well, in
+    nobody's renewing the message any more, so that SQS redelivers it.
 
     :param message: what the message class made of the delivery, if it could.
     :param raised: what the receiver raised, or None where it returned.
+    :returns: what was done; None: nothing could be, and SQS redelivers the message.
     """
-    row = row_for(raised)
-    log(row, delivery, message, raised)
-    if registered.delete_on_start:
-        _settle_deleted(delivery, row, raised)
-    elif not delivery.acknowledged:
-        _settle_held(delivery, message, row, raised)
-    settlement = Settlement(registered, delivery, message, row.action, raised)
-    for instrument in registered.receivers.instruments:
-        instrument.settled(settlement)
-    return row.action
-
-
-def settle_undecodable(registered: Registered, delivery: Delivery, exc: Exception) -> None:
-    """Settle a message whose payload is gone, or whose compression Kombu cannot undo."""
-    if isinstance(exc, PayloadUnavailable):
-        log(row_for(exc), delivery, None, exc)
-        delivery.requeue()
-        return
-    error = MessageDecodeError(f"The message cannot be decoded: {line(str(exc))}")
+    row = row_for(raised, attempts_of(delivery), registered.receivers.retry)
+    # A filter that the project gave its logs must not cost a message.
+    with suppress(Exception):
+        log(row, delivery, message, raised)
     try:
-        if registered.delete_on_start:
-            delivery.delete_now()
-        settle(registered, delivery, None, error)
-    except SQSError as failed:
-        logger.error("%s", failed)
+        action: Action | None = row.action
+        _carry_out(row.action, registered, delivery, message, raised)
+    except TooOldToSendAgain as exc:
+        exc.__cause__ = raised
+        return settle(registered, delivery, message, exc)
+    except Exception as exc:  # noqa: BLE001 - whatever a message class or a channel may raise
+        action = _fall_back(row.action, delivery, exc)
+    if action is not None:
+        settlement = Settlement(registered, delivery, message, action, raised)
+        for instrument in registered.receivers.instruments:
+            guarded(instrument, partial(instrument.settled, settlement))
+    return action
+
+
+def settle_undecodable(
+    registered: Registered, delivery: Delivery, exc: BaseException
+) -> Action | None:
+    """Settle a message whose payload is gone, or whose compression Kombu cannot undo.
+
+    No receiver has run, so with ``delete_on_start`` it is settled as any other.
+    """
+    return settle(registered, delivery, None, undecodable(exc))
+
+
+def undecodable(exc: BaseException) -> EnvironmentFailure | MessageDecodeError:
+    """What stands in the table for why the transport could not read a message."""
+    if isinstance(exc, EnvironmentFailure | MessageDecodeError):
+        return exc
+    error = MessageDecodeError(f"The message cannot be decoded: {line(str(exc))}")
+    error.__cause__ = exc
+    return error
 
 
 def log(
@@ -72,17 +95,9 @@ def log(
         args.append(printable(delivery, message))
     if row.reason:
         text += ": %s"
-        args.append(raised)
+        args.append(_reason(raised))
     logger.log(
-        row.level,
-        text,
-        *args,
-        exc_info=raised if row.traceback else None,
-        extra={
-            "queue": delivery.queue,
-            "message_id": delivery.message_id,
-            "receive_count": delivery.receive_count,
-        },
+        row.level, text, *args, exc_info=raised if row.traceback else None, extra=_facts(delivery)
     )
 
 
@@ -94,44 +109,109 @@ def printable(delivery: Delivery, message: RawMessage | None) -> str:
         return quoted(delivery.sqs_body)
 
 
-def restart_delay(delay: float | timedelta | None) -> float | None:
-    """Seconds of a RestartLater's delay, cut to what SQS takes; None: backoff."""
-    if delay is None:
-        return None
-    try:
-        seconds = delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
-    except (TypeError, ValueError):
-        seconds = math.nan
-    if math.isnan(seconds):
-        logger.warning("RestartLater(delay=%r) is no number of seconds; backoff instead", delay)
-        return None
-    if not 0 <= seconds <= MAX_VISIBILITY_TIMEOUT:
-        logger.warning("RestartLater(delay=%r) is cut to 0 to %d s", delay, MAX_VISIBILITY_TIMEOUT)
-    return min(max(seconds, 0.0), float(MAX_VISIBILITY_TIMEOUT))
-
-
-def _settle_held(
-    delivery: Delivery, message: RawMessage | None, row: Row, raised: BaseException | None
+def _carry_out(
+    action: Action,
+    registered: Registered,
+    delivery: Delivery,
+    message: RawMessage | None,
+    raised: BaseException | None,
 ) -> None:
-    if row.action is Action.DELETE:
-        # The message's own delete() may have more to remove, as BigMessage has.
-        message.delete() if message is not None else delivery.ack()
-    elif row.action is Action.REQUEUE:
-        delivery.requeue(_requeue_delay(raised))
-    elif row.action is Action.RELEASE:
+    if delivery.acknowledged:
+        if registered.delete_on_start:
+            _settle_deleted(action, delivery, message, raised)
+        # Else the receiver has settled it itself.
+    elif action is Action.DELETE:
+        _delete(delivery, message)
+    elif action is Action.REQUEUE:
+        if not _sent_again(delivery, raised):
+            delivery.requeue(requested_delay(raised))
+    elif action is Action.RELEASE:
         delivery.release()
     else:
         delivery.reject()
 
 
-def _settle_deleted(delivery: Delivery, row: Row, raised: BaseException | None) -> None:
+def _delete(delivery: Delivery, message: RawMessage | None) -> None:
+    # The message's own delete() may have more to remove, as BigMessage has.
+    try:
+        if message is not None:
+            message.delete()
+    except Exception as exc:  # noqa: BLE001 - whatever a message class may raise
+        # The receiver is done: received again, the message would be done twice.
+        _complain(delivery, "is done; what else belongs to it could not be deleted", exc)
+    if not delivery.acknowledged:
+        delivery.ack()
+
+
+def _sent_again(delivery: Delivery, raised: BaseException | None) -> bool:
+    """Send the message again, where its receive is not to count; return whether it is done."""
+    try:
+        if not is_sent_again(delivery, raised):
+            return False
+        send_again(delivery, requested_delay(raised))
+    except TooOldToSendAgain:
+        raise
+    except Exception as exc:  # noqa: BLE001 - then it stays
+        _complain(delivery, "could not be sent again; it stays, and the receive counts", exc)
+        return False
+    delivery.ack()
+    return True
+
+
+def _settle_deleted(
+    action: Action, delivery: Delivery, message: RawMessage | None, raised: BaseException | None
+) -> None:
     # The message is gone from the queue already, so what is to stay is sent again.
-    if row.action not in (Action.REQUEUE, Action.RELEASE):
-        return
-    delay = _requeue_delay(raised) if row.action is Action.REQUEUE else 0
-    send_again(delivery, delay, deleted=True)
+    if action is Action.DELETE and message is not None:
+        message.delete()
+    elif action in _STAYING:
+        delay = requested_delay(raised) if action is Action.REQUEUE else 0
+        send_again(delivery, delay, deleted=True)
 
 
-def _requeue_delay(raised: BaseException | None) -> float | None:
-    """Seconds; None: backoff, as for whatever asks for no delay of its own."""
-    return restart_delay(raised.delay) if isinstance(raised, RestartLater) else None
+def _fall_back(action: Action, delivery: Delivery, exc: Exception) -> Action | None:
+    """What is done instead of an *action* that failed."""
+    if delivery.acknowledged and action in _STAYING:
+        # Only with delete_on_start.
+        _complain(delivery, "was deleted on receipt and could not be sent again", exc)
+        return None
+    if delivery.acknowledged:
+        _complain(delivery, f"could not be settled ({action.value}) to the end", exc)
+        return action
+    try:
+        delivery.requeue()
+        done: Action | None = Action.REQUEUE
+    except Exception:  # noqa: BLE001 - then SQS has it again after its visibility timeout
+        done = None
+        with suppress(Exception):
+            delivery.abandon()
+    later = "it is tried again later" if done else "SQS redelivers it"
+    _complain(delivery, f"could not be settled ({action.value}); {later}", exc)
+    return done
+
+
+def _complain(delivery: Delivery, text: str, exc: BaseException) -> None:
+    # Errors of our own say all themselves.
+    with suppress(Exception):
+        logger.error(
+            "Message %s of queue %s (receive %d) %s: %s",
+            delivery.message_id,
+            delivery.queue,
+            delivery.receive_count,
+            text,
+            _reason(exc),
+            exc_info=None if isinstance(exc, SQSError) else exc,
+            extra=_facts(delivery),
+        )
+
+
+def _reason(raised: BaseException | None) -> str:
+    return line(str(raised) if isinstance(raised, SQSError) else repr(raised))
+
+
+def _facts(delivery: Delivery) -> dict[str, Any]:
+    return {
+        "queue": delivery.queue,
+        "message_id": delivery.message_id,
+        "receive_count": delivery.receive_count,
+    }

@@ -1,15 +1,38 @@
-"""Registered and Registry: what receiving needs to know of a queue and of its registry."""
+"""What receiving needs to know of a queue, of its registry and of a delivery: protocols."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import kombu
 
 from ..messages.base import Delivery, RawMessage
 from .instruments import Instrument, NamedQueue
+from .table import Retry
+
+
+class Received(Delivery, Protocol):
+    """A delivery that a receiver is to run on."""
+
+    def delete_now(self) -> None:
+        """Delete the message; return when SQS has done it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """How a receiver ended.
+
+    :param message: what the message class made of the delivery, if it could.
+    :param raised: what was raised, by the receiver or before it; None: it returned.
+    :param result: what it returned.
+    """
+
+    message: RawMessage | None = None
+    raised: BaseException | None = None
+    result: Any = None
 
 
 class Registry(Protocol):
@@ -18,6 +41,10 @@ class Registry(Protocol):
     @property
     def instruments(self) -> Sequence[Instrument]:
         """What is told of each message."""
+
+    @property
+    def retry(self) -> Retry:
+        """What receivers may raise for a reason that passes."""
 
     def select(self, queue_names: Iterable[str] = ()) -> Sequence[Registered]:
         """The queues of these names, or all."""
@@ -59,10 +86,8 @@ class Registered(NamedQueue, Protocol):
     def around_message(self) -> AbstractContextManager[None]:
         """A context in which each message is decoded, received and settled."""
 
-    def attempt(
-        self, delivery: Delivery, queue: kombu.Queue
-    ) -> tuple[RawMessage | None, BaseException | None]:
-        """Decode *delivery* and run the receiver on it; return what was raised, if anything."""
+    def attempt(self, delivery: Received, queue: kombu.Queue) -> Attempt:
+        """Decode *delivery* and run the receiver on it."""
 
     def receive(self, message: RawMessage) -> Any:
         """Run the receiver on *message*, within ``timeout``; return what it returns."""

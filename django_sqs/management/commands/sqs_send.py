@@ -14,8 +14,9 @@ from django.core.management.base import CommandError, CommandParser
 
 from django_sqs.management.base import OneQueueCommand
 from django_sqs.registry import receivers
-from django_sqs_kombu.messages import RawMessage, TypedMessage
-from django_sqs_kombu.registration import RegisteredQueue
+from django_sqs_kombu.messages import RawMessage
+from django_sqs_kombu.messages.typed import TypedMessage
+from django_sqs_kombu.registration.queue import RegisteredQueue
 
 
 class Command(OneQueueCommand):

@@ -179,7 +179,7 @@ def test_a_connection_with_another_transport_is_refused():
         receivers.send("orders", body="x")
 
 
-def test_receive_single_passes_errors_on_and_gives_the_message_back(receivers, counts):
+def test_receive_single_passes_errors_on_and_settles_the_message(receivers, counts):
     @receivers.receiver("orders")
     def fail(message):
         raise ZeroDivisionError
@@ -187,7 +187,7 @@ def test_receive_single_passes_errors_on_and_gives_the_message_back(receivers, c
     fail(body="x")
     with pytest.raises(ZeroDivisionError):
         fail.registered_queue.receive_single()
-    assert counts(fail.registered_queue.full_name()) == (1, 0, 0)
+    assert counts(fail.registered_queue.full_name()) == (0, 0, 0)
 
 
 def test_raw_wire_format_is_what_the_original_wrote(receivers, sqs):

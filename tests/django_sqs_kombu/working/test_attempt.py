@@ -134,8 +134,8 @@ def test_the_message_of_a_generator_is_not_deleted_as_received(receivers):
     registered = receivers.register("orders", lambda message: generator(message))
     delivery = LocalDelivery("orders", registered.outgoing(body="x"))
 
-    message, raised = registered.attempt(delivery, registered.get_queue())
+    attempt = registered.attempt(delivery, registered.get_queue())
 
-    assert message.get_body() == "x"
-    assert isinstance(raised, ReceiverReturnedGenerator)
+    assert attempt.message.get_body() == "x"
+    assert isinstance(attempt.raised, ReceiverReturnedGenerator)
     assert not delivery.acknowledged

@@ -17,7 +17,7 @@ from django_sqs_kombu import (
 )
 from django_sqs_kombu.transport.receiving.leases import LeaseKeeper
 from django_sqs_kombu.transport.sending.trail import Trail
-from django_sqs_kombu.working.outcomes import restart_delay
+from django_sqs_kombu.working.restarting import restart_delay
 from django_sqs_kombu.working.table import Action, row_for
 
 
@@ -166,7 +166,6 @@ def test_a_receiver_beyond_its_timeout(receivers, consume, counts, caplog):
     [
         "not base64",
         "bnVsbA",
-        json.dumps({"Records": []}),
         json.dumps(
             {
                 "body": "x",

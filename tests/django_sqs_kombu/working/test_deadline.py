@@ -1,10 +1,13 @@
 import signal
 import threading
 import time
+from contextlib import nullcontext, suppress
 
 import pytest
 
 from django_sqs_kombu import TimedOut
+from django_sqs_kombu.exceptions import EnvironmentFailure
+from django_sqs_kombu.working import deadline as deadlines
 from django_sqs_kombu.working.deadline import deadline
 
 
@@ -74,3 +77,129 @@ def test_a_deadline_that_passes_at_the_end_never_hits_what_follows():
         loop(0.2)
 
     assert in_thread(run) == []
+
+
+class Deaf:
+    """Spends its time in __del__, where Python drops exceptions."""
+
+    def __del__(self):
+        loop(0.5)
+
+
+def swallow_in_del(seconds=0.2):
+    with deadline(seconds):
+        deaf = Deaf()
+        del deaf
+        loop(20)
+
+
+def swallow_in_a_bare_except(seconds=0.2):
+    with deadline(seconds):
+        for _ in range(3):
+            # As a bare except in code that must not fail.
+            with suppress(BaseException):
+                loop(7)
+
+
+@pytest.mark.parametrize("swallow", [swallow_in_del, swallow_in_a_bare_except])
+@pytest.mark.parametrize("where", ["main thread", "another thread"])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_a_deadline_that_was_not_heard_rings_again(swallow, where, monkeypatch):
+    monkeypatch.setattr(deadlines, "INTERVAL", 0.2)
+    started = time.monotonic()
+
+    if where == "main thread":
+        with pytest.raises(TimedOut) if swallow is swallow_in_del else nullcontext():
+            swallow()
+    else:
+        raised = in_thread(swallow)
+        assert len(raised) == (swallow is swallow_in_del)
+
+    assert time.monotonic() - started < 8
+
+
+@pytest.mark.parametrize("run", [lambda fn: fn(), in_thread], ids=["main", "another"])
+def test_cleaning_up_is_not_interrupted(run, monkeypatch):
+    monkeypatch.setattr(deadlines, "INTERVAL", 0.1)
+    cleaned = []
+
+    def work():
+        try:
+            with deadline(0.1):
+                try:
+                    loop(10)
+                finally:
+                    loop(0.6)
+                    cleaned.append(True)
+        except TimedOut:
+            pass
+
+    run(work)
+
+    assert cleaned == [True]
+
+
+@pytest.mark.parametrize("run", [lambda fn: fn(), in_thread], ids=["main", "another"])
+def test_a_deadline_that_rings_again_never_hits_what_follows(run, monkeypatch):
+    monkeypatch.setattr(deadlines, "INTERVAL", 0.001)
+    wrong = []
+
+    def work():
+        for number in range(400):
+            try:
+                with deadline(0.001):
+                    for _ in range(number % 40):
+                        time.sleep(0.0001)
+            except TimedOut:
+                pass
+        try:
+            loop(0.5)
+        except TimedOut as exc:
+            wrong.append(exc)
+
+    run(work)
+
+    assert not wrong
+
+
+@pytest.mark.parametrize("seconds", [float("inf"), 1e10, float("nan")])
+@pytest.mark.parametrize("run", [lambda fn: fn(), in_thread], ids=["main", "another"])
+def test_a_limit_beyond_all_time_is_none(run, seconds):
+    seen = []
+
+    def work():
+        with deadline(seconds):
+            seen.append(True)
+
+    run(work)
+
+    assert seen == [True]
+
+
+def test_a_deadline_inside_another_leaves_that_one_set():
+    def work():
+        with deadline(20):
+            time.sleep(0.01)
+        loop(20)
+
+    with pytest.raises(TimedOut, match=r"after 0\.3 s"), deadline(0.3):
+        work()
+
+
+def test_where_no_thread_can_be_started_the_message_is_not_to_blame(monkeypatch):
+    monkeypatch.setattr(deadlines, "_ringer", deadlines._Ringer())
+
+    def start(self):
+        raise RuntimeError("can't start new thread")
+
+    def work():
+        monkeypatch.setattr(threading.Thread, "start", start)
+        try:
+            with deadline(5):
+                pass
+        finally:
+            monkeypatch.undo()
+
+    [raised] = in_thread(work)
+
+    assert isinstance(raised, EnvironmentFailure)

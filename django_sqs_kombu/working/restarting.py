@@ -1,0 +1,68 @@
+"""Restarting: how a message that is to be tried again stays, and how often it was tried."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from ..exceptions import RestartLater
+from ..quotas import MAX_VISIBILITY_TIMEOUT
+from ..transport.delivery import Delivery
+from ..transport.sending.trail import Trail
+
+logger = logging.getLogger(__name__)
+
+
+def attempts(attributes: Mapping[str, Any], message_attributes: Mapping[str, Any]) -> int:
+    """How often a message was received, this time and before it was sent again included.
+
+    :param attributes: SQS's own, ``ApproximateReceiveCount`` among them.
+    :param message_attributes: those that it was sent with.
+    """
+    try:
+        receives = int(attributes.get("ApproximateReceiveCount") or 1)
+    except (TypeError, ValueError):
+        receives = 1
+    return receives + Trail.of(message_attributes).restarts
+
+
+def attempts_of(delivery: Delivery) -> int:
+    """The :func:`attempts` of what was delivered."""
+    message = delivery.sqs_message
+    return attempts(message.get("Attributes") or {}, message.get("MessageAttributes") or {})
+
+
+def restart_delay(delay: float | timedelta | None) -> float | None:
+    """Seconds of a RestartLater's delay, cut to what SQS takes; None: backoff."""
+    if delay is None:
+        return None
+    try:
+        seconds = delay.total_seconds() if isinstance(delay, timedelta) else float(delay)
+    except (TypeError, ValueError, OverflowError):
+        seconds = math.nan
+    if math.isnan(seconds):
+        logger.warning("RestartLater(delay=%r) is no number of seconds; backoff instead", delay)
+        return None
+    if not 0 <= seconds <= MAX_VISIBILITY_TIMEOUT:
+        logger.warning("RestartLater(delay=%r) is cut to 0 to %d s", delay, MAX_VISIBILITY_TIMEOUT)
+    return min(max(seconds, 0.0), float(MAX_VISIBILITY_TIMEOUT))
+
+
+def requested_delay(raised: BaseException | None) -> float | None:
+    """Seconds; None: backoff, as for whatever asks for no delay of its own."""
+    return restart_delay(raised.delay) if isinstance(raised, RestartLater) else None
+
+
+def is_sent_again(delivery: Delivery, raised: BaseException | None) -> bool:
+    """Whether a message that stays is sent again, so that its receive does not count.
+
+    By default that is so where receives are counted: in a standard queue with a redrive
+    policy.  A FIFO queue would lose its order.
+    """
+    counts = raised.counts if isinstance(raised, RestartLater) else None
+    if counts or delivery.is_fifo:
+        return False
+    return counts is False or delivery.channel.requests.facts(delivery.queue).redrive is not None

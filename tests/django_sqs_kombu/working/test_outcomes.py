@@ -1,0 +1,283 @@
+"""Whatever fails in settling: a message is settled once, or given up, and the log is true."""
+
+import logging
+
+import pytest
+
+from django_sqs_kombu import RawMessage, Receivers, RestartLater
+from django_sqs_kombu.exceptions import (
+    EnvironmentFailure,
+    MessageDecodeError,
+    MessageTargetMissing,
+    PayloadUnavailable,
+)
+from django_sqs_kombu.working.handling import handle
+from django_sqs_kombu.working.instruments import Instrument
+from django_sqs_kombu.working.outcomes import settle, settle_undecodable
+from django_sqs_kombu.working.table import Action, Retry, row_for
+
+from .fakes import FakeDelivery, refused
+
+
+@pytest.fixture
+def receivers():
+    return Receivers("sqs-batch://", retry_on=[ConnectionError], retry_tries=3)
+
+
+@pytest.fixture
+def registered(receivers):
+    return receivers.register("orders", print)
+
+
+class Settled(Instrument):
+    """Notes what is settled, and the order in which contexts are entered and left."""
+
+    def __init__(self):
+        self.settlements = []
+
+    def settled(self, settlement):
+        self.settlements.append((settlement.action, settlement.raised))
+
+
+class Failing(Instrument):
+    """Fails at one point."""
+
+    def __init__(self, point):
+        self.point = point
+
+    def receiving(self, registered, delivery):
+        if self.point == "receiving":
+            raise ZeroDivisionError
+        return self
+
+    def __enter__(self):
+        if self.point == "enter":
+            raise ZeroDivisionError
+
+    def __exit__(self, *exc):
+        if self.point == "exit":
+            raise ZeroDivisionError
+        return self.point == "swallow"
+
+    def settled(self, settlement):
+        if self.point == "settled":
+            raise ZeroDivisionError
+
+
+class WithMore(RawMessage):
+    """As BigMessage: its delete() has more to do, and that fails."""
+
+    def delete(self):
+        raise OSError("S3 is away")
+
+
+WAYS = [
+    (None, "ack"),
+    (RestartLater(5), "requeue"),
+    (KeyboardInterrupt(), "release"),
+    (ValueError(), "reject"),
+]
+
+
+@pytest.mark.parametrize("error", [refused(), ZeroDivisionError()])
+@pytest.mark.parametrize(("raised", "way"), WAYS)
+def test_a_settling_that_fails_ends_in_a_requeue(registered, caplog, raised, way, error):
+    settled = Settled()
+    registered.receivers.instruments.append(settled)
+    delivery = FakeDelivery({way: error}, times=1)
+
+    action = settle(registered, delivery, None, raised)
+
+    assert action is Action.REQUEUE
+    assert delivery.done == [("requeue", None)]
+    assert settled.settlements == [(Action.REQUEUE, raised)]
+    [record] = [r for r in caplog.records if "could not be settled" in r.message]
+    assert "it is tried again later" in record.message
+    assert (record.exc_info is None) == isinstance(error, type(refused()))
+
+
+@pytest.mark.parametrize(("raised", "way"), WAYS)
+def test_a_message_that_cannot_even_be_requeued_is_given_up(registered, caplog, raised, way):
+    settled = Settled()
+    registered.receivers.instruments.append(settled)
+    delivery = FakeDelivery({way: refused(), "requeue": refused()})
+
+    action = settle(registered, delivery, None, raised)
+
+    assert action is None
+    assert delivery.done == [("abandon",)]
+    assert settled.settlements == []
+    assert "SQS redelivers it" in caplog.text
+
+
+def test_nothing_is_raised_even_where_nothing_works(registered):
+    ways = ("ack", "reject", "requeue", "release", "abandon")
+    delivery = FakeDelivery(dict.fromkeys(ways, ZeroDivisionError()))
+
+    assert settle(registered, delivery, None, None) is None
+
+
+def test_what_a_filter_of_the_logs_raises_costs_no_message(registered):
+    def fail(record):
+        raise ZeroDivisionError
+
+    logger = logging.getLogger("django_sqs_kombu.working.outcomes")
+    logger.addFilter(fail)
+    delivery = FakeDelivery()
+    try:
+        action = settle(registered, delivery, None, ValueError())
+    finally:
+        logger.removeFilter(fail)
+
+    assert action is Action.REJECT
+    assert delivery.done == [("reject",)]
+
+
+def test_a_done_message_whose_object_stays_is_deleted_all_the_same(receivers, caplog):
+    registered = receivers.register("orders", print, message_class=WithMore)
+    delivery = FakeDelivery()
+
+    assert settle(registered, delivery, WithMore(), None) is Action.DELETE
+    assert delivery.done == [("ack",)]
+    assert "what else belongs to it could not be deleted" in caplog.text
+
+
+@pytest.mark.parametrize("point", ["receiving", "enter", "exit", "swallow", "settled"])
+@pytest.mark.parametrize(
+    ("raised", "way"), [(None, ("ack",)), (ValueError("its fault"), ("reject",))]
+)
+def test_an_instrument_that_fails_changes_nothing(receivers, caplog, point, raised, way):
+    before, after = Settled(), Settled()
+    receivers.instruments += [before, Failing(point), after]
+    ran = []
+
+    def receive(message):
+        ran.append(message.get_body())
+        if raised is not None:
+            raise raised
+
+    registered = receivers.register("orders", receive)
+    delivery = FakeDelivery()
+
+    handled = handle(registered, delivery, registered.get_queue())
+
+    assert ran == ["the body"]
+    assert handled.attempt.raised is raised
+    assert delivery.done == [way]
+    assert [r for _, r in before.settlements] == [r for _, r in after.settlements] == [raised]
+    assert ("Failing failed" in caplog.text) == (point != "swallow")
+
+
+@pytest.mark.parametrize("refuse", [None, lambda delivery: 1 / 0])
+def test_what_fails_before_the_receiver_is_not_the_messages_fault(receivers, caplog, refuse):
+    class Away(type(receivers.register("away"))):
+        def around_message(self):
+            raise OSError("the database is away")
+
+    registered = (Away if refuse is None else type(receivers.get("away")))(
+        "orders", print, receivers=receivers
+    )
+    delivery = FakeDelivery()
+
+    handled = handle(registered, delivery, registered.get_queue(), refuse)
+
+    assert isinstance(handled.attempt.raised, EnvironmentFailure)
+    assert handled.action is Action.REQUEUE
+    assert delivery.done == [("requeue", None)]
+
+
+def test_what_fails_after_the_settling_settles_nothing_again(receivers, caplog):
+    class Untidy(type(receivers.register("untidy"))):
+        def around_message(self):
+            return Failing("exit")
+
+    registered = Untidy("orders", print, receivers=receivers)
+    delivery = FakeDelivery()
+
+    handled = handle(registered, delivery, registered.get_queue())
+
+    assert handled.action is Action.DELETE
+    assert delivery.done == [("ack",)]
+    assert "Cleaning up after message id-1 failed" in caplog.text
+
+
+# delete_on_start
+
+
+def test_a_message_is_decoded_before_it_is_deleted_on_start(receivers):
+    class Unreadable(RawMessage):
+        def decode(self, value):
+            raise PayloadUnavailable("S3 is away")
+
+        def load(self, delivery):
+            return self.decode("")
+
+    registered = receivers.register("orders", print, message_class=Unreadable, delete_on_start=True)
+    delivery = FakeDelivery()
+
+    assert handle(registered, delivery, registered.get_queue()).action is Action.REQUEUE
+    assert delivery.done == [("requeue", None)]
+
+
+def test_a_message_that_cannot_be_deleted_on_start_is_not_run(receivers, caplog):
+    ran = []
+    registered = receivers.register("orders", ran.append, delete_on_start=True)
+    delivery = FakeDelivery({"delete_now": refused()})
+
+    assert handle(registered, delivery, registered.get_queue()).action is Action.REQUEUE
+    assert not ran
+    assert delivery.done == [("requeue", None)]
+    assert "it could not be deleted before its receiver starts" in caplog.text
+
+
+def test_a_message_deleted_on_start_that_cannot_be_sent_again_is_said_to_be_lost(receivers, caplog):
+    def restart(message):
+        raise RestartLater
+
+    registered = receivers.register("orders", restart, delete_on_start=True)
+    delivery = FakeDelivery({"SendMessage": refused()})
+
+    assert handle(registered, delivery, registered.get_queue()).action is None
+    assert delivery.done == [("delete_now",)]
+    assert "is lost" in caplog.text
+    assert "the body" in caplog.text
+
+
+# The table
+
+
+@pytest.mark.parametrize(
+    ("raised", "receives", "action"),
+    [
+        (EnvironmentFailure("S3"), 1_000, Action.REQUEUE),
+        (PayloadUnavailable("S3"), 1_000, Action.REQUEUE),
+        (ConnectionResetError(), 3, Action.REQUEUE),
+        (ConnectionResetError(), 4, Action.REJECT),
+        (MessageTargetMissing("no row"), 4, Action.REQUEUE),
+        (MessageTargetMissing("no row"), 5, Action.REJECT),
+        (MessageDecodeError("no JSON"), 1, Action.REJECT),
+        (OSError(), 1, Action.REJECT),
+        (RestartLater(), 1_000, Action.REQUEUE),
+    ],
+)
+def test_what_passes_is_tried_again(raised, receives, action):
+    assert row_for(raised, receives, Retry((ConnectionError,), 3)).action is action
+
+
+def test_what_passes_is_one_line_until_it_counts(registered, caplog):
+    for receive_count in (3, 4):
+        delivery = FakeDelivery(receive_count=receive_count)
+        settle(registered, delivery, None, ConnectionResetError("the database is away"))
+
+    first, second = caplog.records
+    assert "is tried again later: ConnectionResetError('the database is away')" in first.message
+    assert first.exc_info is None
+    assert "made its receiver fail" in second.message
+    assert second.exc_info is not None
+
+
+def test_what_cannot_be_decoded_is_settled_by_the_table(registered):
+    gone, unreadable = FakeDelivery(), FakeDelivery()
+
+    assert settle_undecodable(registered, gone, PayloadUnavailable("S3")) is Action.REQUEUE
+    assert settle_undecodable(registered, unreadable, ValueError("zip")) is Action.REJECT
