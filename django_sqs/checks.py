@@ -14,6 +14,7 @@ from django.core.cache.backends.locmem import LocMemCache
 from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 
+from django_sqs_kombu import BigMessage
 from django_sqs_kombu.exceptions import QueueNameError
 from django_sqs_kombu.registration.options import FEW_RECEIVES
 
@@ -31,6 +32,7 @@ APP_MISSING = "django_sqs.E004"
 PLAIN_HTTP = "django_sqs.W002"
 EAGER = "django_sqs.W004"
 BURIES_EARLY = "django_sqs.W005"
+ANY_OBJECT = "django_sqs.W006"
 LOCAL_CACHE = "django_sqs.W003"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
@@ -114,6 +116,18 @@ def check_options(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
                     hint=f"Set max_receives to {FEW_RECEIVES} or more.",
                     obj=queue.name,
                     id=BURIES_EARLY,
+                )
+            )
+        takes_objects = queue.receiver and issubclass(queue.message_class, BigMessage)
+        if takes_objects and getattr(queue.message_class, "buckets", None) is None:
+            found.append(
+                CheckWarning(
+                    f"Queue {queue.name!r} reads, and deletes, any object of S3 that a message "
+                    "names.",
+                    hint="Give it a message class of its own: class Videos(BigMessage): "
+                    'buckets = ["a-bucket/incoming/"]',
+                    obj=queue.name,
+                    id=ANY_OBJECT,
                 )
             )
         if getattr(queue, "once", False) and not apps.is_installed("django_sqs.inbox"):

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from django_sqs_kombu.transport.body.payloads import PREFIX
+
 #: The SQS actions that each role needs.
 ACTIONS = {
     "sender": ("GetQueueUrl", "SendMessage"),
@@ -47,6 +49,7 @@ def policy(
     create: bool = False,
     resends: Sequence[str] = (),
     bucket: str | None = None,
+    prefix: str = PREFIX,
 ) -> dict[str, Any]:
     """An IAM policy document.
 
@@ -57,6 +60,7 @@ def policy(
     :param resends: the queues to which a receiver sends messages anew, because they delete
         on start or because delays are longer than 15 minutes.
     :param bucket: the bucket of large payloads, if there is one.
+    :param prefix: what the keys of payloads in it begin with.
     """
     actions = {*ACTIONS[role], *(_CREATING if create else ())}
     statements = [_allow("sqs", actions, [_arn(name, region, account) for name in names])]
@@ -64,7 +68,12 @@ def policy(
         arns = [_arn(name, region, account) for name in resends]
         statements.append(_allow("sqs", {"SendMessage"}, arns))
     if bucket:
-        statements.append(_allow("s3", set(OBJECT_ACTIONS[role]), [f"arn:aws:s3:::{bucket}/*"]))
+        arn = f"arn:aws:s3:::{bucket}"
+        statements.append(_allow("s3", set(OBJECT_ACTIONS[role]), [f"{arn}/{prefix}*"]))
+        if role != "sender":
+            # Without it S3 answers AccessDenied for an object that is gone, and its message
+            # would be tried again and again.
+            statements.append(_allow("s3", {"ListBucket"}, [arn]))
     return {"Version": "2012-10-17", "Statement": statements}
 
 

@@ -5,15 +5,17 @@ from __future__ import annotations
 import io
 import logging
 import uuid
+from collections.abc import Collection
 from typing import Any, ClassVar
 
 import boto3
 import kombu
-from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.config import Config
+from botocore.exceptions import BotoCoreError, ClientError
 
-from ..exceptions import MessageDecodeError, MessageEncodeError, PayloadUnavailable
-from ..transport.body.payloads import GONE
-from ..transport.sqs.failures import error_code
+from ..exceptions import MessageDecodeError, MessageEncodeError
+from ..printable import NAME, line, quoted
+from ..transport.body.objects import CLIENT_CONFIG, MAX_OBJECT_BYTES, read_object, url_of
 from .base import RawMessage
 
 logger = logging.getLogger(__name__)
@@ -29,9 +31,16 @@ class BigMessage(RawMessage):
     A received message's body is the object's bytes.  :meth:`delete`, which also
     follows a receiver that returned, removes the object and the message.
 
-    Subclasses give the S3 client its options in :attr:`s3_options`.
+    Subclasses give the S3 client its options in :attr:`s3_options`, and say in
+    :attr:`buckets` which objects a message may name: whoever may write to the queue may
+    otherwise have any object read, and deleted, that the receiver's credentials reach.
     """
 
+    #: The buckets (``"videos"``), or parts of them (``"videos/incoming/"``), that a message
+    #: may name; None: any.
+    buckets: ClassVar[Collection[str] | None] = None
+    #: What is larger is not read, since it is held in memory.
+    max_bytes: ClassVar[int] = MAX_OBJECT_BYTES
     #: Keyword arguments of ``boto3.client("s3", ...)``, such as ``endpoint_url``.
     s3_options: ClassVar[dict[str, Any]] = {}
 
@@ -54,33 +63,43 @@ class BigMessage(RawMessage):
         if value is None:
             raise MessageEncodeError("BigMessage needs a body to upload, or an s3_url with a key")
         data = value.encode() if isinstance(value, str) else value
-        key = str(uuid.uuid4())
+        if isinstance(data, bytes) and len(data) > self.max_bytes:
+            raise MessageEncodeError(
+                f"A BigMessage of {len(data):,} bytes is above the {self.max_bytes:,} that its "
+                "receiver reads (its class's max_bytes)"
+            )
+        key = f"{self._prefix(bucket)}{uuid.uuid4()}"
         try:
             self._client().upload_fileobj(
                 io.BytesIO(data) if isinstance(data, bytes) else data, bucket, key
             )
         except (BotoCoreError, ClientError, OSError) as exc:
-            raise MessageEncodeError(f"BigMessage cannot write s3://{bucket}/{key}: {exc}") from exc
+            raise MessageEncodeError(
+                f"BigMessage cannot write {url_of(bucket, key)}: {exc}"
+            ) from exc
         self.s3_url = f"s3://{bucket}/{key}"
         return self.s3_url
 
     def decode(self, value: str) -> bytes:
         """The bytes of the object that *value* names.
 
-        :raises MessageDecodeError: *value* names no object, or one that is gone.
+        :raises MessageDecodeError: *value* names no object, one that is gone or too large,
+            or one that is not among :attr:`buckets`.
         :raises PayloadUnavailable: S3 cannot be asked now.
         """
         bucket, key = self._bucket_and_key(value, MessageDecodeError)
         if not key:
-            raise MessageDecodeError(f"BigMessage: {value!r} names no object, only a bucket")
+            raise MessageDecodeError(
+                f"BigMessage: {quoted(value, NAME)} names no object, only a bucket"
+            )
+        data = read_object(
+            self._client(),
+            bucket,
+            key,
+            self.max_bytes,
+            says=f"BigMessage cannot read {url_of(bucket, key)}",
+        )
         self.s3_url = value
-        try:
-            data: bytes = self._client().get_object(Bucket=bucket, Key=key)["Body"].read()
-        except (BotoCoreError, ClientError, OSError) as exc:
-            gone = isinstance(exc, ClientError) and error_code(exc) in GONE
-            never = gone or isinstance(exc, ParamValidationError)
-            kind = MessageDecodeError if never else PayloadUnavailable
-            raise kind(f"BigMessage cannot read {value}: {exc}") from exc
         return data
 
     def __len__(self) -> int:
@@ -95,20 +114,48 @@ class BigMessage(RawMessage):
                 self._client().delete_object(Bucket=bucket, Key=key)
             except (BotoCoreError, ClientError) as exc:
                 # The message is done; received again, it would be done twice.
-                logger.warning("%s, whose message is done, was not deleted: %s", self.s3_url, exc)
+                logger.warning(
+                    "%s, whose message is done, was not deleted: %s",
+                    url_of(bucket, key),
+                    line(str(exc)),
+                )
         super().delete()
 
     def _client(self) -> Any:
-        return boto3.client("s3", **self._client_options())
+        options = self._client_options()
+        config = Config(**CLIENT_CONFIG)
+        if given := options.get("config"):
+            config = config.merge(given)
+        return boto3.client("s3", **{**options, "config": config})
 
     def _client_options(self) -> dict[str, Any]:
         return self.s3_options
 
-    @staticmethod
-    def _bucket_and_key(url: str, error: type[Exception]) -> tuple[str, str]:
+    def _bucket_and_key(self, url: str, error: type[Exception]) -> tuple[str, str]:
         if not url.startswith("s3://"):
-            raise error(f"BigMessage: {url!r} is no s3:// URL")
+            raise error(f"BigMessage: {quoted(url, NAME)} is no s3:// URL")
         bucket, _, key = url.removeprefix("s3://").partition("/")
         if not bucket:
-            raise error(f"BigMessage: {url!r} names no bucket")
+            raise error(f"BigMessage: {quoted(url, NAME)} names no bucket")
+        if not self._may_name(bucket, key):
+            raise error(f"BigMessage: {quoted(url, NAME)} is not in {type(self).__name__}.buckets")
         return bucket, key
+
+    def _may_name(self, bucket: str, key: str) -> bool:
+        if self.buckets is None:
+            return True
+        for allowed in self.buckets:
+            name, _, prefix = allowed.partition("/")
+            # A bucket alone, to upload to: the new key goes below the prefix.
+            if bucket == name and (not key or key.startswith(prefix)):
+                return True
+        return False
+
+    def _prefix(self, bucket: str) -> str:
+        """What the key of a new object in *bucket* begins with."""
+        prefixes = [
+            prefix
+            for name, _, prefix in (allowed.partition("/") for allowed in self.buckets or ())
+            if name == bucket
+        ]
+        return "" if "" in prefixes or not prefixes else prefixes[0]

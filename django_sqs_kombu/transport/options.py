@@ -9,7 +9,8 @@ from typing import Any
 from kombu.transport import SQS
 
 from ..exceptions import QueueNotPredefined
-from .body.payloads import OLD_SIZE_ATTRIBUTE, SIZE_ATTRIBUTE, LargePayloads
+from .body.objects import MAX_OBJECT_BYTES
+from .body.payloads import OLD_SIZE_ATTRIBUTE, PREFIX, SIZE_ATTRIBUTE, LargePayloads
 from .settling.backoff import Backoff, BackoffPolicy
 from .sqs.clients import Account
 from .sqs.sessions import Identity
@@ -38,6 +39,9 @@ class OptionsChannel(SQS.Channel):  # type: ignore[misc]
         with (default 0.1).
     ``large_payload_bucket``, ``s3_endpoint_url``
         the S3 bucket for payloads above SQS's limit, and another S3 server than AWS's.
+    ``large_payload_prefix``, ``large_payload_max_bytes``
+        what the keys of payloads begin with, and how large they may be (default
+        ``django-sqs/`` and 256 MiB).
     ``backoff_base``, ``backoff_max``
         seconds of the first and the longest delay of a requeue without a delay
         (default 10 and 900).
@@ -115,7 +119,13 @@ class OptionsChannel(SQS.Channel):  # type: ignore[misc]
     @cached_property
     def payloads(self) -> LargePayloads:
         """What keeps payloads above SQS's limit in S3."""
-        return LargePayloads(self.transport_options.get("large_payload_bucket"), self.account.s3)
+        options = self.transport_options
+        return LargePayloads(
+            options.get("large_payload_bucket"),
+            self.account.s3,
+            options.get("large_payload_prefix", PREFIX),
+            int(options.get("large_payload_max_bytes", MAX_OBJECT_BYTES)),
+        )
 
     def new_sqs_client(
         self,

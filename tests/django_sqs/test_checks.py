@@ -8,6 +8,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 import django_sqs
 from django_sqs.conf import SETTINGS, conf
+from django_sqs.message import BigMessage
 
 
 def problems():
@@ -197,3 +198,18 @@ def test_eager_mode_is_warned_of_where_it_is_deployed(site):
     for deployed, expected in ((True, ["django_sqs.W004"]), (False, [])):
         found = run_checks(tags=["django_sqs"], include_deployment_checks=deployed)
         assert [problem.id for problem in found] == expected
+
+
+def test_a_queue_that_reads_any_object_of_s3_is_warned_of(monkeypatch):
+    class Videos(BigMessage):
+        buckets = ("videos",)
+
+    monkeypatch.setattr(django_sqs.receivers, "queues", dict(django_sqs.queues))
+    django_sqs.register("any", print, message_class=BigMessage)
+    django_sqs.register("some", print, message_class=Videos)
+    django_sqs.register("sending-only", message_class=BigMessage)
+
+    [warning] = problems()
+
+    assert (warning.id, warning.obj) == ("django_sqs.W006", "any")
+    assert "buckets" in warning.hint

@@ -119,11 +119,18 @@ def test_policies_are_least(site, prefix):
 
 def test_policies_follow_the_settings_and_options(site):
     site.SQS_LARGE_PAYLOAD_BUCKET = "a-bucket"
-    queue, resend, bucket = policy("started")["Statement"]
+    queue, resend, objects, bucket = policy("started")["Statement"]
 
     assert "sqs:CreateQueue" in queue["Action"]
     assert resend["Action"] == ["sqs:SendMessage"]
-    assert bucket["Action"] == ["s3:DeleteObject", "s3:GetObject"]
+    assert objects["Action"] == ["s3:DeleteObject", "s3:GetObject"]
+    assert objects["Resource"] == ["arn:aws:s3:::a-bucket/django-sqs/*"]
+    # Else S3 does not say that an object is gone.
+    assert (bucket["Action"], bucket["Resource"]) == (["s3:ListBucket"], ["arn:aws:s3:::a-bucket"])
+    site.SQS_TRANSPORT_OPTIONS = {"large_payload_prefix": "shop/"}
+    objects = policy("started", "--role=sender")["Statement"][-1]
+    assert objects["Action"] == ["s3:PutObject"]
+    assert objects["Resource"] == ["arn:aws:s3:::a-bucket/shop/*"]
     assert "sqs:PurgeQueue" in policy("--role=administrator")["Statement"][0]["Action"]
     with pytest.raises(CommandError, match="nowhere"):
         policy("nowhere")

@@ -78,20 +78,34 @@ def s3(server, prefix):
 
 
 @pytest.fixture
-def large(server, prefix, transport_options, s3):
+def large_with(server, prefix, transport_options, s3):
+    """Make registries with a bucket for large payloads, and other transport options."""
+    made = []
+
+    def large_with(**options):
+        receivers = Receivers(
+            "sqs-batch://testing:testing-secret@",
+            prefix=prefix,
+            poll_period=1,
+            transport_options={
+                **transport_options,
+                "large_payload_bucket": prefix,
+                "s3_endpoint_url": server.url,
+                **options,
+            },
+        )
+        made.append(receivers)
+        return receivers
+
+    yield large_with
+    for receivers in made:
+        receivers.close()
+
+
+@pytest.fixture
+def large(large_with):
     """A registry with a bucket for large payloads."""
-    receivers = Receivers(
-        "sqs-batch://testing:testing-secret@",
-        prefix=prefix,
-        poll_period=1,
-        transport_options={
-            **transport_options,
-            "large_payload_bucket": prefix,
-            "s3_endpoint_url": server.url,
-        },
-    )
-    yield receivers
-    receivers.close()
+    return large_with()
 
 
 @pytest.fixture

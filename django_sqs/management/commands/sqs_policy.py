@@ -13,6 +13,7 @@ from django_sqs.management.base import QueueCommand
 from django_sqs.policy import ACTIONS, policy
 from django_sqs.registry import receivers
 from django_sqs_kombu.names import join_name
+from django_sqs_kombu.transport.body.payloads import PREFIX
 
 
 class Command(QueueCommand):
@@ -51,5 +52,6 @@ class Command(QueueCommand):
             create=conf.create_queues,
             resends=[target.full_name for target in targets(restarted)],
             bucket=conf.large_payload_bucket,
+            prefix=conf.transport_options.get("large_payload_prefix", PREFIX),
         )
         self.stdout.write(json.dumps(document, indent=2))

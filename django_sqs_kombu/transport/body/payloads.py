@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -17,9 +18,10 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ...exceptions import MessageDecodeError, MessageEncodeError, PayloadUnavailable
+from ...exceptions import MessageDecodeError, MessageEncodeError
+from ...printable import NAME, line, quoted
 from ...quotas import MAX_MESSAGE_BYTES, size_of
-from ..sqs.failures import error_code
+from .objects import MAX_OBJECT_BYTES, read_object, url_of
 
 logger = logging.getLogger(__name__)
 
@@ -28,7 +30,10 @@ POINTER_CLASS = "software.amazon.payloadoffloading.PayloadS3Pointer"
 OLD_POINTER_CLASS = "com.amazon.sqs.javamessaging.MessageS3Pointer"
 SIZE_ATTRIBUTE = "ExtendedPayloadSize"
 OLD_SIZE_ATTRIBUTE = "SQSLargePayloadSize"
-GONE = frozenset({"NoSuchKey", "NoSuchBucket", "404"})
+#: What the keys of payloads begin with; a random UUID follows.
+PREFIX = "django-sqs/"
+
+_UUID = re.compile("[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE | re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,28 +43,49 @@ class Pointer:
     bucket: str
     key: str
 
+    def __str__(self) -> str:
+        return url_of(self.bucket, self.key)
+
 
 class LargePayloads:
     """Moves payloads to S3 and back.
 
+    Whoever may write to the queue may name any object: read and deleted is only what has a
+    key of our form, *prefix* and a UUID, or a UUID alone, as the Extended Clients write it.
+
     :param bucket: the bucket; None: payloads above the limit are an error, and pointers
         are not followed.
     :param client: returns the S3 client.
+    :param prefix: what the keys begin with.
+    :param max_bytes: what is larger is neither written nor read.
     """
 
-    def __init__(self, bucket: str | None, client: Callable[[], Any]) -> None:
+    def __init__(
+        self,
+        bucket: str | None,
+        client: Callable[[], Any],
+        prefix: str = PREFIX,
+        max_bytes: int = MAX_OBJECT_BYTES,
+    ) -> None:
         self._bucket = bucket
         self._client = client
+        self._prefix = prefix
+        self._max_bytes = max_bytes
 
     def offload(self, params: dict[str, Any]) -> dict[str, Any]:
         """*params* of SendMessage, their body in S3 where it is too large for SQS.
 
-        :raises MessageEncodeError: S3 did not take it.
+        :raises MessageEncodeError: S3 did not take it, or no receiver would.
         """
         if self._bucket is None or size_of(params) <= MAX_MESSAGE_BYTES:
             return params
         body = params["MessageBody"].encode()
-        key = str(uuid.uuid4())
+        if len(body) > self._max_bytes:
+            raise MessageEncodeError(
+                f"A payload of {len(body):,} bytes is above the {self._max_bytes:,} that receivers "
+                "read (transport option large_payload_max_bytes). Send a BigMessage."
+            )
+        key = f"{self._prefix}{uuid.uuid4()}"
         try:
             self._client().put_object(Bucket=self._bucket, Key=key, Body=body)
         except (BotoCoreError, ClientError) as exc:
@@ -75,53 +101,43 @@ class LargePayloads:
     def body(self, message: Mapping[str, Any]) -> str:
         """The body of a received message, from S3 where it is kept there.
 
-        :raises MessageDecodeError: the object is gone, or in a bucket that is not ours.
+        It is to be read before the message is deleted: :meth:`delete` then deletes it.
+
+        :raises MessageDecodeError: the object is gone, too large, or not one of ours.
         :raises PayloadUnavailable: S3 cannot be asked now.
         """
         body = str(message.get("Body", ""))
         pointer = self.pointer(message)
         if pointer is None:
             return body
-        if pointer.bucket != self._bucket:
-            # Whoever may write to the queue must not choose what we read.
-            raise MessageDecodeError(
-                f"The payload is in bucket {pointer.bucket!r}, not in {self._bucket!r}, the "
-                "bucket for large payloads; it is not read"
-            )
+        if wrong := self._not_ours(pointer):
+            raise MessageDecodeError(f"The payload is not read: {wrong}")
+        says = f"The payload {pointer} cannot be read"
+        content = read_object(
+            self._client(), pointer.bucket, pointer.key, self._max_bytes, says=says
+        )
         try:
-            answer = self._client().get_object(Bucket=pointer.bucket, Key=pointer.key)
-            return str(answer["Body"].read().decode())
-        except ClientError as exc:
-            if error_code(exc) in GONE:
-                raise MessageDecodeError(
-                    f"The payload s3://{pointer.bucket}/{pointer.key} is gone"
-                ) from exc
-            raise PayloadUnavailable(
-                f"The payload s3://{pointer.bucket}/{pointer.key} cannot be read: {exc}"
-            ) from exc
-        except (BotoCoreError, OSError) as exc:
-            raise PayloadUnavailable(
-                f"The payload s3://{pointer.bucket}/{pointer.key} cannot be read: {exc}"
-            ) from exc
-        except UnicodeDecodeError as exc:
-            raise MessageDecodeError(
-                f"The payload s3://{pointer.bucket}/{pointer.key} is no UTF-8 text"
-            ) from exc
+            return content.decode()
+        except UnicodeDecodeError:
+            raise MessageDecodeError(f"{says}: it is no UTF-8 text") from None
 
     def delete(self, message: Mapping[str, Any]) -> None:
         """Delete the object of a message that was deleted; what fails is logged."""
         pointer = self.pointer(message)
-        if pointer is None or pointer.bucket != self._bucket:
+        if pointer is None:
+            return
+        message_id = line(str(message.get("MessageId")), NAME)
+        if wrong := self._not_ours(pointer):
+            logger.warning("The payload of message %s is not deleted: %s", message_id, wrong)
             return
         try:
             self._client().delete_object(Bucket=pointer.bucket, Key=pointer.key)
         except (BotoCoreError, ClientError) as exc:
             logger.warning(
-                "The payload s3://%s/%s of message %s, which is done, was not deleted: %s",
-                pointer.bucket,
-                pointer.key,
-                message.get("MessageId"),
-                exc,
+                "The payload %s of message %s, which is done, was not deleted: %s",
+                pointer,
+                message_id,
+                line(str(exc)),
             )
 
     def pointer(self, message: Mapping[str, Any]) -> Pointer | None:
@@ -131,8 +147,24 @@ class LargePayloads:
             return None
         try:
             name, place = json.loads(message["Body"])
-            if name not in (POINTER_CLASS, OLD_POINTER_CLASS):
-                return None
-            return Pointer(str(place["s3BucketName"]), str(place["s3Key"]))
-        except (ValueError, TypeError, KeyError):
+            bucket, key = place["s3BucketName"], place["s3Key"]
+        except (ValueError, TypeError, KeyError, RecursionError):
             return None
+        known = name in (POINTER_CLASS, OLD_POINTER_CLASS)
+        if not (known and isinstance(bucket, str) and isinstance(key, str)):
+            return None
+        return Pointer(bucket, key)
+
+    def _not_ours(self, pointer: Pointer) -> str | None:
+        """Why the object of *pointer* is none of ours, if so."""
+        if pointer.bucket != self._bucket:
+            return (
+                f"it is in bucket {quoted(pointer.bucket, NAME)}, not in {self._bucket!r}, the "
+                "bucket for large payloads"
+            )
+        if not _UUID.fullmatch(pointer.key.removeprefix(self._prefix)):
+            return (
+                f"its key {quoted(pointer.key, NAME)} is neither {self._prefix!r} and a UUID, as "
+                "we write it, nor a UUID"
+            )
+        return None

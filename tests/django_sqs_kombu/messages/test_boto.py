@@ -1,7 +1,6 @@
 import base64
 from types import SimpleNamespace
 
-import boto3
 import pytest
 
 from django_sqs_kombu import (
@@ -204,45 +203,3 @@ def test_mapping_classes_refuse_other_json():
 
     with pytest.raises(MessageDecodeError, match="needs a mapping"):
         MHMessage.from_delivery(received)
-
-
-@pytest.fixture
-def bucket(server, prefix):
-    options = {
-        "endpoint_url": server.url,
-        "region_name": "us-east-1",
-        "aws_access_key_id": "testing",
-        "aws_secret_access_key": "testing-secret",
-    }
-    client = boto3.client("s3", **options)
-    client.create_bucket(Bucket=prefix)
-
-    class LocalBigMessage(BigMessage):
-        s3_options = options
-
-    return SimpleNamespace(name=prefix, client=client, cls=LocalBigMessage)
-
-
-@pytest.mark.parametrize("body", [b"much data", "much data"])
-def test_big_message_keeps_its_body_in_s3(bucket, body):
-    url = bucket.cls(body=body, s3_url=f"s3://{bucket.name}").get_body_encoded()
-
-    received = bucket.cls.from_delivery(delivery(url))
-    assert received.get_body() == b"much data"
-    assert received.s3_url == url
-    received._delivery = None
-    received.delete()
-    assert "Contents" not in bucket.client.list_objects_v2(Bucket=bucket.name)
-
-
-def test_big_message_uses_an_object_that_is_there(bucket):
-    bucket.client.put_object(Bucket=bucket.name, Key="there", Body=b"data")
-    url = f"s3://{bucket.name}/there"
-
-    assert bucket.cls(s3_url=url).get_body_encoded() == url
-    assert bucket.cls.from_delivery(delivery(url)).get_body() == b"data"
-
-
-def test_big_message_whose_object_is_gone(bucket):
-    with pytest.raises(MessageDecodeError, match="cannot read s3://"):
-        bucket.cls.from_delivery(delivery(f"s3://{bucket.name}/gone"))

@@ -2,12 +2,22 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
+import uuid
 
 import pytest
 
-from django_sqs_kombu import MessageTooLarge, RawMessage, ReceiverConsumer, RestartLater
+from django_sqs_kombu import (
+    MessageDecodeError,
+    MessageEncodeError,
+    MessageTooLarge,
+    RawMessage,
+    ReceiverConsumer,
+    RestartLater,
+)
+from django_sqs_kombu.transport.body.payloads import LargePayloads
 
 LARGE = "x" * (1024 * 1024 + 1)
 
@@ -116,11 +126,12 @@ def test_amazons_client_reads_what_is_sent(large, extended_client, keys):
 )
 def test_what_the_extended_clients_wrote_is_read(large, sqs, s3, prefix, pointer_class, attribute):
     queue = large.register("orders", lambda message: message.get_body())
-    s3.put_object(Bucket=prefix, Key="their-key", Body=b"dGhlaXIgdGV4dA==")
+    key = str(uuid.uuid4())
+    s3.put_object(Bucket=prefix, Key=key, Body=b"dGhlaXIgdGV4dA==")
     url = sqs.create_queue(QueueName=queue.full_name())["QueueUrl"]
     sqs.send_message(
         QueueUrl=url,
-        MessageBody=json.dumps([pointer_class, {"s3BucketName": prefix, "s3Key": "their-key"}]),
+        MessageBody=json.dumps([pointer_class, {"s3BucketName": prefix, "s3Key": key}]),
         MessageAttributes={attribute: {"DataType": "Number", "StringValue": "16"}},
     )
 
@@ -159,21 +170,168 @@ def test_an_object_that_cannot_be_read_now_is_tried_again(large, caplog, counts,
     assert sum(counts(large.get("orders").full_name())) == 1
 
 
-def test_a_pointer_to_another_bucket_is_not_followed(large, sqs, s3, caplog):
+@pytest.fixture
+def send_pointer(large, sqs):
+    """Send a message that names an object, as anybody may who may write to the queue."""
+
+    def send_pointer(queue, bucket, key):
+        url = sqs.create_queue(QueueName=queue.full_name())["QueueUrl"]
+        place = {"s3BucketName": bucket, "s3Key": key}
+        sqs.send_message(
+            QueueUrl=url,
+            MessageBody=json.dumps(["software.amazon.payloadoffloading.PayloadS3Pointer", place]),
+            MessageAttributes={
+                "ExtendedPayloadSize": {"DataType": "Number", "StringValue": "16"},
+            },
+        )
+
+    return send_pointer
+
+
+def test_a_pointer_to_another_bucket_is_not_followed(large, send_pointer, caplog):
     queue = large.register("orders", print)
-    url = sqs.create_queue(QueueName=queue.full_name())["QueueUrl"]
-    place = {"s3BucketName": "somebody-elses", "s3Key": "secret"}
-    sqs.send_message(
-        QueueUrl=url,
-        MessageBody=json.dumps(["software.amazon.payloadoffloading.PayloadS3Pointer", place]),
-        MessageAttributes={
-            "ExtendedPayloadSize": {"DataType": "Number", "StringValue": "16"},
-        },
-    )
+    send_pointer(queue, "somebody-elses", str(uuid.uuid4()))
 
     ReceiverConsumer(large, message_limit=1).run()
 
     assert "'somebody-elses', not in" in caplog.text
+
+
+ID = "148994ca-a32d-4111-b6b0-e88cffa11d99"
+OTHERS_KEYS = [
+    "backups/db.sql",
+    "django-sqs/db.sql",
+    "django-sqs/../backups/db.sql",
+    f"backups/{ID}",
+    f"django-sqs/django-sqs/{ID}",
+    f"{ID}.bak",
+]
+
+
+@pytest.mark.parametrize("key", OTHERS_KEYS)
+def test_only_objects_of_our_form_are_read_or_deleted(
+    large, s3, prefix, keys, caplog, counts, send_pointer, key
+):
+    seen = []
+    queue = large.register("orders", seen.append)
+    s3.put_object(Bucket=prefix, Key=key, Body=b"dGhlaXJz")
+    [there] = keys()
+    send_pointer(queue, prefix, key)
+
+    ReceiverConsumer(large, message_limit=1).run()
+
+    assert seen == []
+    assert keys() == [there]
+    assert "is neither 'django-sqs/' and a UUID" in caplog.text
+    assert counts(queue.full_name()) == (0, 0, 0)
+
+
+def test_nor_by_whoever_deletes_messages_unread(large, s3, prefix, keys):
+    payloads = large.channel().payloads
+    for key in ("backups/db.sql", ours := f"django-sqs/{uuid.uuid4()}"):
+        s3.put_object(Bucket=prefix, Key=key, Body=b"x")
+        place = {"s3BucketName": prefix, "s3Key": key}
+        body = json.dumps(["software.amazon.payloadoffloading.PayloadS3Pointer", place])
+        payloads.delete(
+            {"MessageId": "1", "Body": body, "MessageAttributes": {"ExtendedPayloadSize": {}}}
+        )
+
+    assert ours not in keys()
+    assert keys() == ["backups/db.sql"]
+
+
+def test_payloads_live_under_a_prefix(large, keys):
+    large.register("orders", print)
+    large.send("orders", body=LARGE)
+
+    [key] = keys()
+    assert re.fullmatch(r"django-sqs/[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", key)
+
+
+def test_the_prefix_can_be_chosen(large_with, keys):
+    large = large_with(large_payload_prefix="shop/")
+    queue = large.register("orders", lambda message: message.get_body())
+    large.send("orders", body=LARGE)
+
+    assert keys()[0].startswith("shop/")
+    assert queue.receive_single()[1] == LARGE
+    assert keys() == []
+
+
+class Client:
+    """S3's answer, of which nothing may be read that is too large."""
+
+    def __init__(self, size):
+        self.size = size
+        self.closed = False
+
+    def get_object(self, **kwargs):
+        return {"ContentLength": self.size, "Body": self}
+
+    def close(self):
+        self.closed = True
+
+
+def test_a_key_forges_no_line_of_the_log(caplog):
+    payloads = LargePayloads("bucket", lambda: None)
+    place = {"s3BucketName": "bucket", "s3Key": f"{ID}\nERROR forged" + "x" * 100_000}
+    message = {
+        "MessageId": "1\nERROR forged",
+        "Body": json.dumps(["software.amazon.payloadoffloading.PayloadS3Pointer", place]),
+        "MessageAttributes": {"ExtendedPayloadSize": {}},
+    }
+
+    with pytest.raises(MessageDecodeError, match="neither") as raised:
+        payloads.body(message)
+    payloads.delete(message)
+
+    for text in (str(raised.value), caplog.messages[-1]):
+        assert text.isprintable()
+        assert len(text) < 1_000
+
+
+@pytest.mark.parametrize("size", [17, 5 * 1024**4, None])
+def test_a_payload_that_is_too_large_is_not_read(size):
+    client = Client(size)
+    payloads = LargePayloads("bucket", lambda: client, max_bytes=16)
+    place = {"s3BucketName": "bucket", "s3Key": str(uuid.uuid4())}
+    message = {
+        "Body": json.dumps(["software.amazon.payloadoffloading.PayloadS3Pointer", place]),
+        "MessageAttributes": {"ExtendedPayloadSize": {}},
+    }
+
+    with pytest.raises(MessageDecodeError, match="and 16 are read"):
+        payloads.body(message)
+    assert client.closed
+
+
+def test_what_no_receiver_reads_is_refused_by_the_sender(large_with, keys):
+    large = large_with(large_payload_max_bytes=len(LARGE))
+    large.register("orders", print)
+
+    with pytest.raises(MessageEncodeError, match="large_payload_max_bytes"):
+        large.send("orders", body=LARGE + "x" * 1_000)
+    assert keys() == []
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "[" * 100_000,
+        "[]",
+        '["a", "b"]',
+        '{"a": 1, "b": 2}',
+        '["a", {"s3Key": 1}]',
+        "5",
+        "",
+        "[1, 2]",
+    ],
+)
+def test_what_is_no_pointer_is_a_body(body):
+    payloads = LargePayloads("bucket", lambda: None)
+    message = {"Body": body, "MessageAttributes": {"ExtendedPayloadSize": {}}}
+
+    assert payloads.body(message) == body
 
 
 def test_restarted_after_its_deletion_it_is_sent_anew(large, keys):

@@ -1,0 +1,51 @@
+"""Objects in S3, read with a bound, and told what is gone from what cannot be read now."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+
+from ...exceptions import MessageDecodeError, PayloadUnavailable
+from ...printable import NAME, cause, line
+from ..sqs.failures import error_code
+
+#: The largest object that is read, unless an option says otherwise: it is held in memory.
+MAX_OBJECT_BYTES = 256 * 1024 * 1024
+#: What S3 says of an object that is not there; with ListBucket allowed, or it says AccessDenied.
+GONE = frozenset({"NoSuchKey", "NoSuchBucket", "404"})
+#: A lease is renewed with more to spare than two such waits take.
+CLIENT_CONFIG: dict[str, Any] = {
+    "connect_timeout": 3,
+    "read_timeout": 5,
+    "retries": {"mode": "standard", "total_max_attempts": 2},
+}
+
+
+def url_of(bucket: str, key: str) -> str:
+    """The URL of an object, for logs and errors."""
+    return line(f"s3://{bucket}/{key}", NAME)
+
+
+def read_object(client: Any, bucket: str, key: str, max_bytes: int, *, says: str) -> bytes:
+    """The content of an object of at most *max_bytes*; of a larger one nothing is read.
+
+    :param says: what the errors begin with.
+    :raises MessageDecodeError: it is gone, or too large.
+    :raises PayloadUnavailable: S3 cannot be asked now.
+    """
+    try:
+        answer = client.get_object(Bucket=bucket, Key=key)
+        size = answer.get("ContentLength")
+        if size is None or size > max_bytes:
+            answer["Body"].close()
+            known = "an unknown number of" if size is None else f"{size:,}"
+            raise MessageDecodeError(f"{says}: it has {known} bytes, and {max_bytes:,} are read")
+        content: bytes = answer["Body"].read()
+    except ParamValidationError as exc:
+        raise MessageDecodeError(f"{says}: {line(str(exc), NAME)}") from cause(exc)
+    except (BotoCoreError, ClientError, OSError) as exc:
+        if isinstance(exc, ClientError) and error_code(exc) in GONE:
+            raise MessageDecodeError(f"{says}: it is gone") from cause(exc)
+        raise PayloadUnavailable(f"{says}: {exc}") from cause(exc)
+    return content

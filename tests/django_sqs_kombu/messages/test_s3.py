@@ -1,0 +1,113 @@
+"""BigMessage: its objects, and those that no message may name."""
+
+from types import SimpleNamespace
+
+import boto3
+import pytest
+
+from django_sqs_kombu import BigMessage, MessageDecodeError, MessageEncodeError
+
+from .test_boto import delivery
+
+
+@pytest.fixture
+def bucket(server, prefix):
+    options = {
+        "endpoint_url": server.url,
+        "region_name": "us-east-1",
+        "aws_access_key_id": "testing",
+        "aws_secret_access_key": "testing-secret",
+    }
+    client = boto3.client("s3", **options)
+    client.create_bucket(Bucket=prefix)
+
+    class LocalBigMessage(BigMessage):
+        s3_options = options
+
+    return SimpleNamespace(name=prefix, client=client, cls=LocalBigMessage)
+
+
+@pytest.mark.parametrize("body", [b"much data", "much data"])
+def test_big_message_keeps_its_body_in_s3(bucket, body):
+    url = bucket.cls(body=body, s3_url=f"s3://{bucket.name}").get_body_encoded()
+
+    received = bucket.cls.from_delivery(delivery(url))
+    assert received.get_body() == b"much data"
+    assert received.s3_url == url
+    received._delivery = None
+    received.delete()
+    assert "Contents" not in bucket.client.list_objects_v2(Bucket=bucket.name)
+
+
+def test_big_message_uses_an_object_that_is_there(bucket):
+    bucket.client.put_object(Bucket=bucket.name, Key="there", Body=b"data")
+    url = f"s3://{bucket.name}/there"
+
+    assert bucket.cls(s3_url=url).get_body_encoded() == url
+    assert bucket.cls.from_delivery(delivery(url)).get_body() == b"data"
+
+
+def test_big_message_whose_object_is_gone(bucket):
+    with pytest.raises(MessageDecodeError, match="cannot read s3://"):
+        bucket.cls.from_delivery(delivery(f"s3://{bucket.name}/gone"))
+
+
+def refuse(*args):
+    raise AssertionError("S3 was asked")
+
+
+@pytest.mark.parametrize("buckets", [[], ["videos"], ["videos/incoming/"], ("v", "others/")])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "s3://backups/db.sql",
+        "s3://videos-2/incoming/x",
+        "s3://video/incoming/x",
+        "s3://backups/videos/incoming/x",
+        "s3://backups\nERROR forged/x",
+    ],
+)
+def test_an_object_elsewhere_is_neither_read_nor_deleted_nor_sent(buckets, url, monkeypatch):
+    class Videos(BigMessage):
+        pass
+
+    Videos.buckets = buckets
+    monkeypatch.setattr(Videos, "_client", refuse)
+    with pytest.raises(MessageDecodeError, match=r"is not in Videos\.buckets") as raised:
+        Videos.from_delivery(delivery(url))
+    assert str(raised.value).isprintable()
+    with pytest.raises(MessageEncodeError, match=r"is not in Videos\.buckets"):
+        Videos(s3_url=url).get_body_encoded()
+    with pytest.raises(MessageDecodeError):
+        Videos(s3_url=url).delete()
+
+
+def test_a_part_of_a_bucket_may_be_named_and_new_objects_go_there(bucket):
+    class Videos(bucket.cls):
+        buckets = (f"{bucket.name}/incoming/",)
+
+    url = Videos(body=b"much", s3_url=f"s3://{bucket.name}").get_body_encoded()
+    bucket.client.put_object(Bucket=bucket.name, Key="backup", Body=b"x")
+
+    assert url.startswith(f"s3://{bucket.name}/incoming/")
+    assert Videos.from_delivery(delivery(url)).get_body() == b"much"
+    with pytest.raises(MessageDecodeError, match="buckets"):
+        Videos.from_delivery(delivery(f"s3://{bucket.name}/backup"))
+
+
+def test_an_object_that_is_too_large_is_neither_read_nor_written(bucket):
+    class Small(bucket.cls):
+        max_bytes = 3
+
+    bucket.client.put_object(Bucket=bucket.name, Key="there", Body=b"data")
+    with pytest.raises(MessageDecodeError, match="it has 4 bytes, and 3 are read"):
+        Small.from_delivery(delivery(f"s3://{bucket.name}/there"))
+    with pytest.raises(MessageEncodeError, match="max_bytes"):
+        Small(body=b"data", s3_url=f"s3://{bucket.name}").get_body_encoded()
+
+
+def test_s3_is_not_waited_for_long(bucket):
+    config = bucket.cls()._client().meta.config
+
+    assert (config.connect_timeout, config.read_timeout) == (3, 5)
+    assert config.retries["total_max_attempts"] == 2
