@@ -10,7 +10,8 @@ from django.db import connections
 import django_sqs
 from django_sqs import registered_queue
 from django_sqs.message import BigMessage, JSONMessage, Message, ModelInstanceMessage, RawMessage
-from django_sqs_kombu import MessageDecodeError, MessageEncodeError
+from django_sqs.registered_queue import RegisteredQueue
+from django_sqs_kombu import ConfigurationError, MessageDecodeError, MessageEncodeError
 from tests.site.shop.models import Order, Run
 from tests.site.shop.receivers import default_named, receive_plain, receive_row
 
@@ -195,3 +196,28 @@ def test_close_database_closes_a_connection_that_is_good(monkeypatch, close_data
         pass
 
     assert len(closes) == closed
+
+
+@pytest.mark.parametrize("models", ["shop.Order", 5, ["Order"], [5], [None], ["shop.Order", ""]])
+def test_models_that_are_no_list_of_models(models):
+    with pytest.raises(ConfigurationError, match="Queue 'rows-2': models must be a list"):
+        RegisteredQueue("rows-2", print, models=models)
+
+
+@pytest.mark.parametrize("once", ["no", 1, None])
+def test_once_is_true_or_false(once):
+    with pytest.raises(ConfigurationError, match="Queue 'once-2': once must be True or False"):
+        RegisteredQueue("once-2", print, once=once)
+
+
+def test_another_prefix_in_the_settings_counts_for_the_next_send(site):
+    queue = RegisteredQueue("prefixed", print, models=["shop.Order"])
+    site.SQS_QUEUE_PREFIX = "one"
+    assert queue.get_queue().name == "one__prefixed"
+    site.SQS_QUEUE_PREFIX = "two"
+    site.SQS_WIRE_FORMAT = "raw"
+
+    assert queue.get_queue().name == "two__prefixed"
+    assert queue.get_queue() is queue.get_queue()
+    assert queue.get_queue().queue_arguments["x-models"] == {"shop.order"}
+    assert queue.wire_format == "raw"

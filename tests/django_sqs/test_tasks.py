@@ -236,6 +236,8 @@ refused(lambda: add.using(priority=5))
 refused(lambda: add.using(queue_name="nowhere"))
 refused(lambda: in_order.using(run_after=tz.now()))
 wrong = {"speed": 1, "max_attempts": 0, "priority_levels": [200], "message_group": 1}
+wrong |= {"timeout": float("inf"), "visibility_timeout": 60.0, "dead_letter_queue": "",
+    "max_receives": 5, "on_commit": "no", "queue_name_prefix": 5}
 for options in ({name: value} for name, value in wrong.items()):
     refused(lambda: SQSBackend("x", {"OPTIONS": options}))
 refused(lambda: SQSBackend("x", {"QUEUES": []}))
@@ -254,6 +256,12 @@ print("JSON", json.dumps(said))
             "['max_attempts'] must be",
             "['priority_levels'] must be",
             "['message_group'] must be",
+            "['timeout'] must be",
+            "['visibility_timeout'] must be",
+            "['dead_letter_queue'] must be",
+            "['max_receives'] is meaningful only with 'dead_letter_queue'",
+            "['on_commit'] must be",
+            "['queue_name_prefix'] must be",
             "['QUEUES'] must name",
         ),
         strict=True,
