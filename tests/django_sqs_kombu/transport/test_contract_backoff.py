@@ -28,23 +28,27 @@ def predefined(connect, sqs, prefix):
     return predefined
 
 
-def reject_once(connection, name="orders", routing_key="orders", **publish):
-    """Publish a message, reject what comes, and return what came within three seconds."""
+def reject_all(connection, count, name="orders", routing_key="orders", **publish):
+    """Publish a message, reject what comes until *count* came, and return what came at all."""
     received = []
 
     def reject(body, message):
         received.append((body, message.receive_count))
         message.reject()
 
-    queue = kombu.Queue(name, kombu.Exchange("shop"), routing_key=routing_key)
-    with connection.channel() as channel, kombu.Consumer(channel, [queue], callbacks=[reject]):
-        kombu.Producer(channel).publish("x", exchange="shop", routing_key=routing_key, **publish)
-        deadline = time.monotonic() + 4
-        while time.monotonic() < deadline and len(received) < 2:
+    def drain(seconds, enough):
+        deadline = time.monotonic() + seconds
+        while time.monotonic() < deadline and len(received) < enough:
             try:
                 connection.drain_events(timeout=0.5)
             except TimeoutError:
                 continue
+
+    queue = kombu.Queue(name, kombu.Exchange("shop"), routing_key=routing_key)
+    with connection.channel() as channel, kombu.Consumer(channel, [queue], callbacks=[reject]):
+        kombu.Producer(channel).publish("x", exchange="shop", routing_key=routing_key, **publish)
+        drain(20, count)
+        drain(2.5, count + 1)
     return received
 
 
@@ -52,22 +56,22 @@ def reject_once(connection, name="orders", routing_key="orders", **publish):
 def test_a_failed_task_comes_back_after_the_policys_delay(predefined, queue_name_prefix):
     connection = predefined(queue_name_prefix=queue_name_prefix)
 
-    assert reject_once(connection, headers={"task": TASK}) == [("x", 1), ("x", 2)]
+    assert reject_all(connection, 2, headers={"task": TASK}) == [("x", 1), ("x", 2)]
 
 
 def test_the_policy_is_the_queues_whatever_the_routing_key_is(predefined):
-    received = reject_once(predefined(), routing_key="of-another-name", headers={"task": TASK})
+    received = reject_all(predefined(), 2, routing_key="of-another-name", headers={"task": TASK})
 
-    assert received == [("x", 1), ("x", 2)]
+    assert received[:2] == [("x", 1), ("x", 2)]
 
 
 def test_a_policy_from_json_counts_receives_as_text(connect, sqs, prefix):
     url = sqs.create_queue(QueueName=prefix)["QueueUrl"]
     queue = {"url": url, "backoff_tasks": [TASK], "backoff_policy": {"1": "1"}}
 
-    received = reject_once(connect(predefined_queues={"orders": queue}), headers={"task": TASK})
+    received = reject_all(connect(predefined_queues={"orders": queue}), 2, headers={"task": TASK})
 
-    assert received == [("x", 1), ("x", 2)]
+    assert received[:2] == [("x", 1), ("x", 2)]
 
 
 @pytest.mark.parametrize(
@@ -78,7 +82,7 @@ def test_what_no_policy_names_is_deleted_when_it_is_rejected(
 ):
     connection = predefined()
 
-    assert reject_once(connection, headers=headers) == [("x", 1)]
+    assert reject_all(connection, 1, headers=headers) == [("x", 1)]
     eventually(lambda: counts(prefix) == (0, 0, 0))
 
 
@@ -89,6 +93,6 @@ def test_a_policy_without_a_number_for_the_receive_leaves_the_visibility_timeout
     url = sqs.create_queue(QueueName=prefix, Attributes=attributes)["QueueUrl"]
     queue = {"url": url, "backoff_tasks": [TASK], "backoff_policy": {5: 1}}
 
-    received = reject_once(connect(predefined_queues={"orders": queue}), headers={"task": TASK})
+    received = reject_all(connect(predefined_queues={"orders": queue}), 2, headers={"task": TASK})
 
-    assert received == [("x", 1), ("x", 2)]
+    assert received[:2] == [("x", 1), ("x", 2)]
