@@ -161,7 +161,14 @@ class ReceiverReturnedGenerator(SQSError, TypeError):
 
 
 class ReceiverFailed(SQSError):
-    """Stands for what a receiver raised in another process and could not be sent here."""
+    """Stands for what a receiver raised in another process and could not be sent here.
+
+    :ivar kind: its class, or the nearest base of that which is known here.
+    """
+
+    def __init__(self, text: str, kind: type[BaseException] | None = None) -> None:
+        super().__init__(text, kind)
+        self.kind = kind
 
 
 class EnvironmentFailure(SQSError):

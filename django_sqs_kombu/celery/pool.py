@@ -11,17 +11,19 @@ import time
 import traceback
 from collections import deque
 from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import kombu
 
-from ..exceptions import ReceiverFailed, SQSError
+from ..exceptions import EnvironmentFailure, ReceiverFailed, SQSError
 from ..messages.base import RawMessage
 from ..transport.delivery import Delivery
 from ..transport.receiving.leases import Lease
 from ..working.consumer import ACCEPT
-from ..working.outcomes import settle, settle_undecodable, undecodable
+from ..working.handling import attempt_within
+from ..working.outcomes import settle, settle_undecodable
 from ..working.registered import Attempt
 
 if TYPE_CHECKING:
@@ -156,13 +158,17 @@ class PoolConsumer:
             self._done(delivery)
             return
         target, args = _target(self._pool, registered, queue, delivery)
-        self._pool.apply_async(
-            target,
-            args=args,
-            callback=functools.partial(self._on_outcome, delivery),
-            error_callback=functools.partial(self._on_lost, delivery),
-            accept_callback=_ignore,
-        )
+        try:
+            self._pool.apply_async(
+                target,
+                args=args,
+                callback=functools.partial(self._on_outcome, delivery),
+                error_callback=functools.partial(self._on_lost, delivery),
+                accept_callback=_ignore,
+            )
+        except Exception as exc:  # noqa: BLE001 - whatever a pool may raise that is ending
+            settle(registered, delivery, None, EnvironmentFailure(f"no receiver started: {exc!r}"))
+            self._done(delivery)
 
     def _on_outcome(self, delivery: Delivery, outcome: Outcome) -> None:
         registered, _ = self._sources[delivery.queue]
@@ -211,12 +217,17 @@ def _target(
     return run_here, (registered, queue, delivery)
 
 
-def run_here(registered: RegisteredQueue, queue: kombu.Queue, delivery: Delivery) -> Outcome:
-    """Run the receiver of *delivery* in a thread of this process."""
-    with registered.around_message():
-        attempt = registered.attempt(delivery, queue)
+def _attempt(registered: RegisteredQueue, queue: kombu.Queue, delivery: Delivery) -> Attempt:
+    with ExitStack() as stack:
+        attempt = attempt_within(stack, registered, delivery, queue)
         if attempt.raised is None and attempt.message is not None:
             _delete_what_else_belongs_to(attempt.message)
+    return attempt
+
+
+def run_here(registered: RegisteredQueue, queue: kombu.Queue, delivery: Delivery) -> Outcome:
+    """Run the receiver of *delivery* in a thread of this process."""
+    attempt = _attempt(registered, queue, delivery)
     return Outcome(attempt.raised, deleted=delivery.acknowledged)
 
 
@@ -229,14 +240,7 @@ def run_in_process(queue_name: str, sqs_message: Mapping[str, Any]) -> Outcome:
     lease = Lease(queue.name, sqs_message, 0, time.monotonic())
     delivery = Delivery(channel.payload(lease), channel=channel)
     channel.qos.append(delivery, delivery.delivery_tag)
-    if delivery.errors:
-        attempt = Attempt(raised=undecodable(delivery.errors[0][1]))
-    else:
-        with registered.around_message():
-            attempt = registered.attempt(delivery, queue)
-            if attempt.raised is None and attempt.message is not None:
-                _delete_what_else_belongs_to(attempt.message)
-    raised = attempt.raised
+    raised = _attempt(registered, queue, delivery).raised
     deleted = delivery.acknowledged
     if deleted:
         channel.settlements.flush()
@@ -272,11 +276,18 @@ def _registered(queue_name: str) -> tuple[RegisteredQueue, kombu.Queue]:
 
 
 def _picklable(raised: BaseException) -> BaseException:
+    if _survives(raised):
+        return raised
+    kind = next(each for each in type(raised).__mro__ if _survives(each))
+    return ReceiverFailed(repr(raised), kind)
+
+
+def _survives(value: object) -> bool:
     try:
-        pickle.loads(pickle.dumps(raised))  # noqa: S301 - what this process wrote itself
+        pickle.loads(pickle.dumps(value))  # noqa: S301 - what this process wrote itself
     except Exception:  # noqa: BLE001 - whatever pickling such a class may raise
-        return ReceiverFailed(repr(raised))
-    return raised
+        return False
+    return True
 
 
 def _ignore(*args: Any, **kwargs: Any) -> None:

@@ -14,7 +14,7 @@ from typing import Any
 import kombu
 from kombu.mixins import ConsumerMixin
 
-from ..exceptions import ConfigurationError, NoReceiver
+from ..exceptions import ConfigurationError, EnvironmentFailure, NoReceiver
 from ..messages.base import ENCODED, JSON, PLAIN
 from ..rules import check_consumer
 from ..transport.delivery import Delivery
@@ -22,7 +22,7 @@ from ..transport.receiving.message_limit import LocalLimit, ReceiveLimit
 from .gate import Gate
 from .handling import handle
 from .observer import Observer, Observers
-from .outcomes import settle_undecodable
+from .outcomes import settle, settle_undecodable
 from .registered import Registered, Registry
 
 logger = logging.getLogger(__name__)
@@ -226,7 +226,10 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         if self._pool is None:
             self._work(registered, queue, delivery)
         else:
-            self._pool.submit(self._work, registered, queue, delivery)
+            try:
+                self._pool.submit(self._work, registered, queue, delivery)
+            except RuntimeError as exc:
+                self._not_started(registered, delivery, exc)
 
     # The work: receive, run, settle.
 
@@ -237,7 +240,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
             elif self._pool is None:
                 self._receive(registered, queue, delivery)
             else:
-                with self._gate.passed(alone=self._alone(delivery)):
+                with self._gate.passed(alone=self._is_alone(delivery)):
                     self._receive(registered, queue, delivery)
         finally:
             with self._running_changed:
@@ -255,6 +258,19 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
                 self.should_stop = True
         finally:
             self._observers.ended(registered.name, delivery, action, time.monotonic() - started)
+
+    def _not_started(self, registered: Registered, delivery: Delivery, exc: Exception) -> None:
+        error = EnvironmentFailure(f"no thread could be started for its receiver: {exc}")
+        settle(registered, delivery, None, error)
+        with self._running_changed:
+            self._running.discard(delivery)
+
+    def _is_alone(self, delivery: Delivery) -> bool:
+        try:
+            return self._alone(delivery)
+        except Exception:
+            logger.exception("Message %s is run alone, to be sure", delivery.message_id)
+            return True
 
     def _polled(self, queue: str, received: int) -> None:
         self._observers.polled(queue, received)

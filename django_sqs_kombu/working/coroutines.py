@@ -8,9 +8,11 @@ from collections.abc import Awaitable
 from typing import Any
 
 from ..exceptions import TimedOut
-from .deadline import deadline
+from .deadline import LONGEST, deadline
 
-#: Seconds that a receiver which is cancelled for its timeout may take to end.
+#: Seconds that a receiver which is cancelled for its timeout may take to end, after each time.
+CANCEL_GRACES = (0.5, 0.3)
+#: Seconds after which one that blocks its event loop is interrupted.
 CANCEL_GRACE = 1.0
 
 
@@ -38,22 +40,42 @@ def run_in_thread_loop(receiver: Awaitable[Any], timeout: float | None) -> Any:
     try:
         with deadline(timeout and timeout + CANCEL_GRACE):
             return loop.run_until_complete(task)
+    except LeftBehind:
+        # It would go on beside the next message.
+        _close(loop)
+        raise
     finally:
         if not task.done():
             # It was interrupted amid a step: the next message gets another loop.
-            _local.loop = None
-            loop.close()
+            _close(loop)
+
+
+class LeftBehind(TimedOut):
+    """An asynchronous receiver ran too long, and does not end although it was cancelled."""
 
 
 async def within(receiver: Awaitable[Any], timeout: float | None) -> Any:
     """Await *receiver*; cancel it after *timeout* seconds.
 
     :raises TimedOut: it took longer.
+    :raises LeftBehind: it did, and does not end.
     """
     task = asyncio.ensure_future(receiver)
-    await asyncio.wait({task}, timeout=timeout)
-    if not task.done():
+    limit = None if timeout is None or not timeout < LONGEST else timeout
+    await asyncio.wait({task}, timeout=limit)
+    if task.done():
+        return task.result()
+    # A second time, since the first may be lost in a bare except; between them it may clean up.
+    for grace in CANCEL_GRACES:
         task.cancel()
-        await asyncio.wait({task}, timeout=CANCEL_GRACE / 2)
-        raise TimedOut(timeout)
-    return task.result()
+        await asyncio.wait({task}, timeout=grace)
+        if task.done():
+            # What else it raised, while it was cancelled, has been looked at.
+            task.cancelled() or task.exception()
+            raise TimedOut(timeout)
+    raise LeftBehind(timeout)
+
+
+def _close(loop: asyncio.AbstractEventLoop) -> None:
+    _local.loop = None
+    loop.close()

@@ -45,7 +45,7 @@ def handle(
     handled: Handled | None = None
     try:
         with ExitStack() as stack:
-            attempt = _attempt(registered, delivery, queue, refuse, stack)
+            attempt = attempt_within(stack, registered, delivery, queue, refuse)
             action = settle(registered, delivery, attempt.message, attempt.raised)
             handled = Handled(attempt, action)
     except Exception:
@@ -56,13 +56,18 @@ def handle(
     return handled
 
 
-def _attempt(
+def attempt_within(
+    stack: ExitStack,
     registered: Registered,
     delivery: Delivery,
     queue: kombu.Queue,
-    refuse: Refuse | None,
-    stack: ExitStack,
+    refuse: Refuse | None = None,
 ) -> Attempt:
+    """Decode a message and run its receiver in the context of *stack*.
+
+    :param stack: gets what is to be cleaned up after the message.
+    :param refuse: whether it is received at all.
+    """
     if delivery.errors:
         return Attempt(raised=undecodable(delivery.errors[0][1]))
     try:

@@ -12,6 +12,7 @@ from ..exceptions import (
     KilledItsProcess,
     MessageDecodeError,
     MessageTargetMissing,
+    ReceiverFailed,
     RestartLater,
     TimedOut,
     TooOldToSendAgain,
@@ -89,10 +90,16 @@ class Row:
     def fits(self, raised: BaseException | None, receives: int, retry: Retry) -> bool:
         """Whether the row is for what was raised at a message's *receives*-th receive."""
         if self.raised is Named:
-            return isinstance(raised, retry.on) and receives <= retry.tries
+            return _is(raised, retry.on) and receives <= retry.tries
         if self.receives is not None and receives > self.receives:
             return False
-        return isinstance(raised, self.raised)
+        return _is(raised, self.raised)
+
+
+def _is(raised: BaseException | None, classes: type[object] | tuple[type[object], ...]) -> bool:
+    if isinstance(raised, ReceiverFailed) and raised.kind is not None:
+        return issubclass(raised.kind, classes)
+    return isinstance(raised, classes)
 
 
 _LATER = "is tried again later"

@@ -5,13 +5,21 @@ import uuid
 
 import kombu
 import pytest
-from django.db import connections
+from django.db import InterfaceError, OperationalError, connections
+from django.db.models import QuerySet
 
 import django_sqs
 from django_sqs import registered_queue
 from django_sqs.message import BigMessage, JSONMessage, Message, ModelInstanceMessage, RawMessage
 from django_sqs.registered_queue import RegisteredQueue
-from django_sqs_kombu import ConfigurationError, MessageDecodeError, MessageEncodeError
+from django_sqs_kombu import (
+    ConfigurationError,
+    EnvironmentFailure,
+    MessageDecodeError,
+    MessageEncodeError,
+    MessageTargetMissing,
+)
+from django_sqs_kombu.working.table import Retry
 from tests.site.shop.models import Order, Run
 from tests.site.shop.receivers import default_named, receive_plain, receive_row
 
@@ -158,6 +166,41 @@ def test_a_key_that_json_does_not_know_is_text():
 def test_instances_that_cannot_be_read(body, says):
     with pytest.raises(MessageDecodeError, match=says):
         ModelInstanceMessage().decode(body)
+
+
+@pytest.mark.parametrize(
+    ("body", "kind"),
+    [
+        ("WyJzaG9wIiwgIm9yZGVyIiwgOTld", MessageTargetMissing),
+        ("WyJzaG9wIiwgIm5vdGhpbmciLCAxXQ==", MessageTargetMissing),
+        ("NQ==", MessageDecodeError),
+    ],
+)
+def test_a_row_or_model_that_is_not_there_may_come(body, kind):
+    with pytest.raises(MessageDecodeError) as raised:
+        ModelInstanceMessage().decode(body)
+
+    assert type(raised.value) is kind
+
+
+def test_a_database_that_is_away_is_not_the_messages_fault(monkeypatch):
+    def fail(*args, **kwargs):
+        raise OperationalError("server closed the connection unexpectedly")
+
+    monkeypatch.setattr(QuerySet, "get", fail)
+
+    with pytest.raises(EnvironmentFailure, match="server closed the connection"):
+        ModelInstanceMessage().decode("WyJzaG9wIiwgIm9yZGVyIiwgOTld")
+
+
+def test_what_receivers_may_raise_for_a_reason_that_passes(settings):
+    retry = django_sqs.receivers.retry
+    assert retry == Retry((OperationalError, InterfaceError), 10)
+
+    settings.SQS_RETRY_ON = ["builtins.ConnectionError", TimeoutError]
+    settings.SQS_RETRY_TRIES = 3
+
+    assert django_sqs.receivers.retry == Retry((ConnectionError, TimeoutError), 3)
 
 
 @pytest.mark.parametrize(

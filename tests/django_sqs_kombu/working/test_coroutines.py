@@ -84,3 +84,43 @@ def test_sends_that_are_awaited_together_share_requests(receivers, server, prefi
         for operation in ("SendMessage", "SendMessageBatch")
     )
     assert requests < 20
+
+
+def test_a_receiver_that_swallows_its_cancelling_is_cancelled_again():
+    swallowed = []
+
+    async def swallow():
+        try:
+            await asyncio.sleep(30)
+        except BaseException:
+            swallowed.append(True)
+        await asyncio.sleep(30)
+
+    with pytest.raises(TimedOut, match=r"0\.2 s"):
+        run_in_thread_loop(swallow(), 0.2)
+
+    assert swallowed == [True]
+
+
+def test_a_receiver_that_cannot_be_cancelled_does_not_go_on_beside_the_next():
+    ticks = []
+
+    async def deaf():
+        while True:
+            try:
+                await asyncio.sleep(0.05)
+            except asyncio.CancelledError:
+                continue
+            ticks.append(True)
+
+    with pytest.raises(TimedOut, match=r"0\.2 s"):
+        run_in_thread_loop(deaf(), 0.2)
+    before = len(ticks)
+    run_in_thread_loop(asyncio.sleep(0.3), None)
+
+    assert len(ticks) == before
+
+
+def test_a_limit_beyond_all_time_is_none():
+    assert run_in_thread_loop(asyncio.sleep(0, "done"), float("inf")) == "done"
+    assert run_in_thread_loop(asyncio.sleep(0, "done"), 1e10) == "done"

@@ -4,15 +4,23 @@ import logging
 
 import pytest
 
-from django_sqs_kombu import RawMessage, Receivers, RestartLater
+from django_sqs_kombu import (
+    ConfigurationError,
+    RawMessage,
+    ReceiverConsumer,
+    Receivers,
+    RestartLater,
+)
 from django_sqs_kombu.exceptions import (
     EnvironmentFailure,
     MessageDecodeError,
     MessageTargetMissing,
     PayloadUnavailable,
+    ReceiverFailed,
 )
 from django_sqs_kombu.working.handling import handle
 from django_sqs_kombu.working.instruments import Instrument
+from django_sqs_kombu.working.observer import Observer
 from django_sqs_kombu.working.outcomes import settle, settle_undecodable
 from django_sqs_kombu.working.table import Action, Retry, row_for
 
@@ -281,3 +289,59 @@ def test_what_cannot_be_decoded_is_settled_by_the_table(registered):
 
     assert settle_undecodable(registered, gone, PayloadUnavailable("S3")) is Action.REQUEUE
     assert settle_undecodable(registered, unreadable, ValueError("zip")) is Action.REJECT
+
+
+def test_what_could_not_be_sent_from_another_process_is_known_by_its_class():
+    lost = ReceiverFailed("ConnectionResetError(<socket>)", ConnectionResetError)
+
+    assert row_for(lost, 1, Retry((ConnectionError,), 3)).action is Action.REQUEUE
+    assert row_for(lost).action is Action.REJECT
+    assert row_for(ReceiverFailed("text", RestartLater)).action is Action.REQUEUE
+
+
+@pytest.mark.parametrize("options", [{"retry_on": ["OSError"]}, {"retry_tries": -1}])
+def test_retries_that_cannot_work(options):
+    with pytest.raises(ConfigurationError, match=next(iter(options))):
+        Receivers("sqs-batch://", **options)
+
+
+def test_where_no_thread_starts_the_message_is_tried_again_later(receivers, monkeypatch):
+    receivers.register("orders", print)
+    consumer = ReceiverConsumer(receivers, threads=2)
+    registered = receivers.get("orders")
+    queue = registered.get_queue()
+    delivery = FakeDelivery(queue=queue.name)
+    consumer._sources[queue.name] = registered, queue
+
+    class NoThreads:
+        def submit(self, *args):
+            raise RuntimeError("can't start new thread")
+
+    consumer._pool = NoThreads()
+    consumer.on_message(delivery)
+
+    assert delivery.done == [("requeue", None)]
+    assert not consumer._running
+
+
+@pytest.mark.parametrize("point", ["started", "ended", "polled"])
+def test_an_observer_that_fails_changes_nothing(receivers, caplog, point):
+    class Broken(Observer):
+        pass
+
+    def fail(self, *args):
+        raise ZeroDivisionError
+
+    setattr(Broken, point, fail)
+    registered = receivers.register("orders", print)
+    consumer = ReceiverConsumer(receivers, observers=[Broken()])
+    queue = registered.get_queue()
+    delivery = FakeDelivery(queue=queue.name)
+    delivery.expired = False
+    consumer._sources[queue.name] = registered, queue
+
+    consumer.on_message(delivery)
+    consumer._polled("orders", 1)
+
+    assert delivery.done == [("ack",)]
+    assert "Broken failed" in caplog.text
