@@ -81,6 +81,8 @@ class Requests(Calls):
         params = dict(self._fetched)
         if visibility_timeout is not None:
             params["VisibilityTimeout"] = visibility_timeout
+        # Not within the block, which is for the poll alone.
+        self.url(queue)
         with answered_within(wait_time + self.account.read_timeout):
             answer = self.call(
                 "ReceiveMessage",

@@ -5,9 +5,15 @@ import time
 
 import pytest
 
-from django_sqs_kombu import ConfigurationError, EndpointUnreachable, QueueNotPredefined
+from django_sqs_kombu import (
+    ConfigurationError,
+    EndpointUnreachable,
+    QueueNotPredefined,
+    TimedOut,
+)
 from django_sqs_kombu.transport.sqs.clients import Account
 from django_sqs_kombu.transport.sqs.requests import Requests
+from django_sqs_kombu.working.deadline import deadline
 
 MESSAGE = {"ReceiptHandle": "h", "MessageId": "m", "Body": "b"}
 NO_TIMES = {"retries": {"total_max_attempts": 1}}
@@ -183,3 +189,29 @@ def test_certificates_do_not_matter_without_tls(monkeypatch, scripted):
     monkeypatch.setenv("AWS_CA_BUNDLE", "/nowhere/bundle.pem")
 
     assert Requests(account_with(scripted)).url("orders")
+
+
+def test_a_file_without_certificates_is_named(monkeypatch, scripted, tmp_path):
+    bundle = tmp_path / "bundle.pem"
+    bundle.write_text("certificates were to be here")
+    monkeypatch.setenv("AWS_CA_BUNDLE", str(bundle))
+    account = Account(
+        {"region": "us-east-1", "client-config": NO_TIMES},
+        access_key_id="k",
+        secret_access_key="s",
+        endpoint=scripted.url.replace("http:", "https:"),
+    )
+
+    with pytest.raises(EndpointUnreachable, match=r"bundle\.pem', as AWS_CA_BUNDLE says"):
+        Requests(account).url("orders")
+
+
+def test_a_receivers_timeout_ends_a_request_as_itself(requests, scripted):
+    requests.url("orders")
+    scripted.answers["PurgeQueue"] = lambda asked: time.sleep(4) or b""
+
+    started = time.monotonic()
+    with pytest.raises(TimedOut), deadline(0.5):
+        requests.call("PurgeQueue", "orders")
+
+    assert time.monotonic() - started < 3
