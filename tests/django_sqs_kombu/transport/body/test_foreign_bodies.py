@@ -33,7 +33,7 @@ BODIES = [
     " ",
     '{"properties": 1}',
     '{"body": 1, "properties": {}, "headers": {}}',
-    json.dumps({"body": "x", "headers": [], "properties": {}}),
+    json.dumps({"body": "x", "headers": []}),
     base64.b64encode(b'{"properties": {}}').decode(),
 ]
 
