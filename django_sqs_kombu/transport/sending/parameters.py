@@ -12,7 +12,7 @@ from typing import Any
 from ...exceptions import MessageEncodeError
 from ...names import FIFO
 from ...quotas import MAX_ATTRIBUTES, MAX_DELAY
-from ..body.envelope import write_envelope
+from ..body.envelope import parse_envelope, write_envelope
 from .checks import FORBIDDEN, check_attributes, check_identifier
 from .delays import delayed
 from .trail import TRAIL, Trail
@@ -131,5 +131,10 @@ def _raw_body(queue: str, message: Mapping[str, Any]) -> str:
         raise MessageEncodeError(
             f"SQS does not take the character {wrong.group()!r} in a body (queue {queue!r}, raw "
             "wire format). Use the message class Message, which writes base64."
+        )
+    if parse_envelope(text) is not None:
+        raise MessageEncodeError(
+            f"Receivers would take this body for Kombu's envelope (queue {queue!r}, raw wire "
+            'format). Use the wire format "kombu", which puts it into one.'
         )
     return text

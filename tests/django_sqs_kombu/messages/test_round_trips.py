@@ -165,3 +165,20 @@ def test_a_lone_surrogate_is_refused_by_its_sender(
     with pytest.raises(MessageEncodeError, match="surrogates not allowed"):
         receivers.send("q", body=body)
     assert server.count("SendMessage", queue.full_name()) == 0
+
+
+@pytest.mark.parametrize("wire_format", ["kombu", "raw"])
+@pytest.mark.parametrize("message_class", [RawMessage, JSONMessage])
+def test_what_looks_like_kombus_envelope_is_read_or_refused(receivers, wire_format, message_class):
+    mapping = {"body": "a mail's", "properties": {"subject": "x"}}
+    body = mapping if message_class is JSONMessage else json.dumps(mapping)
+    queue = receivers.register(
+        "q", lambda m: m.get_body(), message_class=message_class, wire_format=wire_format
+    )
+    if wire_format == "raw":
+        with pytest.raises(MessageEncodeError, match="for Kombu's envelope"):
+            receivers.send("q", body=body)
+        return
+    receivers.send("q", body=body)
+
+    assert queue.receive_single()[1] == body

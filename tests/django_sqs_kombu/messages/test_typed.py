@@ -3,16 +3,19 @@
 import dataclasses
 import datetime
 import json
+import traceback
 
 import pytest
 
 from django_sqs_kombu import (
     ConfigurationError,
+    MessageDecodeError,
     MessageEncodeError,
     RawMessage,
     ReceiverConsumer,
     WrongMessageClass,
 )
+from django_sqs_kombu.messages import typed
 from django_sqs_kombu.testing.eager import receive_at_once
 
 pydantic = pytest.importorskip("pydantic")
@@ -111,3 +114,35 @@ def test_a_receivers_value_is_its_own(receivers):
 
     assert seen == [point]
     assert seen[0] is not point
+
+
+class Strict(pydantic.BaseModel, extra="forbid"):
+    number: int = 0
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        json.dumps({f"wrong{n}": n for n in range(60_000)}),
+        json.dumps({"a\nERROR forged": 1, "number": "x" * 500_000}),
+        '{"a\\ud800": 1}',
+        "\ud800",
+    ],
+    ids=["many wrong keys", "a forged line", "a surrogate", "a surrogate as it is"],
+)
+def test_what_is_wrong_is_told_on_one_line_and_briefly(body):
+    with pytest.raises(MessageDecodeError, match="No valid Strict") as raised:
+        typed(Strict)().decode(body)
+
+    text = "".join(traceback.format_exception(raised.value))
+    assert str(raised.value).isprintable()
+    assert len(str(raised.value)) < 5_000
+    assert "\nERROR forged" not in text
+    assert len(text) < 10_000
+
+
+def test_how_many_errors_more_there_are_is_told():
+    body = json.dumps({f"wrong{n}": n for n in range(15)})
+
+    with pytest.raises(MessageDecodeError, match=r"wrong0: Extra inputs .* and 5 more errors"):
+        typed(Strict)().decode(body)
