@@ -52,7 +52,9 @@ class Trail:
 
     def __bool__(self) -> bool:
         """Whether there is anything to carry."""
-        return self != Trail()
+        return bool(
+            self.id is not None or self.due is not None or self.sent is not None or self.restarts
+        )
 
     @classmethod
     def of(cls, attributes: Mapping[str, Any] | None) -> Trail:
