@@ -7,9 +7,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from django_sqs_kombu import administration
-from django_sqs_kombu.messages.s3 import BigMessage
-from django_sqs_kombu.transport.delivery import Delivery
-from django_sqs_kombu.transport.receiving.leases import Lease
+from django_sqs_kombu.messages import BigMessage
 from django_sqs_kombu.transport.sqs.received import Message
 from django_sqs_kombu.working.outcomes import printable
 
@@ -63,9 +61,7 @@ def inspect(target: Target, message: Message) -> Inspected:
 
 def _shown(target: Target, message: Message) -> str:
     channel = target.registered.receivers.channel()
-    delivery = Delivery(
-        channel.payload(Lease(target.full_name, message, 0, time.monotonic())), channel=channel
-    )
+    delivery = channel.delivery(target.full_name, message, settles=False)
     cls = target.registered.message_class
     if delivery.errors or issubclass(cls, BigMessage):
         # Its object in S3 is not downloaded for a look.

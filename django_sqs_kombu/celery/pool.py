@@ -7,9 +7,7 @@ import logging
 import os
 import pickle
 import threading
-import time
 import traceback
-from collections import deque
 from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -20,7 +18,7 @@ import kombu
 from ..exceptions import EnvironmentFailure, ReceiverFailed, SQSError
 from ..messages.base import RawMessage
 from ..transport.delivery import Delivery
-from ..transport.receiving.leases import Lease
+from ..transport.receiving.consumption import Consumption
 from ..working.consumer import ACCEPT
 from ..working.handling import attempt_within
 from ..working.outcomes import settle, settle_undecodable
@@ -31,6 +29,9 @@ if TYPE_CHECKING:
     from ..registration.receivers import Receivers
 
 logger = logging.getLogger(__name__)
+
+#: Seconds that a process of the pool waits for SQS to confirm what its receiver deleted.
+FLUSH_TIMEOUT = 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,8 +51,8 @@ class Outcome:
 class PoolConsumer:
     """Receives from the queues of one registry and runs their receivers in a Celery pool.
 
-    As many run at once as the pool has processes or threads.  Others wait here, so that
-    they can be given back at a stop.
+    As many run at once as the pool has processes or threads; no message is taken before one
+    of them is free.
 
     :param receivers: the registry.
     :param queues: its queues to receive from.
@@ -78,19 +79,20 @@ class PoolConsumer:
             self._sources[queue.name] = registered, queue
         # A pool of threads ends receivers in its threads.
         self._lock = threading.RLock()
-        self._waiting: deque[Delivery] = deque()
         self._running: set[Delivery] = set()
         self._stopping = False
+        self._finished = False
         self.closed = False
 
     def start(self) -> None:
         """Start receiving."""
         self._connection.register_with_event_loop(self._hub)
         self._channel = self._connection.channel()
-        self._channel.basic_qos(0, 10 + 4 * self._slots, False)
         for registered, queue in self._sources.values():
             self._channel.declare_lazily(queue)
-            self._channel.priorities[queue.name] = registered.priority
+            self._channel.consume(
+                Consumption(queue.name, priority=registered.priority, free=self._free, lasting=True)
+            )
             kombu.Consumer(
                 self._channel,
                 [queue],
@@ -107,10 +109,13 @@ class PoolConsumer:
             if self._stopping or self._channel is None:
                 return
             self._stopping = True
-            waiting = list(self._waiting)
-            self._waiting.clear()
         self._channel.stop_polling()
-        self._channel.release(waiting)
+        # Polls under way end by themselves, and the event loop waits for nothing.
+        threading.Thread(target=self._finish, name="sqs-stop", daemon=True).start()
+
+    def _finish(self) -> None:
+        self._channel.finish_polling()
+        self._finished = True
         self._close_when_done()
 
     def close(self) -> None:
@@ -128,23 +133,21 @@ class PoolConsumer:
         # Read anew each time: Celery's pool can grow and shrink.
         return int(self._pool.num_processes)
 
+    def _free(self) -> int:
+        """How many more receivers can start."""
+        return 0 if self._stopping else self._slots - len(self._running)
+
     def _on_message(self, delivery: Delivery) -> None:
         with self._lock:
-            self._waiting.append(delivery)
-        self._start_waiting()
+            if self._stopping:
+                delivery.release()
+                return
+            self._running.add(delivery)
+        self._start(delivery)
 
     def _on_decode_error(self, delivery: Delivery, exc: Exception) -> None:
         registered, _ = self._sources[delivery.queue]
         settle_undecodable(registered, delivery, exc)
-
-    def _start_waiting(self) -> None:
-        while True:
-            with self._lock:
-                if self._stopping or not self._waiting or len(self._running) >= self._slots:
-                    return
-                delivery = self._waiting.popleft()
-                self._running.add(delivery)
-            self._start(delivery)
 
     def _start(self, delivery: Delivery) -> None:
         registered, queue = self._sources[delivery.queue]
@@ -198,12 +201,13 @@ class PoolConsumer:
         with self._lock:
             self._running.discard(delivery)
         self._close_when_done()
-        if not self._stopping:
-            self._start_waiting()
+        if not self.closed:
+            self._connection.transport.inbox.look()
+            self._connection.transport.inbox.changed()
 
     def _close_when_done(self) -> None:
         with self._lock:
-            if not self._stopping or self._running or self.closed:
+            if not self._finished or self._running or self.closed:
                 return
         self.close()
 
@@ -237,14 +241,12 @@ def run_in_process(queue_name: str, sqs_message: Mapping[str, Any]) -> Outcome:
     channel = registered.receivers.channel()
     channel.declare_lazily(queue)
     # The worker's main process keeps the lease.
-    lease = Lease(queue.name, sqs_message, 0, time.monotonic())
-    delivery = Delivery(channel.payload(lease), channel=channel)
-    channel.qos.append(delivery, delivery.delivery_tag)
+    delivery = channel.delivery(queue.name, sqs_message, settles=True)
     raised = _attempt(registered, queue, delivery).raised
     deleted = delivery.acknowledged
     if deleted:
-        channel.settlements.flush()
-    channel.qos.ack(delivery.delivery_tag)
+        channel.flush(FLUSH_TIMEOUT)
+    channel.abandon(delivery)
     if raised is None:
         return Outcome(None, deleted)
     return Outcome(_picklable(raised), deleted, "".join(traceback.format_exception(raised)))

@@ -3,52 +3,79 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from kombu.transport.virtual import Message
 
 from ..names import FIFO
 from .body.envelope import FOREIGN
-from .receiving.leases import Lease
-from .settling.lost import unless_lost
+from .body.payloads import LargePayloads
+from .holding.held import Held, State
+from .settling.backoff import Backoff
+from .sqs.received import Message as Received
+from .sqs.requests import Requests
 
-if TYPE_CHECKING:
-    from .channel import Channel
+
+class Settling(Protocol):
+    """What a delivery needs of its channel to be settled; any thread may call it."""
+
+    requests: Requests
+    payloads: LargePayloads
+    backoff: Backoff
+
+    def flush(self, timeout: float) -> bool:
+        """Send what is settled; return whether SQS confirmed it within *timeout* seconds."""
+
+    def requeue(self, delivery: Delivery, delay: float | None) -> None:
+        """Leave the message in its queue, visible again after *delay* seconds."""
+
+    def release(self, deliveries: list[Delivery]) -> None:
+        """Make the messages visible to others at once."""
+
+    def delete_now(self, delivery: Delivery) -> None:
+        """Delete the message; return when SQS has confirmed it."""
+
+    def abandon(self, delivery: Delivery) -> None:
+        """Forget the message without a request."""
+
+    def change_visibility(self, delivery: Delivery, seconds: int) -> None:
+        """Hide the message for *seconds* from now, and renew it no more."""
 
 
 class Delivery(Message):  # type: ignore[misc]
     """A :class:`kombu.Message` that can be requeued with a delay.
 
-    ``ack``, ``reject`` and ``requeue`` may be called from any thread.
+    ``ack``, ``reject`` and ``requeue`` may be called from any thread.  ``delivery_info`` holds
+    what Kombu's own transport puts there, nothing but JSON.
+
+    :ivar held: the message as its channel holds it.
     """
 
-    channel: Channel
+    channel: Settling
+    held: Held
 
-    def __init__(
-        self, payload: dict[str, Any], channel: Channel | None = None, **kwargs: Any
-    ) -> None:
+    def __init__(self, payload: dict[str, Any], channel: Any = None, **kwargs: Any) -> None:
         super().__init__(payload, channel=channel, **kwargs)
-        error = self.delivery_info.get("error")
+        self.held = payload["held"]
+        error = self.held.error
         if error is not None:
             # Kombu hands a message with errors to on_decode_error.
             self.errors.append((type(error), error, None))
 
     @property
-    def sqs_message(self) -> Mapping[str, Any]:
+    def sqs_message(self) -> Received:
         """The message as ReceiveMessage returned it."""
-        message: Mapping[str, Any] = self.delivery_info["sqs_message"]
-        return message
+        return self.held.message
 
     @property
     def sqs_body(self) -> str:
         """The SQS body; the payload itself where that is kept in S3."""
-        return str(self.delivery_info["sqs_body"])
+        return self.held.body
 
     @property
     def queue(self) -> str:
         """The name of the queue that it was received from."""
-        return str(self.delivery_info["queue"])
+        return self.held.queue
 
     @property
     def is_fifo(self) -> bool:
@@ -58,19 +85,17 @@ class Delivery(Message):  # type: ignore[misc]
     @property
     def message_id(self) -> str:
         """SQS's id of the message."""
-        return str(self.sqs_message.get("MessageId"))
+        return self.held.message_id
 
     @property
     def receive_count(self) -> int:
         """How often it was received, this time included."""
-        attributes = self.sqs_message.get("Attributes") or {}
-        return int(attributes.get("ApproximateReceiveCount") or 1)
+        return receive_count(self.held.message)
 
     @property
     def expired(self) -> bool:
         """Whether its visibility timeout has run out, so that others may have it now."""
-        lease: Lease = self.delivery_info["lease"]
-        return bool(lease.seconds) and time.monotonic() >= lease.expires_at
+        return self.held.expired(time.monotonic())
 
     @property
     def is_foreign(self) -> bool:
@@ -84,7 +109,10 @@ class Delivery(Message):  # type: ignore[misc]
         return body.decode() if isinstance(body, bytes) else str(body)
 
     def delete_now(self) -> None:
-        """Delete the message; unlike :meth:`ack`, return when SQS has done it."""
+        """Delete the message; unlike :meth:`ack`, return when SQS has done it.
+
+        :raises RequestFailed: SQS has not; the message is held as before.
+        """
         self._must_be_open()
         self.channel.delete_now(self)
         self._state = "ACK"
@@ -97,7 +125,7 @@ class Delivery(Message):  # type: ignore[misc]
             ``backoff_max``).
         """
         self._must_be_open()
-        self.channel.basic_requeue(self.delivery_tag, delay)
+        self.channel.requeue(self, delay)
         self._state = "REQUEUED"
 
     def release(self) -> None:
@@ -109,7 +137,7 @@ class Delivery(Message):  # type: ignore[misc]
     def abandon(self) -> None:
         """Forget the message without a request; SQS redelivers it after its timeout."""
         self._must_be_open()
-        self.channel.qos.ack(self.delivery_tag)
+        self.channel.abandon(self)
         self._state = "REJECTED"
 
     def change_visibility(self, seconds: int) -> None:
@@ -117,12 +145,22 @@ class Delivery(Message):  # type: ignore[misc]
 
         From then on its visibility timeout is the caller's, and not renewed any more.
         """
-        lease: Lease = self.delivery_info["lease"]
-        self.channel.leases.drop(self.delivery_tag)
-        lease.expires_at = time.monotonic() + seconds
-        with unless_lost(self.sqs_message):
-            self.channel.requests.change_visibility(self.queue, self.sqs_message, seconds)
+        self.channel.change_visibility(self, seconds)
+
+    @property
+    def settled(self) -> bool:
+        """Whether what becomes of it is decided."""
+        return self.held.state in (State.SETTLING, State.GONE)
 
     def _must_be_open(self) -> None:
         if self.acknowledged:
             raise self.MessageStateError(f"Message already acknowledged with state: {self._state}")
+
+
+def receive_count(message: Received) -> int:
+    """How often a message was received, the latest time included."""
+    attributes = message.get("Attributes") or {}
+    try:
+        return int(attributes.get("ApproximateReceiveCount") or 1)
+    except ValueError:
+        return 1

@@ -4,27 +4,38 @@ from __future__ import annotations
 
 import contextlib
 import socket
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-if TYPE_CHECKING:
-    from .transport import Transport
+from .receiving.inbox import Inbox
 
 #: Messages delivered before the loop's other events have their turn.
 AT_ONCE = 10
+
+
+class Delivering(Protocol):
+    """What delivers received messages: a transport."""
+
+    inbox: Inbox
+
+    def may_deliver(self) -> bool:
+        """Whether there is a place for another message."""
+
+    def drain_events(self, connection: Any, timeout: float | None = None) -> None:
+        """Deliver the next message to its consumer."""
 
 
 class EventLoopDelivery:
     """Delivers what the pollers of a connection received, in the thread of the loop.
 
     Only what the prefetch count leaves places for is delivered; the rest waits with its
-    poller, where other workers get it back when that takes long.  The loop itself never
+    poller.  The loop itself never
     waits for SQS.
 
     :param transport: whose messages are delivered.
     :param loop: a kombu ``Hub``, such as a Celery worker's.
     """
 
-    def __init__(self, transport: Transport, loop: Any) -> None:
+    def __init__(self, transport: Delivering, loop: Any) -> None:
         self._transport = transport
         self._loop = loop
         # A socket pair: kombu's call_soon() does not wake the loop before kombu 5.7.
@@ -34,6 +45,7 @@ class EventLoopDelivery:
         self._notified = False
         loop.add_reader(self._reader, self._deliver)
         transport.inbox.on_change = self.notify
+        transport.inbox.pace.always = True
 
     def notify(self) -> None:
         """Make the loop deliver what may be delivered; from any thread."""
@@ -45,6 +57,7 @@ class EventLoopDelivery:
     def close(self) -> None:
         """Leave the loop."""
         self._transport.inbox.on_change = None
+        self._transport.inbox.pace.always = False
         self._loop.remove(self._reader)
         self._reader.close()
         self._writer.close()

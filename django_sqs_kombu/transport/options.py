@@ -48,6 +48,10 @@ class OptionsChannel(SQS.Channel):  # type: ignore[misc]
     ``poll_max_idle``
         seconds from one poll of an idle queue to the next, at most; 0, the default, or
         anything up to 20: it is polled without a break.
+    ``break_off_polls``
+        whether polls under way are broken off when a channel is closed (default False).  SQS
+        may then hide messages that come in that moment for their visibility timeout; without,
+        a close waits for the polls, twice ``wait_time_seconds`` or 20 seconds at most.
     ``eta_as_delay``
         whether a Celery task's ETA or countdown becomes SQS's delay, so that no worker
         holds the task until it is due (default False).
@@ -110,6 +114,11 @@ class OptionsChannel(SQS.Channel):  # type: ignore[misc]
     def poll_max_idle(self) -> float:
         """Seconds from one poll of an idle queue to the next, at most."""
         return float(self.transport_options.get("poll_max_idle", 0))
+
+    @cached_property
+    def break_off_polls(self) -> bool:
+        """Whether polls under way are broken off when a channel is closed."""
+        return bool(self.transport_options.get("break_off_polls", False))
 
     @cached_property
     def eta_as_delay(self) -> bool:

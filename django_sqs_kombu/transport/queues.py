@@ -2,24 +2,22 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import kombu
 from kombu.transport.virtual.base import queue_declare_ok_t
 
 from ..exceptions import QueueDoesNotExist
+from .connected import Connected
 from .options import OptionsChannel
 from .sqs.queues import Queues
 from .sqs.requests import Requests
-
-if TYPE_CHECKING:
-    from .transport import Transport
 
 
 class QueueChannel(OptionsChannel):
     """The part of the channel that is about queues, not about their messages."""
 
-    connection: Transport
+    connection: Connected
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)

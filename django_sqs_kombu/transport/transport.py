@@ -61,6 +61,7 @@ class Transport(SQS.Transport):  # type: ignore[misc]
     def register_with_event_loop(self, connection: Any, loop: Any) -> None:
         """Deliver on *loop*, a kombu ``Hub``; a Celery worker calls this."""
         self.event_loop = EventLoopDelivery(self, loop)
+        self.inbox.pace.free = self._free
 
     def close_connection(self, connection: Any) -> None:
         """Close all channels, and leave the event loop."""
@@ -69,8 +70,10 @@ class Transport(SQS.Transport):  # type: ignore[misc]
             self.event_loop.close()
 
     def may_deliver(self) -> bool:
-        """Whether the prefetch counts leave a place for another message."""
-        return all(channel.qos.can_consume() for channel in self.channels)
+        """Whether the prefetch counts leave a place, and somebody is free, for a message."""
+        if not all(channel.qos.can_consume() for channel in self.channels):
+            return False
+        return self.inbox.pace.free() > 0
 
     def drain_events(self, connection: Any, timeout: float | None = None) -> None:
         """Deliver the next message to its consumer.
@@ -84,20 +87,27 @@ class Transport(SQS.Transport):  # type: ignore[misc]
             raise TimeoutError from None
         if announced is None:
             return
-        poller, lease = announced
-        if poller.queue not in self._callbacks:
-            poller.channel.requests.release(poller.queue, [lease.message])
-            return
-        self._deliver(poller.channel.payload(lease), poller.queue)
+        source, held = announced
+        for channel in list(self.channels):
+            if source in channel.pollers.values():
+                channel.deliver(held)
+                return
+        # Its consumer was cancelled meanwhile, and what it holds is given back.
+        source.give_back_taken(held)
 
     def wake(self) -> None:
         """Make a waiting :meth:`drain_events` return; safe in a signal handler."""
         self.inbox.wake()
 
-    def stop_polling(self) -> None:
-        """Break off all polls and give back what waits; running consumers go on."""
+    def stop_polling(self, *, break_off: bool = False) -> None:
+        """Poll no more; running consumers go on.  See :meth:`Channel.stop_polling`."""
         for channel in list(self.channels):
-            channel.stop_polling()
+            channel.stop_polling(break_off=break_off)
+
+    def finish_polling(self) -> None:
+        """Wait until the polls under way have ended; then give back what waits."""
+        for channel in list(self.channels):
+            channel.finish_polling()
 
     def wake_polling(self, queues: Collection[str] | None = None) -> None:
         """Poll at once these queues, by their names in SQS, or all, should they rest.
@@ -110,3 +120,6 @@ class Transport(SQS.Transport):  # type: ignore[misc]
     def has_waiting(self) -> bool:
         """Whether received messages wait for their consumers."""
         return any(channel.has_waiting() for channel in self.channels)
+
+    def _free(self) -> int:
+        return min((channel.prefetch.free() for channel in self.channels), default=0)

@@ -18,6 +18,7 @@ from ..exceptions import ConfigurationError, EnvironmentFailure, NoReceiver
 from ..messages.base import ENCODED, JSON, PLAIN
 from ..rules import check_consumer
 from ..transport.delivery import Delivery
+from ..transport.receiving.consumption import Consumption
 from ..transport.receiving.message_limit import LocalLimit, ReceiveLimit
 from .gate import Gate
 from .handling import handle
@@ -30,6 +31,9 @@ logger = logging.getLogger(__name__)
 #: Content types that are decoded. Nothing that could run code, such as pickle.
 ACCEPT = (JSON, PLAIN, ENCODED, "application/data")
 
+#: Seconds before the end of the grace period at which polls are broken off.
+BREAK_OFF_MARGIN = 2.0
+
 
 class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
     """A kombu consumer that runs the receivers of registered queues.
@@ -39,7 +43,8 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
     :param suffix: the queue name suffix to use with each.
     :param threads: how many receivers run at once.  One: in the calling thread.
     :param prefetch: how many messages of a queue are held at most, running or waiting;
-        default 10 and 4 for each thread.  Fewer are held where receivers take long.
+        default: as many as hide the time that a request takes, of those that can be started
+        within a third of the visibility timeout.
     :param message_limit: end after this many messages of each queue were received.
     :param limits: limits by queue name that are shared with other processes.
     :param grace_period: seconds that running receivers may take after :meth:`stop`.
@@ -73,7 +78,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         self.queues = list(queues)
         self.suffix = suffix
         self.threads = threads
-        self.prefetch = 10 + 4 * threads if prefetch is None else prefetch
+        self.prefetch = prefetch or 0
         self.grace_period = grace_period
         self.limits = dict(limits or {})
         self._observers = Observers(observers)
@@ -91,6 +96,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         self._running: set[Delivery] = set()
         self._running_changed = threading.Condition()
         self._ended = threading.Event()
+        self._breaking_off = threading.Event()
 
     def _validate(self, message_limit: int | None) -> None:
         if message_limit is not None:
@@ -110,13 +116,19 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         finally:
             self._ended.set()
 
-    def stop(self) -> None:
+    def stop(self, *, break_off: bool = False) -> None:
         """Stop receiving; safe in a signal handler and from any thread.
 
-        Polls are broken off and messages that were not started become visible to
-        others at once.  Running receivers may finish within the grace period; then
-        :meth:`on_grace_expired` is called.
+        Polls under way end by themselves, within twice the poll period, and messages that
+        were not started then become visible to others.  Running receivers may finish within
+        the grace period; then :meth:`on_grace_expired` is called.
+
+        :param break_off: break off polls under way.  SQS may not notice at once, and hide
+            messages that come then for their visibility timeout.  Near the end of the grace
+            period that is done all the same.
         """
+        if break_off:
+            self._breaking_off.set()
         if not self.should_stop:
             self.should_stop = True
             threading.Thread(target=self._wind_down, name="sqs-stop", daemon=True).start()
@@ -132,13 +144,30 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
             self._live_connection.transport.wake_polling(chosen)
 
     def _wind_down(self) -> None:
+        deadline = time.monotonic() + self.grace_period
         if self._live_connection is not None:
-            self._live_connection.transport.stop_polling()
-            self._live_connection.transport.wake()
-        with self._running_changed:
-            self._running_changed.notify_all()
-        if not self._ended.wait(self.grace_period):
+            transport = self._live_connection.transport
+            transport.stop_polling()
+            transport.wake()
+            with self._running_changed:
+                self._running_changed.notify_all()
+            # What waits is given back as soon as the polls have ended, whatever still runs.
+            finish = threading.Thread(
+                target=transport.finish_polling, name="sqs-finish", daemon=True
+            )
+            finish.start()
+            patience = max(self.grace_period - BREAK_OFF_MARGIN, self.grace_period / 2)
+            self._wait_for_polls(finish, deadline - self.grace_period + patience)
+            if finish.is_alive():
+                transport.stop_polling(break_off=True)
+        if not self._ended.wait(max(0.0, deadline - time.monotonic())):
             self.on_grace_expired()
+
+    def _wait_for_polls(self, finish: threading.Thread, until: float) -> None:
+        while finish.is_alive() and time.monotonic() < until:
+            if self._breaking_off.is_set() or self._ended.is_set():
+                return
+            finish.join(0.05)
 
     def on_grace_expired(self) -> None:
         """Called when receivers still run after the grace period; logs which."""
@@ -155,7 +184,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         running = list(self._running)
         if running:
             running[0].channel.release(running)
-            running[0].channel.settlements.flush(timeout=2.0)
+            running[0].channel.flush(2.0)
 
     # The hooks of kombu's ConsumerMixin.
 
@@ -166,10 +195,16 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
             queue = registered.get_queue(self.suffix)
             channel.declare_lazily(queue)
             self._sources[queue.name] = registered, queue
-            channel.priorities[queue.name] = registered.priority
-            channel.on_poll[queue.name] = partial(self._polled, registered.name)
-            if registered.name in self.limits:
-                channel.receive_limits[queue.name] = self.limits[registered.name]
+            channel.consume(
+                Consumption(
+                    queue.name,
+                    priority=registered.priority,
+                    limit=self.limits.get(registered.name),
+                    on_poll=partial(self._polled, registered.name),
+                    free=self._free,
+                    lasting=True,
+                )
+            )
             consumers.append(
                 Consumer(
                     [queue],
@@ -287,6 +322,9 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
     def _uncount(self, registered: Registered) -> None:
         if registered.name in self.limits:
             self.limits[registered.name].give_back(1)
+
+    def _free(self) -> int:
+        return self.threads - len(self._running)
 
     def _wait_for_free_thread(self, timeout: float) -> bool:
         with self._running_changed:

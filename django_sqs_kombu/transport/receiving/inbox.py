@@ -5,36 +5,49 @@ from __future__ import annotations
 import queue
 import time
 from collections.abc import Callable
-from typing import TYPE_CHECKING
+from typing import Protocol
 
-from .leases import Lease
+from ..holding.held import Held
+from .pace import Pace
 
-if TYPE_CHECKING:
-    from .poller import Poller
 
-#: How much the latest message counts in the consumer's pace.
-LATEST = 0.3
+class Source(Protocol):
+    """What announces messages: a poller."""
+
+    #: Messages of sources with a higher priority are delivered first.
+    priority: int
+
+    @property
+    def has_waiting(self) -> bool:
+        """Whether it has messages that no consumer took yet."""
+
+    def take(self) -> Held | None:
+        """The oldest message that waits, which then is the consumer's."""
+
+    def look(self) -> None:
+        """Look whether it is time to poll."""
+
+    def give_back_taken(self, held: Held) -> None:
+        """Make a message visible to others that was taken, and has no consumer any more."""
 
 
 class Inbox:
-    """Where the pollers of a connection announce messages and the consumer waits.
+    """Hands messages to the consumer of a connection, the most urgent first.
 
-    It measures the consumer's pace: how long it stays away between two messages.
-
+    :ivar pace: of the consumer.
     :ivar on_change: called, from any thread, when a message may be taken.
     """
 
     def __init__(self) -> None:
+        self.pace = Pace()
         self.on_change: Callable[[], None] | None = None
-        self._announced: queue.SimpleQueue[Poller | None] = queue.SimpleQueue()
-        self._pollers: list[Poller] = []
+        self._announced: queue.SimpleQueue[Source | None] = queue.SimpleQueue()
+        self._sources: list[Source] = []
         self._ranked = False
-        self._away_since: float | None = None
-        self._pace = 0.0
 
-    def announce(self, poller: Poller) -> None:
-        """Say that *poller* has one more message."""
-        self._announced.put(poller)
+    def announce(self, source: Source) -> None:
+        """Say that *source* has one more message."""
+        self._announced.put(source)
         self.changed()
 
     def changed(self) -> None:
@@ -46,56 +59,63 @@ class Inbox:
         """Make :meth:`next` return now; safe in a signal handler."""
         self._announced.put(None)
 
-    def next(self, timeout: float | None) -> tuple[Poller, Lease] | None:
-        """The next message and its poller, or None when woken.
+    def next(self, timeout: float | None) -> tuple[Source, Held] | None:
+        """The next message and its source, or None when woken.
 
-        :raises queue.Empty: none came within *timeout* seconds.
+        :param timeout: seconds to wait for one; None: for ever.
+        :raises queue.Empty: none came in time.
         """
-        now = time.monotonic()
-        if self._away_since is not None:
-            self._pace += LATEST * (now - self._away_since - self._pace)
-            self._away_since = None
-        deadline = None if timeout is None else now + timeout
+        self.pace.comes()
+        found = None
+        try:
+            found = self._next(timeout)
+        finally:
+            self.pace.leaves(with_message=found is not None)
+        return found
+
+    def _next(self, timeout: float | None) -> tuple[Source, Held] | None:
+        deadline = None if timeout is None else time.monotonic() + timeout
         while True:
-            left = None if deadline is None else max(0.0, deadline - time.monotonic())
-            poller = self._announced.get(timeout=left)
-            if poller is None:
+            try:
+                announced = self._announced.get_nowait()
+            except queue.Empty:
+                if timeout == 0:
+                    raise
+                self.look()
+                left = None if deadline is None else max(0.0, deadline - time.monotonic())
+                announced = self._announced.get(timeout=left)
+            if announced is None:
                 return None
-            for each in self._by_urgency(poller):
-                lease = each.take()
-                if lease is not None:
-                    self._away_since = time.monotonic()
-                    return each, lease
+            for source in self._by_urgency(announced):
+                held = source.take()
+                if held is not None:
+                    return source, held
 
-    def add(self, poller: Poller) -> None:
-        """Know *poller*, so that its priority counts."""
-        self._keep([*self._pollers, poller])
+    def look(self) -> None:
+        """Make every source look whether it is time to poll."""
+        for source in self._sources:
+            source.look()
 
-    def remove(self, poller: Poller) -> None:
-        """Forget *poller*."""
-        self._keep([other for other in self._pollers if other is not poller])
+    def add(self, source: Source) -> None:
+        """Know *source*, so that its priority counts."""
+        self._keep([*self._sources, source])
 
-    def _keep(self, pollers: list[Poller]) -> None:
-        self._pollers = pollers
-        self._ranked = len({poller.priority for poller in pollers}) > 1
+    def remove(self, source: Source) -> None:
+        """Forget *source*."""
+        self._keep([other for other in self._sources if other is not source])
 
-    def more_urgent_waits(self, than: Poller) -> bool:
+    def more_urgent_waits(self, than: Source) -> bool:
         """Whether a message of a higher priority than *than*'s waits."""
         return self._ranked and any(
-            each.priority > than.priority and each.has_waiting for each in self._pollers
+            each.priority > than.priority and each.has_waiting for each in self._sources
         )
 
-    def _by_urgency(self, announced: Poller) -> list[Poller]:
+    def _keep(self, sources: list[Source]) -> None:
+        self._sources = sources
+        self._ranked = len({source.priority for source in sources}) > 1
+
+    def _by_urgency(self, announced: Source) -> list[Source]:
         if not self._ranked:
             return [announced]
         # An announcement stands for one message, whosever it is.
-        return sorted(self._pollers, key=lambda each: (-each.priority, each is not announced))
-
-    def soon(self, seconds: float) -> int:
-        """How many messages the consumer is likely to take within *seconds*."""
-        away_since = self._away_since
-        if away_since is None:
-            # It waits for one now.
-            return max(1, int(seconds / self._pace)) if self._pace else 1_000
-        pace = max(self._pace, time.monotonic() - away_since, 1e-6)
-        return int(seconds / pace)
+        return sorted(self._sources, key=lambda each: (-each.priority, each is not announced))

@@ -1,265 +1,341 @@
-"""Polling: one long-polling thread for each consumed queue, and the inbox they fill."""
+"""Poller: receives from one queue whenever somebody takes its messages."""
 
 from __future__ import annotations
 
 import logging
 import threading
 import time
-from collections import deque
-from collections.abc import Callable
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
 
-from ...exceptions import SQSError
-from ...names import FIFO
 from ...quotas import MAX_MESSAGES, MAX_WAIT_TIME
-from ..sending.delays import send_on_early
+from ..holding.held import Held, State
 from ..sqs.abort import abort_request, allow_requests
-from .inbox import Inbox
-from .leases import Lease
+from ..sqs.received import Message
+from .consumption import Consumption, Receiving, Terms
+from .demand import Answer, Demand
 from .message_limit import ReceiveLimit
-from .rest import IdleRest
-
-if TYPE_CHECKING:
-    from ..channel import Channel
+from .outage import Outage
+from .rest import Rest
 
 logger = logging.getLogger(__name__)
 
-#: Pauses after failed polls, in seconds: doubled from the first to the last, so that
-#: receiving goes on within 5 s of the end of an outage.
-FIRST_PAUSE, LAST_PAUSE = 1.0, 4.0
-#: Seconds between two log records of an outage that lasts.
-REMINDER = 60.0
 #: How many polls of one queue may be under way besides the first.
 MAX_HELPERS = 3
-#: Seconds by which a waiting message's release may precede its renewal.
-EARLY = 0.1
 #: Seconds that a helper waits for places before it ends.
 HELPER_PATIENCE = 1.0
+#: Seconds between two looks of what waits for another receiver or a message limit.
+LOOK = 0.2
+#: Seconds beyond a poll's own wait that its end is waited for.
+POLL_MARGIN = 14.0
 
 
 class Poller:
-    """Receives from one queue whenever there are places for its messages.
+    """Receives from one queue, in threads.
 
     One thread polls always, and waits in the poll when the queue is empty.  While the
     polls come back full, helpers poll beside it, so that a round trip to SQS does not
     bound what one queue can deliver.
 
-    :param name: the queue's name.
-    :param channel: the channel whose consumer gets the messages.
-    :param inbox: where they are announced.
+    :param consumption: which queue, and how.
+    :param receiving: what the pollers of its channel share.
+    :param fifo: whether it is a FIFO queue.
     """
 
-    def __init__(self, name: str, channel: Channel, inbox: Inbox) -> None:
-        self.queue = name
-        self.channel = channel
-        self._inbox = inbox
-        self._buffer: deque[Lease] = deque()
-        self._stopping = threading.Event()
-        self._lock = threading.Lock()
+    def __init__(self, consumption: Consumption, receiving: Receiving, *, fifo: bool) -> None:
+        self.queue = consumption.queue
+        self.priority = consumption.priority
+        self.consumption = consumption
+        self._shared = receiving
+        self._fifo = fifo
+        self._terms: Terms | None = None
+        self._usual_wait = receiving.wait_time if consumption.wait is None else consumption.wait
+        self._longest_wait = min(MAX_WAIT_TIME, 2 * self._usual_wait)
+        self._wait_time = self._usual_wait if consumption.lasting else min(1, self._usual_wait)
+        self._rest = Rest(
+            receiving.max_idle,
+            max(1, self._longest_wait),
+            longest=max(1.0, float(self._usual_wait)),
+            interval=receiving.interval,
+        )
+        self._demand = Demand(
+            self.queue,
+            receiving.table,
+            receiving.inbox.pace,
+            seconds=lambda: self._terms.seconds if self._terms else None,
+            room=receiving.room,
+            # One at a time from a FIFO queue: SQS holds back a group's later messages only
+            # from later receives, not within one answer.
+            at_once=1 if fifo else MAX_MESSAGES,
+        )
+        self._room = threading.Condition(receiving.table.lock)
+        self._waiters = 0
+        self._woken = False
+        self._stopping = False
         self._threads: list[threading.Thread] = []
         self._polling: set[threading.Thread] = set()
-        self._wait_time = channel.wait_time_seconds
-        self._pause = FIRST_PAUSE
-        self._remind_at = 0.0
-        self._idle = IdleRest(channel.poll_max_idle, MAX_WAIT_TIME)
-        self.priority = channel.priorities.get(name, 0)
+        self._outage = Outage(self.queue)
+
+    # From any thread.
 
     @property
     def limit(self) -> ReceiveLimit | None:
         """The limit on messages received from this queue, if there is one."""
-        return self.channel.receive_limits.get(self.queue)
+        return self.consumption.limit
 
     @property
     def has_waiting(self) -> bool:
         """Whether it has messages that no consumer took yet."""
-        return bool(self._buffer)
+        return bool(self._shared.table.waiting(self.queue))
 
     def start(self) -> None:
         """Start polling."""
-        self._inbox.add(self)
+        if self.consumption.free is not None:
+            self._shared.inbox.pace.free = self.consumption.free
+        self._shared.inbox.add(self)
         self._start_thread(self._poll_always)
 
     def wake(self) -> None:
         """Poll at once, should it rest since its queue is idle; from any thread."""
-        self._idle.wake()
+        self._rest.wake()
 
-    def take(self) -> Lease | None:
+    def look(self) -> None:
+        """There may be a place for another message, or somebody who takes it."""
+        with self._room:
+            # One at a time, and only for a poll that is worth it: to wake a thread costs CPU.
+            if self._waiters and not self._woken and self._demand.worth_a_request:
+                self._woken = True
+                self._room.notify()
+
+    def take(self) -> Held | None:
         """The oldest message that waits, which then is the consumer's."""
-        try:
-            lease = self._buffer.popleft()
-        except IndexError:
-            return None
-        self.channel.qos.taken(self.queue)
-        return lease
+        return self._shared.table.take(self.queue)
 
-    def give_back_stale(self) -> None:
-        """Release what has waited so long that its lease would have to be renewed.
+    def stale(self, held: Held, now: float) -> bool:
+        """Whether a message that waits is better given back than renewed.
 
-        Another worker may be free for it; this one is not.
+        Where SQS would bury it for being received too often it stays, unless its consumer has
+        been gone for a visibility timeout and may never come back.
         """
-        now = time.monotonic() + EARLY
-        stale = []
-        while self._buffer and self._buffer[0].renew_at <= now:
-            lease = self.take()
-            if lease is not None:
-                stale.append(lease)
-        self._give_back(stale)
+        if not self.consumption.lasting and self._shared.inbox.pace.away(now) > held.seconds:
+            return True
+        return not (self._terms and self._terms.redrives)
 
-    def stop(self) -> None:
-        """Ask the threads to end and break off their polls; :meth:`finish` waits."""
-        self._stopping.set()
-        self._idle.wake()
-        self.channel.qos.wake()
-        # Only a poll: a thread that gives messages back must not be broken off.
-        with self._lock:
-            for thread in self._polling:
-                abort_request(thread)
+    def give_back(self, held: Sequence[Held]) -> None:
+        """Make messages that were not started visible to others at once."""
+        mine = [each for each in held if each.state is State.WAITING]
+        if not mine:
+            return
+        logger.info("Giving back %d message(s) to queue %s", len(mine), self.queue)
+        if self.limit is not None:
+            self.limit.give_back(len(mine))
+        self._shared.keeper.release(mine)
 
-    def finish(self, timeout: float = 1.0) -> None:
-        """Wait for the threads, and give the messages that wait back, visible at once."""
-        with self._lock:
-            threads = list(self._threads)
-        for thread in threads:
+    def give_back_taken(self, held: Held) -> None:
+        """Make a message visible to others that was taken, and has no consumer any more."""
+        self._shared.keeper.release([held])
+
+    def stop(self, *, break_off: bool = False) -> None:
+        """Poll no more; :meth:`finish` waits for what is under way.
+
+        :param break_off: break off polls that are under way.  SQS may not notice at once, and
+            hide messages that nobody gets for their visibility timeout.
+        """
+        self._stopping = True
+        self._rest.wake()
+        with self._room:
+            self._room.notify_all()
+        if break_off:
+            with self._room:
+                for thread in self._polling:
+                    abort_request(thread)
+
+    def finish(self) -> None:
+        """Wait for the polls under way; then give back what waits, visible at once."""
+        deadline = time.monotonic() + self._longest_wait + POLL_MARGIN
+        for thread in list(self._threads):
             if thread is not threading.current_thread():
-                thread.join(timeout)
+                thread.join(max(0.0, deadline - time.monotonic()))
         self._give_back_waiting()
-        self._inbox.remove(self)
+        self._shared.inbox.remove(self)
+
+    def abandon(self) -> None:
+        """The channel was dropped: end soon, and give back what waits.  It takes no lock."""
+        self._stopping = True
+
+    @property
+    def polls(self) -> bool:
+        """Whether a poll is under way."""
+        return bool(self._polling)
+
+    def _give_back_waiting(self) -> None:
+        table = self._shared.table
+        self.give_back([held for held in table.all(State.WAITING) if held.queue == self.queue])
+
+    # In the threads.
 
     def _start_thread(self, target: Callable[[], None]) -> None:
-        with self._lock:
+        with self._room:
             self._threads = [thread for thread in self._threads if thread.is_alive()]
             name = f"sqs-poller-{self.queue}-{len(self._threads)}"
-            thread = threading.Thread(target=target, name=name, daemon=True)
-            self._threads.append(thread)
+            thread = threading.Thread(target=self._guarded, args=(target,), name=name, daemon=True)
             thread.start()
+            self._threads.append(thread)
+
+    def _guarded(self, target: Callable[[], None]) -> None:
+        while True:
+            try:
+                target()
+                return
+            except Exception as exc:  # noqa: BLE001 - whatever it is, the queue is polled again
+                self._recover(exc)
 
     def _poll_always(self) -> None:
-        while not self._stopping.is_set():
+        while not self._stopping:
             if self.limit is not None and self.limit.reached:
                 # Not the end: a message that is given back unstarted lowers the count.
-                self._inbox.wake()
-                self._stopping.wait(0.2)
+                self._shared.inbox.wake()
+                self._rest_for(LOOK)
                 continue
-            self._idle.rest()
-            if self._poll(self._wait_time, timeout=1.0):
+            self._rest.rest()
+            if not self._stopping and self._poll(self._wait(), patience=1.0):
                 self._start_helper()
-        self._end()
-
-    def _end(self) -> None:
-        # What came in the moment of the stop goes back.
         self._give_back_waiting()
 
+    def _wait(self) -> int:
+        """Seconds that the next poll waits for messages."""
+        if self.consumption.lasting or self._shared.inbox.pace.away(time.monotonic()) == 0:
+            return self._wait_time
+        # Whoever is away may come back to close the connection, which waits for this poll.
+        return min(1, self._wait_time)
+
     def _start_helper(self) -> None:
-        with self._lock:
+        with self._room:
             alive = sum(thread.is_alive() for thread in self._threads)
-        if alive <= MAX_HELPERS and not self._stopping.is_set():
-            self._start_thread(self._help)
+        if alive <= MAX_HELPERS and not self._stopping:
+            try:
+                self._start_thread(self._help)
+            except RuntimeError as exc:
+                logger.warning("Queue %s gets no further poll at once: %s", self.queue, exc)
 
     def _help(self) -> None:
-        while not self._stopping.is_set() and self._poll(0, timeout=HELPER_PATIENCE):
+        while not self._stopping and self._poll(0, patience=HELPER_PATIENCE):
             pass
-        if self._stopping.is_set():
-            self._end()
 
-    def _poll(self, wait_time: int, timeout: float) -> bool:
-        """Poll once when there are places; return whether the answer was a full one."""
-        if self._inbox.more_urgent_waits(self):
+    def _rest_for(self, seconds: float) -> None:
+        with self._room:
+            if not self._stopping:
+                self._room.wait(seconds)
+
+    def _poll(self, wait_time: int, *, patience: float) -> bool:
+        """Poll once when there are places; return whether the answer was a full one.
+
+        :param patience: seconds to wait for places that are worth a request.
+        """
+        if self._shared.inbox.more_urgent_waits(self):
             # What is received now would only wait, and count as received.
-            self._stopping.wait(0.1)
+            self._rest_for(LOOK / 2)
             return False
-        # One at a time from a FIFO queue: SQS holds back a group's later messages only
-        # from later receives, not within one answer.
-        at_once = 1 if self.queue.endswith(FIFO) else MAX_MESSAGES
-        places = self.channel.qos.reserve_places(self.queue, timeout, at_once)
+        places = self._reserve(patience)
         if not places:
             return False
-        asked = places if self.limit is None else self.limit.reserve(places)
-        received: list[Lease] = []
+        answer, asked, new = None, 0, 0
         try:
-            if asked and not self._stopping.is_set():
-                received = self._receive(asked, wait_time)
-                self._announce(received)
+            asked = places if self.limit is None else self.limit.reserve(places)
+            if asked and not self._stopping:
+                answer, new = self._receive(asked, wait_time)
         finally:
-            self.channel.qos.answered(self.queue, places, len(received))
+            self._demand.answered(places, answer)
             if self.limit is not None:
                 # After the announcement: a limit that is reached with nothing waiting
                 # and nothing running means that all is done.
-                self.limit.settle(asked, len(received))
+                self.limit.settle(asked, new)
         if not asked:
             # Another receiver holds the last reservations and may return them.
-            self._stopping.wait(0.2)
-        return len(received) == MAX_MESSAGES
+            self._rest_for(LOOK)
+        return answer is not None and answer.messages == MAX_MESSAGES
 
-    def _announce(self, received: list[Lease]) -> None:
-        self.channel.leases.keep(received)
-        for lease in received:
-            self._buffer.append(lease)
-            self._inbox.announce(self)
+    def _reserve(self, patience: float) -> int:
+        deadline = time.monotonic() + patience
+        with self._room:
+            self._waiters += 1
+            try:
+                while not self._stopping:
+                    self._woken = False
+                    places = self._demand.reserve()
+                    if places:
+                        return places
+                    left = deadline - time.monotonic()
+                    if left <= 0:
+                        break
+                    self._room.wait(left)
+                return 0
+            finally:
+                self._waiters -= 1
+                # There may be places for another.
+                self.look()
 
-    def _receive(self, count: int, wait_time: int) -> list[Lease]:
-        channel = self.channel
-        declared = channel.declared_visibility_timeout(self.queue)
-        with self._lock:
-            if self._stopping.is_set():
+    def _receive(self, count: int, wait_time: int) -> tuple[Answer | None, int]:
+        """One poll: what it brought, and how many messages of it are new to this channel."""
+        started = time.monotonic()
+        try:
+            received = self._ask(count, wait_time)
+        except Exception as exc:  # noqa: BLE001 - whatever it is, the poller goes on
+            if not self._stopping:
+                self._recover(exc)
+            return None, 0
+        self._outage.over()
+        now = time.monotonic()
+        self._rest.polled(len(received), wait_time, now - started)
+        self._grow(len(received), wait_time)
+        size = sum(len(str(message.get("Body", ""))) for message in received)
+        seconds = self._terms.seconds if self._terms else 0
+        held = self._shared.intake.hold(self.queue, received, seconds)
+        self._announce(held)
+        self._tell(len(held))
+        return Answer(len(received), size, now - started), len(held)
+
+    def _ask(self, count: int, wait_time: int) -> list[Message]:
+        with self._room:
+            if self._stopping:
                 return []
             self._polling.add(threading.current_thread())
-        self._idle.polling()
+        self._rest.polling()
         try:
-            channel.queues.compare_once(self.queue)
-            received = channel.requests.receive(self.queue, count, wait_time, declared)
-            seconds = channel.learn_lease_seconds(self.queue)
-        except Exception as exc:  # noqa: BLE001 - whatever it is, the poller goes on
-            if not self._stopping.is_set():
-                self._recover(exc)
-            return []
+            self._shared.queues.compare_once(self.queue)
+            self._terms = self._shared.terms(self.queue)
+            return self._shared.requests.receive(self.queue, count, wait_time, self._terms.seconds)
         finally:
-            with self._lock:
+            with self._room:
                 self._polling.discard(threading.current_thread())
             allow_requests()
-        self._pause = FIRST_PAUSE
-        now = time.monotonic()
-        # Not within the poll, which a stop may break off.
-        messages = send_on_early(channel.requests, self.queue, received)
-        if (on_poll := channel.on_poll.get(self.queue)) is not None:
-            on_poll(len(messages))
-        self._idle.polled(len(received), wait_time)
-        # A long poll answers as soon as a message is there, so waiting longer on a
-        # queue that stays empty costs no latency and fewer requests.
+
+    def _grow(self, received: int, wait_time: int) -> None:
+        # A long poll answers as soon as a message is there, so waiting longer on a queue
+        # that stays empty costs no latency and fewer requests.
         if received:
-            self._wait_time = channel.wait_time_seconds
+            self._wait_time = self._usual_wait
         elif wait_time:
-            self._wait_time = min(MAX_WAIT_TIME, max(1, wait_time * 2))
-        return [Lease(self.queue, message, seconds, now) for message in messages]
+            self._wait_time = min(self._longest_wait, max(1, wait_time * 2))
+
+    def _announce(self, held: list[Held]) -> None:
+        for each in held:
+            if self._stopping:
+                self.give_back([each])
+                continue
+            # Here, since nothing else waits for S3 then.
+            self._shared.intake.read(each)
+            self._shared.table.announce(each)
+            self._shared.inbox.announce(self)
+
+    def _tell(self, received: int) -> None:
+        if self.consumption.on_poll is None:
+            return
+        try:
+            self.consumption.on_poll(received)
+        except Exception:
+            logger.exception("What observes the polls of queue %s failed", self.queue)
 
     def _recover(self, exc: Exception) -> None:
-        now = time.monotonic()
-        if isinstance(exc, SQSError):
-            # At once, and then only now and then: an outage must not fill the log.
-            loud = self._pause < LAST_PAUSE or now >= self._remind_at
-            if loud:
-                self._remind_at = now + REMINDER
-            level = logging.ERROR if loud else logging.DEBUG
-            logger.log(level, "%s Trying again in %g s.", exc, self._pause)
-        else:
-            logger.error(
-                "Polling queue %s failed, trying again in %g s",
-                self.queue,
-                self._pause,
-                exc_info=exc,
-            )
-        self._stopping.wait(self._pause)
-        self._pause = min(LAST_PAUSE, self._pause * 2)
-
-    def _give_back_waiting(self) -> None:
-        waiting = []
-        while (lease := self.take()) is not None:
-            waiting.append(lease)
-        self._give_back(waiting)
-
-    def _give_back(self, leases: list[Lease]) -> None:
-        if leases:
-            for lease in leases:
-                self.channel.leases.drop(lease.message["ReceiptHandle"])
-            if self.limit is not None:
-                self.limit.give_back(len(leases))
-            self.channel.requests.release(self.queue, [lease.message for lease in leases])
+        deadline = time.monotonic() + self._outage.failed(exc)
+        while not self._stopping and (left := deadline - time.monotonic()) > 0:
+            self._rest_for(left)

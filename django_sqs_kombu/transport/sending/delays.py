@@ -10,7 +10,7 @@ from __future__ import annotations
 import logging
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 from ...exceptions import SQSError
 from ...names import FIFO
 from ...quotas import MAX_DELAY, MAX_RETENTION, MAX_VISIBILITY_TIMEOUT
-from .copies import copy_of, delete_originals
+from .copies import copy_of
 from .dispatch import send_list
 from .trail import TRAIL, Trail
 
@@ -82,70 +82,39 @@ def seconds_until_due(queue: str, message: Message) -> float:
     return left if left > TOLERANCE else 0.0
 
 
-def send_on_early(requests: Requests, queue: str, messages: Sequence[Message]) -> list[Message]:
-    """Send on what of the received *messages* is not due yet; return the rest.
-
-    What cannot be sent on stays, hidden until it is due, so that it uses up no receives.
-    """
-    early, rest = [], []
-    for message in messages:
-        left = seconds_until_due(queue, message)
-        if left:
-            early.append((message, left))
-        else:
-            rest.append(message)
-    if early:
-        send_on(requests, queue, early, delete=lambda sent: delete_originals(requests, queue, sent))
-    return rest
-
-
 def send_on(
-    requests: Requests,
-    queue: str,
-    early: Sequence[tuple[Message, float]],
-    delete: Callable[[Sequence[Message]], None],
-) -> None:
+    requests: Requests, queue: str, early: Sequence[tuple[Message, float]]
+) -> list[Exception | None]:
     """Send on received messages, each with the seconds until it is due.
 
-    :param delete: deletes those that SQS has accepted, but not their payloads in S3, which
-        belong to the new ones.
+    :returns: for each None, or why it was not sent on: then it stays, hidden until it is due or
+        for :data:`LONGEST_HIDING` seconds, so that it uses up no receives.
     """
-    sent, kept = [], []
-    reason: object = None
+    errors: list[Exception | None]
     try:
         result = send_list(requests, queue, [_hop(message, left) for message, left in early])
-        for (message, left), error in zip(early, result.errors, strict=True):
-            if error is None:
-                sent.append(message)
-            else:
-                kept.append((message, left))
-                reason = error
+        errors = list(result.errors)
     except Exception as exc:
         if not isinstance(exc, SQSError):
             logger.exception("Messages of queue %s were not sent on", queue)
-        sent, kept, reason = [], list(early), exc
-    if sent:
-        delete(sent)
-    if kept:
+        errors = [exc] * len(early)
+    failed = [error for error in errors if error is not None]
+    if failed:
         logger.warning(
             "%d message(s) of queue %s were not sent on, and are hidden until they are due: %s",
-            len(kept),
+            len(failed),
             queue,
-            reason,
+            failed[-1],
         )
-        _hide(requests, queue, kept)
+    return errors
+
+
+def hiding(left: float) -> int:
+    """Seconds to hide a message that is due in *left* seconds and was not sent on."""
+    return math.ceil(min(left, LONGEST_HIDING))
 
 
 def _hop(message: Message, left: float) -> dict[str, Any]:
     trail = Trail.received(message)
     sent = time.time() if trail.sent is None else trail.sent
     return delayed(copy_of(message), replace(trail, sent=sent), time.time() + left)
-
-
-def _hide(requests: Requests, queue: str, kept: Sequence[tuple[Message, float]]) -> None:
-    messages = [message for message, _ in kept]
-    seconds = [math.ceil(min(left, LONGEST_HIDING)) for _, left in kept]
-    try:
-        requests.change_visibility_batch(queue, messages, seconds)
-    except SQSError as exc:
-        logger.warning("They become visible after their visibility timeout: %s", exc)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from ...exceptions import (
     MessageEncodeError,
@@ -17,20 +17,52 @@ from ...exceptions import (
 from ...names import FIFO
 from ...printable import line, quoted
 from ...quotas import MAX_ATTRIBUTES
-from ..body.payloads import OLD_SIZE_ATTRIBUTE, SIZE_ATTRIBUTE
+from ..body.payloads import OLD_SIZE_ATTRIBUTE, SIZE_ATTRIBUTE, LargePayloads
+from ..settling.backoff import Backoff
+from ..sqs.received import Message
+from ..sqs.requests import Requests
 from .checks import check_size
 from .copies import copy_of
 from .delays import delayed
 from .dispatch import send_list
 from .trail import TRAIL, Trail
 
-if TYPE_CHECKING:
-    from ..delivery import Delivery
-
 logger = logging.getLogger(__name__)
 
 #: Seconds between the tries of sending again what is no longer in its queue.
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+
+
+class Sending(Protocol):
+    """What sending again needs of a channel."""
+
+    requests: Requests
+    payloads: LargePayloads
+    backoff: Backoff
+
+
+class Delivery(Protocol):
+    """What sending again needs to know of a delivery."""
+
+    @property
+    def channel(self) -> Sending:
+        """The channel that it came by."""
+
+    @property
+    def queue(self) -> str:
+        """The name of the queue that it was received from."""
+
+    @property
+    def message_id(self) -> str:
+        """SQS's id of the message."""
+
+    @property
+    def sqs_message(self) -> Message:
+        """The message as ReceiveMessage returned it."""
+
+    @property
+    def sqs_body(self) -> str:
+        """The SQS body; the payload itself where that is kept in S3."""
 
 
 def send_again(delivery: Delivery, delay: float | None = None, *, deleted: bool = False) -> None:

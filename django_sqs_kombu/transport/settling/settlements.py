@@ -1,196 +1,228 @@
-"""Settlements: deletes and visibility changes that are collected, and sent together."""
+"""Settlements: deletes and visibility changes, collected and tried until SQS has confirmed them."""
 
 from __future__ import annotations
 
-import atexit
-import functools
 import logging
-import threading
-import time
-import weakref
+import math
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from ...exceptions import RequestFailed, SQSError
+from ...exceptions import RequestFailed
 from ...quotas import MAX_MESSAGES
-from .lost import log_failure
-
-if TYPE_CHECKING:
-    from ..sqs.received import Message
-    from ..sqs.requests import Requests
+from ..holding.held import Held, HeldMessages
+from ..sqs.received import Message
 
 logger = logging.getLogger(__name__)
 
-#: How often a settlement is tried, and the seconds between two tries.
-ATTEMPTS, RETRY_PAUSE = 5, 1.0
+#: Seconds before a settlement that failed is tried again: doubled from the first to the last.
+FIRST_PAUSE, LAST_PAUSE = 0.2, 5.0
+#: Seconds after the end of its lease that a settlement is still tried: until somebody else
+#: has received the message, it is not too late.
+AFTER_EXPIRY = 60.0
+#: Seconds that a visibility change waits for a renewal under way, which could undo it.
+STEP_ASIDE = 0.05
+
+Key = tuple[str, bool]
+
+
+@dataclass(slots=True, eq=False)
+class Settlement:
+    """What is to become of a held message.
+
+    :param held: the message.
+    :param seconds: hide it for so long from then on, 0 to 43,200; None: delete it.
+    :param due: when it is to be sent at the latest, on the monotonic clock.
+    :param with_payload: whether a deletion is also its payload's in S3.
+    :ivar tries: how often it has failed.
+    """
+
+    held: Held
+    seconds: int | None
+    due: float
+    with_payload: bool = True
+    tries: int = 0
+
+    @property
+    def key(self) -> Key:
+        """What can share a request: settlements of one queue, deletes or not."""
+        return self.held.queue, self.seconds is None
 
 
 @dataclass(frozen=True, slots=True)
-class _Settlement:
-    message: Message
-    seconds: int | None
-    due: float
-    attempt: int = 1
+class Batch:
+    """Settlements that one request sends.
 
-
-class SettlementBatcher:
-    """Collects deletes and visibility changes, and sends them 10 at a time.
-
-    What is not full goes after the linger, or at :meth:`flush`.  A crash before that
-    means only that SQS redelivers.
-
-    :param requests: what sends them.
-    :param linger: seconds to wait for more.
-    :param deleted: called with each message that SQS has deleted.
-    :param threads: how many requests may be under way at once.
+    :param messages: as they were received, whose receipts the request names.
+    :param seconds: the visibility of each, cut to what SQS takes; empty: they are deletes.
     """
 
-    def __init__(
-        self,
-        requests: Requests,
-        linger: float,
-        deleted: Callable[[Message], None],
-        threads: int = 4,
-    ) -> None:
-        self._deleted = deleted
-        self._requests = requests
-        self._linger = linger
-        self._threads = threads
-        self._started = 0
-        lock = threading.RLock()
-        self._changed = threading.Condition(lock)
-        #: A batch was sent: whoever flushes waits for that.
-        self._sent = threading.Condition(lock)
-        #: By queue and by whether they are deletes.
-        self._collected: dict[tuple[str, bool], deque[_Settlement]] = {}
+    queue: str
+    settlements: list[Settlement]
+    messages: list[Message]
+    seconds: list[int]
+
+    @property
+    def deletes(self) -> bool:
+        """Whether they are deletes."""
+        return not self.seconds
+
+
+class Settlements:
+    """What waits to be sent, is under way, or is to be tried again; it has no thread.
+
+    :param table: what is held; every settlement's message is in it, and its lease is renewed,
+        until SQS has confirmed the settlement.
+    """
+
+    def __init__(self, table: HeldMessages) -> None:
+        self._table = table
+        self._fresh: dict[Key, deque[Settlement]] = {}
+        self._again: list[Settlement] = []
         self._under_way = 0
-        self._flushing = 0
-        self._closed = False
-        self._at_exit = functools.partial(_flush_at_exit, weakref.ref(self))
-        atexit.register(self._at_exit)
 
-    def delete(self, queue: str, message: Message) -> None:
-        """Delete a received message soon."""
-        self._add(queue, _Settlement(message, None, time.monotonic() + self._linger))
-
-    def change_visibility(self, queue: str, message: Message, seconds: int) -> None:
-        """Hide a received message soon, for *seconds* from then."""
-        self._add(queue, _Settlement(message, seconds, time.monotonic() + self._linger))
-
-    def flush(self, timeout: float = 10.0) -> None:
-        """Send what is collected and wait for it, for *timeout* seconds at most."""
-        with self._changed:
-            self._flushing += 1
-            self._changed.notify_all()
-            self._sent.wait_for(lambda: not self._collected and not self._under_way, timeout)
-            self._flushing -= 1
-
-    def close(self) -> None:
-        """Flush, and end the threads."""
-        self.flush()
-        atexit.unregister(self._at_exit)
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
-
-    def _add(self, queue: str, settlement: _Settlement) -> None:
-        key = queue, settlement.seconds is None
-        with self._changed:
-            collected = self._collected.setdefault(key, deque())
+    def add(self, settlement: Settlement) -> bool:
+        """Collect a settlement; return whether it fills a request."""
+        with self._table.lock:
+            collected = self._fresh.setdefault(settlement.key, deque())
             collected.append(settlement)
-            full = len(collected) % MAX_MESSAGES == 0
-            if self._started < self._threads and (full or self._started == 0):
-                self._started += 1
-                name = f"sqs-settler-{self._started}"
-                threading.Thread(target=self._run, name=name, daemon=True).start()
-            # The first sets the clock of the linger; the tenth ends it.
-            if full or len(collected) == 1:
-                self._changed.notify()
+            return len(collected) % MAX_MESSAGES == 0
 
-    def _run(self) -> None:
-        while True:
-            with self._changed:
-                key = self._ripe()
-                while key is None:
-                    if self._closed:
-                        return
-                    self._changed.wait(self._until_due())
-                    key = self._ripe()
-                collected = self._collected[key]
-                batch = [collected.popleft() for _ in range(min(len(collected), MAX_MESSAGES))]
-                if not collected:
-                    del self._collected[key]
-                self._under_way += 1
-            try:
-                again = self._send(key, batch)
-            finally:
-                with self._changed:
-                    self._under_way -= 1
-                    # For those who flush alone: to wake the other threads costs CPU.
-                    self._sent.notify_all()
-            for settlement in again:
-                self._add(key[0], settlement)
+    def next_due(self) -> float:
+        """When the next is to be sent, on the monotonic clock; infinity: none."""
+        with self._table.lock:
+            return min((each.due for each in self._heads()), default=math.inf)
 
-    def _ripe(self) -> tuple[str, bool] | None:
-        now = time.monotonic()
-        for key, collected in self._collected.items():
-            if self._flushing or len(collected) >= MAX_MESSAGES or collected[0].due <= now:
-                return key
+    @property
+    def done(self) -> bool:
+        """Whether nothing is collected, under way or to be tried again."""
+        with self._table.lock:
+            return not (self._fresh or self._again or self._under_way)
+
+    def ripe(self, now: float, *, hurry: bool = False) -> Batch | None:
+        """What is to be sent now: what fills a request, or is due; it then is under way.
+
+        :param hurry: send what is collected, however little it is.
+        """
+        with self._table.lock:
+            for key, collected in self._fresh.items():
+                if hurry or len(collected) >= MAX_MESSAGES or collected[0].due <= now:
+                    count = min(len(collected), MAX_MESSAGES)
+                    chosen = [collected.popleft() for _ in range(count)]
+                    if not collected:
+                        del self._fresh[key]
+                    return self._send(key, chosen, now)
+            due = [each for each in self._again if each.due <= now]
+            if due:
+                key = due[0].key
+                chosen = [each for each in due if each.key == key][:MAX_MESSAGES]
+                self._again = [each for each in self._again if each not in chosen]
+                return self._send(key, chosen, now)
         return None
 
-    def _until_due(self) -> float | None:
-        if not self._collected:
-            return None
-        first = min(collected[0].due for collected in self._collected.values())
-        return max(0.0, first - time.monotonic())
+    def answered(
+        self, batch: Batch, errors: Sequence[RequestFailed | None], now: float
+    ) -> list[Settlement]:
+        """SQS answered; return the settlements that it has confirmed."""
+        confirmed = []
+        with self._table.lock:
+            self._under_way -= 1
+            for settlement, message, error in zip(
+                batch.settlements, batch.messages, errors, strict=True
+            ):
+                settlement.held.hiding = False
+                if settlement.held.message is not message:
+                    # It came again meanwhile: what counts is its latest receipt.
+                    settlement.due = now
+                    self._again.append(settlement)
+                elif error is None:
+                    confirmed.append(settlement)
+                    self._table.end(settlement.held)
+                elif error.lost:
+                    _say_lost(settlement.held, error)
+                    self._table.end(settlement.held)
+                else:
+                    self._failed(settlement, error, error.passing, now)
+        return confirmed
 
-    def _send(self, key: tuple[str, bool], batch: list[_Settlement]) -> list[_Settlement]:
+    def failed(self, batch: Batch, error: Exception, now: float) -> None:
+        """The request as a whole failed."""
+        # What is no answer of SQS, or a fault of our own, can pass.
+        passing = error.passing if isinstance(error, RequestFailed) else True
+        with self._table.lock:
+            self._under_way -= 1
+            for settlement in batch.settlements:
+                settlement.held.hiding = False
+                self._failed(settlement, error, passing, now)
+
+    def give_up(self, reason: str) -> None:
+        """Stop trying; log what was not settled."""
+        with self._table.lock:
+            left = [*self._again, *(each for fresh in self._fresh.values() for each in fresh)]
+            self._fresh.clear()
+            self._again.clear()
+        for settlement in left:
+            self._give_up(settlement, reason)
+
+    def forget(self) -> None:
+        """After a fork, in the child: all of it is the parent's."""
+        self._fresh.clear()
+        self._again.clear()
+        self._under_way = 0
+
+    def _heads(self) -> Iterator[Settlement]:
+        yield from (collected[0] for collected in self._fresh.values())
+        yield from self._again
+
+    def _send(self, key: Key, chosen: list[Settlement], now: float) -> Batch | None:
         queue, deletes = key
-        messages = [settlement.message for settlement in batch]
-        try:
-            if deletes:
-                results = self._requests.delete_batch(queue, messages)
-            else:
-                seconds = [settlement.seconds or 0 for settlement in batch]
-                results = self._requests.change_visibility_batch(queue, messages, seconds)
-        except SQSError as exc:
-            if isinstance(exc, RequestFailed) and exc.passing:
-                return self._try_again(queue, batch, exc)
-            self._give_up(queue, batch, exc)
-            return []
-        except Exception:
-            logger.exception("Settling messages of queue %s failed", queue)
-            return []
-        again = []
-        for settlement, failure in zip(batch, results, strict=True):
-            if failure is None:
-                if deletes:
-                    self._deleted(settlement.message)
-            elif failure.passing:
-                again.append(settlement)
-            else:
-                log_failure(settlement.message, failure)
-        return self._try_again(queue, again, "SQS failed")
+        if not deletes:
+            renewing = [each for each in chosen if each.held.renewals]
+            for each in renewing:
+                each.due = now + STEP_ASIDE
+                self._again.append(each)
+            chosen = [each for each in chosen if not each.held.renewals]
+            if not chosen:
+                return None
+        self._under_way += 1
+        seconds = []
+        for each in chosen:
+            if each.seconds is not None:
+                each.held.hiding = True
+                seconds.append(min(each.seconds, each.held.left(now)))
+        return Batch(queue, chosen, [each.held.message for each in chosen], seconds)
 
-    def _try_again(self, queue: str, batch: list[_Settlement], reason: object) -> list[_Settlement]:
-        if batch and (batch[0].attempt >= ATTEMPTS or self._flushing):
-            self._give_up(queue, batch, reason)
-            return []
-        due = time.monotonic() + RETRY_PAUSE
-        return [_Settlement(s.message, s.seconds, due, s.attempt + 1) for s in batch]
+    def _failed(self, settlement: Settlement, error: Exception, passing: bool, now: float) -> None:
+        if not passing or now > settlement.held.expires_at + AFTER_EXPIRY:
+            self._give_up(settlement, error)
+            return
+        settlement.tries += 1
+        settlement.due = now + min(LAST_PAUSE, FIRST_PAUSE * 2 ** min(settlement.tries, 10))
+        self._again.append(settlement)
+        level = logging.WARNING if settlement.tries == 1 else logging.DEBUG
+        logger.log(
+            level,
+            "Message %s of queue %s was not settled, trying again: %s",
+            settlement.held.message_id,
+            settlement.held.queue,
+            error,
+        )
 
-    def _give_up(self, queue: str, batch: list[_Settlement], reason: object) -> None:
+    def _give_up(self, settlement: Settlement, reason: object) -> None:
+        self._table.end(settlement.held)
         logger.error(
-            "Messages %s of queue %s could not be settled, SQS may redeliver them: %s",
-            ", ".join(str(settlement.message.get("MessageId")) for settlement in batch),
-            queue,
+            "Message %s of queue %s could not be settled, SQS may redeliver it: %s",
+            settlement.held.message_id,
+            settlement.held.queue,
             reason,
         )
 
 
-def _flush_at_exit(batcher: weakref.ref[SettlementBatcher]) -> None:
-    alive = batcher()
-    if alive is not None:
-        alive.flush(timeout=2.0)
+def _say_lost(held: Held, error: RequestFailed) -> None:
+    logger.warning(
+        "Message %s of queue %s is no longer ours, its visibility timeout has passed (%s). "
+        "A longer visibility_timeout avoids that.",
+        held.message_id,
+        held.queue,
+        error.code,
+    )

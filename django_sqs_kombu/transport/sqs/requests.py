@@ -20,6 +20,9 @@ from .waits import answered_within
 
 logger = logging.getLogger(__name__)
 
+#: Seconds beyond its own wait that a ReceiveMessage may take: whoever gives it up too early
+#: leaves messages that it brought to nobody, hidden for their visibility timeout.
+RECEIVE_MARGIN = 10.0
 #: Seconds between the tries of what SQS failed without the sender's fault.
 SEND_RETRY_PAUSES = (0.1, 0.4, 1.6)
 _COUNTS = (
@@ -83,7 +86,7 @@ class Requests(Calls):
             params["VisibilityTimeout"] = visibility_timeout
         # Not within the block, which is for the poll alone.
         self.url(queue)
-        with answered_within(wait_time + self.account.read_timeout):
+        with answered_within(wait_time + RECEIVE_MARGIN):
             answer = self.call(
                 "ReceiveMessage",
                 queue,

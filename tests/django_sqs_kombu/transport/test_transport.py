@@ -1,5 +1,6 @@
 """The transport as a plain kombu user sees it, and beside kombu's own."""
 
+import contextlib
 import json
 import time
 
@@ -16,6 +17,7 @@ from django_sqs_kombu import (
     QueueDoesNotExist,
     RequestFailed,
 )
+from django_sqs_kombu.transport.receiving.consumption import Consumption
 
 OURS = "django_sqs_kombu.transport:Transport"
 
@@ -75,9 +77,9 @@ def consume(connection, queue, count=1, **kwargs):
 
 
 def flush(connection):
-    settlements = getattr(connection.default_channel, "settlements", None)
-    if settlements is not None:
-        settlements.flush()
+    # Kombu's own settles at once.
+    if hasattr(connection.default_channel, "flush"):
+        assert connection.default_channel.flush(10)
 
 
 @pytest.mark.parametrize("sender", [OURS, "sqs"])
@@ -207,6 +209,7 @@ def test_purge_and_get(connect, queue):
     message = bound.get()
     assert message.payload == "x"
     message.release()
+    flush(connection)
     assert bound.purge() == 1
     assert bound.get() is None
 
@@ -241,14 +244,17 @@ def test_requeue_without_a_delay_backs_off_from_the_receive_count(connect, queue
     channel = connection.default_channel
     hidden_for = []
 
-    def note(queue, message, seconds):
-        hidden_for.append(seconds)
-        channel.requests.change_visibility(queue, message, 0)
+    hide = channel.keeper.hide
 
-    monkeypatch.setattr(channel.settlements, "change_visibility", note)
+    def note(held, seconds, **options):
+        hidden_for.append(seconds)
+        hide(held, 0, linger=False)
+
+    monkeypatch.setattr(channel.keeper, "hide", note)
     publish(connection, queue, "x")
     for _ in range(4):
         queue(channel).get().requeue()
+        flush(connection)
 
     assert hidden_for == [10, 20, 25, 25]
 
@@ -319,18 +325,46 @@ def test_no_ack_deletes_on_delivery(connect, queue, counts):
     received = []
     with kombu.Consumer(connection, [queue], on_message=received.append, no_ack=True):
         connection.drain_events(timeout=5)
+    flush(connection)
 
     assert len(received) == 1
     assert counts(queue.name) == (0, 0, 0)
 
 
-def test_a_long_poll_is_broken_off_in_under_a_second(connect, queue, eventually, server):
+@pytest.fixture
+def long_poll(connect, queue, eventually, server):
+    """A connection with a consumer whose poll of 20 seconds is under way."""
     connection = connect(wait_time_seconds=20)
-    with kombu.Consumer(connection, [queue], on_message=print):
+    channel = connection.default_channel
+    channel.consume(Consumption(queue.name, lasting=True))
+    with kombu.Consumer(channel, [queue], on_message=print):
+        with contextlib.suppress(TimeoutError):
+            connection.drain_events(timeout=0.5)
         eventually(lambda: server.count("ReceiveMessage", queue.name))
-        started = time.monotonic()
+        yield connection
+        channel.stop_polling(break_off=True)
 
-    assert time.monotonic() - started < 1
+
+def test_a_long_poll_can_be_broken_off(long_poll):
+    started = time.monotonic()
+
+    long_poll.transport.stop_polling(break_off=True)
+    long_poll.transport.finish_polling()
+
+    assert time.monotonic() - started < 3
+
+
+def test_a_long_poll_ends_by_itself_and_what_it_brings_is_given_back(
+    long_poll, queue, counts, eventually
+):
+    long_poll.transport.stop_polling()
+    publish(long_poll, queue, "x")
+    started = time.monotonic()
+
+    long_poll.transport.finish_polling()
+
+    assert time.monotonic() - started < 5
+    eventually(lambda: counts(queue.name) == (1, 0, 0))
 
 
 def test_an_empty_queue_does_not_delay_a_full_one(connect, prefix):

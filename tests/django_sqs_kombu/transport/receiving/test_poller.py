@@ -1,18 +1,15 @@
-"""Pollers: how long they wait, and how much the consumer is given."""
+"""Pollers: how long they wait, for whom, and that nothing ends them."""
 
+import contextlib
 import queue
+import threading
 import time
 
 import pytest
 
+from django_sqs_kombu.transport.receiving.consumption import Consumption
 from django_sqs_kombu.transport.receiving.inbox import Inbox
-
-
-class Waiting:
-    """A poller that always has one more message."""
-
-    def take(self):
-        return "lease"
+from django_sqs_kombu.transport.receiving.rest import Rest
 
 
 @pytest.fixture
@@ -21,11 +18,9 @@ def channel(receivers):
         yield connection.default_channel
 
 
-def test_polls_of_an_empty_queue_grow_to_twenty_seconds(
-    channel, receivers, sqs, monkeypatch, eventually
-):
-    name = f"{receivers.prefix}__empty"
-    sqs.create_queue(QueueName=name)
+@pytest.fixture
+def polls(channel, monkeypatch):
+    """What the polls of an empty queue were asked to wait, and what they answer."""
     asked = []
 
     def receive(queue, count, wait_time, visibility_timeout):
@@ -34,42 +29,104 @@ def test_polls_of_an_empty_queue_grow_to_twenty_seconds(
         return []
 
     monkeypatch.setattr(channel.requests, "receive", receive)
-    channel.basic_consume(name, False, print, "tag")
-    eventually(lambda: len(asked) > 7)
+    # Those answers come sooner than they were to: the pauses after them are no part of this.
+    monkeypatch.setattr(Rest, "rest", lambda self: None)
+    return asked
+
+
+@pytest.fixture
+def drain(channel):
+    """Somebody who waits for messages, in a thread."""
+    stopped = threading.Event()
+
+    def run():
+        while not stopped.is_set():
+            with contextlib.suppress(TimeoutError):
+                channel.connection.drain_events(None, timeout=0.2)
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    yield
+    stopped.set()
+    thread.join()
+
+
+@pytest.fixture
+def empty(receivers, sqs):
+    name = f"{receivers.prefix}__empty"
+    sqs.create_queue(QueueName=name)
+    return name
+
+
+def test_polls_of_an_empty_queue_grow_to_twice_the_poll_period(
+    channel, empty, polls, drain, eventually
+):
+    channel.consume(Consumption(empty, wait=6, lasting=True))
+    channel.basic_consume(empty, False, print, "tag")
+    eventually(lambda: len(polls) > 4)
     channel.basic_cancel("tag")
 
-    assert asked[:7] == [1, 2, 4, 8, 16, 20, 20]
+    assert polls[:4] == [6, 12, 12, 12]
 
 
-def test_a_consumer_that_waits_is_given_what_there_is():
-    inbox = Inbox()
+def test_a_consumer_that_may_be_gone_soon_is_polled_for_shortly_at_first(
+    channel, empty, polls, drain, eventually
+):
+    channel.consume(Consumption(empty, wait=10))
+    channel.basic_consume(empty, False, print, "tag")
+    eventually(lambda: len(polls) > 6)
+    channel.basic_cancel("tag")
 
-    assert inbox.soon(20) >= 100
-    with pytest.raises(queue.Empty):
-        inbox.next(timeout=0.01)
-
-
-def test_a_consumer_that_stays_away_is_given_ever_less():
-    inbox = Inbox()
-    inbox.announce(Waiting())
-    inbox.next(timeout=1)
-
-    time.sleep(0.1)
-    assert 5 <= inbox.soon(1) <= 10
-    time.sleep(0.3)
-    assert inbox.soon(1) <= 2
+    assert polls[:6] == [1, 2, 4, 8, 16, 20]
 
 
-def test_a_slow_consumer_that_is_back_is_given_one():
-    inbox = Inbox()
-    for _ in range(5):
-        inbox.announce(Waiting())
-        inbox.next(timeout=1)
-        time.sleep(0.2)
-    with pytest.raises(queue.Empty):
-        inbox.next(timeout=0.01)
+def test_nobody_polls_for_a_consumer_that_never_drains(channel, empty, server):
+    channel.basic_consume(empty, False, print, "tag")
 
-    assert inbox.soon(0.1) == 1
+    time.sleep(1.5)
+
+    assert server.count("ReceiveMessage", empty) == 0
+
+
+def test_what_observes_a_poll_and_fails_stops_no_poller(
+    channel, empty, sqs, drain, eventually, caplog
+):
+    def fail(count):
+        raise ValueError("an observer's own fault")
+
+    received = []
+    channel.consume(Consumption(empty, wait=1, on_poll=fail, lasting=True))
+    channel.basic_consume(empty, False, received.append, "tag")
+    url = sqs.get_queue_url(QueueName=empty)["QueueUrl"]
+    for number in range(2):
+        sqs.send_message(QueueUrl=url, MessageBody=str(number))
+        eventually(lambda number=number: len(received) > number)
+
+    assert "What observes the polls" in caplog.text
+
+
+def test_a_thread_that_cannot_be_started_stops_no_poller(
+    channel, empty, sqs, drain, eventually, monkeypatch
+):
+    received = []
+    channel.consume(Consumption(empty, wait=1, lasting=True))
+    channel.basic_consume(empty, False, received.append, "tag")
+    url = sqs.get_queue_url(QueueName=empty)["QueueUrl"]
+
+    start = threading.Thread.start
+
+    def refuse(self):
+        # The server, which runs in this process, may have its threads.
+        if self.name.startswith("sqs-"):
+            raise RuntimeError("can't start new thread")
+        start(self)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    for _ in range(3):
+        entries = [{"Id": str(n), "MessageBody": str(n)} for n in range(10)]
+        sqs.send_message_batch(QueueUrl=url, Entries=entries)
+
+    eventually(lambda: len(received) == 30, timeout=30)
 
 
 def test_a_woken_consumer_returns_at_once():
@@ -77,3 +134,8 @@ def test_a_woken_consumer_returns_at_once():
     inbox.wake()
 
     assert inbox.next(timeout=10) is None
+
+
+def test_a_consumer_waits_as_long_as_it_says():
+    with pytest.raises(queue.Empty):
+        Inbox().next(timeout=0.01)

@@ -7,13 +7,13 @@ import pytest
 
 from django_sqs_kombu import ReceiverConsumer
 from django_sqs_kombu.transport.receiving import poller as polling
-from django_sqs_kombu.transport.receiving.rest import IdleRest
+from django_sqs_kombu.transport.receiving.rest import Rest
 
 
 @pytest.fixture
 def rests(monkeypatch):
-    """An IdleRest whose rests take no time and are noted."""
-    rest = IdleRest(300, 20)
+    """An Rest whose rests take no time and are noted."""
+    rest = Rest(300, 20)
     rest.noted = []
     monkeypatch.setattr(rest._woken, "wait", lambda seconds: rest.noted.append(seconds))
     return rest
@@ -21,7 +21,7 @@ def rests(monkeypatch):
 
 def test_rests_grow_to_the_longest_period(rests):
     for _ in range(7):
-        rests.polled(0, 20)
+        rests.polled(0, 20, 20)
         rests.rest()
 
     assert rests.noted == [20, 40, 80, 160, 280, 280, 280]
@@ -29,7 +29,7 @@ def test_rests_grow_to_the_longest_period(rests):
 
 @pytest.mark.parametrize(("period", "later"), [(0, 180), (60, 60), (300, 12), (3600, 1)])
 def test_requests_an_hour(period, later, monkeypatch):
-    rest, now, polls = IdleRest(period, 20), 0.0, []
+    rest, now, polls = Rest(period, 20), 0.0, []
 
     def wait(seconds):
         nonlocal now
@@ -40,7 +40,7 @@ def test_requests_an_hour(period, later, monkeypatch):
         rest.rest()
         polls.append(now)
         now += 20
-        rest.polled(0, 20)
+        rest.polled(0, 20, 20)
 
     hours = [sum(hour * 3600 <= at < (hour + 1) * 3600 for at in polls) for hour in range(5)]
     assert all(abs(count - later) <= 1 for count in hours[2:])
@@ -50,14 +50,14 @@ def test_requests_an_hour(period, later, monkeypatch):
 
 def test_a_message_ends_them(rests):
     for received in (0, 0, 1, 0):
-        rests.polled(received, 20)
+        rests.polled(received, 20, 20)
         rests.rest()
 
     assert rests.noted == [20, 40, 20]
 
 
 def test_short_polls_come_first(rests):
-    rests.polled(0, 10)
+    rests.polled(0, 10, 10)
     rests.rest()
 
     assert rests.noted == []
@@ -65,8 +65,8 @@ def test_short_polls_come_first(rests):
 
 @pytest.mark.parametrize("period", [0, 10, 20])
 def test_no_rests_by_default(period, monkeypatch):
-    rest = IdleRest(period, 20)
-    rest.polled(0, 20)
+    rest = Rest(period, 20)
+    rest.polled(0, 20, 20)
     started = time.monotonic()
 
     rest.rest()
@@ -75,10 +75,10 @@ def test_no_rests_by_default(period, monkeypatch):
 
 
 def test_waking_ends_a_rest_and_one_that_was_about_to_come():
-    rest = IdleRest(300, 20)
+    rest = Rest(300, 20)
     rest.polling()
     rest.wake()
-    rest.polled(0, 20)
+    rest.polled(0, 20, 20)
     started = time.monotonic()
 
     rest.rest()

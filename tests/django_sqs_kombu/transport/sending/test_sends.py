@@ -283,7 +283,7 @@ def test_acknowledgements_share_requests(held, orders, server, counts):
         thread.start()
     for thread in threads:
         thread.join(10)
-    channel.settlements.flush()
+    channel.flush(10)
 
     assert server.count("DeleteMessageBatch", orders.full_name()) <= 4
     assert server.count("DeleteMessage", orders.full_name()) == 0
@@ -310,10 +310,13 @@ def test_closing_sends_what_lingers(held, orders, counts):
 
 def test_requeues_share_requests(held, orders, server, counts):
     channel, deliveries = held(10)
+    # Else they would come again at once.
+    channel.stop_polling()
+    time.sleep(2.5)
 
     for delivery in deliveries:
         delivery.requeue(delay=0)
-    channel.settlements.flush()
+    channel.flush(10)
 
     # Two where the machine is so slow that the linger ends between them.
     assert server.count("ChangeMessageVisibilityBatch", orders.full_name()) <= 2
@@ -339,7 +342,7 @@ def test_a_lost_lease_among_others_is_logged_by_message_id(held, orders, server,
 
     for delivery in deliveries:
         delivery.ack()
-    channel.settlements.flush()
+    channel.flush(10)
 
     assert f"Message {deliveries[1].message_id} of queue" in caplog.text
     assert deliveries[0].message_id not in caplog.text

@@ -1,0 +1,222 @@
+"""ConsumingChannel: what Kombu's consumers call to receive messages."""
+
+from __future__ import annotations
+
+import queue as stdlib_queue
+import threading
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
+
+from ..exceptions import PayloadUnavailable
+from ..names import FIFO
+from .body.reading import read_body
+from .delivery import Delivery
+from .holding.held import Held, State
+from .receiving.consumption import Consumption, Receiving, Terms
+from .receiving.intake import Intake
+from .receiving.poller import Poller
+from .settling_channel import SettlingChannel
+from .sqs.declaration import DEAD_LETTER_ARGUMENT
+from .sqs.facts import QueueFacts
+
+
+class ConsumingChannel(SettlingChannel):
+    """Kombu's SQS channel with its own way of receiving."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self._consumptions: dict[str, Consumption] = {}
+        self._callbacks: dict[str, Callable[[dict[str, Any]], None]] = {}
+        self._finishing: list[threading.Thread] = []
+        self.intake = Intake(self.requests, self.held, self.keeper, self.payloads)
+        self._terms = _terms(self)
+        self._receiving = Receiving(
+            requests=self.requests,
+            queues=self.queues,
+            table=self.held,
+            keeper=self.keeper,
+            inbox=self.connection.inbox,
+            intake=self.intake,
+            wait_time=int(self.wait_time_seconds),
+            max_idle=self.poll_max_idle,
+            interval=float(self.transport_options.get("polling_interval") or 0),
+            terms=self._terms,
+            room=self.prefetch.room,
+        )
+        pollers, prefetch = self.pollers, self.prefetch
+
+        def on_room(queue: str) -> None:
+            # On an event loop a place that is free is any queue's.
+            for poller in list(pollers.values()):
+                if poller.queue == queue or prefetch.on_loop:
+                    poller.look()
+
+        self.held.on_room = on_room
+
+    def consume(self, consumption: Consumption) -> None:
+        """Say how a queue is to be consumed, before its first consumer."""
+        self._consumptions[consumption.queue] = consumption
+
+    def basic_consume(
+        self, queue: str, no_ack: bool, callback: Any, consumer_tag: str, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Consume from *queue*: its poller starts here."""
+        result = super().basic_consume(queue, no_ack, callback, consumer_tag, *args, **kwargs)
+        self._callbacks[queue] = self.connection._callbacks[queue]
+        self.prefetch.on_loop = self.connection.event_loop is not None
+        if queue not in self.pollers:
+            consumption = self._consumptions.get(queue) or Consumption(queue)
+            poller = Poller(consumption, self._receiving, fifo=queue.endswith(FIFO))
+            self.pollers[queue] = poller
+            poller.start()
+        return result
+
+    def basic_cancel(self, consumer_tag: str) -> Any:
+        """Stop consuming; messages that wait for the consumer become visible at once."""
+        queue = self._tag_to_queue.get(consumer_tag)
+        result = super().basic_cancel(consumer_tag)
+        if queue is None or queue in self._tag_to_queue.values():
+            return result
+        self._callbacks.pop(queue, None)
+        self._hand_back_callback(queue)
+        poller = self.pollers.pop(queue, None)
+        if poller is not None:
+            poller.stop()
+            if poller.polls:
+                # A poll under way ends by itself; nobody needs to wait for it here.
+                thread = threading.Thread(target=poller.finish, name="sqs-finish", daemon=True)
+                thread.start()
+                self._finishing.append(thread)
+            else:
+                poller.finish()
+        return result
+
+    def _hand_back_callback(self, queue: str) -> None:
+        # Kombu knows one callback for each queue of a connection. Another channel may still
+        # consume from it.
+        for channel in self.connection.channels:
+            if channel is not self and queue in channel._callbacks:
+                self.connection._callbacks[queue] = channel._callbacks[queue]
+
+    def basic_qos(self, *args: Any, **kwargs: Any) -> None:
+        """Change the prefetch count, which pollers heed at once."""
+        super().basic_qos(*args, **kwargs)
+        self.connection.inbox.look()
+        self.connection.inbox.changed()
+
+    def basic_get(self, queue: str, no_ack: bool = False, **kwargs: Any) -> Delivery | None:
+        """Receive one message; None: none came within ``wait_time_seconds``."""
+        delivery: Delivery | None = super().basic_get(queue, no_ack=no_ack, **kwargs)
+        if delivery is not None and no_ack and not self._settle_unacked(delivery.held):
+            return None
+        return delivery
+
+    def wake_polling(self, queues: Collection[str] | None = None) -> None:
+        """Poll at once these queues, or all, that are idle and rest; from any thread."""
+        for name, poller in list(self.pollers.items()):
+            if queues is None or name in queues:
+                poller.wake()
+
+    def has_waiting(self) -> bool:
+        """Whether received messages wait for their consumer."""
+        return any(poller.has_waiting for poller in list(self.pollers.values()))
+
+    def deliver(self, held: Held) -> None:
+        """Hand a message that was taken to its consumer."""
+        callback = self._callbacks.get(held.queue)
+        if callback is None:
+            self.keeper.release([held])
+            return
+        if held.queue in self._noack_queues and not self._settle_unacked(held):
+            return
+        callback(self.payload(held))
+
+    def delivery(self, queue: str, message: Mapping[str, Any], *, settles: bool) -> Delivery:
+        """A delivery of a message that was received elsewhere, and whose lease is kept there.
+
+        :param settles: whether it is settled here; else it can only be looked at.
+        """
+        held = Held(queue, message, 0, 0.0)
+        self.intake.read(held)
+        delivery = Delivery(self.payload(held), channel=self)
+        if settles:
+            self.held.receive(held, State.DELIVERED)
+            self.qos.append(delivery, delivery.delivery_tag)
+        return delivery
+
+    def payload(self, held: Held) -> dict[str, Any]:
+        """What Kombu's consumers get for a held message."""
+        payload, wrong = read_body(held.body)
+        held.error = held.error or wrong
+        properties = payload["properties"]
+        properties["delivery_tag"] = held.tag
+        info = properties.setdefault("delivery_info", {})
+        info.setdefault("exchange", "")
+        info.setdefault("routing_key", held.queue)
+        info.update(
+            queue=held.queue,
+            sqs_message=_without_bytes(held.message),
+            sqs_queue=self.account.url(held.queue),
+        )
+        payload["held"] = held
+        return payload
+
+    def close(self) -> None:
+        """Stop polling, give back what is held, settle what is decided, and close."""
+        finishing, self._finishing = self._finishing, []
+        for thread in finishing:
+            thread.join()
+        super().close()
+
+    def _settle_unacked(self, held: Held) -> bool:
+        """Delete a message that nobody acknowledges; False: it cannot be read now, and stays."""
+        if isinstance(held.error, PayloadUnavailable):
+            self.keeper.hide(held, self.backoff.delay(1))
+            return False
+        self.keeper.delete(held)
+        return True
+
+    def _message_to_python(
+        self, message: Mapping[str, Any], queue_name: str, q_url: str
+    ) -> dict[str, Any]:
+        held = Held(queue_name, message, self._terms(queue_name).seconds, 0.0)
+        return self.payload(held)
+
+    def _get(self, queue: str, timeout: float | None = None) -> dict[str, Any]:
+        self.queues.compare_once(queue)
+        seconds = self._terms(queue).seconds
+        received = self.requests.receive(queue, 1, int(self.wait_time_seconds), seconds)
+        for held in self.intake.hold(queue, received, seconds, State.DELIVERED):
+            self.intake.read(held)
+            return self.payload(held)
+        raise stdlib_queue.Empty
+
+
+def _terms(channel: ConsumingChannel) -> Callable[[str], Terms]:
+    """What is known of a queue of *channel*, without knowing the channel."""
+    declarations, requests = channel.connection.declarations, channel.requests
+    known: dict[str, QueueFacts] = {}
+
+    def terms(queue: str) -> Terms:
+        declared = declarations.get(queue, {})
+        seconds, dead_letters = declared.get("VisibilityTimeout"), DEAD_LETTER_ARGUMENT in declared
+        if seconds is not None and dead_letters:
+            return Terms(int(float(seconds)), redrives=True)
+        # Each receive says the timeout, so that it need not be asked for again.
+        facts = known.get(queue) or requests.facts(queue)
+        if facts.known:
+            known[queue] = facts
+        if seconds is None:
+            seconds = facts.visibility_timeout
+        return Terms(int(float(seconds)), dead_letters or facts.redrive is not None)
+
+    return terms
+
+
+def _without_bytes(message: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The received message, as JSON can hold it: binary attributes are left out."""
+    attributes = message.get("MessageAttributes")
+    if not attributes or not any("BinaryValue" in value for value in attributes.values()):
+        return message
+    text = {name: value for name, value in attributes.items() if "BinaryValue" not in value}
+    return {**message, "MessageAttributes": text}

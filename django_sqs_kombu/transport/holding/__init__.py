@@ -1,0 +1,1 @@
+"""Holding: the life of a held message, and its lease."""

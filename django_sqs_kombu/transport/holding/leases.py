@@ -1,0 +1,153 @@
+"""Leases: which held messages are to be hidden for another visibility timeout, and when."""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ...exceptions import RequestFailed, SQSError
+from ...quotas import MAX_MESSAGES
+from ..sqs.received import Message
+from .held import Held, HeldMessages, State
+
+logger = logging.getLogger(__name__)
+
+#: The share of the visibility timeout after which a renewal without an answer is tried again,
+#: on another connection, and the most seconds.
+RETRY_SHARE, LONGEST_RETRY = 0.1, 5.0
+#: The share of its timeout by which a lease that is nearly due goes along with one that is due:
+#: a fuller request is a cheaper one.
+NEARLY = 0.1
+#: Seconds between two log records about renewals that fail.
+REMINDER = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal:
+    """Up to 10 messages of one queue whose leases are to be renewed by one request.
+
+    :param messages: as they were received, whose receipts the request names.
+    """
+
+    queue: str
+    held: list[Held]
+    messages: list[Message]
+    seconds: list[int]
+
+
+class Leases:
+    """The leases of what a channel holds, in every state; it has no thread.
+
+    :param table: what is held.
+    :param stale: whether a message that waits is better given back than renewed.
+    """
+
+    def __init__(self, table: HeldMessages, stale: Callable[[Held, float], bool]) -> None:
+        self._table = table
+        self._stale = stale
+        self._remind_at = 0.0
+
+    def next_due(self) -> float:
+        """When the next lease is to be renewed, on the monotonic clock; infinity: none."""
+        with self._table.lock:
+            return min(
+                (held.renew_at for held in self._table.all() if _renewable(held)),
+                default=math.inf,
+            )
+
+    def stale(self, now: float) -> list[Held]:
+        """What waits, is due, and is better given back: another worker may be free for it."""
+        with self._table.lock:
+            return [
+                held
+                for held in self._table.all(State.WAITING)
+                if held.renew_at <= now and self._stale(held, now)
+            ]
+
+    def due(self, now: float) -> Renewal | None:
+        """What is to be renewed now, which then counts as under way.
+
+        A renewal that gets no answer is due again soon, so that a connection which has gone
+        silent costs no lease.
+        """
+        with self._table.lock:
+            renewable = [held for held in self._table.all() if _renewable(held)]
+            queue = next((held.queue for held in renewable if held.renew_at <= now), None)
+            if queue is None:
+                return None
+            batch = sorted(
+                (h for h in renewable if h.queue == queue and _nearly_due(h, now)),
+                key=lambda held: held.renew_at,
+            )[:MAX_MESSAGES]
+            seconds = []
+            for held in batch:
+                held.renewals += 1
+                held.renew_at = now + min(LONGEST_RETRY, held.seconds * RETRY_SHARE)
+                seconds.append(max(0, min(int(held.seconds), held.left(now))))
+            return Renewal(queue, batch, [held.message for held in batch], seconds)
+
+    def answered(
+        self, renewal: Renewal, errors: Sequence[RequestFailed | None], asked_at: float
+    ) -> None:
+        """SQS answered a renewal that was asked for at *asked_at*; None: it is renewed."""
+        with self._table.lock:
+            for held, message, seconds, error in zip(
+                renewal.held, renewal.messages, renewal.seconds, errors, strict=True
+            ):
+                held.renewals -= 1
+                if held.message is not message:
+                    # It came again meanwhile, with a lease of its own.
+                    continue
+                if error is None:
+                    self._renewed(held, seconds, asked_at)
+                elif error.lost:
+                    # Nobody renews what is lost; the delete that follows may fail, and may.
+                    held.renewed = False
+                    held.expires_at = min(held.expires_at, asked_at)
+                else:
+                    self._log(1, held.queue, error, asked_at)
+
+    def failed(self, renewal: Renewal, error: Exception, asked_at: float) -> None:
+        """A renewal got no answer, or one that is none; it is tried again."""
+        with self._table.lock:
+            for held in renewal.held:
+                held.renewals -= 1
+        self._log(len(renewal.held), renewal.queue, error, asked_at)
+
+    def _renewed(self, held: Held, seconds: int, asked_at: float) -> None:
+        if held.renewed and held.expires_at < asked_at + seconds:
+            held.lease(asked_at, seconds)
+        if seconds < int(held.seconds):
+            held.renewed = False
+            logger.warning(
+                "Message %s of queue %s was held for 12 hours, the limit of SQS: it is redelivered",
+                held.message_id,
+                held.queue,
+            )
+
+    def _log(self, count: int, queue: str, error: Exception, now: float) -> None:
+        loud = now >= self._remind_at
+        if loud:
+            self._remind_at = now + REMINDER
+        level = logging.WARNING if loud else logging.DEBUG
+        expected = isinstance(error, SQSError)
+        logger.log(
+            level,
+            "%d leases of queue %s were not renewed, trying again: %s",
+            count,
+            queue,
+            error if expected else repr(error),
+            exc_info=None if expected else error,
+        )
+
+
+def _renewable(held: Held) -> bool:
+    # While a request sets its visibility, a renewal could undo that.
+    return held.renewed and bool(held.seconds) and not held.hiding
+
+
+def _nearly_due(held: Held, now: float) -> bool:
+    early = 0.0 if held.renewals else held.seconds * NEARLY
+    return held.renew_at - early <= now

@@ -1,0 +1,75 @@
+"""Consumption: how a queue is consumed, and what the pollers of a channel share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ..holding.held import HeldMessages
+from ..settling.keeper import Keeper
+from ..sqs.queues import Queues
+from ..sqs.requests import Requests
+from .inbox import Inbox
+from .intake import Intake
+from .message_limit import ReceiveLimit
+
+
+@dataclass(frozen=True, slots=True)
+class Consumption:
+    """How a queue is consumed, beyond what Kombu's consumers say.
+
+    :param queue: its name.
+    :param priority: messages of queues with a higher one are delivered first.
+    :param limit: on the messages received from it.
+    :param on_poll: called with the number of messages that a poll brought, from any thread.
+    :param wait: seconds that a poll waits; None: the transport's ``wait_time_seconds``.
+    :param free: returns how many receivers are free; None: one while somebody waits for a
+        message.
+    :param lasting: whether the consumer comes back for messages for sure, however long it is
+        away: then what waits for it is never given back for that.
+    """
+
+    queue: str
+    priority: int = 0
+    limit: ReceiveLimit | None = None
+    on_poll: Callable[[int], None] | None = None
+    wait: int | None = None
+    free: Callable[[], int] | None = None
+    lasting: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What is known of a queue, asked of SQS where no declaration says it.
+
+    :param seconds: the visibility timeout that its messages are received with.
+    :param redrives: whether SQS moves what is received too often to a dead-letter queue.
+    """
+
+    seconds: int
+    redrives: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Receiving:
+    """What the pollers of a channel share.  It knows nothing of the channel itself.
+
+    :param wait_time: seconds that polls wait, unless a consumption says it; a queue that stays
+        empty is polled for twice as long, up to 20.
+    :param max_idle: seconds from one poll of an idle queue to the next, at most.
+    :param interval: seconds to pause after every empty answer.
+    :param terms: returns what is known of a queue.
+    :param room: returns how many more messages the prefetch count admits.
+    """
+
+    requests: Requests
+    queues: Queues
+    table: HeldMessages
+    keeper: Keeper
+    inbox: Inbox
+    intake: Intake
+    wait_time: int
+    max_idle: float
+    interval: float
+    terms: Callable[[str], Terms]
+    room: Callable[[str], int | None]

@@ -1,0 +1,131 @@
+"""Demand: how many messages of a queue are worth asking SQS for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ...quotas import MAX_MESSAGES
+from ..holding.held import HeldMessages
+from .pace import Pace
+
+#: The share of the visibility timeout that a message may be expected to wait.
+WAITING_SHARE = 1 / 3
+#: How many round trips' worth of messages are under way, so that the consumer never waits.
+LATENCY_SHARE = 1.5
+#: Bytes of bodies that may wait for a consumer.
+MOST_BYTES = 32 * 1024 * 1024
+#: Messages of a queue that may be settled and not confirmed: more, and it is not polled.
+MOST_UNSETTLED = 4 * MAX_MESSAGES
+#: How much the latest answer counts in averages over them.
+LATEST = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a poll brought.
+
+    :param messages: how many.
+    :param size: bytes of their bodies.
+    :param seconds: how long the poll took.
+    """
+
+    messages: int
+    size: int
+    seconds: float
+
+
+class Demand:
+    """Decides for how many messages of one queue the next poll asks; it has no thread.
+
+    Nothing is received before there is somebody to run it: each receive counts, and may bring
+    a message nearer to the dead letters.  While the consumer's pace is unknown that is as many
+    as there are receivers free.  Then it is what the consumer takes during a request's round
+    trip, as far as that is soon.
+
+    :param queue: the queue's name.
+    :param table: what is held.
+    :param pace: of the consumer.
+    :param seconds: returns the queue's visibility timeout, where it is known.
+    :param room: returns how many more messages the prefetch count admits; None: any number.
+    :param at_once: the most that one poll asks for.
+    """
+
+    def __init__(
+        self,
+        queue: str,
+        table: HeldMessages,
+        pace: Pace,
+        *,
+        seconds: Callable[[], float | None],
+        room: Callable[[str], int | None],
+        at_once: int,
+    ) -> None:
+        self._queue = queue
+        self._table = table
+        self._pace = pace
+        self._seconds = seconds
+        self._room = room
+        self._at_once = at_once
+        #: Messages that polls under way have asked for.
+        self.asked = 0
+        self._latency = 0.0
+        self._size = 0.0
+
+    @property
+    def worth_a_request(self) -> bool:
+        """Whether a poll is worth it now."""
+        with self._table.lock:
+            places = self._places()
+            return places > 0 and places >= self._least(places)
+
+    def reserve(self) -> int:
+        """How many to ask for now, which then count as asked for; 0: a poll is not worth it."""
+        with self._table.lock:
+            places = self._places()
+            if places < self._least(places):
+                return 0
+            count = min(places, self._at_once)
+            self.asked += count
+            return count
+
+    def answered(self, asked: int, answer: Answer | None) -> None:
+        """A poll that asked for so many messages has ended; None: without an answer."""
+        with self._table.lock:
+            self.asked -= asked
+            if answer is None or not answer.messages:
+                return
+            self._size += LATEST * (answer.size / answer.messages - self._size)
+            if answer.messages == asked:
+                # Only those: the others waited for messages. It grows slowly, so that waiting
+                # for this process's own threads does not feed itself.
+                grown = self._latency * 1.02 if self._latency else answer.seconds
+                self._latency += LATEST * (min(answer.seconds, grown) - self._latency)
+
+    def _least(self, places: int) -> int:
+        """The fewest that are worth a request: a full one, where so many are wanted at all."""
+        coming = self._coming
+        if not coming:
+            return 1
+        wanted = places + coming
+        return self._at_once if wanted > MAX_MESSAGES else min(self._at_once, (wanted + 1) // 2)
+
+    def _places(self) -> int:
+        table, queue = self._table, self._queue
+        if not self._pace.takes or table.settling(queue) >= MOST_UNSETTLED:
+            return 0
+        # All that waits is for the same consumer; what is asked for may not be there.
+        places = self._pace.free() - table.all_waiting - self.asked
+        each = self._pace.seconds_each()
+        if each is not None:
+            soon = int((self._seconds() or 0) * WAITING_SHARE / each) - table.all_waiting
+            want = int(self._latency / each * LATENCY_SHARE) + MAX_MESSAGES
+            most = int(MOST_BYTES / self._size) if self._size else want
+            ahead = min(soon - self.asked, want - self._coming, most - self._coming)
+            places = max(places, ahead)
+        room = self._room(queue)
+        return places if room is None else min(places, room - self._coming)
+
+    @property
+    def _coming(self) -> int:
+        return self._table.waiting(self._queue) + self.asked

@@ -1,0 +1,79 @@
+"""Intake: takes in what ReceiveMessage returned."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+
+from ...exceptions import PayloadUnavailable, SQSError
+from ..body.payloads import LargePayloads
+from ..holding.held import Held, HeldMessages, State
+from ..sending.delays import hiding, seconds_until_due, send_on
+from ..settling.keeper import Keeper
+from ..sqs.received import Message
+from ..sqs.requests import Requests
+
+logger = logging.getLogger(__name__)
+
+
+class Intake:
+    """Holds what was received, sends on what is not due yet, and reads bodies.
+
+    :param requests: what sends on.
+    :param table: where it is held.
+    :param keeper: what renews and settles it.
+    :param payloads: what reads bodies that are kept in S3.
+    """
+
+    def __init__(
+        self,
+        requests: Requests,
+        table: HeldMessages,
+        keeper: Keeper,
+        payloads: LargePayloads,
+    ) -> None:
+        self._requests = requests
+        self._table = table
+        self._keeper = keeper
+        self._payloads = payloads
+
+    def hold(
+        self,
+        queue: str,
+        received: Sequence[Message],
+        seconds: int,
+        state: State = State.WAITING,
+    ) -> list[Held]:
+        """Hold what was received just now; return what of it is for a consumer.
+
+        :param seconds: the visibility timeout that it was received with.
+        """
+        now = time.monotonic()
+        new = [Held(queue, message, seconds, now) for message in received]
+        new = [held for held in new if self._table.receive(held, state)]
+        self._keeper.keep(new)
+        early = [(held, left) for held in new if (left := seconds_until_due(queue, held.message))]
+        if early:
+            self._send_on(queue, early)
+        sent_on = {held.tag for held, _ in early}
+        return [held for held in new if held.tag not in sent_on]
+
+    def read(self, held: Held) -> None:
+        """Read the body of a held message, before anything deletes it."""
+        try:
+            held.body = self._payloads.body(held.message)
+        except SQSError as exc:
+            held.error = exc
+        except Exception as exc:
+            logger.exception("The payload of message %s cannot be read", held.message_id)
+            held.error = PayloadUnavailable(f"The payload cannot be read: {exc!r}")
+
+    def _send_on(self, queue: str, early: list[tuple[Held, float]]) -> None:
+        errors = send_on(self._requests, queue, [(held.message, left) for held, left in early])
+        for (held, left), error in zip(early, errors, strict=True):
+            if error is None:
+                # The payload, where it is in S3, now belongs to the message that was sent.
+                self._keeper.delete(held, with_payload=False)
+            else:
+                self._keeper.hide(held, hiding(left))

@@ -1,0 +1,53 @@
+"""Outage: how long to pause between polls that fail, and how often to say so."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from ...exceptions import SQSError
+
+logger = logging.getLogger(__name__)
+
+#: Pauses after failed polls, in seconds: doubled from the first to the last, so that
+#: receiving goes on within 5 s of the end of an outage.
+FIRST_PAUSE, LAST_PAUSE = 1.0, 4.0
+#: Seconds between two log records of an outage that lasts.
+REMINDER = 60.0
+
+
+class Outage:
+    """The failed polls of one queue.
+
+    :param queue: its name.
+    """
+
+    def __init__(self, queue: str) -> None:
+        self._queue = queue
+        self._pause = FIRST_PAUSE
+        self._remind_at = 0.0
+
+    def over(self) -> None:
+        """A poll was answered."""
+        self._pause = FIRST_PAUSE
+
+    def failed(self, error: Exception) -> float:
+        """A poll failed: log it, and return the seconds to pause."""
+        pause = self._pause
+        if isinstance(error, SQSError):
+            # At once, and then only now and then: an outage must not fill the log.
+            now = time.monotonic()
+            loud = pause < LAST_PAUSE or now >= self._remind_at
+            if loud:
+                self._remind_at = now + REMINDER
+            level = logging.ERROR if loud else logging.DEBUG
+            logger.log(level, "%s Trying again in %g s.", error, pause)
+        else:
+            logger.error(
+                "Polling queue %s failed, trying again in %g s",
+                self._queue,
+                pause,
+                exc_info=error,
+            )
+        self._pause = min(LAST_PAUSE, pause * 2)
+        return pause

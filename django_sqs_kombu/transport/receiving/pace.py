@@ -1,0 +1,86 @@
+"""Pace: how fast a consumer takes messages, and whether it takes any."""
+
+from __future__ import annotations
+
+import time
+from collections import deque
+from collections.abc import Callable
+
+#: The pace is that of so many messages, or of twice as many as there are receivers: the time
+#: of a single one says little where several run at once.
+LEAST_SAMPLES = 20
+#: Seconds that a consumer may be away, with a message it took, and still counts as taking.
+PATIENCE = 1.0
+
+
+class Pace:
+    """Measures the consumer of one connection; written by the thread that takes messages.
+
+    :ivar free: how many receivers are free now; by default one while the consumer waits.
+    :ivar always: whether the consumer is an event loop, which takes whenever there are places.
+    """
+
+    def __init__(self) -> None:
+        self.free: Callable[[], int] = self._one
+        self.always = False
+        self._samples: deque[float] = deque(maxlen=LEAST_SAMPLES)
+        self._total = 0.0
+        self._started = 0
+        self._most_free = 1
+        self._took_at: float | None = None
+        self._waiting = 0
+        self._left_at = float("-inf")
+
+    def comes(self) -> None:
+        """The consumer comes for a message."""
+        now = time.monotonic()
+        if self._took_at is not None:
+            self._note(now - self._took_at)
+            self._took_at = None
+        self._waiting += 1
+
+    def leaves(self, *, with_message: bool) -> None:
+        """It leaves, with a message that it is going to work on or without."""
+        now = time.monotonic()
+        self._waiting -= 1
+        self._left_at = now
+        if with_message:
+            self._started += 1
+            self._took_at = now
+
+    def away(self, now: float) -> float:
+        """Seconds since the consumer was here; 0 while it waits."""
+        return 0.0 if self._waiting or self.always else now - self._left_at
+
+    @property
+    def takes(self) -> bool:
+        """Whether somebody takes messages: nothing is received for a consumer that is gone."""
+        return self.away(time.monotonic()) < PATIENCE
+
+    def seconds_each(self) -> float | None:
+        """Seconds that the consumer takes for a message; None: not known yet.
+
+        It is known when each receiver has started twice.
+        """
+        self._most_free = max(self._most_free, self.free())
+        if self._started < 2 * self._most_free or not self._samples:
+            return None
+        each = self._total / len(self._samples)
+        took_at = self._took_at
+        if took_at is not None:
+            # The one that it has now may take longer than those before.
+            each = max(each, time.monotonic() - took_at)
+        return max(each, 1e-6)
+
+    def _note(self, seconds: float) -> None:
+        wanted = max(LEAST_SAMPLES, 2 * self._most_free)
+        if self._samples.maxlen != wanted:
+            self._samples = deque(self._samples, maxlen=wanted)
+            self._total = sum(self._samples)
+        if len(self._samples) == wanted:
+            self._total -= self._samples[0]
+        self._samples.append(seconds)
+        self._total = max(0.0, self._total + seconds)
+
+    def _one(self) -> int:
+        return 1 if self._waiting else 0

@@ -1,0 +1,38 @@
+"""Prefetch: how many more messages a channel's prefetch count admits."""
+
+from __future__ import annotations
+
+from ...quotas import MAX_MESSAGES
+from ..holding.held import HeldMessages
+
+
+class Prefetch:
+    """A channel's prefetch count, and what it leaves room for.
+
+    It holds for each consumed queue by itself, as RabbitMQ's does for each consumer, so that a
+    queue which fills its places never takes another's.  On an event loop it holds for the
+    channel, as Celery means it.
+
+    :param table: what is held.
+    :ivar count: the prefetch count; 0: no limit.
+    :ivar on_loop: whether the channel's connection runs on an event loop.
+    """
+
+    def __init__(self, table: HeldMessages) -> None:
+        self._table = table
+        self.count = 0
+        self.on_loop = False
+
+    def room(self, queue: str) -> int | None:
+        """How many more messages of *queue* may be with a consumer; None: any number."""
+        if not self.count:
+            return None
+        if self.on_loop:
+            return self.free() - self._table.all_waiting + self._table.waiting(queue)
+        return self.count - self._table.delivered(queue)
+
+    def free(self) -> int:
+        """How many more messages may be with the consumers of the channel."""
+        if not self.count:
+            return MAX_MESSAGES
+        return self.count - self._table.all_delivered

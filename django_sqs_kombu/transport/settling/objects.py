@@ -1,0 +1,80 @@
+"""ObjectDeletions: deletes in S3 the payloads of deleted messages, in threads of its own."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import queue
+import threading
+import time
+
+from ..body.payloads import LargePayloads
+from ..sqs.received import Message
+
+logger = logging.getLogger(__name__)
+
+#: How many deletions may be under way at once, and how many may wait; more are left in S3.
+THREADS, MOST_WAITING = 2, 10_000
+
+
+class ObjectDeletions:
+    """Deletes payloads, so that an S3 that hangs holds up nothing else.
+
+    :param payloads: what knows where a message's payload is, and deletes it.
+    """
+
+    def __init__(self, payloads: LargePayloads) -> None:
+        self._payloads = payloads
+        self._setup()
+
+    def _setup(self) -> None:
+        self._waiting: queue.Queue[Message | None] = queue.Queue(MOST_WAITING)
+        self._lock = threading.Lock()
+        self._started = 0
+
+    def delete(self, message: Message) -> None:
+        """Delete the payload of a message that was deleted, if it is in S3, soon."""
+        if self._payloads.pointer(message) is None:
+            return
+        try:
+            self._waiting.put_nowait(message)
+        except queue.Full:
+            logger.warning(
+                "The payload in S3 of message %s, which is done, is left: too many wait",
+                message.get("MessageId"),
+            )
+            return
+        with self._lock:
+            if self._started < THREADS:
+                name = f"sqs-objects-{self._started + 1}"
+                # Where no thread is to be had, the next deletion tries again.
+                with contextlib.suppress(RuntimeError):
+                    threading.Thread(target=self._run, name=name, daemon=True).start()
+                    self._started += 1
+
+    def close(self, timeout: float) -> None:
+        """Wait for what is under way, for *timeout* seconds at most; then end the threads."""
+        deadline = time.monotonic() + timeout
+        while self._started and self._waiting.unfinished_tasks and time.monotonic() < deadline:
+            time.sleep(0.02)
+        for _ in range(self._started):
+            try:
+                self._waiting.put_nowait(None)
+            except queue.Full:
+                break
+
+    def forget(self) -> None:
+        """After a fork, in the child: what waits is the parent's."""
+        self._setup()
+
+    def _run(self) -> None:
+        while (message := self._waiting.get()) is not None:
+            try:
+                self._payloads.delete(message)
+            except Exception:
+                logger.exception(
+                    "The payload in S3 of message %s, which is done, was not deleted",
+                    message.get("MessageId"),
+                )
+            finally:
+                self._waiting.task_done()

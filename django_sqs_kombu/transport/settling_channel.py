@@ -1,0 +1,209 @@
+"""SettlingChannel: what Kombu's consumers call to settle a message."""
+
+from __future__ import annotations
+
+import atexit
+import time
+import weakref
+from collections.abc import Iterable
+from typing import Any
+
+from ..names import FIFO
+from .delivery import Delivery
+from .holding.held import Held, HeldMessages
+from .qos import QoS as SQSQoS
+from .queues import QueueChannel
+from .receiving.poller import Poller
+from .receiving.prefetch import Prefetch
+from .settling.keeper import Keeper
+from .settling.objects import ObjectDeletions
+from .sqs.forks import renew_after_fork
+
+#: Seconds that a close waits for SQS to confirm what was settled, and an exit of the process.
+CLOSE_TIMEOUT, EXIT_TIMEOUT = 10.0, 2.0
+
+_open: weakref.WeakSet[SettlingChannel] = weakref.WeakSet()
+
+
+class SettlingChannel(QueueChannel):
+    """Kombu's SQS channel with its own way of holding and settling messages.
+
+    Its parts know nothing of the channel, so that one that is dropped without having been
+    closed gives back what it holds, and its threads end.
+    """
+
+    Message = Delivery
+    QoS = SQSQoS
+
+    qos: SQSQoS
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        #: What this channel holds.
+        self.held = HeldMessages()
+        self.prefetch = Prefetch(self.held)
+        #: The pollers of the consumed queues, by name.
+        self.pollers: dict[str, Poller] = {}
+        super().__init__(*args, **kwargs)
+        # Kombu's own polling would start on any hub of this process, even one that this
+        # connection does not run on.
+        self.hub = None
+        pollers = self.pollers
+
+        def stale(held: Held, now: float) -> bool:
+            poller = pollers.get(held.queue)
+            return poller is not None and poller.stale(held, now)
+
+        def give_back(held: Iterable[Held]) -> None:
+            for each in held:
+                if (poller := pollers.get(each.queue)) is not None:
+                    poller.give_back([each])
+
+        self.keeper = Keeper(
+            self.requests,
+            self.held,
+            ObjectDeletions(self.payloads),
+            linger=self.ack_linger,
+            stale=stale,
+            give_back=give_back,
+        )
+        _open.add(self)
+        renew_after_fork(self)
+        weakref.finalize(self, _abandon, pollers, self.keeper).atexit = False
+
+    # Settling: any thread may call these.
+
+    def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
+        """Delete the message, together with others within ``ack_linger`` seconds.
+
+        It returns at once.  Until SQS has confirmed the deletion it is tried again, and the
+        message is kept hidden from others.
+        """
+        held = self.held.get(delivery_tag)
+        if held is not None:
+            # The next message of a FIFO queue's group comes only when this one is gone.
+            self.keeper.delete(held, linger=not held.queue.endswith(FIFO))
+        self.qos.ack(delivery_tag)
+
+    def basic_reject(self, delivery_tag: str, requeue: bool = False) -> None:
+        """Delete the message, or leave it to the redrive policy of its queue."""
+        delivery = self.qos.find(delivery_tag)
+        if delivery is None:
+            return
+        if requeue:
+            self.requeue(delivery, None)
+            return
+        policy = self.qos.policy_for(delivery)
+        delay = None if policy is None else policy.delay(delivery.receive_count)
+        if delay is not None:
+            self.requeue(delivery, delay)
+        elif policy is None and self.requests.facts(delivery.queue).redrive is None:
+            self.basic_ack(delivery_tag)
+        else:
+            self.abandon(delivery)
+
+    def requeue(self, delivery: Delivery, delay: float | None) -> None:
+        """Leave the message in its queue, visible again after *delay* seconds; None: backoff."""
+        seconds = self.backoff.delay(delivery.receive_count) if delay is None else int(delay)
+        self.keeper.hide(delivery.held, seconds, linger=not delivery.is_fifo)
+        self.qos.ack(delivery.delivery_tag)
+
+    def release(self, deliveries: Iterable[Delivery]) -> None:
+        """Make the messages visible to others at once."""
+        for delivery in deliveries:
+            self.keeper.release([delivery.held])
+            self.qos.ack(delivery.delivery_tag)
+
+    def delete_now(self, delivery: Delivery) -> None:
+        """Delete the message; return when SQS has confirmed it.
+
+        :raises RequestFailed: it has not; the message is held as before.
+        """
+        self.keeper.delete_now(delivery.held)
+        self.qos.ack(delivery.delivery_tag)
+
+    def abandon(self, delivery: Delivery) -> None:
+        """Forget the message without a request."""
+        self.held.end(delivery.held)
+        self.qos.ack(delivery.delivery_tag)
+
+    def change_visibility(self, delivery: Delivery, seconds: int) -> None:
+        """Hide the message for *seconds* from now, and renew it no more.
+
+        :raises RequestFailed: SQS refused; the message is renewed as before.
+        """
+        held = delivery.held
+        held.renewed = False
+        try:
+            self.requests.change_visibility(held.queue, held.message, seconds)
+        except BaseException:
+            held.renewed = True
+            raise
+        held.expires_at = time.monotonic() + seconds
+
+    def flush(self, timeout: float) -> bool:
+        """Send what is settled; return whether SQS confirmed it within *timeout* seconds."""
+        return self.keeper.flush(timeout)
+
+    def _restore(self, message: Delivery, *args: Any, **kwargs: Any) -> None:
+        self.release([message])
+
+    # The end.
+
+    def stop_polling(self, *, break_off: bool = False) -> None:
+        """Poll no more; from any thread.  :meth:`finish_polling` waits for what is under way.
+
+        Polls under way end by themselves, since SQS may give messages to one that was broken
+        off, and hide them from everybody for their visibility timeout.
+
+        :param break_off: break them off all the same.
+        """
+        for poller in list(self.pollers.values()):
+            poller.stop(break_off=break_off)
+
+    def finish_polling(self) -> None:
+        """Wait until the polls under way have ended; then give back what waits."""
+        for poller in list(self.pollers.values()):
+            poller.finish()
+
+    def close(self) -> None:
+        """Stop polling, give back what is held, settle what is decided, and close.
+
+        What SQS has not confirmed after 10 seconds is logged.
+        """
+        if self.closed:
+            return
+        self.stop_polling(break_off=self.break_off_polls)
+        self.finish_polling()
+        super().close()
+        self.keeper.release(self.held.all())
+        self.keeper.close(CLOSE_TIMEOUT)
+        _open.discard(self)
+
+    def leave(self) -> None:
+        """At the process's exit without a close: give back what is held, in a short time."""
+        for poller in list(self.pollers.values()):
+            poller.stop(break_off=True)
+        self.keeper.release(self.held.all())
+        self.keeper.flush(EXIT_TIMEOUT)
+
+    def renew_after_fork(self) -> None:
+        """Forget, in a forked child, what is held and the threads: they are the parent's."""
+        self.pollers.clear()
+        self.held.forget()
+        self.keeper.forget()
+        _open.discard(self)
+
+
+def _abandon(pollers: dict[str, Poller], keeper: Keeper) -> None:
+    # Within a garbage collection, which may come anywhere: no lock must be taken here.
+    for poller in list(pollers.values()):
+        poller.abandon()
+    keeper.abandoned = True
+
+
+def _leave_all() -> None:
+    for channel in list(_open):
+        channel.leave()
+
+
+atexit.register(_leave_all)

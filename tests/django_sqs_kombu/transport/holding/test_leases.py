@@ -1,0 +1,225 @@
+"""Leases: what is held stays invisible until SQS has confirmed what became of it."""
+
+import threading
+import time
+from collections import Counter
+
+import kombu
+import pytest
+
+from django_sqs_kombu import ReceiverConsumer
+from django_sqs_kombu.exceptions import RequestFailed
+from django_sqs_kombu.transport.holding.held import Held, HeldMessages, State
+from django_sqs_kombu.transport.holding.leases import Leases
+
+SECONDS = 3_000
+
+
+def failure(code):
+    return RequestFailed(
+        code,
+        operation="ChangeMessageVisibilityBatch",
+        queue="q",
+        code=code,
+        lost=code == "ReceiptHandleIsInvalid",
+        passing=code != "AccessDenied",
+    )
+
+
+@pytest.fixture
+def table():
+    return HeldMessages()
+
+
+@pytest.fixture
+def leases(table):
+    return Leases(table, stale=lambda held, now: True)
+
+
+@pytest.fixture
+def hold(table):
+    def hold(number, *, queue="q", at=0.0, seconds=SECONDS, state=State.DELIVERED):
+        message = {"ReceiptHandle": f"{queue}-{number}", "MessageId": f"{queue}-{number}"}
+        held = Held(queue, message, seconds, at)
+        table.receive(held, state)
+        return held
+
+    return hold
+
+
+def test_a_lease_is_renewed_when_a_third_of_its_time_is_left(leases, hold):
+    hold(1)
+
+    assert leases.next_due() == 2_000
+    assert leases.due(1_999) is None
+    renewal = leases.due(2_001)
+    assert [held.tag for held in renewal.held] == ["q-1"]
+    assert renewal.seconds == [SECONDS]
+
+
+@pytest.mark.parametrize(("seconds", "margin"), [(60, 20), (30, 15), (6, 3), (43_200, 14_400)])
+def test_short_timeouts_leave_more_of_their_time_for_a_renewal(leases, hold, seconds, margin):
+    hold(1, seconds=seconds)
+
+    assert leases.next_due() == seconds - margin
+
+
+def test_renewals_of_a_queue_share_requests(leases, hold):
+    for number in range(12):
+        hold(number)
+    hold("other", queue="p")
+
+    batches = []
+    while (renewal := leases.due(2_001)) is not None:
+        batches.append((renewal.queue, len(renewal.held)))
+
+    assert sorted(batches) == [("p", 1), ("q", 2), ("q", 10)]
+
+
+def test_one_that_is_nearly_due_goes_along(leases, hold):
+    due, nearly, _ = hold("due", at=0), hold("nearly", at=200), hold("fresh", at=2_000)
+
+    assert leases.due(2_001).held == [due, nearly]
+
+
+@pytest.mark.parametrize("state", [State.WAITING, State.DELIVERED, State.SETTLING])
+def test_a_message_is_renewed_in_every_state_that_is_not_the_end(leases, table, hold, state):
+    held = hold(1, state=state)
+    assert leases.due(2_001).held == [held]
+
+    table.end(held)
+    assert leases.due(10_000) is None
+
+
+def test_only_what_waits_is_stale(leases, hold):
+    waits, _ = hold(1, state=State.WAITING), hold(2)
+
+    assert leases.stale(1_999) == []
+    assert leases.stale(2_001) == [waits]
+
+
+def test_a_lost_lease_is_not_renewed_again(leases, hold):
+    held = hold(1)
+
+    leases.answered(leases.due(2_001), [failure("ReceiptHandleIsInvalid")], 2_001)
+
+    assert leases.due(10_000) is None
+    assert held.expired(2_002)
+
+
+def test_a_failed_renewal_is_tried_again_soon(leases, hold):
+    held = hold(1)
+
+    leases.failed(leases.due(2_001), failure("ServiceUnavailable"), 2_001)
+
+    assert leases.due(2_007).held == [held]
+    assert not held.expired(2_007)
+
+
+def test_a_renewal_without_an_answer_is_tried_again_beside_it(leases, hold):
+    held = hold(1)
+    first = leases.due(2_001)
+
+    second = leases.due(2_007)
+    leases.answered(second, [None], 2_007)
+    leases.failed(first, failure("ReadTimeoutError"), 2_008)
+
+    assert held.expires_at == 2_007 + SECONDS
+    assert held.renewals == 0
+
+
+def test_an_answer_about_an_earlier_receipt_says_nothing_of_the_latest(leases, table, hold):
+    held = hold(1)
+    renewal = leases.due(2_001)
+    again = Held("q", {"ReceiptHandle": "new", "MessageId": "q-1"}, SECONDS, 2_002)
+    assert not table.receive(again)
+
+    leases.answered(renewal, [failure("ReceiptHandleIsInvalid")], 2_003)
+
+    assert held.renewed
+    assert held.expires_at == 2_002 + SECONDS
+
+
+def test_nothing_is_held_for_more_than_twelve_hours(leases, hold):
+    held = hold(1, seconds=30_000)
+
+    renewal = leases.due(20_001)
+    assert renewal.seconds == [43_200 - 20_001 - 1]
+    leases.answered(renewal, [None], 20_001)
+
+    assert not held.renewed
+    assert leases.due(43_000) is None
+
+
+def test_while_its_visibility_is_set_it_is_not_renewed(leases, hold):
+    held = hold(1)
+    held.hiding = True
+
+    assert leases.due(2_001) is None
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_a_receiver_of_five_visibility_timeouts_runs_once(receivers, threads, server):
+    runs, lock = Counter(), threading.Lock()
+
+    def receive(message):
+        with lock:
+            runs[message.get_body()] += 1
+        if message.get_body() == "long":
+            time.sleep(10)
+
+    queue = receivers.register("orders", receive, visibility_timeout=2)
+    receivers.send("orders", body="long")
+    consumer = ReceiverConsumer(receivers, threads=threads, message_limit=11)
+    thread = threading.Thread(target=consumer.run)
+    thread.start()
+    time.sleep(1)
+    receivers.send_many("orders", map(str, range(10)))
+    thread.join(40)
+
+    assert not thread.is_alive()
+    assert set(runs.values()) == {1}
+    assert len(runs) == 11
+    assert server.count("ChangeMessageVisibilityBatch", queue.full_name()) >= 6
+
+
+def test_the_leases_of_a_plain_kombu_consumer_follow_the_queues_own_timeout(receivers, sqs, counts):
+    name = f"{receivers.prefix}__plain"
+    sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "2"})
+    connection = receivers.new_connection()
+    kombu.Producer(connection).publish("x", routing_key=name)
+    held = []
+    with connection, kombu.Consumer(connection, [kombu.Queue(name)], on_message=held.append):
+        connection.drain_events(timeout=5)
+        time.sleep(4)
+
+        assert counts(name) == (0, 1, 0)
+        assert not held[0].expired
+
+
+def test_a_consumer_that_is_stuck_asks_for_nothing_more(receivers, server, eventually, counts):
+    go_on, started = threading.Event(), threading.Event()
+
+    def receive(message):
+        started.set()
+        go_on.wait(20)
+
+    queue = receivers.register("orders", receive, visibility_timeout=3)
+    name = queue.full_name()
+    receivers.send_many("orders", map(str, range(12)))
+    consumer = ReceiverConsumer(receivers)
+    thread = threading.Thread(target=consumer.run)
+    thread.start()
+    started.wait(10)
+    # Nothing was received but what somebody was there to run.
+    eventually(lambda: counts(name) == (11, 1, 0))
+    asked = server.count("ReceiveMessage", name)
+
+    time.sleep(3)
+
+    assert server.count("ReceiveMessage", name) == asked
+    assert counts(name) == (11, 1, 0)
+    consumer.stop()
+    go_on.set()
+    thread.join(20)
+    assert not thread.is_alive()

@@ -1,0 +1,115 @@
+"""Demand: nothing is received before there is somebody to run it."""
+
+import pytest
+
+from django_sqs_kombu.transport.holding.held import Held, HeldMessages, State
+from django_sqs_kombu.transport.receiving.demand import Answer, Demand
+from django_sqs_kombu.transport.receiving.pace import Pace
+
+
+class FixedPace(Pace):
+    takes = True
+
+    def __init__(self, free, each=None):
+        super().__init__()
+        self.free = lambda: free
+        self.each = each
+
+    def seconds_each(self):
+        return self.each
+
+
+class Gone(FixedPace):
+    takes = False
+
+
+@pytest.fixture
+def table():
+    return HeldMessages()
+
+
+@pytest.fixture
+def demand(table):
+    def demand(pace, *, seconds=60, room=None, at_once=10):
+        return Demand(
+            "q", table, pace, seconds=lambda: seconds, room=lambda queue: room, at_once=at_once
+        )
+
+    return demand
+
+
+def fill(table, count, state=State.WAITING):
+    for number in range(count):
+        name = f"{state.name}-{number}"
+        held = Held("q", {"ReceiptHandle": name, "MessageId": name}, 60, 0.0)
+        table.receive(held, State.DELIVERED if state is State.SETTLING else state)
+        if state is State.SETTLING:
+            table.settle(held, delete=True)
+
+
+def answered(demand, asked, messages, seconds=0.02, size=100):
+    demand.answered(asked, Answer(messages, size * messages, seconds))
+
+
+@pytest.mark.parametrize(("free", "asked"), [(0, 0), (1, 1), (4, 4), (25, 10)])
+def test_while_the_pace_is_unknown_it_asks_for_as_many_as_are_free(demand, free, asked):
+    assert demand(FixedPace(free)).reserve() == asked
+
+
+def test_what_waits_already_is_for_those_who_are_free(demand, table):
+    fill(table, 3)
+
+    assert demand(FixedPace(4)).reserve() == 0
+    assert demand(FixedPace(6)).reserve() == 3
+
+
+def test_a_consumer_that_is_gone_is_given_nothing(demand):
+    assert demand(Gone(4, 0.001)).reserve() == 0
+
+
+def test_a_fast_consumer_is_given_full_requests(demand):
+    wanted = demand(FixedPace(0, 0.001))
+
+    assert wanted.reserve() == 10
+
+
+def test_as_many_are_under_way_as_hide_the_latency(demand):
+    wanted = demand(FixedPace(0, 0.001))
+    asked = wanted.reserve()
+    for _ in range(20):
+        answered(wanted, asked, 10)
+        asked = wanted.reserve()
+
+    # 20 ms at 1 ms a message, half as many again, and a request's worth.
+    assert 10 <= asked + sum(iter(wanted.reserve, 0)) <= 40
+
+
+def test_no_more_than_can_be_started_within_a_third_of_the_visibility_timeout(demand):
+    assert demand(FixedPace(0, 5.0), seconds=60).reserve() == 4
+    assert demand(FixedPace(0, 5.0), seconds=6).reserve() == 0
+    assert demand(FixedPace(1, 5.0), seconds=6).reserve() == 1
+
+
+def test_the_prefetch_count_holds_whatever_the_pace(demand):
+    assert demand(FixedPace(0, 0.001), room=3).reserve() == 3
+    assert demand(FixedPace(4), room=2).reserve() == 2
+
+
+def test_what_is_not_confirmed_holds_up_the_polls(demand, table):
+    fill(table, 39, State.SETTLING)
+    assert demand(FixedPace(1)).reserve() == 1
+
+    fill(table, 40, State.SETTLING)
+    assert demand(FixedPace(1)).reserve() == 0
+
+
+def test_large_bodies_are_fewer(demand):
+    wanted = demand(FixedPace(0, 0.0001))
+    for _ in range(30):
+        answered(wanted, wanted.reserve(), 10, size=16 * 1024 * 1024)
+
+    assert wanted.reserve() == 2
+
+
+def test_a_fifo_queue_is_asked_for_one_at_a_time(demand):
+    assert demand(FixedPace(4, 0.001), at_once=1).reserve() == 1
