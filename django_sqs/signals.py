@@ -15,7 +15,7 @@ message_sent = Signal()
 message_received = Signal()
 #: What became of a message.  Arguments: ``queue``; ``message``, None where it could not be
 #: decoded; ``message_id``; ``outcome``, such as ``"DELETE"`` (the names of
-#: :class:`~django_sqs_kombu.working.outcomes.Action`); ``raised``: by the receiver, or None.
+#: :class:`~django_sqs_kombu.working.table.Action`); ``raised``: by the receiver, or None.
 message_settled = Signal()
 
 

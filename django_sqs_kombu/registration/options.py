@@ -183,6 +183,11 @@ def check_receiver(where: str, argument: str, fn: Any) -> None:
         raise ConfigurationError(
             f"{where}the {argument} {shown(fn)} cannot be called with one argument, the message"
         )
+    if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
+        raise ConfigurationError(
+            f"{where}the {argument} {shown(fn)} is a generator function: called with a message, "
+            "it runs nothing"
+        )
 
 
 def _takes_one(fn: Callable[..., Any]) -> bool:

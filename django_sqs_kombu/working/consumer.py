@@ -277,6 +277,11 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
             else:
                 with self._gate.passed(alone=self._is_alone(delivery)):
                     self._receive(registered, queue, delivery)
+        except BaseException:
+            # Nobody holds it any more, so nobody must renew it.
+            if not delivery.acknowledged:
+                delivery.abandon()
+            raise
         finally:
             with self._running_changed:
                 self._running.discard(delivery)

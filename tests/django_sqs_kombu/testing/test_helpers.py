@@ -2,7 +2,14 @@
 
 import pytest
 
-from django_sqs_kombu import JSONMessage, MessageDecodeError, Receivers, RestartLater
+from django_sqs_kombu import (
+    EnvironmentFailure,
+    JSONMessage,
+    MessageDecodeError,
+    MessageTargetMissing,
+    Receivers,
+    RestartLater,
+)
 from django_sqs_kombu.testing import captured, eager, received_message
 
 
@@ -103,3 +110,37 @@ def test_a_made_up_message_is_written_and_read(offline):
 
     with pytest.raises(MessageDecodeError, match="unreadable"):
         received_message(queue, body={})
+
+
+@pytest.mark.parametrize(
+    ("failure", "runs"),
+    [
+        (MessageTargetMissing("no row"), 5),
+        (ConnectionResetError("the database is away"), 3),
+        (EnvironmentFailure("S3 is away"), 10),
+        (ValueError("its fault"), 1),
+    ],
+)
+def test_eagerly_the_same_table_decides(failure, runs):
+    receivers = Receivers("sqs-batch://", retry_on=[ConnectionError], retry_tries=2)
+    ran = []
+
+    def fail(message):
+        ran.append(message.get_body())
+        raise failure
+
+    receivers.register("orders", fail)
+    with eager(receivers), pytest.raises(type(failure)):
+        receivers.send("orders", body="x")
+
+    assert len(ran) == runs
+
+
+def test_eagerly_a_message_may_be_deleted_on_start(offline):
+    seen = []
+    offline.register("orders", seen.append, delete_on_start=True)
+
+    with eager(offline):
+        offline.send("orders", body="x")
+
+    assert [message.get_body() for message in seen] == ["x"]

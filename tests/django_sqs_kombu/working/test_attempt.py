@@ -6,7 +6,7 @@ import functools
 import pytest
 from asgiref.sync import sync_to_async
 
-from django_sqs_kombu import NoReceiver, Receivers, TimedOut
+from django_sqs_kombu import ConfigurationError, NoReceiver, Receivers, TimedOut
 from django_sqs_kombu.exceptions import ReceiverReturnedGenerator
 from django_sqs_kombu.testing import received_message
 
@@ -114,11 +114,17 @@ async def generator_in_time(message):
     return (part for part in "ab")
 
 
-@pytest.mark.parametrize("wrap", [lambda fn: lambda message: fn(message), functools.partial])
 @pytest.mark.parametrize("receiver", [generator, asynchronous_generator, generator_in_time])
-def test_a_receiver_of_which_nothing_has_run_has_failed(run, receiver, wrap):
+def test_a_receiver_of_which_nothing_has_run_has_failed(run, receiver):
     with pytest.raises(ReceiverReturnedGenerator, match=r"queue 'orders' returned a generator"):
-        run(wrap(receiver))
+        run(lambda message: receiver(message))
+
+
+@pytest.mark.parametrize("wrap", [lambda fn: fn, functools.partial])
+@pytest.mark.parametrize("receiver", [generator, asynchronous_generator])
+def test_a_generator_function_is_refused_at_its_registration(receivers, receiver, wrap):
+    with pytest.raises(ConfigurationError, match=r"'orders'.*is a generator function"):
+        receivers.register("orders", wrap(receiver))
 
 
 def test_a_queue_for_sending_only_receives_nothing(receivers):

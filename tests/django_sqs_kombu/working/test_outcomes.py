@@ -345,3 +345,23 @@ def test_an_observer_that_fails_changes_nothing(receivers, caplog, point):
 
     assert delivery.done == [("ack",)]
     assert "Broken failed" in caplog.text
+
+
+def test_what_ends_a_thread_leaves_no_message_that_is_renewed_for_ever(receivers):
+    class Fatal(type(receivers.register("fatal"))):
+        def around_message(self):
+            raise SystemExit
+
+    registered = Fatal("orders", print, receivers=receivers)
+    receivers.queues["orders"] = registered
+    consumer = ReceiverConsumer(receivers, [registered])
+    queue = registered.get_queue()
+    delivery = FakeDelivery(queue=queue.name)
+    delivery.expired = False
+    consumer._sources[queue.name] = registered, queue
+
+    with pytest.raises(SystemExit):
+        consumer.on_message(delivery)
+
+    assert delivery.done == [("abandon",)]
+    assert not consumer._running
