@@ -1,9 +1,13 @@
 """What Celery does with a transport of Kombu's contract, on kombu's and on ours."""
 
 import json
+import subprocess
+import sys
 
 import pytest
 from kombu.transport import SQS
+
+from ...processes import ROOT
 
 TRANSPORTS = ["kombu's", "ours"]
 TASK = "tests.celery_app.app.add"
@@ -40,6 +44,30 @@ def test_a_broadcast_reaches_every_worker(transport, new_worker, eventually, pre
     )
 
     eventually(lambda: sorted(workers[0].lines()) == ["add 2", *["everywhere x"] * 2], timeout=30)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+@pytest.mark.parametrize("command", ["status", "inspect ping"])
+def test_commands_find_no_worker_and_leave_no_queue(
+    transport, command, new_worker, eventually, sqs
+):
+    worker = new_worker(transport, "threads", supports_fanout=True)
+    worker.start(eventually)
+    queues = sqs.list_queues()["QueueUrls"]
+
+    done = subprocess.run(
+        [*(sys.executable, "-m", "celery", "-A", "tests.celery_app.app"), *command.split(), "-t1"],
+        cwd=ROOT,
+        env=worker.env,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert "No nodes replied within time constraint" in done.stdout + done.stderr
+    assert sqs.list_queues()["QueueUrls"] == queues
+    worker.send("add.delay(1, 1)")
+    eventually(lambda: worker.lines() == ["add 2"], timeout=30)
 
 
 def test_a_worker_with_a_backoff_policy_outlives_messages_without_a_task(
