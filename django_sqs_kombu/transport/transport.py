@@ -40,6 +40,7 @@ class Transport(SQS.Transport):  # type: ignore[misc]
         #: What delivers on an event loop, in place of :meth:`drain_events`.
         self.event_loop: EventLoopDelivery | None = None
         keep_transport(client)
+        self.inbox.leaves = len(client.alt) > 1
         super().__init__(client, **kwargs)
 
     def establish_connection(self) -> Transport:
@@ -80,12 +81,16 @@ class Transport(SQS.Transport):  # type: ignore[misc]
 
         :param timeout: seconds to wait for one; None: for ever.
         :raises TimeoutError: none came in time.
+        :raises EndpointUnreachable: there is another broker to go to, and this one does not
+            answer.
         """
         try:
             announced = self.inbox.next(timeout)
         except queue.Empty:
             raise TimeoutError from None
         if announced is None:
+            if self.inbox.failure is not None:
+                raise self.inbox.failure
             return
         source, held = announced
         for channel in list(self.channels):

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable
 from typing import Protocol
 
+from ...exceptions import EndpointUnreachable
 from ..holding.held import Held
 from .pace import Pace
 
@@ -36,11 +37,15 @@ class Inbox:
 
     :ivar pace: of the consumer.
     :ivar on_change: called, from any thread, when a message may be taken.
+    :ivar leaves: whether there is another broker to go to when this one does not answer.
+    :ivar failure: why it is to be left.
     """
 
     def __init__(self) -> None:
         self.pace = Pace()
         self.on_change: Callable[[], None] | None = None
+        self.leaves = False
+        self.failure: EndpointUnreachable | None = None
         self._announced: queue.SimpleQueue[Source | None] = queue.SimpleQueue()
         self._sources: list[Source] = []
         self._ranked = False
@@ -54,6 +59,13 @@ class Inbox:
         """Say that there may be a place for a message that waits."""
         if self.on_change is not None:
             self.on_change()
+
+    def failed(self, error: Exception) -> None:
+        """Say that polls go on failing; from any thread."""
+        if self.leaves and isinstance(error, EndpointUnreachable):
+            self.failure = error
+            self.wake()
+            self.changed()
 
     def wake(self) -> None:
         """Make :meth:`next` return now; safe in a signal handler."""

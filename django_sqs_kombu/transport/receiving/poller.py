@@ -14,7 +14,7 @@ from ..sqs.received import Message
 from .consumption import Consumption, Receiving, Terms
 from .demand import Answer, Demand
 from .message_limit import ReceiveLimit
-from .outage import Outage
+from .outage import FIRST_PAUSE, Outage
 from .rest import Rest
 
 logger = logging.getLogger(__name__)
@@ -336,6 +336,10 @@ class Poller:
             logger.exception("What observes the polls of queue %s failed", self.queue)
 
     def _recover(self, exc: Exception) -> None:
-        deadline = time.monotonic() + self._outage.failed(exc)
+        pause = self._outage.failed(exc)
+        deadline = time.monotonic() + pause
+        if pause > FIRST_PAUSE:
+            # Not over a single request that was lost.
+            self._shared.inbox.failed(exc)
         while not self._stopping and (left := deadline - time.monotonic()) > 0:
             self._rest_for(left)

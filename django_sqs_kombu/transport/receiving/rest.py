@@ -47,7 +47,8 @@ class Rest:
         if received:
             self._rest = self._pause = 0.0
         elif wait_time < 1 or seconds < wait_time - EARLY:
-            self._pause = min(self._longest_pause, self._pause * GROWTH or FIRST_PAUSE)
+            grown = min(self._longest_pause, self._pause * GROWTH or FIRST_PAUSE)
+            self._pause = max(self._interval, grown)
         else:
             self._pause = self._interval
             if wait_time >= self._poll:

@@ -1,6 +1,7 @@
 """What made Celery workers on SQS stop, spin or double tasks, as their users reported it."""
 
 import signal
+import socket
 import time
 
 import pytest
@@ -43,7 +44,7 @@ def test_a_message_that_is_gone_when_its_task_ends_stops_no_worker(
     assert worker.process.popen.poll() is None
 
 
-@pytest.mark.parametrize("operation", ["ReceiveMessage"])
+@pytest.mark.parametrize("operation", ["ReceiveMessage", "DeleteMessageBatch"])
 def test_answers_of_a_gateway_stop_no_worker(
     operation, new_worker, eventually, server, prefix, counts
 ):
@@ -86,3 +87,17 @@ def test_a_removed_task_is_discarded_and_the_worker_goes_on(new_worker, eventual
     eventually(lambda: worker.lines() == ADDED, timeout=30)
     eventually(settled(counts, prefix))
     assert worker.process.output.count("shop.removed") >= 5
+
+
+def test_a_worker_takes_the_next_of_its_brokers_when_the_first_does_not_answer(
+    new_worker, eventually
+):
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        dead = f"sqs://testing:testing-secret@127.0.0.1:{free.getsockname()[1]}"
+    worker = new_worker("ours", "threads")
+    live = worker.env["TEST_BROKER_URL"]
+    worker.start(eventually, TEST_BROKER_URL=f"{dead};{live}")
+
+    worker.send("add.delay(1, 1)")
+
+    eventually(lambda: worker.lines() == ADDED, timeout=40)

@@ -141,3 +141,13 @@ def test_an_envelope_with_a_part_left_out_is_the_task_that_kombus_transport_read
     put(envelope)
 
     eventually(lambda: worker.lines() == ["add 3"], timeout=30)
+
+
+@pytest.mark.parametrize("transport", TRANSPORTS)
+def test_what_a_task_knows_of_its_delivery_is_json(transport, new_worker, eventually):
+    worker = new_worker(transport, "threads")
+    worker.start(eventually)
+
+    worker.send("properties.delay()")
+
+    eventually(lambda: worker.lines() == ["properties True"], timeout=30)

@@ -1,6 +1,8 @@
 """Kombu's ways through an outage: retry policies, ensure_connection and failover URLs."""
 
 import socket
+import subprocess
+import sys
 import threading
 import time
 
@@ -9,7 +11,9 @@ import pytest
 from botocore.credentials import CredentialResolver
 from botocore.exceptions import CredentialRetrievalError
 from kombu.exceptions import OperationalError
+from kombu.mixins import ConsumerMixin
 
+from ...processes import ROOT
 from ...server import Server
 
 SQS = "sqs://testing:testing-secret@127.0.0.1:{port}"
@@ -165,3 +169,54 @@ def test_a_credential_provider_that_fails_once_is_asked_again(
     publish(connection, prefix, retry=True, retry_policy={"max_retries": 3, "interval_start": 0.1})
 
     assert visible(sqs, prefix) == 1
+
+
+SERVE = """
+import sys, time
+from tests.server import Server
+Server(int(sys.argv[1])).start()
+print("started", flush=True)
+time.sleep(300)
+"""
+
+
+class Reader(ConsumerMixin):
+    """Consumes until a message comes."""
+
+    connect_max_retries = 20
+
+    def __init__(self, connection, queue):
+        self.connection = connection
+        self.queue = kombu.Queue(queue)
+        self.bodies = []
+
+    def get_consumers(self, Consumer, channel):  # noqa: N803 - Kombu's name
+        return [Consumer([self.queue], callbacks=[self.read])]
+
+    def read(self, body, message):
+        message.ack()
+        self.bodies.append(body)
+        self.should_stop = True
+
+
+@pytest.mark.slow
+def test_a_consumer_goes_on_at_the_next_broker_when_its_own_ends(
+    connect, server, sqs, prefix, free_port, eventually
+):
+    command = [sys.executable, "-c", SERVE, str(free_port)]
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as first:
+        assert first.stdout.readline() == "started\n"
+        live = server.url.rpartition(":")[2]
+        urls = [SQS.format(port=port) for port in (free_port, live)]
+        reader = Reader(connect(url=";".join(urls)), prefix)
+        thread = threading.Thread(target=reader.run, daemon=True)
+        thread.start()
+        time.sleep(3)
+        assert server.count("ReceiveMessage", prefix) == 0
+        first.kill()
+
+    url = sqs.create_queue(QueueName=prefix)["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="x")
+    thread.join(60)
+
+    assert reader.bodies == ["x"]

@@ -56,6 +56,17 @@ def test_a_message_ends_them(rests):
     assert rests.noted == [20, 40, 20]
 
 
+def test_a_poll_that_does_not_wait_is_followed_by_the_whole_interval(monkeypatch):
+    noted = []
+    rest = Rest(0, 20, longest=1.0, interval=2.0)
+    monkeypatch.setattr(rest._woken, "wait", noted.append)
+    for _ in range(3):
+        rest.polled(0, 0, 0)
+        rest.rest()
+
+    assert noted == [2.0, 2.0, 2.0]
+
+
 def test_short_polls_come_first(rests):
     rests.polled(0, 10, 10)
     rests.rest()
