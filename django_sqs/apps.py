@@ -5,7 +5,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.module_loading import autodiscover_modules
 
-from django_sqs_kombu.registration.receivers import Receivers
+from django_sqs_kombu.registration import Receivers
 
 
 class DjangoSQSConfig(AppConfig):

@@ -16,7 +16,7 @@ from django.core.checks import Warning as CheckWarning
 
 from django_sqs_kombu import BigMessage
 from django_sqs_kombu.exceptions import QueueNameError
-from django_sqs_kombu.registration.options import FEW_RECEIVES
+from django_sqs_kombu.registration import FEW_RECEIVES
 
 from .conf import conf
 from .inventory import targets

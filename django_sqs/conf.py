@@ -28,8 +28,8 @@ from django_sqs_kombu.rules import (
     string,
     whole,
 )
-from django_sqs_kombu.transport.sqs.declaration import WIRE_FORMATS
-from django_sqs_kombu.working.table import RETRY_TRIES, Retry
+from django_sqs_kombu.transport import WIRE_FORMATS
+from django_sqs_kombu.working import RETRY_TRIES, Retry
 
 #: A token that could be guessed opens the views to anybody.
 SHORTEST_TOKEN = 16

@@ -7,8 +7,8 @@ import struct
 import threading
 
 from django_sqs_kombu.exceptions import KilledItsProcess
-from django_sqs_kombu.transport.delivery import Delivery
-from django_sqs_kombu.working.observer import Observer
+from django_sqs_kombu.transport import Delivery
+from django_sqs_kombu.working import Observer
 
 #: A message is set aside when so many processes died while its receiver ran.
 MOST_DEATHS = 3

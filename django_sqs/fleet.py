@@ -13,8 +13,8 @@ from typing import Any
 from django.apps import apps
 from django.db import connections
 
-from django_sqs_kombu.registration.queue import RegisteredQueue
-from django_sqs_kombu.transport.receiving.message_limit import LocalLimit, ReceiveLimit
+from django_sqs_kombu.registration import RegisteredQueue
+from django_sqs_kombu.transport import LocalLimit, ReceiveLimit
 
 from .conf import conf
 from .control import ControlServer

@@ -8,8 +8,8 @@ from dataclasses import dataclass
 from django_sqs_kombu import administration
 from django_sqs_kombu.exceptions import ConfigurationError, QueueDoesNotExist
 from django_sqs_kombu.names import join_name
-from django_sqs_kombu.registration.queue import RegisteredQueue
-from django_sqs_kombu.transport.sqs.requests import QueueCounts, Requests
+from django_sqs_kombu.registration import RegisteredQueue
+from django_sqs_kombu.transport import QueueCounts, Requests
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from django_sqs_kombu.transport.body.payloads import PREFIX
+from django_sqs_kombu.transport import PREFIX
 
 #: The SQS actions that each role needs.
 ACTIONS = {

@@ -13,6 +13,7 @@ from django.apps import apps
 from django.db import close_old_connections, connections, reset_queries, transaction
 from django.db.models import Model
 
+from django_sqs_kombu import registration as base
 from django_sqs_kombu.exceptions import (
     ConfigurationError,
     RestartLater,
@@ -20,14 +21,9 @@ from django_sqs_kombu.exceptions import (
     UnknownSuffixWarning,
 )
 from django_sqs_kombu.messages import RawMessage
-from django_sqs_kombu.registration import queue as base
-from django_sqs_kombu.registration.options import Receiver
-from django_sqs_kombu.registration.proxy import ReceiverProxy
-from django_sqs_kombu.registration.receivers import Receivers
-from django_sqs_kombu.registration.sender import Defaults
+from django_sqs_kombu.registration import Defaults, Receiver, ReceiverProxy, Receivers
 from django_sqs_kombu.rules import check, flag, shown
-from django_sqs_kombu.working.coroutines import CANCEL_GRACE, within
-from django_sqs_kombu.working.deadline import deadline
+from django_sqs_kombu.working import CANCEL_GRACE, deadline, within
 
 from .conf import conf
 from .message import MODELS_ARGUMENT

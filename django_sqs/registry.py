@@ -7,11 +7,9 @@ from typing import Any
 import kombu
 
 from django_sqs_kombu import Receivers
-from django_sqs_kombu.registration.queue import RegisteredQueue
-from django_sqs_kombu.registration.receivers import Outlet
-from django_sqs_kombu.registration.sender import Defaults
-from django_sqs_kombu.testing.eager import receive_at_once
-from django_sqs_kombu.working.table import Retry
+from django_sqs_kombu.registration import Defaults, Outlet, RegisteredQueue
+from django_sqs_kombu.testing import receive_at_once
+from django_sqs_kombu.working import Retry
 
 from .conf import conf
 

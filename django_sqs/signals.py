@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from django.dispatch import Signal
 
-from django_sqs_kombu.working.instruments import Instrument, Sending, Settlement
+from django_sqs_kombu.working import Instrument, Sending, Settlement
 
 #: SQS has accepted messages.  Arguments: ``queue``, a RegisteredQueue; ``count``, how many.
 message_sent = Signal()

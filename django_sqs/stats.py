@@ -8,9 +8,8 @@ import time
 from collections.abc import Sequence
 
 from django_sqs_kombu.administration import sent_at
-from django_sqs_kombu.transport.delivery import Delivery
-from django_sqs_kombu.working.observer import Observer
-from django_sqs_kombu.working.table import Action
+from django_sqs_kombu.transport import Delivery
+from django_sqs_kombu.working import Action, Observer
 
 FIELDS = (
     "received",

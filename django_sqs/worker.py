@@ -15,10 +15,9 @@ from typing import Any
 from django.apps import apps
 
 from django_sqs_kombu import ReceiverConsumer
-from django_sqs_kombu.registration.queue import RegisteredQueue
-from django_sqs_kombu.transport.delivery import Delivery
-from django_sqs_kombu.transport.receiving.message_limit import ReceiveLimit
-from django_sqs_kombu.working.observer import Observer
+from django_sqs_kombu.registration import RegisteredQueue
+from django_sqs_kombu.transport import Delivery, ReceiveLimit
+from django_sqs_kombu.working import Observer
 
 from . import exit_codes
 from .conf import conf

@@ -12,7 +12,7 @@ from django.utils import timezone
 from django.utils.safestring import SafeString
 
 from django_sqs_kombu.exceptions import ConfigurationError, QueueDoesNotExist, SQSError
-from django_sqs_kombu.transport.sqs.requests import QueueCounts
+from django_sqs_kombu.transport import QueueCounts
 
 from ..conf import conf
 from ..inventory import Target, targets

@@ -15,9 +15,9 @@ from django.utils import timezone
 
 from django_sqs_kombu.exceptions import RequestFailed, SQSError
 from django_sqs_kombu.names import FIFO
-from django_sqs_kombu.registration.outgoing import Outgoing
+from django_sqs_kombu.registration import Outgoing
 from django_sqs_kombu.transport.sending.dispatch import send_list
-from django_sqs_kombu.working.instruments import Sending, around_sending
+from django_sqs_kombu.working import Sending, around_sending
 
 from ..registry import receivers
 from .models import OutboxMessage, RelayLock

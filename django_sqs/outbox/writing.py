@@ -10,7 +10,7 @@ from itertools import islice
 from django.db import transaction
 from django.utils import timezone
 
-from django_sqs_kombu.registration.outgoing import Outgoing
+from django_sqs_kombu.registration import Outgoing
 
 from .models import OutboxMessage
 

@@ -17,8 +17,8 @@ from django.utils.crypto import get_random_string
 from django_sqs_kombu.exceptions import SendManyFailed, SQSError
 from django_sqs_kombu.messages import JSONMessage
 from django_sqs_kombu.names import FIFO
-from django_sqs_kombu.registration.queue import RegisteredQueue as PlainQueue
-from django_sqs_kombu.registration.receivers import Receivers
+from django_sqs_kombu.registration import Receivers
+from django_sqs_kombu.registration import RegisteredQueue as PlainQueue
 
 from ..conf import conf
 from ..registry import receivers

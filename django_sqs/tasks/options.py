@@ -9,8 +9,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from django_sqs_kombu.names import FIFO
-from django_sqs_kombu.registration.declaration import DEFAULT_MAX_RECEIVES
-from django_sqs_kombu.registration.options import LONGEST_TIMEOUT
+from django_sqs_kombu.registration import DEFAULT_MAX_RECEIVES, LONGEST_TIMEOUT
 from django_sqs_kombu.rules import (
     MAX_RECEIVES,
     VISIBILITY_TIMEOUT,

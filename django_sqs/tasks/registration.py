@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from django.utils.module_loading import autodiscover_modules, import_string
 
-from django_sqs_kombu.registration.receivers import Receivers
+from django_sqs_kombu.registration import Receivers
 
 from ..conf import conf
 

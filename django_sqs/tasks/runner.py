@@ -8,13 +8,13 @@ import os
 import socket
 import threading
 from traceback import format_exception
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from django.utils import timezone
 
 from django_sqs_kombu.exceptions import RestartLater
 from django_sqs_kombu.messages import JSONMessage
-from django_sqs_kombu.working.restarting import attempts
+from django_sqs_kombu.working import attempts
 
 from .framework import (
     Task,
@@ -27,12 +27,27 @@ from .framework import (
     task_finished,
     task_started,
 )
+from .options import TaskOptions
+from .store import Store
 from .wire import TaskCall, delay_of
 
-if TYPE_CHECKING:
-    from .backend import SQSBackend
-
 logger = logging.getLogger(__name__)
+
+
+class RunsTasks(Protocol):
+    """What the runner needs of the backend."""
+
+    @property
+    def alias(self) -> str:
+        """Its name in TASKS."""
+
+    @property
+    def task_options(self) -> TaskOptions:
+        """Its options."""
+
+    @property
+    def store(self) -> Store:
+        """Where results are kept."""
 
 
 class TaskRunner:
@@ -44,7 +59,7 @@ class TaskRunner:
     __name__ = "run_task"
     __qualname__ = "TaskRunner"
 
-    def __init__(self, backend: SQSBackend) -> None:
+    def __init__(self, backend: RunsTasks) -> None:
         self._backend = backend
 
     def __call__(self, message: JSONMessage) -> None:

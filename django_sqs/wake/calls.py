@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from django.db import close_old_connections
 
-from django_sqs_kombu.working.instruments import Instrument, Sending
+from django_sqs_kombu.working import Instrument, Sending
 
 from ..conf import conf
 from .channels import WakeChannel, channel_of

@@ -1,6 +1,21 @@
 """The Kombu transport: what a broker URL names, and its channel."""
 
+from .body.payloads import PREFIX
 from .channel import Channel
+from .delivery import Delivery
+from .receiving.message_limit import LocalLimit, ReceiveLimit
+from .sqs.declaration import WIRE_FORMATS
+from .sqs.requests import QueueCounts, Requests
 from .transport import Transport
 
-__all__ = ["Channel", "Transport"]
+__all__ = [
+    "PREFIX",
+    "WIRE_FORMATS",
+    "Channel",
+    "Delivery",
+    "LocalLimit",
+    "QueueCounts",
+    "ReceiveLimit",
+    "Requests",
+    "Transport",
+]

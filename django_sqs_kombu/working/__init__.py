@@ -1,1 +1,32 @@
 """Working: from a delivery to its settlement."""
+
+from .consumer import ReceiverConsumer
+from .context import MessageContext, MessageContextFilter, current_message
+from .coroutines import CANCEL_GRACE, within
+from .deadline import deadline
+from .instruments import Instrument, Sending, Settlement, around_sending
+from .observer import Observer
+from .registered import Registered, Registry
+from .restarting import attempts
+from .table import RETRY_TRIES, Action, Retry
+
+__all__ = [
+    "CANCEL_GRACE",
+    "RETRY_TRIES",
+    "Action",
+    "Instrument",
+    "MessageContext",
+    "MessageContextFilter",
+    "Observer",
+    "ReceiverConsumer",
+    "Registered",
+    "Registry",
+    "Retry",
+    "Sending",
+    "Settlement",
+    "around_sending",
+    "attempts",
+    "current_message",
+    "deadline",
+    "within",
+]

@@ -16,7 +16,7 @@ from django_sqs.management.base import QueueCommand, stop_by_signals
 from django_sqs.pid_file import pid_file
 from django_sqs.registry import receivers
 from django_sqs.reloader import Reloader, without_reload
-from django_sqs_kombu.registration.queue import RegisteredQueue
+from django_sqs_kombu.registration import RegisteredQueue
 
 PER_QUEUE = "per-queue"
 

@@ -10,7 +10,7 @@ from django_sqs.inventory import Target, targets
 from django_sqs.management.base import QueueCommand
 from django_sqs.management.output import Output
 from django_sqs.registry import receivers
-from django_sqs_kombu.transport.sqs.requests import QueueCounts
+from django_sqs_kombu.transport import QueueCounts
 
 
 class Command(QueueCommand):

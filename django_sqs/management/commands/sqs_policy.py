@@ -13,7 +13,7 @@ from django_sqs.management.base import QueueCommand
 from django_sqs.policy import ACTIONS, policy
 from django_sqs.registry import receivers
 from django_sqs_kombu.names import join_name
-from django_sqs_kombu.transport.body.payloads import PREFIX
+from django_sqs_kombu.transport import PREFIX
 
 
 class Command(QueueCommand):

@@ -14,9 +14,8 @@ from django.core.management.base import CommandError, CommandParser
 
 from django_sqs.management.base import OneQueueCommand
 from django_sqs.registry import receivers
-from django_sqs_kombu.messages import RawMessage
-from django_sqs_kombu.messages.typed import TypedMessage
-from django_sqs_kombu.registration.queue import RegisteredQueue
+from django_sqs_kombu.messages import RawMessage, TypedMessage
+from django_sqs_kombu.registration import RegisteredQueue
 
 
 class Command(OneQueueCommand):
