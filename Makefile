@@ -30,7 +30,8 @@ build: $(VENV)/.dev
 	$(BIN)/python -m build
 	$(BIN)/python -m twine check --strict dist/*
 
-# About half an hour: kills, outages and floods. `make test` runs the short form.
+# More than half an hour: kills, outages, floods, and every fault on every kind of request.
+# `make test` runs the short form.
 faults: $(VENV)/.dev
 	FAULTS=long $(BIN)/python -m pytest -s tests/faults $(ARGS)
 

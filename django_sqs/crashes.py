@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import struct
 import threading
+import time
 
 from django_sqs_kombu.exceptions import KilledItsProcess
 from django_sqs_kombu.transport import Delivery
@@ -14,8 +15,12 @@ from django_sqs_kombu.working import Observer
 MOST_DEATHS = 3
 #: How many messages are remembered; the oldest is forgotten first.
 REMEMBERED = 128
+#: Seconds for which a suspect makes its queue's messages be received one by one, and between
+#: two looks at the notes for that.
+PATIENCE, LOOK = 300.0, 0.2
 _SLOT = struct.Struct("100s")
-_NOTE = struct.Struct("100sq")
+#: The message's id; how many processes died with it; whether it has not ended since.
+_NOTE = struct.Struct("100sq?")
 
 
 class CrashNotes(Observer):
@@ -24,7 +29,8 @@ class CrashNotes(Observer):
     Each process writes only what it runs itself; the supervisor counts the deaths.  A
     receive count would not do: it also grows for the innocent that a dead process held.
     What ran beside the guilty is a suspect, too; suspects run alone from then on, so that
-    the innocent among them is never blamed again.
+    the innocent among them is never blamed again.  What a process holds besides when it dies
+    was received in vain, so until the suspects have ended nothing is held beside another.
 
     :param processes: how many processes there are.
     :param threads: how many receivers each runs at once.
@@ -40,6 +46,9 @@ class CrashNotes(Observer):
         self._first_note = slots
         self._lock = threading.Lock()
         self._mine: dict[str, int] = {}
+        self._seen = b""
+        self._seen_at = self._look_at = 0.0
+        self._unresolved = False
         #: Which of the processes this one is; set after the fork.
         self.process = 0
 
@@ -63,6 +72,7 @@ class CrashNotes(Observer):
             slot = self._mine.pop(delivery.message_id, None)
             if slot is not None:
                 self._write(self.process, slot, "")
+                self._resolve(delivery.message_id)
 
     def pardon(self) -> None:
         """This process was told to stop: what it runs is not to blame for its end.
@@ -96,6 +106,29 @@ class CrashNotes(Observer):
         """Whether a process died while the message was being received."""
         return self._find(delivery.message_id) >= 0
 
+    def unresolved(self) -> bool:
+        """Whether one of the suspects has still to show that it kills nobody.
+
+        Not for ever: it may have gone elsewhere.
+        """
+        now = time.monotonic()
+        if now >= self._look_at:
+            self._look_at = now + LOOK
+            if self._notes != self._seen:
+                self._seen, self._seen_at = bytes(self._notes), now
+            self._unresolved = now < self._seen_at + PATIENCE and any(
+                unresolved and deaths < MOST_DEATHS
+                for _, deaths, unresolved in _NOTE.iter_unpack(self._seen)
+            )
+        return self._unresolved
+
+    def _resolve(self, message_id: str) -> None:
+        place = self._find(message_id)
+        if place >= 0:
+            _NOTE.pack_into(
+                self._notes, place, message_id.encode()[:100], self._deaths(place), False
+            )
+
     def _count(self, message_id: str) -> None:
         place = self._find(message_id)
         deaths = 0
@@ -103,7 +136,7 @@ class CrashNotes(Observer):
             place = self._room()
         else:
             deaths = self._deaths(place)
-        _NOTE.pack_into(self._notes, place, message_id.encode()[:100], deaths + 1)
+        _NOTE.pack_into(self._notes, place, message_id.encode()[:100], deaths + 1, True)
 
     def _room(self) -> int:
         """The place of a free note; of the first, whose time has come, when all are taken."""

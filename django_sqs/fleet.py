@@ -127,6 +127,7 @@ class Fleet:
             observers=(self._stats, self._crashes),
             refuse=self._crashes.refuse,
             alone=self._crashes.suspects,
+            one_by_one=self._crashes.unresolved,
             on_stop=self._note_stop,
             # One for the fleet; the relay of another would only wait for it.
             relays=self._stats.process == 0,

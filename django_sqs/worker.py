@@ -55,6 +55,7 @@ class Worker:
     :param observers: hear what is received and what becomes of it.
     :param refuse: returns why a message is not to be received, or None.
     :param alone: whether a message is to be received while no other is.
+    :param one_by_one: whether no more than one message is to be held now.
     :param on_stop: called when it is told to stop.
     :param relays: whether it also sends what is in the outbox, where that is installed.
     :param supervisor: the process id of the supervisor that forked this process, if any.
@@ -75,6 +76,7 @@ class Worker:
         observers: Sequence[Observer] = (),
         refuse: Callable[[Delivery], Exception | None] = lambda delivery: None,
         alone: Callable[[Delivery], bool] = lambda delivery: False,
+        one_by_one: Callable[[], bool] | None = None,
         on_stop: Callable[[], None] | None = None,
         relays: bool = True,
     ) -> None:
@@ -92,6 +94,7 @@ class Worker:
             observers=observers,
             refuse=refuse,
             alone=alone,
+            one_by_one=one_by_one,
             on_iteration=self._stop_if_orphaned,
         )
 

@@ -14,7 +14,7 @@ from typing import Any
 import kombu
 from kombu.mixins import ConsumerMixin
 
-from ..exceptions import ConfigurationError, EnvironmentFailure, NoReceiver
+from ..exceptions import ConfigurationError, NoReceiver
 from ..messages.base import ENCODED, JSON, PLAIN
 from ..rules import check_consumer
 from ..transport.delivery import Delivery
@@ -23,7 +23,7 @@ from ..transport.receiving.message_limit import LocalLimit, ReceiveLimit
 from .gate import Gate
 from .handling import handle
 from .observer import Observer, Observers
-from .outcomes import settle, settle_undecodable
+from .outcomes import settle_undecodable
 from .registered import Registered, Registry
 
 logger = logging.getLogger(__name__)
@@ -51,6 +51,8 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
     :param observers: hear what is received and what becomes of it.
     :param refuse: returns why a message is not to be received but settled, or None.
     :param alone: whether a message's receiver is to run while no other does.
+    :param one_by_one: whether no more than one message is to be held now, since a message
+        that kills its process would have those beside it received in vain.
     :param on_iteration: called about once a second, between messages.
 
     ``run()`` blocks until :meth:`stop` is called or the limits are reached.
@@ -70,6 +72,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         observers: Sequence[Observer] = (),
         refuse: Callable[[Delivery], Exception | None] = lambda delivery: None,
         alone: Callable[[Delivery], bool] = lambda delivery: False,
+        one_by_one: Callable[[], bool] | None = None,
         on_iteration: Callable[[], None] | None = None,
     ) -> None:
         check_consumer(threads, prefetch, message_limit, grace_period)
@@ -85,6 +88,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         self._refuse = refuse
         self._alone = alone
         self._gate = Gate()
+        self._one_by_one = one_by_one
         self._on_iteration = on_iteration
         self._validate(message_limit)
         self.should_stop = False
@@ -131,7 +135,11 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
             self._breaking_off.set()
         if not self.should_stop:
             self.should_stop = True
-            threading.Thread(target=self._wind_down, name="sqs-stop", daemon=True).start()
+            try:
+                threading.Thread(target=self._wind_down, name="sqs-stop", daemon=True).start()
+            except RuntimeError as exc:
+                # The consumer sees that it should stop all the same, a second later.
+                logger.error("The stop has no thread to watch over it: %s", exc)
 
     def wake(self, *queue_names: str) -> None:
         """Poll at once these queues, or all, that are idle and rest; from any thread."""
@@ -202,6 +210,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
                     limit=self.limits.get(registered.name),
                     on_poll=partial(self._polled, registered.name),
                     free=self._free,
+                    one_by_one=self._one_by_one,
                     lasting=True,
                 )
             )
@@ -232,6 +241,8 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
             yield
             return
         with ThreadPoolExecutor(self.threads, thread_name_prefix="sqs-receiver") as self._pool:
+            # The first thread, before there is a message that needs it.
+            self._pool.submit(int)
             yield
 
     def on_iteration(self) -> None:
@@ -264,7 +275,9 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
             try:
                 self._pool.submit(self._work, registered, queue, delivery)
             except RuntimeError as exc:
-                self._not_started(registered, delivery, exc)
+                # The pool has taken it before it asked for another thread, so one of those
+                # that it has comes to it. To give the message back would run it twice.
+                logger.error("No further thread runs receivers now: %s", exc)
 
     # The work: receive, run, settle.
 
@@ -298,12 +311,6 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
                 self.should_stop = True
         finally:
             self._observers.ended(registered.name, delivery, action, time.monotonic() - started)
-
-    def _not_started(self, registered: Registered, delivery: Delivery, exc: Exception) -> None:
-        error = EnvironmentFailure(f"no thread could be started for its receiver: {exc}")
-        settle(registered, delivery, None, error)
-        with self._running_changed:
-            self._running.discard(delivery)
 
     def _is_alone(self, delivery: Delivery) -> bool:
         try:

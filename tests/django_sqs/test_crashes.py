@@ -47,6 +47,33 @@ def test_what_had_ended_is_no_suspect(notes):
     assert notes.suspects(message(2))
 
 
+def test_messages_are_received_one_by_one_until_the_suspects_have_ended(notes, monkeypatch):
+    monkeypatch.setattr("django_sqs.crashes.LOOK", 0.0)
+    assert not notes.unresolved()
+    die_with(notes, 1, 2)
+    assert notes.unresolved()
+
+    notes.started("q", message(1))
+    notes.ended("q", message(1), None, 0.1)
+    assert notes.unresolved()
+    # The other has killed so often that it is refused from now on.
+    die_with(notes, 2)
+    die_with(notes, 2)
+
+    assert not notes.unresolved()
+    assert notes.suspects(message(1))
+    assert notes.refuse(message(2))
+
+
+def test_a_suspect_that_never_comes_back_slows_its_queue_for_a_while_only(notes, monkeypatch):
+    monkeypatch.setattr("django_sqs.crashes.LOOK", 0.0)
+    die_with(notes, 1)
+    assert notes.unresolved()
+    monkeypatch.setattr("django_sqs.crashes.PATIENCE", 0.0)
+
+    assert not notes.unresolved()
+
+
 def test_what_runs_at_a_stop_is_pardoned(notes):
     notes.started("q", message(1))
     notes.pardon()

@@ -25,6 +25,8 @@ class Consumption:
     :param wait: seconds that a poll waits; None: the transport's ``wait_time_seconds``.
     :param free: returns how many receivers are free; None: one while somebody waits for a
         message.
+    :param one_by_one: returns whether no more than one message may be held now, where SQS
+        moves those to the dead letters that were received too often.
     :param lasting: whether the consumer comes back for messages for sure, however long it is
         away: then what waits for it is never given back for that.
     """
@@ -35,6 +37,7 @@ class Consumption:
     on_poll: Callable[[int], None] | None = None
     wait: int | None = None
     free: Callable[[], int] | None = None
+    one_by_one: Callable[[], bool] | None = None
     lasting: bool = False
 
 

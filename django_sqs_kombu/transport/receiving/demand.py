@@ -49,6 +49,7 @@ class Demand:
     :param seconds: returns the queue's visibility timeout, where it is known.
     :param room: returns how many more messages the prefetch count admits; None: any number.
     :param at_once: the most that one poll asks for.
+    :param one_by_one: returns whether no more than one message may be held.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class Demand:
         seconds: Callable[[], float | None],
         room: Callable[[str], int | None],
         at_once: int,
+        one_by_one: Callable[[], bool] = lambda: False,
     ) -> None:
         self._queue = queue
         self._table = table
@@ -67,6 +69,7 @@ class Demand:
         self._seconds = seconds
         self._room = room
         self._at_once = at_once
+        self._one_by_one = one_by_one
         #: Messages that polls under way have asked for.
         self.asked = 0
         self._latency = 0.0
@@ -114,6 +117,8 @@ class Demand:
         table, queue = self._table, self._queue
         if not self._pace.takes or table.settling(queue) >= MOST_UNSETTLED:
             return 0
+        if self._one_by_one():
+            return 0 if len(table) or self.asked else 1
         # All that waits is for the same consumer; what is asked for may not be there.
         places = self._pace.free() - table.all_waiting - self.asked
         each = self._pace.seconds_each()

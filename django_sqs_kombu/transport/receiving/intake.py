@@ -44,13 +44,19 @@ class Intake:
         received: Sequence[Message],
         seconds: int,
         state: State = State.WAITING,
+        *,
+        late: bool = False,
     ) -> list[Held]:
-        """Hold what was received just now; return what of it is for a consumer.
+        """Hold what was received; return what of it is for a consumer.
 
         :param seconds: the visibility timeout that it was received with.
+        :param late: whether the answer was long on its way.  SQS counts from when it took the
+            messages, so they are renewed before anybody relies on their leases.
         """
         now = time.monotonic()
         new = [Held(queue, message, seconds, now) for message in received]
+        if late and new:
+            new = self._renewed(queue, new)
         new = [held for held in new if self._table.receive(held, state)]
         self._keeper.keep(new)
         early = [(held, left) for held in new if (left := seconds_until_due(queue, held.message))]
@@ -68,6 +74,22 @@ class Intake:
         except Exception as exc:
             logger.exception("The payload of message %s cannot be read", held.message_id)
             held.error = PayloadUnavailable(f"The payload cannot be read: {exc!r}")
+
+    def _renewed(self, queue: str, held: list[Held]) -> list[Held]:
+        """Renew leases whose age nobody knows; return those that are still ours."""
+        seconds = [int(each.seconds) for each in held]
+        try:
+            errors = self._requests.change_visibility_batch(
+                queue, [each.message for each in held], seconds
+            )
+        except SQSError as exc:
+            logger.warning("The age of %d leases of queue %s is unknown: %s", len(held), queue, exc)
+            return held
+        return [
+            each
+            for each, error in zip(held, errors, strict=True)
+            if error is None or not error.lost
+        ]
 
     def _send_on(self, queue: str, early: list[tuple[Held, float]]) -> None:
         errors = send_on(self._requests, queue, [(held.message, left) for held, left in early])

@@ -27,6 +27,8 @@ HELPER_PATIENCE = 1.0
 LOOK = 0.2
 #: Seconds beyond a poll's own wait that its end is waited for.
 POLL_MARGIN = 14.0
+#: Seconds beyond a poll's own wait from which its answer counts as late.
+LATE = 1.0
 
 
 class Poller:
@@ -66,6 +68,7 @@ class Poller:
             # One at a time from a FIFO queue: SQS holds back a group's later messages only
             # from later receives, not within one answer.
             at_once=1 if fifo else MAX_MESSAGES,
+            one_by_one=self._one_by_one,
         )
         self._room = threading.Condition(receiving.table.lock)
         self._waiters = 0
@@ -109,6 +112,11 @@ class Poller:
     def take(self) -> Held | None:
         """The oldest message that waits, which then is the consumer's."""
         return self._shared.table.take(self.queue)
+
+    def _one_by_one(self) -> bool:
+        asked = self.consumption.one_by_one
+        redrives = self._terms is None or self._terms.redrives
+        return asked is not None and redrives and asked()
 
     def stale(self, held: Held, now: float) -> bool:
         """Whether a message that waits is better given back than renewed.
@@ -276,34 +284,37 @@ class Poller:
 
     def _receive(self, count: int, wait_time: int) -> tuple[Answer | None, int]:
         """One poll: what it brought, and how many messages of it are new to this channel."""
-        started = time.monotonic()
         try:
-            received = self._ask(count, wait_time)
+            received, asked_at = self._ask(count, wait_time)
         except Exception as exc:  # noqa: BLE001 - whatever it is, the poller goes on
             if not self._stopping:
                 self._recover(exc)
             return None, 0
         self._outage.over()
         now = time.monotonic()
-        self._rest.polled(len(received), wait_time, now - started)
+        self._rest.polled(len(received), wait_time, now - asked_at)
         self._grow(len(received), wait_time)
         size = sum(len(str(message.get("Body", ""))) for message in received)
         seconds = self._terms.seconds if self._terms else 0
-        held = self._shared.intake.hold(self.queue, received, seconds)
+        held = self._shared.intake.hold(
+            self.queue, received, seconds, late=now - asked_at > wait_time + LATE
+        )
         self._announce(held)
         self._tell(len(held))
-        return Answer(len(received), size, now - started), len(held)
+        return Answer(len(received), size, now - asked_at), len(held)
 
-    def _ask(self, count: int, wait_time: int) -> list[Message]:
+    def _ask(self, count: int, wait_time: int) -> tuple[list[Message], float]:
+        """What a poll brought, and when it was sent, on the monotonic clock."""
         with self._room:
             if self._stopping:
-                return []
+                return [], time.monotonic()
             self._polling.add(threading.current_thread())
         self._rest.polling()
         try:
             self._shared.queues.compare_once(self.queue)
             self._terms = self._shared.terms(self.queue)
-            return self._shared.requests.receive(self.queue, count, wait_time, self._terms.seconds)
+            seconds, asked_at = self._terms.seconds, time.monotonic()
+            return self._shared.requests.receive(self.queue, count, wait_time, seconds), asked_at
         finally:
             with self._room:
                 self._polling.discard(threading.current_thread())

@@ -1,6 +1,7 @@
 """Whatever fails in settling: a message is settled once, or given up, and the log is true."""
 
 import logging
+import threading
 
 import pytest
 
@@ -305,23 +306,32 @@ def test_retries_that_cannot_work(options):
         Receivers("sqs-batch://", **options)
 
 
-def test_where_no_thread_starts_the_message_is_tried_again_later(receivers, monkeypatch):
-    receivers.register("orders", print)
+def test_where_no_further_thread_starts_those_there_are_run_the_message_once(
+    receivers, monkeypatch
+):
+    """The pool takes a message before it asks for a thread: given back, it would run twice."""
+    ran = []
+    registered = receivers.register("orders", lambda message: ran.append(message.id))
     consumer = ReceiverConsumer(receivers, threads=2)
-    registered = receivers.get("orders")
     queue = registered.get_queue()
-    delivery = FakeDelivery(queue=queue.name)
     consumer._sources[queue.name] = registered, queue
+    delivery = FakeDelivery(queue=queue.name)
+    delivery.expired = False
+    busy = threading.Event()
 
-    class NoThreads:
-        def submit(self, *args):
-            raise RuntimeError("can't start new thread")
+    with consumer.extra_context(None, None):
+        consumer._pool.submit(busy.wait)
+        monkeypatch.setattr(threading.Thread, "start", no_thread)
+        consumer.on_message(delivery)
+        busy.set()
 
-    consumer._pool = NoThreads()
-    consumer.on_message(delivery)
-
-    assert delivery.done == [("requeue", None)]
+    assert len(ran) == 1
+    assert delivery.done == [("ack",)]
     assert not consumer._running
+
+
+def no_thread(thread):
+    raise RuntimeError("can't start new thread")
 
 
 @pytest.mark.parametrize("point", ["started", "ended", "polled"])

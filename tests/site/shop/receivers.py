@@ -158,6 +158,22 @@ def receive_poison(message):
         os._exit(70)
 
 
+@django_sqs.receiver(
+    "mortal",
+    message_class=RawMessage,
+    dead_letter_queue="mortal-dead",
+    max_receives=int(os.environ.get("TEST_MAX_RECEIVES", "5")),
+)
+def receive_mortal(message):
+    """Takes the seconds that the body names, or kills its process."""
+    run = record("mortal", message)
+    name, _, seconds = message.get_body().partition(" ")
+    if name == "kill":
+        os._exit(70)
+    time.sleep(float(seconds or 0))
+    Run.objects.filter(pk=run.pk).update(finished=True)
+
+
 @django_sqs.receiver("light")
 def receive_light(message):
     message.get_body()

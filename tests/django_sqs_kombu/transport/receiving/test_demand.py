@@ -56,6 +56,26 @@ def test_while_the_pace_is_unknown_it_asks_for_as_many_as_are_free(demand, free,
     assert demand(FixedPace(free)).reserve() == asked
 
 
+@pytest.mark.parametrize("state", [State.WAITING, State.DELIVERED, State.SETTLING])
+def test_one_by_one_nothing_is_asked_for_beside_another(table, state):
+    pace = FixedPace(4, each=0.001)
+    demand = Demand(
+        "q",
+        table,
+        pace,
+        seconds=lambda: 60,
+        room=lambda queue: None,
+        at_once=10,
+        one_by_one=lambda: True,
+    )
+
+    assert demand.reserve() == 1
+    assert demand.reserve() == 0
+    demand.answered(1, None)
+    fill(table, 1, state)
+    assert demand.reserve() == 0
+
+
 def test_what_waits_already_is_for_those_who_are_free(demand, table):
     fill(table, 3)
 

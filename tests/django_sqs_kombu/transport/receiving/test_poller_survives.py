@@ -1,0 +1,127 @@
+"""A worker that looks alive receives: nothing ends its pollers, nothing makes them spin."""
+
+import threading
+import time
+
+import kombu
+import pytest
+
+from django_sqs_kombu import ConfigurationError
+from django_sqs_kombu.working.observer import Observer
+
+
+class Raising(Observer):
+    """An observer with a fault of its own."""
+
+    def polled(self, queue, received):
+        raise ValueError("an observer's own fault")
+
+
+def test_an_observer_that_raises_ends_no_poller(receivers, tally, start, eventually):
+    receivers.register("orders", tally)
+    start(receivers, observers=[Raising()])
+
+    for body in "abc":
+        receivers.send("orders", body=body)
+        eventually(lambda body=body: body in tally.done)
+
+
+def test_a_visibility_timeout_that_is_no_int_is_refused_or_works(
+    receivers, tally, start, eventually
+):
+    try:
+        receivers.register("orders", tally, visibility_timeout=60.0)
+    except ConfigurationError:
+        return
+    receivers.send("orders", body="x")
+    start(receivers)
+
+    eventually(lambda: tally.done)
+
+
+@pytest.mark.parametrize("threads", [1, 4])
+def test_a_process_without_threads_to_spare_for_a_while_receives_afterwards(
+    threads, receivers, tally, start, eventually, monkeypatch, counts
+):
+    real, none_left = threading.Thread.start, threading.Event()
+    tester = threading.current_thread()
+
+    def start_thread(thread):
+        ours = thread.name.startswith("sqs")
+        if none_left.is_set() and ours and threading.current_thread() is not tester:
+            raise RuntimeError("can't start new thread")
+        real(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_thread)
+    queue = receivers.register("orders", tally, visibility_timeout=4)
+    receivers.send("orders", body="before")
+    start(receivers, threads=threads)
+    eventually(lambda: tally.done)
+
+    none_left.set()
+    bodies = {str(number) for number in range(40)}
+    receivers.send_many("orders", sorted(bodies))
+    time.sleep(2)
+    none_left.clear()
+    receivers.send("orders", body="after")
+    eventually(lambda: tally.done == bodies | {"before", "after"}, timeout=30)
+    eventually(lambda: counts(queue.full_name()) == (0, 0, 0), timeout=20)
+
+
+def test_one_of_two_consumers_of_a_channel_that_is_cancelled_leaves_the_other(receivers, sqs):
+    name = f"{receivers.prefix}__plain"
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    received = []
+
+    def receive(message):
+        received.append(message.text)
+        message.ack()
+
+    with receivers.new_connection() as connection:
+        channel = connection.default_channel
+        first, second = (
+            kombu.Consumer(channel, [kombu.Queue(name)], on_message=receive) for _ in range(2)
+        )
+        first.consume()
+        second.consume()
+        first.cancel()
+        for number in range(5):
+            sqs.send_message(QueueUrl=url, MessageBody=str(number))
+
+        deadline = time.monotonic() + 10
+        while len(received) < 5 and time.monotonic() < deadline:
+            try:
+                connection.drain_events(timeout=1)
+            except TimeoutError:
+                continue
+
+    assert sorted(received) == ["0", "1", "2", "3", "4"]
+
+
+def test_a_channel_that_was_closed_takes_no_message_from_the_other(receivers, server, sqs):
+    name = f"{receivers.prefix}__plain"
+    url = sqs.create_queue(QueueName=name)["QueueUrl"]
+    received = []
+
+    def receive(message):
+        received.append(message.text)
+        message.ack()
+
+    with receivers.new_connection() as connection:
+        first, second = connection.channel(), connection.channel()
+        for channel in (first, second):
+            kombu.Consumer(channel, [kombu.Queue(name)], on_message=receive).consume()
+        first.close()
+        for number in range(5):
+            sqs.send_message(QueueUrl=url, MessageBody=str(number))
+        asked = server.count("ReceiveMessage", name)
+
+        deadline = time.monotonic() + 4
+        while time.monotonic() < deadline:
+            try:
+                connection.drain_events(timeout=1)
+            except TimeoutError:
+                continue
+
+        assert sorted(received) == ["0", "1", "2", "3", "4"]
+        assert server.count("ReceiveMessage", name) - asked <= 20

@@ -1,0 +1,226 @@
+"""Cells of the fault matrix: one fault, what it strikes, for how long, on how many threads.
+
+A cell has a queue, a proxy and a consumer of its own, so that many run side by side.
+"""
+
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from django_sqs_kombu import RawMessage, ReceiverConsumer, Receivers, SQSError
+
+from ..tally import Tally
+from .proxy import ANSWERS, FaultProxy
+
+#: The operations of SQS that each kind of request may use.
+STRUCK = {
+    "receive": ("ReceiveMessage",),
+    "delete": ("DeleteMessage", "DeleteMessageBatch"),
+    "renew": ("ChangeMessageVisibility", "ChangeMessageVisibilityBatch"),
+    "send": ("SendMessage", "SendMessageBatch"),
+}
+FAULTS = (
+    *ANSWERS,
+    "empty object",
+    "list",
+    "HTML",
+    "half failed",
+    "half throttled",
+    "down",
+    "reset",
+    "hung",
+    "cut",
+    "stalled",
+)
+#: How late a late answer is: later than a client that waits 5 s hears.
+LATE = 6.0
+#: Messages of each cell that take no time, beside the long ones.
+SHORT = 12
+#: Requests that a second of a fault may cost, and those that any fault may.
+TRIES_PER_SECOND, TRIES = 10, 25
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One fault.
+
+    :param seconds: it lasts so long after the first request that it strikes.
+    :param threads: how many receivers run at once.
+    """
+
+    fault: str
+    struck: str
+    seconds: float
+    threads: int
+
+    def __str__(self):
+        return f"{self.fault} on {self.struck} for {self.seconds:g} s, {self.threads} thread(s)"
+
+    @property
+    def visibility_timeout(self):
+        """Seconds, so long that a lease outlives what it is not renewed in.
+
+        It is renewed at two thirds of them, so a third must be longer than the fault, and
+        than the wait for an answer that does not come.
+        """
+        if self.struck == "receive" and self.fault == "stalled":
+            return int(2 * LATE)
+        if self.struck != "renew" and self.fault != "down":
+            return 6
+        silent = 6 if self.fault in ("hung", "stalled") else 0
+        return int(3 * (self.seconds + silent + 2))
+
+    @property
+    def long_receivers(self):
+        """Seconds that the receivers of the long messages take."""
+        timeout = self.visibility_timeout
+        if self.struck == "send":
+            # What is sent until it is accepted is there many times where answers are lost.
+            return ()
+        if self.threads == 1 or timeout > 20:
+            return (timeout * 1.2,)
+        return (timeout * 0.5, timeout * 1.2, timeout * 2.2)
+
+
+class Trial:
+    """A cell's run.
+
+    :param sqs: a client of the server, past the proxy.
+    :param port: the server's port.
+    :param name: the queue's name, of this cell alone.
+    """
+
+    def __init__(self, cell, sqs, port, name):
+        self.cell = cell
+        self.tally = Tally()
+        self._sqs = sqs
+        self._url = sqs.create_queue(
+            QueueName=name, Attributes={"VisibilityTimeout": str(cell.visibility_timeout)}
+        )["QueueUrl"]
+        self._name = name
+        self._surprises = []
+        self._proxy = FaultProxy(port)
+        self._receivers = Receivers(
+            "sqs-batch://testing:testing-secret@",
+            visibility_timeout=cell.visibility_timeout,
+            poll_period=1,
+            wire_format="raw",
+            transport_options={"endpoint_url": self._proxy.url, "region": "us-east-1"},
+        )
+        self._queue = self._receivers.register(name, self.tally, message_class=RawMessage)
+
+    def run(self):
+        """Run it; return what went wrong, in words."""
+        cell = self.cell
+        bodies = [f"short-{number} 0" for number in range(SHORT)]
+        bodies += [f"long-{seconds:g} {seconds}" for seconds in cell.long_receivers]
+        consumer = ReceiverConsumer(self._receivers, [self._queue], threads=cell.threads)
+        running = threading.Thread(target=consumer.run, name=f"consumer {cell}", daemon=True)
+        if cell.struck != "send":
+            self._send_directly(bodies)
+        self._proxy.set(cell.fault, *STRUCK[cell.struck], seconds=cell.seconds, late=LATE)
+        try:
+            running.start()
+            if cell.struck == "send":
+                self._send_until_accepted(bodies)
+            self._wait_until_empty()
+            consumer.stop()
+            running.join(15)
+            return self._complaints(running)
+        finally:
+            consumer.stop()
+            self._receivers.close()
+            self._proxy.stop()
+
+    def _send_directly(self, bodies):
+        for start in range(0, len(bodies), 10):
+            batch = bodies[start : start + 10]
+            entries = [{"Id": str(n), "MessageBody": body} for n, body in enumerate(batch)]
+            answer = self._sqs.send_message_batch(QueueUrl=self._url, Entries=entries)
+            assert len(answer["Successful"]) == len(batch)
+        self.tally.accepted.update(bodies)
+
+    def _send_until_accepted(self, bodies):
+        """Half with send_many, and the others by threads that send at the same time."""
+        many, single = bodies[::2], bodies[1::2]
+        with ThreadPoolExecutor(len(single) + 1) as pool:
+            for done in [
+                pool.submit(self._until_accepted, self._queue.send_many, many, many),
+                *(
+                    pool.submit(self._until_accepted, self._queue.send, None, [body], body=body)
+                    for body in single
+                ),
+            ]:
+                done.result()
+
+    def _until_accepted(self, send, argument, bodies, **options):
+        deadline = time.monotonic() + self.cell.seconds + 60
+        while True:
+            try:
+                send(argument, **options)
+            except Exception as exc:
+                if not isinstance(exc, SQSError):
+                    self._surprises.append(f"send raised {exc!r}")
+                if time.monotonic() > deadline:
+                    self._surprises.append(f"never accepted: {exc!r}")
+                    return
+                # What is sent once more may be there twice, each a message of its own.
+                time.sleep(0.2)
+            else:
+                with self.tally.lock:
+                    self.tally.accepted.update(bodies)
+                return
+
+    def _wait_until_empty(self):
+        cell = self.cell
+        deadline = time.monotonic() + 60 + cell.seconds + 4 * cell.visibility_timeout
+        while time.monotonic() < deadline and (self._left() or self.tally.lost):
+            time.sleep(0.5)
+
+    def _left(self):
+        answer = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["All"])
+        return sum(
+            int(answer["Attributes"][f"ApproximateNumberOfMessages{kind}"])
+            for kind in ("", "NotVisible", "Delayed")
+        )
+
+    def _complaints(self, running):
+        cell, tally, found = self.cell, self.tally, self._surprises[:3]
+        if tally.lost:
+            found.append(f"{len(tally.lost)} lost: {sorted(tally.lost)}")
+        if tally.twice:
+            found.append(f"{len(tally.twice)} of {len(tally.starts)} run twice")
+        if left := self._left():
+            found.append(f"{left} left in the queue")
+        if not self._proxy.tried:
+            found.append("the fault struck nothing")
+        # Those who send are the test's, and do not rest.
+        most = TRIES + TRIES_PER_SECOND * cell.seconds
+        if cell.struck != "send" and self._proxy.tried > most:
+            found.append(f"{self._proxy.tried} requests while it was broken")
+        if running.is_alive():
+            found.append("the consumer did not stop")
+        found += [f"beyond a limit: {reason}" for _, reason in self._proxy.violations[:1]]
+        return found
+
+
+def cells(struck, *, whole):
+    """The cells of what strikes *struck*: all, or each fault once.
+
+    :param whole: with 20 s, and each duration with 1 and 4 threads.
+    """
+    # Only batches can fail in part.
+    faults = [fault for fault in FAULTS if struck != "receive" or not fault.startswith("half")]
+    if whole:
+        return [
+            Cell(fault, struck, seconds, threads)
+            for seconds in (20, 2, 0.3)
+            for fault in faults
+            for threads in (1, 4)
+        ]
+    turn = list(STRUCK).index(struck)
+    return [
+        Cell(fault, struck, (0.3, 2)[(number + turn) % 2], (1, 4)[(number // 2 + turn) % 2])
+        for number, fault in enumerate(faults)
+    ]
