@@ -130,13 +130,15 @@ class Poller:
 
     def give_back(self, held: Sequence[Held]) -> None:
         """Make messages that were not started visible to others at once."""
-        mine = [each for each in held if each.state is State.WAITING]
+        # Two threads may find the same ones: each is given back, and counted, by one of them.
+        with self._shared.table.lock:
+            mine = [each for each in held if each.state is State.WAITING]
+            self._shared.keeper.release(mine)
         if not mine:
             return
         logger.info("Giving back %d message(s) to queue %s", len(mine), self.queue)
         if self.limit is not None:
             self.limit.give_back(len(mine))
-        self._shared.keeper.release(mine)
 
     def give_back_taken(self, held: Held) -> None:
         """Make a message visible to others that was taken, and has no consumer any more."""
