@@ -26,6 +26,8 @@ FIRST_PAUSE, LAST_PAUSE = 1.0, 30.0
 #: What a child gets beyond its grace period before it is killed, in seconds.
 MARGIN = 5.0
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
+#: What a child must not get before it can handle it.
+HANDLED_BY_CHILDREN = (*STOP_SIGNALS, signal.SIGUSR1, signal.SIGUSR2)
 
 
 @dataclass(slots=True)
@@ -128,6 +130,9 @@ class Supervisor:
                 for child in self._children:
                     child.respawn_at = None
                 self._send(signal.SIGTERM)
+                if number is signal.SIGINT:
+                    # Whoever presses Ctrl-C waits for no poll.
+                    self._send(signal.SIGUSR2)
             else:
                 logger.warning("Cutting running receivers off on a second %s", name)
                 self._send(signal.SIGQUIT)
@@ -180,12 +185,12 @@ class Supervisor:
     def _fork(self, child: Child) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
-        # A stop signal that comes before the child can handle it waits until it can.
-        signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+        # A signal that comes before the child can handle it waits until it can.
+        signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED_BY_CHILDREN)
         pid = os.fork()
         if pid == 0:
             _run_and_exit(child)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOP_SIGNALS)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED_BY_CHILDREN)
         child.pid, child.started_at = pid, time.monotonic()
         logger.info("Process %d started for %s", pid, child.name)
 

@@ -60,8 +60,8 @@ class Worker:
     :param relays: whether it also sends what is in the outbox, where that is installed.
     :param supervisor: the process id of the supervisor that forked this process, if any.
 
-    SIGUSR1 wakes it from the rests of idle queues.  SIGTERM stops it, and so does SIGINT,
-    unless a supervisor sees to that.  SIGQUIT, or a second signal to a worker without a
+    SIGUSR1 wakes it from the rests of idle queues.  SIGTERM stops it, when the polls under way
+    have ended; SIGINT, unless a supervisor sees to that, and SIGUSR2 break them off.  SIGQUIT, or a second signal to a worker without a
     supervisor, cuts running receivers off.
     """
 
@@ -107,6 +107,7 @@ class Worker:
                 signal.SIGINT: signal.SIG_IGN if self._supervisor else self._on_stop,
                 signal.SIGQUIT: self._on_cut_off,
                 signal.SIGUSR1: self._on_wake,
+                signal.SIGUSR2: self._on_break_off,
             }.items()
         }
         # The supervisor forks with these blocked, so that none is lost before this point.
@@ -160,9 +161,13 @@ class Worker:
             logger.info("Stopping on %s", signal.Signals(signum).name)
             if self._told_to_stop is not None:
                 self._told_to_stop()
-            self._consumer.stop()
+            # Whoever presses Ctrl-C waits for no poll.
+            self._consumer.stop(break_off=signum == signal.SIGINT)
         elif self._supervisor is None:
             self._on_cut_off(signum, frame)
+
+    def _on_break_off(self, signum: int, frame: FrameType | None) -> Any:
+        self._consumer.stop(break_off=True)
 
     def _on_cut_off(self, signum: int, frame: FrameType | None) -> Any:
         # In a thread: the main one may be inside a request, holding its locks.
