@@ -61,8 +61,8 @@ class Worker:
     :param supervisor: the process id of the supervisor that forked this process, if any.
 
     SIGUSR1 wakes it from the rests of idle queues.  SIGTERM stops it, when the polls under way
-    have ended; SIGINT, unless a supervisor sees to that, and SIGUSR2 break them off.  SIGQUIT, or a second signal to a worker without a
-    supervisor, cuts running receivers off.
+    have ended; SIGINT, unless a supervisor sees to that, and SIGUSR2 break them off.  SIGQUIT,
+    or a second signal to a worker without a supervisor, cuts running receivers off.
     """
 
     def __init__(

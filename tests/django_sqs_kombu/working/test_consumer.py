@@ -13,6 +13,7 @@ from django_sqs_kombu import (
     JSONMessage,
     MHMessage,
     ReceiverConsumer,
+    Receivers,
     RestartLater,
 )
 from django_sqs_kombu.transport.holding.leases import Leases
@@ -363,6 +364,25 @@ def test_stop_lets_running_receivers_finish_and_gives_the_rest_back(
     assert len(finished) == len(started) == threads
     assert sum(counts(name)[0] for name in names) == threads
     assert sum(counts(name)[1] for name in names) == 0
+
+
+def test_a_stop_can_break_off_a_long_poll(prefix, transport_options, server, eventually):
+    receivers = Receivers(
+        "sqs-batch://t:t@", prefix=prefix, poll_period=20, transport_options=transport_options
+    )
+    queue = receivers.register("orders", print)
+    consumer = ReceiverConsumer(receivers)
+    thread = threading.Thread(target=consumer.run)
+    thread.start()
+    eventually(lambda: server.count("ReceiveMessage", queue.full_name()))
+
+    stopped_at = time.monotonic()
+    consumer.stop(break_off=True)
+    thread.join(20)
+
+    assert not thread.is_alive()
+    assert time.monotonic() - stopped_at < 10
+    receivers.close()
 
 
 def test_receivers_that_outlast_the_grace_period_are_reported(receivers, eventually, caplog):
