@@ -126,22 +126,16 @@ def test_signals_end_everything_cleanly(project, counts, eventually, number, opt
     assert "Traceback" not in process.output
 
 
-def test_messages_not_started_are_free_within_a_second_of_a_stop(
-    project, counts, eventually, server
-):
+def test_messages_that_nobody_can_start_are_left_to_others(project, counts, eventually):
     send("slow", "4", "4", "4")
     process = project.start("runreceiver", "slow", "plain", "--processes=1")
     eventually(lambda: project.runs("slow"))
-    released = "ChangeMessageVisibilityBatch", name("slow")
-    assert released not in server.latest
+    eventually(lambda: counts(name("slow")) == (2, 1, 0))
 
-    stopped_at = time.monotonic()
     process.signal(signal.SIGTERM)
 
-    eventually(lambda: released in server.latest)
-    assert server.latest[released] - stopped_at < 1
-    assert process.wait(10) == 0
-    assert sum(counts(name("slow"))) == 2
+    assert process.wait(20) == 0
+    assert counts(name("slow")) == (2, 0, 0)
 
 
 def test_receivers_that_outlast_the_grace_period_are_cut_off(project, counts, eventually):
@@ -303,11 +297,12 @@ def test_a_message_for_a_deleted_row_is_settled_and_the_worker_goes_on(project, 
     sqs.send_message(QueueUrl=url, MessageBody="WyJzaG9wIiwgIm9yZGVyIiwgOTldIA==")
     sqs.send_message(QueueUrl=url, MessageBody="no message of ours")
 
-    process = project.run("runreceiver", "rows", "--message-limit=2")
+    # The row may still be on its way: it is tried again after four receives.
+    process = project.run("runreceiver", "rows", "--message-limit=6", TEST_BACKOFF="0.5")
 
     assert process.wait() == 0
     assert "there is no shop.order with primary key 99 any more" in process.output
-    assert "no base64 of JSON" in process.output
+    assert "neither JSON nor base64 of JSON" in process.output
     assert counts(name("rows")) == (0, 0, 0)
 
 

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 
 from ..limits import Limits
-from .http import Closed, answer, read_message, reset, with_body
+from .exchange import Closed, answer, read_message, reset, with_body
 
 #: Faults that a server answers: (status, error code).
 ANSWERS = {

@@ -106,6 +106,8 @@ if "TEST_WAKE" in os.environ:
             "LOCATION": os.environ["TEST_DATABASE"] + "-cache",
         }
     }
+if "TEST_BACKOFF" in os.environ:
+    SQS_RESTART_BACKOFF = float(os.environ["TEST_BACKOFF"])
 if "TEST_QUIET" in os.environ:
     del LOGGING
 

@@ -104,9 +104,16 @@ def _envelope(text: str) -> dict[str, Any] | None:
         "body": body,
         CONTENT_TYPE: data.get(CONTENT_TYPE) or None,
         CONTENT_ENCODING: data.get(CONTENT_ENCODING) or "utf-8",
-        "headers": data.get("headers") or {},
+        "headers": _headers(data.get("headers") or {}),
         "properties": properties,
     }
+
+
+def _headers(headers: dict[str, Any]) -> dict[str, Any]:
+    # Celery looks its tasks up by this one, and a worker ends over one that is no text.
+    if isinstance(headers.get("task", ""), str):
+        return headers
+    return {name: value for name, value in headers.items() if name != "task"}
 
 
 def _looks_like_envelope(data: Any) -> bool:

@@ -20,9 +20,9 @@ from .waits import answered_within
 
 logger = logging.getLogger(__name__)
 
-#: Seconds beyond its own wait that a ReceiveMessage may take: whoever gives it up too early
-#: leaves messages that it brought to nobody, hidden for their visibility timeout.
-RECEIVE_MARGIN = 10.0
+#: How many read timeouts a ReceiveMessage may take beyond its own wait: whoever gives it up too
+#: early leaves messages that it brought to nobody, hidden for their visibility timeout.
+RECEIVE_PATIENCE = 2
 #: Seconds between the tries of what SQS failed without the sender's fault.
 SEND_RETRY_PAUSES = (0.1, 0.4, 1.6)
 _COUNTS = (
@@ -86,7 +86,7 @@ class Requests(Calls):
             params["VisibilityTimeout"] = visibility_timeout
         # Not within the block, which is for the poll alone.
         self.url(queue)
-        with answered_within(wait_time + RECEIVE_MARGIN):
+        with answered_within(wait_time + RECEIVE_PATIENCE * self.account.read_timeout):
             answer = self.call(
                 "ReceiveMessage",
                 queue,
