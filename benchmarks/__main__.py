@@ -15,13 +15,14 @@ HERE = Path(__file__).resolve().parent
 
 def cost():
     """Requests of this library for each message, and for each minute of an idle queue."""
-    count = 200
-    with stack("moto") as sender:
+    # Enough that what a start costs, a few small requests until the pace is known, is little.
+    count = 1_000
+    with stack("ministack") as sender:
         idle = {}
 
         def measure_idle():
             # A first poll of 10 s, then polls of 20 s: two of their starts give the rate.
-            idle.update(runner.measure_idle(sys.executable, "django-sqs", 1, 37, "moto"))
+            idle.update(runner.measure_idle(sys.executable, "django-sqs", 1, 37, "ministack"))
 
         thread = threading.Thread(target=measure_idle)
         thread.start()
