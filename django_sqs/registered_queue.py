@@ -40,12 +40,17 @@ __all__ = [
 ]
 
 
-class RegisteredQueue(base.RegisteredQueue):
+#: Where ``close_database`` stands among what may be given without its name, as in the original.
+CLOSE_DATABASE_PLACE = 4
+
+
+class DjangoQueue(base.RegisteredQueue):
     """A queue of this project; its options are those of django_sqs_kombu's class.
 
     Around each message the database connections are looked after as around a request:
-    those that are unusable or too old are closed, or all with ``close_database``.
+    those that are unusable or too old are closed.
 
+    :param close_database: close all database connections after each message.
     :param models: the models, or their labels such as ``"shop.Order"``, whose rows a
         ModelInstanceMessage may name; None: every model.
     :param once: run the receiver in a transaction that also notes the message's id (the
@@ -60,11 +65,17 @@ class RegisteredQueue(base.RegisteredQueue):
         receivers: Receivers | None = None,
         models: Iterable[type[Model] | str] | None = None,
         once: bool = False,
+        close_database: bool = False,
         **options: Any,
     ) -> None:
+        if len(args) > CLOSE_DATABASE_PLACE:
+            close_database = args[CLOSE_DATABASE_PLACE]
+            args = (*args[:CLOSE_DATABASE_PLACE], *args[CLOSE_DATABASE_PLACE + 1 :])
         super().__init__(name, receiver, *args, receivers=receivers or project_receivers, **options)
-        check(f"Queue {name!r}: ", {"once": flag}, {"once": once})
+        own = {"once": once, "close_database": close_database}
+        check(f"Queue {name!r}: ", dict.fromkeys(own, flag), own)
         self.once = once
+        self.close_database = close_database
         self.models = None if models is None else _labels(name, models)
 
     def make_queue(self, defaults: Defaults, suffix: str | None) -> kombu.Queue:
@@ -231,6 +242,9 @@ def _label(model: Any) -> str | None:
     label: str | None = getattr(getattr(model, "_meta", None), "label", None)
     return label
 
+
+#: The original's name.
+RegisteredQueue = DjangoQueue
 
 # Set here, since RegisteredQueue's default registry is imported above.
 project_receivers.queue_class = RegisteredQueue

@@ -45,7 +45,6 @@ _RULES: dict[str, Rule] = {
     "visibility_timeout": optional(VISIBILITY_TIMEOUT),
     "timeout": optional(above_zero(LONGEST_TIMEOUT)),
     "delete_on_start": flag,
-    "close_database": flag,
     "wire_format": optional(one_of(WIRE_FORMATS)),
     "dead_letter_queue": optional(text),
     "max_receives": optional(MAX_RECEIVES),
@@ -72,7 +71,6 @@ class QueueOptions:
         most, or a year with *delete_on_start*.
     :param delete_on_start: delete a message before its receiver runs, not after.  Not in a
         FIFO queue: the next message of the group would run beside it.
-    :param close_database: close all database connections after each message (Django).
     :param suffixes: the known queue name suffixes; another one makes a warning.
     :param wire_format: ``"kombu"`` or ``"raw"``; None: the registry's default.
     :param dead_letter_queue: the name, without prefix, of the queue where SQS moves a
@@ -97,7 +95,6 @@ class QueueOptions:
     message_class: type[RawMessage] | None = None
     timeout: float | None = None
     delete_on_start: bool = False
-    close_database: bool = False
     suffixes: Iterable[str] = ()
     wire_format: str | None = None
     _: KW_ONLY

@@ -63,7 +63,6 @@ class RegisteredQueue:
         self.model = chosen.model
         self.timeout = chosen.timeout
         self.delete_on_start = chosen.delete_on_start
-        self.close_database = chosen.close_database
         self.suffixes = tuple(chosen.suffixes)
         self.dead_letter_queue = chosen.dead_letter_queue
         self.priority = chosen.priority

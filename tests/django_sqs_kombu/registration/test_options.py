@@ -39,7 +39,6 @@ def unreachable():
         ("timeout", 1e10, "up to 43,200"),
         ("timeout", 43_201, "up to 43,200"),
         ("delete_on_start", "no", "True or False"),
-        ("close_database", 1, "True or False"),
         ("wire_format", ["raw"], "kombu, raw"),
         ("priority", "high", "whole number"),
         ("priority", 1.5, "whole number"),
