@@ -57,11 +57,9 @@ class ConsumingChannel(SettlingChannel):
         """Say how a queue is to be consumed, before its first consumer."""
         self._consumptions[consumption.queue] = consumption
 
-    def basic_consume(
-        self, queue: str, no_ack: bool, callback: Any, consumer_tag: str, *args: Any, **kwargs: Any
-    ) -> Any:
+    def basic_consume(self, queue: str, no_ack: bool, *args: Any, **kwargs: Any) -> Any:
         """Consume from *queue*: its poller starts here."""
-        result = super().basic_consume(queue, no_ack, callback, consumer_tag, *args, **kwargs)
+        result = super().basic_consume(queue, no_ack, *args, **kwargs)
         self._callbacks[queue] = self.connection._callbacks[queue]
         self.prefetch.on_loop = self.connection.event_loop is not None
         if queue not in self.pollers:

@@ -149,7 +149,7 @@ class SettlingChannel(QueueChannel):
 
     # The end.
 
-    def stop_polling(self, *, break_off: bool = False) -> None:
+    def stop_polling(self, *, break_off: bool = False) -> list[Poller]:
         """Poll no more; from any thread.  :meth:`finish_polling` waits for what is under way.
 
         Polls under way end by themselves, since SQS may give messages to one that was broken
@@ -157,8 +157,10 @@ class SettlingChannel(QueueChannel):
 
         :param break_off: break them off all the same.
         """
-        for poller in list(self.pollers.values()):
+        pollers = list(self.pollers.values())
+        for poller in pollers:
             poller.stop(break_off=break_off)
+        return pollers
 
     def finish_polling(self) -> None:
         """Wait until the polls under way have ended; then give back what waits."""

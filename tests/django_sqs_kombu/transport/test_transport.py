@@ -348,7 +348,7 @@ def long_poll(connect, queue, eventually, server):
 def test_a_long_poll_can_be_broken_off(long_poll):
     started = time.monotonic()
 
-    long_poll.transport.stop_polling(break_off=True)
+    long_poll.default_channel.stop_polling(break_off=True)
     long_poll.transport.finish_polling()
 
     assert time.monotonic() - started < 3
