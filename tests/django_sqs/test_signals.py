@@ -48,7 +48,7 @@ def test_sent_received_and_settled(heard, server):
     received = [kwargs for name, _, kwargs in heard if name == "received"]
     settled = [kwargs for name, _, kwargs in heard if name == "settled"]
     assert len(received) == len(settled) == 4
-    assert {sender for _, sender, _ in heard} == {"RegisteredQueue"}
+    assert {sender for _, sender, _ in heard} == {"DjangoQueue"}
     assert all(kwargs["queue"].name == "typed" for kwargs in [*received, *settled])
     assert {kwargs["message_id"] for kwargs in settled} == {
         kwargs["message"].id for kwargs in received
