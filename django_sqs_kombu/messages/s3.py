@@ -22,7 +22,7 @@ logger = logging.getLogger(__name__)
 
 
 class BigMessage(RawMessage):
-    """A payload of any size, kept in S3; the SQS body is ``s3://bucket/key``.
+    """A payload kept in S3, up to :attr:`max_bytes`; the SQS body is ``s3://bucket/key``.
 
     :param body: a binary file object, bytes or text.
     :param s3_url: ``s3://bucket`` to upload the body there under a new key when the

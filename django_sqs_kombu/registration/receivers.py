@@ -60,7 +60,7 @@ class Receivers:
     :param prefix: joined before each queue's name with ``__``.
     :param visibility_timeout: seconds, for queues that name none.
     :param poll_period: seconds that one poll waits for messages, 0 to 20; polls of a
-        queue that stays empty grow to 20.
+        queue that stays empty grow to twice that, 20 at most.
     :param wire_format: ``"kombu"`` or ``"raw"``, for queues that name none.
     :param transport_options: options of the transport, for a URL; see
         :class:`django_sqs_kombu.transport.Channel`.

@@ -37,8 +37,8 @@ class OptionsChannel(SQS.Channel):  # type: ignore[misc]
     ``ack_linger``
         seconds that deletes and visibility changes wait for others to share a request
         with (default 0.1).
-    ``large_payload_bucket``, ``s3_endpoint_url``
-        the S3 bucket for payloads above SQS's limit, and another S3 server than AWS's.
+    ``large_payload_bucket``, ``s3_endpoint_url``, ``sts_endpoint_url``
+        the S3 bucket for payloads above SQS's limit, and other servers than AWS's.
     ``large_payload_prefix``, ``large_payload_max_bytes``
         what the keys of payloads begin with, and how large they may be (default
         ``django-sqs/`` and 256 MiB).
