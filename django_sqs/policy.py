@@ -57,8 +57,8 @@ def policy(
     :param names: the queues' names in SQS.
     :param region: their AWS region, and *account* their AWS account's id.
     :param create: whether queues are created on first use.
-    :param resends: the queues to which a receiver sends messages anew, because they delete
-        on start or because delays are longer than 15 minutes.
+    :param resends: the queues to which a receiver sends messages again, because they delete
+        on start or have a redrive policy for which a restart must not count.
     :param bucket: the bucket of large payloads, if there is one.
     :param prefix: what the keys of payloads in it begin with.
     """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import signal
 import subprocess
 from collections.abc import Sequence
 from pathlib import Path
@@ -55,7 +56,8 @@ class Reloader:
 
     def _end(self, running: subprocess.Popen[bytes]) -> int:
         if running.poll() is None:
-            running.terminate()
+            # It stops as by Ctrl-C, without waiting for a poll that is under way.
+            running.send_signal(signal.SIGUSR2)
         return running.wait()
 
 

@@ -26,8 +26,8 @@ FIRST_PAUSE, LAST_PAUSE = 1.0, 30.0
 #: What a child gets beyond its grace period before it is killed, in seconds.
 MARGIN = 5.0
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
-#: What a child must not get before it can handle it.
-HANDLED_BY_CHILDREN = (*STOP_SIGNALS, signal.SIGUSR1, signal.SIGUSR2)
+#: What the supervisor takes, and a child must not get before it can handle it.
+HANDLED = (*STOP_SIGNALS, signal.SIGUSR1, signal.SIGUSR2)
 
 
 @dataclass(slots=True)
@@ -53,7 +53,8 @@ class Supervisor:
 
     SIGTERM and SIGINT stop it: the children get SIGTERM, and what lives after their
     grace period is killed.  A second such signal cuts the receivers off (SIGQUIT).
-    SIGUSR1 is passed on to the children.
+    After SIGINT, and at SIGUSR2, which also stops it, polls are broken off.  SIGUSR1 is passed
+    on to the children.
 
     :param children: what to run.
     :param grace_period: seconds that the children may take to stop.
@@ -92,7 +93,7 @@ class Supervisor:
         with wakeups, waker:
             wakeups.setblocking(False)
             waker.setblocking(False)
-            handled = (*STOP_SIGNALS, signal.SIGCHLD, signal.SIGUSR1)
+            handled = (*HANDLED, signal.SIGCHLD)
             previous = {s: signal.signal(s, self._note) for s in handled}
             fd = signal.set_wakeup_fd(waker.fileno(), warn_on_full_buffer=False)
             try:
@@ -107,7 +108,7 @@ class Supervisor:
         self._send(signal.SIGUSR1)
 
     def _note(self, signum: int, frame: FrameType | None) -> Any:
-        if signum in STOP_SIGNALS or signum == signal.SIGUSR1:
+        if signum in HANDLED:
             self._signals.append(signum)
 
     def _wait(self, wakeups: socket.socket) -> None:
@@ -130,9 +131,11 @@ class Supervisor:
                 for child in self._children:
                     child.respawn_at = None
                 self._send(signal.SIGTERM)
-                if number is signal.SIGINT:
+                if number is not signal.SIGTERM:
                     # Whoever presses Ctrl-C waits for no poll.
                     self._send(signal.SIGUSR2)
+            elif number is signal.SIGUSR2:
+                self._send(signal.SIGUSR2)
             else:
                 logger.warning("Cutting running receivers off on a second %s", name)
                 self._send(signal.SIGQUIT)
@@ -186,11 +189,11 @@ class Supervisor:
         sys.stdout.flush()
         sys.stderr.flush()
         # A signal that comes before the child can handle it waits until it can.
-        signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED_BY_CHILDREN)
+        signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
         pid = os.fork()
         if pid == 0:
             _run_and_exit(child)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED_BY_CHILDREN)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
         child.pid, child.started_at = pid, time.monotonic()
         logger.info("Process %d started for %s", pid, child.name)
 

@@ -158,16 +158,22 @@ class Worker:
 
     def _on_stop(self, signum: int, frame: FrameType | None) -> Any:
         if not self._consumer.should_stop:
-            logger.info("Stopping on %s", signal.Signals(signum).name)
-            if self._told_to_stop is not None:
-                self._told_to_stop()
-            # Whoever presses Ctrl-C waits for no poll.
-            self._consumer.stop(break_off=signum == signal.SIGINT)
+            self._stop(signum)
         elif self._supervisor is None:
             self._on_cut_off(signum, frame)
 
     def _on_break_off(self, signum: int, frame: FrameType | None) -> Any:
-        self._consumer.stop(break_off=True)
+        if self._consumer.should_stop:
+            self._consumer.stop(break_off=True)
+        else:
+            self._stop(signum)
+
+    def _stop(self, signum: int) -> None:
+        logger.info("Stopping on %s", signal.Signals(signum).name)
+        if self._told_to_stop is not None:
+            self._told_to_stop()
+        # Whoever presses Ctrl-C waits for no poll.
+        self._consumer.stop(break_off=signum in (signal.SIGINT, signal.SIGUSR2))
 
     def _on_cut_off(self, signum: int, frame: FrameType | None) -> Any:
         # In a thread: the main one may be inside a request, holding its locks.

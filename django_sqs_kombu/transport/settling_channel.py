@@ -182,11 +182,10 @@ class SettlingChannel(QueueChannel):
         _open.discard(self)
 
     def leave(self) -> None:
-        """At the process's exit without a close: give back what is held, in a short time."""
+        """At the process's exit without a close: give back what is held; :meth:`flush` waits."""
         for poller in list(self.pollers.values()):
             poller.stop(break_off=True)
         self.keeper.release(self.held.all())
-        self.keeper.flush(EXIT_TIMEOUT)
 
     def renew_after_fork(self) -> None:
         """Forget, in a forked child, what is held and the threads: they are the parent's."""
@@ -204,8 +203,13 @@ def _abandon(pollers: dict[str, Poller], keeper: Keeper) -> None:
 
 
 def _leave_all() -> None:
-    for channel in list(_open):
+    channels = list(_open)
+    for channel in channels:
         channel.leave()
+    # One time for all of them: nobody expects an exit to take long.
+    deadline = time.monotonic() + EXIT_TIMEOUT
+    for channel in channels:
+        channel.flush(max(0.0, deadline - time.monotonic()))
 
 
 atexit.register(_leave_all)

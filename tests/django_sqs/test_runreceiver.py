@@ -110,7 +110,7 @@ def test_every_outcome_in_one_worker(project, counts):
     assert {counts(name(queue)) for queue in queues} == {(0, 0, 0)}
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR2])
 @pytest.mark.parametrize("options", [[], ["--processes=2"], ["--threads=2"]])
 def test_signals_end_everything_cleanly(project, counts, eventually, number, options):
     send("slow", "2")

@@ -117,6 +117,18 @@ def test_policies_are_least(site, prefix):
     assert all(":eu-west-1:" in arn for arn in receiver["Resource"])
 
 
+def test_a_receiver_may_send_again_what_must_not_count_for_a_redrive_policy(site, prefix):
+    site.SQS_CREATE_QUEUES = False
+    receive, resend = policy("plain", "watched")["Statement"]
+
+    assert "sqs:SendMessage" not in receive["Action"]
+    assert resend["Action"] == ["sqs:SendMessage"]
+    assert [arn.rpartition(":")[2] for arn in resend["Resource"]] == [
+        f"{prefix}__watched",
+        f"{prefix}__watched__big",
+    ]
+
+
 def test_policies_follow_the_settings_and_options(site):
     site.SQS_LARGE_PAYLOAD_BUCKET = "a-bucket"
     queue, resend, objects, bucket = policy("started")["Statement"]

@@ -12,7 +12,7 @@ from django_sqs.inventory import targets
 from django_sqs.management.base import QueueCommand
 from django_sqs.policy import ACTIONS, policy
 from django_sqs.registry import receivers
-from django_sqs_kombu.names import join_name
+from django_sqs_kombu.names import FIFO, join_name
 from django_sqs_kombu.transport import PREFIX
 
 
@@ -40,7 +40,12 @@ class Command(QueueCommand):
         names = [target.full_name for target in targets(chosen)]
         if not names:
             raise CommandError("No queue is registered, so there is nothing to allow.")
-        restarted = [queue for queue in chosen if queue.delete_on_start]
+        # Also what is to be tried again and must not count for a redrive policy.
+        restarted = [
+            queue
+            for queue in chosen
+            if queue.delete_on_start or (queue.dead_letter_queue and not queue.name.endswith(FIFO))
+        ]
         dead = {queue.dead_letter_queue for queue in chosen if queue.dead_letter_queue}
         if conf.create_queues or options["role"] == "administrator":
             names += [join_name(conf.prefix, name) for name in sorted(dead)]

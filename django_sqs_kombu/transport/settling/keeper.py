@@ -181,13 +181,16 @@ class Keeper:
             try:
                 job = self._next_job()
                 if job is None:
-                    return
+                    break
                 job()
             except Exception:
                 logger.exception("Renewing and settling messages failed, trying again")
                 time.sleep(PAUSE)
             with self._changed:
                 self._settled.notify_all()
+        if self.abandoned:
+            # Nobody closes it.
+            self._objects.close(0.0)
 
     def _next_job(self) -> Job | None:
         """Wait for something to do, and leave another thread waiting; None: closed."""
@@ -196,7 +199,9 @@ class Keeper:
             while True:
                 now = time.monotonic()
                 job = self._job(now)
-                if job is None and self._closed:
+                if job is None and (self._closed or (self.abandoned and self._settlements.done)):
+                    # A poll that was under way may still bring something: then another starts.
+                    self._threads.remove(threading.current_thread())
                     return None
                 due = min(self._leases.next_due(), self._settlements.next_due(), now + LOOK)
                 if job is not None:
@@ -210,10 +215,9 @@ class Keeper:
                     del self._looks_at[me]
 
     def _job(self, now: float) -> Job | None:
-        if self.abandoned and not self._closed:
+        if self.abandoned:
             # Nobody settles what its consumers had.
             self.release(self._table.all())
-            self._closed = self._settlements.done
         if stale := self._leases.stale(now):
             return lambda: self._give_back(stale)
         if (renewal := self._leases.due(now)) is not None:

@@ -57,7 +57,9 @@ class ObjectDeletions:
         deadline = time.monotonic() + timeout
         while self._started and self._waiting.unfinished_tasks and time.monotonic() < deadline:
             time.sleep(0.02)
-        for _ in range(self._started):
+        with self._lock:
+            started, self._started = self._started, 0
+        for _ in range(started):
             try:
                 self._waiting.put_nowait(None)
             except queue.Full:

@@ -1,5 +1,6 @@
 """Where nobody takes messages nobody receives them: they stay in SQS, uncounted."""
 
+import contextlib
 import gc
 import json
 import subprocess
@@ -165,3 +166,37 @@ def test_a_script_that_exits_without_close_strands_nothing(receivers, sqs, serve
     assert done.returncode == 0, done.stderr
     assert done.stdout.count("received") == 1
     assert counts(name) == (29, 0, 0)
+
+
+@pytest.mark.parametrize("taken", [0, 3])
+def test_what_comes_to_a_connection_that_was_dropped_meanwhile_is_given_back(
+    taken, transport_options, prefix, sqs, server, counts, eventually
+):
+    name = f"{prefix}__dropped"
+    url = sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "30"})["QueueUrl"]
+    send(sqs, url, taken)
+    connection = kombu.Connection(
+        "sqs-batch://testing:testing-secret@",
+        transport_options={**transport_options, "wait_time_seconds": 10},
+    )
+    consumer = kombu.Consumer(
+        connection, [kombu.Queue(name)], on_message=lambda message: message.ack()
+    )
+    consumer.consume()
+    # Until a poll of 8 seconds is under way.
+    deadline = time.monotonic() + 9
+    while (left := deadline - time.monotonic()) > 0:
+        with contextlib.suppress(TimeoutError):
+            connection.drain_events(timeout=left)
+
+    del connection, consumer
+    gc.collect()
+    # By then the threads that settle have ended, if there were any.
+    time.sleep(5.5)
+    send(sqs, url, 1)
+
+    eventually(lambda: counts(name) == (1, 0, 0), timeout=10)
+    # Not only before the poll has brought it.
+    time.sleep(2)
+    assert counts(name) == (1, 0, 0)
+    eventually(lambda: not [t for t in threading.enumerate() if name in t.name], timeout=15)
