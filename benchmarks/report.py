@@ -1,6 +1,6 @@
 """The table of the benchmark's results, in reStructuredText."""
 
-from django_sqs.bench import DOLLARS_PER_MILLION
+from django_sqs.operations.bench import DOLLARS_PER_MILLION
 
 HEAD = """\
 Benchmarks

@@ -19,8 +19,8 @@ from django_sqs_kombu.exceptions import QueueNameError
 from django_sqs_kombu.registration import FEW_RECEIVES
 
 from .conf import conf
-from .inventory import targets
 from .message import ModelInstanceMessage
+from .operations.queues import targets
 from .registered_queue import RegisteredQueue
 from .registry import receivers
 

@@ -15,7 +15,7 @@ from django.test import override_settings
 from django_sqs_kombu.messages import RawMessage
 from django_sqs_kombu.testing import SentMessage, SentMessages, captured, eager, received_message
 
-from .local_server import LocalServer
+from .development.local_server import LocalServer
 from .registry import receivers
 
 __all__ = ["SQSTestMixin", "SentMessage", "SentMessages", "eager", "local_server", "message"]

@@ -11,7 +11,7 @@ from django_sqs_kombu.exceptions import SQSError
 
 from .access import changers_only, readers_only
 from .conf import conf
-from .inventory import targets
+from .operations.queues import targets
 from .registry import receivers
 from .wake.calls import caller
 

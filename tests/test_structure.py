@@ -121,7 +121,7 @@ STILL_IN_CIRCLES: set[str] = set()
 STILL_UPWARD: set[tuple[str, str]] = set()
 STILL_DEEP = {
     "django_sqs.inbox.once",
-    "django_sqs.inspection",
+    "django_sqs.operations.inspection",
     "django_sqs.message",
     "django_sqs.outbox.relay",
 }

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from django_sqs_kombu import administration
 from django_sqs_kombu.exceptions import ConfigurationError
 
-from ..inventory import Target
+from ..operations.queues import Target
 from .report import forget_counts, target_of
 
 #: Messages that are moved while the browser waits; the rest at the next click, or by sqs_move.

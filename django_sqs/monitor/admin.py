@@ -15,8 +15,8 @@ from django.views.decorators.http import require_POST
 from django_sqs_kombu import administration
 from django_sqs_kombu.exceptions import SQSError
 
-from ..inspection import inspect
-from ..inventory import Target, targets
+from ..operations.inspection import inspect
+from ..operations.queues import Target, targets
 from ..registry import receivers
 from .actions import ACTIONS
 from .models import QueueReport

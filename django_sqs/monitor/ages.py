@@ -13,7 +13,7 @@ from django.core.cache import cache
 from django.utils import timezone
 
 from ..conf import conf
-from ..inventory import targets
+from ..operations.queues import targets
 from ..registry import receivers
 
 logger = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from django.db.models import F, Value
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
-from ..stats import OUTCOMES, SharedStats
+from ..worker.stats import OUTCOMES, SharedStats
 from .apps import MonitorConfig
 from .models import Heartbeat, QueueMinute
 

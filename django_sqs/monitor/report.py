@@ -15,7 +15,7 @@ from django_sqs_kombu.exceptions import ConfigurationError, QueueDoesNotExist, S
 from django_sqs_kombu.transport import QueueCounts
 
 from ..conf import conf
-from ..inventory import Target, targets
+from ..operations.queues import Target, targets
 from ..registry import receivers
 from .ages import oldest_ages
 from .apps import MonitorConfig

@@ -19,7 +19,7 @@ PATIENCE = 40.0
 
 def start_server():
     """A server in this process, as sqs_local runs one; returns its URL."""
-    from django_sqs.local_server import LocalServer
+    from django_sqs.development.local_server import LocalServer
 
     server = LocalServer("127.0.0.1", 0)
     server.start()

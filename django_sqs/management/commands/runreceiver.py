@@ -10,12 +10,12 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from django_sqs import exit_codes
-from django_sqs.fleet import Fleet, Plan
+from django_sqs.development.reloader import Reloader, without_reload
 from django_sqs.management.base import QueueCommand, stop_by_signals
-from django_sqs.pid_file import pid_file
+from django_sqs.management.pid_file import pid_file
 from django_sqs.registry import receivers
-from django_sqs.reloader import Reloader, without_reload
+from django_sqs.worker import exit_codes
+from django_sqs.worker.fleet import Fleet, Plan
 from django_sqs_kombu.registration import RegisteredQueue
 
 PER_QUEUE = "per-queue"

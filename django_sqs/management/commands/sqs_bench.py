@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from django_sqs.bench import Measured, measure
 from django_sqs.management.base import SQSCommand
 from django_sqs.management.output import Output
+from django_sqs.operations.bench import Measured, measure
 from django_sqs_kombu.quotas import MAX_MESSAGE_BYTES
 
 MOST_MESSAGES = 100_000

@@ -6,9 +6,9 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from django_sqs.inventory import Target, targets
 from django_sqs.management.base import QueueCommand
 from django_sqs.management.output import Output
+from django_sqs.operations.queues import Target, targets
 from django_sqs.registry import receivers
 from django_sqs_kombu.transport import QueueCounts
 

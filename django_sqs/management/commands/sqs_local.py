@@ -7,7 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from django_sqs.local_server import LocalServer
+from django_sqs.development.local_server import LocalServer
 from django_sqs.management.base import stop_by_signals
 
 #: Seconds between two looks at whether there are new queues to remember.

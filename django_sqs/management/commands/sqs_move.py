@@ -6,8 +6,8 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from django_sqs.inventory import Target
 from django_sqs.management.base import QueueCommand
+from django_sqs.operations.queues import Target
 from django_sqs.registry import receivers
 from django_sqs_kombu import administration
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from django_sqs.inspection import Inspected, inspect
-from django_sqs.inventory import Target
 from django_sqs.management.base import OneQueueCommand
+from django_sqs.operations.inspection import Inspected, inspect
+from django_sqs.operations.queues import Target
 from django_sqs.registry import receivers
 from django_sqs_kombu import administration
 

@@ -8,9 +8,9 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from django_sqs.conf import conf
-from django_sqs.inventory import targets
 from django_sqs.management.base import QueueCommand
-from django_sqs.policy import ACTIONS, policy
+from django_sqs.operations.policy import ACTIONS, policy
+from django_sqs.operations.queues import targets
 from django_sqs.registry import receivers
 from django_sqs_kombu.names import FIFO, join_name
 from django_sqs_kombu.transport import PREFIX

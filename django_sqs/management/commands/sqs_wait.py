@@ -7,11 +7,11 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from django_sqs import exit_codes
 from django_sqs.conf import conf
-from django_sqs.inventory import Target, targets
 from django_sqs.management.base import QueueCommand
+from django_sqs.operations.queues import Target, targets
 from django_sqs.registry import receivers
+from django_sqs.worker import exit_codes
 
 
 class Command(QueueCommand):

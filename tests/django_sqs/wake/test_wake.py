@@ -13,7 +13,7 @@ import pytest
 import django_sqs
 from django_sqs.wake.calls import caller
 
-from .. import postgres, redis
+from ... import postgres, redis
 
 #: Calls hardly depend on the versions of Python, Django and kombu.
 pytestmark = pytest.mark.slow

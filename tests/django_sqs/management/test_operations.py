@@ -12,8 +12,8 @@ from django.core.management import CommandError, call_command
 
 import django_sqs
 
-from ..processes import MANAGE, Process
-from .commands import as_json, full_name, run
+from ...processes import MANAGE, Process
+from ..commands import as_json, full_name, run
 
 #: What the commands do hardly depends on versions.
 pytestmark = pytest.mark.slow

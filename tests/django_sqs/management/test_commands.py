@@ -12,7 +12,7 @@ from django.core.management import CommandError, call_command
 
 import django_sqs
 
-from .commands import full_name, run
+from ..commands import full_name, run
 
 
 def send(queue, count, **kwargs):

@@ -16,7 +16,7 @@ from django.db import connections
 from django_sqs_kombu.registration import RegisteredQueue
 from django_sqs_kombu.transport import LocalLimit, ReceiveLimit
 
-from .conf import conf
+from ..conf import conf
 from .control import ControlServer
 from .crash_file import lasting_memory
 from .crashes import CrashNotes
@@ -81,7 +81,7 @@ class Fleet:
             # A child must not share its parent's database connections.
             connections.close_all()
             if apps.is_installed("django_sqs.monitor"):
-                from .monitor.recorder import Recorder
+                from ..monitor.recorder import Recorder
 
                 recorder = Recorder(self._stats, self._plan.threads)
                 recorder.start()

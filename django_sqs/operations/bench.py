@@ -11,8 +11,8 @@ from uuid import uuid4
 
 from django_sqs_kombu import RawMessage, ReceiverConsumer
 
-from .inventory import Target
-from .registry import DjangoReceivers
+from ..registry import DjangoReceivers
+from .queues import Target
 
 #: Dollars for a million requests to a standard queue, beyond the first million of a month.
 DOLLARS_PER_MILLION = 0.40

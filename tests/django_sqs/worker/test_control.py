@@ -9,8 +9,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from django_sqs.control import ControlServer
-from django_sqs.stats import SharedStats
+from django_sqs.worker.control import ControlServer
+from django_sqs.worker.stats import SharedStats
 from django_sqs_kombu.working.table import Action
 
 # How the port answers hardly depends on versions.
@@ -115,7 +115,7 @@ def test_a_queue_that_is_not_polled_any_more_is_stalled(monkeypatch):
     assert not list(control.not_ready())
 
     now = stats.value(0, "a", "polled_at")
-    monkeypatch.setattr("django_sqs.control.time.time", lambda: now + 61)
+    monkeypatch.setattr("django_sqs.worker.control.time.time", lambda: now + 61)
     stats.started("b", SimpleNamespace(sqs_message={}))
     assert [reason.split()[5] for reason in control.not_ready()] == ["a"]
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-from .access import has_bearer_token
-from .conf import conf
+from ..access import has_bearer_token
+from ..conf import conf
 from .stats import OUTCOMES, SharedStats
 
 logger = logging.getLogger(__name__)

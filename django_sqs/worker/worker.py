@@ -19,10 +19,10 @@ from django_sqs_kombu.registration import RegisteredQueue
 from django_sqs_kombu.transport import Delivery, ReceiveLimit
 from django_sqs_kombu.working import Observer
 
+from ..conf import conf
+from ..registry import receivers
+from ..wake.calls import Listener
 from . import exit_codes
-from .conf import conf
-from .registry import receivers
-from .wake.calls import Listener
 
 logger = logging.getLogger(__name__)
 
@@ -126,7 +126,7 @@ class Worker:
         if not (self._relays and apps.is_installed("django_sqs.outbox")):
             yield
             return
-        from .outbox.relay import Relay
+        from ..outbox.relay import Relay
 
         relay = Relay()
         thread = threading.Thread(target=relay.run, name="sqs-relay", daemon=True)

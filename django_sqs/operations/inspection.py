@@ -11,7 +11,7 @@ from django_sqs_kombu.messages import BigMessage
 from django_sqs_kombu.transport.sqs.received import Message
 from django_sqs_kombu.working.outcomes import printable
 
-from .inventory import Target
+from .queues import Target
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,8 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from django_sqs.crash_file import lasting_memory
-from django_sqs.crashes import MOST_DEATHS, REMEMBERED, CrashNotes
+from django_sqs.worker.crash_file import lasting_memory
+from django_sqs.worker.crashes import MOST_DEATHS, REMEMBERED, CrashNotes
 
 
 @pytest.fixture
@@ -48,7 +48,7 @@ def test_what_had_ended_is_no_suspect(notes):
 
 
 def test_messages_are_received_one_by_one_until_the_suspects_have_ended(notes, monkeypatch):
-    monkeypatch.setattr("django_sqs.crashes.LOOK", 0.0)
+    monkeypatch.setattr("django_sqs.worker.crashes.LOOK", 0.0)
     assert not notes.unresolved()
     die_with(notes, 1, 2)
     assert notes.unresolved()
@@ -66,10 +66,10 @@ def test_messages_are_received_one_by_one_until_the_suspects_have_ended(notes, m
 
 
 def test_a_suspect_that_never_comes_back_slows_its_queue_for_a_while_only(notes, monkeypatch):
-    monkeypatch.setattr("django_sqs.crashes.LOOK", 0.0)
+    monkeypatch.setattr("django_sqs.worker.crashes.LOOK", 0.0)
     die_with(notes, 1)
     assert notes.unresolved()
-    monkeypatch.setattr("django_sqs.crashes.PATIENCE", 0.0)
+    monkeypatch.setattr("django_sqs.worker.crashes.PATIENCE", 0.0)
 
     assert not notes.unresolved()
 

@@ -11,7 +11,7 @@ from django.core.management import CommandError
 
 import django_sqs
 
-from .commands import as_json, run
+from ..commands import as_json, run
 
 #: What the commands do hardly depends on versions.
 pytestmark = pytest.mark.slow

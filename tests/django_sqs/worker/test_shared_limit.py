@@ -4,7 +4,7 @@ import os
 import signal
 import time
 
-from django_sqs.shared_limit import SharedLimit
+from django_sqs.worker.shared_limit import SharedLimit
 
 
 def fork(run):

@@ -1,0 +1,1 @@
+"""Tools for those who develop: a local SQS and a reloader."""

@@ -1,0 +1,1 @@
+"""What runreceiver runs: supervisor, worker processes, and what they share."""
