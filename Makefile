@@ -6,13 +6,18 @@ BIN = $(VENV)/bin
 # Tests wait for processes and polls more than they compute.
 JOBS ?= 4
 
-.PHONY: demo test faults fuzz audit lint types docs build release-test matrix bench clean
+.PHONY: demo test databases faults fuzz audit lint types docs build release-test matrix bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/demo/demo.py $(if $(KEEP),--keep)
 
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
+
+# What uses the database, on every kind of it that is installed here (RUNS="mariadb pool": those).
+databases: $(VENV)/.dev
+	-$(BIN)/python -m pip install --quiet --editable '.[mysql]'
+	$(BIN)/python -m tests.databases $(RUNS) -- -n $(JOBS) $(ARGS)
 
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .

@@ -10,7 +10,7 @@ import pytest
 
 from django_sqs_kombu import Receivers
 
-from .processes import Project
+from .project import Project
 from .server import Server
 
 _numbers = itertools.count()

@@ -10,8 +10,6 @@ import tempfile
 import time
 from pathlib import Path
 
-import pytest
-
 from .processes import Process
 
 
@@ -25,6 +23,12 @@ def as_postgres(name, *arguments):
     # PostgreSQL refuses to run as root.
     prefix = ["runuser", "-u", "postgres", "--"] if os.geteuid() == 0 else []
     return [*prefix, program(name), *arguments]
+
+
+def missing():
+    """What is not installed, if anything."""
+    found = all(map(program, ("initdb", "postgres", "pg_ctl", "psql")))
+    return None if found else "PostgreSQL is not installed"
 
 
 class Postgres:
@@ -41,11 +45,13 @@ class Postgres:
         )
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
+        self.address = str(self.port)
         self._server = None
 
     def start(self):
         options = ("-h", "127.0.0.1", "-p", str(self.port), "-k", str(self._folder))
-        command = as_postgres("postgres", "-D", self._data, *options, "-c", "fsync=off")
+        settings = ("-c", "fsync=off", "-c", "max_connections=200")
+        command = as_postgres("postgres", "-D", self._data, *options, *settings)
         self._server = Process(command, dict(os.environ))
         deadline = time.monotonic() + 30
         while "ready to accept connections" not in self._server.output:
@@ -63,12 +69,20 @@ class Postgres:
         self._server.wait(20)
 
     def create_database(self, name):
-        import psycopg
-
-        address = f"host=127.0.0.1 port={self.port} user=postgres"
-        with psycopg.connect(address, autocommit=True) as connection:
-            connection.execute(f"CREATE DATABASE {name}")
+        """Create a database; return it as the test project's settings take it."""
+        self.execute(f"CREATE DATABASE {name}")
         return f"{self.port}/{name}"
+
+    def execute(self, statement, database="postgres"):
+        """Run a statement as the administrator; return what it prints."""
+        where = ("-h", "127.0.0.1", "-p", str(self.port), "-U", "postgres", "-d", database)
+        done = subprocess.run(
+            [program("psql"), *where, "-qAt", "-v", "ON_ERROR_STOP=1", "-c", statement],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        return done.stdout
 
     def end(self):
         if self._server is not None:
@@ -78,9 +92,11 @@ class Postgres:
 @contextlib.contextmanager
 def running():
     """A new server, or a skip where there is none to be had."""
+    import pytest
+
     pytest.importorskip("psycopg", reason="psycopg is not installed")
-    if not all(map(program, ("initdb", "postgres", "pg_ctl"))):
-        pytest.skip("PostgreSQL is not installed")
+    if lacks := missing():
+        pytest.skip(lacks)
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o777)
         server = Postgres(Path(folder))

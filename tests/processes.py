@@ -1,24 +1,11 @@
-"""The test project run as real processes."""
+"""Processes whose output is kept."""
 
-import os
 import signal
-import sqlite3
 import subprocess
-import sys
 import threading
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-MANAGE = ROOT / "tests" / "site" / "manage.py"
-
-SCHEMA = """
-CREATE TABLE shop_order (id integer PRIMARY KEY AUTOINCREMENT, title varchar(100) NOT NULL);
-CREATE TABLE shop_run (
-    id integer PRIMARY KEY AUTOINCREMENT, queue varchar(100) NOT NULL, body text NOT NULL,
-    message_id varchar(100) NOT NULL, pid integer NOT NULL, thread varchar(100) NOT NULL,
-    receive_count integer NOT NULL, started_at datetime NOT NULL, finished bool NOT NULL
-);
-"""
 
 
 class Process:
@@ -63,53 +50,3 @@ class Process:
     def _read(self):
         for line in self.popen.stdout:
             self._lines.append(line)
-
-
-class Project:
-    """tests.site with a database, a server and a prefix."""
-
-    def __init__(self, endpoint_url, prefix, folder):
-        self.prefix = prefix
-        self.database = folder / "test.sqlite3"
-        self._processes = []
-        self.env = {
-            **os.environ,
-            "TEST_SQS_ENDPOINT_URL": endpoint_url,
-            "TEST_SQS_PREFIX": prefix,
-            "TEST_DATABASE": str(self.database),
-            "PYTHONUNBUFFERED": "1",
-        }
-        with sqlite3.connect(self.database) as connection:
-            connection.executescript(SCHEMA)
-
-    def start(self, *arguments, **env):
-        """Start a management command; it is ended with the test."""
-        process = Process([sys.executable, str(MANAGE), *arguments], {**self.env, **env})
-        self.add(process)
-        return process
-
-    def add(self, process):
-        """End *process* with the test."""
-        self._processes.append(process)
-
-    def run(self, *arguments, timeout=60, **env):
-        """Run a management command to its end."""
-        process = self.start(*arguments, **env)
-        process.wait(timeout)
-        return process
-
-    def runs(self, queue):
-        """What receivers recorded: dicts, oldest first."""
-        with sqlite3.connect(self.database, timeout=20) as connection:
-            connection.row_factory = sqlite3.Row
-            rows = connection.execute(
-                "SELECT * FROM shop_run WHERE queue = ? ORDER BY id", [queue]
-            ).fetchall()
-        return [dict(row) for row in rows]
-
-    def bodies(self, queue):
-        return [run["body"] for run in self.runs(queue)]
-
-    def end_processes(self):
-        for process in self._processes:
-            process.end()

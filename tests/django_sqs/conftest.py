@@ -1,7 +1,11 @@
 """Fixtures: the project's settings pointed at the test server."""
 
+import os
+
 import pytest
 from django.core.cache import cache
+
+from ..databases import settings as databases
 
 
 @pytest.fixture(autouse=True)
@@ -11,3 +15,13 @@ def site(settings, server, prefix):
     settings.SQS_QUEUE_PREFIX = prefix
     cache.clear()
     return settings
+
+
+def pytest_collection_modifyitems(items):
+    """Let tests use all databases, where there are several."""
+    if databases.aliases(os.environ) == ["default"]:
+        return
+    for item in items:
+        if (mark := item.get_closest_marker("django_db")) is not None:
+            every = pytest.mark.django_db(*mark.args, **{**mark.kwargs, "databases": "__all__"})
+            item.add_marker(every, append=False)

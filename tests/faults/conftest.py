@@ -15,7 +15,7 @@ from botocore.config import Config
 from benchmarks import servers
 from django_sqs_kombu import Receivers
 
-from ..processes import Project
+from ..project import Project
 from .proxy import FaultProxy
 
 #: ``FAULTS=long`` (``make faults``) or the short form of every day.

@@ -12,7 +12,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from ..processes import Project
+from ..project import Project
 from ..server import Server
 
 USERS = """

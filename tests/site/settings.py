@@ -2,6 +2,8 @@
 
 import os
 
+from tests.databases.settings import DATABASE_ROUTERS, DATABASES  # noqa: F401
+
 SECRET_KEY = "test"
 DEBUG = False
 USE_TZ = True
@@ -13,24 +15,6 @@ INSTALLED_APPS = [
     "django_sqs.outbox",
     "tests.site.shop",
 ]
-DATABASES = {
-    "default": {
-        "ENGINE": "django.db.backends.sqlite3",
-        "NAME": os.environ.get("TEST_DATABASE", ":memory:"),
-        "OPTIONS": {"timeout": 20},
-    }
-}
-if "TEST_POSTGRES" in os.environ:
-    port, _, name = os.environ["TEST_POSTGRES"].partition("/")
-    DATABASES = {
-        "default": {
-            "ENGINE": "django.db.backends.postgresql",
-            "HOST": "127.0.0.1",
-            "PORT": port,
-            "NAME": name,
-            "USER": "postgres",
-        }
-    }
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 if "TEST_ADMIN" in os.environ:
     INSTALLED_APPS += [

@@ -1,0 +1,106 @@
+"""The test project run as real processes."""
+
+import os
+import re
+import sqlite3
+import sys
+
+from .databases import direct, routers, settings
+from .processes import ROOT, Process
+
+MANAGE = ROOT / "tests" / "site" / "manage.py"
+
+#: Made at once, for the many tests that need no more.
+SCHEMA = """
+CREATE TABLE shop_order (id integer PRIMARY KEY AUTOINCREMENT, title varchar(100) NOT NULL);
+CREATE TABLE shop_run (
+    id integer PRIMARY KEY AUTOINCREMENT, queue varchar(100) NOT NULL, body text NOT NULL,
+    message_id varchar(100) NOT NULL, pid integer NOT NULL, thread varchar(100) NOT NULL,
+    receive_count integer NOT NULL, started_at datetime NOT NULL, finished bool NOT NULL
+);
+"""
+
+
+class Project:
+    """tests.site with a database, a server and a prefix.
+
+    The database is of the kind that the environment names, a file of SQLite by default.
+    """
+
+    def __init__(self, endpoint_url, prefix, folder):
+        self.prefix = prefix
+        self.database = folder / "test.sqlite3"
+        self._processes = []
+        self.env = {
+            **os.environ,
+            "TEST_SQS_ENDPOINT_URL": endpoint_url,
+            "TEST_SQS_PREFIX": prefix,
+            "TEST_DATABASE": str(self.database),
+            "PYTHONUNBUFFERED": "1",
+        }
+        if "DB_ADDRESS" in os.environ:
+            self.use(os.environ["DB"], os.environ["DB_ADDRESS"])
+        elif settings.aliases(self.env) != ["default"]:
+            self.migrate()
+        else:
+            with sqlite3.connect(self.database) as connection:
+                connection.executescript(SCHEMA)
+
+    def use(self, kind, address=None):
+        """Have databases of one's own of that kind, with all tables.
+
+        :param address: of the server; SQLite has none.
+        """
+        self.env["DB"] = kind
+        if address is not None:
+            name = "t_" + re.sub(r"\W", "_", self.prefix)
+            self.env |= {"TEST_DATABASE": name, "DB_ADDRESS": address}
+        else:
+            self.database.unlink(missing_ok=True)
+        for alias in settings.aliases(self.env):
+            direct.create(self.env, alias)
+        self.migrate()
+
+    def migrate(self):
+        """Make the tables."""
+        for alias in settings.aliases(self.env):
+            done = self.run("migrate", "-v0", "--run-syncdb", f"--database={alias}")
+            assert done.popen.returncode == 0, done.output
+
+    def start(self, *arguments, **env):
+        """Start a management command; it is ended with the test."""
+        process = Process([sys.executable, str(MANAGE), *arguments], {**self.env, **env})
+        self.add(process)
+        return process
+
+    def add(self, process):
+        """End *process* with the test."""
+        self._processes.append(process)
+
+    def run(self, *arguments, timeout=60, **env):
+        """Run a management command to its end."""
+        process = self.start(*arguments, **env)
+        process.wait(timeout)
+        return process
+
+    def runs(self, queue):
+        """What receivers recorded: dicts, oldest first."""
+        statement = "SELECT * FROM shop_run WHERE queue = ? ORDER BY id"
+        found = direct.rows(self.env, statement, queue, alias=self._alias)
+        # SQLite keeps times as text.
+        return [{**run, "started_at": _text(run["started_at"])} for run in found]
+
+    @property
+    def _alias(self):
+        return routers.APPS["shop"] if self.env.get("ROUTER") == "apps" else "default"
+
+    def bodies(self, queue):
+        return [run["body"] for run in self.runs(queue)]
+
+    def end_processes(self):
+        for process in self._processes:
+            process.end()
+
+
+def _text(time):
+    return time if isinstance(time, str) else time.replace(tzinfo=None).isoformat(" ")
