@@ -6,9 +6,18 @@ import sys
 
 from .kinds import KINDS
 
-#: What uses the database of the project, and runs as it is on each kind.
-MODULES = ("test_inbox_outbox", "test_on_commit", "test_tasks", "test_databases", "test_monitor")
-FILES = [f"tests/django_sqs/{name}.py" for name in MODULES]
+#: What uses the database of the project, and runs as it is on each kind; those that are there.
+PLACES = ("inbox", "outbox", "results", "tasks", "monitor")
+FILES = [
+    place
+    for place in (
+        *(f"tests/django_sqs/{name}" for name in PLACES),
+        "tests/django_sqs/test_inbox_outbox.py",
+        "tests/django_sqs/test_on_commit.py",
+        "tests/django_sqs/test_connections.py",
+    )
+    if os.path.exists(place)
+]
 
 #: A kind each, some with a router.
 RUNS = {
@@ -30,8 +39,7 @@ def main(arguments):
         if lacks := KINDS[environment["DB"]].lacks:
             print(f"skipped: {lacks}", flush=True)
             continue
-        files = [file for file in FILES if os.path.exists(file)]
-        command = [sys.executable, "-m", "pytest", "-q", *files, *more.split()]
+        command = [sys.executable, "-m", "pytest", "-q", *FILES, *more.split()]
         if subprocess.call(command, env={**os.environ, **environment}):
             failed.append(name)
     print("failed: " + ", ".join(failed) if failed else "All runs passed.")
