@@ -6,6 +6,7 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.utils import unquote
 from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
@@ -28,8 +29,15 @@ logger = logging.getLogger(__name__)
 PEEKED = 10
 #: What a user may do besides reading; each has a permission of its name.
 MAY = ("peek", "purge", "move")
-LIST = "admin:django_sqs_monitor_queuereport_changelist"
-QUEUE = "admin:django_sqs_monitor_queue"
+#: What the admin's history says of each.
+NOTES = {
+    "peek": "Looked at messages.",
+    "purge": "Deleted all messages.",
+    "redrive": "Moved dead letters back.",
+    "move": "Moved messages to another queue.",
+}
+LIST = "django_sqs_monitor_queuereport_changelist"
+QUEUE = "django_sqs_monitor_queue"
 TEMPLATES = "admin/django_sqs_monitor/queuereport"
 
 
@@ -42,7 +50,7 @@ else:
 
 @admin.register(QueueReport)
 class QueueReportAdmin(_ModelAdmin):
-    """Queues instead of rows of a table."""
+    """Queues instead of rows of a table; to the admin, a queue's key is its label."""
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody adds a queue here."""
@@ -68,6 +76,26 @@ class QueueReportAdmin(_ModelAdmin):
             ),
             *super().get_urls(),
         ]
+
+    def get_object(
+        self, request: HttpRequest, object_id: str, from_field: str | None = None
+    ) -> QueueReport | None:
+        """The queue with this label, for the admin's page of its history."""
+        known = target_of(object_id) is not None
+        return QueueReport(pk=object_id, queue_name=object_id) if known else None
+
+    def change_view(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        """Where the admin links to from what it logged: the page of the queue."""
+        self._require(request, "view_queuereport")
+        label = unquote(object_id)
+        self._target(label)
+        return self._to(QUEUE, label)
 
     def changelist_view(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
@@ -118,8 +146,8 @@ class QueueReportAdmin(_ModelAdmin):
         except SQSError as exc:
             messages.error(request, str(exc))
         else:
-            logger.warning("User %s: %s of queue %s", request.user, action, label)
-        return HttpResponseRedirect(reverse(QUEUE, args=[label]))
+            self._note(request, action, label)
+        return self._to(QUEUE, label)
 
     def _peek(self, request: HttpRequest, target: Target) -> HttpResponse:
         try:
@@ -127,12 +155,27 @@ class QueueReportAdmin(_ModelAdmin):
             peeked = [inspect(target, message) for message in found]
         except SQSError as exc:
             messages.error(request, str(exc))
-            return HttpResponseRedirect(reverse(QUEUE, args=[target.label]))
+            return self._to(QUEUE, target.label)
+        self._note(request, "peek", target.label)
         return self.queue_view(request, target.label, peeked)
+
+    def _note(self, request: HttpRequest, action: str, label: str) -> None:
+        """Keep who did what: in the log, and in the admin's history of the queue."""
+        logger.warning("User %s: %s of queue %s", request.user, action, label)
+        queue = QueueReport(pk=label, queue_name=label)
+        self.log_change(request, queue, NOTES[action])
+
+    def _to(self, page: str, *args: str) -> HttpResponseRedirect:
+        return HttpResponseRedirect(self._url(page, *args))
+
+    def _url(self, page: str, *args: str) -> str:
+        # The project may have several admin sites; a page leads to those of its own.
+        return reverse(f"admin:{page}", args=args, current_app=self.admin_site.name)
 
     def _page(
         self, request: HttpRequest, template: str, title: str, **context: Any
     ) -> TemplateResponse:
+        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
         return TemplateResponse(
             request,
             f"{TEMPLATES}/{template}",
@@ -140,7 +183,7 @@ class QueueReportAdmin(_ModelAdmin):
                 **self.admin_site.each_context(request),
                 "opts": self.opts,
                 "title": title,
-                "list_url": reverse(LIST),
+                "list_url": self._url(LIST),
                 **context,
             },
         )

@@ -48,11 +48,15 @@ class QueueMinute(models.Model):
         return f"{self.queue_name} at {self.minute:%H:%M}"
 
 
-class QueueReport(models.Model):
-    """No table: the place of the pages in the admin, and what users may do there."""
+class QueueReport(QueueMinute):
+    """No row of its own: the place of the pages in the admin, and what users may do there.
+
+    A proxy, since a model without a table breaks whatever goes through all models, such as
+    ``dumpdata``.
+    """
 
     class Meta:
-        managed = False
+        proxy = True
         default_permissions = ("view",)
         verbose_name = "queue"
         verbose_name_plural = "queues"
@@ -61,3 +65,6 @@ class QueueReport(models.Model):
             ("purge_queuereport", "Can delete all messages of a queue"),
             ("move_queuereport", "Can move messages, and redrive dead letters"),
         )
+
+    def __str__(self) -> str:
+        return self.queue_name

@@ -230,3 +230,56 @@ def test_sqs_that_cannot_be_asked_is_said(visit, site, send, full_name):
     assert page.status == one.status == 200
     assert "allow sqs:GetQueueAttributes" in page.text
     assert "allow sqs:GetQueueAttributes" in one.text
+
+
+def test_a_dump_of_all_data_holds_no_queue(site):
+    done = site.project.run("dumpdata")
+
+    assert done.popen.returncode == 0, done.output
+    assert "django_sqs_monitor.queuereport" not in done.output
+
+
+def test_no_model_of_ours_lacks_a_table(site):
+    code = "from django.apps import apps; print([m.objects.count() for m in apps.get_models()])"
+
+    done = site.project.run("shell", "-c", code)
+
+    assert done.popen.returncode == 0, done.output
+    missing = site.project.run("makemigrations", "--check", "--dry-run", "django_sqs_monitor")
+    assert missing.popen.returncode == 0, missing.output
+
+
+def test_the_pages_of_a_row_lead_to_the_queue_or_say_no(visit):
+    session = visit("root")
+
+    assert session.get(LIST + "watched/change/").url.endswith(QUEUE.format("watched"))
+    assert session.get(LIST + "watched/").url.endswith(QUEUE.format("watched"))
+    assert session.get(LIST + "1/change/").status == 404
+    assert session.get(LIST + "watched/delete/").status == 403
+    assert session.get(LIST + "add/").status == 403
+    assert session.get(LIST + "watched/history/").status == 200
+    assert visit("nobody").get(LIST + "watched/history/").status == 403
+
+
+def test_what_a_person_did_stands_in_the_history(visit, send):
+    send("django_sqs.send('raw', body='here')")
+    session = visit("root")
+    session.get(QUEUE.format("raw"))
+    session.post(QUEUE.format("raw") + "purge/", confirmed="yes")
+
+    assert "Deleted all messages." in session.get(LIST + "raw/history/").text
+    assert f'href="{LIST}raw/change/"' in session.get("/admin/").text
+    assert "root" in session.get(LIST + "raw/history/").text
+
+
+def test_another_admin_site_keeps_its_visitors(visit, send):
+    send("django_sqs.send('raw', body='here')")
+    session = visit("root")
+    other = QUEUE.replace("/admin/", "/staff/").format("raw")
+
+    page = session.get(other)
+    done = session.post(other + "purge/", confirmed="yes")
+
+    assert 'href="/staff/' in page.text
+    assert 'href="/admin/' not in page.text
+    assert done.url.endswith(other)

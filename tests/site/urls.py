@@ -7,4 +7,8 @@ urlpatterns = [path("sqs/", include("django_sqs.urls"))]
 if apps.is_installed("django.contrib.admin"):
     from django.contrib import admin
 
-    urlpatterns.append(path("admin/", admin.site.urls))
+    from django_sqs.monitor.admin import QueueReport, QueueReportAdmin
+
+    staff = admin.AdminSite(name="staff")
+    staff.register(QueueReport, QueueReportAdmin)
+    urlpatterns += [path("admin/", admin.site.urls), path("staff/", staff.urls)]
