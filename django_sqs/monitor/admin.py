@@ -175,7 +175,7 @@ class QueueReportAdmin(_ModelAdmin):
     def _page(
         self, request: HttpRequest, template: str, title: str, **context: Any
     ) -> TemplateResponse:
-        request.current_app = self.admin_site.name  # type: ignore[attr-defined]
+        request.current_app = self.admin_site.name
         return TemplateResponse(
             request,
             f"{TEMPLATES}/{template}",
