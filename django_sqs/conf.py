@@ -143,6 +143,15 @@ SETTINGS: dict[str, Setting] = {
         0.1, "seconds deletes wait for others to share a request", number(0, 10)
     ),
     "SQS_SEND_ON_COMMIT": Setting(False, "send when the database transaction is committed", flag),
+    "SQS_OUTBOX_TRIES": Setting(
+        10, "refusals by SQS after which an outbox row is set aside as failed", whole(1, 1_000)
+    ),
+    "SQS_OUTBOX_GROUP_WAITS": Setting(
+        False, "a failed outbox row keeps back the rest of its FIFO group", flag
+    ),
+    "SQS_OUTBOX_MAX_AGE": Setting(
+        300, "seconds an outbox row may wait before the check warns", number(1, 1_209_600)
+    ),
     "SQS_VIEWS_PUBLIC": Setting(False, "anybody may see the views", flag),
     "SQS_VIEW_TOKEN": Setting(None, "bearer token that opens the views", _token),
     "SQS_CLOUDWATCH": Setting(False, "the pages ask CloudWatch for the oldest message", flag),
@@ -205,6 +214,9 @@ class Conf:
     opentelemetry = Read("SQS_OPENTELEMETRY", bool)
     status_cache_timeout = Read("SQS_STATUS_CACHE_TIMEOUT", float)
     send_on_commit = Read("SQS_SEND_ON_COMMIT", bool)
+    outbox_tries = Read("SQS_OUTBOX_TRIES", int)
+    outbox_group_waits = Read("SQS_OUTBOX_GROUP_WAITS", bool)
+    outbox_max_age = Read("SQS_OUTBOX_MAX_AGE", float)
     views_public = Read("SQS_VIEWS_PUBLIC", bool)
     view_token = Read("SQS_VIEW_TOKEN", _text_or_none)
     create_queues = Read("SQS_CREATE_QUEUES", bool)

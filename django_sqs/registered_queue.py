@@ -103,7 +103,8 @@ class DjangoQueue(base.RegisteredQueue):
         :param outbox: write the message into the outbox (the app django_sqs.outbox), in the
             caller's transaction; the relay sends it.  Then it is sent if and only if the
             transaction is committed, whatever crashes.
-        :param using: the database of that transaction; default: the default database.
+        :param using: the database of that transaction; default: the default database, and for
+            the outbox the one that the project's routers have for it.
         :raises ConfigurationError: the app that is needed is not installed.
         """
         if outbox:
@@ -125,9 +126,7 @@ class DjangoQueue(base.RegisteredQueue):
         self._require_app("django_sqs.outbox", "outbox=True")
         from .outbox.writing import write
 
-        # A wrong suffix is to be warned of here, not in the relay.
-        self.full_name(suffix)
-        write(self.name, suffix, self.outgoing(message, **options), using=using)
+        write(self, suffix, self.outgoing(message, **options), using=using)
 
     def _write_many_to_outbox(
         self,
@@ -143,8 +142,7 @@ class DjangoQueue(base.RegisteredQueue):
         self._require_app("django_sqs.outbox", "outbox=True")
         from .outbox.writing import write_many
 
-        self.full_name(suffix)
-        return write_many(self.name, suffix, map(self.encoder(delay, group_id), items), using=using)
+        return write_many(self, suffix, map(self.encoder(delay, group_id), items), using=using)
 
     async def asend(
         self, message: RawMessage | None = None, suffix: str | None = None, **options: Any

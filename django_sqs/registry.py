@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import kombu
@@ -25,6 +26,11 @@ class DjangoReceivers(Receivers):
     def defaults(self) -> Defaults:
         """SQS_QUEUE_PREFIX, SQS_DEFAULT_VISIBILITY_TIMEOUT and SQS_WIRE_FORMAT."""
         return Defaults(conf.prefix, conf.visibility_timeout, conf.wire_format)
+
+    @property
+    def transport_options(self) -> Mapping[str, Any]:
+        """Those that the settings make."""
+        return conf.transport_options
 
     @property
     def retry(self) -> Retry:

@@ -225,6 +225,10 @@ class TooOldToSendAgain(SQSError):
         self.retention = retention
 
 
+class PayloadNotWritten(MessageEncodeError, EnvironmentFailure):
+    """A payload for S3 that S3 did not take: nothing is wrong with its message."""
+
+
 class RequestFailed(SQSError):
     """SQS answered a request with an error.
 

@@ -3,180 +3,250 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
-from contextlib import suppress
-from datetime import timedelta
-from threading import Event
-from typing import Any
+import threading
+import time
+from collections.abc import Hashable, Iterator
+from contextlib import contextmanager
+from queue import Empty, SimpleQueue
 
-from django.db import DatabaseError, close_old_connections, transaction
-from django.db.models import Q
-from django.utils import timezone
+from django.db import Error, connections
 
-from django_sqs_kombu.exceptions import RequestFailed, SQSError
-from django_sqs_kombu.names import FIFO
-from django_sqs_kombu.registration import Outgoing
-from django_sqs_kombu.transport.sending.dispatch import send_list
-from django_sqs_kombu.working import Sending, around_sending
-
+from ..conf import conf
 from ..registry import receivers
-from .models import OutboxMessage, RelayLock
+from . import claims
+from .claims import Claim, OutboxQueue
+from .databases import Tables
+from .sending import Report, reason, send
 
 logger = logging.getLogger(__name__)
 
-#: Rows taken in one transaction.
-ROWS = 100
-#: The longest pause before a database that failed is tried again, in seconds.
-LONGEST_PAUSE = 16.0
-#: The first and the longest pause before a message is tried again, in seconds.
-FIRST_PAUSE, LAST_PAUSE = 1, 300
+#: Queues that are sent to at once: one that hangs holds up none of the others.
+AT_ONCE = 8
+#: The first and the longest pause before what failed is tried again, in seconds.
+FIRST_PAUSE, LAST_PAUSE = 1.0, 300.0
+#: The longest pause of a database, in seconds.
+LAST_DATABASE_PAUSE = 16.0
+#: Rows that are tried of a queue that could not be sent to the last time.
+PROBE = 10
+#: Queues whose last turn is remembered: suffixes may come without an end.
+REMEMBERED = 1_000
+#: Seconds that a relay which is stopped waits for the requests under way.
+LAST_WAIT = 4.0
 
-Entry = tuple[OutboxMessage, dict[str, Any]]
+
+class Rests:
+    """What failed and is left alone for a while, longer each time."""
+
+    def __init__(self, longest: float) -> None:
+        self._longest = longest
+        self._resting: dict[Hashable, tuple[float, float]] = {}
+
+    def begin(self, what: Hashable) -> float:
+        """Leave *what* alone from now on; return for how many seconds."""
+        last, _ = self._resting.get(what, (0.0, 0.0))
+        pause = min(self._longest, max(FIRST_PAUSE, last * 2))
+        self._resting[what] = pause, time.monotonic() + pause
+        return pause
+
+    def end(self, what: Hashable) -> None:
+        """It is well again."""
+        self._resting.pop(what, None)
+
+    def failed(self, what: Hashable) -> bool:
+        """Whether it failed the last time."""
+        return what in self._resting
+
+    def rests(self, what: Hashable) -> bool:
+        """Whether to leave it alone now."""
+        return what in self._resting and time.monotonic() < self._resting[what][1]
 
 
 class Relay:
     """Sends the rows of the outbox and deletes them.
 
-    One relay sends at a time; others wait for it in the database.  A crash between the
-    sending and the commit means that a message is sent again with the same id: a FIFO
-    queue drops it, and so does a receiver with ``once=True``.
+    Each queue is served by itself, so that one which is missing, denied or silent costs only
+    its own rows.  Any number of relays may run: a row belongs to the one that claimed it.  A
+    crash between the sending and the deleting means that a message is sent again with the same
+    id: a FIFO queue drops it, and so does a receiver with ``once=True``.
+
+    The thread that runs it asks the databases; others, of its own, ask SQS.
 
     :param period: seconds between two looks into an empty outbox.
     """
 
     def __init__(self, period: float = 1.0) -> None:
         self._period = period
-        self._stopping = Event()
+        self._stopping = False
+        self._tables = Tables()
+        self._queue_rests = Rests(LAST_PAUSE)
+        self._database_rests = Rests(LAST_DATABASE_PAUSE)
+        self._under_way: dict[OutboxQueue, Claim] = {}
+        #: What was sent and is not written into the database yet.
+        self._to_settle: list[tuple[Claim, Report]] = []
+        #: Why a database could not be served.
+        self._trouble: Error | None = None
+        #: Queues that had their turn, the latest last.
+        self._served: dict[OutboxQueue, None] = {}
+        #: Reports of the threads that send; None wakes the relay.
+        self._news: SimpleQueue[tuple[Claim, Report] | None] = SimpleQueue()
 
     def stop(self) -> None:
-        """Make :meth:`run` return after the request that is under way."""
-        self._stopping.set()
+        """Make :meth:`run` return after the requests that are under way."""
+        self._stopping = True
+        self._news.put(None)
 
     def run(self) -> None:
         """Send until stopped."""
-        pause = self._period
-        while not self._stopping.is_set():
-            sent = 0
-            try:
-                close_old_connections()
-                sent = self.send_some()
-                pause = self._period
-            except DatabaseError as exc:
-                pause = min(LONGEST_PAUSE, pause * 2)
-                logger.error("The outbox cannot be read, trying again: %s", exc)
-            except Exception:
-                logger.exception("The outbox could not be relayed, trying again")
-            if not sent:
-                self._stopping.wait(pause)
-        close_old_connections()
+        try:
+            while not self._stopping:
+                try:
+                    self._start_what_waits()
+                    self._settle_next(self._period)
+                except Exception:
+                    logger.exception("The outbox could not be relayed, trying again")
+                    time.sleep(self._period)
+            deadline = time.monotonic() + LAST_WAIT
+            while self._under_way and (left := deadline - time.monotonic()) > 0:
+                self._settle_next(left)
+        finally:
+            for alias in self._tables.databases():
+                if not connections[alias].in_atomic_block:
+                    connections[alias].close()
 
     def send_all(self) -> int:
-        """Send until nothing is left that can be sent now; return how many were."""
-        total = 0
-        while sent := self.send_some():
-            total += sent
+        """Send until nothing is left that can be sent now; return how many were.
+
+        :raises django.db.Error: a database could not be served; the others were.
+        """
+        total, self._trouble = 0, None
+        while True:
+            self._start_what_waits()
+            if not self._under_way and (self._trouble or not self._to_settle):
+                break
+            total += self._settle_next(self._period)
+        if self._trouble is not None:
+            raise self._trouble
         return total
 
-    def send_some(self) -> int:
-        """Send up to :data:`ROWS` messages; return how many SQS accepted."""
-        with transaction.atomic():
-            self._lock()
-            now = timezone.now()
-            ready = Q(try_after=None) | Q(try_after__lte=now)
-            rows = list(OutboxMessage.objects.filter(ready).order_by("pk")[:ROWS])
-            sent: list[OutboxMessage] = []
-            for queue_name, suffix in dict.fromkeys((row.queue_name, row.suffix) for row in rows):
-                mine = [r for r in rows if (r.queue_name, r.suffix) == (queue_name, suffix)]
-                sent += self._send_queue(queue_name, suffix, mine)
-            OutboxMessage.objects.filter(pk__in=[row.pk for row in sent]).delete()
-        return len(sent)
-
-    def _lock(self) -> None:
-        RelayLock.objects.get_or_create(pk=1)
-        # A write, which takes SQLite's lock, too: that knows no SELECT FOR UPDATE.
-        RelayLock.objects.filter(pk=1).update(taken_at=timezone.now())
-
-    def _send_queue(
-        self, queue_name: str, suffix: str, rows: Sequence[OutboxMessage]
-    ) -> list[OutboxMessage]:
-        try:
-            registered = receivers.get(queue_name)
-            queue = registered.get_queue(suffix or None)
-            channel = receivers.channel()
-            channel.declare_lazily(queue)
-        except SQSError as exc:
-            for row in rows:
-                self._postpone(row, exc)
-            return []
-        fifo = queue.name.endswith(FIFO)
-        blocked = self._blocked(rows) if fifo else set()
-        entries: list[Entry] = []
-        for row in rows:
-            # What follows in a group must not overtake what failed before.
-            if row.group_id in blocked:
+    def _start_what_waits(self) -> None:
+        """Claim rows of each queue that has some, and send them, side by side."""
+        for database in self._tables.databases():
+            if self._database_rests.rests(database):
                 continue
-            try:
-                entries.append((row, self._entry(channel, queue.name, row)))
-            except SQSError as exc:
-                # One that is too large, for instance, must not hold up the others.
-                self._postpone(row, exc)
-                if fifo:
-                    blocked.add(row.group_id)
-        return self._send(channel, queue.name, entries) if entries else []
+            with self._guarded(database):
+                for queue in self._in_turn(claims.waiting_queues(database)):
+                    if len(self._under_way) >= AT_ONCE:
+                        return
+                    self._start(queue)
 
-    def _blocked(self, rows: Sequence[OutboxMessage]) -> set[str]:
-        """The groups of a FIFO queue with an older message that has to be tried later."""
-        waiting = OutboxMessage.objects.filter(
-            queue_name=rows[0].queue_name,
-            suffix=rows[0].suffix,
-            try_after__gt=timezone.now(),
-        )
-        return set(waiting.values_list("group_id", flat=True))
+    def _in_turn(self, waiting: list[OutboxQueue]) -> list[OutboxQueue]:
+        """The queues that are to be served, those first that waited longest for their turn."""
+        busy = {*self._under_way, *(claim.queue for claim, _ in self._to_settle)}
+        turns = {queue: number for number, queue in enumerate(self._served)}
+        ready = [q for q in waiting if q not in busy and not self._queue_rests.rests(q)]
+        return sorted(ready, key=lambda queue: turns.get(queue, -1))
 
-    def _entry(self, channel: Any, name: str, row: OutboxMessage) -> dict[str, Any]:
-        delay = None
-        if row.due_at is not None:
-            delay = max(0.0, (row.due_at - timezone.now()).total_seconds())
-        fifo = name.endswith(FIFO)
-        message = Outgoing(
-            row.body,
-            row.content_type,
-            delay,
-            row.group_id or None,
-            (row.deduplication_id or str(row.uid)) if fifo else None,
-            row.attributes,
-            str(row.uid),
-        )
-        entry: dict[str, Any] = channel.entry(
-            name, message.body, message.content_type, message.properties()
-        )
-        return entry
+    def _start(self, queue: OutboxQueue) -> None:
+        self._served.pop(queue, None)
+        self._served[queue] = None
+        if len(self._served) > REMEMBERED:
+            del self._served[next(iter(self._served))]
+        claim = claims.claim(queue, PROBE if self._queue_rests.failed(queue) else claims.ROWS)
+        if claim is None:
+            return
+        self._under_way[queue] = claim
+        if receivers.outlet is not None:
+            # A test's, which may look into the database in its own transaction.
+            self._news.put((claim, send(claim, self._goes_on)))
+            return
+        threading.Thread(
+            target=self._send, args=[claim], name="sqs-relay-send", daemon=True
+        ).start()
 
-    def _send(self, channel: Any, name: str, entries: list[Entry]) -> list[OutboxMessage]:
-        sending = Sending(receivers.get(entries[0][0].queue_name), name, 0)
-        with (
-            suppress(RequestFailed),
-            around_sending(receivers.instruments, sending),
-        ):
-            result = send_list(channel.requests, name, [entry for _, entry in entries])
-            sending.count = result.errors.count(None)
-            if sending.count == 0 and (failure := result.errors[0]) is not None:
-                # For the instruments alone: each row is told its own below.
-                raise failure
-        sent = []
-        for number, (row, _) in enumerate(entries):
-            error = result.errors[number]
-            if error is None:
-                sent.append(row)
-            elif number not in result.untried:
-                self._postpone(row, error)
+    def _goes_on(self) -> bool:
+        return not self._stopping
+
+    def _send(self, claim: Claim) -> None:
+        report = Report()
+        try:
+            report = send(claim, self._goes_on)
+        except BaseException as exc:  # noqa: BLE001 - the relay waits for a report
+            report.stopped = RuntimeError(f"The sending thread ended: {exc!r}")
+        finally:
+            # What instruments and signals opened in this thread.
+            connections.close_all()
+            self._news.put((claim, report))
+
+    def _settle_next(self, timeout: float) -> int:
+        """Write down what became of the next claim; return how many rows SQS accepted."""
+        news = self._wait(timeout)
+        if news is not None:
+            del self._under_way[news[0].queue]
+            self._to_settle.append(news)
+        sent = 0
+        for claim, report in list(self._to_settle):
+            database = claim.queue.database
+            if self._database_rests.rests(database):
+                continue
+            with self._guarded(database):
+                claims.delete(claim, report.sent)
+                sent += len(report.sent)
+                report.sent.clear()
+                self._settle(claim, report)
+                self._to_settle.remove((claim, report))
         return sent
 
-    def _postpone(self, row: OutboxMessage, error: Exception) -> None:
-        pause = min(LAST_PAUSE, FIRST_PAUSE * 2 ** min(row.tries, 10))
-        logger.error("Message %s is sent again in %d s: %s", row, pause, error)
-        OutboxMessage.objects.filter(pk=row.pk).update(
-            tries=row.tries + 1,
-            try_after=timezone.now() + timedelta(seconds=pause),
-            error=str(error)[:1000],
+    def _wait(self, timeout: float) -> tuple[Claim, Report] | None:
+        try:
+            return self._news.get(timeout=timeout)
+        except Empty:
+            return None
+
+    def _settle(self, claim: Claim, report: Report) -> None:
+        """Write why rows were not accepted, and give back what was not tried."""
+        for failure in report.failures:
+            row, why = failure.row, reason(failure.error)
+            refusals = row.refusals + (not failure.passes)
+            if failure.final or (not failure.passes and refusals >= conf.outbox_tries):
+                claims.fail(claim, row, why)
+                logger.error("Message %s is not sent and has failed: %s", row, why)
+                continue
+            pause = min(LAST_PAUSE, FIRST_PAUSE * 2 ** min(row.tries, 10))
+            claims.postpone(claim, row, why, pause, refused=not failure.passes)
+            logger.warning("Message %s is sent again in %d s: %s", row, pause, why)
+        if report.stopped is not None:
+            self._stopped(claim, report.stopped)
+            return
+        self._queue_rests.end(claim.queue)
+        if report.untried:
+            claims.release(claim)
+
+    def _stopped(self, claim: Claim, error: Exception) -> None:
+        why = reason(error)
+        claims.explain(claim, why)
+        pause = self._queue_rests.begin(claim.queue)
+        logger.error(
+            "Nothing of the outbox can be sent to queue %s, trying again in %d s: %s",
+            claim.queue,
+            pause,
+            why,
         )
+
+    @contextmanager
+    def _guarded(self, database: str) -> Iterator[None]:
+        """Let a database that fails rest; the others are served."""
+        try:
+            yield
+        except Error as exc:
+            self._trouble = exc
+            pause = self._database_rests.begin(database)
+            logger.error(
+                "The outbox of database %r cannot be served, trying again in %d s: %s",
+                database,
+                pause,
+                exc,
+            )
+            if not connections[database].in_atomic_block:
+                connections[database].close()
+        else:
+            self._database_rests.end(database)

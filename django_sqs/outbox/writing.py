@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
+from functools import partial
 from itertools import islice
 
-from django.db import transaction
+import kombu
+from django.db import router, transaction
 from django.utils import timezone
 
-from django_sqs_kombu.registration import Outgoing
+from django_sqs_kombu.registration import Outgoing, RegisteredQueue
 
+from ..registry import receivers
 from .models import OutboxMessage
 
 #: Rows written by one statement.
@@ -19,17 +22,39 @@ ROWS = 500
 
 
 def write(
-    queue_name: str, suffix: str | None, message: Outgoing, *, using: str | None = None
+    registered: RegisteredQueue, suffix: str | None, message: Outgoing, *, using: str | None = None
 ) -> None:
-    """Write a message; the relay sends it after the commit."""
-    _row(queue_name, suffix, message).save(using=using)
+    """Write a message; the relay sends it after the commit.
+
+    What send() would refuse is refused here, and nothing is asked of SQS.
+
+    :param using: the database; None: the one that the router has for the outbox.
+    """
+    queue = registered.get_queue(suffix)
+    using = using or router.db_for_write(OutboxMessage)
+    row = _row(registered, queue, suffix, message)
+    if receivers.outlet is None:
+        row.save(using=using, force_insert=True)
+    else:
+        _at_commit(using, partial(receivers.send_one, registered, queue, message))
 
 
 def write_many(
-    queue_name: str, suffix: str | None, messages: Iterable[Outgoing], *, using: str | None = None
+    registered: RegisteredQueue,
+    suffix: str | None,
+    messages: Iterable[Outgoing],
+    *,
+    using: str | None = None,
 ) -> int:
     """Write messages, all or none; return how many."""
-    rows = (_row(queue_name, suffix, message) for message in messages)
+    queue = registered.get_queue(suffix)
+    using = using or router.db_for_write(OutboxMessage)
+    if receivers.outlet is not None:
+        kept = list(messages)
+        for message in kept:
+            write(registered, suffix, message, using=using)
+        return len(kept)
+    rows = (_row(registered, queue, suffix, message) for message in messages)
     written = 0
     with transaction.atomic(using=using):
         while some := list(islice(rows, ROWS)):
@@ -38,16 +63,31 @@ def write_many(
     return written
 
 
-def _row(queue_name: str, suffix: str | None, message: Outgoing) -> OutboxMessage:
-    # It is checked with the id that the relay will give it, which takes an attribute.
-    delay = replace(message, id="to be").delay
-    return OutboxMessage(
-        queue_name=queue_name,
+def _row(
+    registered: RegisteredQueue, queue: kombu.Queue, suffix: str | None, message: Outgoing
+) -> OutboxMessage:
+    row = OutboxMessage(
+        queue_name=registered.name,
         suffix=suffix or "",
-        body=message.body,
         content_type=message.content_type,
         attributes=dict(message.attributes or {}),
         group_id=message.group_id or "",
         deduplication_id=message.deduplication_id or "",
-        due_at=None if delay is None else timezone.now() + timedelta(seconds=delay),
+        due_at=None if message.delay is None else timezone.now() + timedelta(seconds=message.delay),
     )
+    row.text = message.body
+    # With the id that the relay gives it, which takes one of the ten attributes.
+    receivers.check_unsent(registered, queue, replace(message, id=str(row.uid)))
+    return row
+
+
+def _at_commit(using: str, send: Callable[[], None]) -> None:
+    """Hand a message to a test's outlet when the relay could have sent it.
+
+    The transaction of a TestCase is never committed, so there it is handed over at once.
+    """
+    blocks = transaction.get_connection(using).atomic_blocks
+    if any(block._from_testcase for block in blocks):
+        send()
+    else:
+        transaction.on_commit(send, using)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import weakref
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import kombu
@@ -22,6 +22,7 @@ from ..rules import (
     one_of,
     optional,
 )
+from ..transport.sending.unsent import check_unsent
 from ..transport.sqs.declaration import WIRE_FORMATS
 from ..working.instruments import Instrument, Sending, around_sending
 from ..working.registered import Registered
@@ -268,6 +269,29 @@ class Receivers:
         else:
             connection = kombu.Connection(self._origin, transport_options=self._options)
         return connection
+
+    @property
+    def transport_options(self) -> Mapping[str, Any]:
+        """The options that this registry's connections have."""
+        if isinstance(self._origin, kombu.Connection):
+            return {**self._options, **self._origin.transport_options}
+        return self._options
+
+    def check_unsent(
+        self, registered: RegisteredQueue, queue: kombu.Queue, outgoing: Outgoing
+    ) -> None:
+        """Raise what sending would raise, as far as it lies in the message; nothing is sent.
+
+        :raises MessageEncodeError: SQS would refuse it, or no receiver would read it.
+        """
+        check_unsent(
+            queue.name,
+            outgoing.body,
+            outgoing.content_type,
+            outgoing.properties(),
+            wire_format=registered.wire_format,
+            options=self.transport_options,
+        )
 
     def channel(self) -> Any:
         """The channel that this process sends over; shared by all threads."""

@@ -4,6 +4,7 @@ from .body.payloads import PREFIX
 from .channel import Channel
 from .delivery import Delivery
 from .receiving.message_limit import LocalLimit, ReceiveLimit
+from .sending.dispatch import Dispatched, refused_for_content, send_list
 from .sqs.declaration import WIRE_FORMATS
 from .sqs.requests import QueueCounts, Requests
 from .transport import Transport
@@ -13,9 +14,12 @@ __all__ = [
     "WIRE_FORMATS",
     "Channel",
     "Delivery",
+    "Dispatched",
     "LocalLimit",
     "QueueCounts",
     "ReceiveLimit",
     "Requests",
     "Transport",
+    "refused_for_content",
+    "send_list",
 ]

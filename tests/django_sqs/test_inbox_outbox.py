@@ -14,7 +14,7 @@ from django_sqs.outbox.models import OutboxMessage
 from django_sqs.outbox.relay import Relay
 from django_sqs.signals import message_sent
 from django_sqs_kombu import MessageEncodeError
-from django_sqs_kombu.exceptions import ConfigurationError
+from django_sqs_kombu.exceptions import ConfigurationError, MessageTooLarge
 from django_sqs_kombu.transport.sending.trail import TRAIL, Trail
 
 database = pytest.mark.django_db(transaction=True)
@@ -164,7 +164,7 @@ def test_a_fifo_group_keeps_its_order_through_failures(attached, server, sqs, pr
                 django_sqs.send(
                     "relayed.fifo", body=f"{group}{number}", group_id=group, outbox=True
                 )
-        server.failed_entries["SendMessageBatch", name] = [[(0, "InvalidParameterValue", True)]]
+        server.failed_entries["SendMessageBatch", name] = [[(0, "UnsupportedOperation", True)]]
         # Group a's first message is refused, so none of a's may follow.
         assert Relay().send_all() == 3
         del server.failed_entries["SendMessageBatch", name]
@@ -195,8 +195,8 @@ def test_what_sqs_refuses_stays_and_says_why(attached, server, prefix):
     row = OutboxMessage.objects.get()
 
     assert "sqs:SendMessage" in row.error
-    assert row.tries == 1
-    OutboxMessage.objects.update(try_after=None)
+    # It is the queue that is refused, so no row of it is to blame.
+    assert (row.tries, row.refusals, row.failed_at) == (0, 0, None)
     assert Relay().send_all() == 1
 
 
@@ -210,12 +210,19 @@ def test_a_queue_that_is_no_longer_registered_stops_no_other(attached):
 
 
 @database
-def test_a_message_that_is_too_large_holds_up_no_other(attached):
+def test_a_message_that_is_too_large_is_refused_when_it_is_written(attached, settings):
+    with pytest.raises(MessageTooLarge):
+        django_sqs.send("plain", body="x" * 2**20, outbox=True)
+    settings.SQS_LARGE_PAYLOAD_BUCKET = "a-bucket"
     django_sqs.send("plain", body="x" * 2**20, outbox=True)
     django_sqs.send("plain", body="small", outbox=True)
+    settings.SQS_LARGE_PAYLOAD_BUCKET = None
 
+    # The setting was taken back meanwhile.
     assert Relay().send_all() == 1
-    assert "above the limit" in OutboxMessage.objects.get().error
+    row = OutboxMessage.objects.get()
+    assert "above the limit" in row.error
+    assert row.failed_at
 
 
 @database

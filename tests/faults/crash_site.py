@@ -10,6 +10,7 @@ import json
 import os
 import signal
 import sys
+import threading
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
@@ -42,7 +43,9 @@ def forked(action, *, kill_at=None, files=()):
     if pid == 0:
         try:
             if kill_at is not None:
-                sys.settrace(killer(kill_at, files))
+                kill = killer(kill_at, files)
+                threading.settrace(kill)
+                sys.settrace(kill)
             action()
             sys.settrace(None)
             os._exit(0)
@@ -84,17 +87,20 @@ def relay():
     written = []
 
     def write(number):
-        # What the last kill left is sent by the next relay, as in life.
+        # What the last kill left is sent by the next relay, as in life, when the claim is over.
+        OutboxMessage.objects.update(claimed_until=None)
+        connections.close_all()
         forked(lambda: Relay().send_all())
         for _ in range(2):
             with transaction.atomic():
                 django_sqs.send("plain", body=f"{number}", outbox=True)
         written.extend(str(uid) for uid in OutboxMessage.objects.values_list("uid", flat=True))
 
-    files = ("outbox/relay.py",)
+    files = tuple(f"outbox/{name}.py" for name in ("relay", "claims", "sending"))
     lines = kill_everywhere(
         lambda number: Relay().send_all(), files, between=write, step=RELAY_STEP
     )
+    OutboxMessage.objects.update(claimed_until=None)
     forked(lambda: Relay().send_all())
     return {
         "lines": lines,

@@ -18,7 +18,7 @@ from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ...exceptions import MessageDecodeError, MessageEncodeError
+from ...exceptions import MessageDecodeError, MessageEncodeError, PayloadNotWritten
 from ...printable import NAME, line, quoted
 from ...quotas import MAX_MESSAGE_BYTES, size_of
 from .objects import MAX_OBJECT_BYTES, read_object, url_of
@@ -75,21 +75,18 @@ class LargePayloads:
     def offload(self, params: dict[str, Any]) -> dict[str, Any]:
         """*params* of SendMessage, their body in S3 where it is too large for SQS.
 
-        :raises MessageEncodeError: S3 did not take it, or no receiver would.
+        :raises PayloadNotWritten: S3 did not take it.
+        :raises MessageEncodeError: no receiver would read it.
         """
         if self._bucket is None or size_of(params) <= MAX_MESSAGE_BYTES:
             return params
+        self.check(params)
         body = params["MessageBody"].encode()
-        if len(body) > self._max_bytes:
-            raise MessageEncodeError(
-                f"A payload of {len(body):,} bytes is above the {self._max_bytes:,} that receivers "
-                "read (transport option large_payload_max_bytes). Send a BigMessage."
-            )
         key = f"{self._prefix}{uuid.uuid4()}"
         try:
             self._client().put_object(Bucket=self._bucket, Key=key, Body=body)
         except (BotoCoreError, ClientError) as exc:
-            raise MessageEncodeError(
+            raise PayloadNotWritten(
                 f"A payload of {len(body):,} bytes cannot be written to bucket "
                 f"{self._bucket!r}: {exc}"
             ) from exc
@@ -97,6 +94,17 @@ class LargePayloads:
         attributes[SIZE_ATTRIBUTE] = {"DataType": "Number", "StringValue": str(len(body))}
         pointer = json.dumps([POINTER_CLASS, {"s3BucketName": self._bucket, "s3Key": key}])
         return {**params, "MessageBody": pointer, "MessageAttributes": attributes}
+
+    def check(self, params: Mapping[str, Any]) -> None:
+        """Raise :class:`MessageEncodeError` for a payload that no receiver would read."""
+        if size_of(params) <= MAX_MESSAGE_BYTES:
+            return
+        size = len(params["MessageBody"].encode())
+        if size > self._max_bytes:
+            raise MessageEncodeError(
+                f"A payload of {size:,} bytes is above the {self._max_bytes:,} that receivers "
+                "read (transport option large_payload_max_bytes). Send a BigMessage."
+            )
 
     def body(self, message: Mapping[str, Any]) -> str:
         """The body of a received message, from S3 where it is kept there.

@@ -61,6 +61,11 @@ class Dispatched:
         return [number for number, error in enumerate(self.errors) if error is not None]
 
 
+def refused_for_content(failure: RequestFailed) -> bool:
+    """Whether SQS refused what was sent, and will whoever sends it whenever."""
+    return failure.code in _CONTENT
+
+
 def next_batch(entries: Sequence[Mapping[str, Any]], fifo: bool) -> list[int]:
     """The numbers of the first *entries* that go into one request.
 
@@ -93,7 +98,7 @@ def send_batch(requests: Requests, queue: str, batch: Sequence[Entry]) -> Dispat
     errors, failure = _ask(requests, queue, batch)
     if failure is None:
         return Dispatched(errors)
-    if failure.code not in _CONTENT:
+    if not refused_for_content(failure):
         return Dispatched([failure.copy() for _ in batch], stopped=True)
     if len(batch) == 1:
         return Dispatched([failure])
@@ -179,7 +184,7 @@ def _send_singly(requests: Requests, queue: str, batch: Sequence[Entry]) -> Disp
     for number, entry in enumerate(batch):
         _, failure = _ask(requests, queue, [entry])
         result.errors[number] = failure
-        if failure is not None and failure.code not in _CONTENT:
+        if failure is not None and not refused_for_content(failure):
             _leave_untried(result, range(number + 1, len(batch)), failure)
             result.stopped = True
             break

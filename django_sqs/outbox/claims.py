@@ -1,0 +1,208 @@
+"""Claims: which rows a relay sends, written into the rows before anything is sent.
+
+A claim is a lease in the row itself, taken by one short conditional UPDATE: no lock and no
+transaction is held while SQS is asked, on any database.  Nothing is written where nothing waits.
+"""
+
+from __future__ import annotations
+
+import time
+import uuid
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from itertools import takewhile
+from typing import NamedTuple
+
+from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db.models.functions import Length
+from django.utils import timezone
+
+from django_sqs_kombu.names import FIFO
+
+from ..conf import conf
+from .models import OutboxMessage
+
+#: The most rows of a claim, and the most characters of their bodies, which are held in memory;
+#: a single row may be longer.
+ROWS, CHARACTERS = 100, 8 * 1024 * 1024
+#: Seconds that a claim lasts.  Another relay takes the rows of one that died when they are over.
+LEASE = 120.0
+#: Seconds in which a claim's requests may begin: the last of them, tried a few times, then ends
+#: before the claim does.
+SENDING = 50.0
+#: Characters of an error that a row keeps.
+ERROR = 1_000
+
+
+class OutboxQueue(NamedTuple):
+    """A queue that rows wait for, in one database.
+
+    :param database: the alias.
+    :param queue_name: as it was registered.
+    :param suffix: empty where there is none.
+    """
+
+    database: str
+    queue_name: str
+    suffix: str
+
+    def __str__(self) -> str:
+        return f"{self.queue_name}{self.suffix and f' ({self.suffix})'}"
+
+    @property
+    def is_fifo(self) -> bool:
+        """Whether its message groups keep their order."""
+        return self.queue_name.endswith(FIFO)
+
+    @property
+    def rows(self) -> QuerySet[OutboxMessage]:
+        """All its rows."""
+        return _rows(self.database).filter(queue_name=self.queue_name, suffix=self.suffix)
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """Rows that this process sends, and nobody else meanwhile.
+
+    :param queue: whose rows they are.
+    :param token: is in the rows, and in no others.
+    :param rows: the oldest first.
+    :param send_until: when the last request has to begin, on the monotonic clock.
+    """
+
+    queue: OutboxQueue
+    token: uuid.UUID
+    rows: list[OutboxMessage]
+    send_until: float
+
+
+def waiting_queues(database: str) -> list[OutboxQueue]:
+    """The queues with rows that have not failed."""
+    found = _rows(database).filter(failed_at=None).order_by("queue_name", "suffix")
+    return [
+        OutboxQueue(database, *key) for key in found.values_list("queue_name", "suffix").distinct()
+    ]
+
+
+def claim(queue: OutboxQueue, most: int = ROWS) -> Claim | None:
+    """Claim the oldest rows of *queue* that may be sent now; None where there are none.
+
+    Of a FIFO queue's group nothing is claimed while an older row of it is claimed elsewhere or
+    has to wait.
+
+    :param most: how many at most.
+    """
+    began, now = time.monotonic(), timezone.now()
+    keys = _candidates(queue, now, most)
+    if not keys:
+        return None
+    token = uuid.uuid4()
+    # Of two relays that chose the same rows each gets those that its UPDATE finds free.
+    taken = (
+        queue.rows.filter(pk__in=keys)
+        .filter(_free(now))
+        .update(claimed_by=token, claimed_until=now + timedelta(seconds=LEASE))
+    )
+    if not taken:
+        return None
+    mine = queue.rows.filter(pk__in=keys, claimed_by=token)
+    if queue.is_fifo:
+        _give_back_what_overtakes(queue, mine, token)
+    rows = list(mine.order_by("pk"))
+    return Claim(queue, token, rows, began + SENDING) if rows else None
+
+
+def release(claimed: Claim) -> None:
+    """Let others have what is left of a claim."""
+    _mine(claimed, claimed.rows).update(claimed_by=None, claimed_until=None)
+
+
+def delete(claimed: Claim, rows: Collection[OutboxMessage]) -> None:
+    """Delete *rows* that SQS has accepted."""
+    # Also where the claim was over in the end: whoever has them now need not send them again.
+    if rows:
+        claimed.queue.rows.filter(pk__in=[row.pk for row in rows]).delete()
+
+
+def postpone(
+    claimed: Claim, row: OutboxMessage, error: str, pause: float, *, refused: bool
+) -> None:
+    """Try *row* again after *pause* seconds.
+
+    :param refused: whether it failed for its own sake.
+    """
+    _mine(claimed, [row]).update(
+        tries=F("tries") + 1,
+        refusals=F("refusals") + int(refused),
+        try_after=timezone.now() + timedelta(seconds=pause),
+        error=error[:ERROR],
+        claimed_by=None,
+        claimed_until=None,
+    )
+
+
+def fail(claimed: Claim, row: OutboxMessage, error: str) -> None:
+    """Try *row* no more."""
+    _mine(claimed, [row]).update(
+        tries=F("tries") + 1,
+        refusals=F("refusals") + 1,
+        failed_at=timezone.now(),
+        error=error[:ERROR],
+        claimed_by=None,
+        claimed_until=None,
+    )
+
+
+def explain(claimed: Claim, error: str) -> None:
+    """Release what is left of a claim; its rows tell why their queue cannot be sent to."""
+    _mine(claimed, claimed.rows).update(error=error[:ERROR], claimed_by=None, claimed_until=None)
+
+
+def _rows(database: str) -> QuerySet[OutboxMessage]:
+    return OutboxMessage._base_manager.using(database)
+
+
+def _mine(claimed: Claim, rows: Iterable[OutboxMessage]) -> QuerySet[OutboxMessage]:
+    return claimed.queue.rows.filter(claimed_by=claimed.token, pk__in=[row.pk for row in rows])
+
+
+def _free(now: datetime) -> Q:
+    return Q(failed_at=None) & (Q(claimed_until=None) | Q(claimed_until__lte=now))
+
+
+def _due(now: datetime) -> Q:
+    return Q(try_after=None) | Q(try_after__lte=now)
+
+
+def _candidates(queue: OutboxQueue, now: datetime, most: int) -> list[int]:
+    found = queue.rows.filter(_free(now)).filter(_due(now)).order_by("pk")
+    if queue.is_fifo:
+        held = Q(failed_at=None) & (Q(claimed_until__gt=now) | Q(try_after__gt=now))
+        found = found.exclude(_older(queue, held))
+    total = 0
+
+    def fits(row: tuple[int, int]) -> bool:
+        nonlocal total
+        total += row[1]
+        return total <= CHARACTERS or total == row[1]
+
+    return [key for key, _ in takewhile(fits, found.values_list("pk", Length("body"))[:most])]
+
+
+def _give_back_what_overtakes(
+    queue: OutboxQueue, mine: QuerySet[OutboxMessage], token: uuid.UUID
+) -> None:
+    """Release rows of groups of which another relay claimed an older row a moment ago."""
+    others = Q(failed_at=None) & (Q(claimed_by=None) | ~Q(claimed_by=token))
+    found = mine.filter(_older(queue, others)).values_list("pk", flat=True)
+    if overtaking := list(found):
+        mine.filter(pk__in=overtaking).update(claimed_by=None, claimed_until=None)
+
+
+def _older(queue: OutboxQueue, condition: Q) -> Q:
+    """Rows with an older one of their group that *condition* is true of, or that keeps it back."""
+    if conf.outbox_group_waits:
+        condition |= Q(failed_at__isnull=False)
+    older = queue.rows.filter(condition, group_id=OuterRef("group_id"), pk__lt=OuterRef("pk"))
+    return Q(Exists(older))

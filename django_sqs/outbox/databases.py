@@ -1,0 +1,81 @@
+"""Databases: those that may have rows to send."""
+
+from __future__ import annotations
+
+import logging
+import time
+
+from django.db import Error, connections, router
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from .models import OutboxMessage
+
+logger = logging.getLogger(__name__)
+
+#: Seconds after which a database without the table is asked for it again.
+LOOK_AGAIN = 60.0
+
+
+def outbox_databases() -> list[str]:
+    """The aliases of the databases that the router lets have the outbox, its own first.
+
+    Rows are written where the transaction is that they belong to (``using=``), so there may be
+    several.  What a router keeps from the table, as it does with a replica, is not among them.
+    """
+    main = router.db_for_write(OutboxMessage)
+    others = [
+        alias
+        for alias in connections
+        if alias not in (main, router.db_for_read(OutboxMessage))
+        and not connections[alias].settings_dict["TEST"].get("MIRROR")
+        and router.allow_migrate_model(alias, OutboxMessage)
+    ]
+    return [main, *others]
+
+
+class Tables:
+    """Remembers which of the databases have the table."""
+
+    def __init__(self) -> None:
+        self._there: set[str] = set()
+        self._look_at: dict[str, float] = {}
+
+    def databases(self) -> list[str]:
+        """The databases to serve: the router's own, and those others that have the table."""
+        main, *others = outbox_databases()
+        return [main, *(alias for alias in others if self._has_table(alias))]
+
+    def _has_table(self, alias: str) -> bool:
+        if alias in self._there:
+            return True
+        now = time.monotonic()
+        if now < self._look_at.get(alias, now):
+            return False
+        self._look_at[alias] = now + LOOK_AGAIN
+        connection = connections[alias]
+        was_open = connection.connection is not None
+        try:
+            there = OutboxMessage._meta.db_table in connection.introspection.table_names()
+            there = there and not _is_replica(connection)
+        except Error as exc:
+            logger.warning("Whether database %r has an outbox cannot be told: %s", alias, exc)
+            there = False
+        if there:
+            self._there.add(alias)
+        elif not was_open:
+            # No connection is kept to a database that is none of the outbox's.
+            connection.close()
+        return there
+
+
+#: What asks a database whether it is a replica that nobody may write to.
+_REPLICA = {"postgresql": "SELECT pg_is_in_recovery()", "mysql": "SELECT @@global.read_only"}
+
+
+def _is_replica(connection: BaseDatabaseWrapper) -> bool:
+    question = _REPLICA.get(connection.vendor)
+    if question is None:
+        return False
+    with connection.cursor() as cursor:
+        cursor.execute(question)
+        return bool(cursor.fetchone()[0])
