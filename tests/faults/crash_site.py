@@ -32,8 +32,8 @@ from tests.site.shop.models import Order, Run  # noqa: E402
 
 #: Far more lines than any of the actions has.
 ENOUGH = 400
-#: The relay has so many lines that the short form kills it before every fourth only.
-RELAY_STEP = 1 if os.environ.get("FAULTS") == "long" else 4
+#: The relay has so many lines that the short form kills it before every eighth only.
+RELAY_STEP = 1 if os.environ.get("FAULTS") == "long" else 8
 
 
 def forked(action, *, kill_at=None, files=()):
