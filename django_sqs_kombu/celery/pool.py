@@ -222,10 +222,17 @@ def _target(
 
 
 def _attempt(registered: RegisteredQueue, queue: kombu.Queue, delivery: Delivery) -> Attempt:
-    with ExitStack() as stack:
-        attempt = attempt_within(stack, registered, delivery, queue)
-        if attempt.raised is None and attempt.message is not None:
-            _delete_what_else_belongs_to(attempt.message)
+    attempt: Attempt | None = None
+    try:
+        with ExitStack() as stack:
+            attempt = attempt_within(stack, registered, delivery, queue)
+            if attempt.raised is None and attempt.message is not None:
+                _delete_what_else_belongs_to(attempt.message)
+    except Exception:
+        # The receiver has run: what fails afterwards must not have it run again.
+        logger.exception("Cleaning up after message %s failed", delivery.message_id)
+        if attempt is None:
+            raise
     return attempt
 
 
@@ -242,11 +249,14 @@ def run_in_process(queue_name: str, sqs_message: Mapping[str, Any]) -> Outcome:
     channel.declare_lazily(queue)
     # The worker's main process keeps the lease.
     delivery = channel.delivery(queue.name, sqs_message, settles=True)
-    raised = _attempt(registered, queue, delivery).raised
-    deleted = delivery.acknowledged
-    if deleted:
-        channel.flush(FLUSH_TIMEOUT)
-    channel.abandon(delivery)
+    try:
+        raised = _attempt(registered, queue, delivery).raised
+        deleted = delivery.acknowledged
+        if deleted:
+            channel.flush(FLUSH_TIMEOUT)
+    finally:
+        # What stayed held here would be taken for held when it is received again.
+        channel.abandon(delivery)
     if raised is None:
         return Outcome(None, deleted)
     return Outcome(_picklable(raised), deleted, "".join(traceback.format_exception(raised)))

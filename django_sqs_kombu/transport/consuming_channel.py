@@ -80,11 +80,14 @@ class ConsumingChannel(SettlingChannel):
         poller = self.pollers.pop(queue, None)
         if poller is not None:
             poller.stop()
+            # What is received ahead of a consumer that goes is given back, and counts.
+            self.connection.inbox.pace.forget()
             if poller.polls:
                 # A poll under way ends by itself; nobody needs to wait for it here.
                 thread = threading.Thread(target=poller.finish, name="sqs-finish", daemon=True)
                 thread.start()
-                self._finishing.append(thread)
+                alive = [each for each in self._finishing if each.is_alive()]
+                self._finishing = [*alive, thread]
             else:
                 poller.finish()
         return result

@@ -48,6 +48,7 @@ class Held:
     :param message: as ReceiveMessage returned it; its latest receipt counts.
     :param seconds: the visibility timeout it was received with.
     :param received_at: when, on the monotonic clock.
+    :ivar receiver: what received it, and gives it back should it wait in vain.
     :ivar tag: Kombu's delivery tag, the receipt handle it came with.
     :ivar body: the body, read from S3 where it is kept there.
     :ivar error: why the body could not be read.
@@ -71,6 +72,7 @@ class Held:
     renewals: int = 0
     hiding: bool = False
     deleted: bool = False
+    receiver: object = None
     tag: str = ""
 
     def __post_init__(self) -> None:
@@ -132,6 +134,9 @@ class HeldMessages:
                 earlier.renewed = True
                 earlier.lease(held.received_at, held.seconds)
                 return False
+            if earlier is not None:
+                # Tried again, that request could hide or show the one that came.
+                self.end(earlier)
             self._by_tag[held.tag] = held
             self._by_id[held.queue, held.message_id] = held
             self._enter(held, state)
@@ -222,6 +227,9 @@ class HeldMessages:
     def forget(self) -> None:
         """After a fork, in the child: what was held is the parent's."""
         self.lock = threading.RLock()
+        for held in self._by_tag.values():
+            # The child's copies: what it does to a delivery it inherited is no request.
+            held.state = State.GONE
         self._by_tag.clear()
         self._by_id.clear()
         self._waiting.clear()

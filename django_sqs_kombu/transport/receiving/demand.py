@@ -50,6 +50,8 @@ class Demand:
     :param room: returns how many more messages the prefetch count admits; None: any number.
     :param at_once: the most that one poll asks for.
     :param one_by_one: returns whether no more than one message may be held.
+    :param on_credit: returns whether the consumer may leave at any time, and what waits for it
+        then would come nearer to the dead letters.
     """
 
     def __init__(
@@ -62,6 +64,7 @@ class Demand:
         room: Callable[[str], int | None],
         at_once: int,
         one_by_one: Callable[[], bool] = lambda: False,
+        on_credit: Callable[[], bool] = lambda: False,
     ) -> None:
         self._queue = queue
         self._table = table
@@ -70,6 +73,7 @@ class Demand:
         self._room = room
         self._at_once = at_once
         self._one_by_one = one_by_one
+        self._on_credit = on_credit
         #: Messages that polls under way have asked for.
         self.asked = 0
         self._latency = 0.0
@@ -127,6 +131,8 @@ class Demand:
             want = int(self._latency / each * LATENCY_SHARE) + MAX_MESSAGES
             most = int(MOST_BYTES / self._size) if self._size else want
             ahead = min(soon - self.asked, want - self._coming, most - self._coming)
+            if self._on_credit():
+                ahead = min(ahead, self._pace.free() + self._pace.credit - self._coming)
             places = max(places, ahead)
         room = self._room(queue)
         return places if room is None else min(places, room - self._coming)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import queue
+import threading
 import time
 from collections.abc import Callable
 from typing import Protocol
 
 from ...exceptions import EndpointUnreachable
 from ..holding.held import Held
+from ..sqs.forks import renew_after_fork
 from .pace import Pace
 
 
@@ -46,6 +48,13 @@ class Inbox:
         self.on_change: Callable[[], None] | None = None
         self.leaves = False
         self.failure: EndpointUnreachable | None = None
+        self.renew_after_fork()
+        renew_after_fork(self)
+
+    def renew_after_fork(self) -> None:
+        """Forget, in a forked child, the pollers and who waits: they are the parent's."""
+        self.pace.restart()
+        self._lock = threading.Lock()
         self._announced: queue.SimpleQueue[Source | None] = queue.SimpleQueue()
         self._sources: list[Source] = []
         self._ranked = False
@@ -82,7 +91,9 @@ class Inbox:
         try:
             found = self._next(timeout)
         finally:
-            self.pace.leaves(with_message=found is not None)
+            self.pace.leaves(with_message=found is not None, glanced=timeout == 0)
+            if timeout == 0 and found is None:
+                self.look()
         return found
 
     def _next(self, timeout: float | None) -> tuple[Source, Held] | None:
@@ -110,11 +121,14 @@ class Inbox:
 
     def add(self, source: Source) -> None:
         """Know *source*, so that its priority counts."""
-        self._keep([*self._sources, source])
+        with self._lock:
+            self._keep([*self._sources, source])
 
     def remove(self, source: Source) -> None:
         """Forget *source*."""
-        self._keep([other for other in self._sources if other is not source])
+        # A poller that ends does this in a thread of its own.
+        with self._lock:
+            self._keep([other for other in self._sources if other is not source])
 
     def more_urgent_waits(self, than: Source) -> bool:
         """Whether a message of a higher priority than *than*'s waits."""

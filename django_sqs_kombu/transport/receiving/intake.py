@@ -46,15 +46,17 @@ class Intake:
         state: State = State.WAITING,
         *,
         late: bool = False,
+        receiver: object = None,
     ) -> list[Held]:
         """Hold what was received; return what of it is for a consumer.
 
         :param seconds: the visibility timeout that it was received with.
         :param late: whether the answer was long on its way.  SQS counts from when it took the
             messages, so they are renewed before anybody relies on their leases.
+        :param receiver: what received it, and gives it back should it wait in vain.
         """
         now = time.monotonic()
-        new = [Held(queue, message, seconds, now) for message in received]
+        new = [Held(queue, message, seconds, now, receiver=receiver) for message in received]
         if late and new:
             new = self._renewed(queue, new)
         new = [held for held in new if self._table.receive(held, state)]

@@ -9,6 +9,11 @@ from collections.abc import Callable
 #: The pace is that of so many messages, or of twice as many as there are receivers: the time
 #: of a single one says little where several run at once.
 LEAST_SAMPLES = 20
+#: Messages that a consumer has taken for each one that may wait for it: whoever leaves has those
+#: that wait given back, and each of these receives has counted.
+CREDIT = 10
+#: A consumer that takes twice as many messages as the one before it stays; so does this many.
+MOST_DOUBTED = 500
 #: Seconds that a consumer may be away, with a message it took, and still counts as taking.
 PATIENCE = 1.0
 
@@ -23,13 +28,25 @@ class Pace:
     def __init__(self) -> None:
         self.free: Callable[[], int] = self._one
         self.always = False
+        self.restart()
+
+    def restart(self) -> None:
+        """Nobody was here yet."""
+        self._waiting = 0
+        self._left_at = float("-inf")
+        self._glanced = False
+        self._started = 0
+        self._doubted = 0
+        self.forget()
+
+    def forget(self) -> None:
+        """Another consumer comes: how fast it takes messages is not known yet."""
         self._samples: deque[float] = deque(maxlen=LEAST_SAMPLES)
         self._total = 0.0
+        self._doubted = min(MOST_DOUBTED, max(self._doubted, 2 * self._started))
         self._started = 0
         self._most_free = 1
         self._took_at: float | None = None
-        self._waiting = 0
-        self._left_at = float("-inf")
 
     def comes(self) -> None:
         """The consumer comes for a message."""
@@ -39,11 +56,15 @@ class Pace:
             self._took_at = None
         self._waiting += 1
 
-    def leaves(self, *, with_message: bool) -> None:
-        """It leaves, with a message that it is going to work on or without."""
+    def leaves(self, *, with_message: bool, glanced: bool = False) -> None:
+        """It leaves, with a message that it is going to work on or without.
+
+        :param glanced: it did not wait, so whoever receives for it does so while it is away.
+        """
         now = time.monotonic()
         self._waiting -= 1
         self._left_at = now
+        self._glanced = glanced and not with_message
         if with_message:
             self._started += 1
             self._took_at = now
@@ -56,6 +77,11 @@ class Pace:
     def takes(self) -> bool:
         """Whether somebody takes messages: nothing is received for a consumer that is gone."""
         return self.away(time.monotonic()) < PATIENCE
+
+    @property
+    def credit(self) -> int:
+        """How many messages may wait for a consumer of which nobody knows whether it stays."""
+        return 0 if self._started < self._doubted else self._started // CREDIT
 
     def seconds_each(self) -> float | None:
         """Seconds that the consumer takes for a message; None: not known yet.
@@ -83,4 +109,4 @@ class Pace:
         self._total = max(0.0, self._total + seconds)
 
     def _one(self) -> int:
-        return 1 if self._waiting else 0
+        return 1 if self._waiting or (self._glanced and self.takes) else 0

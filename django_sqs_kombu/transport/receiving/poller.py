@@ -69,6 +69,7 @@ class Poller:
             # from later receives, not within one answer.
             at_once=1 if fifo else MAX_MESSAGES,
             one_by_one=self._one_by_one,
+            on_credit=self._on_credit,
         )
         self._room = threading.Condition(receiving.table.lock)
         self._waiters = 0
@@ -111,12 +112,18 @@ class Poller:
 
     def take(self) -> Held | None:
         """The oldest message that waits, which then is the consumer's."""
-        return self._shared.table.take(self.queue)
+        # What was announced before a stop must not take what another poller of the queue, that
+        # of a consumer that came later, has received.
+        return None if self._stopping else self._shared.table.take(self.queue)
 
     def _one_by_one(self) -> bool:
         asked = self.consumption.one_by_one
         redrives = self._terms is None or self._terms.redrives
         return asked is not None and redrives and asked()
+
+    def _on_credit(self) -> bool:
+        lasts = self.consumption.lasting or self._shared.inbox.pace.always
+        return not lasts and (self._terms is None or self._terms.redrives)
 
     def stale(self, held: Held, now: float) -> bool:
         """Whether a message that waits is better given back than renewed.
@@ -178,8 +185,9 @@ class Poller:
         return bool(self._polling)
 
     def _give_back_waiting(self) -> None:
-        table = self._shared.table
-        self.give_back([held for held in table.all(State.WAITING) if held.queue == self.queue])
+        # Another poller of the queue, that of a consumer that came later, keeps its own.
+        waiting = self._shared.table.all(State.WAITING)
+        self.give_back([held for held in waiting if held.receiver is self])
 
     # In the threads.
 
@@ -299,7 +307,7 @@ class Poller:
         size = sum(len(str(message.get("Body", ""))) for message in received)
         seconds = self._terms.seconds if self._terms else 0
         held = self._shared.intake.hold(
-            self.queue, received, seconds, late=now - asked_at > wait_time + LATE
+            self.queue, received, seconds, late=now - asked_at > wait_time + LATE, receiver=self
         )
         self._announce(held)
         self._tell(len(held))

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 
-from ...exceptions import SQSError
+from ...exceptions import RequestFailed, SQSError
 from ..holding.held import Held, HeldMessages, State
 from ..holding.leases import Leases, Renewal
 from ..sqs.requests import Requests
@@ -102,10 +102,17 @@ class Keeper:
     def delete_now(self, held: Held) -> None:
         """Delete a held message; return when SQS has confirmed it.
 
-        :raises RequestFailed: it has not; the message is held as before.
+        :raises RequestFailed: it has not; the message is held as before, or was given back
+            meanwhile.
         """
         if not self._table.settle(held, delete=True):
-            return
+            raise RequestFailed(
+                f"Message {held.message_id} of queue {held.queue} is not held any more",
+                operation="DeleteMessageBatch",
+                queue=held.queue,
+                code="NotHeld",
+                lost=True,
+            )
         try:
             [error] = self._requests.delete_batch(held.queue, [held.message])
             if error is not None and not error.lost:
@@ -138,6 +145,7 @@ class Keeper:
     def forget(self) -> None:
         """After a fork, in the child: the threads and what they hold are the parent's."""
         self._settlements.forget()
+        self._objects.forget()
         self._setup()
 
     def _settle(
@@ -146,8 +154,14 @@ class Keeper:
         with self._changed:
             if not self._table.settle(held, delete=seconds is None):
                 return
-            due = time.monotonic() + (self._linger if linger else 0.0)
-            full = self._settlements.add(Settlement(held, seconds, due, with_payload))
+            try:
+                due = time.monotonic() + (self._linger if linger else 0.0)
+                full = self._settlements.add(Settlement(held, seconds, due, with_payload))
+            except BaseException:
+                # A receiver's timeout may strike anywhere. Decided and in no list, the message
+                # would be renewed for ever.
+                self._table.unsettle(held)
+                raise
             self._wake(0.0 if full else due)
 
     def _wake(self, due: float) -> None:
@@ -156,7 +170,10 @@ class Keeper:
         if self._looks_at:
             if due < min(self._looks_at.values()):
                 self._changed.notify()
-        elif len(self._threads) < MAX_THREADS and not self._closed:
+            return
+        # Also after the end: what a poll brings that was under way then is given back.
+        self._threads = [thread for thread in self._threads if thread.is_alive()]
+        if len(self._threads) < MAX_THREADS:
             self._start()
 
     def _start(self) -> None:

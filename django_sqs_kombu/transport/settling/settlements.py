@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from ...exceptions import RequestFailed
 from ...quotas import MAX_MESSAGES
-from ..holding.held import Held, HeldMessages
+from ..holding.held import Held, HeldMessages, State
 from ..sqs.received import Message
 
 logger = logging.getLogger(__name__)
@@ -80,6 +80,7 @@ class Settlements:
         self._fresh: dict[Key, deque[Settlement]] = {}
         self._again: list[Settlement] = []
         self._under_way = 0
+        self._given_up = False
 
     def add(self, settlement: Settlement) -> bool:
         """Collect a settlement; return whether it fills a request."""
@@ -156,8 +157,9 @@ class Settlements:
                 self._failed(settlement, error, passing, now)
 
     def give_up(self, reason: str) -> None:
-        """Stop trying; log what was not settled."""
+        """Stop trying, also what is under way should it fail; log what was not settled."""
         with self._table.lock:
+            self._given_up = True
             left = [*self._again, *(each for fresh in self._fresh.values() for each in fresh)]
             self._fresh.clear()
             self._again.clear()
@@ -169,6 +171,7 @@ class Settlements:
         self._fresh.clear()
         self._again.clear()
         self._under_way = 0
+        self._given_up = False
 
     def _heads(self) -> Iterator[Settlement]:
         yield from (collected[0] for collected in self._fresh.values())
@@ -193,7 +196,11 @@ class Settlements:
         return Batch(queue, chosen, [each.held.message for each in chosen], seconds)
 
     def _failed(self, settlement: Settlement, error: Exception, passing: bool, now: float) -> None:
-        if not passing or now > settlement.held.expires_at + AFTER_EXPIRY:
+        if settlement.held.state is State.GONE:
+            # It came again, and whoever has it now decides.
+            return
+        over = now > settlement.held.expires_at + AFTER_EXPIRY
+        if self._given_up or not passing or over:
             self._give_up(settlement, error)
             return
         settlement.tries += 1

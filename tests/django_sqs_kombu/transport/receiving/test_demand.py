@@ -133,3 +133,32 @@ def test_large_bodies_are_fewer(demand):
 
 def test_a_fifo_queue_is_asked_for_one_at_a_time(demand):
     assert demand(FixedPace(4, 0.001), at_once=1).reserve() == 1
+
+
+def test_for_a_consumer_that_may_leave_a_tenth_of_what_it_took_may_wait(table):
+    pace = Pace()
+    demand = Demand(
+        "q",
+        table,
+        pace,
+        seconds=lambda: 60,
+        room=lambda queue: None,
+        at_once=10,
+        on_credit=lambda: True,
+    )
+    asked = []
+    for _ in range(100):
+        pace.comes()
+        count = demand.reserve()
+        asked.append(count)
+        demand.answered(count, None)
+        pace.leaves(with_message=True)
+    pace.comes()
+
+    assert asked[:10] == [1] * 10
+    assert max(asked) == 10
+    assert demand.reserve() == 10
+
+    demand.answered(10, None)
+    pace.forget()
+    assert demand.reserve() == 1

@@ -1,0 +1,38 @@
+"""What fails after a receiver has run, in Celery's pool, does not have it run again."""
+
+from contextlib import contextmanager
+
+import pytest
+
+from django_sqs_kombu.celery.pool import run_here, run_in_process
+
+from ..working.fakes import FakeDelivery
+
+
+@pytest.fixture
+def registered(receivers):
+    class Untidy(type(receivers.register("other"))):
+        @contextmanager
+        def around_message(self):
+            yield
+            raise OSError("the database connection cannot be closed")
+
+    receivers.queues["orders"] = Untidy("orders", lambda message: None, receivers=receivers)
+    return receivers.queues["orders"]
+
+
+def test_in_a_thread_of_the_pool(registered, caplog):
+    outcome = run_here(registered, registered.get_queue(), FakeDelivery())
+
+    assert outcome.raised is None
+    assert "Cleaning up after message id-1 failed" in caplog.text
+
+
+def test_in_a_process_of_the_pool_and_nothing_stays_held_there(registered, caplog):
+    message = {"MessageId": "id-1", "ReceiptHandle": "r", "Body": "x"}
+
+    outcome = run_in_process(registered.get_queue().name, message)
+
+    assert outcome.raised is None
+    assert "Cleaning up after message id-1 failed" in caplog.text
+    assert not registered.receivers.channel().held.all()

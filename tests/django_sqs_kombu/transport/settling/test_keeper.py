@@ -1,0 +1,145 @@
+"""Keeper: no message is left decided and not done, whatever interrupts, ends or comes again."""
+
+import threading
+import time
+
+import pytest
+
+from django_sqs_kombu.exceptions import RequestFailed, TimedOut
+from django_sqs_kombu.transport.holding.held import Held, HeldMessages, State
+from django_sqs_kombu.transport.settling.keeper import Keeper
+
+
+class Requests:
+    """Answers when told to; the first request fails."""
+
+    def __init__(self):
+        self.sent = []
+        self.begun, self.answer = threading.Event(), threading.Event()
+        self.fails = 1
+
+    def delete_batch(self, queue, messages):
+        return self._send(messages)
+
+    def change_visibility_batch(self, queue, messages, seconds):
+        return self._send(messages)
+
+    def _send(self, messages):
+        self.sent.append([message["ReceiptHandle"] for message in messages])
+        self.begun.set()
+        self.answer.wait(5)
+        if self.fails:
+            self.fails -= 1
+            raise RequestFailed("Down!", operation="X", queue="q", code="Down", passing=True)
+        return [None] * len(messages)
+
+
+class Objects:
+    def delete(self, message):
+        pass
+
+    def close(self, timeout):
+        pass
+
+    def forget(self):
+        pass
+
+
+@pytest.fixture
+def requests():
+    return Requests()
+
+
+@pytest.fixture
+def table():
+    return HeldMessages()
+
+
+@pytest.fixture
+def keeper(requests, table):
+    keeper = Keeper(
+        requests, table, Objects(), linger=0, stale=lambda *args: False, give_back=lambda held: None
+    )
+    yield keeper
+    requests.answer.set()
+    keeper.close(1)
+
+
+def hold(table, receipt="r1"):
+    message = {"ReceiptHandle": receipt, "MessageId": "m1", "Body": ""}
+    held = Held("q", message, 60, time.monotonic())
+    assert table.receive(held, State.DELIVERED)
+    return held
+
+
+def test_what_is_under_way_when_a_close_gives_up_and_then_fails_is_logged(
+    keeper, table, requests, caplog, eventually
+):
+    held = hold(table)
+    keeper.delete(held)
+    assert requests.begun.wait(5)
+
+    keeper.close(0.1)
+    requests.answer.set()
+
+    eventually(lambda: held.state is State.GONE)
+    assert "could not be settled" in caplog.text
+
+
+def test_a_timeout_that_strikes_while_a_message_is_settled_leaves_it_to_be_settled(
+    keeper, table, requests, monkeypatch
+):
+    held = hold(table)
+    requests.fails = 0
+    requests.answer.set()
+
+    def interrupted(settlement):
+        raise TimedOut(1)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keeper._settlements, "add", interrupted)
+        with pytest.raises(TimedOut):
+            keeper.delete(held)
+    assert held.state is State.DELIVERED
+
+    keeper.release([held])
+    assert keeper.flush(5)
+    assert held.state is State.GONE
+
+
+def test_giving_back_is_not_tried_again_when_the_message_has_come_again(keeper, table, requests):
+    """SQS has done it, and its answer was lost: once more would show what runs to others."""
+    keeper.release([hold(table)])
+    assert requests.begun.wait(5)
+    again = hold(table, "r2")
+    requests.answer.set()
+
+    assert keeper.flush(5)
+    time.sleep(1)
+
+    assert requests.sent == [["r1"]]
+    assert table.all() == [again]
+
+
+def test_a_message_that_was_given_back_is_not_deleted_for_a_receiver_that_is_to_start(
+    keeper, table
+):
+    held = hold(table)
+    keeper.release([held])
+
+    with pytest.raises(RequestFailed, match="not held any more"):
+        keeper.delete_now(held)
+
+
+def test_what_is_settled_after_a_close_is_sent(keeper, table, requests, eventually):
+    requests.fails = 0
+    requests.answer.set()
+    keeper.release([hold(table)])
+    keeper.close(5)
+    eventually(lambda: not any(thread.is_alive() for thread in keeper._threads))
+
+    late = hold(table, "r2")
+    keeper.release([late])
+
+    eventually(lambda: late.state is State.GONE)
+    assert requests.sent == [["r1"], ["r2"]]
