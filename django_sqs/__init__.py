@@ -1,9 +1,26 @@
 """Amazon SQS in a Django project: decorate a function, and it receives messages."""
 
-from django_sqs_kombu.exceptions import RestartLater, SQSError, TimedOut, UnknownSuffixWarning
+from __future__ import annotations
 
-from .registered_queue import ReceiverProxy, RegisteredQueue
-from .registry import receivers
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from .api import (
+        ReceiverProxy,
+        RegisteredQueue,
+        RestartLater,
+        SQSError,
+        TimedOut,
+        UnknownSuffixWarning,
+        asend,
+        queues,
+        receiver,
+        receivers,
+        register,
+        send,
+        send_many,
+    )
 
 __all__ = [
     "ReceiverProxy",
@@ -21,10 +38,14 @@ __all__ = [
     "send_many",
 ]
 
-#: The registered queues by name.
-queues = receivers.queues
-register = receivers.register
-receiver = receivers.receiver
-send = receivers.send
-asend = receivers.asend
-send_many = receivers.send_many
+
+def __getattr__(name: str) -> Any:
+    # Late: pytest imports this package, for its plugin, in every project where it is installed.
+    if name not in __all__:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    value = globals()[name] = getattr(import_module(".api", __name__), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

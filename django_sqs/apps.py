@@ -16,13 +16,16 @@ class DjangoSQSConfig(AppConfig):
 
     def ready(self) -> None:
         """Find the receivers."""
-        from . import checks  # noqa: F401 - registers them
+        import django_sqs.checks  # noqa: F401 - registers them
+
         from .conf import conf
         from .registry import receivers
         from .tasks.registration import register_task_queues
+        from .wake.calls import announce
 
         autodiscover_modules("receivers")
         register_task_queues(receivers)
+        announce(receivers)
         if conf.opentelemetry:
             instrument(receivers)
         setting_changed.connect(receivers.reconnect, dispatch_uid="django_sqs.reconnect")

@@ -28,9 +28,9 @@ from django_sqs_kombu.messages import (
     MHMessage,
     RawMessage,
 )
-from django_sqs_kombu.messages import s3 as big_message
+from django_sqs_kombu.messages import BigMessage as PlainBigMessage
 from django_sqs_kombu.printable import NAME, cause, line, quoted
-from django_sqs_kombu.transport.body.armour import unarmoured
+from django_sqs_kombu.transport import unarmoured
 
 from .conf import conf
 
@@ -48,7 +48,7 @@ __all__ = [
 MODELS_ARGUMENT = "x-models"
 
 
-class BigMessage(big_message.BigMessage):
+class BigMessage(PlainBigMessage):
     """BigMessage whose S3 client has the credentials and region of the settings."""
 
     def _client_options(self) -> dict[str, Any]:

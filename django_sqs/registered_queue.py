@@ -9,7 +9,6 @@ from typing import Any
 
 import kombu
 from asgiref.sync import async_to_sync, sync_to_async
-from django.apps import apps
 from django.db import close_old_connections, connections, reset_queries, transaction
 from django.db.models import Model
 
@@ -27,9 +26,9 @@ from django_sqs_kombu.working import CANCEL_GRACE, deadline, within
 
 from .conf import conf
 from .message import MODELS_ARGUMENT
+from .optional import inboxes, outboxes
 from .registry import receivers as project_receivers
 from .signals import SignalSender, message_received
-from .wake.calls import WakeOnSend
 
 __all__ = [
     "ReceiverProxy",
@@ -123,10 +122,8 @@ class DjangoQueue(base.RegisteredQueue):
         using: str | None,
         options: dict[str, Any],
     ) -> None:
-        self._require_app("django_sqs.outbox", "outbox=True")
-        from .outbox.writing import write
-
-        write(self, suffix, self.outgoing(message, **options), using=using)
+        outbox = outboxes.of("django_sqs.outbox", f"Queue {self.name!r}: outbox=True")
+        outbox.write(self, suffix, self.outgoing(message, **options), using=using)
 
     def _write_many_to_outbox(
         self,
@@ -139,10 +136,9 @@ class DjangoQueue(base.RegisteredQueue):
         parallel: int = 1,
         progress: Any = None,
     ) -> int:
-        self._require_app("django_sqs.outbox", "outbox=True")
-        from .outbox.writing import write_many
-
-        return write_many(self, suffix, map(self.encoder(delay, group_id), items), using=using)
+        outbox = outboxes.of("django_sqs.outbox", f"Queue {self.name!r}: outbox=True")
+        messages = map(self.encoder(delay, group_id), items)
+        return outbox.write_many(self, suffix, messages, using=using)
 
     async def asend(
         self, message: RawMessage | None = None, suffix: str | None = None, **options: Any
@@ -184,9 +180,7 @@ class DjangoQueue(base.RegisteredQueue):
         message_received.send_robust(type(self), queue=self, message=message)
         if not self.once:
             return super().receive(message)
-        self._require_app("django_sqs.inbox", "once=True")
-        from .inbox.once import run_once
-
+        run_once = inboxes.of("django_sqs.inbox", f"Queue {self.name!r}: once=True")
         return run_once(str(message.queue and message.queue.name), message, super().receive)
 
     def run_async(self, awaitable: Awaitable[Any], timeout: float | None) -> Any:
@@ -197,12 +191,6 @@ class DjangoQueue(base.RegisteredQueue):
         """
         with deadline(timeout and timeout + CANCEL_GRACE):
             return async_to_sync(within)(awaitable, timeout)
-
-    def _require_app(self, app: str, option: str) -> None:
-        if not apps.is_installed(app):
-            raise ConfigurationError(
-                f"Queue {self.name!r}: {option} needs {app!r} in INSTALLED_APPS"
-            )
 
     @contextmanager
     def around_message(self) -> Iterator[None]:
@@ -246,4 +234,4 @@ RegisteredQueue = DjangoQueue
 
 # Set here, since RegisteredQueue's default registry is imported above.
 project_receivers.queue_class = RegisteredQueue
-project_receivers.instruments += [SignalSender(), WakeOnSend()]
+project_receivers.instruments.append(SignalSender())

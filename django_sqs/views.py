@@ -12,8 +12,8 @@ from django_sqs_kombu.exceptions import SQSError
 from .access import changers_only, readers_only
 from .conf import conf
 from .operations.queues import targets
+from .optional import wakers
 from .registry import receivers
-from .wake.calls import caller
 
 
 @require_safe
@@ -54,7 +54,8 @@ def wake(request: HttpRequest) -> HttpResponse:
     except SQSError as exc:
         return HttpResponse(f"{exc}\n", content_type="text/plain", status=404)
     for target in targets(chosen):
-        caller.call(target.full_name, always=True)
+        for wake_workers in wakers.all():
+            wake_workers(target.full_name)
     return HttpResponse("Called.\n", content_type="text/plain", status=202)
 
 

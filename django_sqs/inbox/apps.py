@@ -10,3 +10,10 @@ class InboxConfig(AppConfig):
     label = "django_sqs_inbox"
     verbose_name = "Amazon SQS inbox"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Announce it to receivers with ``once=True``."""
+        from ..optional import inboxes
+        from .once import run_once
+
+        inboxes.announce(self.name, run_once)

@@ -10,7 +10,7 @@ from django.db import DatabaseError, IntegrityError, router, transaction
 
 from django_sqs_kombu.exceptions import RestartLater
 from django_sqs_kombu.messages import RawMessage
-from django_sqs_kombu.transport.sending.trail import Trail
+from django_sqs_kombu.transport import Trail
 
 from .models import ReceivedMessage
 

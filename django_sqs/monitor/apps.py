@@ -12,3 +12,10 @@ class MonitorConfig(AppConfig):
     #: Seconds between two heartbeats; a worker that was not seen for three is taken for dead.
     record_period = 10.0
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Announce what records to runreceiver."""
+        from ..worker.companions import beside_fleets
+        from .recorder import Recorder
+
+        beside_fleets.announce(self.name, Recorder)

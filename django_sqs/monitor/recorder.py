@@ -10,13 +10,13 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
+from django.apps import apps
 from django.db import DatabaseError, connections
 from django.db.models import F, Value
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from ..worker.stats import OUTCOMES, SharedStats
-from .apps import MonitorConfig
 from .models import Heartbeat, QueueMinute
 
 logger = logging.getLogger(__name__)
@@ -39,7 +39,8 @@ class Recorder:
         self._stats = stats
         self._threads = threads
         self._written: dict[tuple[str, str], float] = {}
-        self._period = MonitorConfig.record_period
+        app: Any = apps.get_app_config("django_sqs_monitor")
+        self._period: float = app.record_period
         self._started_at = timezone.now()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sqs-recorder", daemon=True)

@@ -8,8 +8,8 @@ from typing import Any
 
 from django_sqs_kombu import administration
 from django_sqs_kombu.messages import BigMessage
-from django_sqs_kombu.transport.sqs.received import Message
-from django_sqs_kombu.working.outcomes import printable
+from django_sqs_kombu.transport import SQSMessage
+from django_sqs_kombu.working import printable
 
 from .queues import Target
 
@@ -45,7 +45,7 @@ class Inspected:
         return None if self.sent_at is None else max(0.0, time.time() - self.sent_at)
 
 
-def inspect(target: Target, message: Message) -> Inspected:
+def inspect(target: Target, message: SQSMessage) -> Inspected:
     """What *message*, of the queue *target* or its dead-letter queue, says."""
     system = message.get("Attributes") or {}
     return Inspected(
@@ -59,7 +59,7 @@ def inspect(target: Target, message: Message) -> Inspected:
     )
 
 
-def _shown(target: Target, message: Message) -> str:
+def _shown(target: Target, message: SQSMessage) -> str:
     channel = target.registered.receivers.channel()
     delivery = channel.delivery(target.full_name, message, settles=False)
     cls = target.registered.message_class

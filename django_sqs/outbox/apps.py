@@ -10,3 +10,13 @@ class OutboxConfig(AppConfig):
     label = "django_sqs_outbox"
     verbose_name = "Amazon SQS outbox"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Announce it to what sends with ``outbox=True``, and its relay to workers."""
+        from ..optional import outboxes
+        from ..worker.companions import beside_workers
+        from . import writing
+        from .companion import relay_beside
+
+        outboxes.announce(self.name, writing)
+        beside_workers.announce(self.name, relay_beside)

@@ -1,6 +1,13 @@
 """The app of stored results."""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from django.apps import AppConfig
+
+if TYPE_CHECKING:
+    from ..tasks.store import Store
 
 
 class ResultsConfig(AppConfig):
@@ -10,3 +17,16 @@ class ResultsConfig(AppConfig):
     label = "django_sqs_results"
     verbose_name = "Amazon SQS task results"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Announce where results are kept to the task backends."""
+        from ..tasks.stores import stores
+
+        stores.announce(self.name, _store)
+
+
+def _store() -> Store:
+    # Late: a project that has the app, but no tasks yet, needs no Tasks framework.
+    from .store import DatabaseStore
+
+    return DatabaseStore()

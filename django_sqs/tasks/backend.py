@@ -33,6 +33,7 @@ from .framework import (
 from .options import TaskOptions
 from .runner import TaskRunner
 from .store import NoStore, Store
+from .stores import stores
 from .wire import TaskCall, delay_of
 
 #: A task with its positional and its keyword arguments.
@@ -77,9 +78,7 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
         """Where results are kept."""
         if not self.supports_get_result:
             return NoStore()
-        from ..results.store import DatabaseStore
-
-        return DatabaseStore()
+        return stores.of("django_sqs.results", f"TASKS[{self.alias!r}]")()
 
     @property
     def waits_for_commit(self) -> bool:

@@ -7,16 +7,22 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 
 from django.db import close_old_connections
 
+from django_sqs_kombu.registration import Receivers
 from django_sqs_kombu.working import Instrument, Sending
 
 from ..conf import conf
+from ..optional import wakers
+from ..worker.companions import beside_workers
 from .channels import WakeChannel, channel_of
 
 logger = logging.getLogger(__name__)
 
+#: The app whose setting SQS_WAKE is.
+APP = "django_sqs"
 #: Seconds within which one call for a queue is enough: a worker that was woken polls for
 #: 30 s at least.
 ENOUGH = 5.0
@@ -71,6 +77,14 @@ class WakeOnSend(Instrument):
         """Call when SQS has accepted it."""
         yield
         caller.call(sending.full_name)
+
+
+def announce(receivers: Receivers) -> None:
+    """Wake workers of what *receivers* sends, and let workers listen."""
+    if not any(isinstance(each, WakeOnSend) for each in receivers.instruments):
+        receivers.instruments.append(WakeOnSend())
+    wakers.announce(APP, partial(caller.call, always=True))
+    beside_workers.announce(APP, lambda beside: Listener(beside.names, beside.wake))
 
 
 class Listener:

@@ -10,13 +10,13 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from django.apps import apps
 from django.db import connections
 
 from django_sqs_kombu.registration import RegisteredQueue
 from django_sqs_kombu.transport import LocalLimit, ReceiveLimit
 
 from ..conf import conf
+from .companions import Companion, beside_fleets, running
 from .control import ControlServer
 from .crash_file import lasting_memory
 from .crashes import CrashNotes
@@ -80,13 +80,11 @@ class Fleet:
                 stack.callback(self.control.stop)
             # A child must not share its parent's database connections.
             connections.close_all()
-            if apps.is_installed("django_sqs.monitor"):
-                from ..monitor.recorder import Recorder
-
-                recorder = Recorder(self._stats, self._plan.threads)
-                recorder.start()
-                stack.callback(recorder.stop)
+            stack.enter_context(running(self._companions()))
             return self._run()
+
+    def _companions(self) -> Iterator[Callable[[], Companion]]:
+        return (partial(make, self._stats, self._plan.threads) for make in beside_fleets.all())
 
     def _run(self) -> int:
         if len(self._groups) == 1:
@@ -129,8 +127,7 @@ class Fleet:
             alone=self._crashes.suspects,
             one_by_one=self._crashes.unresolved,
             on_stop=self._note_stop,
-            # One for the fleet; the relay of another would only wait for it.
-            relays=self._stats.process == 0,
+            number=self._stats.process,
         )
 
     def _note_stop(self) -> None:

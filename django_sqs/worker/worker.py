@@ -8,11 +8,9 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from functools import partial
 from types import FrameType
 from typing import Any
-
-from django.apps import apps
 
 from django_sqs_kombu import ReceiverConsumer
 from django_sqs_kombu.registration import RegisteredQueue
@@ -21,8 +19,8 @@ from django_sqs_kombu.working import Observer
 
 from ..conf import conf
 from ..registry import receivers
-from ..wake.calls import Listener
 from . import exit_codes
+from .companions import Beside, Companion, beside_workers, running
 
 logger = logging.getLogger(__name__)
 
@@ -57,7 +55,7 @@ class Worker:
     :param alone: whether a message is to be received while no other is.
     :param one_by_one: whether no more than one message is to be held now.
     :param on_stop: called when it is told to stop.
-    :param relays: whether it also sends what is in the outbox, where that is installed.
+    :param number: of this process among those of its runreceiver, from 0.
     :param supervisor: the process id of the supervisor that forked this process, if any.
 
     SIGUSR1 wakes it from the rests of idle queues.  SIGTERM stops it, when the polls under way
@@ -78,10 +76,10 @@ class Worker:
         alone: Callable[[Delivery], bool] = lambda delivery: False,
         one_by_one: Callable[[], bool] | None = None,
         on_stop: Callable[[], None] | None = None,
-        relays: bool = True,
+        number: int = 0,
     ) -> None:
         self._suffix = suffix
-        self._relays = relays
+        self._number = number
         self._supervisor = supervisor
         self._told_to_stop = on_stop
         self._consumer = WorkerConsumer(
@@ -113,40 +111,17 @@ class Worker:
         # The supervisor forks with these blocked, so that none is lost before this point.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, previous)
         try:
-            with self._relaying(), self._listening():
+            with running(self._companions()):
                 self._consumer.run()
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
         return exit_codes.OK
 
-    @contextmanager
-    def _relaying(self) -> Iterator[None]:
-        """Send what is in the outbox meanwhile, where this process is to do that."""
-        if not (self._relays and apps.is_installed("django_sqs.outbox")):
-            yield
-            return
-        from ..outbox.relay import Relay
-
-        relay = Relay()
-        thread = threading.Thread(target=relay.run, name="sqs-relay", daemon=True)
-        thread.start()
-        try:
-            yield
-        finally:
-            relay.stop()
-            thread.join(5)
-
-    @contextmanager
-    def _listening(self) -> Iterator[None]:
-        """Hear wake-up calls meanwhile."""
+    def _companions(self) -> Iterator[Callable[[], Companion | None]]:
         names = {queue.full_name(self._suffix): queue.name for queue in self._consumer.queues}
-        listener = Listener(names, self._consumer.wake)
-        listener.start()
-        try:
-            yield
-        finally:
-            listener.stop()
+        beside = Beside(self._number, names, self._consumer.wake)
+        return (partial(make, beside) for make in beside_workers.all())
 
     def wake(self) -> None:
         """Poll the queues that are idle and rest at once."""

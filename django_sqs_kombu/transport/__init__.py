@@ -1,11 +1,14 @@
 """The Kombu transport: what a broker URL names, and its channel."""
 
+from .body.armour import unarmoured
 from .body.payloads import PREFIX
 from .channel import Channel
 from .delivery import Delivery
 from .receiving.message_limit import LocalLimit, ReceiveLimit
 from .sending.dispatch import Dispatched, refused_for_content, send_list
+from .sending.trail import Trail
 from .sqs.declaration import WIRE_FORMATS
+from .sqs.received import Message as SQSMessage
 from .sqs.requests import QueueCounts, Requests
 from .transport import Transport
 
@@ -19,7 +22,10 @@ __all__ = [
     "QueueCounts",
     "ReceiveLimit",
     "Requests",
+    "SQSMessage",
+    "Trail",
     "Transport",
     "refused_for_content",
     "send_list",
+    "unarmoured",
 ]

@@ -6,6 +6,7 @@ from .coroutines import CANCEL_GRACE, within
 from .deadline import deadline
 from .instruments import Instrument, Sending, Settlement, around_sending
 from .observer import Observer
+from .outcomes import printable
 from .registered import Registered, Registry
 from .restarting import attempts
 from .table import RETRY_TRIES, Action, Retry
@@ -28,5 +29,6 @@ __all__ = [
     "attempts",
     "current_message",
     "deadline",
+    "printable",
     "within",
 ]

@@ -1,0 +1,86 @@
+"""What optional apps announce in their ``ready()``, so that nothing below imports them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, Generic, Protocol, TypeVar
+
+from django.apps import apps
+
+from django_sqs_kombu.exceptions import ConfigurationError
+from django_sqs_kombu.messages import RawMessage
+from django_sqs_kombu.registration import Outgoing, RegisteredQueue
+
+T = TypeVar("T")
+
+
+class Announced(Generic[T]):
+    """A place for what optional apps offer.
+
+    An app that is not in INSTALLED_APPS any more, as in a test, offers nothing.
+    """
+
+    def __init__(self) -> None:
+        self._offers: dict[str, T] = {}
+
+    def announce(self, app: str, offer: T) -> None:
+        """Offer *offer* for *app*, instead of what it offered before.
+
+        :param app: as it is in INSTALLED_APPS.
+        """
+        self._offers[app] = offer
+
+    def of(self, app: str, wanted_by: str) -> T:
+        """What *app* offers.
+
+        :param wanted_by: who needs it, for the error.
+        :raises ConfigurationError: the app is not installed.
+        """
+        if app not in self._offers or not apps.is_installed(app):
+            raise ConfigurationError(f"{wanted_by} needs {app!r} in INSTALLED_APPS")
+        return self._offers[app]
+
+    def all(self) -> list[T]:
+        """What the installed apps offer."""
+        return [offer for app, offer in self._offers.items() if apps.is_installed(app)]
+
+
+class Outbox(Protocol):
+    """Where messages are written to be sent after the commit."""
+
+    def write(
+        self,
+        registered: RegisteredQueue,
+        suffix: str | None,
+        message: Outgoing,
+        *,
+        using: str | None = None,
+    ) -> None:
+        """Write a message."""
+
+    def write_many(
+        self,
+        registered: RegisteredQueue,
+        suffix: str | None,
+        messages: Iterable[Outgoing],
+        *,
+        using: str | None = None,
+    ) -> int:
+        """Write messages, all or none; return how many."""
+
+
+class RunOnce(Protocol):
+    """Runs a receiver unless its message was received before."""
+
+    def __call__(
+        self, queue: str, message: RawMessage, receive: Callable[[RawMessage], Any]
+    ) -> Any:
+        """Return what *receive* returns, or None where it was not called."""
+
+
+#: For ``outbox=True``.
+outboxes: Announced[Outbox] = Announced()
+#: For ``once=True``.
+inboxes: Announced[RunOnce] = Announced()
+#: Wake the workers of a queue, named as in SQS, that rest.
+wakers: Announced[Callable[[str], object]] = Announced()

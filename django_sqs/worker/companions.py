@@ -1,0 +1,93 @@
+"""Companions: what optional apps run beside a worker, in threads of their own."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Protocol
+
+from ..optional import Announced
+from .stats import SharedStats
+
+logger = logging.getLogger(__name__)
+
+#: Seconds that a companion may take to end.
+PATIENCE = 5.0
+
+
+class Companion(Protocol):
+    """What runs beside a worker."""
+
+    def start(self) -> None:
+        """Start, and return at once."""
+
+    def stop(self) -> None:
+        """End; return when it has ended, or soon."""
+
+
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a companion may know of the process that it runs in.
+
+    :param number: of the process among those of its runreceiver, from 0.
+    :param names: its queues as they were registered, by their names in SQS.
+    :param wake: polls a queue, by its registered name, that rests; from any thread.
+    """
+
+    number: int
+    names: Mapping[str, str]
+    wake: Callable[[str], None]
+
+
+#: What runs in every process that receives; None: nothing in this one.
+beside_workers: Announced[Callable[[Beside], Companion | None]] = Announced()
+#: What runs in the process that starts the others; it is told what they count, and how many
+#: receivers run at once in each.
+beside_fleets: Announced[Callable[[SharedStats, int], Companion]] = Announced()
+
+
+class InThread:
+    """A companion that is one function in a thread.
+
+    :param run: returns after *stop* was called.
+    :param stop: called from another thread.
+    :param name: the thread's.
+    """
+
+    def __init__(self, run: Callable[[], None], stop: Callable[[], None], name: str) -> None:
+        self._stop = stop
+        self._thread = threading.Thread(target=run, name=name, daemon=True)
+
+    def start(self) -> None:
+        """Start the thread."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Call *stop* and wait for the thread, for some seconds."""
+        self._stop()
+        self._thread.join(PATIENCE)
+
+
+@contextmanager
+def running(makers: Iterable[Callable[[], Companion | None]]) -> Iterator[None]:
+    """Run companions meanwhile; one that fails to start or to stop is logged."""
+    started: list[Companion] = []
+    for make in makers:
+        try:
+            companion = make()
+            if companion is not None:
+                companion.start()
+                started.append(companion)
+        except Exception:
+            logger.exception("What runs beside the receivers did not start; they run without it")
+    try:
+        yield
+    finally:
+        for companion in reversed(started):
+            try:
+                companion.stop()
+            except Exception:
+                logger.exception("What ran beside the receivers did not stop as it should")
