@@ -21,6 +21,9 @@ pytestmark = pytest.mark.slow
 TOKEN = "a-token-of-sixteen-or-more"
 LAYOUTS = [("--processes=1",), ("--processes=2", "--threads=2")]
 
+#: Seconds; far below those that a queue rests, on the busiest machine.
+SOON = 20
+
 
 @pytest.fixture
 def resting(project, server, prefix, eventually):
@@ -86,7 +89,7 @@ def test_the_cache(resting, project, eventually):
     resting(wake="cache")
     send_in_another_process(project)
 
-    assert latency(project, eventually) < 3
+    assert latency(project, eventually) < SOON
 
 
 def test_redis(resting, project, eventually, tmp_path):
@@ -94,7 +97,7 @@ def test_redis(resting, project, eventually, tmp_path):
         resting("--processes=2", wake=url)
         send_in_another_process(project)
 
-        assert latency(project, eventually) < 2
+        assert latency(project, eventually) < SOON
 
 
 def test_postgresql(resting, project, eventually):
@@ -106,7 +109,7 @@ def test_postgresql(resting, project, eventually):
         resting(wake="postgres")
         send_in_another_process(project)
 
-        assert latency(project, eventually) < 2
+        assert latency(project, eventually) < SOON
 
 
 def rows(database):
