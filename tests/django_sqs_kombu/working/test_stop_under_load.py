@@ -5,6 +5,9 @@ import time
 
 import pytest
 
+#: Waits for leases and polls to end; hardly depends on the versions of what is below.
+pytestmark = pytest.mark.slow
+
 STOPS = 4
 
 

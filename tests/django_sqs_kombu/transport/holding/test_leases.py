@@ -12,6 +12,9 @@ from django_sqs_kombu.exceptions import RequestFailed
 from django_sqs_kombu.transport.holding.held import Held, HeldMessages, State
 from django_sqs_kombu.transport.holding.leases import Leases
 
+#: Waits for leases and polls to end; hardly depends on the versions of what is below.
+pytestmark = pytest.mark.slow
+
 SECONDS = 3_000
 
 

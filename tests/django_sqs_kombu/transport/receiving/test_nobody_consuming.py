@@ -11,6 +11,9 @@ import time
 import kombu
 import pytest
 
+#: Waits for leases and polls to end; hardly depends on the versions of what is below.
+pytestmark = pytest.mark.slow
+
 VISIBILITY, MAX_RECEIVES = 1, 2
 
 

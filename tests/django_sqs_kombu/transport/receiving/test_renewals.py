@@ -5,6 +5,9 @@ import time
 import kombu
 import pytest
 
+#: Waits for leases and polls to end; hardly depends on the versions of what is below.
+pytestmark = pytest.mark.slow
+
 
 def test_one_odd_answer_to_a_renewal_does_not_end_all_renewals(
     fragile, proxy, tally, start, eventually, counts

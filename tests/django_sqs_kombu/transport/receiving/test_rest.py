@@ -9,6 +9,9 @@ from django_sqs_kombu import ReceiverConsumer
 from django_sqs_kombu.transport.receiving import poller as polling
 from django_sqs_kombu.transport.receiving.rest import Rest
 
+#: Waits for leases and polls to end; hardly depends on the versions of what is below.
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture
 def rests(monkeypatch):

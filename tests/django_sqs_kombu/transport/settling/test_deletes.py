@@ -6,6 +6,9 @@ import pytest
 
 from django_sqs_kombu.transport.sending.trail import TRAIL, Trail
 
+#: Waits for leases and polls to end; hardly depends on the versions of what is below.
+pytestmark = pytest.mark.slow
+
 BODIES = [str(number) for number in range(10)]
 
 
