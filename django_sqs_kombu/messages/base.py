@@ -17,6 +17,7 @@ import kombu
 
 from ..exceptions import MessageDecodeError, MessageEncodeError, SQSError
 from ..printable import NAME, cause, line
+from ..transport.holding.note import Note
 
 logger = logging.getLogger(__name__)
 
@@ -67,6 +68,13 @@ class Delivery(Protocol):
 
     def ack(self) -> None:
         """Delete the message."""
+
+    @property
+    def has_note(self) -> bool:
+        """Whether something is to be written down before SQS is told what becomes of it."""
+
+    def note(self, note: Note) -> None:
+        """Have something written down before SQS is told what becomes of the message."""
 
     def change_visibility(self, seconds: int) -> None:
         """Hide the message for *seconds* from now."""
@@ -197,6 +205,17 @@ class RawMessage:
         """Delete the message from its queue; a second call does nothing."""
         if self._delivery is not None and not self._delivery.acknowledged:
             self._delivery.ack()
+
+    def note(self, note: Note) -> None:
+        """Have something written down before SQS is told what becomes of the message.
+
+        It is written together with others' notes, when the message is settled, and the message
+        is held until then.  One that was not received has it written at once.
+        """
+        if self._delivery is None:
+            note.write_now()
+        else:
+            self._delivery.note(note)
 
     def change_visibility(self, seconds: int) -> None:
         """Hide the message for *seconds* (0 to 43,200) from now; it is not renewed then."""

@@ -11,6 +11,7 @@ from typing import Any
 
 from ..messages.base import JSON
 from ..registration.outgoing import Outgoing
+from ..transport.holding.note import Note
 
 
 class LocalDelivery:
@@ -22,6 +23,7 @@ class LocalDelivery:
     """
 
     is_foreign = False
+    has_note = False
 
     def __init__(self, queue: str, outgoing: Outgoing, receive_count: int = 1) -> None:
         self.queue = queue
@@ -55,6 +57,10 @@ class LocalDelivery:
     def ack(self) -> None:
         """Note that the message was deleted."""
         self.acknowledged = True
+
+    def note(self, note: Note) -> None:
+        """Write it at once: nothing is settled here."""
+        note.write_now()
 
     def delete_now(self) -> None:
         """Note that the message was deleted."""

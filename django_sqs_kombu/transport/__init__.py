@@ -4,6 +4,7 @@ from .body.armour import unarmoured
 from .body.payloads import PREFIX
 from .channel import Channel
 from .delivery import Delivery
+from .holding.note import Note, NoteWriter
 from .receiving.message_limit import LocalLimit, ReceiveLimit
 from .sending.dispatch import Dispatched, refused_for_content, send_list
 from .sending.trail import Trail
@@ -19,6 +20,8 @@ __all__ = [
     "Delivery",
     "Dispatched",
     "LocalLimit",
+    "Note",
+    "NoteWriter",
     "QueueCounts",
     "ReceiveLimit",
     "Requests",

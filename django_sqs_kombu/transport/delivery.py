@@ -11,6 +11,7 @@ from ..names import FIFO
 from .body.envelope import FOREIGN
 from .body.payloads import LargePayloads
 from .holding.held import Held, State
+from .holding.note import Note
 from .settling.backoff import Backoff
 from .sqs.received import Message as Received
 from .sqs.requests import Requests
@@ -107,6 +108,22 @@ class Delivery(Message):  # type: ignore[misc]
         """The body as text: the SQS body, or the one inside the envelope."""
         body = self.body
         return body.decode() if isinstance(body, bytes) else str(body)
+
+    @property
+    def has_note(self) -> bool:
+        """Whether something is to be written down before SQS is told what becomes of it."""
+        return self.held.note is not None
+
+    def note(self, note: Note) -> None:
+        """Have something written down before SQS is told what becomes of the message.
+
+        Until it is written the message is held.  A later note takes the place of an earlier
+        one; of a message that is settled already it is written at once.
+        """
+        if self.acknowledged:
+            note.write_now()
+        else:
+            self.held.note = note
 
     def delete_now(self) -> None:
         """Delete the message; unlike :meth:`ack`, return when SQS has done it.

@@ -123,7 +123,7 @@ class SettlingChannel(QueueChannel):
 
     def abandon(self, delivery: Delivery) -> None:
         """Forget the message without a request."""
-        self.held.end(delivery.held)
+        self.keeper.abandon(delivery.held)
         self.qos.ack(delivery.delivery_tag)
 
     def change_visibility(self, delivery: Delivery, seconds: int) -> None:

@@ -7,7 +7,7 @@ from .deadline import deadline
 from .instruments import Instrument, Sending, Settlement, around_sending
 from .observer import Observer
 from .outcomes import printable
-from .registered import Registered, Registry
+from .registered import NotesEnds, Received, Registered, Registry
 from .restarting import attempts
 from .table import RETRY_TRIES, Action, Retry
 
@@ -18,7 +18,9 @@ __all__ = [
     "Instrument",
     "MessageContext",
     "MessageContextFilter",
+    "NotesEnds",
     "Observer",
+    "Received",
     "ReceiverConsumer",
     "Registered",
     "Registry",

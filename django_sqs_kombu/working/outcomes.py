@@ -18,7 +18,7 @@ from ..printable import NAME, line, quoted
 from ..transport.delivery import Delivery
 from ..transport.sending.resending import send_again
 from .instruments import Settlement, guarded
-from .registered import Registered
+from .registered import NotesEnds, Registered
 from .restarting import attempts_of, is_sent_again, requested_delay
 from .table import Action, Row, row_for
 
@@ -47,6 +47,9 @@ def settle(
     # A filter that the project gave its logs must not cost a message.
     with suppress(Exception):
         log(row, delivery, message, raised)
+    receiver: object = registered.receiver
+    if isinstance(receiver, NotesEnds):
+        guarded(receiver, partial(receiver.settling, delivery, row.action, raised))
     try:
         action: Action | None = row.action
         _carry_out(row.action, registered, delivery, message, raised)

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import kombu
 
 from ..messages.base import Delivery, RawMessage
 from .instruments import Instrument, NamedQueue
-from .table import Retry
+from .table import Action, Retry
 
 
 class Received(Delivery, Protocol):
@@ -33,6 +33,23 @@ class Attempt:
     message: RawMessage | None = None
     raised: BaseException | None = None
     result: Any = None
+
+
+@runtime_checkable
+class NotesEnds(Protocol):
+    """A receiver, an object that can be called, which hears the end of each of its messages.
+
+    Also of those that it was never called with: what cannot be decoded, or has killed its
+    process too often.
+    """
+
+    def settling(self, delivery: Received, action: Action, raised: BaseException | None) -> None:
+        """*action* is about to be done with a message; what is noted now is written before.
+
+        It is called in the receiver's thread.  What it raises is logged, and harms nothing.
+
+        :param raised: what the receiver, or the way to it, raised.
+        """
 
 
 class Registry(Protocol):

@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from ...exceptions import SQSError
 from ...quotas import MAX_VISIBILITY_TIMEOUT
 from ..sqs.received import Message
+from .note import Note
 
 #: The seconds before a lease ends in which it can still be renewed: a third of the timeout,
 #: or more where that leaves less than a request that hangs and another one need.
@@ -57,6 +58,7 @@ class Held:
     :ivar renewals: how many requests that renew it are under way.
     :ivar hiding: whether a request that sets its visibility is under way.
     :ivar deleted: whether what becomes of it is its deletion.
+    :ivar note: what is to be written down before SQS is told what becomes of it.
     """
 
     queue: str
@@ -73,6 +75,7 @@ class Held:
     hiding: bool = False
     deleted: bool = False
     receiver: object = None
+    note: Note | None = None
     tag: str = ""
 
     def __post_init__(self) -> None:

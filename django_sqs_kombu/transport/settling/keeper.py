@@ -12,6 +12,7 @@ from ...exceptions import RequestFailed, SQSError
 from ..holding.held import Held, HeldMessages, State
 from ..holding.leases import Leases, Renewal
 from ..sqs.requests import Requests
+from .notes import Notes
 from .objects import ObjectDeletions
 from .settlements import Batch, Settlement, Settlements
 
@@ -60,6 +61,8 @@ class Keeper:
         self._give_back = give_back
         self._leases = Leases(table, stale)
         self._settlements = Settlements(table)
+        self._hurrying = 0
+        self._notes = Notes(table, self._settlements, self._noted, lambda: bool(self._hurrying))
         self._setup()
 
     def _setup(self) -> None:
@@ -93,6 +96,13 @@ class Keeper:
     def hide(self, held: Held, seconds: int, *, linger: bool = True) -> None:
         """Hide a held message soon, for *seconds* from then; 0: others may have it at once."""
         self._settle(held, seconds, linger=linger)
+
+    def abandon(self, held: Held) -> None:
+        """Tell SQS nothing; it redelivers the message after its visibility timeout."""
+        if held.note is None:
+            self._table.end(held)
+        else:
+            self._settle(held, 0, linger=False, silent=True)
 
     def release(self, held: Iterable[Held]) -> None:
         """Make held messages visible to others as soon as SQS can be told."""
@@ -129,14 +139,17 @@ class Keeper:
             self._hurrying += 1
             try:
                 self._wake(0.0)
-                return self._settled.wait_for(lambda: self._settlements.done, timeout)
+                self._notes.look()
+                return self._settled.wait_for(lambda: self._done, timeout)
             finally:
                 self._hurrying -= 1
 
     def close(self, timeout: float) -> None:
         """Flush for *timeout* seconds at most, log what is left, and end the threads."""
         if not self.flush(timeout):
-            self._settlements.give_up(f"the connection was closed, and {timeout:g} s have passed")
+            reason = f"the connection was closed, and {timeout:g} s have passed"
+            self._settlements.give_up(reason, self._notes.close())
+        self._notes.close()
         with self._changed:
             self._closed = True
             self._changed.notify_all()
@@ -147,22 +160,51 @@ class Keeper:
         self._settlements.forget()
         self._objects.forget()
         self._setup()
+        self._notes.forget()
 
     def _settle(
-        self, held: Held, seconds: int | None, *, linger: bool, with_payload: bool = True
+        self,
+        held: Held,
+        seconds: int | None,
+        *,
+        linger: bool,
+        with_payload: bool = True,
+        silent: bool = False,
     ) -> None:
         with self._changed:
             if not self._table.settle(held, delete=seconds is None):
                 return
             try:
                 due = time.monotonic() + (self._linger if linger else 0.0)
-                full = self._settlements.add(Settlement(held, seconds, due, with_payload))
+                settlement = Settlement(held, seconds, due, with_payload, silent)
+                if held.note is None:
+                    full = self._settlements.add(settlement)
+                else:
+                    self._notes.add(settlement)
             except BaseException:
                 # A receiver's timeout may strike anywhere. Decided and in no list, the message
                 # would be renewed for ever.
                 self._table.unsettle(held)
                 raise
-            self._wake(0.0 if full else due)
+            if held.note is None:
+                self._wake(0.0 if full else due)
+
+    def _noted(self, settlements: Sequence[Settlement]) -> None:
+        """The notes are written: now SQS may know."""
+        now = time.monotonic()
+        with self._changed:
+            for each in settlements:
+                if each.silent:
+                    self._table.end(each.held)
+                elif each.held.state is not State.GONE:
+                    each.due = now
+                    self._settlements.add(each)
+            self._wake(0.0)
+            self._settled.notify_all()
+
+    @property
+    def _done(self) -> bool:
+        return self._notes.done and self._settlements.done
 
     def _wake(self, due: float) -> None:
         if self._starting:
@@ -216,7 +258,7 @@ class Keeper:
             while True:
                 now = time.monotonic()
                 job = self._job(now)
-                if job is None and (self._closed or (self.abandoned and self._settlements.done)):
+                if job is None and (self._closed or (self.abandoned and self._done)):
                     # A poll that was under way may still bring something: then another starts.
                     self._threads.remove(threading.current_thread())
                     return None

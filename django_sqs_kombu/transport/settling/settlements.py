@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ...exceptions import RequestFailed
@@ -34,6 +34,7 @@ class Settlement:
     :param seconds: hide it for so long from then on, 0 to 43,200; None: delete it.
     :param due: when it is to be sent at the latest, on the monotonic clock.
     :param with_payload: whether a deletion is also its payload's in S3.
+    :param silent: SQS is told nothing: it redelivers the message after its timeout.
     :ivar tries: how often it has failed.
     """
 
@@ -41,6 +42,7 @@ class Settlement:
     seconds: int | None
     due: float
     with_payload: bool = True
+    silent: bool = False
     tries: int = 0
 
     @property
@@ -156,14 +158,22 @@ class Settlements:
                 settlement.held.hiding = False
                 self._failed(settlement, error, passing, now)
 
-    def give_up(self, reason: str) -> None:
-        """Stop trying, also what is under way should it fail; log what was not settled."""
+    def tried_again(self, settlement: Settlement, error: Exception, now: float) -> bool:
+        """Its note could not be written; return whether it is tried again when it is due."""
+        with self._table.lock:
+            return self._tried_again(settlement, error, True, now)
+
+    def give_up(self, reason: str, more: Iterable[Settlement] = ()) -> None:
+        """Stop trying, also what is under way should it fail; log what was not settled.
+
+        :param more: what has not come here yet.
+        """
         with self._table.lock:
             self._given_up = True
             left = [*self._again, *(each for fresh in self._fresh.values() for each in fresh)]
             self._fresh.clear()
             self._again.clear()
-        for settlement in left:
+        for settlement in (*left, *more):
             self._give_up(settlement, reason)
 
     def forget(self) -> None:
@@ -199,13 +209,18 @@ class Settlements:
         if settlement.held.state is State.GONE:
             # It came again, and whoever has it now decides.
             return
+        if self._tried_again(settlement, error, passing, now):
+            self._again.append(settlement)
+
+    def _tried_again(
+        self, settlement: Settlement, error: Exception, passing: bool, now: float
+    ) -> bool:
         over = now > settlement.held.expires_at + AFTER_EXPIRY
         if self._given_up or not passing or over:
             self._give_up(settlement, error)
-            return
+            return False
         settlement.tries += 1
         settlement.due = now + min(LAST_PAUSE, FIRST_PAUSE * 2 ** min(settlement.tries, 10))
-        self._again.append(settlement)
         level = logging.WARNING if settlement.tries == 1 else logging.DEBUG
         logger.log(
             level,
@@ -214,6 +229,7 @@ class Settlements:
             settlement.held.queue,
             error,
         )
+        return True
 
     def _give_up(self, settlement: Settlement, reason: object) -> None:
         self._table.end(settlement.held)

@@ -1,0 +1,38 @@
+"""Note: what is to be written down before SQS is told what becomes of a message."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+class NoteWriter(Protocol):
+    """Writes notes, into a database say; one thread of a channel calls it."""
+
+    def write(self, contents: Sequence[Any]) -> None:
+        """Write all of them; return when they will not be lost any more.
+
+        :param contents: in the order in which they were added.
+        :raises Exception: for a reason that can pass; then all of them are written again
+            later, so one that cannot be written must not raise.
+        """
+
+    def rest(self) -> None:
+        """The thread that wrote has nothing to write now: let go of its connections."""
+
+
+@dataclass(frozen=True, slots=True)
+class Note:
+    """Something to write before a message is deleted, hidden or given back.
+
+    :param writer: what writes it, together with other notes of the same writer.
+    :param content: what it is given.
+    """
+
+    writer: NoteWriter
+    content: Any
+
+    def write_now(self) -> None:
+        """Write it in this thread, where there is no settlement to wait for it."""
+        self.writer.write([self.content])

@@ -1,0 +1,156 @@
+"""Notes: a thread that writes what must be written down before messages are settled."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+
+from ...quotas import MAX_MESSAGES
+from ..holding.held import HeldMessages
+from ..holding.note import NoteWriter
+from .settlements import Settlement, Settlements
+
+logger = logging.getLogger(__name__)
+
+#: The most notes that are written at once, and how many do not wait for others any more.
+MOST_AT_ONCE, ENOUGH = 100, MAX_MESSAGES
+#: Seconds without a note after which the thread ends, and with it the connections that it has.
+IDLE = 60.0
+
+
+class Notes:
+    """Settlements that wait for their notes to be written, and the thread that writes them.
+
+    A crash before the write leaves a message that is received again, as one before its
+    deletion does; a crash after it leaves one that finds what was written.  One thread for
+    all queues: while it writes others collect, so a slow database makes batches grow.
+
+    :param table: what is held; its lock guards what waits.
+    :param settlements: decides when one that failed is tried again, and when it is given up.
+    :param written: called with the settlements whose notes are written.
+    :param hurrying: whether what waits is written at once, however little it is.
+    """
+
+    def __init__(
+        self,
+        table: HeldMessages,
+        settlements: Settlements,
+        written: Callable[[list[Settlement]], None],
+        hurrying: Callable[[], bool],
+    ) -> None:
+        self._table = table
+        self._settlements = settlements
+        self._written = written
+        self._hurrying = hurrying
+        self._setup()
+
+    def _setup(self) -> None:
+        self._changed = threading.Condition(self._table.lock)
+        self._waiting: list[Settlement] = []
+        self._writing = 0
+        self._closed = False
+        self._thread: threading.Thread | None = None
+
+    def add(self, settlement: Settlement) -> None:
+        """Write the note of a settlement soon."""
+        with self._changed:
+            self._waiting.append(settlement)
+            if self._thread is None:
+                self._start()
+            elif len(self._waiting) in (1, ENOUGH):
+                self._changed.notify()
+
+    @property
+    def done(self) -> bool:
+        """Whether no note waits or is being written."""
+        with self._changed:
+            return not (self._waiting or self._writing)
+
+    def look(self) -> None:
+        """Somebody hurries now."""
+        with self._changed:
+            self._changed.notify()
+
+    def close(self) -> list[Settlement]:
+        """End the thread; return what it did not write."""
+        with self._changed:
+            self._closed = True
+            waiting, self._waiting = self._waiting, []
+            self._changed.notify()
+            return waiting
+
+    def forget(self) -> None:
+        """After a fork, in the child: what waits is the parent's, and so is the thread."""
+        self._setup()
+
+    def _start(self) -> None:
+        thread = threading.Thread(target=self._run, name="sqs-notes", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as exc:
+            # No thread to be had now; the next note tries again.
+            logger.error("The thread that writes notes cannot be started: %s", exc)
+            return
+        self._thread = thread
+
+    # In the thread.
+
+    def _run(self) -> None:
+        used: set[NoteWriter] = set()
+        while settlements := self._next():
+            by_writer: dict[NoteWriter, list[Settlement]] = {}
+            for each in settlements:
+                if each.held.note is not None:
+                    by_writer.setdefault(each.held.note.writer, []).append(each)
+            used.update(by_writer)
+            for writer, some in by_writer.items():
+                self._write(writer, some)
+        for writer in used:
+            try:
+                writer.rest()
+            except Exception:
+                logger.exception("Connections of the thread that writes notes were not closed")
+
+    def _next(self) -> list[Settlement]:
+        """Wait for notes to write; none: there was nothing for a long time."""
+        idle_at = time.monotonic() + IDLE
+        with self._changed:
+            while True:
+                now = time.monotonic()
+                ripe = [each for each in self._waiting if each.due <= now]
+                if self._hurrying() or len(self._waiting) >= ENOUGH:
+                    # What has failed keeps its pause all the same.
+                    ripe += [each for each in self._waiting if each.due > now and not each.tries]
+                if ripe:
+                    ripe = ripe[:MOST_AT_ONCE]
+                    chosen = set(map(id, ripe))
+                    self._waiting = [each for each in self._waiting if id(each) not in chosen]
+                    self._writing = len(ripe)
+                    return ripe
+                if not self._waiting and (self._closed or now >= idle_at):
+                    self._thread = None
+                    return []
+                due = min((each.due for each in self._waiting), default=idle_at)
+                self._changed.wait(max(0.0, due - now))
+
+    def _write(self, writer: NoteWriter, settlements: list[Settlement]) -> None:
+        contents = [each.held.note.content for each in settlements if each.held.note is not None]
+        try:
+            writer.write(contents)
+        except Exception as exc:  # noqa: BLE001 - a database that is away, say
+            now = time.monotonic()
+            with self._changed:
+                again = [
+                    each for each in settlements if self._settlements.tried_again(each, exc, now)
+                ]
+                self._waiting += again
+                self._writing -= len(settlements)
+            return
+        for each in settlements:
+            each.held.note = None
+            each.tries = 0
+        with self._changed:
+            self._written(settlements)
+            self._writing -= len(settlements)

@@ -1,0 +1,131 @@
+"""Notes: written before SQS is told what becomes of a message, and never after."""
+
+import threading
+import time
+
+import pytest
+
+from django_sqs_kombu.transport.holding.held import Held, HeldMessages, State
+from django_sqs_kombu.transport.holding.note import Note
+from django_sqs_kombu.transport.settling.keeper import Keeper
+
+
+class Requests:
+    def __init__(self, order):
+        self.order = order
+
+    def delete_batch(self, queue, messages):
+        self.order.append(("deleted", len(messages)))
+        return [None] * len(messages)
+
+    def change_visibility_batch(self, queue, messages, seconds):
+        self.order.append(("hidden", len(messages)))
+        return [None] * len(messages)
+
+
+class Objects:
+    def delete(self, message):
+        pass
+
+    def close(self, timeout):
+        pass
+
+    def forget(self):
+        pass
+
+
+class Writer:
+    """Writes into a list; while *away* it fails."""
+
+    def __init__(self, order):
+        self.order = order
+        self.away = threading.Event()
+        self.failed = self.rested = 0
+
+    def write(self, contents):
+        if self.away.is_set():
+            self.failed += 1
+            raise ConnectionError("away")
+        self.order.append(("written", len(contents)))
+
+    def rest(self):
+        self.rested += 1
+
+
+@pytest.fixture
+def order():
+    return []
+
+
+@pytest.fixture
+def writer(order):
+    return Writer(order)
+
+
+@pytest.fixture
+def table():
+    return HeldMessages()
+
+
+@pytest.fixture
+def keeper(order, table):
+    keeper = Keeper(
+        Requests(order),
+        table,
+        Objects(),
+        linger=0.3,
+        stale=lambda *args: False,
+        give_back=lambda held: None,
+    )
+    yield keeper
+    keeper.close(1)
+
+
+def hold(table, writer, number=1):
+    message = {"ReceiptHandle": f"r{number}", "MessageId": f"m{number}", "Body": ""}
+    held = Held("q", message, 60, time.monotonic(), note=Note(writer, number))
+    table.receive(held, State.DELIVERED)
+    return held
+
+
+def test_ten_notes_are_written_in_one_and_then_their_messages_deleted(keeper, table, writer, order):
+    for number in range(10):
+        keeper.delete(hold(table, writer, number))
+    assert keeper.flush(5)
+
+    assert order == [("written", 10), ("deleted", 10)]
+    assert len(table) == 0
+
+
+def test_while_notes_cannot_be_written_their_messages_stay_and_others_go(
+    keeper, table, writer, order, eventually
+):
+    writer.away.set()
+    noted, other = hold(table, writer, 1), hold(table, writer, 2)
+    other.note = None
+    keeper.delete(noted, linger=False)
+    keeper.delete(other, linger=False)
+    eventually(lambda: writer.failed and order == [("deleted", 1)])
+    assert noted.state is State.SETTLING
+
+    writer.away.clear()
+    assert keeper.flush(10)
+    assert order[1:] == [("written", 1), ("deleted", 1)]
+
+
+def test_what_sqs_is_told_nothing_of_is_noted_all_the_same(keeper, table, writer, order):
+    keeper.abandon(hold(table, writer))
+    assert keeper.flush(5)
+
+    assert order == [("written", 1)]
+    assert len(table) == 0
+
+
+def test_a_close_ends_the_thread_which_lets_go_of_its_connections(
+    keeper, table, writer, order, eventually
+):
+    keeper.hide(hold(table, writer), 5)
+    keeper.close(5)
+
+    assert order == [("written", 1), ("hidden", 1)]
+    eventually(lambda: writer.rested == 1)
