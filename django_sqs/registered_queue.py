@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Iterable, Iterator
+from collections.abc import Awaitable, Callable, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -146,8 +146,8 @@ class DjangoQueue(base.RegisteredQueue):
         """Send from asynchronous code; the options are those of :meth:`send`."""
         # A transaction belongs to the thread that Django's database code runs in.
         in_transaction = _waits(options.get("on_commit")) or options.get("outbox", False)
-        send = sync_to_async(self.send, thread_sensitive=in_transaction)
-        await send(message, suffix, **options)
+        send = self.send if in_transaction else partial(_leaving_no_connection, self.send)
+        await sync_to_async(send, thread_sensitive=in_transaction)(message, suffix, **options)
 
     def send_many(
         self,
@@ -204,6 +204,20 @@ class DjangoQueue(base.RegisteredQueue):
                 connections.close_all()
             else:
                 close_old_connections()
+
+
+def _leaving_no_connection(call: Callable[..., None], *args: Any, **kwargs: Any) -> None:
+    """Call *call* in a thread that nobody looks after; what it connects to is closed.
+
+    A wake-up call or a handler of a signal may ask a database.
+    """
+    before = {each.alias for each in connections.all(initialized_only=True) if each.connection}
+    try:
+        call(*args, **kwargs)
+    finally:
+        for each in connections.all(initialized_only=True):
+            if each.alias not in before and not each.in_atomic_block:
+                each.close()
 
 
 def _waits(on_commit: bool | None) -> bool:

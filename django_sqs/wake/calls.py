@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 
-from django.db import close_old_connections
+from django.db import close_old_connections, transaction
 
 from django_sqs_kombu.registration import Receivers
 from django_sqs_kombu.working import Instrument, Sending
@@ -46,18 +46,27 @@ class Caller:
         :param always: even when they were called a moment ago.
         """
         spec = conf.wake
-        if not spec:
-            return False
-        now = time.monotonic()
-        if not always and now - self._called.get(full_name, -ENOUGH) < ENOUGH:
-            return True
-        self._called[full_name] = now
-        try:
-            self._channel_for(spec).publish(full_name)
-        except Exception as exc:  # noqa: BLE001 - whatever a cache or a driver may raise
-            self._called.pop(full_name, None)
-            logger.warning("Workers of queue %s could not be woken: %s", full_name, exc)
-        return True
+        if spec and not self._mutes(full_name, always):
+            try:
+                channel = self._channel_for(spec)
+                send = partial(self._publish, channel, full_name, always)
+                if (database := channel.transaction()) is not None:
+                    transaction.on_commit(send, database, robust=True)
+                else:
+                    send()
+            except Exception as exc:  # noqa: BLE001 - whatever a cache or a driver may raise
+                logger.warning("Workers of queue %s could not be woken: %s", full_name, exc)
+        return bool(spec)
+
+    def _publish(self, channel: WakeChannel, full_name: str, always: bool) -> None:
+        # Asked again: a transaction may have sent a hundred messages.
+        if not self._mutes(full_name, always):
+            channel.publish(full_name)
+            # Only now: what is not heard must not mute what would be.
+            self._called[full_name] = time.monotonic()
+
+    def _mutes(self, full_name: str, always: bool) -> bool:
+        return not always and time.monotonic() - self._called.get(full_name, -ENOUGH) < ENOUGH
 
     def _channel_for(self, spec: str) -> WakeChannel:
         with self._lock:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import select
 import uuid
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from threading import Event
 from typing import Any, Protocol
 
 from django.core.cache import caches
+from django.core.cache.backends.db import BaseDatabaseCache
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections
+from django.db import connections, router
 
 #: Seconds between two looks, where a channel cannot tell by itself.
 LOOK = 1.0
@@ -22,6 +24,9 @@ Heard = Callable[[str], None]
 
 class WakeChannel(Protocol):
     """What carries the names of queues, prefix included, from senders to workers."""
+
+    def transaction(self) -> str | None:
+        """The database in whose open transaction of the caller a call would stay for now."""
 
     def publish(self, name: str) -> None:
         """Say that there is a message in the queue."""
@@ -52,6 +57,14 @@ class CacheChannel:
     def __init__(self, alias: str) -> None:
         self._alias = alias
 
+    def transaction(self) -> str | None:
+        """That of a cache which is a table."""
+        cache = caches[self._alias]
+        if not isinstance(cache, BaseDatabaseCache):
+            return None
+        alias = router.db_for_write(cache.cache_model_class)
+        return alias if connections[alias].in_atomic_block else None
+
     def publish(self, name: str) -> None:
         """Change the queue's key."""
         caches[self._alias].set(self._key(name), uuid.uuid4().hex, KEPT)
@@ -76,18 +89,27 @@ class CacheChannel:
 class PostgresChannel:
     """NOTIFY and LISTEN of a PostgreSQL database; a worker keeps a connection for it.
 
-    In a transaction, PostgreSQL sends the call at its commit.
-
     :param alias: of DATABASES.
     """
 
     def __init__(self, alias: str) -> None:
         self._alias = alias
 
+    def transaction(self) -> str | None:
+        """None: it calls outside of the caller's."""
+        return None
+
     def publish(self, name: str) -> None:
-        """NOTIFY."""
-        with connections[self._alias].cursor() as cursor:
-            cursor.execute("SELECT pg_notify(%s, %s)", [POSTGRES_CHANNEL, name])
+        """NOTIFY, now: what the caller sent does not wait for its commit, either."""
+        mine = connections[self._alias]
+        # In a transaction PostgreSQL would call at its commit, and never after a rollback.
+        other = connections.create_connection(self._alias) if mine.in_atomic_block else None
+        try:
+            with (other or mine).cursor() as cursor:
+                cursor.execute("SELECT pg_notify(%s, %s)", [POSTGRES_CHANNEL, name])
+        finally:
+            if other is not None:
+                other.close()
 
     def listen(self, names: Collection[str], heard: Heard, stopping: Event) -> None:
         """LISTEN, on a connection of its own."""
@@ -95,13 +117,27 @@ class PostgresChannel:
         try:
             with connection.cursor() as cursor:
                 cursor.execute(f"LISTEN {POSTGRES_CHANNEL}")
-            psycopg: Any = connection.connection
-            while not stopping.is_set():
-                for notice in psycopg.notifies(timeout=LOOK):
-                    if notice.payload in names:
-                        heard(notice.payload)
+                while not stopping.is_set():
+                    for name in _notified(connection.connection):
+                        if name in names:
+                            heard(name)
+                # A pool gives the connection to somebody else.
+                cursor.execute(f"UNLISTEN {POSTGRES_CHANNEL}")
         finally:
             connection.close()
+
+
+def _notified(connection: Any) -> Iterator[str]:
+    """What a connection of psycopg or psycopg2 is told within :data:`LOOK`."""
+    if callable(connection.notifies):
+        for notice in connection.notifies(timeout=LOOK):
+            yield notice.payload
+        return
+    # psycopg2 reads only when it is asked to, and keeps a list.
+    if select.select([connection], [], [], LOOK)[0]:
+        connection.poll()
+    while connection.notifies:
+        yield connection.notifies.pop(0).payload
 
 
 class RedisChannel:
@@ -120,6 +156,10 @@ class RedisChannel:
         self._client: Any = redis.Redis.from_url(
             url, socket_connect_timeout=5, socket_timeout=5, health_check_interval=30
         )
+
+    def transaction(self) -> str | None:
+        """None: Redis has no part in it."""
+        return None
 
     def publish(self, name: str) -> None:
         """PUBLISH."""

@@ -51,6 +51,7 @@ class FaultProxy:
     :ivar late: seconds that the answers of ``"stalled"`` are late.
     :ivar tried: connections and requests that came while a mode was set.
     :ivar requests: how many came, by operation.
+    :ivar denied: names of queues that nothing may be sent to.
     :ivar violations: of requests beyond SQS's limits, (operation, reason).
     """
 
@@ -61,6 +62,7 @@ class FaultProxy:
         self.late = 5.0
         self.tried = 0
         self.requests = Counter()
+        self.denied = set()
         self.limits = Limits()
         self._seconds = None
         self._count = None
@@ -180,6 +182,10 @@ class FaultProxy:
             return fault(*ANSWERS[mode])
         if mode in GARBAGE:
             return answer(200, *GARBAGE[mode])
+        if self.denied and request.operation.startswith("SendMessage"):
+            queue = request.json.get("QueueUrl", "").rpartition("/")[2]
+            if queue in self.denied:
+                return fault(403, "AccessDenied")
         if request.is_sqs and (beyond := self.limits.refuse(request.operation, request.json)):
             return fault(400, *beyond)
         return None

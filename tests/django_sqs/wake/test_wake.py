@@ -180,7 +180,7 @@ def called(site, monkeypatch):
 
     published = []
     site.SQS_WAKE = "cache"
-    channel = SimpleNamespace(publish=published.append)
+    channel = SimpleNamespace(publish=published.append, transaction=lambda: None)
     monkeypatch.setattr(caller, "_channel", ("cache", channel))
     monkeypatch.setattr(caller, "_called", {})
     return published
