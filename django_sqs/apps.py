@@ -26,6 +26,7 @@ class DjangoSQSConfig(AppConfig):
         autodiscover_modules("receivers")
         register_task_queues(receivers)
         announce(receivers)
+        receivers.load_middleware()
         if conf.opentelemetry:
             instrument(receivers)
         setting_changed.connect(receivers.reconnect, dispatch_uid="django_sqs.reconnect")
@@ -42,4 +43,5 @@ def instrument(receivers: Receivers) -> None:
         raise ImproperlyConfigured(
             "SQS_OPENTELEMETRY needs the extra: pip install 'django-sqs[otel]'"
         ) from exc
-    receivers.instruments.append(OpenTelemetry())
+    if not any(isinstance(each, OpenTelemetry) for each in receivers.middleware):
+        receivers.middleware.append(OpenTelemetry())

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
+from django_sqs_kombu.printable import line
 from django_sqs_kombu.quotas import LARGEST_MAX_RECEIVES, MAX_VISIBILITY_TIMEOUT
 from django_sqs_kombu.rules import (
     GRACE_PERIOD,
@@ -29,7 +30,7 @@ from django_sqs_kombu.rules import (
     whole,
 )
 from django_sqs_kombu.transport import WIRE_FORMATS
-from django_sqs_kombu.working import RETRY_TRIES, Retry
+from django_sqs_kombu.working import RETRY_TRIES, Middleware, Retry
 
 #: A token that could be guessed opens the views to anybody.
 SHORTEST_TOKEN = 16
@@ -70,6 +71,31 @@ def exception_class(value: Any) -> type[BaseException]:
     if not (isinstance(found, type) and issubclass(found, BaseException)):
         raise ImportError(f"{value!r} is no exception class")
     return found
+
+
+def middleware_class(path: Any) -> type[Middleware]:
+    """The class of middleware that *path* names.
+
+    :raises ImportError: there is none.
+    """
+    found = import_string(path) if isinstance(path, str) else path
+    if not (isinstance(found, type) and issubclass(found, Middleware)):
+        raise ImportError("it is no subclass of it")
+    return found
+
+
+def _middleware(value: Any) -> str | None:
+    if not isinstance(value, list | tuple):
+        return "must be a list of dotted paths"
+    for each in value:
+        try:
+            middleware_class(each)
+        except ImportError as exc:
+            return (
+                "must name subclasses of django_sqs_kombu.Middleware, which "
+                f"{shown(each)} does not ({line(str(exc))})"
+            )
+    return None
 
 
 def _exceptions(value: Any) -> str | None:
@@ -156,6 +182,9 @@ SETTINGS: dict[str, Setting] = {
     "SQS_VIEW_TOKEN": Setting(None, "bearer token that opens the views", _token),
     "SQS_CLOUDWATCH": Setting(False, "the pages ask CloudWatch for the oldest message", flag),
     "SQS_EAGER": Setting(False, "send() runs the receiver at once, without SQS", flag),
+    "SQS_MIDDLEWARE": Setting(
+        [], "dotted paths of middleware around what is sent and received", _middleware
+    ),
     "SQS_OPENTELEMETRY": Setting(False, "spans and metrics by OpenTelemetry", flag),
     "SQS_LARGE_PAYLOAD_BUCKET": Setting(
         None, "S3 bucket for payloads above SQS's 1 MiB; None: they are an error", optional(string)
@@ -243,6 +272,12 @@ class Conf:
         """What receivers may raise for a reason that passes."""
         named = tuple(exception_class(each) for each in self.value("SQS_RETRY_ON"))
         return Retry(named, self.value("SQS_RETRY_TRIES"))
+
+    @property
+    def middleware(self) -> list[type[Middleware]]:
+        """The classes that SQS_MIDDLEWARE names; none while it is wrong, which a check says."""
+        named = self.value("SQS_MIDDLEWARE")
+        return [] if _middleware(named) else [middleware_class(each) for each in named]
 
     @property
     def credentials(self) -> tuple[str | None, str | None]:

@@ -248,4 +248,4 @@ RegisteredQueue = DjangoQueue
 
 # Set here, since RegisteredQueue's default registry is imported above.
 project_receivers.queue_class = RegisteredQueue
-project_receivers.instruments.append(SignalSender())
+project_receivers.middleware.append(SignalSender())

@@ -10,7 +10,7 @@ import kombu
 from django_sqs_kombu import Receivers
 from django_sqs_kombu.registration import Defaults, Outlet, RegisteredQueue
 from django_sqs_kombu.testing import receive_at_once
-from django_sqs_kombu.working import Retry
+from django_sqs_kombu.working import Middleware, Retry
 
 from .conf import conf
 
@@ -21,6 +21,7 @@ class DjangoReceivers(Receivers):
     def __init__(self) -> None:
         # The settings are read when they are needed, not when this module is imported.
         self._setup()
+        self._loaded: list[Middleware] = []
 
     @property
     def defaults(self) -> Defaults:
@@ -63,8 +64,16 @@ class DjangoReceivers(Receivers):
             transport_options=conf.transport_options,
         )
 
+    def load_middleware(self) -> None:
+        """Take up what SQS_MIDDLEWARE names, in place of what it named before."""
+        others = [each for each in self.middleware if each not in self._loaded]
+        self._loaded = [cls() for cls in conf.middleware]
+        self.middleware[:] = [*others, *self._loaded]
+
     def reconnect(self, *, setting: str, **kwargs: Any) -> None:
         """Forget the connection when a test overrides a setting (setting_changed)."""
+        if setting == "SQS_MIDDLEWARE":
+            self.load_middleware()
         if setting.startswith(("AWS_", "SQS_")):
             self.close()
 

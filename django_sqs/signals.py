@@ -1,4 +1,4 @@
-"""Django signals about messages, and the instrument that sends them."""
+"""Django signals about messages, and the middleware that sends them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from django.dispatch import Signal
 
-from django_sqs_kombu.working import Instrument, Sending, Settlement
+from django_sqs_kombu.working import Middleware, Sending, Settlement
 
 #: SQS has accepted messages.  Arguments: ``queue``, a RegisteredQueue; ``count``, how many.
 message_sent = Signal()
@@ -19,7 +19,7 @@ message_received = Signal()
 message_settled = Signal()
 
 
-class SignalSender(Instrument):
+class SignalSender(Middleware):
     """Sends the signals; what a receiver of a signal raises is logged by Django."""
 
     @contextmanager
@@ -30,7 +30,9 @@ class SignalSender(Instrument):
         message_sent.send_robust(type(registered), queue=registered, count=sending.count)
 
     def settled(self, settlement: Settlement) -> None:
-        """message_settled."""
+        """message_settled, unless SQS redelivers the message."""
+        if settlement.action is None:
+            return
         message_settled.send_robust(
             type(settlement.registered),
             queue=settlement.registered,

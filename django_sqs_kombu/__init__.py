@@ -34,9 +34,11 @@ from .registration.proxy import ReceiverProxy
 from .registration.queue import RegisteredQueue
 from .registration.receivers import Receivers
 from .working.consumer import ReceiverConsumer
+from .working.middleware import Admission, Middleware
 
 __all__ = [
     "AccessDenied",
+    "Admission",
     "BigMessage",
     "ConfigurationError",
     "CredentialsMissing",
@@ -50,6 +52,7 @@ __all__ = [
     "MessageEncodeError",
     "MessageTargetMissing",
     "MessageTooLarge",
+    "Middleware",
     "NoReceiver",
     "PayloadUnavailable",
     "QueueDoesNotExist",

@@ -21,13 +21,13 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from .exceptions import RestartLater
 from .messages.base import Delivery
-from .working.instruments import Instrument, NamedQueue, Sending, Settlement
+from .working.middleware import Middleware, NamedQueue, Sending, Settlement
 
 SYSTEM = "aws_sqs"
 _PROPAGATOR = TraceContextTextMapPropagator()
 
 
-class OpenTelemetry(Instrument):
+class OpenTelemetry(Middleware):
     """Makes a span ``send QUEUE`` and a span ``process QUEUE``, the second linked to the first.
 
     Metrics: ``messaging.client.sent.messages``, ``messaging.client.operation.duration``,
@@ -116,6 +116,8 @@ class OpenTelemetry(Instrument):
 
     def settled(self, settlement: Settlement) -> None:
         """A span for the settlement, linked to the producer's."""
+        if settlement.action is None:
+            return
         delivery = settlement.delivery
         self._tracer.start_span(
             f"settle {delivery.queue}",

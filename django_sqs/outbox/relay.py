@@ -173,7 +173,7 @@ class Relay:
         except BaseException as exc:  # noqa: BLE001 - the relay waits for a report
             report.stopped = RuntimeError(f"The sending thread ended: {exc!r}")
         finally:
-            # What instruments and signals opened in this thread.
+            # What middleware opened in this thread.
             connections.close_all()
             self._news.put((claim, report))
 

@@ -69,10 +69,10 @@ def send(claim: Claim, goes_on: Callable[[], bool] = lambda: True) -> Report:
     try:
         registered = receivers.get(claim.queue.queue_name)
         sending = Sending(registered, registered.full_name(claim.queue.suffix or None), 0)
-        with around_sending(receivers.instruments, sending):
+        with around_sending(receivers.middleware, sending):
             ClaimSending(claim, registered, sending, report).run(goes_on)
             if report.stopped is not None and not report.sent:
-                # The instruments hear of it; each row is told its own below.
+                # The middleware hear of it; each row is told its own below.
                 raise report.stopped
     except Exception as exc:  # noqa: BLE001 - one queue's trouble is no other's
         report.stopped = exc
@@ -83,7 +83,7 @@ def send(claim: Claim, goes_on: Callable[[], bool] = lambda: True) -> Report:
 class ClaimSending:
     """Sends the rows of one claim.
 
-    :param sending: what instruments are told; its count grows with what SQS accepts.
+    :param sending: what middleware are told; its count grows with what SQS accepts.
     :param report: what becomes of the rows is added to it.
     """
 

@@ -12,7 +12,7 @@ from functools import partial
 from django.db import close_old_connections, transaction
 
 from django_sqs_kombu.registration import Receivers
-from django_sqs_kombu.working import Instrument, Sending
+from django_sqs_kombu.working import Middleware, Sending
 
 from ..conf import conf
 from ..optional import wakers
@@ -78,7 +78,7 @@ class Caller:
 caller = Caller()
 
 
-class WakeOnSend(Instrument):
+class WakeOnSend(Middleware):
     """Calls the workers of a queue when something was sent to it."""
 
     @contextmanager
@@ -90,8 +90,8 @@ class WakeOnSend(Instrument):
 
 def announce(receivers: Receivers) -> None:
     """Wake workers of what *receivers* sends, and let workers listen."""
-    if not any(isinstance(each, WakeOnSend) for each in receivers.instruments):
-        receivers.instruments.append(WakeOnSend())
+    if not any(isinstance(each, WakeOnSend) for each in receivers.middleware):
+        receivers.middleware.append(WakeOnSend())
     wakers.announce(APP, partial(caller.call, always=True))
     beside_workers.announce(APP, lambda beside: Listener(beside.names, beside.wake))
 

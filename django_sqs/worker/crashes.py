@@ -6,10 +6,12 @@ import mmap
 import struct
 import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from django_sqs_kombu.exceptions import KilledItsProcess
-from django_sqs_kombu.transport import Delivery
-from django_sqs_kombu.working import Observer
+from django_sqs_kombu.messages import Delivery
+from django_sqs_kombu.working import ADMITTED, Admission, Middleware, NamedQueue, Settlement
 
 #: A message is set aside when so many processes died while its receiver ran.
 MOST_DEATHS = 3
@@ -23,7 +25,7 @@ _SLOT = struct.Struct("100s")
 _NOTE = struct.Struct("100sq?")
 
 
-class CrashNotes(Observer):
+class CrashNotes(Middleware):
     """Memory that forked processes share: what each runs, and what died with it.
 
     Each process writes only what it runs itself; the supervisor counts the deaths.  A
@@ -57,24 +59,27 @@ class CrashNotes(Observer):
         """How many bytes it needs."""
         return _SLOT.size * processes * threads + _NOTE.size * REMEMBERED
 
-    def started(self, queue: str, delivery: Delivery) -> None:
-        """Note that the message is being received."""
+    @contextmanager
+    def receiving(self, registered: NamedQueue, delivery: Delivery) -> Iterator[None]:
+        """Note that the message is being received; it is until it is settled."""
         with self._lock:
             taken = set(self._mine.values())
             free = next((n for n in range(self._threads) if n not in taken), None)
             if free is not None:
                 self._mine[delivery.message_id] = free
                 self._write(self.process, free, delivery.message_id)
+        yield
 
-    def ended(self, queue: str, delivery: Delivery, *args: object) -> None:
+    def settled(self, settlement: Settlement) -> None:
         """Its receiver ended, so it killed nobody."""
+        message_id = settlement.delivery.message_id
         with self._lock:
-            slot = self._mine.pop(delivery.message_id, None)
+            slot = self._mine.pop(message_id, None)
             if slot is not None:
                 self._write(self.process, slot, "")
-                self._resolve(delivery.message_id)
+                self._resolve(message_id)
 
-    def pardon(self) -> None:
+    def stopping(self) -> None:
         """This process was told to stop: what it runs is not to blame for its end.
 
         Safe in a signal handler, so it takes no lock.
@@ -87,24 +92,22 @@ class CrashNotes(Observer):
         self._slots.release()
         self._notes.release()
 
-    def forget(self, process: int) -> None:
-        """Process number *process* has ended: count what it was receiving."""
+    def process_ended(self, process: int) -> None:
+        """Count what it was receiving."""
         for slot in range(self._threads):
             message_id = self._read(process, slot)
             if message_id:
                 self._count(message_id)
                 self._write(process, slot, "")
 
-    def refuse(self, delivery: Delivery) -> KilledItsProcess | None:
-        """Why the message is not to be received any more, or None."""
+    def admit(self, registered: NamedQueue, delivery: Delivery) -> Admission:
+        """Alone, what ran when a process died; not any more, what ran too often then."""
         # For every message, so it is one search and nothing is decoded.
         place = self._find(delivery.message_id)
-        deaths = 0 if place < 0 else self._deaths(place)
-        return KilledItsProcess(deaths) if deaths >= MOST_DEATHS else None
-
-    def suspects(self, delivery: Delivery) -> bool:
-        """Whether a process died while the message was being received."""
-        return self._find(delivery.message_id) >= 0
+        if place < 0:
+            return ADMITTED
+        deaths = self._deaths(place)
+        return Admission(KilledItsProcess(deaths) if deaths >= MOST_DEATHS else None, alone=True)
 
     def unresolved(self) -> bool:
         """Whether one of the suspects has still to show that it kills nobody.

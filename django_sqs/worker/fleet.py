@@ -14,8 +14,10 @@ from django.db import connections
 
 from django_sqs_kombu.registration import RegisteredQueue
 from django_sqs_kombu.transport import LocalLimit, ReceiveLimit
+from django_sqs_kombu.working import tell
 
 from ..conf import conf
+from ..registry import receivers
 from .companions import Companion, beside_fleets, running
 from .control import ControlServer
 from .crash_file import lasting_memory
@@ -74,7 +76,7 @@ class Fleet:
     def run(self) -> int:
         """Run until done or stopped; return the exit code."""
         with ExitStack() as stack:
-            self._crashes = stack.enter_context(self._crash_notes())
+            stack.enter_context(self._told())
             if self.control is not None:
                 self.control.start()
                 stack.callback(self.control.stop)
@@ -92,13 +94,18 @@ class Fleet:
             self._wake_by(worker.wake)
             return worker.run()
         children = [self._child(process, group) for process, group in enumerate(self._groups)]
-        supervisor = Supervisor(children, grace_period=conf.grace_period, on_stop=self._note_stop)
+        supervisor = Supervisor(
+            children, grace_period=conf.grace_period, on_stop=self._stop_supervising
+        )
         self._wake_by(supervisor.wake)
         return supervisor.run()
 
     @contextmanager
-    def _crash_notes(self) -> Iterator[CrashNotes]:
-        """The notes, which a lone worker finds as they were when it died."""
+    def _told(self) -> Iterator[None]:
+        """Have the counts and the notes of crashes told of messages meanwhile.
+
+        The notes a lone worker finds as they were when it died.
+        """
         layout = len(self._groups), self._plan.threads
         size = CrashNotes.size(*layout)
         alone = len(self._groups) == 1
@@ -107,9 +114,15 @@ class Fleet:
         # A supervisor lives on and counts, so memory will do.
         kept: Any = lasting_memory(key, size) if alone else mmap.mmap(-1, size)
         with kept as memory, closing(CrashNotes(*layout, memory)) as notes:
-            if alone:
-                notes.forget(0)
-            yield notes
+            self._crashes = notes
+            own = (notes, self._stats)
+            receivers.middleware[:0] = own
+            try:
+                if alone:
+                    tell(receivers.middleware, lambda each: each.process_ended(0))
+                yield
+            finally:
+                receivers.middleware[:] = [m for m in receivers.middleware if m not in own]
 
     def _wake_by(self, wake: Callable[[], None]) -> None:
         if self.control is not None:
@@ -122,16 +135,16 @@ class Fleet:
             threads=self._plan.threads,
             limits=self._limits,
             supervisor=supervisor,
-            observers=(self._stats, self._crashes),
-            refuse=self._crashes.refuse,
-            alone=self._crashes.suspects,
             one_by_one=self._crashes.unresolved,
             on_stop=self._note_stop,
             number=self._stats.process,
         )
 
+    def _stop_supervising(self) -> None:
+        tell(receivers.middleware, lambda each: each.stopping())
+        self._note_stop()
+
     def _note_stop(self) -> None:
-        self._crashes.pardon()
         if self.control is not None:
             self.control.stopping = True
 
@@ -140,8 +153,7 @@ class Fleet:
         run = partial(self._run_child, process, queues, shared, os.getpid())
 
         def on_exit() -> None:
-            self._stats.forget(process)
-            self._crashes.forget(process)
+            tell(receivers.middleware, lambda each: each.process_ended(process))
             for limit in shared:
                 limit.forget(process)
 

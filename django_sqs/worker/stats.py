@@ -5,11 +5,12 @@ from __future__ import annotations
 import mmap
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from django_sqs_kombu.administration import sent_at
-from django_sqs_kombu.transport import Delivery
-from django_sqs_kombu.working import Action, Observer
+from django_sqs_kombu.messages import Delivery
+from django_sqs_kombu.working import Action, Middleware, NamedQueue, Settlement
 
 FIELDS = (
     "received",
@@ -34,8 +35,8 @@ _OUTCOMES = {
 OUTCOMES = tuple(_OUTCOMES.values())
 
 
-class SharedStats(Observer):
-    """An observer whose counts every forked process sees.
+class SharedStats(Middleware):
+    """A middleware whose counts every forked process sees.
 
     Each process writes only to cells of its own, so no lock is shared and the counts of
     one that was killed stay.
@@ -53,29 +54,29 @@ class SharedStats(Observer):
         #: Which of the processes this one is; set after the fork.
         self.process = 0
 
-    def polled(self, queue: str, received: int) -> None:
+    def polled(self, registered: NamedQueue, received: int) -> None:
         """Count what was received, and note that the queue is polled."""
-        with self._lock:
-            self._cells[self._cell(self.process, queue, "polled_at")] = time.time()
-            self._cells[self._cell(self.process, queue, "received")] += received
+        self._add(registered, received=received)
+        self._set(registered, polled_at=time.time())
 
-    def started(self, queue: str, delivery: Delivery) -> None:
+    @contextmanager
+    def receiving(self, registered: NamedQueue, delivery: Delivery) -> Iterator[None]:
         """Count a receiver that runs, and note how long its message waited for it."""
         sent = sent_at(delivery.sqs_message)
-        waited = max(0.0, time.time() - sent) if sent else 0.0
-        with self._lock:
-            self._cells[self._cell(self.process, queue, "running")] += 1
-            self._cells[self._cell(self.process, queue, "waited")] = waited
+        self._set(registered, waited=max(0.0, time.time() - sent) if sent else 0.0)
+        self._add(registered, running=1)
+        try:
+            yield
+        finally:
+            self._add(registered, running=-1)
 
-    def ended(self, queue: str, delivery: Delivery, action: Action | None, seconds: float) -> None:
+    def settled(self, settlement: Settlement) -> None:
         """Count what became of a message."""
-        with self._lock:
-            self._cells[self._cell(self.process, queue, "running")] -= 1
-            self._cells[self._cell(self.process, queue, _OUTCOMES[action])] += 1
-            self._cells[self._cell(self.process, queue, "seconds")] += seconds
+        outcome = {_OUTCOMES[settlement.action]: 1}
+        self._add(settlement.registered, seconds=settlement.seconds, **outcome)
 
-    def forget(self, process: int) -> None:
-        """Process number *process* has ended: nothing runs in it any more."""
+    def process_ended(self, process: int) -> None:
+        """Nothing runs in it any more."""
         for queue in self.queues:
             self._cells[self._cell(process, queue, "running")] = 0
             self._cells[self._cell(process, queue, "polled_at")] = 0
@@ -92,6 +93,19 @@ class SharedStats(Observer):
     def value(self, process: int, queue: str, field: str) -> float:
         """*field* of one process."""
         return float(self._cells[self._cell(process, queue, field)])
+
+    def _add(self, registered: NamedQueue, **counts: float) -> None:
+        # Others than the worker's own, which a receiver may receive from, do not count.
+        if registered.name in self.queues:
+            with self._lock:
+                for field, count in counts.items():
+                    self._cells[self._cell(self.process, registered.name, field)] += count
+
+    def _set(self, registered: NamedQueue, **values: float) -> None:
+        if registered.name in self.queues:
+            with self._lock:
+                for field, value in values.items():
+                    self._cells[self._cell(self.process, registered.name, field)] = value
 
     def _cell(self, process: int, queue: str, field: str) -> int:
         row = process * len(self.queues) + self.queues.index(queue)

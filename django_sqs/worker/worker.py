@@ -14,8 +14,7 @@ from typing import Any
 
 from django_sqs_kombu import ReceiverConsumer
 from django_sqs_kombu.registration import RegisteredQueue
-from django_sqs_kombu.transport import Delivery, ReceiveLimit
-from django_sqs_kombu.working import Observer
+from django_sqs_kombu.transport import ReceiveLimit
 
 from ..conf import conf
 from ..registry import receivers
@@ -26,7 +25,22 @@ logger = logging.getLogger(__name__)
 
 
 class WorkerConsumer(ReceiverConsumer):
-    """A consumer whose process exits when the grace period has passed."""
+    """A consumer whose process exits when the grace period has passed.
+
+    :param supervisor: the process id of the supervisor that forked this process, if any; it
+        stops when that is gone.
+    """
+
+    def __init__(self, *args: Any, supervisor: int | None, **options: Any) -> None:
+        super().__init__(*args, **options)
+        self._supervisor = supervisor
+
+    def on_turn(self) -> None:
+        """Stop without a supervisor."""
+        orphaned = self._supervisor is not None and os.getppid() != self._supervisor
+        if orphaned and not self.should_stop:
+            logger.error("The supervisor is gone: stopping")
+            self.stop()
 
     def on_grace_expired(self) -> None:
         """Give back what still runs, and exit without waiting for it."""
@@ -50,9 +64,6 @@ class Worker:
     :param suffix: the queue name suffix to use.
     :param threads: how many receivers run at once.
     :param limits: limits on received messages, by queue name.
-    :param observers: hear what is received and what becomes of it.
-    :param refuse: returns why a message is not to be received, or None.
-    :param alone: whether a message is to be received while no other is.
     :param one_by_one: whether no more than one message is to be held now.
     :param on_stop: called when it is told to stop.
     :param number: of this process among those of its runreceiver, from 0.
@@ -71,9 +82,6 @@ class Worker:
         threads: int = 1,
         limits: Mapping[str, ReceiveLimit] | None = None,
         supervisor: int | None = None,
-        observers: Sequence[Observer] = (),
-        refuse: Callable[[Delivery], Exception | None] = lambda delivery: None,
-        alone: Callable[[Delivery], bool] = lambda delivery: False,
         one_by_one: Callable[[], bool] | None = None,
         on_stop: Callable[[], None] | None = None,
         number: int = 0,
@@ -89,11 +97,8 @@ class Worker:
             threads=threads,
             limits=limits,
             grace_period=conf.grace_period,
-            observers=observers,
-            refuse=refuse,
-            alone=alone,
             one_by_one=one_by_one,
-            on_iteration=self._stop_if_orphaned,
+            supervisor=supervisor,
         )
 
     def run(self) -> int:
@@ -153,9 +158,3 @@ class Worker:
     def _on_cut_off(self, signum: int, frame: FrameType | None) -> Any:
         # In a thread: the main one may be inside a request, holding its locks.
         threading.Thread(target=self._consumer.cut_off, name="sqs-cut-off", daemon=True).start()
-
-    def _stop_if_orphaned(self) -> None:
-        orphaned = self._supervisor is not None and os.getppid() != self._supervisor
-        if orphaned and not self._consumer.should_stop:
-            logger.error("The supervisor is gone: stopping")
-            self._consumer.stop()

@@ -21,6 +21,7 @@ from ..transport.delivery import Delivery
 from ..transport.receiving.consumption import Consumption
 from ..working.consumer import ACCEPT
 from ..working.handling import attempt_within
+from ..working.middleware import tell
 from ..working.outcomes import settle, settle_undecodable
 from ..working.registered import Attempt
 
@@ -41,11 +42,13 @@ class Outcome:
     :param raised: what it raised, or None where it returned.
     :param deleted: whether the message was deleted there.
     :param traceback: of what it raised, since exceptions lose theirs between processes.
+    :param seconds: how long decoding the message and running its receiver took.
     """
 
     raised: BaseException | None
     deleted: bool = False
     traceback: str = ""
+    seconds: float = 0.0
 
 
 class PoolConsumer:
@@ -71,6 +74,7 @@ class PoolConsumer:
     ) -> None:
         self._pool = pool
         self._hub = hub
+        self._middleware = receivers.middleware
         self._connection = receivers.new_connection()
         self._channel: Any = None
         self._sources: dict[str, tuple[RegisteredQueue, kombu.Queue]] = {}
@@ -91,7 +95,13 @@ class PoolConsumer:
         for registered, queue in self._sources.values():
             self._channel.declare_lazily(queue)
             self._channel.consume(
-                Consumption(queue.name, priority=registered.priority, free=self._free, lasting=True)
+                Consumption(
+                    queue.name,
+                    priority=registered.priority,
+                    on_poll=functools.partial(self._polled, registered),
+                    free=self._free,
+                    lasting=True,
+                )
             )
             kombu.Consumer(
                 self._channel,
@@ -109,6 +119,7 @@ class PoolConsumer:
             if self._stopping or self._channel is None:
                 return
             self._stopping = True
+        tell(self._middleware, lambda each: each.stopping())
         self._channel.stop_polling()
         # Polls under way end by themselves, and the event loop waits for nothing.
         threading.Thread(target=self._finish, name="sqs-stop", daemon=True).start()
@@ -144,6 +155,9 @@ class PoolConsumer:
                 return
             self._running.add(delivery)
         self._start(delivery)
+
+    def _polled(self, registered: RegisteredQueue, received: int) -> None:
+        tell(self._middleware, lambda each: each.polled(registered, received))
 
     def _on_decode_error(self, delivery: Delivery, exc: Exception) -> None:
         registered, _ = self._sources[delivery.queue]
@@ -181,7 +195,7 @@ class PoolConsumer:
         try:
             if outcome.deleted and not delivery.acknowledged:
                 delivery.abandon()
-            settle(registered, delivery, None, raised)
+            settle(registered, delivery, None, raised, outcome.seconds)
         finally:
             self._done(delivery)
 
@@ -239,7 +253,7 @@ def _attempt(registered: RegisteredQueue, queue: kombu.Queue, delivery: Delivery
 def run_here(registered: RegisteredQueue, queue: kombu.Queue, delivery: Delivery) -> Outcome:
     """Run the receiver of *delivery* in a thread of this process."""
     attempt = _attempt(registered, queue, delivery)
-    return Outcome(attempt.raised, deleted=delivery.acknowledged)
+    return Outcome(attempt.raised, deleted=delivery.acknowledged, seconds=attempt.seconds)
 
 
 def run_in_process(queue_name: str, sqs_message: Mapping[str, Any]) -> Outcome:
@@ -250,16 +264,18 @@ def run_in_process(queue_name: str, sqs_message: Mapping[str, Any]) -> Outcome:
     # The worker's main process keeps the lease.
     delivery = channel.delivery(queue.name, sqs_message, settles=True)
     try:
-        raised = _attempt(registered, queue, delivery).raised
+        attempt = _attempt(registered, queue, delivery)
         deleted = delivery.acknowledged
         if deleted:
             channel.flush(FLUSH_TIMEOUT)
     finally:
         # What stayed held here would be taken for held when it is received again.
         channel.abandon(delivery)
+    raised = attempt.raised
     if raised is None:
-        return Outcome(None, deleted)
-    return Outcome(_picklable(raised), deleted, "".join(traceback.format_exception(raised)))
+        return Outcome(None, deleted, seconds=attempt.seconds)
+    told = "".join(traceback.format_exception(raised))
+    return Outcome(_picklable(raised), deleted, told, attempt.seconds)
 
 
 def _delete_what_else_belongs_to(message: RawMessage) -> None:

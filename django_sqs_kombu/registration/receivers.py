@@ -24,7 +24,7 @@ from ..rules import (
 )
 from ..transport.sending.unsent import check_unsent
 from ..transport.sqs.declaration import WIRE_FORMATS
-from ..working.instruments import Instrument, Sending, around_sending
+from ..working.middleware import Middleware, Sending, around_sending
 from ..working.registered import Registered
 from ..working.table import RETRY_TRIES, Retry
 from .connection import SendingConnection
@@ -68,6 +68,7 @@ class Receivers:
     :param retry_on: exceptions that receivers raise for a reason that passes, such as a
         database that is away: the message is tried again with backoff.
     :param retry_tries: for so many receives of a message; then it is an exception as any other.
+    :param middleware: stands around all that is sent and received, the first outermost.
     """
 
     queue_class: type[RegisteredQueue] = RegisteredQueue
@@ -83,6 +84,7 @@ class Receivers:
         transport_options: dict[str, Any] | None = None,
         retry_on: Iterable[type[BaseException]] = (),
         retry_tries: int = RETRY_TRIES,
+        middleware: Iterable[Middleware] = (),
     ) -> None:
         check(
             "",
@@ -100,13 +102,14 @@ class Receivers:
         self._options = {"wait_time_seconds": poll_period, **(transport_options or {})}
         self._retry = Retry(tuple(retry_on), retry_tries)
         self._setup()
+        self.middleware += middleware
 
     def _setup(self) -> None:
         _all.add(self)
         #: The registered queues by name.
         self.queues: dict[str, RegisteredQueue] = {}
-        #: What is there around all that is sent and received.
-        self.instruments: list[Instrument] = []
+        #: What stands around all that is sent and received, the first outermost.
+        self.middleware: list[Middleware] = []
         #: Takes what is sent in place of SQS, in tests.
         self.outlet: Outlet | None = None
         self._sending = SendingConnection(self.new_connection)
@@ -303,7 +306,7 @@ class Receivers:
             outlet(registered, queue, outgoing)
             return
         sending = Sending(registered, queue.name, 1)
-        with around_sending(self.instruments, sending):
+        with around_sending(self.middleware, sending):
             message = outgoing.with_attributes(sending.attributes)
             self.publish(queue, message.body, message.content_type, **message.properties())
 
@@ -331,7 +334,7 @@ class Receivers:
                 queue.name, message.body, message.content_type, message.properties()
             )
 
-        with around_sending(self.instruments, sending):
+        with around_sending(self.middleware, sending):
             sent: int = channel.send_many(queue.name, items, entry, **options)
             sending.count = sent
         return sent

@@ -4,22 +4,32 @@ from .consumer import ReceiverConsumer
 from .context import MessageContext, MessageContextFilter, current_message
 from .coroutines import CANCEL_GRACE, within
 from .deadline import deadline
-from .instruments import Instrument, Sending, Settlement, around_sending
-from .observer import Observer
+from .middleware import (
+    ADMITTED,
+    Admission,
+    Middleware,
+    NamedQueue,
+    Sending,
+    Settlement,
+    around_sending,
+    tell,
+)
 from .outcomes import printable
 from .registered import NotesEnds, Received, Registered, Registry
 from .restarting import attempts
 from .table import RETRY_TRIES, Action, Retry
 
 __all__ = [
+    "ADMITTED",
     "CANCEL_GRACE",
     "RETRY_TRIES",
     "Action",
-    "Instrument",
+    "Admission",
     "MessageContext",
     "MessageContextFilter",
+    "Middleware",
+    "NamedQueue",
     "NotesEnds",
-    "Observer",
     "Received",
     "ReceiverConsumer",
     "Registered",
@@ -32,5 +42,6 @@ __all__ = [
     "current_message",
     "deadline",
     "printable",
+    "tell",
     "within",
 ]

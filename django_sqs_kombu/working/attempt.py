@@ -12,7 +12,7 @@ from ..exceptions import EnvironmentFailure, NoReceiver, ReceiverReturnedGenerat
 from ..messages.base import RawMessage
 from .context import MessageContext, current_message
 from .deadline import deadline
-from .instruments import around_receiving
+from .middleware import around_receiving
 from .registered import Attempt, Received, Registered
 
 #: The least time, in seconds, that is left to await what a receiver returned.
@@ -26,19 +26,20 @@ def attempt(registered: Registered, delivery: Received, queue: kombu.Queue) -> A
     be decoded is settled as any other.
     """
     message = None
+    started = time.monotonic()
     context = MessageContext(queue.name, delivery.message_id, delivery.receive_count)
     token = current_message.set(context)
     try:
-        with around_receiving(registered.receivers.instruments, registered, delivery):
+        with around_receiving(registered.receivers.middleware, registered, delivery):
             message = registered.message_class.from_delivery(delivery, queue)
             if registered.delete_on_start and not delivery.acknowledged:
                 _delete_first(delivery)
             result = registered.receive(message)
     except BaseException as exc:  # noqa: BLE001 - sys.exit() in a receiver, too
-        return Attempt(message, exc)
+        return Attempt(message, exc, seconds=time.monotonic() - started)
     finally:
         current_message.reset(token)
-    return Attempt(message, None, result)
+    return Attempt(message, None, result, time.monotonic() - started)
 
 
 def receive(registered: Registered, message: RawMessage) -> Any:

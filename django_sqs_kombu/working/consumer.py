@@ -23,7 +23,7 @@ from ..transport.receiving.message_limit import LocalLimit, ReceiveLimit
 from ..transport.receiving.poller import Poller
 from .gate import Gate
 from .handling import handle
-from .observer import Observer, Observers
+from .middleware import admission, tell
 from .outcomes import settle_undecodable
 from .registered import Registered, Registry
 
@@ -49,12 +49,8 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
     :param message_limit: end after this many messages of each queue were received.
     :param limits: limits by queue name that are shared with other processes.
     :param grace_period: seconds that running receivers may take after :meth:`stop`.
-    :param observers: hear what is received and what becomes of it.
-    :param refuse: returns why a message is not to be received but settled, or None.
-    :param alone: whether a message's receiver is to run while no other does.
     :param one_by_one: whether no more than one message is to be held now, since a message
         that kills its process would have those beside it received in vain.
-    :param on_iteration: called about once a second, between messages.
 
     ``run()`` blocks until :meth:`stop` is called or the limits are reached.
     """
@@ -70,11 +66,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         message_limit: int | None = None,
         limits: Mapping[str, ReceiveLimit] | None = None,
         grace_period: float = 30.0,
-        observers: Sequence[Observer] = (),
-        refuse: Callable[[Delivery], Exception | None] = lambda delivery: None,
-        alone: Callable[[Delivery], bool] = lambda delivery: False,
         one_by_one: Callable[[], bool] | None = None,
-        on_iteration: Callable[[], None] | None = None,
     ) -> None:
         check_consumer(threads, prefetch, message_limit, grace_period)
         if queues is None:
@@ -85,12 +77,9 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         self.prefetch = prefetch or 0
         self.grace_period = grace_period
         self.limits = dict(limits or {})
-        self._observers = Observers(observers)
-        self._refuse = refuse
-        self._alone = alone
+        self._middleware = receivers.middleware
         self._gate = Gate()
         self._one_by_one = one_by_one
-        self._on_iteration = on_iteration
         self._validate(message_limit)
         self.should_stop = False
         self.connection = receivers.new_connection()
@@ -136,6 +125,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
             self._breaking_off.set()
         if not self.should_stop:
             self.should_stop = True
+            tell(self._middleware, lambda each: each.stopping())
             try:
                 threading.Thread(target=self._wind_down, name="sqs-stop", daemon=True).start()
             except RuntimeError as exc:
@@ -210,7 +200,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
                     queue.name,
                     priority=registered.priority,
                     limit=self.limits.get(registered.name),
-                    on_poll=partial(self._polled, registered.name),
+                    on_poll=partial(self._polled, registered),
                     free=self._free,
                     one_by_one=self._one_by_one,
                     lasting=True,
@@ -249,13 +239,14 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
 
     def on_iteration(self) -> None:
         """Before each wait for a message: wait for a free thread, and see the limits."""
-        while True:
-            if self._on_iteration is not None:
-                self._on_iteration()
-            if self._wait_for_free_thread(timeout=1.0):
-                break
+        self.on_turn()
+        while not self._wait_for_free_thread(timeout=1.0):
+            self.on_turn()
         if self._limits_reached():
             self.should_stop = True
+
+    def on_turn(self) -> None:
+        """Called about once a second, between messages; does nothing."""
 
     def on_decode_error(self, message: Delivery, exc: Exception) -> None:
         """Settle a message whose payload is gone, or whose compression Kombu cannot undo."""
@@ -287,11 +278,12 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         try:
             if delivery.expired:
                 self._abandon(registered, delivery)
-            elif self._pool is None:
-                self._receive(registered, queue, delivery)
             else:
-                with self._gate.passed(alone=self._is_alone(delivery)):
-                    self._receive(registered, queue, delivery)
+                admitted = admission(self._middleware, registered, delivery)
+                with self._gate.passed(alone=admitted.alone):
+                    handled = handle(registered, delivery, queue, admitted)
+                if isinstance(handled.attempt.raised, KeyboardInterrupt):
+                    self.should_stop = True
         except BaseException:
             # Nobody holds it any more, so nobody must renew it.
             if not delivery.acknowledged:
@@ -302,27 +294,8 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
                 self._running.discard(delivery)
                 self._running_changed.notify_all()
 
-    def _receive(self, registered: Registered, queue: kombu.Queue, delivery: Delivery) -> None:
-        action = None
-        started = time.monotonic()
-        self._observers.started(registered.name, delivery)
-        try:
-            handled = handle(registered, delivery, queue, self._refuse)
-            action = handled.action
-            if isinstance(handled.attempt.raised, KeyboardInterrupt):
-                self.should_stop = True
-        finally:
-            self._observers.ended(registered.name, delivery, action, time.monotonic() - started)
-
-    def _is_alone(self, delivery: Delivery) -> bool:
-        try:
-            return self._alone(delivery)
-        except Exception:
-            logger.exception("Message %s is run alone, to be sure", delivery.message_id)
-            return True
-
-    def _polled(self, queue: str, received: int) -> None:
-        self._observers.polled(queue, received)
+    def _polled(self, registered: Registered, received: int) -> None:
+        tell(self._middleware, lambda each: each.polled(registered, received))
 
     def _abandon(self, registered: Registered, delivery: Delivery) -> None:
         logger.info(

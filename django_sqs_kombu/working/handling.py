@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
 
@@ -11,14 +10,12 @@ import kombu
 
 from ..exceptions import EnvironmentFailure
 from ..transport.delivery import Delivery
+from .middleware import Admission, admission
 from .outcomes import settle, undecodable
 from .registered import Attempt, Registered
 from .table import Action
 
 logger = logging.getLogger(__name__)
-
-#: Returns why a message is not to be received but settled, or None.
-Refuse = Callable[[Delivery], BaseException | None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,19 +31,22 @@ class Handled:
 
 
 def handle(
-    registered: Registered, delivery: Delivery, queue: kombu.Queue, refuse: Refuse | None = None
+    registered: Registered,
+    delivery: Delivery,
+    queue: kombu.Queue,
+    admitted: Admission | None = None,
 ) -> Handled:
     """Decode a message, run its receiver, and settle it.
 
     Nothing that goes wrong on the way is raised, and nothing leaves the message unsettled.
 
-    :param refuse: whether it is received at all.
+    :param admitted: what the middleware say of it; None: they are still to be asked.
     """
     handled: Handled | None = None
     try:
         with ExitStack() as stack:
-            attempt = attempt_within(stack, registered, delivery, queue, refuse)
-            action = settle(registered, delivery, attempt.message, attempt.raised)
+            attempt = attempt_within(stack, registered, delivery, queue, admitted)
+            action = settle(registered, delivery, attempt.message, attempt.raised, attempt.seconds)
             handled = Handled(attempt, action)
     except Exception:
         # What is settled stays settled.
@@ -61,20 +61,23 @@ def attempt_within(
     registered: Registered,
     delivery: Delivery,
     queue: kombu.Queue,
-    refuse: Refuse | None = None,
+    admitted: Admission | None = None,
 ) -> Attempt:
     """Decode a message and run its receiver in the context of *stack*.
 
     :param stack: gets what is to be cleaned up after the message.
-    :param refuse: whether it is received at all.
+    :param admitted: what the middleware say of it; None: they are still to be asked.
     """
     if delivery.errors:
         return Attempt(raised=undecodable(delivery.errors[0][1]))
     try:
         stack.enter_context(registered.around_message())
-        refused = refuse(delivery) if refuse is not None else None
     except Exception as exc:  # noqa: BLE001 - a database that is away, say
         error = EnvironmentFailure(f"Nothing was made ready for it: {exc!r}")
         error.__cause__ = exc
         return Attempt(raised=error)
-    return Attempt(raised=refused) if refused else registered.attempt(delivery, queue)
+    if admitted is None:
+        admitted = admission(registered.receivers.middleware, registered, delivery)
+    if admitted.refused is not None:
+        return Attempt(raised=admitted.refused)
+    return registered.attempt(delivery, queue)

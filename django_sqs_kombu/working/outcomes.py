@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
-from functools import partial
 from typing import Any
 
 from ..exceptions import (
@@ -17,7 +16,7 @@ from ..messages.base import RawMessage
 from ..printable import NAME, line, quoted
 from ..transport.delivery import Delivery
 from ..transport.sending.resending import send_again
-from .instruments import Settlement, guarded
+from .middleware import Settlement, guarded, tell
 from .registered import NotesEnds, Registered
 from .restarting import attempts_of, is_sent_again, requested_delay
 from .table import Action, Row, row_for
@@ -33,6 +32,7 @@ def settle(
     delivery: Delivery,
     message: RawMessage | None,
     raised: BaseException | None,
+    seconds: float = 0.0,
 ) -> Action | None:
     """Log what became of a message, and do it; nothing that fails leaves it half settled.
 
@@ -41,6 +41,7 @@ def settle(
 
     :param message: what the message class made of the delivery, if it could.
     :param raised: what the receiver raised, or None where it returned.
+    :param seconds: how long decoding it and running its receiver took.
     :returns: what was done; None: nothing could be, and SQS redelivers the message.
     """
     row = row_for(raised, attempts_of(delivery), registered.receivers.retry)
@@ -55,13 +56,11 @@ def settle(
         _carry_out(row.action, registered, delivery, message, raised)
     except TooOldToSendAgain as exc:
         exc.__cause__ = raised
-        return settle(registered, delivery, message, exc)
+        return settle(registered, delivery, message, exc, seconds)
     except Exception as exc:  # noqa: BLE001 - whatever a message class or a channel may raise
         action = _fall_back(row.action, delivery, exc)
-    if action is not None:
-        settlement = Settlement(registered, delivery, message, action, raised)
-        for instrument in registered.receivers.instruments:
-            guarded(instrument, partial(instrument.settled, settlement))
+    settlement = Settlement(registered, delivery, message, action, raised, seconds)
+    tell(registered.receivers.middleware, lambda each: each.settled(settlement))
     return action
 
 

@@ -10,7 +10,7 @@ from typing import Any, Protocol, runtime_checkable
 import kombu
 
 from ..messages.base import Delivery, RawMessage
-from .instruments import Instrument, NamedQueue
+from .middleware import Middleware, NamedQueue
 from .table import Action, Retry
 
 
@@ -28,11 +28,13 @@ class Attempt:
     :param message: what the message class made of the delivery, if it could.
     :param raised: what was raised, by the receiver or before it; None: it returned.
     :param result: what it returned.
+    :param seconds: how long decoding and the receiver took.
     """
 
     message: RawMessage | None = None
     raised: BaseException | None = None
     result: Any = None
+    seconds: float = 0.0
 
 
 @runtime_checkable
@@ -56,8 +58,8 @@ class Registry(Protocol):
     """Queues with their receivers, and what is there around all of them."""
 
     @property
-    def instruments(self) -> Sequence[Instrument]:
-        """What is told of each message."""
+    def middleware(self) -> Sequence[Middleware]:
+        """What stands around each message."""
 
     @property
     def retry(self) -> Retry:

@@ -6,7 +6,7 @@ import pytest
 
 import django_sqs
 from django_sqs.signals import message_received, message_sent, message_settled
-from django_sqs_kombu import ReceiverConsumer
+from django_sqs_kombu import Middleware, ReceiverConsumer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -94,3 +94,23 @@ def test_an_error_in_a_listener_stops_nothing(server, caplog):
             signal.disconnect(fail)
 
     assert caplog.text.count("in a listener") >= 3
+
+
+class Counting(Middleware):
+    """What the project names in SQS_MIDDLEWARE."""
+
+    settlements = 0
+
+    def settled(self, settlement):
+        type(self).settlements += 1
+
+
+def test_middleware_of_the_settings(settings, server):
+    before = list(django_sqs.receivers.middleware)
+    settings.SQS_MIDDLEWARE = [f"{__name__}.Counting"]
+    django_sqs.send("typed", body={"a": 1})
+    consume("typed")
+    settings.SQS_MIDDLEWARE = []
+
+    assert Counting.settlements == 1
+    assert django_sqs.receivers.middleware == before

@@ -23,7 +23,7 @@ def spans(receivers):
     provider = TracerProvider()
     provider.add_span_processor(SimpleSpanProcessor(exporter))
     reader = InMemoryMetricReader()
-    receivers.instruments.append(
+    receivers.middleware.append(
         otel.OpenTelemetry(provider, MeterProvider(metric_readers=[reader]))
     )
 

@@ -11,7 +11,7 @@ import pytest
 
 from django_sqs.worker.control import ControlServer
 from django_sqs.worker.stats import SharedStats
-from django_sqs_kombu.working.table import Action
+from django_sqs_kombu.working import Action, Settlement
 
 # How the port answers hardly depends on versions.
 pytestmark = pytest.mark.slow
@@ -110,19 +110,20 @@ def test_a_port_that_is_taken_is_named(project, eventually):
 def test_a_queue_that_is_not_polled_any_more_is_stalled(monkeypatch):
     stats = SharedStats(["a", "b"], processes=1)
     control = ControlServer(("127.0.0.1", 0), stats, [["a", "b"]])
-    stats.polled("a", 3)
-    stats.polled("b", 0)
+    a, b = SimpleNamespace(name="a"), SimpleNamespace(name="b")
+    stats.polled(a, 3)
+    stats.polled(b, 0)
     assert not list(control.not_ready())
 
     now = stats.value(0, "a", "polled_at")
     monkeypatch.setattr("django_sqs.worker.control.time.time", lambda: now + 61)
-    stats.started("b", SimpleNamespace(sqs_message={}))
-    assert [reason.split()[5] for reason in control.not_ready()] == ["a"]
+    with stats.receiving(b, SimpleNamespace(sqs_message={})):
+        assert [reason.split()[5] for reason in control.not_ready()] == ["a"]
+    stats.settled(Settlement(b, None, None, Action.DELETE, None, 2.5))
 
-    stats.ended("b", None, Action.DELETE, 2.5)
     assert len(list(control.not_ready())) == 2
     assert stats.total("a", "received") == 3
     assert stats.total("b", "seconds") == 2.5
-    stats.forget(0)
+    stats.process_ended(0)
     assert stats.total("b", "deleted") == 1
     control._http.server_close()

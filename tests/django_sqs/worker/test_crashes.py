@@ -21,30 +21,47 @@ def message(number):
     return SimpleNamespace(message_id=f"message-{number}")
 
 
+def receive(notes, number):
+    with notes.receiving(None, message(number)):
+        pass
+
+
+def settle(notes, number):
+    notes.settled(SimpleNamespace(delivery=message(number)))
+
+
+def suspects(notes, number):
+    return notes.admit(None, message(number)).alone
+
+
+def refused(notes, number):
+    return notes.admit(None, message(number)).refused
+
+
 def die_with(notes, *numbers):
     for number in numbers:
-        notes.started("q", message(number))
-    notes.forget(notes.process)
+        receive(notes, number)
+    notes.process_ended(notes.process)
     notes._mine.clear()
 
 
 def test_what_ran_at_a_death_is_a_suspect_and_after_three_refused(notes):
     for deaths in range(1, MOST_DEATHS + 1):
         die_with(notes, 1)
-        assert notes.suspects(message(1))
-        assert bool(notes.refuse(message(1))) is (deaths == MOST_DEATHS)
+        assert suspects(notes, 1)
+        assert bool(refused(notes, 1)) is (deaths == MOST_DEATHS)
 
-    assert not notes.suspects(message(2))
-    assert notes.refuse(message(1)).deaths == MOST_DEATHS
+    assert not suspects(notes, 2)
+    assert refused(notes, 1).deaths == MOST_DEATHS
 
 
 def test_what_had_ended_is_no_suspect(notes):
-    notes.started("q", message(1))
-    notes.ended("q", message(1), None, 0.1)
+    receive(notes, 1)
+    settle(notes, 1)
     die_with(notes, 2)
 
-    assert not notes.suspects(message(1))
-    assert notes.suspects(message(2))
+    assert not suspects(notes, 1)
+    assert suspects(notes, 2)
 
 
 def test_messages_are_received_one_by_one_until_the_suspects_have_ended(notes, monkeypatch):
@@ -53,16 +70,16 @@ def test_messages_are_received_one_by_one_until_the_suspects_have_ended(notes, m
     die_with(notes, 1, 2)
     assert notes.unresolved()
 
-    notes.started("q", message(1))
-    notes.ended("q", message(1), None, 0.1)
+    receive(notes, 1)
+    settle(notes, 1)
     assert notes.unresolved()
     # The other has killed so often that it is refused from now on.
     die_with(notes, 2)
     die_with(notes, 2)
 
     assert not notes.unresolved()
-    assert notes.suspects(message(1))
-    assert notes.refuse(message(2))
+    assert suspects(notes, 1)
+    assert refused(notes, 2)
 
 
 def test_a_suspect_that_never_comes_back_slows_its_queue_for_a_while_only(notes, monkeypatch):
@@ -75,25 +92,25 @@ def test_a_suspect_that_never_comes_back_slows_its_queue_for_a_while_only(notes,
 
 
 def test_what_runs_at_a_stop_is_pardoned(notes):
-    notes.started("q", message(1))
-    notes.pardon()
-    notes.forget(0)
+    receive(notes, 1)
+    notes.stopping()
+    notes.process_ended(0)
 
-    assert not notes.suspects(message(1))
+    assert not suspects(notes, 1)
 
 
 def test_the_oldest_is_forgotten_first(notes):
     for number in range(REMEMBERED + 3):
         die_with(notes, number)
 
-    known = [number for number in range(REMEMBERED + 3) if notes.suspects(message(number))]
+    known = [number for number in range(REMEMBERED + 3) if suspects(notes, number)]
     assert known == list(range(3, REMEMBERED + 3))
 
 
 def test_one_that_is_a_prefix_of_another_is_not_taken_for_it(notes):
     die_with(notes, 12)
 
-    assert not notes.suspects(message(1))
+    assert not suspects(notes, 1)
 
 
 @pytest.fixture(autouse=True)

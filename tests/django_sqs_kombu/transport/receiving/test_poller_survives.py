@@ -6,20 +6,20 @@ import time
 import kombu
 import pytest
 
-from django_sqs_kombu import ConfigurationError
-from django_sqs_kombu.working.observer import Observer
+from django_sqs_kombu import ConfigurationError, Middleware
 
 
-class Raising(Observer):
-    """An observer with a fault of its own."""
+class Raising(Middleware):
+    """One with a fault of its own."""
 
-    def polled(self, queue, received):
-        raise ValueError("an observer's own fault")
+    def polled(self, registered, received):
+        raise ValueError("its own fault")
 
 
-def test_an_observer_that_raises_ends_no_poller(receivers, tally, start, eventually):
+def test_a_middleware_that_raises_ends_no_poller(receivers, tally, start, eventually):
     receivers.register("orders", tally)
-    start(receivers, observers=[Raising()])
+    receivers.middleware.append(Raising())
+    start(receivers)
 
     for body in "abc":
         receivers.send("orders", body=body)

@@ -1,0 +1,253 @@
+"""Middleware: what stands around messages, for traces, metrics, signals and the like."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable, Iterable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, field
+from functools import partial
+from types import TracebackType
+from typing import Any, Protocol
+
+from ..exceptions import TimedOut
+from ..messages.base import Delivery, RawMessage
+from .table import Action
+
+logger = logging.getLogger(__name__)
+
+
+class NamedQueue(Protocol):
+    """What a middleware knows of a registered queue."""
+
+    @property
+    def name(self) -> str:
+        """Its name, without prefix and suffix."""
+
+    def full_name(self, suffix: str | None = None) -> str:
+        """Its name in SQS."""
+
+
+@dataclass(slots=True)
+class Sending:
+    """Messages on their way to SQS.
+
+    :param registered: the queue.
+    :param full_name: its name in SQS.
+    :param count: how many messages; of many it is known only when they are sent.
+    :ivar attributes: message attributes that each of them gets besides its own, text by name.
+    """
+
+    registered: NamedQueue
+    full_name: str
+    count: int | None
+    attributes: dict[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Settlement:
+    """What became of a message.
+
+    :param registered: the queue.
+    :param delivery: as it was received.
+    :param message: what the message class made of it; None: it could not be decoded.
+    :param action: what was done with it; None: nothing could be, and SQS redelivers it.
+    :param raised: what its receiver raised, or why it did not run, if anything.
+    :param seconds: how long decoding it and running its receiver took.
+    """
+
+    registered: NamedQueue
+    delivery: Delivery
+    message: RawMessage | None
+    action: Action | None
+    raised: BaseException | None
+    seconds: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """Whether and how a message is received.
+
+    :param refused: the message is not received, but settled as if its receiver had raised
+        this; None: it is received.
+    :param alone: it is received while this process receives no other.
+    """
+
+    refused: Exception | None = None
+    alone: bool = False
+
+
+#: The message is received as any other.
+ADMITTED = Admission()
+
+
+class Middleware:
+    """What stands around a registry's messages; this one does nothing.
+
+    Derive from it, override what is needed, and give an instance to :class:`Receivers` as
+    ``middleware=[...]``, or in Django the class to the setting SQS_MIDDLEWARE.  The first of
+    several is the outermost.
+
+    Hooks are called in the process and thread that each says, those of one object also at the
+    same time, and must be quick.  **What a hook raises is logged and changes nothing for the
+    message**, nor for the other middleware.  Only KeyboardInterrupt and a receiver's own TimedOut
+    go on, since they are not the hook's.
+    """
+
+    def sending(self, sending: Sending) -> AbstractContextManager[None]:
+        """A context around a request, or several, that sends messages.
+
+        When: before the message is written, so it may add to ``sending.attributes``, until SQS
+        has answered.  What SQS does not accept is raised in it.  Thread: the sender's, or the
+        outbox's.  An exception of its own: logged, and the messages are sent all the same.
+        """
+        return nullcontext()
+
+    def admit(self, registered: NamedQueue, delivery: Delivery) -> Admission:
+        """Whether and how a message is received; the first refusal counts.
+
+        When: for each message that was received, before anything of it is decoded.  Thread: the
+        receiver's.  An exception: logged, and the message is admitted.  To put a message off,
+        return ``Admission(refused=RestartLater(...))``.
+        """
+        return ADMITTED
+
+    def receiving(self, registered: NamedQueue, delivery: Delivery) -> AbstractContextManager[None]:
+        """A context around decoding a message and running its receiver.
+
+        When: for each message that is admitted; it is not settled before the context is left.
+        What the decoding and the receiver raise is raised in it, and not to be kept back.
+        Thread: the receiver's; in Celery's prefork pool in the child process.  An exception of
+        its own: logged, and the receiver runs, or has run, all the same.
+        """
+        return nullcontext()
+
+    def settled(self, settlement: Settlement) -> None:
+        """A message was settled, or could not be.
+
+        When: once for each that was received, also for one that was refused or could not be
+        decoded; SQS may still have to be told, in a batch.  Thread: the receiver's; with Celery
+        one of its main process.  An exception: logged, and the message stays settled.
+        """
+
+    def polled(self, registered: NamedQueue, received: int) -> None:
+        """SQS answered a poll of a queue with *received* messages, maybe none.
+
+        When: before the messages are given to receivers.  Thread: the queue's poller.  An
+        exception: logged, and the messages are received.
+        """
+
+    def stopping(self) -> None:
+        """This process was told to stop.
+
+        When: once, before running receivers have ended; in a process that supervises others,
+        too.  Thread: any, also within a signal handler of the main one, so it must take no lock
+        that others hold.  An exception: logged, and the process stops.
+        """
+
+    def process_ended(self, process: int) -> None:
+        """A process of this runreceiver has ended, by itself or killed.
+
+        When: after its end and before another takes its place.  Thread: the main one of the
+        process that supervises; with a single process, of the next run at its start, if it was
+        killed.  An exception: logged, and another process is started.
+
+        :param process: its number, from 0.
+        """
+
+
+class Around(AbstractContextManager[None]):
+    """Contexts of several middleware, which cannot harm what is inside.
+
+    They are entered and left together.  One that fails is logged.  What the block raises is
+    raised, whatever they make of it, and nothing else is.
+
+    :param middleware: whose contexts they are.
+    :param context: makes the one of each.
+    """
+
+    def __init__(
+        self,
+        middleware: Iterable[Middleware],
+        context: Callable[[Middleware], AbstractContextManager[None]],
+    ) -> None:
+        self._middleware = middleware
+        self._context = context
+        self._entered: list[tuple[Middleware, AbstractContextManager[None]]] = []
+
+    def __enter__(self) -> None:
+        try:
+            for each in self._middleware:
+                guarded(each, partial(self._enter, each))
+        except BaseException as exc:
+            self.__exit__(type(exc), exc, exc.__traceback__)
+            raise
+
+    def __exit__(
+        self,
+        cls: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        while self._entered:
+            each, context = self._entered.pop()
+            guarded(each, partial(context.__exit__, cls, exc, traceback), passing=exc)
+
+    def _enter(self, each: Middleware) -> None:
+        context = self._context(each)
+        context.__enter__()
+        self._entered.append((each, context))
+
+
+def around_sending(middleware: Iterable[Middleware], sending: Sending) -> Around:
+    """The contexts of all *middleware* for a sending."""
+    return Around(middleware, lambda each: each.sending(sending))
+
+
+def around_receiving(
+    middleware: Iterable[Middleware], registered: NamedQueue, delivery: Delivery
+) -> Around:
+    """The contexts of all *middleware* for a message that is received."""
+    return Around(middleware, lambda each: each.receiving(registered, delivery))
+
+
+def tell(middleware: Iterable[Middleware], call: Callable[[Middleware], None]) -> None:
+    """Call a hook of all *middleware*, for instance ``lambda each: each.stopping()``."""
+    for each in tuple(middleware):
+        guarded(each, partial(call, each))
+
+
+def admission(
+    middleware: Iterable[Middleware], registered: NamedQueue, delivery: Delivery
+) -> Admission:
+    """What all *middleware* together say of a message."""
+    said: list[Admission] = []
+
+    def ask(each: Middleware) -> None:
+        answer = each.admit(registered, delivery)
+        # Looked at here, since what is no Admission is the hook's own failure.
+        if answer.alone or answer.refused is not None:
+            said.append(answer)
+
+    for each in middleware:
+        guarded(each, partial(ask, each))
+        if said and said[-1].refused is not None:
+            return said[-1]
+    return Admission(alone=True) if said else ADMITTED
+
+
+def guarded(whose: object, call: Callable[[], Any], passing: BaseException | None = None) -> None:
+    """Call what must not harm a message; what it raises is logged.
+
+    :param whose: the object that is told, for the log.
+    :param passing: what passes through it and is no failure of its own.
+    """
+    try:
+        call()
+    except BaseException as exc:
+        if exc is passing:
+            return
+        # These two are not its own, but the user's, or the deadline's of a receiver that sends.
+        if isinstance(exc, KeyboardInterrupt | TimedOut):
+            raise
+        logger.exception("%s failed; the message goes its way", type(whose).__qualname__)
