@@ -15,6 +15,8 @@ from django_sqs.conf import SETTINGS  # noqa: E402
 
 sys.modules["shop"] = types.ModuleType("shop")
 sys.modules["shop.models"] = models
+#: Its blocks, for settings that name what they define.
+sys.modules["shop.middleware"] = types.ModuleType("shop.middleware")
 
 
 def run_settings(code, where):
@@ -43,6 +45,7 @@ for block in blocks:
         continue
     before = set(receivers.queues)
     exec(compile(block["code"], where, "exec"), namespace)
+    vars(sys.modules["shop.middleware"]).update(namespace)
     # What a document registers can be declared, and its tests pass.
     for name in set(receivers.queues) - before:
         receivers.get(name).get_queue()
