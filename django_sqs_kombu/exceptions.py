@@ -127,7 +127,15 @@ class MessageEncodeError(SQSError, ValueError):
 
 
 class MessageDecodeError(SQSError, ValueError):
-    """A body that its message class cannot read."""
+    """A body that its message class cannot read.
+
+    :ivar kind: the class of what was raised in reading it, where that said nothing of the body
+        itself; it may have a reason that passes, such as a database that is away.
+    """
+
+    def __init__(self, text: str = "", *, kind: type[BaseException] | None = None) -> None:
+        super().__init__(text)
+        self.kind = kind
 
 
 class KilledItsProcess(SQSError):

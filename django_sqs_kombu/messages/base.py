@@ -15,7 +15,7 @@ from typing import Any, Protocol
 
 import kombu
 
-from ..exceptions import MessageDecodeError, MessageEncodeError, SQSError
+from ..exceptions import MessageDecodeError, MessageEncodeError, RestartLater, SQSError
 from ..printable import NAME, cause, line
 from ..transport.holding.note import Note
 
@@ -91,7 +91,8 @@ class RawMessage:
     ``message_attributes`` (those that the sender set).
 
     A subclass overrides :meth:`encode` and :meth:`decode`; inside a Kombu envelope
-    its messages then travel in that same form.
+    its messages then travel in that same form.  What :meth:`decode` raises counts as if the
+    receiver had raised it where ``retry_on`` names it, else as a body that cannot be read.
     """
 
     def __init__(self, queue: kombu.Queue | None = None, body: Any = "") -> None:
@@ -192,12 +193,13 @@ class RawMessage:
                 message.set_body(message.decode(delivery.text))
             else:
                 message.set_body(message.load(delivery))
-        except SQSError:
+        except (SQSError, RestartLater):
             raise
-        except Exception as exc:  # noqa: BLE001 - whatever it is, it is this body's fault
+        except Exception as exc:  # noqa: BLE001 - this body's fault, unless a retry_on names it
             raise MessageDecodeError(
                 f"{cls.__name__} cannot decode the body: {type(exc).__name__}: "
-                f"{line(str(exc), NAME)}"
+                f"{line(str(exc), NAME)}",
+                kind=type(exc),
             ) from cause(exc)
         return message
 

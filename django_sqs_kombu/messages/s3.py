@@ -13,8 +13,8 @@ import kombu
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ..exceptions import MessageDecodeError, MessageEncodeError
-from ..printable import NAME, line, quoted
+from ..exceptions import MessageDecodeError, MessageEncodeError, PayloadUnavailable
+from ..printable import NAME, cause, line, quoted
 from ..transport.body.objects import CLIENT_CONFIG, MAX_OBJECT_BYTES, read_object, url_of
 from .base import RawMessage
 
@@ -92,8 +92,15 @@ class BigMessage(RawMessage):
             raise MessageDecodeError(
                 f"BigMessage: {quoted(value, NAME)} names no object, only a bucket"
             )
+        try:
+            client = self._client()
+        except Exception as exc:  # noqa: BLE001 - its options' fault or the machine's, not the message's
+            raise PayloadUnavailable(
+                f"BigMessage cannot read {url_of(bucket, key)}: there is no client of S3: "
+                f"{line(str(exc))}"
+            ) from cause(exc)
         data = read_object(
-            self._client(),
+            client,
             bucket,
             key,
             self.max_bytes,

@@ -79,7 +79,7 @@ def undecodable(exc: BaseException) -> EnvironmentFailure | MessageDecodeError:
     """What stands in the table for why the transport could not read a message."""
     if isinstance(exc, EnvironmentFailure | MessageDecodeError):
         return exc
-    error = MessageDecodeError(f"The message cannot be decoded: {line(str(exc))}")
+    error = MessageDecodeError(f"The message cannot be decoded: {line(str(exc))}", kind=type(exc))
     error.__cause__ = exc
     return error
 

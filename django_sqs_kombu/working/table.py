@@ -90,10 +90,17 @@ class Row:
     def fits(self, raised: BaseException | None, receives: int, retry: Retry) -> bool:
         """Whether the row is for what was raised at a message's *receives*-th receive."""
         if self.raised is Named:
-            return _is(raised, retry.on) and receives <= retry.tries
+            return _names(retry, raised) and receives <= retry.tries
         if self.receives is not None and receives > self.receives:
             return False
         return _is(raised, self.raised)
+
+
+def _names(retry: Retry, raised: BaseException | None) -> bool:
+    # A message class that runs a query may meet what a receiver may.
+    if isinstance(raised, MessageDecodeError) and raised.kind is not None:
+        return issubclass(raised.kind, retry.on)
+    return _is(raised, retry.on)
 
 
 def _is(raised: BaseException | None, classes: type[object] | tuple[type[object], ...]) -> bool:
