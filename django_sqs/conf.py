@@ -168,6 +168,11 @@ SETTINGS: dict[str, Setting] = {
     "SQS_ACK_LINGER": Setting(
         0.1, "seconds deletes wait for others to share a request", number(0, 10)
     ),
+    "SQS_CONN_MAX_AGE": Setting(
+        60,
+        "seconds a receiver keeps a database connection whose CONN_MAX_AGE is 0; 0: one message",
+        number(0, 86_400),
+    ),
     "SQS_SEND_ON_COMMIT": Setting(False, "send when the database transaction is committed", flag),
     "SQS_OUTBOX_TRIES": Setting(
         10, "refusals by SQS after which an outbox row is set aside as failed", whole(1, 1_000)
@@ -242,6 +247,7 @@ class Conf:
     cloudwatch = Read("SQS_CLOUDWATCH", bool)
     opentelemetry = Read("SQS_OPENTELEMETRY", bool)
     status_cache_timeout = Read("SQS_STATUS_CACHE_TIMEOUT", float)
+    conn_max_age = Read("SQS_CONN_MAX_AGE", float)
     send_on_commit = Read("SQS_SEND_ON_COMMIT", bool)
     outbox_tries = Read("SQS_OUTBOX_TRIES", int)
     outbox_group_waits = Read("SQS_OUTBOX_GROUP_WAITS", bool)

@@ -9,8 +9,8 @@ from typing import Any
 
 import kombu
 from django.apps import apps
-from django.core.exceptions import ObjectDoesNotExist
-from django.db import InterfaceError, OperationalError, router
+from django.core.exceptions import ObjectDoesNotExist, ValidationError
+from django.db import DataError, Error, router
 from django.db.models import Model
 
 from django_sqs_kombu.exceptions import (
@@ -46,6 +46,8 @@ __all__ = [
 
 #: Among a kombu.Queue's ``queue_arguments``: the labels of the models of its messages.
 MODELS_ARGUMENT = "x-models"
+#: The same for the aliases of the databases that they may be in.
+DATABASES_ARGUMENT = "x-databases"
 
 
 class BigMessage(PlainBigMessage):
@@ -64,9 +66,13 @@ class BigMessage(PlainBigMessage):
 class ModelInstanceMessage(RawMessage):
     """A single model instance, as its app label, model name and primary key.
 
+    Of an instance that is not in the database that the router names for its model, the alias
+    of its database is a fourth part.
+
     :param instance: a saved instance.
 
-    The receiver's message carries the row as it is in the database at that time.
+    The receiver's message carries the row as it is in the database at that time, read by the
+    model's default manager from where it was written.
     """
 
     def __init__(self, queue: kombu.Queue | None = None, instance: Model | None = None) -> None:
@@ -83,19 +89,19 @@ class ModelInstanceMessage(RawMessage):
         return instance
 
     def encode(self, value: Any) -> str:
-        """Base64 of JSON ``[app_label, model, pk]``."""
+        """Base64 of JSON ``[app_label, model, pk]``, or ``[app_label, model, pk, database]``."""
         return base64.b64encode(self._to_json(value).encode()).decode("ascii")
 
     def decode(self, value: str) -> Model:
         """The instance that *value* stands for, read from the database."""
         plain = value.lstrip().startswith("[")
         try:
-            triple = json.loads(value if plain else unarmoured(value))
+            parts = json.loads(value if plain else unarmoured(value))
         except (ValueError, RecursionError) as exc:
             raise MessageDecodeError(
                 f"{type(self).__name__}: neither JSON nor base64 of JSON: {line(str(exc), NAME)}"
             ) from cause(exc)
-        return self._from_triple(triple)
+        return self._from_parts(parts)
 
     def dump(self) -> tuple[str, str]:
         """The JSON itself."""
@@ -104,7 +110,7 @@ class ModelInstanceMessage(RawMessage):
     def load(self, delivery: Delivery) -> Model:
         """The instance, from JSON content or from the encoded form."""
         if delivery.content_type == JSON:
-            return self._from_triple(delivery.payload)
+            return self._from_parts(delivery.payload)
         return self.decode(delivery.text)
 
     def _to_json(self, value: Any) -> str:
@@ -117,44 +123,84 @@ class ModelInstanceMessage(RawMessage):
             raise MessageEncodeError(
                 f"{type(self).__name__}: {value!r} has no primary key. Save it before it is sent."
             )
-        meta = value._meta.concrete_model._meta  # type: ignore[union-attr]
-        return json.dumps([meta.app_label, meta.model_name, value.pk], default=str)
+        model = value._meta.concrete_model
+        parts = [model._meta.app_label, model._meta.model_name, value.pk]  # type: ignore[union-attr]
+        # The original reads three parts.
+        if (database := foreign_database(value)) is not None:
+            parts.append(database)
+        return json.dumps(parts, default=str)
 
-    def _allowed_models(self, default: type[Model]) -> Collection[str]:
-        arguments = getattr(self.queue, "queue_arguments", None) or {}
-        allowed: Collection[str] = arguments.get(MODELS_ARGUMENT, (default._meta.label_lower,))
+    def _allowed(self, argument: str) -> Collection[str] | None:
+        allowed: Collection[str] | None = (getattr(self.queue, "queue_arguments", None) or {}).get(
+            argument
+        )
         return allowed
 
-    def _from_triple(self, triple: Any) -> Model:
+    def _from_parts(self, parts: Any) -> Model:
         try:
-            app_label, model_name, pk = triple
+            app_label, model_name, pk, *database = parts
             model = apps.get_model(app_label, model_name)
         except (LookupError, TypeError, ValueError, AttributeError) as exc:
             # One that is not there yet, while a new version of the project is rolled out.
             kind = MessageTargetMissing if isinstance(exc, LookupError) else MessageDecodeError
             raise kind(
-                f"{type(self).__name__}: {quoted(triple, NAME)} names no model of this project "
+                f"{type(self).__name__}: {quoted(parts, NAME)} names no model of this project "
                 f"({line(str(exc), NAME)})"
             ) from cause(exc)
-        if model._meta.label_lower not in self._allowed_models(model):
+        models = self._allowed(MODELS_ARGUMENT)
+        if models is not None and model._meta.label_lower not in models:
             raise MessageDecodeError(
                 f"{type(self).__name__}: rows of {model._meta.label} are not for this queue "
                 "(its models=)"
             )
-        return self._row(model, pk)
+        return self._row(model, pk, self._database(model, database))
 
-    def _row(self, model: type[Model], pk: Any) -> Model:
-        # Where it was written: a replica may not have it yet.
-        rows = model._base_manager.using(router.db_for_write(model))
+    def _database(self, model: type[Model], named: list[Any]) -> str:
+        """Where the row was written: a replica may not have it yet."""
+        if not named:
+            return router.db_for_write(model)
+        [alias, *more] = named
+        if more or alias not in (self._allowed(DATABASES_ARGUMENT) or ()):
+            raise MessageDecodeError(
+                f"{type(self).__name__}: rows in database {quoted(alias, NAME)} are not for this "
+                "queue (its databases=)"
+            )
+        return str(alias)
+
+    def _row(self, model: type[Model], pk: Any, database: str) -> Model:
         try:
-            instance: Model = rows.get(pk=pk)
+            instance: Model = model._default_manager.using(database).get(pk=pk)
         except ObjectDoesNotExist as exc:
             raise MessageTargetMissing(
                 f"{type(self).__name__}: there is no {model._meta.label_lower} with primary key "
                 f"{quoted(pk, NAME)} any more, or not yet"
             ) from exc
-        except (OperationalError, InterfaceError) as exc:
+        except (DataError, TypeError, ValueError, OverflowError, ValidationError) as exc:
+            raise MessageDecodeError(
+                f"{type(self).__name__}: {quoted(pk, NAME)} is no primary key of "
+                f"{model._meta.label}"
+            ) from cause(exc)
+        except Error as exc:
             raise EnvironmentFailure(
                 f"{type(self).__name__}: {model._meta.label} cannot be read now: {line(str(exc))}"
             ) from exc
         return instance
+
+
+def database_of(instance: Model) -> str:
+    """The alias of the database that *instance* is written to, wherever it was read from."""
+    alias: str = router.db_for_write(type(instance), instance=instance)
+    return alias
+
+
+def foreign_database(instance: Model) -> str | None:
+    """That alias, where it is not the one that the router names for the model."""
+    alias = database_of(instance)
+    return None if alias == router.db_for_write(type(instance)) else alias
+
+
+def row_of(value: Any) -> Model | None:
+    """The instance that a message, or the value for one, carries, if it carries one."""
+    if isinstance(value, ModelInstanceMessage):
+        value = value.get_body()
+    return value if isinstance(value, Model) else None

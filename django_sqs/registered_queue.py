@@ -2,31 +2,40 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Awaitable, Callable, Iterable
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import Any
 
 import kombu
-from asgiref.sync import async_to_sync, sync_to_async
-from django.db import close_old_connections, connections, reset_queries, transaction
+from asgiref.sync import sync_to_async
+from django.db import transaction
 from django.db.models import Model
 
 from django_sqs_kombu import registration as base
 from django_sqs_kombu.exceptions import (
     ConfigurationError,
+    MessageEncodeError,
     RestartLater,
     TimedOut,
     UnknownSuffixWarning,
 )
 from django_sqs_kombu.messages import RawMessage
-from django_sqs_kombu.registration import Defaults, Receiver, ReceiverProxy, Receivers
+from django_sqs_kombu.registration import Defaults, Outgoing, Receiver, ReceiverProxy, Receivers
 from django_sqs_kombu.rules import check, flag, shown
-from django_sqs_kombu.working import CANCEL_GRACE, deadline, within
 
-from .conf import conf
-from .message import MODELS_ARGUMENT
+from .commits import after_commit, asked_for, in_any_transaction, in_transaction
+from .connections import around_message, leaving_no_connection
+from .message import (
+    DATABASES_ARGUMENT,
+    MODELS_ARGUMENT,
+    ModelInstanceMessage,
+    database_of,
+    foreign_database,
+    row_of,
+)
 from .optional import inboxes, outboxes
+from .receiver_loop import run_in_receiver_loop
 from .registry import receivers as project_receivers
 from .signals import SignalSender, message_received
 
@@ -46,12 +55,14 @@ CLOSE_DATABASE_PLACE = 4
 class DjangoQueue(base.RegisteredQueue):
     """A queue of this project; its options are those of django_sqs_kombu's class.
 
-    Around each message the database connections are looked after as around a request:
-    those that are unusable or too old are closed.
+    Around each message the database connections are looked after: those that are unusable or
+    too old are closed, the others kept for the next message.
 
     :param close_database: close all database connections after each message.
     :param models: the models, or their labels such as ``"shop.Order"``, whose rows a
         ModelInstanceMessage may name; None: every model.
+    :param databases: the aliases of the databases whose rows it may name, besides the one that
+        the router gives for the model.
     :param once: run the receiver in a transaction that also notes the message's id (the
         app django_sqs.inbox), so that one delivered again has no second effect.
     """
@@ -63,6 +74,7 @@ class DjangoQueue(base.RegisteredQueue):
         *args: Any,
         receivers: Receivers | None = None,
         models: Iterable[type[Model] | str] | None = None,
+        databases: Iterable[str] = (),
         once: bool = False,
         close_database: bool = False,
         **options: Any,
@@ -76,12 +88,15 @@ class DjangoQueue(base.RegisteredQueue):
         self.once = once
         self.close_database = close_database
         self.models = None if models is None else _labels(name, models)
+        self.databases = _aliases(name, databases)
 
     def make_queue(self, defaults: Defaults, suffix: str | None) -> kombu.Queue:
         """The queue as a :class:`kombu.Queue`, with its declaration and its models."""
         queue = super().make_queue(defaults, suffix)
         if self.models is not None:
             queue.queue_arguments[MODELS_ARGUMENT] = self.models
+        if self.databases:
+            queue.queue_arguments[DATABASES_ARGUMENT] = self.databases
         return queue
 
     def send(
@@ -97,23 +112,62 @@ class DjangoQueue(base.RegisteredQueue):
         """Send a message; the options are those of django_sqs_kombu's class, and:
 
         :param on_commit: send when the database transaction is committed, and not at all
-            when it is rolled back; at once outside one.  Default: SQS_SEND_ON_COMMIT.
-            What is wrong with the message is raised now all the same.
+            when it is rolled back; at once outside one.  Default: for a model instance True,
+            since a receiver could not read it before, otherwise SQS_SEND_ON_COMMIT.  What is
+            wrong with the message is raised now all the same; what SQS refuses after the
+            commit is logged as an error, and stops no other message.
         :param outbox: write the message into the outbox (the app django_sqs.outbox), in the
             caller's transaction; the relay sends it.  Then it is sent if and only if the
             transaction is committed, whatever crashes.
-        :param using: the database of that transaction; default: the default database, and for
-            the outbox the one that the project's routers have for it.
+        :param using: the database of that transaction; default: that of a model instance,
+            otherwise the default database, and for the outbox the one that the project's
+            routers have for it.
         :raises ConfigurationError: the app that is needed is not installed.
         """
+        row = self._row(options.get("instance") if message is None else message)
         if outbox:
             self._write_to_outbox(message, suffix, using, options)
             return
         send = self.prepare(message, suffix, **options)
-        if _waits(on_commit):
-            transaction.on_commit(send, using)
+        if row is not None:
+            using = using or database_of(row)
+        if self._waits(on_commit, using):
+            after_commit(self.name, send, using)
         else:
             send()
+
+    def _waits(self, on_commit: bool | None, using: str | None) -> bool:
+        if on_commit is None and self._carries_rows and in_transaction(using):
+            return True
+        return asked_for(on_commit)
+
+    @property
+    def _carries_rows(self) -> bool:
+        return issubclass(self.message_class, ModelInstanceMessage)
+
+    def _row(self, value: Any) -> Model | None:
+        """The row that a message to send carries, if it carries one.
+
+        :raises MessageEncodeError: it is in a database that the queue's messages may not name.
+        """
+        row = row_of(value) if self._carries_rows else None
+        if row is not None and (alias := foreign_database(row)) not in (None, *self.databases):
+            raise MessageEncodeError(
+                f"Queue {self.name!r}: {row._meta.label} {row.pk} is in the database {alias!r}. "
+                f"Register the queue with databases=[{alias!r}], so that its receivers may read "
+                "rows there."
+            )
+        return row
+
+    def encoder(self, delay: Any = None, group_id: Any = None) -> Callable[[Any], Outgoing]:
+        """What makes of each item of :meth:`send_many`, in turn, what is to be sent."""
+        encode = super().encoder(delay, group_id)
+
+        def checked(item: Any) -> Outgoing:
+            self._row(item)
+            return encode(item)
+
+        return checked if self._carries_rows else encode
 
     def _write_to_outbox(
         self,
@@ -145,9 +199,11 @@ class DjangoQueue(base.RegisteredQueue):
     ) -> None:
         """Send from asynchronous code; the options are those of :meth:`send`."""
         # A transaction belongs to the thread that Django's database code runs in.
-        in_transaction = _waits(options.get("on_commit")) or options.get("outbox", False)
-        send = self.send if in_transaction else partial(_leaving_no_connection, self.send)
-        await sync_to_async(send, thread_sensitive=in_transaction)(message, suffix, **options)
+        on_commit = options.get("on_commit")
+        waits = asked_for(on_commit) or (on_commit is None and self._carries_rows)
+        sensitive = waits or options.get("outbox", False)
+        send = self.send if sensitive else partial(leaving_no_connection, self.send)
+        await sync_to_async(send, thread_sensitive=sensitive)(message, suffix, **options)
 
     def send_many(
         self,
@@ -168,11 +224,15 @@ class DjangoQueue(base.RegisteredQueue):
         """
         if outbox:
             return self._write_many_to_outbox(items, suffix, using, **options)
-        if not (_waits(on_commit) and transaction.get_connection(using).in_atomic_block):
+        if self._carries_rows and using is None and in_any_transaction():
+            items = list(items)
+            row = self._row(items[0]) if items else None
+            using = None if row is None else database_of(row)
+        in_block = transaction.get_connection(using).in_atomic_block
+        if not (in_block and self._waits(on_commit, using)):
             return super().send_many(items, suffix, **options)
         kept = list(items)
-        send = partial(super().send_many, kept, suffix, **options)
-        transaction.on_commit(send, using)
+        after_commit(self.name, partial(super().send_many, kept, suffix, **options), using)
         return len(kept)
 
     def receive(self, message: RawMessage) -> Any:
@@ -189,39 +249,11 @@ class DjangoQueue(base.RegisteredQueue):
         One that blocks its event loop, so that it cannot be cancelled, is left behind a
         second after its timeout, where this is the main thread.
         """
-        with deadline(timeout and timeout + CANCEL_GRACE):
-            return async_to_sync(within)(awaitable, timeout)
+        return run_in_receiver_loop(awaitable, timeout)
 
-    @contextmanager
-    def around_message(self) -> Iterator[None]:
+    def around_message(self) -> AbstractContextManager[None]:
         """Look after the database connections."""
-        reset_queries()
-        close_old_connections()
-        try:
-            yield
-        finally:
-            if self.close_database:
-                connections.close_all()
-            else:
-                close_old_connections()
-
-
-def _leaving_no_connection(call: Callable[..., None], *args: Any, **kwargs: Any) -> None:
-    """Call *call* in a thread that nobody looks after; what it connects to is closed.
-
-    A wake-up call or a handler of a signal may ask a database.
-    """
-    before = {each.alias for each in connections.all(initialized_only=True) if each.connection}
-    try:
-        call(*args, **kwargs)
-    finally:
-        for each in connections.all(initialized_only=True):
-            if each.alias not in before and not each.in_atomic_block:
-                each.close()
-
-
-def _waits(on_commit: bool | None) -> bool:
-    return conf.send_on_commit if on_commit is None else on_commit
+        return around_message(close=self.close_database, timeout=self.timeout)
 
 
 def _labels(queue: str, models: Any) -> frozenset[str]:
@@ -233,6 +265,16 @@ def _labels(queue: str, models: Any) -> frozenset[str]:
     raise ConfigurationError(
         f"Queue {queue!r}: models must be a list of models or of labels such as 'shop.Order', "
         f"not {shown(models)}"
+    )
+
+
+def _aliases(queue: str, aliases: Any) -> tuple[str, ...]:
+    if isinstance(aliases, Iterable) and not isinstance(aliases, str | bytes):
+        found = tuple(aliases)
+        if all(isinstance(alias, str) for alias in found):
+            return found
+    raise ConfigurationError(
+        f"Queue {queue!r}: databases must be a list of aliases of DATABASES, not {shown(aliases)}"
     )
 
 

@@ -105,8 +105,8 @@ FLOORS = {
     ),
     "django_sqs": (
         ("conf", "optional", "signals"),
-        ("access", "registry"),
-        ("message",),
+        ("access", "commits", "connections", "registry"),
+        ("message", "receiver_loop"),
         ("registered_queue",),
         ("api", "operations", "tasks", "worker"),
         ("development", "management", "views"),

@@ -6,9 +6,16 @@ import logging
 from collections.abc import Callable
 from typing import Any
 
-from django.db import DatabaseError, IntegrityError, router, transaction
+from django.db import (
+    Error,
+    IntegrityError,
+    InterfaceError,
+    OperationalError,
+    router,
+    transaction,
+)
 
-from django_sqs_kombu.exceptions import RestartLater
+from django_sqs_kombu.exceptions import EnvironmentFailure
 from django_sqs_kombu.messages import RawMessage
 from django_sqs_kombu.transport import Trail
 
@@ -23,14 +30,31 @@ def run_once(queue: str, message: RawMessage, receive: Callable[[RawMessage], An
     A message is known by the id that it keeps when it is sent anew, or by SQS's.  Two
     workers with the same message wait for one another in the database.
 
-    :raises RestartLater: the database could not note the message now.
+    Where the caller is in a transaction, such as a TestCase's, it is a part of that.
+
+    :raises EnvironmentFailure: the database cannot begin, note the message or commit now.
     """
     using = router.db_for_write(ReceivedMessage)
-    with transaction.atomic(using=using, durable=True):
-        if not _note(queue, identity(message), using):
-            logger.info("Message %s was received before; it has no second effect", message.id)
-            return None
-        return receive(message)
+    noted, raised = False, None
+    try:
+        with transaction.atomic(using=using):
+            noted = _note(queue, identity(message), using)
+            if not noted:
+                logger.info("Message %s was received before; it has no second effect", message.id)
+                return None
+            try:
+                return receive(message)
+            except BaseException as exc:
+                raised = exc
+                raise
+    except Error as exc:
+        # What a commit says of the data, as of a constraint that is deferred to it, is the
+        # receiver's own, too.
+        passes = isinstance(exc, OperationalError | InterfaceError) or not noted
+        if exc is raised or not passes:
+            raise
+        what = "committed" if noted else "noted"
+        raise EnvironmentFailure(f"It cannot be {what} as received: {exc}") from exc
 
 
 def identity(message: RawMessage) -> str:
@@ -45,7 +69,4 @@ def _note(queue: str, message_id: str, using: str) -> bool:
             ReceivedMessage.objects.using(using).create(queue=queue, message_id=message_id)
     except IntegrityError:
         return False
-    except DatabaseError as exc:
-        logger.error("Message %s is tried again later: it cannot be noted: %s", message_id, exc)
-        raise RestartLater from exc
     return True

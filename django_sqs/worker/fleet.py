@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import mmap
 import os
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from django.db import connections
-
+from django_sqs_kombu.exceptions import ConfigurationError
 from django_sqs_kombu.registration import RegisteredQueue
 from django_sqs_kombu.transport import LocalLimit, ReceiveLimit
 from django_sqs_kombu.working import tell
 
 from ..conf import conf
+from ..connections import close_before_fork, forget_inherited
 from ..registry import receivers
 from .companions import Companion, beside_fleets, running
 from .control import ControlServer
@@ -80,8 +81,8 @@ class Fleet:
             if self.control is not None:
                 self.control.start()
                 stack.callback(self.control.stop)
-            # A child must not share its parent's database connections.
-            connections.close_all()
+            if len(self._groups) > 1:
+                close_before_fork()
             stack.enter_context(running(self._companions()))
             return self._run()
 
@@ -93,6 +94,11 @@ class Fleet:
             worker = self._worker(self._groups[0])
             self._wake_by(worker.wake)
             return worker.run()
+        if threading.current_thread() is not threading.main_thread():
+            raise ConfigurationError(
+                "Several processes are supervised in the main thread only. In another thread run "
+                "one: --processes=1"
+            )
         children = [self._child(process, group) for process, group in enumerate(self._groups)]
         supervisor = Supervisor(
             children, grace_period=conf.grace_period, on_stop=self._stop_supervising
@@ -166,6 +172,7 @@ class Fleet:
         shared: list[SharedLimit],
         supervisor: int,
     ) -> int:
+        forget_inherited()
         if self.control is not None:
             self.control.leave()
         self._stats.process = self._crashes.process = process

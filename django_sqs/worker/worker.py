@@ -8,6 +8,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -102,7 +103,19 @@ class Worker:
         )
 
     def run(self) -> int:
-        """Receive until stopped; return the exit code."""
+        """Receive until stopped; return the exit code.
+
+        In a thread other than the main one no signal stops it, but a message limit does.
+        """
+        with self._heeding_signals(), running(self._companions()):
+            self._consumer.run()
+        return exit_codes.OK
+
+    @contextmanager
+    def _heeding_signals(self) -> Iterator[None]:
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
         previous = {
             number: signal.signal(number, handler)
             for number, handler in {
@@ -116,12 +129,10 @@ class Worker:
         # The supervisor forks with these blocked, so that none is lost before this point.
         signal.pthread_sigmask(signal.SIG_UNBLOCK, previous)
         try:
-            with running(self._companions()):
-                self._consumer.run()
+            yield
         finally:
             for number, handler in previous.items():
                 signal.signal(number, handler)
-        return exit_codes.OK
 
     def _companions(self) -> Iterator[Callable[[], Companion | None]]:
         names = {queue.full_name(self._suffix): queue.name for queue in self._consumer.queues}

@@ -2,7 +2,7 @@
 
 from .consumer import ReceiverConsumer
 from .context import MessageContext, MessageContextFilter, current_message
-from .coroutines import CANCEL_GRACE, within
+from .coroutines import CANCEL_GRACE, LeftBehind, within
 from .deadline import deadline
 from .middleware import (
     ADMITTED,
@@ -25,6 +25,7 @@ __all__ = [
     "RETRY_TRIES",
     "Action",
     "Admission",
+    "LeftBehind",
     "MessageContext",
     "MessageContextFilter",
     "Middleware",

@@ -31,15 +31,16 @@ RUNS = {
 
 def main(arguments):
     """Run them; return 1 where a run failed, and say which."""
-    names, _, more = " ".join(arguments).partition("-- ")
+    end = arguments.index("--") if "--" in arguments else len(arguments)
+    names, more = arguments[:end], arguments[end + 1 :]
     failed = []
-    for name in names.split() or RUNS:
+    for name in names or RUNS:
         environment = RUNS[name]
         print(f"=== {name}", flush=True)
         if lacks := KINDS[environment["DB"]].lacks:
             print(f"skipped: {lacks}", flush=True)
             continue
-        command = [sys.executable, "-m", "pytest", "-q", *FILES, *more.split()]
+        command = [sys.executable, "-m", "pytest", "-q", *FILES, *more]
         if subprocess.call(command, env={**os.environ, **environment}):
             failed.append(name)
     print("failed: " + ", ".join(failed) if failed else "All runs passed.")

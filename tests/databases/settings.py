@@ -31,7 +31,9 @@ def databases(environment):
 def aliases(environment):
     """The aliases of the databases."""
     more = sorted(set(APPS.values())) if environment.get("ROUTER") == "apps" else []
-    return ["default", *more, *([REPLICA] if environment.get("REPLICA") == "1" else [])]
+    more += [REPLICA] if environment.get("REPLICA") == "1" else []
+    more += ["second"] if environment.get("SECOND") == "1" else []
+    return ["default", *more]
 
 
 def database(name, port, database_name):
@@ -41,6 +43,8 @@ def database(name, port, database_name):
     if kind.server is not None:
         user = "root" if kind.engine == kinds.MYSQL else "postgres"
         found |= {"HOST": "127.0.0.1", "PORT": port, "USER": user}
+    if kind.engine == kinds.POSTGRESQL and "pool" not in kind.options:
+        found["CONN_MAX_AGE"] = int(os.environ.get("TEST_CONN_MAX_AGE", "0"))
     return {**found, **kind.more}
 
 

@@ -5,10 +5,12 @@ import contextlib
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
+from django.db import router, transaction
 
 import django_sqs
 from django_sqs_kombu import MessageEncodeError
+
+from ..site.shop.models import Order
 
 
 @pytest.fixture
@@ -72,6 +74,44 @@ def test_what_is_wrong_with_a_message_is_raised_before_the_commit(sent):
         django_sqs.send("plain", body=object(), on_commit=True)
 
     assert sent() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_send_that_fails_after_the_commit_stops_no_other(sent, server, prefix, caplog):
+    server.faults["SendMessage", f"{prefix}__second"] = (403, "AccessDenied")
+    try:
+        with transaction.atomic():
+            django_sqs.send("second", body="refused", on_commit=True)
+            django_sqs.send("plain", body="x", on_commit=True)
+            django_sqs.send_many("plain", ["y"], on_commit=True)
+    finally:
+        del server.faults["SendMessage", f"{prefix}__second"]
+
+    assert sent() == 2
+    [record] = [each for each in caplog.records if "after the commit" in each.message]
+    assert "queue second" in record.message
+    assert "sqs:SendMessage" in record.exc_text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_row_waits_for_the_commit(sent, counts, prefix):
+    def rows():
+        return counts(f"{prefix}__rows")[0]
+
+    with transaction.atomic(using=router.db_for_write(Order)):
+        order = Order.objects.create(title="x")
+        django_sqs.send("rows", instance=order, on_commit=False)
+        assert rows() == 1
+        django_sqs.send("rows", instance=order)
+        django_sqs.send("rows", django_sqs.message.ModelInstanceMessage(instance=order))
+        assert django_sqs.send_many("rows", iter([order, order])) == 2
+        assert rows() == 1
+    assert rows() == 5
+
+    with contextlib.suppress(KeyError), transaction.atomic(using=router.db_for_write(Order)):
+        django_sqs.send("rows", instance=Order.objects.create(title="y"))
+        raise KeyError
+    assert rows() == 5
 
 
 def test_a_wrong_setting_is_named(settings):

@@ -90,6 +90,8 @@ if "TEST_WAKE" in os.environ:
             "LOCATION": os.environ["TEST_DATABASE"] + "-cache",
         }
     }
+if "TEST_CONN_KEPT" in os.environ:
+    SQS_CONN_MAX_AGE = float(os.environ["TEST_CONN_KEPT"])
 if "TEST_BACKOFF" in os.environ:
     SQS_RESTART_BACKOFF = float(os.environ["TEST_BACKOFF"])
 if "TEST_QUIET" in os.environ:

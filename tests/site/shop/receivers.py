@@ -11,6 +11,7 @@ from django.db import DatabaseError
 import django_sqs
 from django_sqs.message import JSONMessage, Message, ModelInstanceMessage, RawMessage
 
+from . import database_receivers  # noqa: F401 - registers more
 from .models import Run
 
 

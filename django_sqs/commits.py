@@ -1,0 +1,57 @@
+"""Commits: sending when a database transaction is committed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+from django.db import connections, transaction
+
+from .conf import conf
+
+logger = logging.getLogger(__name__)
+
+
+def asked_for(on_commit: bool | None) -> bool:
+    """Whether a send is to wait, by what it says itself or by the setting."""
+    return conf.send_on_commit if on_commit is None else on_commit
+
+
+def in_transaction(using: str | None) -> bool:
+    """Whether a transaction of the project's own is open.
+
+    That of a TestCase is never committed; what has no other does not wait for it.
+    """
+    blocks = transaction.get_connection(using).atomic_blocks
+    return any(not getattr(block, "_from_testcase", False) for block in blocks)
+
+
+def in_any_transaction() -> bool:
+    """Whether one is open on any database."""
+    return any(in_transaction(each.alias) for each in connections.all(initialized_only=True))
+
+
+def after_commit(queue: str, send: Callable[[], Any], using: str | None) -> None:
+    """Call *send* when the transaction is committed; at once outside one.
+
+    What it raises then is logged, so that the transaction's other messages are sent.
+
+    :param queue: the queue's name, for the log.
+    """
+    if transaction.get_connection(using).in_atomic_block:
+        transaction.on_commit(partial(_send, queue, send), using)
+    else:
+        send()
+
+
+def _send(queue: str, send: Callable[[], Any]) -> None:
+    try:
+        send()
+    except Exception:
+        logger.exception(
+            "What was to be sent to queue %s after the commit was not sent, or not all of it. "
+            "outbox=True keeps messages until SQS takes them",
+            queue,
+        )

@@ -1,0 +1,146 @@
+"""Database connections of what receives: kept from message to message, whole, and its own."""
+
+from __future__ import annotations
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+from typing import Any, TypeVar
+
+from django.db import connections, reset_queries
+
+from .conf import conf
+
+logger = logging.getLogger(__name__)
+
+#: A DatabaseWrapper; Django's type stubs know too little of it.
+Connection = Any
+T = TypeVar("T")
+
+#: Seconds for which a connection that was just used is taken to work; after a longer rest it
+#: is asked before its first query, which costs a round trip.
+FRESH = 1.0
+
+
+class _Local(threading.local):
+    #: When this thread ended its last message.
+    used_at = 0.0
+
+
+_local = _Local()
+
+#: What a fork left in this process.  It is kept for ever: to close it, as garbage collection
+#: would, would end the connection of the process that it belongs to.
+_inherited: list[Any] = []
+
+
+@contextmanager
+def around_message(*, close: bool = False, timeout: float | None = None) -> Iterator[None]:
+    """Look after this thread's connections before a message and after it.
+
+    Those that are inside of a transaction before are somebody else's, such as those of a
+    TestCase around all of this, and left alone.
+
+    :param close: close all of them after the message.
+    :param timeout: the receiver's time limit, in seconds.  One that was interrupted may have
+        left its connections amid a query or a transaction, so they are dropped.
+    """
+    reset_queries()
+    theirs = {each.alias for each in _used() if each.in_atomic_block}
+    fresh = time.monotonic() < _local.used_at + FRESH
+    for connection in _mine(theirs):
+        _close_if_obsolete(connection)
+        connection.health_check_enabled = True
+        connection.health_check_done = fresh
+    started = time.monotonic()
+    try:
+        yield
+    finally:
+        _local.used_at = time.monotonic()
+        interrupted = bool(timeout) and _local.used_at - started >= (timeout or 0)
+        for connection in _mine(theirs):
+            # A transaction that outlives its message never ends.
+            if interrupted or connection.in_atomic_block:
+                drop(connection)
+            elif close:
+                connection.close()
+            else:
+                _close_if_obsolete(connection)
+
+
+def drop(connection: Connection) -> None:
+    """Close a connection in whatever state it is; its next query opens another."""
+    # What Django closes inside of a transaction stays closed until the block is left, and
+    # nobody is to leave it any more.
+    connection.in_atomic_block = False
+    connection.savepoint_ids = []
+    connection.atomic_blocks = []
+    connection.needs_rollback = False
+    connection.closed_in_transaction = False
+    connection.commit_on_exit = True
+    try:
+        connection.close()
+    except Exception as exc:  # noqa: BLE001 - whatever a driver says of what is broken
+        logger.debug("A broken database connection could not be closed: %s", exc)
+        connection.connection = None
+
+
+def forget_inherited() -> None:
+    """Give a process that was forked connections, and pools of them, of its own."""
+    for connection in connections.all():
+        pools = getattr(connection, "_connection_pools", {})
+        _inherited.extend([connection.connection, *pools.values()])
+        pools.clear()
+        connection.connection = None
+        drop(connection)
+
+
+def close_before_fork() -> None:
+    """Close this thread's connections, and the pools, which children would not use."""
+    for connection in _used():
+        connection.close()
+        if getattr(connection, "_connection_pools", {}).get(connection.alias) is not None:
+            connection.close_pool()
+
+
+def leaving_no_connection(call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
+    """Call *call* in a thread that nobody looks after; what it connects to is closed."""
+    before = {each.alias for each in _used() if each.connection is not None}
+    try:
+        return call(*args, **kwargs)
+    finally:
+        for each in _used():
+            if each.alias not in before and not each.in_atomic_block:
+                each.close()
+
+
+def _used() -> list[Connection]:
+    return list(connections.all(initialized_only=True))
+
+
+def _mine(theirs: Collection[str]) -> list[Connection]:
+    return [each for each in _used() if each.alias not in theirs]
+
+
+def _close_if_obsolete(connection: Connection) -> None:
+    """Close a connection that is unusable, or older than it may get."""
+    if connection.connection is None:
+        return
+    kept = conf.conn_max_age
+    if connection.settings_dict["CONN_MAX_AGE"] != 0 or _is_pooled(connection) or not kept:
+        connection.close_if_unusable_or_obsolete()
+        return
+    # Django's default is made for requests: a worker would connect for each message.  With
+    # it, the time at which a connection is to be closed is that at which it was opened.
+    opened_at, connection.close_at = connection.close_at, None
+    connection.close_if_unusable_or_obsolete()
+    connection.close_at = opened_at
+    if opened_at is not None and time.monotonic() >= opened_at + kept:
+        connection.close()
+
+
+def _is_pooled(connection: Connection) -> bool:
+    # Back in the pool after each message, it serves the other threads.
+    return bool((connection.settings_dict.get("OPTIONS") or {}).get("pool"))

@@ -1,0 +1,243 @@
+"""Receivers' database connections: their own, kept, whole after a timeout, and a test's alone."""
+
+import os
+import threading
+
+import pytest
+from django.core.management import call_command
+from django.db import connection, transaction
+from django.test import TestCase
+
+import django_sqs
+from django_sqs.connections import around_message
+from django_sqs_kombu.exceptions import ConfigurationError
+from django_sqs_kombu.testing import captured
+
+from ..databases import direct, kinds, settings
+from ..site.shop.models import Order, Run
+
+KIND = os.environ.get("DB") or "sqlite"
+SERVER = kinds.KINDS[KIND].server is not None
+needs_server = pytest.mark.skipif(not SERVER, reason="it asks the database's server")
+
+
+@pytest.fixture
+def send(site):
+    """Send bodies to a queue of this test's project."""
+    django_sqs.receivers.close()
+    yield django_sqs.send_many
+    django_sqs.receivers.close()
+
+
+@pytest.fixture(scope="module")
+def own_server():
+    """PostgreSQL, whatever the kind of this run."""
+    with kinds.running("pool") as server:
+        yield server
+
+
+def test_each_forked_process_has_a_pool_of_its_own(own_server, project, send, eventually):
+    project.use("pool", own_server.address)
+    queues = ("echo1", "echo2", "echo3")
+    for queue in queues:
+        send(queue, [f"{queue} {n}" for n in range(40)])
+    asked = "from django.db import connection; connection.cursor().execute('SELECT 1')"
+    command = f"call_command('runreceiver', *{queues!r}, threads=2)"
+    worker = project.start(
+        "shell", "-c", f"{asked}\nfrom django.core.management import call_command\n{command}"
+    )
+
+    eventually(
+        lambda: len(project.runs("echo")) >= 120 or "its receiver fail" in worker.output, timeout=60
+    )
+
+    assert "its receiver fail" not in worker.output
+    assert "tried again" not in worker.output
+    wanted = {f"{queue} {n}" for queue in queues for n in range(40)}
+    assert set(project.bodies("echo")) == wanted
+
+
+@needs_server
+def test_connections_are_kept_from_message_to_message(project, send, eventually):
+    send("connected", "abcdefghij")
+    project.start("runreceiver", "connected")
+    eventually(lambda: len(project.runs("connected")) == 10, timeout=30)
+
+    # PgBouncer gives each transaction any of its own, and a pool what it has.
+    most = 10 if KIND == "pgbouncer" else 1
+    assert len(set(project.bodies("connected"))) <= most
+
+
+@needs_server
+@pytest.mark.skipif(KIND in ("pool", "pgbouncer"), reason="the pool keeps them")
+def test_the_setting_has_them_closed_after_each_message(project, send, eventually):
+    send("connected", "abcde")
+    project.start("runreceiver", "connected", TEST_CONN_KEPT="0")
+    eventually(lambda: len(project.runs("connected")) == 5, timeout=30)
+
+    assert len(set(project.bodies("connected"))) == 5
+
+
+STATES = ["open transaction", "closed in a transaction", "no autocommit"]
+SLEEPS = ["query", "query in a transaction"]
+
+
+@pytest.mark.parametrize("age", ["0", "60"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_no_message_harms_the_connection_of_the_next(threads, age, project, send, eventually):
+    # SQLite computes, and is not interrupted.
+    states = [*STATES, *(SLEEPS if SERVER else [])]
+    bodies = [body for state in states for body in (state, f"after {state}")]
+    worker = project.start("runreceiver", "leaving", f"--threads={threads}", TEST_CONN_MAX_AGE=age)
+    for body in bodies:
+        send("leaving", [body])
+    wanted = {f"after {state}" for state in states}
+
+    eventually(lambda: wanted <= set(project.bodies("leaving")), timeout=60)
+
+    assert set(project.bodies("leaving")) == wanted
+    assert worker.output.count("its receiver too long") == (len(SLEEPS) if SERVER else 0)
+    assert "its receiver fail" not in worker.output
+
+
+def test_asynchronous_receivers_keep_their_loop(project, send, eventually):
+    worker = project.start("runreceiver", "looping")
+    send("looping", map(str, range(30)))
+    eventually(
+        lambda: len(project.runs("looping")) >= 30 or "its receiver fail" in worker.output,
+        timeout=60,
+    )
+
+    assert "its receiver fail" not in worker.output
+    assert len(set(project.bodies("looping"))) == 1
+
+
+@needs_server
+def test_threads_of_asynchronous_receivers_leave_no_connections(project, send, eventually):
+    project.start("runreceiver", "looping", "connected")
+    send("looping", map(str, range(30)))
+    eventually(lambda: len(project.runs("looping")) == 30, timeout=60)
+
+    found = settings.databases(project.env)["default"]
+    statement = (
+        "SELECT count(*) AS n FROM information_schema.processlist WHERE db = ?"
+        if found["ENGINE"] == kinds.MYSQL
+        else "SELECT count(*) AS n FROM pg_stat_activity WHERE datname = ?"
+    )
+    assert direct.rows(project.env, statement, found["NAME"])[0]["n"] < 15
+
+
+@pytest.mark.skipif("ROUTER" in os.environ or "REPLICA" in os.environ, reason="has others")
+def test_rows_are_read_where_they_were_written(project, eventually):
+    project.env["SECOND"] = "1"
+    if not SERVER:
+        project.database.unlink()
+    else:
+        direct.create(project.env, "second")
+    project.migrate()
+    done = project.run(
+        "shell",
+        "-c",
+        """
+import django_sqs
+from django_sqs_kombu.exceptions import SQSError
+from tests.site.shop.models import Order
+Order.objects.create(title="of default")
+order = Order.objects.using("second").create(title="of second")
+django_sqs.send("rows_of_second", instance=order)
+django_sqs.send_many("rows_of_second", [order])
+for send in (lambda: django_sqs.send("rows", instance=order),
+             lambda: django_sqs.send_many("rows", [order])):
+    try: send()
+    except SQSError as exc: print("REFUSED", exc)
+""",
+    )
+    assert done.output.count("REFUSED") == 2, done.output
+    assert "databases=['second']" in done.output
+    project.start("runreceiver", "rows_of_second")
+
+    eventually(lambda: project.bodies("rows_of_second") == ["second of second"] * 2, timeout=30)
+
+
+def test_databases_are_named_by_a_list():
+    with pytest.raises(ConfigurationError, match="databases must be a list"):
+        django_sqs.register("wrong", databases="second")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_transaction_that_was_open_before_is_left_alone():
+    with transaction.atomic():
+        run = Run.objects.create(queue="q", body="x", message_id="", pid=0, thread="")
+        with around_message(close=True, timeout=0.001):
+            assert connection.in_atomic_block
+        with around_message():
+            pass
+        assert Run.objects.filter(pk=run.pk).exists()
+    assert Run.objects.filter(pk=run.pk).exists()
+
+
+class TestInATestCase(TestCase):
+    """Receivers run within the transaction of a TestCase."""
+
+    databases = "__all__"
+
+    @pytest.fixture(autouse=True)
+    def _site(self, site, sqs, prefix, counts):
+        self.prefix = prefix
+        self.counts = counts
+        django_sqs.receivers.close()
+
+    def setUp(self):
+        self.addCleanup(django_sqs.receivers.close)
+        Run.objects.create(queue="mine", body="x", message_id="", pid=0, thread="")
+
+    def tearDown(self):
+        assert Run.objects.filter(queue="mine").count() == 1
+
+    def test_receive_single_leaves_its_connection(self):
+        django_sqs.send("plain", body="single")
+        django_sqs.queues["plain"].receive_single()
+
+        assert Run.objects.get(queue="plain").body == "single"
+
+    def test_runreceiver_leaves_its_connection(self):
+        django_sqs.send("once", body="called")
+        call_command("runreceiver", "once", message_limit=1)
+
+        assert Run.objects.get(queue="once").body == "called"
+
+    def test_once_has_its_effect_in_eager_mode(self):
+        with self.settings(SQS_EAGER=True), transaction.atomic():
+            django_sqs.send("once", body="eager")
+
+        assert Run.objects.get(queue="once").body == "eager"
+
+    def test_a_row_is_sent_at_once_where_nothing_will_be_committed(self):
+        order = Order.objects.create(title="x")
+        with captured(django_sqs.receivers) as sent:
+            django_sqs.send("rows", instance=order)
+            assert len(sent) == 1
+            with transaction.atomic():
+                django_sqs.send("rows", instance=order)
+                assert len(sent) == 1
+                django_sqs.send("rows", instance=order, on_commit=False)
+            assert len(sent) == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_runreceiver_runs_in_a_thread(site, prefix, counts):
+    ended = []
+    django_sqs.receivers.close()
+
+    def run():
+        call_command("runreceiver", "light", message_limit=1)
+        ended.append(True)
+
+    django_sqs.send("light", body="x")
+    thread = threading.Thread(target=run, daemon=True)
+    thread.start()
+    thread.join(30)
+    django_sqs.receivers.close()
+
+    assert ended == [True]
+    assert counts(f"{prefix}__light") == (0, 0, 0)
