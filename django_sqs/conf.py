@@ -183,6 +183,12 @@ SETTINGS: dict[str, Setting] = {
     "SQS_OUTBOX_MAX_AGE": Setting(
         300, "seconds an outbox row may wait before the check warns", number(1, 1_209_600)
     ),
+    "SQS_RESULTS_LOST_AFTER": Setting(
+        15,
+        "days without a sign of it after which sqs_prune_results ends a task's result as failed; "
+        "SQS keeps messages for 14 at most",
+        number(0, 36_500),
+    ),
     "SQS_VIEWS_PUBLIC": Setting(False, "anybody may see the views", flag),
     "SQS_VIEW_TOKEN": Setting(None, "bearer token that opens the views", _token),
     "SQS_CLOUDWATCH": Setting(False, "the pages ask CloudWatch for the oldest message", flag),
@@ -252,6 +258,7 @@ class Conf:
     outbox_tries = Read("SQS_OUTBOX_TRIES", int)
     outbox_group_waits = Read("SQS_OUTBOX_GROUP_WAITS", bool)
     outbox_max_age = Read("SQS_OUTBOX_MAX_AGE", float)
+    results_lost_after = Read("SQS_RESULTS_LOST_AFTER", float)
     views_public = Read("SQS_VIEWS_PUBLIC", bool)
     view_token = Read("SQS_VIEW_TOKEN", _text_or_none)
     create_queues = Read("SQS_CREATE_QUEUES", bool)

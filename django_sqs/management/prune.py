@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import Any, ClassVar
 
 from django.core.management.base import CommandError, CommandParser
+from django.db import router
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 
@@ -42,8 +43,11 @@ class PruneCommand(SQSCommand):
         if options["days"] < 0:
             raise CommandError(f"--days must be 0 or more, not {options['days']:g}.")
         old = self.older_than(timezone.now() - timedelta(days=options["days"]))
+        # A replica would go on showing what is deleted.
+        using = router.db_for_write(old.model)
+        old = old.using(using)
         count = 0
         while ids := list(old.values_list("pk", flat=True)[:BATCH]):
-            old.model._base_manager.filter(pk__in=ids).delete()
+            old.model._base_manager.using(using).filter(pk__in=ids).delete()
             count += len(ids)
         self.output(options).result({"deleted": count}, self.done.format(count))

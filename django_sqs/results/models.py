@@ -26,6 +26,9 @@ class TaskRecord(models.Model):
     return_value = models.JSONField(null=True)
     errors = models.JSONField(default=list)
     worker_ids = models.JSONField(default=list)
+    digest = models.CharField(
+        max_length=64, default="", editable=False, help_text="Of what its message must say."
+    )
 
     class Meta:
         verbose_name = "task result"

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.apps import apps
+from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
-from django.db import transaction
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 
@@ -20,24 +21,29 @@ from django_sqs_kombu.names import FIFO
 from django_sqs_kombu.registration import Receivers
 from django_sqs_kombu.registration import RegisteredQueue as PlainQueue
 
-from ..conf import conf
 from ..registry import receivers
+from .commit import after_commit, open_transactions
 from .framework import (
     BaseTaskBackend,
     InvalidTask,
     Task,
     TaskResult,
     TaskResultStatus,
+    normalize_json,
     task_enqueued,
 )
 from .options import TaskOptions
 from .runner import TaskRunner
 from .store import NoStore, Store
 from .stores import stores
-from .wire import TaskCall, delay_of
+from .wire import body_of, declared, delay_of
 
 #: A task with its positional and its keyword arguments.
 Call = tuple[Task, Iterable[Any], dict[str, Any]]
+#: Sends to SQS; what was not accepted it raises.
+Send = Callable[[], None]
+
+NOT_INSTALLED = "django_sqs.E005"
 
 
 class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
@@ -80,12 +86,19 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
             return NoStore()
         return stores.of("django_sqs.results", f"TASKS[{self.alias!r}]")()
 
-    @property
-    def waits_for_commit(self) -> bool:
-        """Whether a task that is enqueued in a transaction waits for its commit."""
-        if self.task_options.on_commit is not None:
-            return self.task_options.on_commit
-        return self.supports_get_result or conf.send_on_commit
+    def check(self, **kwargs: Any) -> list[CheckMessage]:
+        """The app that runs the tasks is installed."""
+        found: list[CheckMessage] = list(super().check(**kwargs))
+        if not apps.is_installed("django_sqs"):
+            found.append(
+                Error(
+                    f"TASKS[{self.alias!r}] needs 'django_sqs' in INSTALLED_APPS.",
+                    hint="Its runreceiver runs the tasks.",
+                    obj=f"TASKS[{self.alias!r}]",
+                    id=NOT_INSTALLED,
+                )
+            )
+        return found
 
     def register_queues(self, registry: Receivers) -> None:
         """Register the SQS queues, whose receiver runs the tasks."""
@@ -94,7 +107,7 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
             for level, name in options.sqs_names(queue_name):
                 registry.register(
                     name,
-                    TaskRunner(self),
+                    TaskRunner(self, queue_name),
                     message_class=JSONMessage,
                     timeout=options.timeout,
                     visibility_timeout=options.visibility_timeout,
@@ -117,27 +130,14 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
     def enqueue(self, task: Task, args: Iterable[Any], kwargs: dict[str, Any]) -> TaskResult:
         """Enqueue a task; returns when SQS has accepted it.
 
-        In a transaction it waits for the commit where :attr:`waits_for_commit` says so.
+        In a transaction it waits for the commit, unless the option ``on_commit`` is False.
 
+        :raises InvalidTask: the worker could not find the task.
         :raises SQSError: SQS did not accept it.
         """
-        result = self._new_result(task, args, kwargs)
-        send = self._queue(task).prepare(
-            body=TaskCall.of(result).to_json(),
-            delay=delay_of(task.run_after),
-            group_id=self._group(task),
-        )
-
-        def enqueue() -> None:
-            try:
-                send()
-            except SQSError:
-                self.store.discard([result])
-                raise
-            self._announce(result)
-
-        self.store.create([result])
-        self._now_or_at_commit(enqueue)
+        result, send = self._ready(task, args, kwargs)
+        if send is not None:
+            self._send([result], send)
         return result
 
     async def aenqueue(self, task: Task, args: Iterable[Any], kwargs: dict[str, Any]) -> TaskResult:
@@ -145,8 +145,15 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
 
         Tasks that are awaited together share requests, unless they wait for a commit.
         """
-        enqueue = sync_to_async(self.enqueue, thread_sensitive=self.waits_for_commit)
-        result: TaskResult = await enqueue(task, args, kwargs)
+        # A transaction, and every connection, belongs to the thread of Django's database code.
+        result, send = await sync_to_async(self._ready)(task, args, kwargs)
+        if send is not None:
+            try:
+                await sync_to_async(send, thread_sensitive=False)()
+            except SQSError:
+                await sync_to_async(self.store.discard)([result])
+                raise
+            await sync_to_async(self._announce)(result)
         return result
 
     def enqueue_many(self, calls: Iterable[Call]) -> list[TaskResult]:
@@ -154,21 +161,27 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
 
         :param calls: ``(task, args, kwargs)`` each.
         :returns: the results, in order.
+        :raises InvalidTask: the worker could not find one of the tasks; none is enqueued.
         :raises SendManyFailed: SQS did not accept some; the others are enqueued.
         """
         results = [self._new_result(task, args, kwargs) for task, args, kwargs in calls]
         by_queue: dict[PlainQueue, list[TaskResult]] = defaultdict(list)
         for result in results:
             by_queue[self._queue(result.task)].append(result)
-
-        self.store.create(results)
+        databases = self._open_transactions()
+        if self._creates_now(databases):
+            self.store.create(results)
         for queue, batch in by_queue.items():
-            self._now_or_at_commit(partial(self._enqueue_batch, queue, batch))
+            send = partial(self._send_many, queue, batch)
+            if databases:
+                after_commit(databases, partial(self._send_later, databases, batch, send))
+            else:
+                self._send(batch, send)
         return results
 
     async def aenqueue_many(self, calls: Iterable[Call]) -> list[TaskResult]:
         """:meth:`enqueue_many` from asynchronous code."""
-        enqueue = sync_to_async(self.enqueue_many, thread_sensitive=self.waits_for_commit)
+        enqueue = sync_to_async(self.enqueue_many)
         results: list[TaskResult] = await enqueue(calls)
         return results
 
@@ -182,8 +195,35 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
             return super().get_result(result_id)
         return self.store.get(result_id, self.alias)
 
+    def _ready(
+        self, task: Task, args: Iterable[Any], kwargs: dict[str, Any]
+    ) -> tuple[TaskResult, Send | None]:
+        """All of :meth:`enqueue` that needs no SQS; None: the rest waits for the commit."""
+        result = self._new_result(task, args, kwargs)
+        send = self._queue(task).prepare(
+            body=body_of(result),
+            delay=delay_of(task.run_after),
+            group_id=self._group(task),
+        )
+        databases = self._open_transactions()
+        if self._creates_now(databases):
+            self.store.create([result])
+        if not databases:
+            return result, send
+        after_commit(databases, partial(self._send_later, databases, [result], send))
+        return result, None
+
     def _new_result(self, task: Task, args: Iterable[Any], kwargs: dict[str, Any]) -> TaskResult:
         self.validate_task(task)
+        if declared(task.module_path) is None or task.module_path.startswith("__main__."):
+            raise InvalidTask(
+                f"The worker could not find the task {task.module_path}: it looks for the task by "
+                "that name in its module. Decorate the function with @task, in a module such as "
+                "an app's tasks.py."
+            )
+        # As the worker gets them: a key that is a number, say, is text then.
+        written = json.dumps(normalize_json([list(args), kwargs]), allow_nan=False)
+        sent_args, sent_kwargs = json.loads(written)
         return TaskResult(
             task=task,
             id=get_random_string(32),
@@ -192,24 +232,42 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
             started_at=None,
             last_attempted_at=None,
             finished_at=None,
-            args=list(args),
-            kwargs=kwargs,
+            args=sent_args,
+            kwargs=sent_kwargs,
             backend=self.alias,
             errors=[],
             worker_ids=[],
         )
 
-    def _enqueue_batch(self, queue: PlainQueue, batch: list[TaskResult]) -> None:
+    # Waiting for the commit.
+
+    def _open_transactions(self) -> list[str]:
+        """The databases whose commit is waited for."""
+        if not self.task_options.on_commit:
+            return []
+        return open_transactions(self.store.using)
+
+    def _creates_now(self, databases: Sequence[str]) -> bool:
+        # A result beside somebody else's transaction would outlive its rollback.
+        return not databases or self.store.using in databases
+
+    def _send_later(self, databases: Sequence[str], batch: list[TaskResult], send: Send) -> None:
+        if not self._creates_now(databases):
+            self.store.create(batch)
+        self._send(batch, send, known=True)
+
+    # Sending.
+
+    def _send(self, batch: Sequence[TaskResult], send: Send, *, known: bool = False) -> None:
+        """Send, and announce what SQS has accepted.
+
+        :param known: whether somebody has the results already: then those that were not
+            enqueued have failed, else they are forgotten.
+        """
         refused: set[int] = set()
         failure: SQSError | None = None
         try:
-            # The plain class's method: this backend waits for the commit itself.
-            PlainQueue.send_many(
-                queue,
-                [TaskCall.of(result).to_json() for result in batch],
-                delay=[delay_of(result.task.run_after) for result in batch],
-                group_id=[self._group(result.task) for result in batch],
-            )
+            send()
         except SendManyFailed as exc:
             failure = exc
             refused = {failed.number for failed in exc.failures}
@@ -217,23 +275,40 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
                 refused.update(range(exc.untried_from, len(batch)))
         except SQSError as exc:
             failure, refused = exc, set(range(len(batch)))
-        self.store.discard([batch[number] for number in sorted(refused)])
+        unsent = [batch[number] for number in sorted(refused)]
+        if failure is not None and known:
+            self.store.fail(unsent, failure)
+        elif failure is not None:
+            self.store.discard(unsent)
         for number, result in enumerate(batch):
             if number not in refused:
                 self._announce(result)
         if failure is not None:
             raise failure
 
-    def _now_or_at_commit(self, enqueue: Callable[[], None]) -> None:
-        if self.waits_for_commit:
-            # Outside a transaction this is now.
-            transaction.on_commit(enqueue)
-        else:
-            enqueue()
+    def _send_many(self, queue: PlainQueue, batch: list[TaskResult]) -> None:
+        # The plain class's method: this backend waits for the commit itself.
+        PlainQueue.send_many(
+            queue,
+            [body_of(result) for result in batch],
+            delay=[delay_of(result.task.run_after) for result in batch],
+            group_id=[self._group(result.task) for result in batch],
+        )
 
     def _queue(self, task: Task) -> PlainQueue:
+        if not apps.is_installed("django_sqs"):
+            raise ImproperlyConfigured(
+                f"TASKS[{self.alias!r}] needs 'django_sqs' in INSTALLED_APPS: its runreceiver runs "
+                "the tasks."
+            )
         options = self.task_options
-        return receivers.get(options.sqs_name(task.queue_name, options.level(task.priority)))
+        name = options.sqs_name(task.queue_name, options.level(task.priority))
+        registered = receivers.queues.get(name)
+        runner = registered and registered.receiver
+        if not isinstance(runner, TaskRunner) or runner.runs_with != (self.alias, options):
+            # TASKS was changed since the start, as by a test's override_settings.
+            self.register_queues(receivers)
+        return receivers.get(name)
 
     def _group(self, task: Task) -> str | None:
         if not task.queue_name.endswith(FIFO):

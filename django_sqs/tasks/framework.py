@@ -4,6 +4,7 @@
 
 from __future__ import annotations
 
+from traceback import format_exception
 from typing import Any
 
 import django
@@ -25,10 +26,31 @@ else:
         ) from exc
     from django_tasks.backends.base import BaseTaskBackend
     from django_tasks.base import Task, TaskContext, TaskError, TaskResult, TaskResultStatus
-    from django_tasks.exceptions import InvalidTaskError as InvalidTask
     from django_tasks.exceptions import TaskResultDoesNotExist
     from django_tasks.signals import task_enqueued, task_finished, task_started
     from django_tasks.utils import normalize_json
+
+    try:
+        # As Django calls it; what is released up to 0.12 does not.
+        from django_tasks.exceptions import InvalidTask
+    except ImportError:
+        from django_tasks.exceptions import InvalidTaskError as InvalidTask
+
+
+#: The characters of an error's traceback that results keep.
+LONGEST_TRACEBACK = 50_000
+
+
+def error_of(exc: BaseException) -> TaskError:
+    """An exception as results keep it; of a long traceback the end."""
+    cls = type(exc)
+    trace = "".join(format_exception(exc))
+    if len(trace) > LONGEST_TRACEBACK:
+        trace = "...\n" + trace[-LONGEST_TRACEBACK:]
+    return TaskError(
+        exception_class_path=f"{cls.__module__}.{cls.__qualname__}",
+        traceback=trace,
+    )
 
 
 def set_fields(result: TaskResult, **values: Any) -> None:
@@ -46,6 +68,7 @@ __all__ = [
     "TaskResult",
     "TaskResultDoesNotExist",
     "TaskResultStatus",
+    "error_of",
     "normalize_json",
     "set_fields",
     "task_backends",

@@ -45,7 +45,7 @@ _RULES: dict[str, Rule] = {
     "visibility_timeout": optional(VISIBILITY_TIMEOUT),
     "dead_letter_queue": optional(text),
     "max_receives": optional(MAX_RECEIVES),
-    "on_commit": optional(flag),
+    "on_commit": flag,
     "message_group": one_of(GROUPS),
 }
 
@@ -65,8 +65,8 @@ class TaskOptions:
     :param dead_letter_queue: where SQS moves tasks that failed *max_receives* times,
         which then is the number of attempts.
     :param max_receives: 1 to 1,000; None: 5.
-    :param on_commit: enqueue when the transaction is committed.  None: where results are
-        stored, since a worker must find its row; else as SQS_SEND_ON_COMMIT says.
+    :param on_commit: enqueue when the transaction around it is committed, and not at all when
+        it is rolled back; False: at once.
     :param message_group: of FIFO queues: ``"queue"``, strictly one after the other, or
         ``"task"``, in order for each task function.
     """
@@ -78,7 +78,7 @@ class TaskOptions:
     visibility_timeout: int | None = None
     dead_letter_queue: str | None = None
     max_receives: int | None = None
-    on_commit: bool | None = None
+    on_commit: bool = True
     message_group: str = "queue"
 
     @classmethod

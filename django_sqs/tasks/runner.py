@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import os
 import socket
 import threading
-from traceback import format_exception
 from typing import Any, Protocol
 
 from django.utils import timezone
 
-from django_sqs_kombu.exceptions import RestartLater
+from django_sqs_kombu.exceptions import EnvironmentFailure, RestartLater, SQSError
 from django_sqs_kombu.messages import JSONMessage
-from django_sqs_kombu.working import attempts
+from django_sqs_kombu.working import Action, Received, attempts
 
+from ..conf import conf
 from .framework import (
     Task,
     TaskContext,
-    TaskError,
     TaskResult,
     TaskResultStatus,
+    error_of,
     normalize_json,
     set_fields,
     task_finished,
@@ -29,9 +30,16 @@ from .framework import (
 )
 from .options import TaskOptions
 from .store import Store
-from .wire import TaskCall, delay_of
+from .wire import TaskCall, TaskRefused, delay_of
 
 logger = logging.getLogger(__name__)
+
+
+class TaskFailedBefore(SQSError):
+    """The message of a task that has failed for the last time was delivered again.
+
+    It is settled as at its failure, so that a dead-letter queue gets it in the end.
+    """
 
 
 class RunsTasks(Protocol):
@@ -46,6 +54,10 @@ class RunsTasks(Protocol):
         """Its options."""
 
     @property
+    def supports_get_result(self) -> bool:
+        """Whether results are stored."""
+
+    @property
     def store(self) -> Store:
         """Where results are kept."""
 
@@ -54,30 +66,62 @@ class TaskRunner:
     """Runs the task of each message and notes its result.
 
     :param backend: whose tasks they are.
+    :param queue_name: the queue that it receives from, as the framework names it.
     """
 
-    __name__ = "run_task"
-    __qualname__ = "TaskRunner"
-
-    def __init__(self, backend: RunsTasks) -> None:
+    def __init__(self, backend: RunsTasks, queue_name: str) -> None:
         self._backend = backend
+        self._queue_name = queue_name
+        self.__name__ = "run_task"
+        # So that another backend of the same name, as after override_settings, may take over.
+        self.__qualname__ = f"TaskRunner({backend.alias!r}, {queue_name!r})"
+
+    @property
+    def runs_with(self) -> tuple[str, TaskOptions]:
+        """The backend's alias and its options."""
+        return self._backend.alias, self._backend.task_options
 
     def __call__(self, message: JSONMessage) -> None:
         """Run the task of *message*.
 
         :raises RestartLater: it failed and has attempts left, or asked for it.
         :raises UnknownTask: this process has no such task; another one may.
+        :raises TaskRefused: the message is not for this queue, or its result is another's.
+        :raises EnvironmentFailure: its result cannot be noted now.
         """
         call = TaskCall.from_json(message.get_body())
-        task = call.task(self._backend.alias)
+        task = call.task(self._backend.alias, self._queue_name)
         if early := delay_of(task.run_after):
             raise RestartLater(math.ceil(early))
         received = attempts(message.attributes, message.message_attributes)
         result = self._result(call, task, received)
-        if not self._backend.store.begin(result):
+        ended = self._backend.store.begin(result, call)
+        if ended is None:
+            _Run(self._backend, message, call, result, received).run()
+        elif ended == TaskResultStatus.FAILED:
+            raise TaskFailedBefore(f"Task {call.id} has failed before; it is not run again")
+        else:
             logger.info("Task %s was finished before; its message was delivered twice", call.id)
+
+    def settling(self, delivery: Received, action: Action, raised: BaseException | None) -> None:
+        """Before a message is deleted or left to the dead letters: its result ends, too.
+
+        Also where the task never ran: it has killed its process, or nobody knows it.
+        """
+        if (
+            action is not Action.REJECT
+            or raised is None
+            or delivery.has_note
+            or isinstance(raised, TaskFailedBefore | TaskRefused)
+        ):
             return
-        self._run(result)
+        try:
+            call = TaskCall.from_json(JSONMessage.from_delivery(delivery).get_body())
+        except SQSError:
+            # Nobody knows whose result it would be.
+            return
+        if note := self._backend.store.failed(call, raised):
+            delivery.note(note)
 
     def _result(self, call: TaskCall, task: Task, receives: int) -> TaskResult:
         now = timezone.now()
@@ -97,18 +141,38 @@ class TaskRunner:
             worker_ids=["unknown"] * (receives - 1) + [worker_id()],
         )
 
-    def _run(self, result: TaskResult) -> None:
+
+class _Run:
+    """One attempt of a task, from its start to the note of its end."""
+
+    def __init__(
+        self,
+        backend: RunsTasks,
+        message: JSONMessage,
+        call: TaskCall,
+        result: TaskResult,
+        received: int,
+    ) -> None:
+        self._backend = backend
+        self._message = message
+        self._call = call
+        self._result = result
+        self._received = received
+
+    def run(self) -> None:
+        result = self._result
         task_started.send(type(self._backend), task_result=result)
         try:
-            value = normalize_json(self._call(result))
-        except KeyboardInterrupt:
-            raise
-        except RestartLater:
-            self._end(result, TaskResultStatus.READY)
+            value = _json_value(self._called())
+        except (KeyboardInterrupt, RestartLater, EnvironmentFailure):
+            self._end(TaskResultStatus.READY)
             raise
         except BaseException as exc:
-            self._note_error(result, exc)
-            if result.attempts < self._backend.task_options.attempts:
+            if self._passes(exc):
+                self._end(TaskResultStatus.READY)
+                raise
+            result.errors.append(error_of(exc))
+            if self._may_try_again():
                 logger.warning(
                     "Task id=%s path=%s failed in attempt %d and is tried again",
                     result.id,
@@ -116,34 +180,57 @@ class TaskRunner:
                     result.attempts,
                     exc_info=True,
                 )
-                self._end(result, TaskResultStatus.READY)
+                self._end(TaskResultStatus.READY)
                 # An attempt that failed counts for the dead letters, unlike a restart.
                 raise RestartLater(counts=True) from exc
-            self._end(result, TaskResultStatus.FAILED)
-            task_finished.send(type(self._backend), task_result=result)
+            self._end(TaskResultStatus.FAILED)
             raise
         set_fields(result, _return_value=value)
-        self._end(result, TaskResultStatus.SUCCESSFUL)
-        task_finished.send(type(self._backend), task_result=result)
+        self._end(TaskResultStatus.SUCCESSFUL)
 
-    def _call(self, result: TaskResult) -> Any:
+    def _called(self) -> Any:
+        result = self._result
         context = [TaskContext(task_result=result)] if result.task.takes_context else []
         return result.task.call(*context, *result.args, **result.kwargs)
 
-    def _end(self, result: TaskResult, status: TaskResultStatus) -> None:
+    def _passes(self, exc: BaseException) -> bool:
+        """Whether *exc* is what SQS_RETRY_ON names: the message is tried again for it."""
+        retry = conf.retry
+        return isinstance(exc, retry.on) and self._received <= retry.tries
+
+    def _may_try_again(self) -> bool:
+        options = self._backend.task_options
+        if options.dead_letter_queue and self._message_receives() >= options.attempts:
+            # SQS moves it to the dead letters before it would be received again.
+            return False
+        # Restarts are no failures. Without a store nobody knows which of the receives were.
+        stored = self._backend.supports_get_result
+        failures = len(self._result.errors) if stored else self._result.attempts
+        return failures < options.attempts
+
+    def _message_receives(self) -> int:
+        return attempts(self._message.attributes, {})
+
+    def _end(self, status: TaskResultStatus) -> None:
+        result = self._result
         set_fields(result, status=status)
         if result.is_finished:
             set_fields(result, finished_at=timezone.now())
-        self._backend.store.update(result)
+        if note := self._backend.store.ended(result, self._call):
+            self._message.note(note)
+        if result.is_finished:
+            task_finished.send(type(self._backend), task_result=result)
 
-    def _note_error(self, result: TaskResult, exc: BaseException) -> None:
-        cls = type(exc)
-        result.errors.append(
-            TaskError(
-                exception_class_path=f"{cls.__module__}.{cls.__qualname__}",
-                traceback="".join(format_exception(exc)),
-            )
-        )
+
+def _json_value(value: Any) -> Any:
+    """What a task returned, as its result keeps it.
+
+    :raises TypeError: it is not JSON.
+    :raises ValueError: nor is NaN, or infinity.
+    """
+    normal = normalize_json(value)
+    json.dumps(normal, allow_nan=False)
+    return normal
 
 
 def worker_id() -> str:

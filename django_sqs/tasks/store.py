@@ -5,11 +5,23 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Protocol
 
-from .framework import TaskResult, TaskResultDoesNotExist
+from django.db import DEFAULT_DB_ALIAS
+
+from django_sqs_kombu.transport import Note
+
+from .framework import TaskResult, TaskResultDoesNotExist, TaskResultStatus
+from .wire import TaskCall
 
 
 class Store(Protocol):
-    """Keeps results, by their ids."""
+    """Keeps results, by their ids.
+
+    What its database refuses for a reason that can pass it raises as EnvironmentFailure.
+    """
+
+    @property
+    def using(self) -> str:
+        """The alias of its database."""
 
     def create(self, results: Sequence[TaskResult]) -> None:
         """Keep new results."""
@@ -17,14 +29,21 @@ class Store(Protocol):
     def discard(self, results: Sequence[TaskResult]) -> None:
         """Forget results whose tasks were not enqueued."""
 
-    def begin(self, result: TaskResult) -> bool:
+    def fail(self, results: Sequence[TaskResult], exc: BaseException) -> None:
+        """Note that tasks whose results are known already could not be enqueued."""
+
+    def begin(self, result: TaskResult, call: TaskCall) -> TaskResultStatus | None:
         """Note that *result*'s task starts; fill in what earlier attempts left.
 
-        :returns: False where it was finished before, by a message delivered twice.
+        :returns: how it ended before, where its message was delivered again; None: it runs.
+        :raises TaskRefused: the result of that id is another call's.
         """
 
-    def update(self, result: TaskResult) -> None:
-        """Note how an attempt ended."""
+    def ended(self, result: TaskResult, call: TaskCall) -> Note | None:
+        """How an attempt ended; None: it is written already."""
+
+    def failed(self, call: TaskCall, exc: BaseException) -> Note | None:
+        """That a task failed without having ended, if its result is that call's."""
 
     def get(self, result_id: str, alias: str) -> TaskResult:
         """The result of that id, for the backend *alias*.
@@ -36,18 +55,28 @@ class Store(Protocol):
 class NoStore:
     """Keeps nothing."""
 
+    using = DEFAULT_DB_ALIAS
+
     def create(self, results: Sequence[TaskResult]) -> None:
         """Nothing."""
 
     def discard(self, results: Sequence[TaskResult]) -> None:
         """Nothing."""
 
-    def begin(self, result: TaskResult) -> bool:
-        """Every delivery is run."""
-        return True
-
-    def update(self, result: TaskResult) -> None:
+    def fail(self, results: Sequence[TaskResult], exc: BaseException) -> None:
         """Nothing."""
+
+    def begin(self, result: TaskResult, call: TaskCall) -> TaskResultStatus | None:
+        """Every delivery is run."""
+        return None
+
+    def ended(self, result: TaskResult, call: TaskCall) -> Note | None:
+        """Nothing is written."""
+        return None
+
+    def failed(self, call: TaskCall, exc: BaseException) -> Note | None:
+        """Nothing is written."""
+        return None
 
     def get(self, result_id: str, alias: str) -> TaskResult:
         """There never is one."""

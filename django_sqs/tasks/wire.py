@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+import re
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any, Protocol
 
+from django.conf import settings
+from django.core.signing import BadSignature, Signer
 from django.utils import timezone
 
 from django_sqs_kombu.exceptions import MessageDecodeError, MessageTargetMissing
+from django_sqs_kombu.printable import NAME, line, quoted
 
 from .framework import Task, TaskResult
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+#: What the table of results has room for.
+LONGEST_PATH, LONGEST_NAME, LARGEST_PRIORITY = 500, 100, 100
+_SALT = "django_sqs.tasks"
 
 
 class UnknownTask(MessageTargetMissing):
@@ -22,11 +34,15 @@ class UnknownTask(MessageTargetMissing):
 
     def __init__(self, path: str) -> None:
         super().__init__(
-            f"There is no task {path!r} here. A task is found in the modules that are imported, "
-            "tasks.py of every installed app among them; an older or newer version of the "
-            "project may have sent it."
+            f"There is no task {quoted(path, NAME)} here. A task is found in the modules that are "
+            "imported, tasks.py of every installed app among them; an older or newer version of "
+            "the project may have sent it."
         )
         self.path = path
+
+
+class TaskRefused(MessageDecodeError):
+    """A message whose task, backend, queue and stored result do not agree."""
 
 
 class Enqueued(Protocol):
@@ -52,6 +68,10 @@ class TaskCall:
     :param id: of the result.
     :param path: the task's dotted path.
     :param enqueued_at: when it was sent, and *run_after* the earliest it may run.
+    :param backend: the alias of the backend in TASKS.
+    :param digest: of all that the message says: its result says the same.
+    :param signature: the project's own, where the task was enqueued elsewhere than it is
+        declared for, by ``using()``.
     """
 
     id: str
@@ -62,37 +82,9 @@ class TaskCall:
     queue_name: str
     enqueued_at: datetime
     run_after: datetime | None
-
-    @classmethod
-    def of(cls, result: TaskResult) -> TaskCall:
-        """The call that *result* is to be the result of."""
-        task = result.task
-        return cls(
-            result.id,
-            task.module_path,
-            result.args,
-            result.kwargs,
-            task.priority,
-            task.queue_name,
-            result.enqueued_at,
-            task.run_after,
-        )
-
-    def to_json(self) -> dict[str, Any]:
-        """What goes into the message."""
-        data: dict[str, Any] = {
-            "id": self.id,
-            "task": self.path,
-            "args": self.args,
-            "kwargs": self.kwargs,
-            "queue": self.queue_name,
-            "enqueued_at": self.enqueued_at.isoformat(),
-        }
-        if self.priority:
-            data["priority"] = self.priority
-        if self.run_after:
-            data["run_after"] = self.run_after.isoformat()
-        return data
+    backend: str
+    digest: str
+    signature: str | None = None
 
     @classmethod
     def from_json(cls, data: Any) -> TaskCall:
@@ -101,32 +93,103 @@ class TaskCall:
         :raises MessageDecodeError: it holds something else.
         """
         try:
-            run_after = data.get("run_after")
             call = cls(
                 str(data["id"]),
                 str(data["task"]),
-                list(data["args"]),
-                dict(data["kwargs"]),
+                _of_type(list, data["args"]),
+                _of_type(dict, data["kwargs"]),
                 int(data.get("priority", 0)),
                 str(data["queue"]),
-                datetime.fromisoformat(data["enqueued_at"]),
-                datetime.fromisoformat(run_after) if run_after else None,
+                moment(datetime.fromisoformat(data["enqueued_at"])),
+                _moment_or_none(data.get("run_after")),
+                str(data["backend"]),
+                _digest(data),
+                data.get("signature"),
             )
-        except (AttributeError, KeyError, TypeError, ValueError) as exc:
+        except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as exc:
             raise MessageDecodeError(f"The message is no task's: {exc!r}") from exc
+        if not _ID.fullmatch(call.id) or (
+            len(call.path) > LONGEST_PATH
+            or len(call.queue_name) > LONGEST_NAME
+            or abs(call.priority) > LARGEST_PRIORITY
+        ):
+            raise MessageDecodeError(
+                "The message is no task's: its id, task, queue or priority is none that this "
+                f"library writes, but {quoted(call.id, NAME)}, {quoted(call.path, NAME)}, "
+                f"{quoted(call.queue_name, NAME)} and {call.priority}"
+            )
         return call
 
-    def task(self, backend: str) -> Task:
+    def task(self, backend: str, queue_name: str) -> Task:
         """The task, as it was enqueued.
 
+        :param backend: whose queue the message came from.
+        :param queue_name: the queue, as the framework names it.
+        :raises TaskRefused: the message is not for that queue, or the task is not.
         :raises UnknownTask: this process has no such task.
         """
-        module, _, name = self.path.rpartition(".")
-        # Never imported: whoever may write to the queue must not choose what is.
-        found = getattr(sys.modules.get(module), name, None)
-        if not isinstance(found, Task):
+        if (self.backend, self.queue_name) != (backend, queue_name):
+            raise TaskRefused(
+                f"Task {self.id} is for backend {quoted(self.backend, NAME)} and queue "
+                f"{quoted(self.queue_name, NAME)}, and came from {backend!r} and {queue_name!r}"
+            )
+        task = declared(self.path)
+        if task is None:
             raise UnknownTask(self.path)
-        return as_enqueued(found, self, backend)
+        if not is_declared_for(task, backend, queue_name) and not self._is_signed():
+            raise TaskRefused(
+                f"Task {line(self.path, NAME)} is declared for backend {task.backend!r} and queue "
+                f"{task.queue_name!r}. A message on another queue needs the signature that "
+                "using() leads to; this one has none of this project."
+            )
+        return as_enqueued(task, self, backend)
+
+    def _is_signed(self) -> bool:
+        try:
+            Signer(salt=_SALT).unsign(f"{self.digest}:{self.signature}")
+        except BadSignature:
+            return False
+        return True
+
+
+def body_of(result: TaskResult) -> dict[str, Any]:
+    """What goes into the message that *result* is to be the result of."""
+    task = result.task
+    data: dict[str, Any] = {
+        "id": result.id,
+        "task": task.module_path,
+        "args": result.args,
+        "kwargs": result.kwargs,
+        "backend": result.backend,
+        "queue": task.queue_name,
+        "enqueued_at": result.enqueued_at.isoformat(),
+    }
+    if task.priority:
+        data["priority"] = task.priority
+    if task.run_after:
+        data["run_after"] = task.run_after.isoformat()
+    found = declared(task.module_path)
+    if found is None or not is_declared_for(found, result.backend, task.queue_name):
+        data["signature"] = Signer(salt=_SALT).signature(_digest(data))
+    return data
+
+
+def digest_of(result: TaskResult) -> str:
+    """The digest of :func:`body_of`, as :attr:`TaskCall.digest` is."""
+    return _digest(body_of(result))
+
+
+def declared(path: str) -> Task | None:
+    """The task of that dotted path in this process."""
+    module, _, name = path.rpartition(".")
+    # Never imported: whoever may write to the queue must not choose what is.
+    found = getattr(sys.modules.get(module), name, None)
+    return found if isinstance(found, Task) else None
+
+
+def is_declared_for(task: Task, backend: str, queue_name: str) -> bool:
+    """Whether *task* goes to that backend and queue unless ``using()`` says otherwise."""
+    return (task.backend, task.queue_name) == (backend, queue_name)
 
 
 def as_enqueued(task: Task, call: Enqueued, backend: str) -> Task:
@@ -140,11 +203,32 @@ def as_enqueued(task: Task, call: Enqueued, backend: str) -> Task:
     )
 
 
+def moment(value: datetime) -> datetime:
+    """*value* as the project has its times: aware with USE_TZ, else naive, in its time zone."""
+    if settings.USE_TZ and timezone.is_naive(value):
+        return timezone.make_aware(value, timezone.get_default_timezone())
+    if not settings.USE_TZ and timezone.is_aware(value):
+        return timezone.make_naive(value, timezone.get_default_timezone())
+    return value
+
+
 def delay_of(run_after: datetime | None) -> float | None:
     """Seconds until *run_after*, 0 where it has passed; None for None."""
     if run_after is None:
         return None
-    now = timezone.now()
-    if not timezone.is_aware(run_after):
-        now = timezone.make_naive(now)
-    return max(0.0, (run_after - now).total_seconds())
+    return max(0.0, (moment(run_after) - timezone.now()).total_seconds())
+
+
+def _moment_or_none(text: Any) -> datetime | None:
+    return moment(datetime.fromisoformat(text)) if text else None
+
+
+def _of_type(kind: type, value: Any) -> Any:
+    if not isinstance(value, kind):
+        raise TypeError(f"{type(value).__name__} in place of a {kind.__name__}")
+    return value
+
+
+def _digest(data: Mapping[str, Any]) -> str:
+    signed = {name: value for name, value in data.items() if name != "signature"}
+    return hashlib.sha256(json.dumps(signed, sort_keys=True).encode()).hexdigest()

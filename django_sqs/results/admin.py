@@ -1,0 +1,92 @@
+"""The results of tasks in Django's admin: to search, to read, and to run failed ones again."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin, messages
+from django.core.exceptions import ImproperlyConfigured
+from django.db import router
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.html import format_html_join
+
+from django_sqs_kombu.exceptions import SQSError
+
+from ..tasks.framework import InvalidTask, TaskResultDoesNotExist, task_backends
+from .models import TaskRecord
+from .store import task_of
+
+if TYPE_CHECKING:
+    _ModelAdmin = admin.ModelAdmin[TaskRecord]
+else:
+    # Django's own cannot be subscripted.
+    _ModelAdmin = admin.ModelAdmin
+
+#: Why a task is not enqueued again.
+_REFUSED = (SQSError, InvalidTask, TaskResultDoesNotExist, ImproperlyConfigured)
+#: What is shown of an error before its traceback.
+ERROR = 200
+
+
+@admin.register(TaskRecord)
+class TaskRecordAdmin(_ModelAdmin):
+    """Read-only; an action enqueues failed tasks again, under new ids."""
+
+    list_display = ("task", "status", "backend", "queue_name", "enqueued_at", "attempts", "error")
+    list_filter = ("status", "backend", "queue_name")
+    search_fields = ("=id", "task")
+    actions = ("enqueue_again",)
+    fields = (
+        *("id", "status", "task", "backend", "queue_name", "priority", "args", "kwargs"),
+        *("run_after", "enqueued_at", "started_at", "last_attempted_at", "finished_at"),
+        *("return_value", "worker_ids", "tracebacks"),
+    )
+    # A count of a table of millions takes longer than anybody waits.
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody adds a result here."""
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """All of them."""
+        return self.fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[TaskRecord]:
+        """The results, where they are written: a replica may not know them yet."""
+        return super().get_queryset(request).using(router.db_for_write(TaskRecord))
+
+    @admin.display(description="attempts")
+    def attempts(self, record: TaskRecord) -> int:
+        """How often it was started."""
+        return len(record.worker_ids)
+
+    @admin.display(description="error")
+    def error(self, record: TaskRecord) -> str:
+        """The last line of the latest error."""
+        if not record.errors:
+            return ""
+        latest = record.errors[-1]
+        lines = latest["traceback"].strip().splitlines()
+        return str(lines[-1] if lines else latest["exception"])[:ERROR]
+
+    @admin.display(description="errors")
+    def tracebacks(self, record: TaskRecord) -> str:
+        """The tracebacks of all errors."""
+        return format_html_join("", "<pre>{}</pre>", ((e["traceback"],) for e in record.errors))
+
+    @admin.action(description="Enqueue again the failed ones", permissions=["change"])
+    def enqueue_again(self, request: HttpRequest, queryset: QuerySet[TaskRecord]) -> None:
+        """Enqueue selected tasks that have failed, each with a new id and a new result."""
+        count = 0
+        for record in queryset.filter(status="FAILED"):
+            try:
+                backend = task_backends[record.backend]
+                result = backend.enqueue(task_of(record), record.args, record.kwargs)
+            except _REFUSED as exc:
+                self.message_user(request, f"{record.task}: {exc}", messages.ERROR)
+            else:
+                count += 1
+                self.log_change(request, record, f"Enqueued again, with the id {result.id}.")
+        self.message_user(request, f"{count} tasks are enqueued again.")

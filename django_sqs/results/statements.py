@@ -1,0 +1,93 @@
+"""Conditional updates of a result, each one statement, on any database.
+
+The ORM would compile them again for every task; these are texts that are made once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
+from typing import Any
+
+from django.db import connections
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from .models import TaskRecord
+
+
+class ConditionalUpdate:
+    """``UPDATE ... SET columns WHERE the conditions hold``.
+
+    :param columns: the fields that are set.
+    :param where: the fields that must have given values.
+    :param statuses: one of which the result must have.
+    :param fresh: whether no attempt may have started.
+    """
+
+    def __init__(
+        self,
+        columns: Sequence[str],
+        where: Sequence[str],
+        statuses: Sequence[str],
+        *,
+        fresh: bool = False,
+    ) -> None:
+        self._names = (*columns, *where)
+        self._columns = tuple(columns)
+        self._where = tuple(where)
+        self._statuses = tuple(statuses)
+        self._fresh = fresh
+        self._fields = [TaskRecord._meta.get_field(name) for name in self._names]
+
+    def execute(self, using: str, values: Mapping[str, Any]) -> bool:
+        """Update the result; return whether the conditions held.
+
+        :param values: of the columns and of the conditions, by the fields' names.
+        """
+        connection = connections[using]
+        with connection.cursor() as cursor:
+            cursor.execute(self._sql(connection), self._parameters(connection, values))
+            return bool(cursor.rowcount)
+
+    def execute_many(self, using: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Update the results for which the conditions hold."""
+        connection = connections[using]
+        parameters = [self._parameters(connection, values) for values in rows]
+        if parameters:
+            with connection.cursor() as cursor:
+                cursor.executemany(self._sql(connection), parameters)
+
+    def _parameters(
+        self, connection: BaseDatabaseWrapper, values: Mapping[str, Any]
+    ) -> tuple[Any, ...]:
+        adapted = [
+            field.get_db_prep_save(values[name], connection)  # type: ignore[union-attr]
+            for name, field in zip(self._names, self._fields, strict=True)
+        ]
+        return (*adapted, *self._statuses)
+
+    def _sql(self, connection: BaseDatabaseWrapper) -> str:
+        return _sql(
+            connection.ops.quote_name("x"), self._columns, self._where, self._statuses, self._fresh
+        )
+
+
+@lru_cache(maxsize=32)
+def _sql(
+    quoted_x: str,
+    columns: tuple[str, ...],
+    where: tuple[str, ...],
+    statuses: tuple[str, ...],
+    fresh: bool,
+) -> str:
+    def quote(name: str) -> str:
+        return quoted_x.replace("x", name)
+
+    settings = ", ".join(f"{quote(name)} = %s" for name in columns)
+    conditions = [f"{quote(name)} = %s" for name in where]
+    conditions.append(f"{quote('status')} IN ({', '.join(['%s'] * len(statuses))})")
+    if fresh:
+        conditions.append(f"{quote('started_at')} IS NULL")
+    table = quote(TaskRecord._meta.db_table)
+    # Names of our own fields, nothing that anybody else wrote.
+    return f"UPDATE {table} SET {settings} WHERE {' AND '.join(conditions)}"  # noqa: S608

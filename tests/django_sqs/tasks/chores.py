@@ -1,0 +1,60 @@
+"""Tasks of the tests in this process."""
+
+import threading
+
+import django
+
+if django.VERSION >= (6, 0):
+    from django.tasks import task
+else:
+    from django_tasks import task
+
+#: What a task calls when it runs.
+calls = []
+
+
+@task
+def double(number):
+    calls.append(number)
+    return number * 2
+
+
+@task
+def returns(text):
+    return {text: [text]}
+
+
+@task
+def fails(text):
+    raise ValueError(text)
+
+
+@task
+def changes_its_arguments(numbers):
+    numbers.append(numbers)
+
+
+@task
+def hides_the_table():
+    """The table of results is away until a second later."""
+    rename("django_sqs_results_taskrecord", "hidden")
+    threading.Timer(1.0, rename, ["hidden", "django_sqs_results_taskrecord"]).start()
+
+
+def rename(old, new):
+    from django.db import connections, router
+
+    from django_sqs.results.models import TaskRecord
+
+    connection = connections[router.db_for_write(TaskRecord)]
+    with connection.cursor() as cursor:
+        cursor.execute(f"ALTER TABLE {old} RENAME TO {new}")
+    if threading.current_thread() is not threading.main_thread():
+        connection.close()
+
+
+def plain():
+    """Decorated under another name than its own."""
+
+
+renamed = task(plain)
