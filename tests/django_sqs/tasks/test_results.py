@@ -16,6 +16,7 @@ from django_sqs.results.models import TaskRecord
 from django_sqs.tasks.framework import InvalidTask
 from django_sqs.tasks.wire import UnknownTask
 from django_sqs_kombu.exceptions import EnvironmentFailure, KilledItsProcess
+from django_sqs_kombu.working import Admission
 from django_sqs_kombu.working.handling import handle
 
 from . import chores
@@ -132,7 +133,7 @@ def test_the_result_of_a_task_that_kills_its_process_ends(backends):
         channel = connection.default_channel
         channel.declare_lazily(queue)
         delivery = channel.basic_get(queue.name)
-        handle(registered, delivery, queue, lambda delivery: KilledItsProcess(3))
+        handle(registered, delivery, queue, Admission(refused=KilledItsProcess(3)))
 
     assert ended(result) == ("FAILED", ["django_sqs_kombu.exceptions.KilledItsProcess"])
 

@@ -309,3 +309,20 @@ print("JSON", json.dumps(heard == [["SQSBackend", x.id] for x in (r, *s)]))
     )
 
     assert found is True
+
+
+@pytest.mark.slow
+def test_a_worker_with_threads_and_a_site_that_enqueues_share_a_database(site, call, eventually):
+    worker = site.start("runreceiver", "tasks-default", "--threads=4", TEST_QUIET="1")
+    call("[add.enqueue(n, 0) for n in range(60)]", TEST_QUIET="1")
+    eventually(lambda: len(site.bodies("add")) >= 60, timeout=60)
+    worker.end()
+
+    assert sorted(map(int, site.bodies("add"))) == list(range(60))
+    found = call(
+        "from django.db import router\n"
+        "from django_sqs.results.models import TaskRecord\n"
+        "records = TaskRecord.objects.using(router.db_for_write(TaskRecord))\n"
+        "print('JSON', json.dumps([r.status for r in records.all()]))"
+    )
+    assert found == ["SUCCESSFUL"] * 60
