@@ -1,26 +1,31 @@
-"""Reloader: runs a command anew when a file of the project changes, in development."""
+"""Reloader: runs a command again when a file of the project changes, in development."""
 
 from __future__ import annotations
 
 import contextlib
 import logging
+import os
 import signal
 import subprocess
+import threading
+import time
 from collections.abc import Sequence
 from pathlib import Path
 from threading import Event
 
 from django.apps import apps
-from django.utils.autoreload import iter_all_python_module_files
+from django.utils.autoreload import get_child_arguments, iter_all_python_module_files
 
 logger = logging.getLogger(__name__)
 
 #: Seconds between two looks at the files.
 LOOK = 0.5
+#: In the environment of what is run: the reloader's process id.
+_RELOADER = "DJANGO_SQS_RELOADER"
 
 
 class Reloader:
-    """Runs a command in a process of its own, and anew after each change.
+    """Runs a command in a process of its own, and again after each change.
 
     A command that ends, for instance by an error in a file, is run again after the next
     change.
@@ -52,7 +57,8 @@ class Reloader:
 
     def _start(self) -> subprocess.Popen[bytes]:
         # In a session of its own, so that Ctrl-C reaches it once, from here.
-        return subprocess.Popen(self._command, start_new_session=True)  # noqa: S603
+        env = {**os.environ, _RELOADER: str(os.getpid())}
+        return subprocess.Popen(self._command, env=env, start_new_session=True)  # noqa: S603
 
     def _end(self, running: subprocess.Popen[bytes]) -> int:
         if running.poll() is None:
@@ -61,9 +67,31 @@ class Reloader:
         return running.wait()
 
 
-def without_reload(argv: Sequence[str]) -> list[str]:
-    """The arguments of the command that is run."""
-    return [argument for argument in argv if argument != "--reload"]
+def own_command() -> list[str]:
+    """The command line of this process, without ``--reload``, however it was started."""
+    # Also where it is "python -m django runreceiver --reload".
+    return [argument for argument in get_child_arguments() if argument != "--reload"]
+
+
+def is_reloaded() -> bool:
+    """Whether a reloader runs this process, so that none is to be started in it."""
+    return _RELOADER in os.environ
+
+
+def stop_without_reloader() -> None:
+    """Where a reloader runs this process: stop when the reloader is gone, however it ended."""
+    reloader = os.environ.get(_RELOADER)
+    if reloader is not None:
+        watch = threading.Thread(target=_watch, args=(int(reloader),), daemon=True)
+        watch.name = "sqs-reloader-watch"
+        watch.start()
+
+
+def _watch(reloader: int) -> None:
+    while os.getppid() == reloader:
+        time.sleep(LOOK)
+    logger.error("The reloader is gone: stopping")
+    os.kill(os.getpid(), signal.SIGUSR2)
 
 
 def _snapshot() -> dict[Path, float]:

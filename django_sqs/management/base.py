@@ -25,6 +25,10 @@ class SQSCommand(BaseCommand):
 
     has_format: ClassVar[bool] = True
 
+    def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
+        """A parser that takes no abbreviations: a script must not depend on them."""
+        return super().create_parser(prog_name, subcommand, allow_abbrev=False, **kwargs)
+
     def add_arguments(self, parser: CommandParser) -> None:
         """Define ``--format``, where there is such."""
         if self.has_format:
@@ -71,17 +75,20 @@ class OneQueueCommand(QueueCommand):
 
 
 def on_stop_signal(stop: Callable[[], None]) -> None:
-    """Call *stop* on SIGTERM and SIGINT, from now on."""
+    """Call *stop* on SIGTERM, SIGINT and SIGHUP, the end of the terminal, from now on."""
 
     def handle(signum: int, frame: FrameType | None) -> None:
         stop()
 
     signal.signal(signal.SIGTERM, handle)
     signal.signal(signal.SIGINT, handle)
+    # Not where nohup, or a shell, had it ignored.
+    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+        signal.signal(signal.SIGHUP, handle)
 
 
 def stop_by_signals() -> Event:
-    """An event that SIGTERM and SIGINT set, from now on."""
+    """An event that SIGTERM, SIGINT and SIGHUP set, from now on."""
     stopping = Event()
     on_stop_signal(stopping.set)
     return stopping

@@ -2,45 +2,83 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
+from contextlib import contextmanager, suppress
 
 from django.core.management.base import CommandError
+
+#: How often a file that its last owner removes just then is looked for again.
+TRIES = 5
 
 
 @contextmanager
 def pid_file(path: str | None) -> Iterator[None]:
     """Keep this process's id in the file *path* while the block runs.
 
-    :raises CommandError: another living process has its id there, or the file cannot
-        be written.
+    The file is locked meanwhile, and a lock ends with its process.  So what a killed run left
+    is replaced, even where its process id is another's now, as in a container that starts again.
+
+    :raises CommandError: another process has its id there, the file cannot be written, or it is
+        not a plain file of this user, such as a link that would lead elsewhere.
     """
     if not path:
         yield
         return
-    file = Path(path)
-    owner = _living_owner(file)
-    if owner is not None:
-        raise CommandError(
-            f"{path} belongs to process {owner}, which is running. Stop it, or use another "
-            "--pid-file."
-        )
     try:
-        file.write_text(f"{os.getpid()}\n")
+        file = _opened(path)
     except OSError as exc:
         raise CommandError(f"Cannot write --pid-file {path}: {exc.strerror}") from exc
     try:
+        os.ftruncate(file, 0)
+        os.write(file, f"{os.getpid()}\n".encode())
         yield
     finally:
-        file.unlink(missing_ok=True)
+        if _is_at(file, path):
+            with suppress(OSError):
+                os.unlink(path)
+        os.close(file)
 
 
-def _living_owner(file: Path) -> int | None:
+def _opened(path: str) -> int:
+    """Open and lock the file; it is made where it is missing."""
+    for _ in range(TRIES):
+        file = os.open(
+            path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644
+        )
+        try:
+            _check(file, path)
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                owner = os.read(file, 20).decode(errors="replace").strip()
+                raise CommandError(
+                    f"{path} belongs to process {owner}, which is running. Stop it, or use "
+                    "another --pid-file."
+                ) from None
+            # Between the two its last owner may have removed it.
+            if _is_at(file, path):
+                return file
+        except BaseException:
+            os.close(file)
+            raise
+        os.close(file)
+    raise CommandError(f"Cannot write --pid-file {path}: others remove it again and again")
+
+
+def _check(file: int, path: str) -> None:
+    facts = os.fstat(file)
+    if not stat.S_ISREG(facts.st_mode) or facts.st_nlink > 1 or facts.st_uid != os.geteuid():
+        raise CommandError(
+            f"Cannot write --pid-file {path}: it is not a plain file of this user. Remove it, or "
+            "use a folder that only this user can write to."
+        )
+
+
+def _is_at(file: int, path: str) -> bool:
     try:
-        pid = int(file.read_text())
-        os.kill(pid, 0)
-    except (OSError, ValueError, OverflowError):
-        return None
-    return pid
+        return os.path.samestat(os.fstat(file), os.lstat(path))
+    except OSError:
+        return False

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import fcntl
 import logging
+import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -16,6 +18,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds that a companion may take to end.
 PATIENCE = 5.0
+#: Seconds between two looks whether it is this process's turn.
+LOOK = 1.0
 
 
 class Companion(Protocol):
@@ -28,16 +32,39 @@ class Companion(Protocol):
         """End; return when it has ended, or soon."""
 
 
+class Turn:
+    """What one of some forked processes has at a time; the others have it when that has ended.
+
+    Made before the forks.
+    """
+
+    def __init__(self) -> None:
+        # A POSIX lock on a file, since that is released when its process is killed.
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the processes
+
+    def taken(self) -> bool:
+        """Take it if nobody else has it; return whether this process has it now."""
+        try:
+            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            return False
+        return True
+
+    def give_up(self) -> None:
+        """Let another have it."""
+        fcntl.lockf(self._file, fcntl.LOCK_UN)
+
+
 @dataclass(frozen=True, slots=True)
 class Beside:
     """What a companion may know of the process that it runs in.
 
-    :param number: of the process among those of its runreceiver, from 0.
+    :param turn: taken by one process of its runreceiver at a time.
     :param names: its queues as they were registered, by their names in SQS.
     :param wake: polls a queue, by its registered name, that rests; from any thread.
     """
 
-    number: int
+    turn: Turn
     names: Mapping[str, str]
     wake: Callable[[str], None]
 
@@ -55,11 +82,21 @@ class InThread:
     :param run: returns after *stop* was called.
     :param stop: called from another thread.
     :param name: the thread's.
+    :param turn: *run* is not called before this process has it.
     """
 
-    def __init__(self, run: Callable[[], None], stop: Callable[[], None], name: str) -> None:
+    def __init__(
+        self,
+        run: Callable[[], None],
+        stop: Callable[[], None],
+        name: str,
+        turn: Turn,
+    ) -> None:
+        self._run = run
         self._stop = stop
-        self._thread = threading.Thread(target=run, name=name, daemon=True)
+        self._turn = turn
+        self._stopping = threading.Event()
+        self._thread = threading.Thread(target=self._run_in_turn, name=name, daemon=True)
 
     def start(self) -> None:
         """Start the thread."""
@@ -67,8 +104,18 @@ class InThread:
 
     def stop(self) -> None:
         """Call *stop* and wait for the thread, for some seconds."""
+        self._stopping.set()
         self._stop()
         self._thread.join(PATIENCE)
+
+    def _run_in_turn(self) -> None:
+        while not self._turn.taken():
+            if self._stopping.wait(LOOK):
+                return
+        try:
+            self._run()
+        finally:
+            self._turn.give_up()
 
 
 @contextmanager

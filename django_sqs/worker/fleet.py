@@ -19,7 +19,7 @@ from django_sqs_kombu.working import tell
 from ..conf import conf
 from ..connections import close_before_fork, forget_inherited
 from ..registry import receivers
-from .companions import Companion, beside_fleets, running
+from .companions import Companion, Turn, beside_fleets, running
 from .control import ControlServer
 from .crash_file import lasting_memory
 from .crashes import CrashNotes
@@ -69,6 +69,7 @@ class Fleet:
         self._plan = plan
         self._groups = plan.groups()
         self._limits = _limits(plan)
+        self._turn = Turn()
         self._stats = SharedStats([queue.name for queue in plan.queues], len(self._groups))
         served = [[queue.name for queue in group] for group in self._groups]
         #: The control server, where the plan has one.
@@ -143,7 +144,7 @@ class Fleet:
             supervisor=supervisor,
             one_by_one=self._crashes.unresolved,
             on_stop=self._note_stop,
-            number=self._stats.process,
+            turn=self._turn,
         )
 
     def _stop_supervising(self) -> None:

@@ -10,12 +10,13 @@ import socket
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
 from . import exit_codes
+from .ending import end_process
 
 logger = logging.getLogger(__name__)
 
@@ -141,10 +142,21 @@ class Supervisor:
                 self._send(signal.SIGQUIT)
 
     def _reap(self) -> None:
-        for child in self._living:
-            pid, status = os.waitpid(child.pid or 0, os.WNOHANG)
-            if pid:
-                self._ended(child, os.waitstatus_to_exitcode(status))
+        for pid, status in self._endings():
+            for child in self._living:
+                if child.pid == pid:
+                    self._ended(child, os.waitstatus_to_exitcode(status))
+
+    def _endings(self) -> Iterator[tuple[int, int]]:
+        """The process ids and statuses of what has ended."""
+        if os.getpid() != 1:
+            for child in self._living:
+                yield os.waitpid(child.pid or 0, os.WNOHANG)
+            return
+        # The first process of a container is the parent of all that lost their own.
+        with suppress(ChildProcessError):
+            while (ended := os.waitpid(-1, os.WNOHANG))[0]:
+                yield ended
 
     def _ended(self, child: Child, code: int) -> None:
         pid, child.pid = child.pid, None
@@ -216,8 +228,4 @@ def _run_and_exit(child: Child) -> None:
     except BaseException:
         logger.exception("Process %d (%s) failed", os.getpid(), child.name)
     finally:
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
-        # Not sys.exit(): what the parent is in the midst of must not go on in the child.
-        os._exit(code)
+        end_process(code)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -20,7 +19,8 @@ from django_sqs_kombu.transport import ReceiveLimit
 from ..conf import conf
 from ..registry import receivers
 from . import exit_codes
-from .companions import Beside, Companion, beside_workers, running
+from .companions import Beside, Companion, Turn, beside_workers, running
+from .ending import end_process
 
 logger = logging.getLogger(__name__)
 
@@ -53,9 +53,7 @@ class WorkerConsumer(ReceiverConsumer):
         try:
             self.release_running()
         finally:
-            logging.shutdown()
-            sys.stdout.flush()
-            os._exit(exit_codes.CUT_OFF)
+            end_process(exit_codes.CUT_OFF)
 
 
 class Worker:
@@ -67,7 +65,7 @@ class Worker:
     :param limits: limits on received messages, by queue name.
     :param one_by_one: whether no more than one message is to be held now.
     :param on_stop: called when it is told to stop.
-    :param number: of this process among those of its runreceiver, from 0.
+    :param turn: shared with the other processes of its runreceiver; None: there are none.
     :param supervisor: the process id of the supervisor that forked this process, if any.
 
     SIGUSR1 wakes it from the rests of idle queues.  SIGTERM stops it, when the polls under way
@@ -85,10 +83,10 @@ class Worker:
         supervisor: int | None = None,
         one_by_one: Callable[[], bool] | None = None,
         on_stop: Callable[[], None] | None = None,
-        number: int = 0,
+        turn: Turn | None = None,
     ) -> None:
         self._suffix = suffix
-        self._number = number
+        self._turn = turn or Turn()
         self._supervisor = supervisor
         self._told_to_stop = on_stop
         self._consumer = WorkerConsumer(
@@ -136,7 +134,7 @@ class Worker:
 
     def _companions(self) -> Iterator[Callable[[], Companion | None]]:
         names = {queue.full_name(self._suffix): queue.name for queue in self._consumer.queues}
-        beside = Beside(self._number, names, self._consumer.wake)
+        beside = Beside(self._turn, names, self._consumer.wake)
         return (partial(make, beside) for make in beside_workers.all())
 
     def wake(self) -> None:

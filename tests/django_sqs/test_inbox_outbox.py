@@ -60,6 +60,16 @@ def test_a_receiver_that_fails_leaves_no_note(tables, eventually, prefix, counts
     assert "is to be restarted later" in worker.output
 
 
+def test_another_process_relays_when_the_one_that_did_has_reached_its_limit(tables, eventually):
+    worker = tables.start("runreceiver", "plain", "second", "--message-limit=1")
+    tables.run("shell", "-c", "import django_sqs; django_sqs.send('plain', body='the limit')")
+    eventually(lambda: "(plain) is done" in worker.output, timeout=30)
+    tables.run("shell", "-c", "import django_sqs; django_sqs.send('second', body='x', outbox=True)")
+
+    assert worker.wait() == 0
+    assert tables.bodies("second") == ["x"]
+
+
 def test_runreceiver_relays(tables, eventually, prefix):
     tables.start("runreceiver", "plain", "second")
     done = tables.run(

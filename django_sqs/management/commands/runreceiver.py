@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import io
 import logging
 import sys
 from collections.abc import Sequence
@@ -10,7 +11,12 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from django_sqs.development.reloader import Reloader, without_reload
+from django_sqs.development.reloader import (
+    Reloader,
+    is_reloaded,
+    own_command,
+    stop_without_reloader,
+)
 from django_sqs.management.base import QueueCommand, stop_by_signals
 from django_sqs.management.pid_file import pid_file
 from django_sqs.registry import receivers
@@ -95,9 +101,11 @@ class Command(QueueCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until done or stopped, and exit with the code that says which."""
         _log_to_stderr(options["verbosity"])
-        if options["reload"]:
+        _show_output_at_once()
+        if options["reload"] and not is_reloaded():
             self._reload()
             return
+        stop_without_reloader()
         queues = self._queues(options["queue_names"])
         with pid_file(options["pid_file"]):
             code = self._run(queues, options)
@@ -107,8 +115,7 @@ class Command(QueueCommand):
     def _reload(self) -> None:
         self.stdout.write("Watching for changes; end it with Ctrl-C.")
         self.stdout.flush()
-        command = [sys.executable, *without_reload(sys.argv)]
-        sys.exit(Reloader(command, stop_by_signals()).run())
+        sys.exit(Reloader(own_command(), stop_by_signals()).run())
 
     def _queues(self, names: Sequence[str]) -> list[RegisteredQueue]:
         chosen = receivers.select(names)
@@ -147,6 +154,13 @@ class Command(QueueCommand):
             self.stdout.write(f"Health and metrics at {fleet.control.url}")
             self.stdout.flush()
         return fleet.run()
+
+
+def _show_output_at_once() -> None:
+    """Show each line that a receiver prints, also where the output goes to a file or a pipe."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(line_buffering=True)
 
 
 def _log_to_stderr(verbosity: int) -> None:

@@ -1,9 +1,11 @@
 """sqs_local, sqs_bench and runreceiver --reload: tools for those who develop."""
 
 import json
+import os
 import re
 import signal
 import socket
+import sys
 
 import boto3
 import pytest
@@ -11,6 +13,7 @@ from django.core.management import CommandError
 
 import django_sqs
 
+from ...processes import Process
 from ..commands import as_json, run
 
 #: What the commands do hardly depends on versions.
@@ -109,15 +112,37 @@ def developing(project, tmp_path):
     folder.mkdir()
     project.env["PYTHONPATH"] = str(tmp_path)
     project.env["TEST_EXTRA_APP"] = "developed"
+    # What is printed is seen at once all the same.
+    del project.env["PYTHONUNBUFFERED"]
     (folder / "__init__.py").write_text("")
 
     def write(says):
         (folder / "receivers.py").write_text(
             "import django_sqs\n@django_sqs.receiver('developed')\n"
-            f"def receive(message): print({says}, flush=True)\n"
+            f"def receive(message): print({says})\n"
         )
 
     return write
+
+
+@pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL])
+def test_a_reloader_leaves_no_worker_behind(developing, project, eventually, number):
+    """Started by Django's own module, too."""
+    developing("'first', message.get_body()")
+    command = [sys.executable, "-m", "django", "runreceiver", "developed", "--reload"]
+    reloader = Process(command, {**project.env, "DJANGO_SETTINGS_MODULE": "tests.site.settings"})
+    project.add(reloader)
+    eventually(lambda: "Receiving from queue developed" in reloader.output, timeout=30)
+    [worker] = children_of(reloader.pid)
+
+    reloader.signal(number)
+
+    eventually(lambda: not os.path.exists(f"/proc/{worker}"), timeout=30)
+
+
+def children_of(pid):
+    with open(f"/proc/{pid}/task/{pid}/children") as file:
+        return [int(child) for child in file.read().split()]
 
 
 def test_reload(developing, project, eventually, sqs, prefix):

@@ -241,9 +241,11 @@ def test_pid_file(project, eventually, tmp_path):
     assert not file.exists()
 
 
-def test_stale_pid_file_is_replaced(project, tmp_path):
+@pytest.mark.parametrize("pid", [99999999, os.getpid()], ids=["gone", "of another"])
+def test_the_pid_file_of_a_killed_run_is_replaced(project, tmp_path, pid):
+    """Also where another process has its id now, as in a container that starts again."""
     file = tmp_path / "worker.pid"
-    file.write_text("99999999\n")
+    file.write_text(f"{pid}\n")
     send("plain", "x")
 
     process = project.run("runreceiver", "plain", "--message-limit=1", f"--pid-file={file}")
@@ -251,9 +253,23 @@ def test_stale_pid_file_is_replaced(project, tmp_path):
     assert process.wait() == 0
 
 
+@pytest.mark.parametrize("link", [os.symlink, os.link])
+def test_a_pid_file_that_leads_elsewhere_is_refused(project, tmp_path, link):
+    target, file = tmp_path / "precious", tmp_path / "worker.pid"
+    target.write_text("keep me")
+    link(target, file)
+
+    process = project.run("runreceiver", "plain", f"--pid-file={file}")
+
+    assert process.wait() == 1
+    assert "Cannot write --pid-file" in process.output
+    assert target.read_text() == "keep me"
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "says"),
     [
+        (["plain", "--relo"], 2, "unrecognized arguments: --relo"),
         (["nowhere"], 1, "No queue 'nowhere' is registered"),
         (["outgoing"], 1, "'outgoing' has no receiver"),
         (["plain", "--suffix=a b"], 1, "Illegal SQS queue name"),

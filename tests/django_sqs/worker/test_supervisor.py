@@ -1,0 +1,88 @@
+"""The supervisor of real processes: what it reaps, and how its children end."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+from ...processes import ROOT
+
+#: Children leave processes behind, whose parent PID 1 is then.
+ORPHANS = """
+import os, time
+from pathlib import Path
+from django_sqs.worker.supervisor import Child, Supervisor
+
+def zombies():
+    states = [Path(f"/proc/{p}/stat").read_text() for p in os.listdir("/proc") if p.isdigit()]
+    fields = [state.rpartition(")")[2].split() for state in states]
+    return sum(state == "Z" and parent == "1" for state, parent, *_ in fields)
+
+def run():
+    for _ in range(20):
+        if os.fork() == 0:
+            if os.fork() == 0:
+                time.sleep(0.2)
+            os._exit(0)
+        os.wait()
+    deadline = time.monotonic() + 10
+    time.sleep(0.5)
+    while zombies() and time.monotonic() < deadline:
+        time.sleep(0.1)
+    print("zombies:", zombies(), "parent:", os.getppid())
+    return 0
+
+raise SystemExit(Supervisor([Child("a", run)], grace_period=5).run())
+"""
+
+#: A child's spans are exported in batches, and its end is near.
+SPANS = """
+import sys
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import BatchSpanProcessor, ConsoleSpanExporter
+from django_sqs.worker.supervisor import Child, Supervisor
+
+provider = TracerProvider()
+provider.add_span_processor(BatchSpanProcessor(ConsoleSpanExporter(out=sys.stdout)))
+trace.set_tracer_provider(provider)
+
+def run():
+    trace.get_tracer("shop").start_span("the last span").end()
+    return 0
+
+raise SystemExit(Supervisor([Child("a", run)], grace_period=5).run())
+"""
+
+
+def run(code, *before):
+    return subprocess.run(
+        [*before, sys.executable, "-c", code],
+        cwd=ROOT,
+        env={**os.environ, "DJANGO_SETTINGS_MODULE": "tests.site.settings"},
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+
+@pytest.mark.slow
+def test_as_pid_1_it_leaves_no_zombies():
+    in_a_container = ("unshare", "--pid", "--fork", "--mount-proc")
+    if shutil.which("unshare") is None or run("", *in_a_container).returncode:
+        pytest.skip("unshare of util-linux may make no PID namespace here")
+
+    done = run(ORPHANS, *in_a_container)
+
+    assert (done.returncode, done.stdout) == (0, "zombies: 0 parent: 1\n"), done.stderr
+
+
+def test_a_childs_last_spans_are_exported_before_it_ends():
+    pytest.importorskip("opentelemetry.sdk")
+
+    done = run(SPANS)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.count('"the last span"') == 1
