@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
 from django.apps import apps
@@ -78,6 +79,24 @@ class RunOnce(Protocol):
         """Return what *receive* returns, or None where it was not called."""
 
 
+@dataclass(slots=True)
+class Gauge:
+    """A metric that goes up and down.
+
+    :param name: with its unit, as Prometheus's.
+    :param meaning: one sentence.
+    :param labels: their names.
+    :param values: by the values of the labels.
+    """
+
+    name: str
+    meaning: str
+    labels: tuple[str, ...]
+    values: dict[tuple[str, ...], float] = field(default_factory=dict)
+
+
+#: Further metrics of a worker's port.
+metrics: Announced[Callable[[], Iterable[Gauge]]] = Announced()
 #: For ``outbox=True``.
 outboxes: Announced[Outbox] = Announced()
 #: For ``once=True``.

@@ -13,10 +13,15 @@ class OutboxConfig(AppConfig):
 
     def ready(self) -> None:
         """Announce it to what sends with ``outbox=True``, and its relay to workers."""
-        from ..optional import outboxes
+        from ..optional import metrics, outboxes
         from ..worker.companions import beside_workers
-        from . import writing
+        from . import (
+            checks,  # noqa: F401 - registers them
+            writing,
+        )
+        from .backlog import gauges
         from .companion import relay_beside
 
         outboxes.announce(self.name, writing)
         beside_workers.announce(self.name, relay_beside)
+        metrics.announce(self.name, gauges)

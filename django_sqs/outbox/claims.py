@@ -159,6 +159,24 @@ def explain(claimed: Claim, error: str) -> None:
     _mine(claimed, claimed.rows).update(error=error[:ERROR], claimed_by=None, claimed_until=None)
 
 
+def send_again(row: OutboxMessage) -> bool:
+    """Let *row*, which has failed or waits for its next try, be sent now; return whether it is."""
+    rows = (
+        _rows(str(row._state.db))
+        .filter(pk=row.pk)
+        .filter(Q(failed_at__isnull=False) | Q(try_after__isnull=False))
+    )
+    changes = {"failed_at": None, "try_after": None, "refusals": 0, "error": ""}
+    return bool(rows.update(**changes))
+
+
+def set_aside(row: OutboxMessage, why: str) -> bool:
+    """Skip *row* as one that has failed, unless it is being sent now; return whether it is."""
+    now = timezone.now()
+    rows = _rows(str(row._state.db)).filter(_free(now), pk=row.pk)
+    return bool(rows.update(failed_at=now, error=why[:ERROR], claimed_by=None, claimed_until=None))
+
+
 def _rows(database: str) -> QuerySet[OutboxMessage]:
     return OutboxMessage._base_manager.using(database)
 

@@ -6,6 +6,7 @@ import json
 import uuid
 
 from django.db import models
+from django.utils import timezone
 
 
 class OutboxMessage(models.Model):
@@ -53,6 +54,14 @@ class OutboxMessage(models.Model):
 
     def __str__(self) -> str:
         return f"{self.uid} for {self.queue_name}"
+
+    @property
+    def state(self) -> str:
+        """``"failed"``, ``"being sent"`` or ``"waiting"``."""
+        if self.failed_at is not None:
+            return "failed"
+        claimed = self.claimed_until is not None and self.claimed_until > timezone.now()
+        return "being sent" if claimed else "waiting"
 
     @property
     def text(self) -> str:

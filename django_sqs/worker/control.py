@@ -12,6 +12,7 @@ from typing import Any
 
 from ..access import has_bearer_token
 from ..conf import conf
+from ..optional import Gauge, metrics
 from .stats import OUTCOMES, SharedStats
 
 logger = logging.getLogger(__name__)
@@ -147,6 +148,20 @@ class ControlServer:
             "django_sqs_ready", "Whether every queue is polled.", value=not any(self.not_ready())
         )
         yield from (received, settled, seconds, running, waited, ready)
+        for gauge in _announced():
+            family = GaugeMetricFamily(gauge.name, gauge.meaning, labels=gauge.labels)
+            for labels, value in gauge.values.items():
+                family.add_metric(labels, value)
+            yield family
+
+
+def _announced() -> Iterator[Gauge]:
+    """The metrics of optional apps; what fails costs no other."""
+    for gauges in metrics.all():
+        try:
+            yield from gauges()
+        except Exception:
+            logger.exception("Metrics are missing")
 
 
 def _handler(control: ControlServer) -> type[BaseHTTPRequestHandler]:

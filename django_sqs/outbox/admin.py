@@ -1,0 +1,117 @@
+"""The outbox in Django's admin: what waits, what has failed and why, and what to do about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+from django.contrib import admin
+from django.db import router
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils.timesince import timesince
+
+from . import claims
+from .models import OutboxMessage
+
+if TYPE_CHECKING:
+    _ModelAdmin = admin.ModelAdmin[OutboxMessage]
+else:
+    # Django's own cannot be subscripted.
+    _ModelAdmin = admin.ModelAdmin
+
+#: What the list shows of an error.
+ERROR = 200
+
+
+class StateFilter(admin.SimpleListFilter):
+    """Those that wait, or those that have failed."""
+
+    title = "state"
+    parameter_name = "state"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The choices."""
+        return [("waiting", "waiting"), ("failed", "failed")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """The rows of the choice."""
+        if self.value() is None:
+            return queryset
+        return queryset.filter(failed_at__isnull=self.value() == "waiting")
+
+
+@admin.register(OutboxMessage)
+class OutboxMessageAdmin(_ModelAdmin):
+    """Read-only; actions send rows again or set them aside, and delete them.
+
+    It shows the database that the router has for the outbox.
+    """
+
+    list_display = ("uid", "queue_name", "suffix", "group_id", "state", "age", "tries", "trouble")
+    list_filter = (StateFilter, "queue_name")
+    search_fields = ("=uid", "queue_name", "=group_id", "error")
+    actions = ("send_again", "set_aside")
+    fields = (
+        *("uid", "state", "queue_name", "suffix", "group_id", "deduplication_id", "created_at"),
+        *("due_at", "tries", "refusals", "try_after", "claimed_until", "failed_at", "error"),
+        *("content_type", "attributes", "text"),
+    )
+    # A count of a table of millions takes longer than anybody waits.
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody adds a message here."""
+        return False
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """All of them."""
+        return self.fields
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[OutboxMessage]:
+        """The rows, where they are written: a replica may not know them yet."""
+        return super().get_queryset(request).using(router.db_for_write(OutboxMessage))
+
+    @admin.display(description="state")
+    def state(self, row: OutboxMessage) -> str:
+        """Waiting, being sent or failed."""
+        return row.state
+
+    @admin.display(description="age", ordering="created_at")
+    def age(self, row: OutboxMessage) -> str:
+        """How long ago it was written."""
+        return timesince(row.created_at)
+
+    @admin.display(description="error")
+    def trouble(self, row: OutboxMessage) -> str:
+        """The beginning of its error."""
+        return row.error[:ERROR]
+
+    @admin.action(description="Send selected messages again", permissions=["change"])
+    def send_again(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> None:
+        """Let the relay try those that have failed or wait for their next try."""
+        count = self._each(request, queryset, claims.send_again, "Sent again.")
+        self.message_user(request, f"{count} messages are to be sent again.")
+
+    @admin.action(description="Set selected messages aside", permissions=["change"])
+    def set_aside(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> None:
+        """Skip those that are in the way; what is being sent now is not skipped."""
+        reason = f"Set aside by {request.user}"
+
+        def skip(row: OutboxMessage) -> bool:
+            return claims.set_aside(row, reason)
+
+        count = self._each(request, queryset, skip, "Set aside.")
+        self.message_user(request, f"{count} messages are set aside as failed.")
+
+    def _each(
+        self,
+        request: HttpRequest,
+        queryset: QuerySet[OutboxMessage],
+        change: Callable[[OutboxMessage], bool],
+        says: str,
+    ) -> int:
+        changed = [row for row in queryset if change(row)]
+        for row in changed:
+            self.log_change(request, row, says)
+        return len(changed)

@@ -1,0 +1,86 @@
+"""Backlog: how much waits in the outbox, since when, and what has failed."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db import Error, connections
+from django.db.models import Count, Min, Q
+from django.utils import timezone
+
+from ..optional import Gauge
+from .databases import Tables
+from .models import OutboxMessage
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """What one database has for one queue.
+
+    :param waiting: rows that are to be sent.
+    :param failed: rows that are not sent any more.
+    :param age: seconds since the oldest of those that wait was written; 0: there are none.
+    """
+
+    queue_name: str
+    waiting: int
+    failed: int
+    age: float
+
+
+def backlog(database: str) -> list[Backlog]:
+    """What *database* has for each queue that it has anything for."""
+    rows = OutboxMessage._base_manager.using(database).order_by("queue_name")
+    found = rows.values("queue_name").annotate(
+        waiting=Count("pk", filter=Q(failed_at=None)),
+        failed=Count("pk", filter=Q(failed_at__isnull=False)),
+        oldest=Min("created_at", filter=Q(failed_at=None)),
+    )
+    now = timezone.now()
+    return [
+        Backlog(
+            row["queue_name"],
+            row["waiting"],
+            row["failed"],
+            0.0 if row["oldest"] is None else max(0.0, (now - row["oldest"]).total_seconds()),
+        )
+        for row in found
+    ]
+
+
+def gauges() -> Iterator[Gauge]:
+    """The metrics of the outbox, all databases together."""
+    counts = Gauge(
+        "django_sqs_outbox_messages",
+        "Messages in the outbox: waiting to be sent, or failed.",
+        ("queue", "state"),
+    )
+    ages = Gauge(
+        "django_sqs_outbox_age_seconds",
+        "How long the oldest message that waits in the outbox has waited.",
+        ("queue",),
+    )
+    for each in _everywhere():
+        for state, number in (("waiting", each.waiting), ("failed", each.failed)):
+            key = (each.queue_name, state)
+            counts.values[key] = counts.values.get(key, 0) + number
+        age = (each.queue_name,)
+        ages.values[age] = max(ages.values.get(age, 0.0), each.age)
+    yield from (counts, ages)
+
+
+def _everywhere() -> Iterator[Backlog]:
+    open_before = {c.alias for c in connections.all(initialized_only=True) if c.connection}
+    for database in Tables().databases():
+        try:
+            yield from backlog(database)
+        except Error as exc:
+            logger.warning("What waits in the outbox of %r cannot be told: %s", database, exc)
+        finally:
+            # The thread is one of a server's, which nobody looks after.
+            if database not in open_before:
+                connections[database].close()

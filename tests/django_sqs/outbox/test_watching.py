@@ -1,0 +1,160 @@
+"""What people and monitors see of the outbox, and may do about it."""
+
+from datetime import timedelta
+
+import pytest
+from django.core.checks import run_checks
+from django.utils import timezone
+
+import django_sqs
+from django_sqs.optional import metrics
+from django_sqs.outbox.models import OutboxMessage
+from django_sqs.outbox.relay import Relay
+from django_sqs.worker.control import ControlServer
+from django_sqs.worker.stats import SharedStats
+
+
+@pytest.fixture
+def backlog(db):
+    """One row that waits for 1,000 seconds, one that is new, and one that has failed."""
+    for body in ("old", "new", "failed"):
+        django_sqs.send("plain", body=body, outbox=True)
+    rows = OutboxMessage.objects
+    rows.filter(body="old").update(created_at=timezone.now() - timedelta(seconds=1_000))
+    rows.filter(body="failed").update(failed_at=timezone.now())
+
+
+def test_a_check_of_the_database_warns_of_what_is_old_or_has_failed(backlog, settings):
+    found = {each.id: each for each in run_checks(tags=["database"], databases=["default"])}
+
+    assert "2 messages" in found["django_sqs_outbox.W001"].msg
+    assert "1 messages" in found["django_sqs_outbox.W002"].msg
+    settings.SQS_OUTBOX_MAX_AGE = 2_000
+    ids = [each.id for each in run_checks(tags=["database"], databases=["default"])]
+    assert "django_sqs_outbox.W001" not in ids
+    # As other checks of databases it asks only those that it is told to.
+    assert not run_checks(tags=["database"], databases=[])
+
+
+@pytest.mark.django_db
+def test_an_outbox_that_is_not_migrated_yet_fails_no_check(monkeypatch):
+    monkeypatch.setattr(OutboxMessage._meta, "db_table", "no_such_table")
+
+    assert not run_checks(tags=["database"], databases=["default"])
+
+
+def test_the_metrics_tell_how_much_waits_and_how_long(backlog):
+    pytest.importorskip("prometheus_client")
+    stats = SharedStats(["plain"], 1)
+    control = ControlServer(("127.0.0.1", 0), stats, [["plain"]])
+
+    status, _, text = control.answer("/metrics")
+
+    control.leave()
+    assert status == 200
+    assert 'django_sqs_outbox_messages{queue="plain",state="waiting"} 2.0' in text
+    assert 'django_sqs_outbox_messages{queue="plain",state="failed"} 1.0' in text
+    [age] = [line for line in text.splitlines() if line.startswith("django_sqs_outbox_age")]
+    assert 1_000 <= float(age.split()[-1]) < 1_100
+
+
+def test_a_metric_that_fails_costs_no_other(db, monkeypatch):
+    pytest.importorskip("prometheus_client")
+    monkeypatch.setitem(metrics._offers, "django_sqs.outbox", lambda: 1 / 0)
+    control = ControlServer(("127.0.0.1", 0), SharedStats(["plain"], 1), [["plain"]])
+
+    status, _, text = control.answer("/metrics")
+
+    control.leave()
+    assert status == 200
+    assert "django_sqs_messages_received" in text
+
+
+SCRIPT = """
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission, User
+from django.test import Client
+from django.utils import timezone
+import django_sqs
+from django_sqs.inbox.models import ReceivedMessage
+from django_sqs.outbox.models import OutboxMessage
+
+User.objects.create_superuser("root", password="root")
+reader = User.objects.create_user("reader", password="reader", is_staff=True)
+reader.user_permissions.add(Permission.objects.get(codename="view_outboxmessage"))
+LIST = "/admin/django_sqs_outbox/outboxmessage/"
+
+def client(name):
+    client = Client(SERVER_NAME="localhost")
+    assert client.login(username=name, password=name)
+    return client
+
+def act(name, action, *rows):
+    chosen = {"action": action, "_selected_action": [row.pk for row in rows], "post": "yes"}
+    return client(name).post(LIST, chosen, follow=True)
+
+def row(body):
+    return OutboxMessage.objects.get(body=body)
+
+for body in ("failed", "waiting", "postponed"):
+    django_sqs.send("plain", body=body, outbox=True)
+OutboxMessage.objects.filter(body="failed").update(
+    failed_at=timezone.now(), refusals=10, error="Nobody wants <it>"
+)
+OutboxMessage.objects.filter(body="postponed").update(try_after="2100-01-01T00:00:00Z")
+
+page = client("root").get(LIST).content.decode()
+assert "Nobody wants &lt;it&gt;" in page, page
+assert client("root").get(LIST, {"state": "failed"}).content.decode().count("field-state") == 1
+assert client("root").get(LIST, {"q": "Nobody"}).content.decode().count("field-state") == 1
+page = client("reader").get(f"{LIST}{row('failed').pk}/change/").content.decode()
+assert "Nobody wants &lt;it&gt;" in page and "<textarea" not in page, page
+
+act("reader", "send_again", row("failed"))
+assert row("failed").failed_at, "who may only read has sent it again"
+page = act("root", "send_again", row("failed"), row("waiting"), row("postponed"))
+assert "2 messages are to be sent again" in page.content.decode()
+assert (row("failed").failed_at, row("failed").refusals, row("failed").error) == (None, 0, "")
+assert row("postponed").try_after is None
+
+claimed = {"claimed_until": "2100-01-01T00:00:00Z"}
+OutboxMessage.objects.filter(body="postponed").update(**claimed)
+page = act("root", "set_aside", row("waiting"), row("postponed"))
+assert "1 messages are set aside" in page.content.decode()
+assert row("waiting").error == "Set aside by root" and row("waiting").failed_at
+assert row("postponed").state == "being sent"
+act("root", "delete_selected", row("waiting"))
+assert not OutboxMessage.objects.filter(body="waiting").exists()
+told = [entry.change_message for entry in LogEntry.objects.order_by("pk")]
+assert told[:3] == ["Sent again.", "Sent again.", "Set aside."], told
+
+ReceivedMessage.objects.create(queue="q", message_id="the-id")
+page = client("root").get("/admin/django_sqs_inbox/receivedmessage/", {"q": "the-id"})
+assert page.content.decode().count("field-message_id") == 1
+print("AS IT SHOULD BE")
+"""
+
+
+def test_the_admin_shows_sends_again_sets_aside_and_deletes(project):
+    project.env["TEST_ADMIN"] = "yes"
+    project.database.unlink(missing_ok=True)
+    project.migrate()
+
+    done = project.run("shell", "-c", SCRIPT)
+
+    assert "AS IT SHOULD BE" in done.output, done.output
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_sent_again_is_sent(attached, bodies):
+    from django_sqs.outbox import claims
+
+    django_sqs.send("plain", body="x", outbox=True)
+    [row] = OutboxMessage.objects.all()
+    assert claims.set_aside(row, "in the way")
+    assert Relay().send_all() == 0
+
+    assert claims.send_again(row)
+
+    assert Relay().send_all() == 1
+    assert bodies("plain") == ["x"]
