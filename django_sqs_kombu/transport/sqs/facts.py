@@ -10,9 +10,11 @@ from ...printable import NAME, quoted
 
 #: Seconds that are assumed where a queue's visibility timeout cannot be learnt: SQS's default.
 ASSUMED_VISIBILITY_TIMEOUT = 30
-#: Seconds that facts are used before they are asked for again: deleting a rejected message
-#: cannot be undone, so a new dead-letter queue must be noticed.
-KNOWN_FOR = 300
+#: Seconds that facts are used before they are asked for again.
+KNOWN_FOR = 300.0
+#: The same for what decides whether a message is deleted, which cannot be undone: a redrive
+#: policy may be new, and SQS takes up to a minute to follow it anyway.
+FRESH = 5.0
 #: The same for what is assumed: the permission, or SQS, may come back.
 ASSUMED_FOR = 30
 #: Seconds that are assumed where it cannot be learnt how long a queue keeps a message: SQS's

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -193,16 +194,18 @@ class Requests(Calls):
         answer = self.call("GetQueueAttributes", queue, AttributeNames=list(_COUNTS))
         return QueueCounts(*(int(answer["Attributes"].get(name, 0)) for name in _COUNTS))
 
-    def facts(self, queue: str) -> QueueFacts:
+    def facts(self, queue: str, *, known_for: float = KNOWN_FOR) -> QueueFacts:
         """What *queue* is in SQS, asked for once in a while.
 
         Where it cannot be learnt, what loses nothing is assumed.
+
+        :param known_for: seconds for which an answer is good enough.
         """
         now = time.monotonic()
-        facts, until = self._facts.get(queue, (ASSUMED, 0.0))
-        if now >= until:
+        facts, asked_at = self._facts.get(queue, (ASSUMED, -math.inf))
+        if now - asked_at >= (known_for if facts.known else ASSUMED_FOR):
             facts = self._ask_facts(queue)
-            self._facts[queue] = facts, now + (KNOWN_FOR if facts.known else ASSUMED_FOR)
+            self._facts[queue] = facts, now
         return facts
 
     def _ask_facts(self, queue: str) -> QueueFacts:

@@ -17,6 +17,7 @@ from django_sqs_kombu import (
     QueueDoesNotExist,
     RequestFailed,
 )
+from django_sqs_kombu.transport import settling_channel
 from django_sqs_kombu.transport.receiving.consumption import Consumption
 
 OURS = "django_sqs_kombu.transport:Transport"
@@ -268,6 +269,29 @@ def test_rejected_message_is_left_where_the_queue_has_a_redrive_policy(connect, 
     publish(connection, queue, "x")
 
     queue(connection.default_channel).get().reject()
+
+    assert counts(queue.name) == (0, 1, 0)
+
+
+def test_a_redrive_policy_that_is_set_while_messages_are_received_is_heeded(
+    connect, queue, sqs, counts, monkeypatch
+):
+    """Its absence is believed for a few seconds, here for none."""
+    monkeypatch.setattr(settling_channel, "FRESH", 0.0)
+    connection = connect()
+    publish(connection, queue, "before")
+    queue(connection.default_channel).get().reject()
+    flush(connection)
+    assert counts(queue.name) == (0, 0, 0)
+    dead = sqs.create_queue(QueueName=f"{queue.name}-dead")["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]
+    policy = json.dumps({"deadLetterTargetArn": arn["QueueArn"], "maxReceiveCount": "3"})
+    url = sqs.get_queue_url(QueueName=queue.name)["QueueUrl"]
+    sqs.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": policy})
+    publish(connection, queue, "after")
+
+    queue(connection.default_channel).get().reject()
+    flush(connection)
 
     assert counts(queue.name) == (0, 1, 0)
 
