@@ -101,9 +101,13 @@ def _delay(properties: Mapping[str, Any]) -> int | None:
         except (TypeError, ValueError, OverflowError):
             logger.warning("SQS delay %r is not a number; the message is sent without it", value)
             return None
-        if not 0 <= delay <= MAX_DELAY:
-            logger.warning("SQS delay of %s s is cut to the range 0 to %s s", delay, MAX_DELAY)
-        return min(max(delay, 0), MAX_DELAY)
+        if delay < 0:
+            # The queue's own delay holds then.
+            logger.warning("SQS delay of %s s is negative; the message is sent without it", delay)
+            return None
+        if delay > MAX_DELAY:
+            logger.warning("SQS delay of %s s is cut to %s s", delay, MAX_DELAY)
+        return min(delay, MAX_DELAY)
     return None
 
 

@@ -4,7 +4,6 @@ import signal
 import socket
 import time
 
-import kombu
 import pytest
 
 ADDED = ["add 2"]
@@ -90,7 +89,6 @@ def test_a_removed_task_is_discarded_and_the_worker_goes_on(new_worker, eventual
     assert worker.process.output.count("shop.removed") >= 5
 
 
-@pytest.mark.skipif(kombu.VERSION < (5, 7), reason="its senders give up at their first broker")
 def test_a_worker_takes_the_next_of_its_brokers_when_the_first_does_not_answer(
     new_worker, eventually
 ):
