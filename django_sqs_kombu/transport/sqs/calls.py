@@ -21,7 +21,9 @@ from .forks import renew_after_fork
 
 #: What is tried once: whoever asks for it tries it again himself, and must not be held up by
 #: botocore's tries while leases run out.
-_ONCE = frozenset({"ChangeMessageVisibilityBatch", "DeleteMessageBatch", "ReceiveMessage"})
+_ONCE = frozenset(
+    {"ChangeMessageVisibilityBatch", "DeleteMessageBatch", "ListQueues", "ReceiveMessage"}
+)
 #: About a message or a queue that was there: they never create the queue again.
 _SETTLING = frozenset(
     {

@@ -64,7 +64,8 @@ def test_an_odd_deduplication_id_is_an_error_too():
 
 
 @pytest.mark.parametrize(
-    ("delay", "sent"), [(5, 5), ("5", 5), (1e6, 900), (-3, None), ("soon", None), (float("inf"), None)]
+    ("delay", "sent"),
+    [(5, 5), ("5", 5), (1e6, 900), (-3, None), ("soon", None), (float("inf"), None)],
 )
 def test_a_delay_among_the_properties_is_read_as_leniently_as_by_kombu(delay, sent):
     assert send_parameters("q", message(delay_seconds=delay), "kombu").get("DelaySeconds") == sent
