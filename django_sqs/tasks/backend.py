@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -12,6 +13,7 @@ from asgiref.sync import sync_to_async
 from django.apps import apps
 from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
+from django.db import Error as DatabaseError
 from django.utils import timezone
 from django.utils.crypto import get_random_string
 
@@ -37,6 +39,8 @@ from .runner import TaskRunner
 from .store import NoStore, Store
 from .stores import stores
 from .wire import body_of, declared, delay_of
+
+logger = logging.getLogger(__name__)
 
 #: A task with its positional and its keyword arguments.
 Call = tuple[Task, Iterable[Any], dict[str, Any]]
@@ -130,7 +134,8 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
     def enqueue(self, task: Task, args: Iterable[Any], kwargs: dict[str, Any]) -> TaskResult:
         """Enqueue a task; returns when SQS has accepted it.
 
-        In a transaction it waits for the commit, unless the option ``on_commit`` is False.
+        In a transaction it waits for the commit, unless the option ``on_commit`` is False; what
+        SQS does not accept then is logged, and its result has failed.
 
         :raises InvalidTask: the worker could not find the task.
         :raises SQSError: SQS did not accept it.
@@ -252,9 +257,19 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
         return not databases or self.store.using in databases
 
     def _send_later(self, databases: Sequence[str], batch: list[TaskResult], send: Send) -> None:
-        if not self._creates_now(databases):
-            self.store.create(batch)
-        self._send(batch, send, known=True)
+        # Nobody is there to hear of it, and what else waits for the commit is to be done.
+        try:
+            if not self._creates_now(databases):
+                self.store.create(batch)
+            self._send(batch, send, known=True)
+        except (SQSError, DatabaseError) as exc:
+            paths = sorted({result.task.module_path for result in batch})
+            logger.error(
+                "Tasks were not enqueued at the commit (%s): %s",
+                ", ".join(paths),
+                exc,
+                exc_info=exc,
+            )
 
     # Sending.
 

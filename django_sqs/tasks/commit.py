@@ -25,14 +25,13 @@ def open_transactions(main: str) -> list[str]:
 def after_commit(databases: Sequence[str], action: Callable[[], None]) -> None:
     """Call *action* when the transactions of *databases* are committed.
 
-    What it raises then is logged by Django, and keeps nothing else of those transactions from
-    being done.
+    :param action: what it raises keeps all else that waits for the commit from being done.
     """
     if not databases:
         action()
         return
     first, *rest = databases
-    transaction.on_commit(partial(after_commit, rest, action), using=first, robust=True)
+    transaction.on_commit(partial(after_commit, rest, action), using=first)
 
 
 def _is_projects(connection: BaseDatabaseWrapper) -> bool:

@@ -50,6 +50,8 @@ class Notes:
         self._changed = threading.Condition(self._table.lock)
         self._waiting: list[Settlement] = []
         self._writing = 0
+        #: When the thread looks again; what is due before must wake it.
+        self._looks_at = 0.0
         self._closed = False
         self._thread: threading.Thread | None = None
 
@@ -59,7 +61,7 @@ class Notes:
             self._waiting.append(settlement)
             if self._thread is None:
                 self._start()
-            elif len(self._waiting) in (1, ENOUGH):
+            elif settlement.due < self._looks_at or len(self._waiting) == ENOUGH:
                 self._changed.notify()
 
     @property
@@ -132,8 +134,8 @@ class Notes:
                 if not self._waiting and (self._closed or now >= idle_at):
                     self._thread = None
                     return []
-                due = min((each.due for each in self._waiting), default=idle_at)
-                self._changed.wait(max(0.0, due - now))
+                self._looks_at = min((each.due for each in self._waiting), default=idle_at)
+                self._changed.wait(max(0.0, self._looks_at - now))
 
     def _write(self, writer: NoteWriter, settlements: list[Settlement]) -> None:
         contents = [each.held.note.content for each in settlements if each.held.note is not None]

@@ -3,6 +3,7 @@
 import threading
 
 import django
+from django.db import OperationalError
 
 if django.VERSION >= (6, 0):
     from django.tasks import task
@@ -32,6 +33,13 @@ def fails(text):
 @task
 def changes_its_arguments(numbers):
     numbers.append(numbers)
+
+
+@task(takes_context=True)
+def meets_a_lock(context):
+    if context.attempt < 4:
+        raise OperationalError("database is locked")
+    return "done"
 
 
 @task

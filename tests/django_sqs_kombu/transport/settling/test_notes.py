@@ -129,3 +129,17 @@ def test_a_close_ends_the_thread_which_lets_go_of_its_connections(
 
     assert order == [("written", 1), ("hidden", 1)]
     eventually(lambda: writer.rested == 1)
+
+
+def test_a_note_that_waits_for_another_try_holds_up_none(keeper, table, writer, order, eventually):
+    writer.away.set()
+    late = hold(table, writer, 1)
+    keeper.delete(late, linger=False)
+    eventually(lambda: writer.failed >= 3)
+    writer.away.clear()
+    started = time.monotonic()
+    keeper.delete(hold(table, writer, 2), linger=False)
+
+    # The next try of the first comes more than a second later.
+    eventually(lambda: order[:1] == [("written", 1)])
+    assert time.monotonic() - started < 1
