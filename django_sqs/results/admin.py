@@ -13,9 +13,7 @@ from django.utils.html import format_html_join
 
 from django_sqs_kombu.exceptions import SQSError
 
-from ..tasks.framework import InvalidTask, TaskResultDoesNotExist, task_backends
 from .models import TaskRecord
-from .store import task_of
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin[TaskRecord]
@@ -23,8 +21,6 @@ else:
     # Django's own cannot be subscripted.
     _ModelAdmin = admin.ModelAdmin
 
-#: Why a task is not enqueued again.
-_REFUSED = (SQSError, InvalidTask, TaskResultDoesNotExist, ImproperlyConfigured)
 #: What is shown of an error before its traceback.
 ERROR = 200
 
@@ -79,12 +75,17 @@ class TaskRecordAdmin(_ModelAdmin):
     @admin.action(description="Enqueue again the failed ones", permissions=["change"])
     def enqueue_again(self, request: HttpRequest, queryset: QuerySet[TaskRecord]) -> None:
         """Enqueue selected tasks that have failed, each with a new id and a new result."""
+        # Late: a project that has the app, but no tasks yet, needs no Tasks framework.
+        from ..tasks.framework import InvalidTask, TaskResultDoesNotExist, task_backends
+        from .store import task_of
+
+        refused = (SQSError, InvalidTask, TaskResultDoesNotExist, ImproperlyConfigured)
         count = 0
         for record in queryset.filter(status="FAILED"):
             try:
                 backend = task_backends[record.backend]
                 result = backend.enqueue(task_of(record), record.args, record.kwargs)
-            except _REFUSED as exc:
+            except refused as exc:
                 self.message_user(request, f"{record.task}: {exc}", messages.ERROR)
             else:
                 count += 1
