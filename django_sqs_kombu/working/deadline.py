@@ -17,6 +17,7 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from ..exceptions import EnvironmentFailure, TimedOut
+from ..transport.sqs.waits import WaitingPool
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +25,8 @@ logger = logging.getLogger(__name__)
 INTERVAL = 1.0
 #: Seconds that the block may take to clean up after it was interrupted, undisturbed.
 CLEANUP = 10.0
-#: Seconds until the next try where a thread was found just entering or leaving its block.
+#: Seconds until the next try where a thread was found just entering or leaving its block, or
+#: in a request.
 PAUSE = 0.05
 #: Longer ones are no limit: three years, which the system's timers can still count.
 LONGEST = 1e8
@@ -43,6 +45,9 @@ def deadline(seconds: float | None) -> AbstractContextManager[object]:
     In the main thread SIGALRM does it, which also interrupts a blocking system call.
     In another thread CPython can raise the exception only between two bytecodes: a
     call that blocks in C, such as ``time.sleep``, is interrupted when it returns.
+
+    A request to SQS that the block makes ends first, by its answer or its time limit: struck in
+    the middle it could leave a lock of its connection pool taken for ever.
 
     :param seconds: the time limit; None, 0 or more than three years: no limit.
     :raises EnvironmentFailure: no thread can be started to watch the time.
@@ -84,6 +89,9 @@ class _Alarm:
 
     def _ring(self, signum: int, frame: FrameType | None) -> None:
         if self._over or _is_at_the_edge(frame):
+            return
+        if _is_in_a_request(frame):
+            signal.setitimer(signal.ITIMER_REAL, PAUSE, INTERVAL)
             return
         cleans_up = any(exc is self._raised for exc in _contexts(sys.exc_info()[1]))
         if cleans_up and time.monotonic() < self._raised_at + CLEANUP:
@@ -134,7 +142,7 @@ class _Bell:
             frame = sys._current_frames().get(self._thread)
             if self._over or frame is None or (self._raised_at and not self._runs(frame)):
                 return False
-            if _is_at_the_edge(frame):
+            if _is_at_the_edge(frame) or _is_in_a_request(frame):
                 self.due = now + PAUSE
                 return True
             self.due = now + INTERVAL
@@ -217,6 +225,7 @@ class _Ringer:
 
 _ringer = _Ringer()
 _HERE = deadline.__code__.co_filename
+_REQUEST = WaitingPool.urlopen.__code__
 _set_asynchronous_exception = ctypes.pythonapi.PyThreadState_SetAsyncExc
 
 
@@ -234,6 +243,11 @@ def _stack(frame: FrameType | None) -> Iterator[FrameType]:
 def _is_at_the_edge(frame: FrameType | None) -> bool:
     """Whether a thread in *frame* is just entering or leaving the block of a deadline."""
     return any(each.f_code.co_filename == _HERE for each in _stack(frame))
+
+
+def _is_in_a_request(frame: FrameType | None) -> bool:
+    """Whether a thread in *frame* waits for SQS, or for a connection to it."""
+    return any(each.f_code is _REQUEST for each in _stack(frame))
 
 
 def _contexts(exc: BaseException | None) -> list[BaseException]:
