@@ -1,5 +1,7 @@
 """The app: finds the receivers and registers the checks."""
 
+import logging
+
 from django.apps import AppConfig
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
@@ -23,6 +25,7 @@ class DjangoSQSConfig(AppConfig):
         from .tasks.registration import register_task_queues
         from .wake.calls import announce
 
+        log_as_django_sqs()
         autodiscover_modules("receivers")
         register_task_queues(receivers)
         announce(receivers)
@@ -30,6 +33,18 @@ class DjangoSQSConfig(AppConfig):
         if conf.opentelemetry:
             instrument(receivers)
         setting_changed.connect(receivers.reconnect, dispatch_uid="django_sqs.reconnect")
+
+
+def log_as_django_sqs() -> None:
+    """Have the library's other half logged where a project configured ``django_sqs``.
+
+    That is the logger of the original, too.  A project that configures both keeps both.
+    """
+    other = logging.getLogger("django_sqs_kombu")
+    if not other.handlers and other.propagate:
+        other.parent = logging.getLogger("django_sqs")
+        # Loggers remember the levels that they had by their old parent until one is set.
+        other.setLevel(other.level)
 
 
 def instrument(receivers: Receivers) -> None:

@@ -8,6 +8,7 @@ import hashlib
 import logging
 import mmap
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -38,10 +39,7 @@ def lasting_memory(key: str, size: int) -> Iterator[mmap.mmap]:
 
 @contextlib.contextmanager
 def _file(key: str, size: int) -> Iterator[mmap.mmap]:
-    folder = Path(tempfile.gettempdir()) / f"django-sqs-{os.getuid()}"
-    folder.mkdir(mode=0o700, exist_ok=True)
-    if folder.stat(follow_symlinks=False).st_uid != os.getuid() or folder.is_symlink():
-        raise OSError(f"{folder} belongs to somebody else")
+    folder = _folder()
     name = hashlib.sha256(f"{size}:{key}".encode()).hexdigest()[:16]
     with contextlib.ExitStack() as stack:
         for number in range(MOST_FILES):
@@ -49,6 +47,9 @@ def _file(key: str, size: int) -> Iterator[mmap.mmap]:
             with contextlib.suppress(BlockingIOError):
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
                 file.truncate(size)
+                # All of it now: a full disk is an error here, and the death of the process
+                # at the first write to what is only mapped.
+                os.posix_fallocate(file.fileno(), 0, size)
                 memory = stack.enter_context(mmap.mmap(file.fileno(), size))
                 yield memory
                 if not memory[:].strip(b"\0"):
@@ -56,3 +57,19 @@ def _file(key: str, size: int) -> Iterator[mmap.mmap]:
                     Path(file.name).unlink(missing_ok=True)
                 return
         raise OSError(f"{MOST_FILES} workers use {folder}")
+
+
+def _folder() -> Path:
+    """This user's folder, which no other user can write to or put a link in place of."""
+    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    for folder in (
+        Path(tempfile.gettempdir()) / f"django-sqs-{os.getuid()}",
+        # Where somebody else has made that one before.
+        Path(cache) / "django-sqs",
+    ):
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        facts = folder.lstat()
+        if stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.getuid():
+            folder.chmod(0o700)
+            return folder
+    raise OSError(f"{folder} belongs to somebody else")

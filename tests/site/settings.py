@@ -94,6 +94,8 @@ if "TEST_CONN_KEPT" in os.environ:
     SQS_CONN_MAX_AGE = float(os.environ["TEST_CONN_KEPT"])
 if "TEST_BACKOFF" in os.environ:
     SQS_RESTART_BACKOFF = float(os.environ["TEST_BACKOFF"])
+if "TEST_MIDDLEWARE" in os.environ:
+    SQS_MIDDLEWARE = ["tests.site.shop.middleware.Telling"]
 if "TEST_QUIET" in os.environ:
     del LOGGING
 

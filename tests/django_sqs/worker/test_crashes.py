@@ -2,12 +2,17 @@
 
 import mmap
 import os
+import shutil
+import subprocess
+import sys
 from types import SimpleNamespace
 
 import pytest
 
 from django_sqs.worker.crash_file import lasting_memory
 from django_sqs.worker.crashes import MOST_DEATHS, REMEMBERED, CrashNotes
+
+from ...processes import ROOT
 
 
 @pytest.fixture
@@ -144,12 +149,54 @@ def test_two_at_a_time_have_memory_of_their_own():
         assert second[:1] == b"\0"
 
 
-def test_a_folder_that_is_not_ours_is_not_used(temporary_folder, caplog):
+def test_where_somebody_else_has_made_the_folder_another_is_used(temporary_folder, monkeypatch):
     (temporary_folder / "elsewhere").mkdir()
     (temporary_folder / f"django-sqs-{os.getuid()}").symlink_to(temporary_folder / "elsewhere")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(temporary_folder / "cache"))
+
+    for _ in range(2):
+        with lasting_memory("a", 10) as memory:
+            found = memory[:1]
+            memory[:1] = b"1"
+
+    assert found == b"1"
+    assert list((temporary_folder / "elsewhere").iterdir()) == []
+
+
+def test_without_a_folder_of_its_own_it_goes_on_and_says_so(temporary_folder, monkeypatch, caplog):
+    (temporary_folder / f"django-sqs-{os.getuid()}").symlink_to(temporary_folder)
+    (temporary_folder / "cache").mkdir()
+    (temporary_folder / "cache" / "django-sqs").symlink_to(temporary_folder)
+    monkeypatch.setenv("XDG_CACHE_HOME", str(temporary_folder / "cache"))
 
     with lasting_memory("a", 10) as memory:
         memory[:1] = b"1"
 
     assert "belongs to somebody else" in caplog.text
-    assert list((temporary_folder / "elsewhere").iterdir()) == []
+
+
+#: On a file system without room for what is mapped.
+FULL = """
+import subprocess, sys
+from django_sqs.worker.crash_file import lasting_memory
+folder = sys.argv[1]
+done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=16k", "tmpfs", folder])
+if done.returncode:
+    sys.exit(77)
+import tempfile
+tempfile.tempdir = folder
+with lasting_memory("a", 1_000_000) as memory:
+    memory[:] = b"x" * 1_000_000
+print("alive")
+"""
+
+
+def test_a_full_disk_does_not_kill_the_worker(temporary_folder):
+    command = ["unshare", "--mount", sys.executable, "-c", FULL, str(temporary_folder)]
+    if shutil.which("unshare") is None:
+        pytest.skip("unshare of util-linux is not installed")
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60)
+    if done.returncode in (1, 77):
+        pytest.skip(f"nothing may be mounted here: {done.stderr}")
+
+    assert (done.returncode, done.stdout) == (0, "alive\n"), done.stderr

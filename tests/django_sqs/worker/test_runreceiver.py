@@ -178,6 +178,24 @@ def test_a_dead_child_is_respawned(project, eventually):
     assert process.wait(10) == 0
 
 
+def test_middleware_is_told_of_processes_that_ended_and_of_the_stop(project, eventually):
+    worker = project.start("runreceiver", "plain", "second", TEST_MIDDLEWARE="1")
+    children = eventually(lambda: started(worker) if len(started(worker)) == 2 else None)
+    os.kill(int(children[1]), signal.SIGKILL)
+    eventually(lambda: "process 1 has ended" in worker.output)
+    eventually(lambda: len(started(worker)) == 3)
+    worker.signal(signal.SIGTERM)
+
+    assert worker.wait() == 0
+    told = set(re.findall(r"(\d+) is stopping", worker.output))
+    assert told == {str(worker.pid), children[0], started(worker)[2]}
+    assert worker.output.count("process 0 has ended") == 1
+
+
+def started(worker):
+    return re.findall(r"Process (\d+) started", worker.output)
+
+
 def test_a_message_of_a_killed_process_is_received_again(project, eventually, counts):
     send("crashing", "x")
     process = project.start("runreceiver", "crashing", "second", TEST_VISIBILITY_TIMEOUT="2")
