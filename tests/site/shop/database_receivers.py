@@ -88,7 +88,12 @@ async def receive_looping(message):
     await sync_to_async(note)("looping", loop)
 
 
-@django_sqs.receiver("rows_of_second", message_class=ModelInstanceMessage, databases=["second"])
+@django_sqs.receiver(
+    "rows_of_second",
+    message_class=ModelInstanceMessage,
+    models=["shop.Order"],
+    databases=["second"],
+)
 def receive_row_of_second(message):
     order = message.get_instance()
     note("rows_of_second", f"{order._state.db} {order.title}")
