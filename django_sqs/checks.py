@@ -1,11 +1,10 @@
-"""System checks: settings and queue names that cannot work, with the mend."""
+"""System checks: settings and queue names that cannot work, with the fix."""
 
 from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.apps import AppConfig, apps
 from django.core.cache import caches
@@ -18,9 +17,10 @@ from django_sqs_kombu import BigMessage
 from django_sqs_kombu.exceptions import QueueNameError
 from django_sqs_kombu.registration import FEW_RECEIVES
 
-from .conf import conf
+from .conf import conf, split_url
 from .message import ModelInstanceMessage
 from .operations.queues import targets
+from .problems import problems, unknown
 from .registered_queue import RegisteredQueue
 from .registry import receivers
 
@@ -34,16 +34,34 @@ EAGER = "django_sqs.W004"
 BURIES_EARLY = "django_sqs.W005"
 ANY_OBJECT = "django_sqs.W006"
 LOCAL_CACHE = "django_sqs.W003"
+NO_PREFIX = "django_sqs.W010"
+UNKNOWN = "django_sqs.W011"
+PASSWORD = "django_sqs.W012"  # noqa: S105 - none itself
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
 @register("django_sqs")
 def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Every setting has a value that can work."""
-    return [
-        Error(problem.text, hint=problem.hint, obj=problem.setting, id=SETTING)
-        for problem in conf.problems()
-    ]
+    """Every setting has a value that can work, and is one that is read."""
+    found: list[CheckMessage] = []
+    for problem in problems():
+        kind, number = (Error, SETTING) if problem.stops_commands else (CheckWarning, NO_PREFIX)
+        found.append(kind(problem.text, hint=problem.hint, obj=problem.setting, id=number))
+    for name, near in unknown():
+        hint = f"Is {near} meant?" if near else "Remove it, or silence this warning."
+        text = f"{name} is no setting of django_sqs."
+        found.append(CheckWarning(text, hint=hint, obj=name, id=UNKNOWN))
+    wake = split_url(conf.wake)
+    if wake is not None and wake.password:
+        found.append(
+            CheckWarning(
+                "SQS_WAKE holds a password, which Django's debug pages show.",
+                hint="Put it into SQS_WAKE_PASSWORD, and out of the URL.",
+                obj="SQS_WAKE",
+                id=PASSWORD,
+            )
+        )
+    return found
 
 
 @register("django_sqs", deploy=True)
@@ -64,6 +82,8 @@ def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
 @register("django_sqs")
 def check_queue_names(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """Every queue has a name that SQS takes, and one of its own."""
+    if _settings_are_wrong():
+        return []
     found: list[CheckMessage] = []
     users: dict[str, list[str]] = defaultdict(list)
     for target in targets(receivers.select()):
@@ -94,6 +114,8 @@ def check_queue_names(app_configs: Sequence[AppConfig] | None, **kwargs: Any) ->
 @register("django_sqs")
 def check_options(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """What a stranger could read, rows of any model or the traffic, and missing apps."""
+    if _settings_are_wrong():
+        return []
     found: list[CheckMessage] = []
     for queue in receivers.select():
         takes_rows = queue.receiver and issubclass(queue.message_class, ModelInstanceMessage)
@@ -149,8 +171,8 @@ def check_options(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
             )
         )
     for setting, url in conf.endpoints.items():
-        parts = urlsplit(str(url))
-        if parts.scheme == "http" and parts.hostname not in LOOPBACK:
+        parts = split_url(url)
+        if parts and parts.scheme == "http" and parts.hostname not in LOOPBACK:
             found.append(
                 CheckWarning(
                     f"{setting} is a plain http URL: messages and signatures travel unencrypted.",
@@ -160,6 +182,11 @@ def check_options(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
                 )
             )
     return found
+
+
+def _settings_are_wrong() -> bool:
+    """Whether what follows from the settings cannot be told: they are to be fixed first."""
+    return any(problem.stops_commands for problem in problems())
 
 
 def _wakes_only_itself() -> bool:

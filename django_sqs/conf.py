@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 from django.conf import settings
-from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import import_string
 
 from django_sqs_kombu.printable import line
@@ -49,17 +48,36 @@ def _token(value: Any) -> str | None:
 def _url(value: Any) -> str | None:
     if value in (None, ""):
         return None
-    if isinstance(value, str):
-        parts = urlsplit(value)
-        if parts.scheme in ("http", "https") and parts.hostname:
+    parts = split_url(value)
+    if parts is None or parts.scheme not in ("http", "https"):
+        return "must be a URL such as 'http://127.0.0.1:4566'"
+    if parts.username is not None or parts.password is not None:
+        return "must hold no credentials: they belong into SQS_ACCESS_KEY_ID and its kin"
+    return None
+
+
+def split_url(value: Any) -> SplitResult | None:
+    """The parts of a URL with a host; None where *value* is no such URL."""
+    try:
+        parts = urlsplit(value) if isinstance(value, str) else None
+        if parts is None or not parts.hostname:
             return None
-    return "must be a URL such as 'http://127.0.0.1:4566'"
+        _ = parts.port  # it is read now, and may be no number
+    except ValueError:
+        return None
+    return parts
 
 
 def _wake(value: Any) -> str | None:
-    if value is None or (isinstance(value, str) and _WAKE.fullmatch(value)):
+    if value is None:
         return None
-    return "must be 'cache', 'postgres', either with ':ALIAS', or a URL such as 'redis://host'"
+    if not (isinstance(value, str) and _WAKE.fullmatch(value)):
+        return "must be 'cache', 'postgres', either with ':ALIAS', or a URL such as 'redis://host'"
+    if value.startswith("redis") and split_url(value) is None:
+        return (
+            "must be a URL; in a user name or password, '/', '@', ':' and '%' are percent-encoded"
+        )
+    return None
 
 
 def exception_class(value: Any) -> type[BaseException]:
@@ -128,7 +146,22 @@ SETTINGS: dict[str, Setting] = {
         None, "access key; None: boto3's chain of credentials", optional(string)
     ),
     "AWS_SECRET_ACCESS_KEY": Setting(None, "secret key; None: boto3's chain", optional(string)),
+    "AWS_SESSION_TOKEN": Setting(
+        None, "session token of temporary credentials, with both keys", optional(string)
+    ),
     "AWS_REGION": Setting(None, "AWS region; None: boto3's own, else us-east-1", optional(string)),
+    "SQS_ACCESS_KEY_ID": Setting(
+        None,
+        "in the place of AWS_ACCESS_KEY_ID, which others read, too; '': boto3's chain",
+        optional(string),
+    ),
+    "SQS_SECRET_ACCESS_KEY": Setting(
+        None, "with SQS_ACCESS_KEY_ID, in the place of AWS_SECRET_ACCESS_KEY", optional(string)
+    ),
+    "SQS_SESSION_TOKEN": Setting(
+        None, "with SQS_ACCESS_KEY_ID, in the place of AWS_SESSION_TOKEN", optional(string)
+    ),
+    "SQS_REGION": Setting(None, "in the place of AWS_REGION", optional(string)),
     "SQS_QUEUE_PREFIX": Setting("", "joined before queue names with '__'", name_prefix),
     "SQS_DEFAULT_VISIBILITY_TIMEOUT": Setting(
         60, "seconds a received message stays hidden", VISIBILITY_TIMEOUT
@@ -140,6 +173,7 @@ SETTINGS: dict[str, Setting] = {
         number(0, MAX_VISIBILITY_TIMEOUT),
     ),
     "SQS_WAKE": Setting(None, "channel that wakes resting workers when something is sent", _wake),
+    "SQS_WAKE_PASSWORD": Setting(None, "password of SQS_WAKE's Redis server", optional(string)),
     "SQS_WAIT_TIME": Setting(60, "seconds between sqs_wait's looks", number(0, 86_400)),
     "SQS_WAIT_CYCLES": Setting(
         1, "wait times for which queues must stay empty", whole(0, 1_000_000)
@@ -206,12 +240,23 @@ SETTINGS: dict[str, Setting] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
-    """A setting that cannot work: its name, what is wrong, and the mend."""
+class Credentials:
+    """Keys that belong together; all None: boto3's chain of credentials.
 
-    setting: str
-    text: str
-    hint: str
+    :param names: the settings that they come from: key, secret and token.
+    """
+
+    names: tuple[str, str, str]
+    access_key_id: str | None = None
+    secret_access_key: str | None = field(default=None, repr=False)
+    session_token: str | None = field(default=None, repr=False)
+
+
+#: Where credentials are looked for: the first of which any key is set, '' included, is used.
+CREDENTIALS = (
+    ("SQS_ACCESS_KEY_ID", "SQS_SECRET_ACCESS_KEY", "SQS_SESSION_TOKEN"),
+    ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"),
+)
 
 
 class Read(Generic[T]):
@@ -262,7 +307,7 @@ class Conf:
     views_public = Read("SQS_VIEWS_PUBLIC", bool)
     view_token = Read("SQS_VIEW_TOKEN", _text_or_none)
     create_queues = Read("SQS_CREATE_QUEUES", bool)
-    region = Read("AWS_REGION", _text_or_none)
+    wake_password = Read("SQS_WAKE_PASSWORD", _text_or_none)
     large_payload_bucket = Read("SQS_LARGE_PAYLOAD_BUCKET", _text_or_none)
 
     def value(self, name: str) -> Any:
@@ -293,9 +338,18 @@ class Conf:
         return [] if _middleware(named) else [middleware_class(each) for each in named]
 
     @property
-    def credentials(self) -> tuple[str | None, str | None]:
-        """Access key and secret key, or None and None for boto3's chain."""
-        return self.value("AWS_ACCESS_KEY_ID"), self.value("AWS_SECRET_ACCESS_KEY")
+    def credentials(self) -> Credentials:
+        """The keys to use; those of SQS_* come before those of AWS_*, and are not mixed."""
+        for names in CREDENTIALS:
+            values = [self.value(name) for name in names]
+            if any(value is not None for value in values):
+                return Credentials(names, *(value or None for value in values))
+        return Credentials(CREDENTIALS[-1])
+
+    @property
+    def region(self) -> str | None:
+        """SQS_REGION, else AWS_REGION, else None."""
+        return _text_or_none(self.value("SQS_REGION") or self.value("AWS_REGION"))
 
     @property
     def transport_options(self) -> dict[str, Any]:
@@ -308,56 +362,16 @@ class Conf:
             "backoff_base": self.value("SQS_RESTART_BACKOFF"),
             "backoff_max": self.value("SQS_RESTART_BACKOFF_MAX"),
         }
-        for option, name in (
-            ("region", "AWS_REGION"),
-            ("endpoint_url", "SQS_ENDPOINT_URL"),
-            ("large_payload_bucket", "SQS_LARGE_PAYLOAD_BUCKET"),
-            ("s3_endpoint_url", "SQS_S3_ENDPOINT_URL"),
+        for option, value in (
+            ("region", self.region),
+            ("session_token", self.credentials.session_token),
+            ("endpoint_url", self.value("SQS_ENDPOINT_URL")),
+            ("large_payload_bucket", self.value("SQS_LARGE_PAYLOAD_BUCKET")),
+            ("s3_endpoint_url", self.value("SQS_S3_ENDPOINT_URL")),
         ):
-            if value := self.value(name):
+            if value:
                 options[option] = value
         return {**options, **self.value("SQS_TRANSPORT_OPTIONS")}
-
-    def problems(self) -> list[Problem]:
-        """What is wrong with the settings."""
-        found = []
-        for name, setting in SETTINGS.items():
-            value = self.value(name)
-            wrong = setting.rule(value)
-            # A secret is never shown, not even a wrong one.
-            hidden = name.startswith("AWS_") or name in ("SQS_VIEW_TOKEN", "SQS_WAKE")
-            told = "" if hidden else f", not {shown(value)}"
-            if wrong:
-                found.append(
-                    Problem(name, f"{name} {wrong}{told}.", f"It means: {setting.meaning}.")
-                )
-        key, secret = self.credentials
-        if bool(key) != bool(secret):
-            missing = "AWS_SECRET_ACCESS_KEY" if key else "AWS_ACCESS_KEY_ID"
-            given = "AWS_ACCESS_KEY_ID" if key else "AWS_SECRET_ACCESS_KEY"
-            found.append(
-                Problem(
-                    missing,
-                    f"{missing} is missing while {given} is set.",
-                    f"Set both, or neither: then boto3's chain of credentials serves. "
-                    f"Remove {given} or add {missing}.",
-                )
-            )
-        if settings.DEBUG and not self.prefix:
-            found.append(
-                Problem(
-                    "SQS_QUEUE_PREFIX",
-                    "SQS_QUEUE_PREFIX is required when DEBUG is true.",
-                    "Set it to a name of your own, such as 'dev-alice', so that your queues "
-                    "never clash with those of other developers or of production.",
-                )
-            )
-        return found
-
-    def require_valid(self) -> None:
-        """Raise ImproperlyConfigured for the first problem, before any request is sent."""
-        for problem in self.problems():
-            raise ImproperlyConfigured(f"{problem.text} {problem.hint}")
 
 
 conf = Conf()

@@ -54,10 +54,11 @@ class BigMessage(PlainBigMessage):
     """BigMessage whose S3 client has the credentials and region of the settings."""
 
     def _client_options(self) -> dict[str, Any]:
-        key, secret = conf.credentials
+        keys = conf.credentials
         return {
-            "aws_access_key_id": key,
-            "aws_secret_access_key": secret,
+            "aws_access_key_id": keys.access_key_id,
+            "aws_secret_access_key": keys.secret_access_key,
+            "aws_session_token": keys.session_token,
             "region_name": conf.transport_options.get("region"),
             **super()._client_options(),
         }

@@ -13,6 +13,7 @@ from django_sqs_kombu.testing import receive_at_once
 from django_sqs_kombu.working import Middleware, Retry
 
 from .conf import conf
+from .problems import require_valid
 
 
 class DjangoReceivers(Receivers):
@@ -55,12 +56,12 @@ class DjangoReceivers(Receivers):
 
         :raises ImproperlyConfigured: a setting is missing or wrong.
         """
-        conf.require_valid()
-        key, secret = conf.credentials
+        require_valid()
+        keys = conf.credentials
         return kombu.Connection(
             transport="django_sqs_kombu.transport:Transport",
-            userid=key,
-            password=secret,
+            userid=keys.access_key_id,
+            password=keys.secret_access_key,
             transport_options=conf.transport_options,
         )
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import logging
+
+from django.contrib.auth.decorators import login_not_required
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
@@ -9,34 +12,51 @@ from django.views.decorators.http import require_POST, require_safe
 
 from django_sqs_kombu.exceptions import SQSError
 
-from .access import changers_only, readers_only
+from .access import changers_only, is_known, readers_only
 from .conf import conf
-from .operations.queues import targets
+from .operations.queues import Target, targets
+from .operations.states import QueueState, states
 from .optional import wakers
 from .registry import receivers
 
+logger = logging.getLogger(__name__)
 
+#: What the public is told in place of an error: that names roles, accounts and endpoints.
+UNTOLD = "SQS cannot be asked now. The log of the site says why."
+
+
+@login_not_required
 @require_safe
 @never_cache
 @readers_only
 def status(request: HttpRequest) -> HttpResponse:
     """A line for each queue: its name, a tab, and its approximate number of messages.
 
-    The report is kept in Django's cache for SQS_STATUS_CACHE_TIMEOUT seconds, so that
-    each reload is not a request to SQS.  503 where SQS cannot be asked.  Who may see it:
+    With ``?dead-letters=yes`` a tab follows, and the number of its dead letters, or ``-``
+    where it has no dead-letter queue.
+
+    What SQS says, an error too, is kept in Django's cache for SQS_STATUS_CACHE_TIMEOUT
+    seconds, so that each reload is not a request to SQS.  503 where SQS cannot be asked; why
+    is told to staff and to whoever has the token, not to the public.  Who may see it:
     :func:`~django_sqs.access.readers_only`.
     """
-    key = f"django_sqs.status.{conf.prefix}"
-    report = cache.get(key)
-    if report is None:
-        try:
-            report = "\n".join(_lines())
-        except SQSError as exc:
-            return HttpResponse(f"{exc}\n", content_type="text/plain", status=503)
-        cache.set(key, report, conf.status_cache_timeout)
-    return HttpResponse(report, content_type="text/plain")
+    chosen = list(targets(receivers.select()))
+    with_dead = request.GET.get("dead-letters") == "yes"
+    key = f"django_sqs.states.{conf.prefix}.{with_dead}"
+    found: list[QueueState] | None = cache.get(key)
+    if found is None or len(found) != len(chosen):
+        found = states(chosen, dead_letters=with_dead)
+        cache.set(key, found, conf.status_cache_timeout)
+    errors = [state.error for state in found if state.error]
+    if errors:
+        logger.warning("The status view cannot be answered: %s", errors[0])
+        text = errors[0] if is_known(request) else UNTOLD
+        return HttpResponse(f"{text}\n", content_type="text/plain", status=503)
+    lines = (_line(*each, with_dead=with_dead) for each in zip(chosen, found, strict=True))
+    return HttpResponse("\n".join(lines), content_type="text/plain")
 
 
+@login_not_required
 @require_POST
 @never_cache
 @changers_only
@@ -59,9 +79,6 @@ def wake(request: HttpRequest) -> HttpResponse:
     return HttpResponse("Called.\n", content_type="text/plain", status=202)
 
 
-def _lines() -> list[str]:
-    lines = []
-    for target in targets(receivers.select()):
-        counts = target.counts()
-        lines.append(f"{target.label}\t{counts.visible if counts else 0}")
-    return lines
+def _line(target: Target, state: QueueState, *, with_dead: bool) -> str:
+    line = f"{target.label}\t{state.counts.visible if state.counts else 0}"
+    return f"{line}\t{'-' if state.dead is None else state.dead}" if with_dead else line

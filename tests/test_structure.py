@@ -105,6 +105,7 @@ FLOORS = {
     ),
     "django_sqs": (
         ("conf", "optional", "signals"),
+        ("problems",),
         ("access", "commits", "connections", "registry"),
         ("message", "receiver_loop"),
         ("registered_queue",),

@@ -9,7 +9,7 @@ from django_sqs_kombu import administration
 from django_sqs_kombu.exceptions import ConfigurationError
 
 from ..operations.queues import Target
-from .report import forget_counts, target_of
+from .report import target_of
 
 #: Messages that are moved while the browser waits; the rest at the next click, or by sqs_move.
 MOST_MOVED = 1_000
@@ -21,7 +21,8 @@ class Action:
 
     :param permission: what the user needs.
     :param asks: what is asked before; %s is the queue.
-    :param run: does it, with the form's values, and returns what it did.
+    :param run: does it, with the form's values, and returns what it did.  It runs in a thread
+        of its own, so it touches no database.
     """
 
     permission: str
@@ -31,14 +32,12 @@ class Action:
 
 def _purge(target: Target, form: Mapping[str, str]) -> str:
     target.requests.call("PurgeQueue", target.full_name)
-    forget_counts(target)
     return f"All messages of {target.label} are being deleted; SQS takes up to 60 seconds."
 
 
 def _redrive(target: Target, form: Mapping[str, str]) -> str:
     dead_letters = target.dead_letters
     task = administration.start_redrive(target.requests, dead_letters)
-    forget_counts(target)
     if task is not None:
         return f"SQS moves the messages of {dead_letters} back to where they came from."
     moved = administration.move(target.requests, dead_letters, target.full_name, limit=MOST_MOVED)
@@ -53,8 +52,6 @@ def _move(target: Target, form: Mapping[str, str]) -> str:
     moved = administration.move(
         target.requests, target.full_name, other.full_name, limit=MOST_MOVED
     )
-    forget_counts(target)
-    forget_counts(other)
     return f"Moved {moved} messages from {target.label} to {other.label}."
 
 

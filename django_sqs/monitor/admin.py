@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin, messages
@@ -16,17 +18,20 @@ from django.views.decorators.http import require_POST
 from django_sqs_kombu import administration
 from django_sqs_kombu.exceptions import SQSError
 
-from ..operations.inspection import inspect
+from ..operations.asking import NotAnsweredYet, ask_within
+from ..operations.inspection import beginnings, inspect
 from ..operations.queues import Target, targets
 from ..registry import receivers
 from .actions import ACTIONS
 from .models import QueueReport
-from .report import report, target_of
+from .report import forget_counts, report, target_of
 
 logger = logging.getLogger(__name__)
 
 #: Messages that a look at a queue shows.
 PEEKED = 10
+#: Seconds that a page waits for what it does; web servers give up a worker after 30.
+ACTION_PATIENCE = 15.0
 #: What a user may do besides reading; each has a permission of its name.
 MAY = ("peek", "purge", "move")
 #: What the admin's history says of each.
@@ -39,6 +44,15 @@ NOTES = {
 LIST = "django_sqs_monitor_queuereport_changelist"
 QUEUE = "django_sqs_monitor_queue"
 TEMPLATES = "admin/django_sqs_monitor/queuereport"
+
+
+def _look(
+    target: Target, *, dead: bool, payloads: bool
+) -> tuple[list[Mapping[str, Any]], dict[str, str]]:
+    """The oldest messages of a queue or its dead letters, and the beginnings of their payloads."""
+    name = target.dead_letters if dead else target.full_name
+    found = administration.peek(target.requests, name, PEEKED)
+    return found, beginnings(target, found) if payloads else {}
 
 
 if TYPE_CHECKING:
@@ -142,22 +156,32 @@ class QueueReportAdmin(_ModelAdmin):
                 target=request.POST.get("target", ""),
             )
         try:
-            messages.success(request, chosen.run(target, request.POST))
+            name = f"{action} {target.full_name} {request.POST.get('target', '')}"
+            done = ask_within(ACTION_PATIENCE, name, lambda: chosen.run(target, request.POST))
+        except NotAnsweredYet as exc:
+            self._note(request, action, label)
+            messages.warning(request, f"{exc} It goes on: look here again later.")
         except SQSError as exc:
             messages.error(request, str(exc))
         else:
             self._note(request, action, label)
+            messages.success(request, done)
+        touched = [target_of(request.POST.get("target", "")), target]
+        forget_counts(*(each for each in touched if each is not None))
         return self._to(QUEUE, label)
 
     def _peek(self, request: HttpRequest, target: Target) -> HttpResponse:
+        dead, whole = (request.POST.get(name) == "yes" for name in ("dead", "payloads"))
+        asking = f"peek {target.full_name} {dead} {whole}"
+        look = partial(_look, target, dead=dead, payloads=whole)
         try:
-            found = administration.peek(target.requests, target.full_name, PEEKED)
-            peeked = [inspect(target, message) for message in found]
+            found, begun = ask_within(ACTION_PATIENCE, asking, look)
+            peeked = [inspect(target, each, begun.get(str(each["MessageId"]))) for each in found]
         except SQSError as exc:
             messages.error(request, str(exc))
             return self._to(QUEUE, target.label)
         self._note(request, "peek", target.label)
-        return self.queue_view(request, target.label, peeked)
+        return self.queue_view(request, target.label, {"messages": peeked, "dead": dead})
 
     def _note(self, request: HttpRequest, action: str, label: str) -> None:
         """Keep who did what: in the log, and in the admin's history of the queue."""

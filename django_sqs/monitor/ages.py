@@ -8,11 +8,13 @@ from datetime import timedelta
 from itertools import islice
 
 import boto3
+from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.core.cache import cache
 from django.utils import timezone
 
 from ..conf import conf
+from ..operations.asking import PATIENCE, NotAnsweredYet, ask_within
 from ..operations.queues import targets
 from ..registry import receivers
 
@@ -36,9 +38,10 @@ def oldest_ages() -> dict[str, float]:
     key = f"{_KEY}.{conf.prefix}"
     known: dict[str, float] | None = cache.get(key)
     if known is None:
+        names = [target.full_name for target in targets(receivers.select())]
         try:
-            known = dict(_ask([target.full_name for target in targets(receivers.select())]))
-        except (BotoCoreError, ClientError) as exc:
+            known = ask_within(PATIENCE, key, lambda: dict(_ask(names)))
+        except (BotoCoreError, ClientError, NotAnsweredYet) as exc:
             logger.warning("CloudWatch does not tell the age of messages: %s", exc)
             known = {}
         cache.set(key, known, KEPT)
@@ -46,12 +49,14 @@ def oldest_ages() -> dict[str, float]:
 
 
 def _ask(names: Sequence[str]) -> Iterator[tuple[str, float]]:
-    access_key, secret = conf.credentials
+    keys = conf.credentials
     client = boto3.client(
         "cloudwatch",
         region_name=conf.region,
-        aws_access_key_id=access_key,
-        aws_secret_access_key=secret,
+        aws_access_key_id=keys.access_key_id,
+        aws_secret_access_key=keys.secret_access_key,
+        aws_session_token=keys.session_token,
+        config=Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 2}),
     )
     now = timezone.now()
     left = iter(names)

@@ -80,7 +80,7 @@ class Recorder:
             news = {f: n - self._written.get((queue, f), 0.0) for f, n in totals.items()}
             running = self._stats.total(queue, "running")
             if any(news.values()) or running:
-                _add(queue, minute, news, self._stats.most(queue, "waited"))
+                _add(queue, minute, news, self._stats.waited(queue))
             # Only now: what could not be written is written the next time.
             self._written.update({(queue, field): n for field, n in totals.items()})
         self._beat(now, alive=alive)

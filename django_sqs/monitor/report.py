@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
+from django.apps import apps
 from django.core.cache import cache
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from django_sqs_kombu.exceptions import ConfigurationError, QueueDoesNotExist, SQSError
 from django_sqs_kombu.transport import QueueCounts
 
 from ..conf import conf
 from ..operations.queues import Target, targets
+from ..operations.states import QueueState, states
 from ..registry import receivers
 from .ages import oldest_ages
-from .apps import MonitorConfig
 from .models import Heartbeat, QueueMinute
 from .sparkline import sparkline
 
@@ -69,9 +70,8 @@ class QueueRow:
     """A line of the page.
 
     :param label: the queue's name without prefix, and *full_name* that in SQS.
-    :param counts: its messages; None: it does not exist yet.
-    :param dead: how many dead letters it has; None: it has no dead-letter queue.
-    :param error: why SQS could not be asked, if it could not.
+    :param counts: its messages, *dead* its dead letters and *error* why SQS could not be
+        asked, as :class:`~django_sqs.operations.states.QueueState` has them.
     :param receives: whether it has a receiver.
     :param running: how many receivers run.
     :param oldest: the age of its oldest message in seconds, where CloudWatch tells.
@@ -108,11 +108,11 @@ class Report:
 
 
 def report(chosen: Iterable[Target] | None = None) -> Report:
-    """Ask SQS and the database; SQS's counts are cached for SQS_STATUS_CACHE_TIMEOUT."""
+    """Ask SQS and the database; what SQS says is cached for SQS_STATUS_CACHE_TIMEOUT."""
     now = timezone.now()
-    if chosen is None:
-        chosen = targets(receivers.select())
-    alive = timedelta(seconds=3 * MonitorConfig.record_period)
+    chosen = list(targets(receivers.select()) if chosen is None else chosen)
+    app: Any = apps.get_app_config("django_sqs_monitor")
+    alive = timedelta(seconds=3 * app.record_period)
     workers = list(Heartbeat.objects.filter(seen_at__gte=now - alive).order_by("host", "pid"))
     running: dict[str, int] = defaultdict(int)
     for worker in workers:
@@ -120,7 +120,10 @@ def report(chosen: Iterable[Target] | None = None) -> Report:
             running[queue] += number
     hours = _hours(now)
     ages = oldest_ages()
-    rows = [_row(target, running, ages, hours) for target in chosen]
+    rows = [
+        _row(target, state, running, ages, hours)
+        for target, state in zip(chosen, _states(chosen), strict=True)
+    ]
     return Report(rows, workers, now)
 
 
@@ -131,20 +134,20 @@ def target_of(label: str) -> Target | None:
 
 def _row(
     target: Target,
+    state: QueueState,
     running: Mapping[str, int],
     ages: Mapping[str, float],
     hours: Mapping[str, Hour],
 ) -> QueueRow:
-    counts, dead, error = _counted(target)
     # Workers count by registered queue; what its suffixes got is not told apart.
     own = target.suffix is None
     name = target.registered.name
     return QueueRow(
         target.label,
         target.full_name,
-        counts,
-        dead,
-        error,
+        state.counts,
+        state.dead,
+        state.error,
         target.registered.receiver is not None,
         running.get(name, 0) if own else 0,
         ages.get(target.full_name),
@@ -152,30 +155,25 @@ def _row(
     )
 
 
-def _counted(target: Target) -> tuple[QueueCounts | None, int | None, str]:
-    key = f"django_sqs.monitor.{target.full_name}"
-    known: tuple[QueueCounts | None, int | None, str] | None = cache.get(key)
-    if known is not None:
-        return known
-    try:
-        counts = target.counts()
-        found = counts, _dead_letters(target) if counts else None, ""
-    except SQSError as exc:
-        return None, None, str(exc)
-    cache.set(key, found, conf.status_cache_timeout)
-    return found
+def _states(chosen: Sequence[Target]) -> list[QueueState]:
+    """What SQS says of *chosen*; answers and errors are cached for SQS_STATUS_CACHE_TIMEOUT."""
+    keys = [_key(target) for target in chosen]
+    known: dict[str, QueueState] = cache.get_many(keys)
+    missing = [target for target in chosen if _key(target) not in known]
+    if missing:
+        asked = dict(zip(map(_key, missing), states(missing), strict=True))
+        cache.set_many(asked, conf.status_cache_timeout)
+        known.update(asked)
+    return [known[key] for key in keys]
 
 
-def forget_counts(target: Target) -> None:
-    """Ask SQS anew the next time, since messages were deleted or moved."""
-    cache.delete(f"django_sqs.monitor.{target.full_name}")
+def forget_counts(*chosen: Target) -> None:
+    """Ask SQS again the next time, since messages were deleted or moved."""
+    cache.delete_many([_key(target) for target in chosen])
 
 
-def _dead_letters(target: Target) -> int | None:
-    try:
-        return target.requests.counts(target.dead_letters).visible
-    except (ConfigurationError, QueueDoesNotExist):
-        return None
+def _key(target: Target) -> str:
+    return f"django_sqs.monitor.{target.full_name}"
 
 
 def _hours(now: datetime) -> dict[str, Hour]:

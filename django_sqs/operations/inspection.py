@@ -3,15 +3,21 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from typing import Any
 
 from django_sqs_kombu import administration
+from django_sqs_kombu.exceptions import SQSError
 from django_sqs_kombu.messages import BigMessage
+from django_sqs_kombu.printable import quoted
 from django_sqs_kombu.transport import SQSMessage
 from django_sqs_kombu.working import printable
 
 from .queues import Target
+
+#: Bytes of a payload in S3 that a look shows on request.
+BEGINNING = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +30,9 @@ class Inspected:
     :param group_id: its message group, if any.
     :param attributes: its message attributes, text and numbers.
     :param body: the SQS body.
-    :param shown: the decoded body, cut, control characters escaped.
+    :param payload: where in S3 its payload is, if it is there.
+    :param shown: the decoded body, cut, control characters escaped; of a payload in S3 its
+        place, or its beginning where that was read.
     """
 
     id: str
@@ -33,6 +41,7 @@ class Inspected:
     group_id: str | None
     attributes: dict[str, str]
     body: str
+    payload: str | None
     shown: str
 
     def as_dict(self) -> dict[str, Any]:
@@ -45,9 +54,16 @@ class Inspected:
         return None if self.sent_at is None else max(0.0, time.time() - self.sent_at)
 
 
-def inspect(target: Target, message: SQSMessage) -> Inspected:
-    """What *message*, of the queue *target* or its dead-letter queue, says."""
+def inspect(target: Target, message: SQSMessage, beginning: str | None = None) -> Inspected:
+    """What *message*, of the queue *target* or its dead-letter queue, says.
+
+    Nothing is downloaded for it.
+
+    :param beginning: of its payload in S3, where :func:`beginnings` has read it.
+    """
     system = message.get("Attributes") or {}
+    pointer = target.channel.payloads.pointer(message)
+    payload = None if pointer is None else str(pointer)
     return Inspected(
         id=str(message.get("MessageId")),
         sent_at=administration.sent_at(message),
@@ -55,13 +71,30 @@ def inspect(target: Target, message: SQSMessage) -> Inspected:
         group_id=system.get("MessageGroupId"),
         attributes=administration.text_attributes(message),
         body=str(message.get("Body", "")),
-        shown=_shown(target, message),
+        payload=payload,
+        shown=_shown(target, message, payload, beginning),
     )
 
 
-def _shown(target: Target, message: SQSMessage) -> str:
-    channel = target.registered.receivers.channel()
-    delivery = channel.delivery(target.full_name, message, settles=False)
+def beginnings(target: Target, messages: Iterable[SQSMessage]) -> dict[str, str]:
+    """The beginnings of payloads in S3, or why they cannot be read, by the messages' ids."""
+    payloads = target.channel.payloads
+    found = {}
+    for message in messages:
+        if payloads.pointer(message) is not None:
+            try:
+                found[message["MessageId"]] = payloads.beginning(message, BEGINNING)
+            except SQSError as exc:
+                found[message["MessageId"]] = str(exc)
+    return found
+
+
+def _shown(target: Target, message: SQSMessage, payload: str | None, beginning: str | None) -> str:
+    if beginning is not None:
+        return quoted(beginning)
+    if payload is not None:
+        return payload
+    delivery = target.channel.delivery(target.full_name, message, settles=False)
     cls = target.registered.message_class
     if delivery.errors or issubclass(cls, BigMessage):
         # Its object in S3 is not downloaded for a look.

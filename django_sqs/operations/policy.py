@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from django_sqs_kombu.transport import PREFIX
@@ -18,18 +19,33 @@ ACTIONS = {
         "ReceiveMessage",
     ),
     "administrator": (
+        "CancelMessageMoveTask",
         "ChangeMessageVisibility",
         "CreateQueue",
         "DeleteMessage",
         "GetQueueAttributes",
         "GetQueueUrl",
+        "ListMessageMoveTasks",
         "PurgeQueue",
         "ReceiveMessage",
         "SendMessage",
         "SetQueueAttributes",
+        "StartMessageMoveTask",
         "TagQueue",
     ),
 }
+#: Beginnings of AWS regions, and the partitions that they are in; all others are in "aws".
+PARTITIONS = (
+    ("cn-", "aws-cn"),
+    ("us-gov-", "aws-us-gov"),
+    ("us-iso-", "aws-iso"),
+    ("us-isob-", "aws-iso-b"),
+    ("eusc-", "aws-eusc"),
+)
+#: The key that AWS manages for SQS.
+SQS_KEY = "alias/aws/sqs"
+#: A UUID, as a policy's wildcards have it.
+UUID = "-".join("?" * length for length in (8, 4, 4, 4, 12))
 #: What creating queues needs; the last two for their dead-letter queues.
 _CREATING = ("CreateQueue", "TagQueue", "GetQueueAttributes", "SetQueueAttributes")
 #: The S3 actions on large payloads.
@@ -40,41 +56,83 @@ OBJECT_ACTIONS = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where the queues are.
+
+    :param region: AWS's, or ``"*"``.
+    :param account: the AWS account's id, or ``"*"``.
+    """
+
+    region: str
+    account: str
+
+    def arn(self, service: str, resource: str) -> str:
+        """The ARN of a resource of *service*."""
+        return f"arn:{self.partition}:{service}:{self.region}:{self.account}:{resource}"
+
+    @property
+    def partition(self) -> str:
+        """AWS's partition: China, GovCloud and others have their own."""
+        return next((p for start, p in PARTITIONS if self.region.startswith(start)), "aws")
+
+
 def policy(
     role: str,
     names: Sequence[str],
+    place: Place,
     *,
-    region: str,
-    account: str,
     create: bool = False,
     resends: Sequence[str] = (),
+    keys: Iterable[str] = (),
     bucket: str | None = None,
     prefix: str = PREFIX,
 ) -> dict[str, Any]:
     """An IAM policy document.
 
     :param role: one of :data:`ACTIONS`.
-    :param names: the queues' names in SQS.
-    :param region: their AWS region, and *account* their AWS account's id.
+    :param names: the queues' names in SQS, and *place*, where they are.
     :param create: whether queues are created on first use.
-    :param resends: the queues to which a receiver sends messages again, because they delete
-        on start or have a redrive policy for which a restart must not count.
+    :param resends: the queues to which a receiver sends messages again.
+    :param keys: the KMS keys that encrypt queues: ids, ARNs or aliases.
     :param bucket: the bucket of large payloads, if there is one.
     :param prefix: what the keys of payloads in it begin with.
     """
     actions = {*ACTIONS[role], *(_CREATING if create else ())}
-    statements = [_allow("sqs", actions, [_arn(name, region, account) for name in names])]
+    statements = [_allow("sqs", actions, [place.arn("sqs", name) for name in names])]
     if role == "receiver" and resends:
-        arns = [_arn(name, region, account) for name in resends]
-        statements.append(_allow("sqs", {"SendMessage"}, arns))
+        statements.append(_allow("sqs", {"SendMessage"}, [place.arn("sqs", n) for n in resends]))
+    sends = role != "receiver" or bool(resends)
+    statements += _for_keys(keys, {"Decrypt", *(("GenerateDataKey",) if sends else ())}, place)
     if bucket:
-        arn = f"arn:aws:s3:::{bucket}"
-        statements.append(_allow("s3", set(OBJECT_ACTIONS[role]), [f"{arn}/{prefix}*"]))
+        arn = f"arn:{place.partition}:s3:::{bucket}"
+        objects = [f"{arn}/{prefix}*"]
+        if role != "sender":
+            # As Amazon's Extended Clients name theirs.
+            objects.append(f"{arn}/{UUID}")
+        statements.append(_allow("s3", set(OBJECT_ACTIONS[role]), objects))
         if role != "sender":
             # Without it S3 answers AccessDenied for an object that is gone, and its message
             # would be tried again and again.
             statements.append(_allow("s3", {"ListBucket"}, [arn]))
     return {"Version": "2012-10-17", "Statement": statements}
+
+
+def _for_keys(keys: Iterable[str], actions: set[str], place: Place) -> Iterator[dict[str, Any]]:
+    arns, aliases = [], []
+    for key in keys:
+        if key.startswith("arn:"):
+            arns.append(key)
+        elif key.startswith("alias/"):
+            aliases.append(key)
+        else:
+            arns.append(place.arn("kms", f"key/{key}"))
+    if arns:
+        yield _allow("kms", actions, arns)
+    # SQS's own key needs no permission; and a policy cannot name a key by its alias.
+    if aliases := sorted({*aliases} - {SQS_KEY}):
+        named = {"ForAnyValue:StringEquals": {"kms:ResourceAliases": aliases}}
+        yield {**_allow("kms", actions, [place.arn("kms", "key/*")]), "Condition": named}
 
 
 def _allow(service: str, actions: set[str], resources: list[str]) -> dict[str, Any]:
@@ -83,7 +141,3 @@ def _allow(service: str, actions: set[str], resources: list[str]) -> dict[str, A
         "Action": [f"{service}:{action}" for action in sorted(actions)],
         "Resource": sorted(resources),
     }
-
-
-def _arn(name: str, region: str, account: str) -> str:
-    return f"arn:aws:sqs:{region}:{account}:{name}"

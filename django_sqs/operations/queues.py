@@ -9,7 +9,9 @@ from django_sqs_kombu import administration
 from django_sqs_kombu.exceptions import ConfigurationError, QueueDoesNotExist
 from django_sqs_kombu.names import join_name
 from django_sqs_kombu.registration import RegisteredQueue
-from django_sqs_kombu.transport import QueueCounts, Requests
+from django_sqs_kombu.transport import Channel, QueueCounts, Requests
+
+from ..registry import receivers
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +38,14 @@ class Target:
     @property
     def requests(self) -> Requests:
         """The requests of the connection that this process sends over."""
-        requests: Requests = self.registered.receivers.channel().requests
+        requests: Requests = self.channel.requests
         return requests
+
+    @property
+    def channel(self) -> Channel:
+        """The channel that this process sends over."""
+        channel: Channel = self.registered.receivers.channel()
+        return channel
 
     @property
     def dead_letters(self) -> str:
@@ -57,12 +65,11 @@ class Target:
 
     def declare(self) -> None:
         """Note how the queue is to be created, should a request need it and it be missing."""
-        channel = self.registered.receivers.channel()
-        channel.declare_lazily(self.registered.get_queue(self.suffix))
+        self.channel.declare_lazily(self.registered.get_queue(self.suffix))
 
     def clear(self) -> Iterator[int]:
         """Delete its messages, payloads in S3 included; see :func:`administration.clear`."""
-        channel = self.registered.receivers.channel()
+        channel = self.channel
         return administration.clear(channel.requests, self.full_name, channel.payloads.delete)
 
     def counts(self) -> QueueCounts | None:
@@ -78,3 +85,18 @@ def targets(queues: Iterable[RegisteredQueue], suffix: str | None = None) -> Ite
     for registered in queues:
         for each in (suffix,) if suffix else (None, *registered.suffixes):
             yield Target(registered, each)
+
+
+def by_name(name: str, suffix: str | None = None) -> tuple[Target, bool]:
+    """The queue that a person means by *name*, and whether that names its dead letters.
+
+    The name of a dead-letter queue stands for the dead letters of the first queue that is
+    registered with it.
+
+    :raises UnknownQueue: there is no such queue.
+    """
+    if name not in receivers.queues:
+        for registered in receivers.select():
+            if registered.dead_letter_queue == name:
+                return Target(registered, suffix), True
+    return Target(receivers.get(name), suffix), False

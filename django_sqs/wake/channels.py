@@ -13,6 +13,8 @@ from django.core.cache.backends.db import BaseDatabaseCache
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
 
+from ..conf import conf
+
 #: Seconds between two looks, where a channel cannot tell by itself.
 LOOK = 1.0
 #: Seconds that the cache keeps a call; workers look far more often.
@@ -45,11 +47,14 @@ def channel_of(spec: str) -> WakeChannel:
         return CacheChannel(rest or "default")
     if kind == "postgres":
         return PostgresChannel(rest or "default")
-    return RedisChannel(spec)
+    return RedisChannel(spec, conf.wake_password)
 
 
 class CacheChannel:
     """A key of Django's cache for each queue; workers look at them once a second.
+
+    Most caches unpickle what they hold, so whoever may write to the cache may run code in the
+    workers.  Here only text is written.
 
     :param alias: of CACHES; a cache that all processes share, not one in local memory.
     """
@@ -144,18 +149,32 @@ class RedisChannel:
     """Publish and subscribe of a Redis server (extra ``redis``).
 
     :param url: such as ``redis://127.0.0.1:6379/0``.
+    :param password: of the server, where the URL has none.
+    :raises ImproperlyConfigured: the package redis is not installed, or cannot read the URL.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, password: str | None = None) -> None:
         try:
             import redis
         except ImportError as exc:
             raise ImproperlyConfigured(
                 "SQS_WAKE is a Redis URL, which needs: pip install 'django-sqs[redis]'"
             ) from exc
-        self._client: Any = redis.Redis.from_url(
-            url, socket_connect_timeout=5, socket_timeout=5, health_check_interval=30
-        )
+        options: dict[str, Any] = {"password": password} if password else {}
+        try:
+            self._client: Any = redis.Redis.from_url(
+                url,
+                socket_connect_timeout=5,
+                socket_timeout=5,
+                health_check_interval=30,
+                **options,
+            )
+        except ValueError:
+            # Its text quotes the URL, a password in it included.
+            raise ImproperlyConfigured(
+                "SQS_WAKE is no URL that Redis can be reached by. In a password '/', '@', ':' and "
+                "'%' are percent-encoded; SQS_WAKE_PASSWORD takes it as it is."
+            ) from None
 
     def transaction(self) -> str | None:
         """None: Redis has no part in it."""
@@ -172,7 +191,8 @@ class RedisChannel:
             while not stopping.is_set():
                 message = subscription.get_message(timeout=LOOK)
                 if message is not None:
-                    heard(message["data"].decode())
+                    # Anybody may publish; what is no name of ours is not heard.
+                    heard(message["data"].decode(errors="replace"))
 
     def _topic(self, name: str) -> str:
         return f"django_sqs.wake.{name}"

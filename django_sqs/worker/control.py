@@ -7,12 +7,13 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from ..access import has_bearer_token
 from ..conf import conf
 from ..optional import Gauge, metrics
+from .bounded_http import BoundedHTTPServer
 from .stats import OUTCOMES, SharedStats
 
 logger = logging.getLogger(__name__)
@@ -27,9 +28,9 @@ class ControlServer:
     """Answers ``/healthz``, ``/readyz``, ``/metrics`` and ``/wake`` in a thread.
 
     ``/healthz`` is 200 as long as this process lives.  ``/readyz`` is 200 when every queue
-    is polled, or its receivers are busy, and 503 with the reason otherwise.  ``/metrics``
-    is in Prometheus's text format (extra ``metrics``).  ``POST /wake``, with the token of
-    SQS_VIEW_TOKEN, wakes the workers from the rests of idle queues.
+    is polled, or nobody is free to take its messages, and 503 with the reason otherwise.
+    ``/metrics`` is in Prometheus's text format (extra ``metrics``).  ``POST /wake``, with the
+    token of SQS_VIEW_TOKEN, wakes the workers from the rests of idle queues.
 
     :param address: host and port; port 0: any.
     :param stats: what the processes count.
@@ -46,14 +47,15 @@ class ControlServer:
         self.stopping = False
         #: Wakes the workers.
         self.on_wake: Callable[[], None] = lambda: None
-        self._http = ThreadingHTTPServer(address, _handler(self))
-        self._http.daemon_threads = True
+        #: Whether messages are received one by one, since one may have killed its process.
+        self.one_by_one: Callable[[], bool] = lambda: False
+        self._http = BoundedHTTPServer(address, _handler(self))
 
     @property
     def url(self) -> str:
         """Where it listens."""
         host, port = self._http.server_address[:2]
-        return f"http://{host!s}:{port}/"
+        return f"http://[{host!s}]:{port}/" if ":" in str(host) else f"http://{host!s}:{port}/"
 
     def start(self) -> None:
         """Start answering."""
@@ -97,12 +99,20 @@ class ControlServer:
         for process, queues in enumerate(self._served):
             for queue in queues:
                 polled_at = self._stats.value(process, queue, "polled_at")
-                if self._stats.value(process, queue, "running"):
+                if self._is_busy(process, queue):
                     continue
                 if not polled_at:
                     yield f"process {process} has not polled queue {queue} yet"
                 elif now - polled_at > STALLED + conf.poll_max_idle:
                     yield f"process {process} last polled queue {queue} {now - polled_at:.0f} s ago"
+
+    def _is_busy(self, process: int, queue: str) -> bool:
+        """Whether nobody polls the queue, or did lately, since nobody is free."""
+        if self._stats.value(process, queue, "running"):
+            return True
+        if self.one_by_one() and self._stats.running(process):
+            return True
+        return time.time() - self._stats.full_at(process) <= STALLED
 
     def _metrics(self) -> tuple[int, str, str]:
         try:
@@ -134,11 +144,12 @@ class ControlServer:
         )
         waited = GaugeMetricFamily(
             "django_sqs_message_wait_seconds",
-            "How long the latest message waited for its receiver, since it was sent.",
+            "How long the latest message waited for its receiver, since it was sent; 0 when no "
+            "message came for a minute.",
             labels=["queue"],
         )
         for queue in stats.queues:
-            waited.add_metric([queue], stats.most(queue, "waited"))
+            waited.add_metric([queue], stats.waited(queue))
             received.add_metric([queue], stats.total(queue, "received"))
             seconds.add_metric([queue], stats.total(queue, "seconds"))
             running.add_metric([queue], stats.total(queue, "running"))
@@ -171,6 +182,9 @@ def _handler(control: ControlServer) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             self._answer(*control.answer(self.path.partition("?")[0]))
 
+        def do_HEAD(self) -> None:
+            self.do_GET()
+
         def do_POST(self) -> None:
             authorization = self.headers.get("Authorization", "")
             # What comes with it is of no use, and not read.
@@ -188,7 +202,8 @@ def _handler(control: ControlServer) -> type[BaseHTTPRequestHandler]:
             for name, value in headers.items():
                 self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(data)
+            if self.command != "HEAD":
+                self.wfile.write(data)
 
         def log_message(self, format: str, *args: Any) -> None:  # noqa: A002 - as the base's
             logger.debug(format, *args)

@@ -70,7 +70,8 @@ class Fleet:
         self._groups = plan.groups()
         self._limits = _limits(plan)
         self._turn = Turn()
-        self._stats = SharedStats([queue.name for queue in plan.queues], len(self._groups))
+        names = [queue.name for queue in plan.queues]
+        self._stats = SharedStats(names, len(self._groups), plan.threads)
         served = [[queue.name for queue in group] for group in self._groups]
         #: The control server, where the plan has one.
         self.control = ControlServer(plan.http, self._stats, served) if plan.http else None
@@ -80,6 +81,7 @@ class Fleet:
         with ExitStack() as stack:
             stack.enter_context(self._told())
             if self.control is not None:
+                self.control.one_by_one = self._crashes.unresolved
                 self.control.start()
                 stack.callback(self.control.stop)
             if len(self._groups) > 1:

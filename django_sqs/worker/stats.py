@@ -23,7 +23,12 @@ FIELDS = (
     "running",
     "polled_at",
     "waited",
+    "started_at",
+    "full_at",
 )
+#: How long the wait of the latest message is told after it was started, in seconds, where
+#: polls bring nothing since.
+WAIT_KEPT = 60.0
 _OUTCOMES = {
     Action.DELETE: "deleted",
     Action.REQUEUE: "requeued",
@@ -43,11 +48,13 @@ class SharedStats(Middleware):
 
     :param queues: the names of the queues.
     :param processes: how many processes there are.
+    :param threads: receivers at once in each.
     """
 
-    def __init__(self, queues: Sequence[str], processes: int) -> None:
+    def __init__(self, queues: Sequence[str], processes: int, threads: int = 1) -> None:
         self.queues = tuple(queues)
         self.processes = processes
+        self.threads = threads
         size = 8 * len(FIELDS) * len(self.queues) * processes
         self._cells = memoryview(mmap.mmap(-1, size)).cast("d")
         self._lock = threading.Lock()
@@ -63,11 +70,14 @@ class SharedStats(Middleware):
     def receiving(self, registered: NamedQueue, delivery: Delivery) -> Iterator[None]:
         """Count a receiver that runs, and note how long its message waited for it."""
         sent = sent_at(delivery.sqs_message)
-        self._set(registered, waited=max(0.0, time.time() - sent) if sent else 0.0)
+        now = time.time()
+        self._set(registered, waited=max(0.0, now - sent) if sent else 0.0, started_at=now)
         self._add(registered, running=1)
+        self._note_full()
         try:
             yield
         finally:
+            self._note_full()
             self._add(registered, running=-1)
 
     def settled(self, settlement: Settlement) -> None:
@@ -81,14 +91,41 @@ class SharedStats(Middleware):
             self._cells[self._cell(process, queue, "running")] = 0
             self._cells[self._cell(process, queue, "polled_at")] = 0
             self._cells[self._cell(process, queue, "waited")] = 0
+            self._cells[self._cell(process, queue, "full_at")] = 0
 
     def total(self, queue: str, field: str) -> float:
         """The sum of *field*, one of :data:`FIELDS`, over all processes."""
         return sum(self.value(process, queue, field) for process in range(self.processes))
 
-    def most(self, queue: str, field: str) -> float:
-        """The greatest *field* of all processes."""
-        return max(self.value(process, queue, field) for process in range(self.processes))
+    def waited(self, queue: str) -> float:
+        """How long the latest message waited for its receiver, in seconds.
+
+        The longest of all processes; nothing of one whose latest was started a while ago, and
+        which has looked for others since.
+        """
+        return max(self._waited(process, queue) for process in range(self.processes))
+
+    def _waited(self, process: int, queue: str) -> float:
+        started_at = self.value(process, queue, "started_at")
+        is_old = time.time() - started_at > WAIT_KEPT
+        if is_old and self.value(process, queue, "polled_at") > started_at:
+            return 0.0
+        return self.value(process, queue, "waited")
+
+    def running(self, process: int) -> float:
+        """How many receivers run in one process."""
+        return sum(self.value(process, queue, "running") for queue in self.queues)
+
+    def full_at(self, process: int) -> float:
+        """When one process last had no place free, so that it polled for nobody; 0: never."""
+        if self.running(process) >= self.threads:
+            return time.time()
+        return self.value(process, self.queues[0], "full_at")
+
+    def _note_full(self) -> None:
+        """Note that nobody is free now, where it is so."""
+        if self.running(self.process) >= self.threads:
+            self._cells[self._cell(self.process, self.queues[0], "full_at")] = time.time()
 
     def value(self, process: int, queue: str, field: str) -> float:
         """*field* of one process."""

@@ -1,10 +1,12 @@
 """Settings and their system checks."""
 
+import contextlib
 import warnings
 
 import pytest
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
 
 import django_sqs
 from django_sqs.conf import SETTINGS, conf
@@ -75,6 +77,104 @@ def test_every_setting_is_covered_by_a_rule_and_a_meaning():
         assert setting.rule(setting.default) is None, name
 
 
+ODD = (5, -1, "x", "60 s", "http://[", "http://h:port", b"x", [], ["x"], {}, {"a": 1}, object())
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+def test_no_odd_value_breaks_the_checks(site, name):
+    for value in (*ODD, float("nan"), None, True):
+        setattr(site, name, value)
+        found = run_checks(tags=["django_sqs"])
+        wrong = SETTINGS[name].rule(value)
+        assert (name in [p.obj for p in found if p.id == "django_sqs.E001"]) >= bool(wrong)
+        with contextlib.suppress(ImproperlyConfigured):
+            django_sqs.receivers.new_connection().release()
+
+
+@pytest.mark.parametrize(
+    ("wake", "says"),
+    [
+        ("cache:nope", "'nope', which is not in CACHES"),
+        ("postgres:nope", "'nope', which is not in DATABASES"),
+        ("redis://:pa/ss@host", "percent-encoded"),
+        ("redis://host:port", "percent-encoded"),
+        (5, "must be 'cache'"),
+    ],
+)
+def test_a_channel_that_is_not_there_is_told(site, wake, says):
+    site.SQS_WAKE = wake
+
+    [error] = problems()
+
+    assert (error.obj, error.id) == ("SQS_WAKE", "django_sqs.E001")
+    assert says in error.msg
+    assert "pa/ss" not in error.msg + error.hint
+
+
+def test_a_setting_that_nothing_reads_is_told_with_the_nearest_that_is(site):
+    site.SQS_POLL_PERIODE = 5
+    site.SQS_OF_OUR_OWN = 5
+
+    own, near = sorted(problems(), key=lambda warning: warning.obj)
+
+    assert (own.obj, near.obj) == ("SQS_OF_OUR_OWN", "SQS_POLL_PERIODE")
+    assert near.id == "django_sqs.W011"
+    assert "SQS_POLL_PERIOD meant" in near.hint
+
+
+def test_credentials_of_sqs_come_before_those_that_others_read(site):
+    site.AWS_SESSION_TOKEN = "token"
+    assert django_sqs.receivers.new_connection().transport_options["session_token"] == "token"
+
+    site.SQS_ACCESS_KEY_ID, site.SQS_SECRET_ACCESS_KEY = "own", "own-secret"
+    site.SQS_REGION = "eu-west-1"
+    connection = django_sqs.receivers.new_connection()
+    assert (connection.userid, connection.password) == ("own", "own-secret")
+    assert connection.transport_options["region"] == "eu-west-1"
+    assert "session_token" not in connection.transport_options
+    client = BigMessage()._client()
+    assert client._request_signer._credentials.access_key == "own"
+
+    site.SQS_ACCESS_KEY_ID = site.SQS_SECRET_ACCESS_KEY = ""
+    assert conf.credentials.access_key_id is None
+    assert problems() == []
+
+
+def test_a_token_is_sent_with_the_keys_it_belongs_to(site, server):
+    site.AWS_SESSION_TOKEN = "a-session-token"
+
+    identity = django_sqs.receivers.channel().account.identity()
+
+    assert identity.session_token == "a-session-token"
+    assert "a-session-token" not in repr(identity)
+    site.AWS_ACCESS_KEY_ID = site.AWS_SECRET_ACCESS_KEY = None
+    [error] = problems()
+    assert error.obj == "AWS_SESSION_TOKEN"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("SQS_ENDPOINT_URL", "https://key:hunter2@sqs.example.com"),
+        ("SQS_ENDPOINT_URL", "htps://key:hunter2@sqs.example.com"),
+        ("SQS_S3_ENDPOINT_URL", ["https://key:hunter2@sqs.example.com"]),
+        ("SQS_WAKE", "rediss//:hunter2@host"),
+        ("SQS_WAKE", "redis://:hunter2@host"),
+        ("SQS_TRANSPORT_OPTIONS", [("session_token", "hunter2")]),
+        ("SQS_WAKE_PASSWORD", b"hunter2"),
+        ("SQS_SECRET_ACCESS_KEY", b"hunter2"),
+        ("SQS_SESSION_TOKEN", ["hunter2"]),
+    ],
+)
+def test_a_secret_in_a_wrong_place_is_told_and_not_shown(site, name, value):
+    setattr(site, name, value)
+
+    found = [problem for problem in run_checks(tags=["django_sqs"]) if problem.obj == name]
+
+    assert found
+    assert "hunter2" not in "".join(f"{problem.msg}{problem.hint}" for problem in found)
+
+
 @pytest.mark.parametrize(
     ("missing", "given"),
     [
@@ -96,16 +196,17 @@ def test_no_credentials_leave_the_choice_to_boto3(site):
     site.AWS_ACCESS_KEY_ID = site.AWS_SECRET_ACCESS_KEY = None
 
     assert problems() == []
-    assert conf.credentials == (None, None)
+    assert conf.credentials.access_key_id is None
 
 
 def test_the_prefix_is_required_when_debug_is_true(site):
     site.DEBUG = True
     site.SQS_QUEUE_PREFIX = ""
 
-    [error] = problems()
-    assert error.obj == "SQS_QUEUE_PREFIX"
-    assert "required when DEBUG is true" in error.msg
+    [warning] = problems()
+    assert (warning.obj, warning.id) == ("SQS_QUEUE_PREFIX", "django_sqs.W010")
+    assert "required when DEBUG is true" in warning.msg
+    call_command("check")
     with pytest.raises(ImproperlyConfigured, match="SQS_QUEUE_PREFIX"):
         django_sqs.send("plain", body="x")
 

@@ -6,6 +6,7 @@ import logging
 import pytest
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
+from django.views.debug import technical_500_response
 
 import django_sqs
 from django_sqs.message import ModelInstanceMessage
@@ -95,6 +96,19 @@ def test_credentials_are_shown_nowhere(site, server, caplog):
     assert not [text for text in shown if SECRET in text]
 
 
+def test_debug_pages_show_no_secret_of_ours(site, rf):
+    site.DEBUG = True
+    for name in ("SQS_WAKE_PASSWORD", "SQS_SECRET_ACCESS_KEY", "SQS_SESSION_TOKEN"):
+        setattr(site, name, SECRET)
+    site.SQS_VIEW_TOKEN = SECRET
+    site.AWS_SESSION_TOKEN = SECRET
+
+    page = technical_500_response(rf.get("/"), ValueError, ValueError("x"), None)
+
+    assert "SQS_WAKE_PASSWORD" in page.content.decode()
+    assert SECRET not in page.content.decode()
+
+
 def policy(*args):
     from io import StringIO
 
@@ -136,16 +150,72 @@ def test_policies_follow_the_settings_and_options(site):
     assert "sqs:CreateQueue" in queue["Action"]
     assert resend["Action"] == ["sqs:SendMessage"]
     assert objects["Action"] == ["s3:DeleteObject", "s3:GetObject"]
-    assert objects["Resource"] == ["arn:aws:s3:::a-bucket/django-sqs/*"]
+    # The second is what Amazon's Extended Clients write.
+    assert objects["Resource"] == [
+        "arn:aws:s3:::a-bucket/????????-????-????-????-????????????",
+        "arn:aws:s3:::a-bucket/django-sqs/*",
+    ]
     # Else S3 does not say that an object is gone.
     assert (bucket["Action"], bucket["Resource"]) == (["s3:ListBucket"], ["arn:aws:s3:::a-bucket"])
     site.SQS_TRANSPORT_OPTIONS = {"large_payload_prefix": "shop/"}
     objects = policy("started", "--role=sender")["Statement"][-1]
     assert objects["Action"] == ["s3:PutObject"]
     assert objects["Resource"] == ["arn:aws:s3:::a-bucket/shop/*"]
-    assert "sqs:PurgeQueue" in policy("--role=administrator")["Statement"][0]["Action"]
+    administrator = policy("--role=administrator")["Statement"][0]["Action"]
+    assert {"sqs:PurgeQueue", "sqs:StartMessageMoveTask"} <= set(administrator)
     with pytest.raises(CommandError, match="nowhere"):
         policy("nowhere")
+
+
+@pytest.mark.parametrize(
+    ("region", "partition"),
+    [("cn-north-1", "aws-cn"), ("us-gov-west-1", "aws-us-gov"), ("eu-west-1", "aws"), ("*", "aws")],
+)
+def test_policies_name_the_partition_of_the_region(site, region, partition):
+    site.SQS_LARGE_PAYLOAD_BUCKET = "a-bucket"
+    statements = policy("plain", f"--region={region}")["Statement"]
+
+    arns = [arn for statement in statements for arn in statement["Resource"]]
+    assert {arn.split(":")[1] for arn in arns} == {partition}
+
+
+def test_policies_allow_the_keys_of_encrypted_queues(site, monkeypatch):
+    monkeypatch.setattr(django_sqs.receivers, "queues", dict(django_sqs.queues))
+    for name, key in {"own": "1234-5678", "named": "alias/mine", "aws": "alias/aws/sqs"}.items():
+        django_sqs.register(name, print, kms_key=key)
+
+    receiver = policy("own", "named", "aws", "--account=123")["Statement"][1:]
+    sending = policy("own", "--account=123", "--sends")["Statement"][1:]
+
+    by_id, by_alias = receiver
+    assert by_id["Action"] == by_alias["Action"] == ["kms:Decrypt"]
+    assert by_id["Resource"] == ["arn:aws:kms:us-east-1:123:key/1234-5678"]
+    assert by_alias["Condition"] == {
+        "ForAnyValue:StringEquals": {"kms:ResourceAliases": ["alias/mine"]}
+    }
+    assert [statement["Action"] for statement in sending] == [
+        ["sqs:SendMessage"],
+        ["kms:Decrypt", "kms:GenerateDataKey"],
+    ]
+
+
+@pytest.mark.parametrize(
+    ("code", "text"),
+    [
+        ("KMS.AccessDeniedException", "The ciphertext refers to a key that you cannot use."),
+        ("KmsAccessDenied", "The caller does not have the required KMS permissions."),
+        ("AccessDenied", "User is not authorized to perform: kms:GenerateDataKey on resource"),
+    ],
+)
+def test_a_key_that_is_denied_is_told_as_that(server, monkeypatch, code, text):
+    name = django_sqs.queues["plain"].full_name()
+    django_sqs.send("plain", body="x")
+    server.faults["SendMessage", name] = (400, code, text)
+    with pytest.raises(django_sqs.SQSError, match="Access to the KMS key") as raised:
+        django_sqs.send("plain", body="x")
+    del server.faults["SendMessage", name]
+
+    assert "allow sqs:" not in str(raised.value)
 
 
 def test_the_receivers_policy_is_enough(project, eventually, server, prefix):

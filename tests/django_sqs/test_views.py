@@ -1,10 +1,18 @@
 """The status view."""
 
+import threading
+import time
+from urllib.parse import urlsplit
+
 import pytest
+from django.http import HttpResponse
 from django.test import RequestFactory
+from django.utils.deprecation import MiddlewareMixin
 
 import django_sqs
-from django_sqs.views import status
+from django_sqs.views import UNTOLD, status
+
+from ..faults.proxy import FaultProxy
 
 TOKEN = "a-token-of-sixteen-or-more"
 
@@ -106,6 +114,75 @@ def test_status_says_when_sqs_cannot_be_asked(client, server):
     del server.faults["GetQueueAttributes", name]
     assert response.status_code == 503
     assert b"Access denied" in response.content
+
+
+@pytest.fixture
+def hanging(server, site):
+    """An SQS that takes requests and answers none."""
+    proxy = FaultProxy(urlsplit(server.url).port)
+    proxy.set("hung")
+    site.SQS_ENDPOINT_URL = proxy.url
+    yield proxy
+    proxy.stop()
+
+
+def test_status_of_an_sqs_that_hangs_is_told_soon_and_kept(client, hanging):
+    started = time.monotonic()
+    first = client.get("/sqs/status/")
+    took = time.monotonic() - started
+    asked = hanging.tried
+    again = client.get("/sqs/status/")
+
+    assert first.status_code == again.status_code == 503
+    assert b"has not answered" in first.content
+    # In all, not for each queue: there are twenty.
+    assert took < 15
+    assert hanging.tried - asked < 17
+    assert threading.active_count() < 100
+
+
+def test_the_public_is_not_told_what_sqs_says(client, server, site, caplog):
+    client.defaults.pop("HTTP_AUTHORIZATION")
+    site.SQS_VIEWS_PUBLIC = True
+    django_sqs.send("plain", body="x")
+    name = django_sqs.queues["plain"].full_name()
+    with server.refusing("GetQueueAttributes", name):
+        told = client.get("/sqs/status/")
+        known = client.get("/sqs/status/", HTTP_AUTHORIZATION=f"Bearer {TOKEN}")
+
+    assert told.status_code == known.status_code == 503
+    assert told.content == f"{UNTOLD}\n".encode()
+    assert b"Access denied" in known.content
+    assert "Access denied" in caplog.text
+
+
+def test_status_tells_dead_letters_where_they_are_asked_for(client, server, sqs, prefix):
+    django_sqs.send("watched", body="x")
+    url = sqs.get_queue_url(QueueName=f"{prefix}__watched-dead")["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="dead")
+
+    lines = client.get("/sqs/status/?dead-letters=yes").content.decode().split("\n")
+
+    assert "watched\t1\t1" in lines
+    assert "plain\t0\t-" in lines
+
+
+def test_djangos_login_middleware_leaves_the_views_to_the_token(client, site):
+    site.MIDDLEWARE = ["tests.django_sqs.test_views.login_required"]
+
+    assert client.get("/sqs/status/").status_code == 200
+    assert client.post("/sqs/wake/").status_code == 409
+    assert client.get("/sqs/status/", HTTP_AUTHORIZATION="").status_code == 401
+
+
+def login_required(get_response):
+    """Django's LoginRequiredMiddleware; it can only be imported where auth is installed."""
+
+    class Middleware(MiddlewareMixin):
+        def process_view(self, request, view, args, kwargs):
+            return HttpResponse(status=302) if getattr(view, "login_required", True) else None
+
+    return Middleware(get_response)
 
 
 def test_status_only_reads(client):

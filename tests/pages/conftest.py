@@ -41,13 +41,13 @@ def site(tmp_path_factory):
         done = project.run(*command)
         assert done.popen.returncode == 0, done.output
     serving = project.start("runserver", "--noreload", "127.0.0.1:0", PYTHONUNBUFFERED="1")
-    site = SimpleNamespace(project=project, sqs=sqs, url=_url_of(serving))
+    site = SimpleNamespace(project=project, sqs=sqs, url=url_of(serving))
     yield site
     project.end_processes()
     sqs.stop()
 
 
-def _url_of(serving):
+def url_of(serving):
     deadline = time.monotonic() + 40
     while True:
         # "127.0.0.1:0" is what runserver says; the system's table says which port it is.

@@ -4,9 +4,13 @@ import re
 import sqlite3
 import time
 from datetime import datetime, timedelta, timezone
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
+
+from ..faults.proxy import FaultProxy
+from .conftest import Session, url_of
 
 #: Pages hardly depend on the versions of Python and kombu; on Django's they are tried, too.
 pytestmark = pytest.mark.slow
@@ -283,3 +287,48 @@ def test_another_admin_site_keeps_its_visitors(visit, send):
     assert 'href="/staff/' in page.text
     assert 'href="/admin/' not in page.text
     assert done.url.endswith(other)
+
+
+def test_dead_letters_are_looked_at_too(visit, send, sqs, full_name):
+    send("django_sqs.send('watched', body='alive')")
+    url = sqs.get_queue_url(QueueName=full_name("watched-dead"))["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="dead and gone")
+    session = visit("root")
+
+    assert "Look at dead letters" in session.get(QUEUE.format("watched")).text
+    page = session.post(QUEUE.format("watched") + "peek/", dead="yes").text
+
+    assert "dead and gone" in page
+    assert "alive" not in page
+
+
+def test_an_sqs_that_hangs_holds_up_no_page(site, send, visit):
+    proxy = FaultProxy(urlsplit(site.sqs.url).port)
+    proxy.set("hung")
+    served = site.project.start(
+        *("runserver", "--noreload", "127.0.0.1:0"),
+        TEST_SQS_ENDPOINT_URL=proxy.url,
+        TEST_STATUS_CACHE_TIMEOUT="60",
+        AWS_MAX_ATTEMPTS="5",
+    )
+    session = Session(url_of(served)).log_in("root")
+    times = []
+
+    def load(action, *args, **fields):
+        started = time.monotonic()
+        page = action(*args, **fields)
+        times.append(time.monotonic() - started)
+        return page
+
+    page = load(session.get, LIST)
+    again = load(session.get, LIST)
+    one = load(session.get, QUEUE.format("watched"))
+    peeked = load(session.post, QUEUE.format("watched") + "peek/")
+    proxy.stop()
+
+    assert all("SQS has not answered within 5 seconds" in p.text for p in (page, again, one))
+    assert "SQS has not answered within 15 seconds" in peeked.text
+    # There are twenty queues, and one request with its tries takes half a minute.
+    assert times[0] < 15
+    assert max(times[1:3]) < 5, "what was found out is kept"
+    assert times[3] < 27

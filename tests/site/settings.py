@@ -23,7 +23,7 @@ if "TEST_ADMIN" in os.environ:
         "django.contrib.messages",
         "django.contrib.sessions",
         "django.contrib.staticfiles",
-        "django_sqs.monitor",
+        "tests.site.monitoring.MonitoringConfig",
     ]
     MIDDLEWARE = [
         "django.contrib.sessions.middleware.SessionMiddleware",
@@ -45,11 +45,8 @@ if "TEST_ADMIN" in os.environ:
             },
         }
     ]
-    from django_sqs.monitor.apps import MonitorConfig
-
-    MonitorConfig.record_period = 2.0
     STATIC_URL = "static/"
-    SQS_STATUS_CACHE_TIMEOUT = 0
+    SQS_STATUS_CACHE_TIMEOUT = int(os.environ.get("TEST_STATUS_CACHE_TIMEOUT", "0"))
     DEBUG = True
 ROOT_URLCONF = "tests.site.urls"
 ALLOWED_HOSTS = ["*"]

@@ -25,6 +25,7 @@ from django_sqs.worker.fleet import Fleet, Plan
 from django_sqs_kombu.registration import RegisteredQueue
 
 PER_QUEUE = "per-queue"
+LAST_PORT = 65_535
 
 
 def positive(text: str) -> int:
@@ -43,6 +44,10 @@ def processes(text: str) -> int | str:
 def address(text: str) -> tuple[str, int]:
     """The argument of --http."""
     host, _, port = text.rpartition(":")
+    if not (port.isascii() and port.isdigit() and int(port) <= LAST_PORT):
+        raise argparse.ArgumentTypeError(
+            f"must be HOST:PORT, [IPV6]:PORT or :PORT with a port up to {LAST_PORT}, not {text!r}"
+        )
     return host.strip("[]") or "127.0.0.1", int(port)
 
 

@@ -8,9 +8,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from django_sqs.management.base import OneQueueCommand
-from django_sqs.operations.inspection import Inspected, inspect
-from django_sqs.operations.queues import Target
-from django_sqs.registry import receivers
+from django_sqs.operations.inspection import Inspected, beginnings, inspect
+from django_sqs.operations.queues import by_name
 from django_sqs_kombu import administration
 
 
@@ -28,15 +27,23 @@ class Command(OneQueueCommand):
         super().add_arguments(parser)
         parser.add_argument("--count", "-n", type=int, default=10, help="Default: 10.")
         parser.add_argument(
-            "--dead-letters", action="store_true", help="Those of its dead-letter queue."
+            "--dead-letters",
+            action="store_true",
+            help="Those of its dead-letter queue, whose name does as well.",
+        )
+        parser.add_argument(
+            "--payloads",
+            action="store_true",
+            help="Show the beginnings of payloads in S3. Default: where they are.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print them."""
-        target = Target(receivers.get(options["queue_name"]), options["suffix"])
-        name = target.dead_letters if options["dead_letters"] else target.full_name
+        target, dead = by_name(options["queue_name"], options["suffix"])
+        name = target.dead_letters if dead or options["dead_letters"] else target.full_name
         messages = administration.peek(target.requests, name, options["count"])
-        found = [inspect(target, message) for message in messages]
+        begun = beginnings(target, messages) if options["payloads"] else {}
+        found = [inspect(target, each, begun.get(str(each["MessageId"]))) for each in messages]
         output = self.output(options)
         output.result([each.as_dict() for each in found])
         if output.as_json:

@@ -9,10 +9,11 @@ from django.core.management.base import CommandError, CommandParser
 
 from django_sqs.conf import conf
 from django_sqs.management.base import QueueCommand
-from django_sqs.operations.policy import ACTIONS, policy
+from django_sqs.operations.policy import ACTIONS, Place, policy
 from django_sqs.operations.queues import targets
 from django_sqs.registry import receivers
 from django_sqs_kombu.names import FIFO, join_name
+from django_sqs_kombu.registration import RegisteredQueue
 from django_sqs_kombu.transport import PREFIX
 
 
@@ -32,7 +33,13 @@ class Command(QueueCommand):
         super().add_arguments(parser)
         parser.add_argument("--role", choices=sorted(ACTIONS), default="receiver")
         parser.add_argument("--account", default="*", help="AWS account id. Default: any.")
-        parser.add_argument("--region", help="Default: AWS_REGION, else any.")
+        parser.add_argument("--region", help="Default: SQS_REGION or AWS_REGION, else any.")
+        parser.add_argument(
+            "--sends",
+            action="store_true",
+            help="The receiver sends, too: what it is sent with delays beyond 15 minutes, what is "
+            "tried again where SQS has a redrive policy that is not registered, or the outbox.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print the policy as JSON."""
@@ -40,23 +47,24 @@ class Command(QueueCommand):
         names = [target.full_name for target in targets(chosen)]
         if not names:
             raise CommandError("No queue is registered, so there is nothing to allow.")
-        # Also what is to be tried again and must not count for a redrive policy.
-        restarted = [
-            queue
-            for queue in chosen
-            if queue.delete_on_start or (queue.dead_letter_queue and not queue.name.endswith(FIFO))
-        ]
+        resends = [queue for queue in chosen if options["sends"] or _sends_again(queue)]
         dead = {queue.dead_letter_queue for queue in chosen if queue.dead_letter_queue}
         if conf.create_queues or options["role"] == "administrator":
             names += [join_name(conf.prefix, name) for name in sorted(dead)]
         document = policy(
             options["role"],
             names,
-            region=options["region"] or conf.region or "*",
-            account=options["account"],
+            Place(options["region"] or conf.region or "*", options["account"]),
             create=conf.create_queues,
-            resends=[target.full_name for target in targets(restarted)],
+            resends=[target.full_name for target in targets(resends)],
+            keys=sorted({q.options.kms_key for q in chosen if q.options.kms_key}),
             bucket=conf.large_payload_bucket,
             prefix=conf.transport_options.get("large_payload_prefix", PREFIX),
         )
         self.stdout.write(json.dumps(document, indent=2))
+
+
+def _sends_again(queue: RegisteredQueue) -> bool:
+    """Whether what is to be tried again is sent again: it must not count for a redrive policy."""
+    restarts_uncounted = queue.dead_letter_queue and not queue.name.endswith(FIFO)
+    return bool(queue.delete_on_start or restarts_uncounted)

@@ -7,8 +7,7 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from django_sqs.management.base import OneQueueCommand
-from django_sqs.operations.queues import Target
-from django_sqs.registry import receivers
+from django_sqs.operations.queues import by_name
 from django_sqs_kombu import administration
 
 
@@ -16,7 +15,8 @@ class Command(OneQueueCommand):
     """Has SQS move the messages, or moves them itself."""
 
     help = (
-        "Move the messages of a queue's dead-letter queue back into the queue: by SQS itself "
+        "Move the messages of a queue's dead-letter queue, or of the dead-letter queue that is "
+        "named, back into the queue: by SQS itself "
         "(StartMessageMoveTask) where the server can do that, else by hand."
     )
     suffix_help = "The queue with this queue name suffix."
@@ -33,7 +33,7 @@ class Command(OneQueueCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Redrive, and say what was done."""
-        target = Target(receivers.get(options["queue_name"]), options["suffix"])
+        target, _ = by_name(options["queue_name"], options["suffix"])
         output = self.output(options)
         dead_letters = target.dead_letters
         about: dict[str, Any] = {"source": dead_letters, "target": target.full_name}

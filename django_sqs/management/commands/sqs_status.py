@@ -9,10 +9,10 @@ from django.core.management.base import CommandError, CommandParser
 from django_sqs.management.base import QueueCommand, stop_by_signals
 from django_sqs.management.output import Output
 from django_sqs.operations.queues import Target, targets
+from django_sqs.operations.states import QueueState, states
 from django_sqs.registry import receivers
-from django_sqs_kombu.transport import QueueCounts
 
-COLUMNS = ("queue", "visible", "in flight", "delayed")
+COLUMNS = ("queue", "visible", "in flight", "delayed", "dead letters")
 
 
 class Command(QueueCommand):
@@ -20,7 +20,7 @@ class Command(QueueCommand):
 
     help = (
         "Show the approximate number of messages in the queues registered with django_sqs "
-        "and their suffixes: visible, in flight and delayed."
+        "and their suffixes: visible, in flight, delayed, and in the dead-letter queue."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -39,35 +39,46 @@ class Command(QueueCommand):
         output = self.output(options)
         pause = options["watch"]
         if pause is None:
-            self._show(chosen, output)
+            if errors := self._show(chosen, output):
+                raise CommandError("\n".join(errors))
             return
         if pause <= 0:
             raise CommandError(f"--watch must be above 0, not {pause:g}")
         stopping = stop_by_signals()
         while not stopping.is_set():
             output.clear()
-            self._show(chosen, output)
+            for error in self._show(chosen, output):
+                self.stderr.write(error)
             self.stdout.flush()
             stopping.wait(pause)
 
-    def _show(self, chosen: list[Target], output: Output) -> None:
-        counted = [(target, target.counts()) for target in chosen]
-        output.result([_as_json(target, counts) for target, counts in counted])
+    def _show(self, chosen: list[Target], output: Output) -> list[str]:
+        """Print them; return why queues could not be asked."""
+        found = list(zip(chosen, states(chosen, patience=None), strict=True))
+        output.result([_as_json(target, state) for target, state in found])
         if not output.as_json:
-            rows = [_row(target.label, counts) for target, counts in counted]
-            output.table(COLUMNS, rows, title="Active SQS queues", numbers=3)
-            missing = [target.label for target, counts in counted if counts is None]
+            rows = [_row(target.label, state) for target, state in found]
+            output.table(COLUMNS, rows, title="Active SQS queues", numbers=4)
+            missing = [target.label for target, state in found if _is_missing(state)]
             if missing:
                 output.say(f"\nMarked '-': does not exist yet ({', '.join(missing)}).")
+        return sorted({state.error for _, state in found if state.error})
 
 
-def _row(label: str, counts: QueueCounts | None) -> tuple[object, ...]:
-    if counts is None:
-        return label, "-", "-", "-"
-    return label, counts.visible, counts.in_flight, counts.delayed
+def _is_missing(state: QueueState) -> bool:
+    return state.counts is None and not state.error
 
 
-def _as_json(target: Target, counts: QueueCounts | None) -> dict[str, object]:
+def _row(label: str, state: QueueState) -> tuple[object, ...]:
+    if state.counts is None:
+        return label, *["?" if state.error else "-"] * 4
+    counts, dead = state.counts, state.dead
+    none = "?" if state.error else "none"
+    return label, counts.visible, counts.in_flight, counts.delayed, none if dead is None else dead
+
+
+def _as_json(target: Target, state: QueueState) -> dict[str, object]:
+    counts = state.counts
     return {
         "queue": target.registered.name,
         "suffix": target.suffix,
@@ -76,4 +87,6 @@ def _as_json(target: Target, counts: QueueCounts | None) -> dict[str, object]:
         "visible": counts.visible if counts else 0,
         "in_flight": counts.in_flight if counts else 0,
         "delayed": counts.delayed if counts else 0,
+        "dead_letters": state.dead,
+        "error": state.error or None,
     }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
@@ -34,7 +36,7 @@ def read_object(client: Any, bucket: str, key: str, max_bytes: int, *, says: str
     :raises MessageDecodeError: it is gone, or too large.
     :raises PayloadUnavailable: S3 cannot be asked now.
     """
-    try:
+    with _told(says):
         answer = client.get_object(Bucket=bucket, Key=key)
         size = answer.get("ContentLength")
         if size is None or size > max_bytes:
@@ -42,10 +44,26 @@ def read_object(client: Any, bucket: str, key: str, max_bytes: int, *, says: str
             known = "an unknown number of" if size is None else f"{size:,}"
             raise MessageDecodeError(f"{says}: it has {known} bytes, and {max_bytes:,} are read")
         content: bytes = answer["Body"].read()
+    return content
+
+
+def read_beginning(client: Any, bucket: str, key: str, count: int, *, says: str) -> bytes:
+    """The first *count* bytes of an object, or all where it has fewer; errors as of read_object."""
+    with _told(says):
+        answer = client.get_object(Bucket=bucket, Key=key, Range=f"bytes=0-{count - 1}")
+        # A server that knows no ranges sends all of it.
+        content: bytes = answer["Body"].read(count)
+        answer["Body"].close()
+    return content
+
+
+@contextmanager
+def _told(says: str) -> Iterator[None]:
+    try:
+        yield
     except ParamValidationError as exc:
         raise MessageDecodeError(f"{says}: {line(str(exc), NAME)}") from cause(exc)
     except (BotoCoreError, ClientError, OSError) as exc:
         if isinstance(exc, ClientError) and error_code(exc) in GONE:
             raise MessageDecodeError(f"{says}: it is gone") from cause(exc)
         raise PayloadUnavailable(f"{says}: {exc}") from cause(exc)
-    return content

@@ -21,7 +21,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from ...exceptions import MessageDecodeError, MessageEncodeError, PayloadNotWritten
 from ...printable import NAME, line, quoted
 from ...quotas import MAX_MESSAGE_BYTES, size_of
-from .objects import MAX_OBJECT_BYTES, read_object, url_of
+from .objects import MAX_OBJECT_BYTES, read_beginning, read_object, url_of
 
 logger = logging.getLogger(__name__)
 
@@ -114,13 +114,10 @@ class LargePayloads:
         :raises MessageDecodeError: the object is gone, too large, or not one of ours.
         :raises PayloadUnavailable: S3 cannot be asked now.
         """
-        body = str(message.get("Body", ""))
         pointer = self.pointer(message)
         if pointer is None:
-            return body
-        if wrong := self._not_ours(pointer):
-            raise MessageDecodeError(f"The payload is not read: {wrong}")
-        says = f"The payload {pointer} cannot be read"
+            return str(message.get("Body", ""))
+        says = self._readable(pointer)
         content = read_object(
             self._client(), pointer.bucket, pointer.key, self._max_bytes, says=says
         )
@@ -128,6 +125,25 @@ class LargePayloads:
             return content.decode()
         except UnicodeDecodeError:
             raise MessageDecodeError(f"{says}: it is no UTF-8 text") from None
+
+    def beginning(self, message: Mapping[str, Any], count: int) -> str:
+        """The first *count* bytes of the body, as text, for a person who looks at a queue.
+
+        :raises MessageDecodeError: the object is gone, or not one of ours.
+        :raises PayloadUnavailable: S3 cannot be asked now.
+        """
+        pointer = self.pointer(message)
+        if pointer is None:
+            return str(message.get("Body", ""))[:count]
+        says = self._readable(pointer)
+        content = read_beginning(self._client(), pointer.bucket, pointer.key, count, says=says)
+        return content.decode(errors="replace")
+
+    def _readable(self, pointer: Pointer) -> str:
+        """What errors about its object begin with, where it is one that is read."""
+        if wrong := self._not_ours(pointer):
+            raise MessageDecodeError(f"The payload is not read: {wrong}")
+        return f"The payload {pointer} cannot be read"
 
     def delete(self, message: Mapping[str, Any]) -> None:
         """Delete the object of a message that was deleted; what fails is logged."""

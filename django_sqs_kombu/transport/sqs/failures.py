@@ -136,6 +136,12 @@ def refused(
             f"Queue {queue!r} does not exist in SQS. Create it, or let it be created on first "
             "use (SQS_CREATE_QUEUES = True, transport option create_queues)."
         )
+    elif name in _DENIED and _is_of_key(code, text):
+        kind = AccessDenied
+        say = (
+            f"Access to the KMS key of queue {queue!r} is denied: allow kms:Decrypt, and to send "
+            f"kms:GenerateDataKey, in the IAM policy and in the key's own. {operation}: {text}"
+        )
     elif name in _DENIED:
         kind = AccessDenied
         say = f"Access denied: allow sqs:{operation} on queue {queue!r} in the IAM policy. {text}"
@@ -154,6 +160,11 @@ def refused(
         # A number is the HTTP status of an answer without a code: not SQS's.
         passing=passing or name in _PASSING or not name or name.isdigit(),
     )
+
+
+def _is_of_key(code: str, text: str) -> bool:
+    """Whether KMS denies it: SQS says so by its code, or quotes the action that is missing."""
+    return "kms" in code.lower() or "kms:" in text.lower()
 
 
 @contextmanager

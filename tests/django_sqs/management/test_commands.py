@@ -35,8 +35,8 @@ def test_status_shows_queues_suffixes_and_counts(sqs):
 
     assert "Active SQS queues" in output
     rows = [line.split() for line in output.splitlines() if line.startswith("plain")]
-    assert rows[0] == ["plain", "2", "1", "1"]
-    assert rows[1] == ["plain__big", "2", "0", "0"]
+    assert rows[0] == ["plain", "2", "1", "1", "none"]
+    assert rows[1] == ["plain__big", "2", "0", "0", "none"]
     assert rows[2][:4] == ["plain__small", "-", "-", "-"]
     assert "does not exist yet" in output
 
@@ -55,6 +55,8 @@ def test_status_as_json(prefix):
         "visible": 3,
         "in_flight": 0,
         "delayed": 0,
+        "dead_letters": None,
+        "error": None,
     }
 
 

@@ -1,18 +1,22 @@
 """sqs_peek, sqs_send, sqs_move, sqs_redrive, and sqs_status --watch."""
 
+import io
 import json
 import os
 import pty
 import signal
 import sys
 import time
+import uuid
 
+import boto3
 import pytest
 from django.core.management import CommandError, call_command
 
 import django_sqs
 
-from ...processes import MANAGE, Process
+from ...processes import Process
+from ...project import MANAGE
 from ..commands import as_json, full_name, run
 
 #: What the commands do hardly depends on versions.
@@ -28,6 +32,16 @@ def on_a_terminal(command, *arguments):
         shown = os.read(parent, 20_000).decode()
     os.close(parent)
     return shown
+
+
+@pytest.fixture
+def s3_bucket(server):
+    """A bucket of its own."""
+    name = f"bucket-{uuid.uuid4().hex[:8]}"
+    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
+    client = boto3.client("s3", endpoint_url=server.url, region_name="us-east-1", **keys)
+    client.create_bucket(Bucket=name)
+    return name
 
 
 @pytest.fixture
@@ -107,6 +121,44 @@ def test_peek_at_dead_letters(dead_letters):
 def bodies(queue, suffix=None):
     found = as_json("sqs_peek", queue, "--count=50", *([f"--suffix={suffix}"] if suffix else []))
     return sorted(json.loads(message["body"])["body"] for message in found)
+
+
+def test_a_dead_letter_queue_is_known_by_its_own_name(dead_letters):
+    dead_letters(2)
+
+    assert "dead 1" in run("sqs_peek", "watched-dead")
+    assert as_json("sqs_status", "watched")[0]["dead_letters"] == 2
+    assert as_json("sqs_status", "plain")[0]["dead_letters"] is None
+    assert as_json("sqs_redrive", "watched-dead")["target"] == full_name("watched")
+
+
+def test_a_look_downloads_no_payload(site, server, s3_bucket):
+    site.SQS_LARGE_PAYLOAD_BUCKET = s3_bucket
+    site.SQS_S3_ENDPOINT_URL = server.url
+    django_sqs.send("copy", body="the beginning" + "x" * 2**20)
+
+    [pointed] = as_json("sqs_peek", "copy")
+    [begun] = as_json("sqs_peek", "copy", "--payloads")
+
+    assert pointed["shown"] == pointed["payload"] == begun["payload"]
+    assert pointed["payload"].startswith(f"s3://{s3_bucket}/django-sqs/")
+    assert len(begun["shown"]) < 2_000
+    assert begun["shown"] != pointed["shown"]
+
+
+def test_one_queue_that_is_denied_hides_no_other(server):
+    django_sqs.send("plain", body="x")
+    django_sqs.send("copy", body="x")
+    out = io.StringIO()
+    with (
+        server.refusing("GetQueueAttributes", full_name("copy")),
+        pytest.raises(CommandError, match="Access denied"),
+    ):
+        call_command("sqs_status", "plain", "copy", stdout=out)
+
+    shown = [line.split() for line in out.getvalue().splitlines()]
+    assert ["plain", "1", "0", "0", "none"] in shown
+    assert ["copy", "?", "?", "?", "?"] in shown
 
 
 def test_send_a_text(counts):

@@ -3,12 +3,18 @@
 import json
 import re
 import signal
+import socket
+import struct
+import threading
 import urllib.error
 import urllib.request
 from types import SimpleNamespace
+from urllib.parse import urlsplit
 
 import pytest
+from django.core.management import CommandError, call_command
 
+from django_sqs.worker.bounded_http import MOST_CONNECTIONS
 from django_sqs.worker.control import ControlServer
 from django_sqs.worker.stats import SharedStats
 from django_sqs_kombu.working import Action, Settlement
@@ -108,7 +114,7 @@ def test_a_port_that_is_taken_is_named(project, eventually):
 
 
 def test_a_queue_that_is_not_polled_any_more_is_stalled(monkeypatch):
-    stats = SharedStats(["a", "b"], processes=1)
+    stats = SharedStats(["a", "b"], processes=1, threads=2)
     control = ControlServer(("127.0.0.1", 0), stats, [["a", "b"]])
     a, b = SimpleNamespace(name="a"), SimpleNamespace(name="b")
     stats.polled(a, 3)
@@ -127,3 +133,86 @@ def test_a_queue_that_is_not_polled_any_more_is_stalled(monkeypatch):
     stats.process_ended(0)
     assert stats.total("b", "deleted") == 1
     control._http.server_close()
+
+
+def test_a_worker_whose_places_are_taken_is_ready(monkeypatch):
+    clock = SimpleNamespace(now=1_000_000.0)
+    monkeypatch.setattr("django_sqs.worker.control.time.time", lambda: clock.now)
+    stats = SharedStats(["a", "b"], processes=1, threads=2)
+    control = ControlServer(("127.0.0.1", 0), stats, [["a", "b"]])
+    a, b = SimpleNamespace(name="a"), SimpleNamespace(name="b")
+    delivery = SimpleNamespace(sqs_message={})
+    stats.polled(a, 2)
+    stats.polled(b, 0)
+    with stats.receiving(a, delivery), stats.receiving(a, delivery):
+        clock.now += 3600
+        assert not list(control.not_ready()), "both receivers run: nobody polls b"
+
+    clock.now += 30
+    stats.polled(a, 0)
+    assert not list(control.not_ready()), "b is polled again soon"
+    clock.now += 31
+    assert [reason.split()[5] for reason in control.not_ready()] == ["b"]
+
+    with stats.receiving(a, delivery):
+        assert len(list(control.not_ready())) == 1, "one receiver is free, and does not poll"
+        control.one_by_one = lambda: True
+        assert not list(control.not_ready()), "after a crash messages are received one by one"
+    control._http.server_close()
+
+
+def test_the_wait_of_a_message_is_not_told_for_ever(monkeypatch):
+    clock = SimpleNamespace(now=1_000_000.0)
+    monkeypatch.setattr("django_sqs.worker.stats.time.time", lambda: clock.now)
+    stats = SharedStats(["a"], processes=1)
+    sent = {"Attributes": {"SentTimestamp": str(int((clock.now - 600) * 1000))}}
+    queue = SimpleNamespace(name="a")
+    stats.polled(queue, 1)
+    clock.now += 1
+    with stats.receiving(queue, SimpleNamespace(sqs_message=sent)):
+        clock.now += 600
+        assert stats.waited("a") == 601, "nobody has looked since whether others wait"
+
+    stats.polled(queue, 0)
+    assert stats.waited("a") == 0
+
+
+@pytest.fixture
+def control():
+    """A control server, and nothing else of a worker."""
+    server = ControlServer(("::1", 0), SharedStats(["a"], processes=1), [[]])
+    server.start()
+    yield server
+    server.stop()
+
+
+def test_it_answers_on_ipv6_and_to_head(control):
+    assert control.url.startswith("http://[::1]:")
+    assert get(control.url + "healthz") == (200, "ok\n")
+    head = urllib.request.Request(control.url + "healthz", method="HEAD")
+    with urllib.request.urlopen(head, timeout=5) as answer:
+        assert (answer.status, answer.read()) == (200, b"")
+
+
+def test_slow_clients_keep_nobody_from_an_answer(control, caplog, capfd, eventually):
+    port = urlsplit(control.url).port
+    before = threading.active_count()
+    slow = [socket.create_connection(("::1", port), 5) for _ in range(100)]
+    for client in slow[50:]:
+        client.sendall(b"GET /healthz HTTP/1.1\r\n")
+
+    assert get(control.url + "healthz") == (200, "ok\n")
+    eventually(lambda: threading.active_count() <= before + MOST_CONNECTIONS + 1)
+
+    for client in slow:
+        client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        client.close()
+    assert get(control.url + "healthz") == (200, "ok\n")
+    assert "Traceback" not in capfd.readouterr().err
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+@pytest.mark.parametrize("text", ["nowhere", "127.0.0.1:99999", "127.0.0.1:-1", ":x", "[::1]"])
+def test_an_address_that_cannot_be_is_told(text):
+    with pytest.raises(CommandError, match="HOST:PORT"):
+        call_command("runreceiver", f"--http={text}")

@@ -1,0 +1,115 @@
+"""Problems: settings that cannot work, found before any request is sent."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from difflib import get_close_matches
+from importlib.util import find_spec
+from typing import Any
+
+from django.conf import settings
+from django.core.exceptions import ImproperlyConfigured
+
+from django_sqs_kombu.rules import shown
+
+from .conf import CREDENTIALS, SETTINGS, conf
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A setting that cannot work: its name, what is wrong, and the fix.
+
+    :param stops_commands: whether ``manage.py`` is to refuse other commands because of it,
+        those that send nothing included.
+    """
+
+    setting: str
+    text: str
+    hint: str
+    stops_commands: bool = True
+
+
+def problems() -> Iterator[Problem]:
+    """What is wrong with the settings."""
+    for name, setting in SETTINGS.items():
+        value = conf.value(name)
+        if wrong := setting.rule(value):
+            told = f", not {shown(value)}" if _may_be_shown(name, value) else ""
+            yield Problem(name, f"{name} {wrong}{told}.", f"It means: {setting.meaning}.")
+    yield from _credentials()
+    yield from _wake()
+    if settings.DEBUG and not conf.prefix:
+        yield Problem(
+            "SQS_QUEUE_PREFIX",
+            "SQS_QUEUE_PREFIX is required when DEBUG is true: nothing is sent or received.",
+            "Set it to a name of your own, such as 'dev-alice', so that your queues "
+            "never clash with those of other developers or of production.",
+            stops_commands=False,
+        )
+
+
+def require_valid() -> None:
+    """Raise ImproperlyConfigured for the first problem, before any request is sent."""
+    for problem in problems():
+        raise ImproperlyConfigured(f"{problem.text} {problem.hint}")
+
+
+def unknown() -> Iterator[tuple[str, str | None]]:
+    """Settings named SQS_* that nothing reads, each with the known one that is nearest."""
+    for name in dir(settings):
+        if name.startswith("SQS_") and name.isupper() and name not in SETTINGS:
+            near = get_close_matches(name, SETTINGS, n=1)
+            yield name, near[0] if near else None
+
+
+def _may_be_shown(name: str, value: Any) -> bool:
+    """Whether an error may show a wrong value: a secret never, not even one in a wrong place."""
+    secret = any(word in name for word in ("KEY", "SECRET", "TOKEN", "PASSWORD"))
+    # What should be a URL or options may hold keys, however wrong it is.
+    holds = ("SQS_WAKE", "SQS_TRANSPORT_OPTIONS")
+    return not (secret or name in holds or (name.endswith("_URL") and "@" in repr(value)))
+
+
+def _credentials() -> Iterator[Problem]:
+    for key_name, secret_name, token_name in CREDENTIALS:
+        key, secret, token = map(conf.value, (key_name, secret_name, token_name))
+        if bool(key) != bool(secret):
+            missing, given = (secret_name, key_name) if key else (key_name, secret_name)
+            yield Problem(
+                missing,
+                f"{missing} is missing while {given} is set.",
+                "Set both, or neither: then boto3's chain of credentials serves. "
+                f"Remove {given} or add {missing}.",
+            )
+        elif token and not key:
+            yield Problem(
+                token_name,
+                f"{token_name} is set without the keys that it belongs to.",
+                f"Set {key_name} and {secret_name}, too, or remove {token_name}.",
+            )
+
+
+def _wake() -> Iterator[Problem]:
+    """What SQS_WAKE names and is not there."""
+    spec = conf.value("SQS_WAKE")
+    if not isinstance(spec, str) or SETTINGS["SQS_WAKE"].rule(spec):
+        return
+    kind, _, rest = spec.partition(":")
+    alias = rest or "default"
+    if kind == "cache" and alias not in settings.CACHES:
+        yield _wake_problem(f"the cache {shown(alias)}, which is not in CACHES")
+    elif kind == "postgres" and alias not in settings.DATABASES:
+        yield _wake_problem(f"the database {shown(alias)}, which is not in DATABASES")
+    elif kind.startswith(("redis", "unix")) and find_spec("redis") is None:
+        yield Problem(
+            "SQS_WAKE",
+            "SQS_WAKE is a Redis URL, and the package redis is not installed.",
+            "pip install 'django-sqs[redis]'",
+        )
+
+
+def _wake_problem(what: str) -> Problem:
+    return Problem(
+        "SQS_WAKE", f"SQS_WAKE names {what}.", f"It means: {SETTINGS['SQS_WAKE'].meaning}."
+    )
