@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from threading import Event
 from types import FrameType
 from typing import Any, ClassVar
@@ -13,6 +13,9 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django_sqs_kombu.exceptions import SQSError
 
 from .output import Output
+
+#: More messages than any queue has, for what takes a limit.
+MOST_MOVED = 1_000_000_000
 
 
 class SQSCommand(BaseCommand):
@@ -72,6 +75,22 @@ class OneQueueCommand(QueueCommand):
     def add_queue_argument(self, parser: CommandParser) -> None:
         """Define ``queue_name``."""
         parser.add_argument("queue_name")
+
+
+def require_between(
+    options: Mapping[str, Any], name: str, low: float, high: float, *, above: bool = False
+) -> None:
+    """Raise CommandError where the option *name* is given and is not from *low* to *high*.
+
+    No number at all, as NaN, is between nothing.
+
+    :param above: *low* itself is not allowed.
+    """
+    value = options[name]
+    if value is None or ((low < value if above else low <= value) and value <= high):
+        return
+    least = f"above {low:g} and up to" if above else f"from {low:g} to"
+    raise CommandError(f"--{name.replace('_', '-')} must be {least} {high:,}, not {value}")
 
 
 def on_stop_signal(stop: Callable[[], None]) -> None:

@@ -6,15 +6,17 @@ from abc import abstractmethod
 from datetime import timedelta
 from typing import Any, ClassVar
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 from django.db import router
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 
-from .base import SQSCommand
+from .base import SQSCommand, require_between
 
 #: Rows deleted in one statement, so that none locks the table for long.
 BATCH = 1_000
+#: A century; dates do not go back for ever.
+MOST_DAYS = 36_500
 
 
 class PruneCommand(SQSCommand):
@@ -40,8 +42,7 @@ class PruneCommand(SQSCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Delete, and say how many."""
-        if options["days"] < 0:
-            raise CommandError(f"--days must be 0 or more, not {options['days']:g}.")
+        require_between(options, "days", 0, MOST_DAYS)
         old = self.older_than(timezone.now() - timedelta(days=options["days"]))
         # A replica would go on showing what is deleted.
         using = router.db_for_write(old.model)

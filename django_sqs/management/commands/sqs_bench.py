@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import CommandError, CommandParser
+from django.core.management.base import CommandParser
 
-from django_sqs.management.base import SQSCommand
+from django_sqs.management.base import SQSCommand, require_between
 from django_sqs.management.output import Output
 from django_sqs.operations.bench import Measured, measure
 from django_sqs_kombu.quotas import MAX_MESSAGE_BYTES
@@ -31,11 +31,9 @@ class Command(SQSCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Measure and tell."""
-        for option, most in (("messages", MOST_MESSAGES), ("threads", 100)):
-            if not 1 <= options[option] <= most:
-                raise CommandError(f"--{option} must be 1 to {most:,}, not {options[option]}")
-        if not 1 <= options["size"] <= MAX_MESSAGE_BYTES // 2:
-            raise CommandError(f"--size must be 1 to {MAX_MESSAGE_BYTES // 2:,}")
+        require_between(options, "messages", 1, MOST_MESSAGES)
+        require_between(options, "threads", 1, 100)
+        require_between(options, "size", 1, MAX_MESSAGE_BYTES // 2)
         measured = measure(options["messages"], options["size"], options["threads"])
         output = self.output(options)
         output.result(measured.as_dict())

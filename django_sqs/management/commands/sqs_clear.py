@@ -61,7 +61,10 @@ class Command(QueueCommand):
         names = "\n".join(f"    {target.full_name}" for target in chosen)
         question = f"All messages of these queues will be deleted:\n{names}\nType 'yes' to go on: "
         try:
-            answer = input(question)
+            # What is found goes to standard output, which may be read by a program.
+            self.stderr.write(question, self.style.NOTICE, ending="")
+            self.stderr.flush()
+            answer = input()
         except EOFError:
             raise CommandError("Nobody to ask, nothing was deleted. Use --no-input.") from None
         if answer.strip() != "yes":

@@ -8,7 +8,7 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from django_sqs.development.local_server import LocalServer
-from django_sqs.management.base import stop_by_signals
+from django_sqs.management.base import require_between, stop_by_signals
 
 #: Seconds between two looks at whether there are new queues to remember.
 LOOK = 1.0
@@ -35,6 +35,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until SIGTERM or SIGINT."""
+        require_between(options, "port", 0, 65_535)
         state = Path(options["state"]) if options["state"] else None
         server = LocalServer(options["host"], options["port"], state)
         stopping = stop_by_signals()

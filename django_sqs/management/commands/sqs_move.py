@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from django_sqs.management.base import QueueCommand
+from django_sqs.management.base import MOST_MOVED, QueueCommand, require_between
 from django_sqs.operations.queues import Target
 from django_sqs.registry import receivers
 from django_sqs_kombu import administration
@@ -34,6 +34,7 @@ class Command(QueueCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Move, and say how many."""
+        require_between(options, "limit", 0, MOST_MOVED)
         source = Target(receivers.get(options["source"]), options["from_suffix"])
         target = Target(receivers.get(options["target"]), options["to_suffix"])
         counts = source.counts()

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
-from django_sqs.management.base import OneQueueCommand
+from django_sqs.management.base import MOST_MOVED, OneQueueCommand, require_between
 from django_sqs.operations.queues import by_name
 from django_sqs_kombu import administration
 
@@ -33,6 +33,7 @@ class Command(OneQueueCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Redrive, and say what was done."""
+        require_between(options, "limit", 0, MOST_MOVED)
         target, _ = by_name(options["queue_name"], options["suffix"])
         output = self.output(options)
         dead_letters = target.dead_letters

@@ -73,8 +73,9 @@ class Command(OneQueueCommand):
         options: dict[str, Any],
     ) -> int:
         if options["lines"]:
-            for option in ("attributes", "deduplication_id"):
-                if options[option]:
+            alone = {"attributes": "attribute", "deduplication_id": "deduplication-id"}
+            for name, option in alone.items():
+                if options[name]:
                     raise CommandError(f"--lines and --{option} do not go together.")
             return registered.send_many(
                 _messages(registered, source, options),

@@ -6,12 +6,14 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from django_sqs.management.base import QueueCommand, stop_by_signals
+from django_sqs.management.base import QueueCommand, require_between, stop_by_signals
 from django_sqs.management.output import Output
 from django_sqs.operations.queues import Target, targets
 from django_sqs.operations.states import QueueState, states
 from django_sqs.registry import receivers
 
+#: Seconds between two looks, at most: a day.
+LONGEST_PAUSE = 86_400
 COLUMNS = ("queue", "visible", "in flight", "delayed", "dead letters")
 
 
@@ -35,6 +37,7 @@ class Command(QueueCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print a line for each queue; queues that do not exist are not created."""
+        require_between(options, "watch", 0, LONGEST_PAUSE, above=True)
         chosen = list(targets(receivers.select(options["queue_names"])))
         output = self.output(options)
         pause = options["watch"]
@@ -42,8 +45,6 @@ class Command(QueueCommand):
             if errors := self._show(chosen, output):
                 raise CommandError("\n".join(errors))
             return
-        if pause <= 0:
-            raise CommandError(f"--watch must be above 0, not {pause:g}")
         stopping = stop_by_signals()
         while not stopping.is_set():
             output.clear()

@@ -8,10 +8,13 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from django_sqs.conf import conf
-from django_sqs.management.base import QueueCommand
+from django_sqs.management.base import QueueCommand, require_between
 from django_sqs.operations.queues import Target, targets
 from django_sqs.registry import receivers
 from django_sqs.worker import exit_codes
+
+#: Seconds, and wait times, that it may be told to wait: months.
+LONGEST = 10_000_000
 
 
 class Command(QueueCommand):
@@ -48,11 +51,12 @@ class Command(QueueCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Wait."""
-        wait_time = _given(options["wait_time"], conf.wait_time, "--wait-time")
-        wait_cycles = _given(options["wait_cycles"], conf.wait_cycles, "--wait-cycles")
-        deadline = None
-        if options["timeout"] is not None:
-            deadline = time.monotonic() + _given(options["timeout"], 0, "--timeout")
+        for name in ("wait_time", "wait_cycles", "timeout"):
+            require_between(options, name, 0, LONGEST)
+        wait_time, wait_cycles, timeout = map(options.get, ("wait_time", "wait_cycles", "timeout"))
+        wait_time = conf.wait_time if wait_time is None else wait_time
+        wait_cycles = conf.wait_cycles if wait_cycles is None else wait_cycles
+        deadline = None if timeout is None else time.monotonic() + timeout
         chosen = list(targets(receivers.select(options["queue_names"]), options["suffix"]))
         started = time.monotonic()
         self._wait(chosen, wait_time, wait_cycles, deadline, options["verbosity"])
@@ -67,7 +71,7 @@ class Command(QueueCommand):
         self,
         chosen: list[Target],
         wait_time: float,
-        wait_cycles: float,
+        wait_cycles: int,
         deadline: float | None,
         verbosity: int,
     ) -> None:
@@ -99,11 +103,3 @@ class Command(QueueCommand):
                     f"flight and {counts.delayed} delayed messages."
                 )
         return None
-
-
-def _given(value: float | None, default: float, option: str) -> float:
-    if value is None:
-        return default
-    if value < 0:
-        raise CommandError(f"{option} must be 0 or more, not {value:g}")
-    return value

@@ -6,6 +6,7 @@ import os
 import pty
 import sys
 import time
+from functools import partial
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -127,16 +128,18 @@ def test_purge(server, counts, sqs):
 @pytest.mark.parametrize(("answer", "left"), [("yes", 0), ("no", 1), ("", 1)])
 def test_clear_asks_first(monkeypatch, counts, answer, left):
     send("plain", 1)
-    questions = []
-    monkeypatch.setattr("builtins.input", lambda text: questions.append(text) or answer)
+    asked, out = io.StringIO(), io.StringIO()
+    monkeypatch.setattr("builtins.input", lambda: answer)
+    clear = partial(call_command, "sqs_clear", "plain", format="json", stdout=out, stderr=asked)
 
     if left:
         with pytest.raises(CommandError, match="Nothing was deleted"):
-            run("sqs_clear", "plain")
+            clear()
     else:
-        run("sqs_clear", "plain")
+        clear()
+        assert json.loads(out.getvalue())[0]["deleted"] == 1
 
-    assert full_name("plain") in questions[0]
+    assert full_name("plain") in asked.getvalue()
     assert counts(full_name("plain")) == (left, 0, 0)
 
 
@@ -228,5 +231,31 @@ def test_wait_exit_code(project):
 
 @pytest.mark.parametrize("option", ["--wait-time=-1", "--wait-cycles=-1", "--timeout=-1"])
 def test_wait_refuses_negative_numbers(option):
-    with pytest.raises(CommandError, match="0 or more"):
+    with pytest.raises(CommandError, match="from 0 to"):
         run("sqs_wait", "plain", option)
+
+
+@pytest.mark.parametrize(
+    ("command", "option"),
+    [
+        (("sqs_prune_inbox",), "--days=nan"),
+        (("sqs_prune_inbox",), "--days=1e300"),
+        (("sqs_prune_inbox",), "--days=-1"),
+        (("sqs_wait",), "--wait-time=nan"),
+        (("sqs_wait",), "--timeout=-inf"),
+        (("sqs_wait",), "--wait-cycles=-1"),
+        (("sqs_status",), "--watch=nan"),
+        (("sqs_status",), "--watch=1e300"),
+        (("sqs_move", "plain", "copy"), "--limit=-1"),
+        (("sqs_redrive", "watched"), "--limit=-1"),
+        (("sqs_local",), "--port=99999"),
+        (("sqs_bench",), "--size=0"),
+        (("sqs_send", "plain", "x"), "--delay=nan"),
+        (("sqs_peek", "plain"), "--count=0"),
+    ],
+)
+def test_a_number_that_cannot_be_is_told(command, option):
+    with pytest.raises(CommandError) as raised:
+        call_command(*command, option)
+
+    assert str(raised.value).startswith(option.partition("=")[0]) or "not" in str(raised.value)
