@@ -37,6 +37,18 @@ def sqs_eager() -> Iterator[None]:
 
 
 @pytest.fixture
+def sqs_nothing_sent() -> Iterator[None]:
+    """Fails a test that sends by mistake; ``usefixtures = sqs_nothing_sent`` is for all tests.
+
+    What ``sqs_outbox``, ``sqs_eager`` and ``sqs_server`` take is meant.
+    """
+    from .testing import nothing_sent
+
+    with nothing_sent():
+        yield
+
+
+@pytest.fixture
 def sqs_server() -> Iterator[str]:
     """The URL of a local SQS server that the settings point to (extra ``local``)."""
     from .testing import local_server

@@ -12,13 +12,37 @@ from uuid import uuid4
 
 from django.test import override_settings
 
+from django_sqs_kombu import testing
 from django_sqs_kombu.messages import RawMessage
-from django_sqs_kombu.testing import SentMessage, SentMessages, captured, eager, received_message
+from django_sqs_kombu.testing import (
+    ForgottenSend,
+    SentMessage,
+    SentMessages,
+    captured,
+    eager,
+    received_message,
+    sent_to_sqs,
+)
 
 from .development.local_server import LocalServer
 from .registry import receivers
 
-__all__ = ["SQSTestMixin", "SentMessage", "SentMessages", "eager", "local_server", "message"]
+__all__ = [
+    "ForgottenSend",
+    "SQSTestMixin",
+    "SentMessage",
+    "SentMessages",
+    "eager",
+    "local_server",
+    "message",
+    "nothing_sent",
+]
+
+#: What a test that sends by mistake is told.
+INSTEAD = (
+    "A test that means to send uses sqs_outbox (or SQSTestMixin), sqs_eager (or SQS_EAGER) or "
+    "sqs_server."
+)
 
 _ANY = object()
 
@@ -31,6 +55,16 @@ def message(queue_name: str, *args: Any, **kwargs: Any) -> RawMessage:
     :raises UnknownQueue: there is no such queue.
     """
     return received_message(receivers.get(queue_name), *args, **kwargs)
+
+
+@contextmanager
+def nothing_sent() -> Iterator[None]:
+    """Fail on what is sent and neither kept, received at once nor for a local server.
+
+    :raises ForgottenSend: where it is sent, and at the end of the block.
+    """
+    with testing.nothing_sent(receivers, INSTEAD):
+        yield
 
 
 class SQSTestMixin:
@@ -74,15 +108,23 @@ def local_server() -> Iterator[str]:
     server = LocalServer("127.0.0.1", 0)
     server.start()
     try:
-        with override_settings(
-            SQS_ENDPOINT_URL=server.url,
-            SQS_S3_ENDPOINT_URL=server.url,
-            SQS_QUEUE_PREFIX=f"test-{uuid4().hex[:8]}",
-            SQS_CREATE_QUEUES=True,
-            SQS_EAGER=False,
-            AWS_ACCESS_KEY_ID="testing",
-            AWS_SECRET_ACCESS_KEY="testing",  # noqa: S106 - what any local server takes
-            AWS_REGION="us-east-1",
+        with (
+            override_settings(
+                SQS_ENDPOINT_URL=server.url,
+                SQS_S3_ENDPOINT_URL=server.url,
+                SQS_QUEUE_PREFIX=f"test-{uuid4().hex[:8]}",
+                SQS_CREATE_QUEUES=True,
+                SQS_EAGER=False,
+                AWS_ACCESS_KEY_ID="testing",
+                AWS_SECRET_ACCESS_KEY="testing",  # noqa: S106 - what any local server takes
+                AWS_SESSION_TOKEN=None,
+                AWS_REGION="us-east-1",
+                SQS_ACCESS_KEY_ID=None,
+                SQS_SECRET_ACCESS_KEY=None,
+                SQS_SESSION_TOKEN=None,
+                SQS_REGION=None,
+            ),
+            sent_to_sqs(receivers),
         ):
             yield server.url
             receivers.close()

@@ -1,13 +1,25 @@
 """Helpers for tests of receivers and of what sends: no SQS is needed."""
 
 from .eager import receive_at_once
-from .helpers import SentMessage, SentMessages, captured, eager, received_message
+from .helpers import (
+    ForgottenSend,
+    SentMessage,
+    SentMessages,
+    captured,
+    eager,
+    nothing_sent,
+    received_message,
+    sent_to_sqs,
+)
 
 __all__ = [
+    "ForgottenSend",
     "SentMessage",
     "SentMessages",
     "captured",
     "eager",
+    "nothing_sent",
     "receive_at_once",
     "received_message",
+    "sent_to_sqs",
 ]

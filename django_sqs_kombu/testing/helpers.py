@@ -17,7 +17,20 @@ from ..working.registered import Registered
 from .eager import receive_at_once
 from .local_delivery import LocalDelivery
 
-__all__ = ["SentMessage", "SentMessages", "captured", "eager", "received_message"]
+__all__ = [
+    "ForgottenSend",
+    "SentMessage",
+    "SentMessages",
+    "captured",
+    "eager",
+    "nothing_sent",
+    "received_message",
+    "sent_to_sqs",
+]
+
+
+class ForgottenSend(AssertionError):
+    """A test sent a message that nothing took in SQS's place."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +97,33 @@ def captured(receivers: Receivers) -> Iterator[SentMessages]:
 def eager(receivers: Receivers) -> Iterator[None]:
     """Receive at once what is sent; see :func:`~django_sqs_kombu.testing.eager.receive_at_once`."""
     with _outlet(receivers, receive_at_once):
+        yield
+
+
+@contextmanager
+def nothing_sent(receivers: Receivers, hint: str = "Use captured() or eager().") -> Iterator[None]:
+    """Refuse whatever is sent and nothing else takes, such as :func:`captured` in the block.
+
+    :param hint: what to do instead.
+    :raises ForgottenSend: where it is sent; and at the end of the block, should that have been
+        swallowed.
+    """
+    refused: list[str] = []
+
+    def refuse(registered: Registered, queue: kombu.Queue, outgoing: Outgoing) -> None:
+        refused.append(f"A message to queue {queue.name!r} would have been sent to SQS. {hint}")
+        raise ForgottenSend(refused[-1])
+
+    with _outlet(receivers, refuse):
+        yield
+    if refused:
+        raise ForgottenSend(refused[0])
+
+
+@contextmanager
+def sent_to_sqs(receivers: Receivers) -> Iterator[None]:
+    """Send to SQS again, or to the local server that the settings name, in the block."""
+    with _outlet(receivers, None):
         yield
 
 

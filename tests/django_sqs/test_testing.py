@@ -6,10 +6,11 @@ import textwrap
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.test import TestCase
+from django.test import TestCase, override_settings
 
 import django_sqs
 from django_sqs.testing import SQSTestMixin
+from django_sqs_kombu.testing import captured
 
 from ..processes import ROOT
 
@@ -94,6 +95,60 @@ class Mixed(SQSTestMixin, TestCase):
 
     def test_empty_at_the_start(self):
         assert self.sqs_outbox == []
+
+
+def test_a_forgotten_send_fails_its_test(run_project_tests):
+    run_project_tests(
+        """
+        import pytest
+        import django_sqs
+        from django_sqs.testing import ForgottenSend, nothing_sent
+        from django_sqs_kombu import ReceiverConsumer
+
+        pytestmark = pytest.mark.usefixtures("sqs_nothing_sent")
+
+        def test_it_is_told():
+            with pytest.raises(ForgottenSend, match="typed.*sqs_outbox"), nothing_sent():
+                django_sqs.send("typed", body={"a": 1})
+            with pytest.raises(ForgottenSend), nothing_sent():
+                django_sqs.send_many("typed", [{"a": 1}])
+
+        def test_it_is_told_although_it_was_swallowed():
+            with pytest.raises(ForgottenSend), nothing_sent():
+                try:
+                    django_sqs.send("typed", body={"a": 1})
+                except Exception:
+                    pass
+
+        def test_outbox(sqs_outbox):
+            django_sqs.send("typed", body={"a": 1})
+            assert len(sqs_outbox) == 1
+
+        def test_eager(sqs_eager):
+            django_sqs.send("typed", body={"a": 1})
+
+        def test_server(sqs_server):
+            django_sqs.send("typed", body={"a": 1})
+            queue = django_sqs.queues["typed"]
+            ReceiverConsumer(django_sqs.receivers, [queue], message_limit=1).run()
+
+        @pytest.mark.django_db
+        def test_what_waits_for_a_commit(sqs_outbox, django_capture_on_commit_callbacks):
+            django_sqs.send("typed", body={"a": 1}, on_commit=True)
+            assert not sqs_outbox, "this transaction is never committed"
+            with django_capture_on_commit_callbacks(execute=True):
+                django_sqs.send("typed", body={"a": 2}, on_commit=True)
+            assert [sent.body for sent in sqs_outbox] == [{"a": 2}]
+        """,
+        6,
+    )
+
+
+def test_the_eager_setting_is_not_kept_when_it_is_over(site):
+    with override_settings(SQS_EAGER=True), captured(django_sqs.receivers):
+        pass
+
+    assert django_sqs.receivers.outlet is None
 
 
 def test_unittest_without_pytest():

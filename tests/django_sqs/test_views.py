@@ -117,13 +117,15 @@ def test_status_says_when_sqs_cannot_be_asked(client, server):
 
 
 @pytest.fixture
-def hanging(server, site):
+def hanging(server, site, eventually):
     """An SQS that takes requests and answers none."""
     proxy = FaultProxy(urlsplit(server.url).port)
     proxy.set("hung")
     site.SQS_ENDPOINT_URL = proxy.url
     yield proxy
     proxy.stop()
+    # Those that still ask it would keep the next test waiting.
+    eventually(lambda: "sqs-asking" not in {t.name for t in threading.enumerate()}, timeout=90)
 
 
 def test_status_of_an_sqs_that_hangs_is_told_soon_and_kept(client, hanging):
