@@ -82,7 +82,8 @@ def test_status_is_plain_text_as_the_original(client, server):
     assert response.status_code == 200
     assert response["Content-Type"] == "text/plain"
     lines = response.content.decode().split("\n")
-    assert lines[:3] == ["plain\t1", "plain__big\t1", "plain__small\t0"]
+    own = [line for line in lines if line.startswith("plain")]
+    assert own == ["plain\t1", "plain__big\t1", "plain__small\t0"]
     assert len(lines) == sum(1 + len(q.suffixes) for q in django_sqs.queues.values())
 
 
@@ -101,7 +102,7 @@ def test_status_cache_can_be_switched_off(client, server, site):
     client.get("/sqs/status/")
     django_sqs.send("plain", body="x")
 
-    assert client.get("/sqs/status/").content.startswith(b"plain\t1\n")
+    assert b"plain\t1\n" in client.get("/sqs/status/").content
 
 
 def test_status_says_when_sqs_cannot_be_asked(client, server):
