@@ -1,4 +1,4 @@
-"""python -m benchmarks: all figures. python -m benchmarks cost --json: exact counts only."""
+"""python -m benchmarks: all figures. cost --json: exact counts only. tasks: stored results."""
 
 import argparse
 import json
@@ -9,6 +9,7 @@ from pathlib import Path
 from . import runner
 from .report import table
 from .servers import stack
+from .tasks import measure_tasks
 
 HERE = Path(__file__).resolve().parent
 
@@ -43,12 +44,16 @@ def cost():
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("all", "cost"), default="all")
+    parser.add_argument("what", nargs="?", choices=("all", "cost", "tasks"), default="all")
     parser.add_argument("--json", action="store_true", help="print JSON alone")
     arguments = parser.parse_args()
     if arguments.what == "cost":
         figures = cost()
         print(json.dumps(figures) if arguments.json else figures)
+        return
+    if arguments.what == "tasks":
+        with stack("ministack") as server:
+            print(json.dumps(measure_tasks(server.direct), indent=2))
         return
     with stack("ministack") as server:
         results = runner.run_all(server)

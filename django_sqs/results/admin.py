@@ -29,7 +29,7 @@ ERROR = 200
 class TaskRecordAdmin(_ModelAdmin):
     """Read-only; an action enqueues failed tasks again, under new ids."""
 
-    list_display = ("task", "status", "backend", "queue_name", "enqueued_at", "attempts", "error")
+    list_display = ("task", "status", "error", "attempts", "enqueued_at", "queue_name", "backend")
     list_filter = ("status", "backend", "queue_name")
     search_fields = ("=id", "task")
     actions = ("enqueue_again",)
@@ -44,6 +44,15 @@ class TaskRecordAdmin(_ModelAdmin):
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody adds a result here."""
         return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody changes one."""
+        return False
+
+    def has_enqueue_permission(self, request: HttpRequest) -> bool:
+        """Who might change results may enqueue failed tasks again."""
+        label = TaskRecord._meta.app_label
+        return request.user.has_perm(f"{label}.change_{TaskRecord._meta.model_name}")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """All of them."""
@@ -72,7 +81,7 @@ class TaskRecordAdmin(_ModelAdmin):
         """The tracebacks of all errors."""
         return format_html_join("", "<pre>{}</pre>", ((e["traceback"],) for e in record.errors))
 
-    @admin.action(description="Enqueue again the failed ones", permissions=["change"])
+    @admin.action(description="Enqueue again the failed ones", permissions=["enqueue"])
     def enqueue_again(self, request: HttpRequest, queryset: QuerySet[TaskRecord]) -> None:
         """Enqueue selected tasks that have failed, each with a new id and a new result."""
         # Late: a project that has the app, but no tasks yet, needs no Tasks framework.

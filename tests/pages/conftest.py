@@ -27,8 +27,11 @@ User.objects.create_user("outsider", password="outsider")
 
 
 @pytest.fixture(scope="module")
-def site(tmp_path_factory):
-    """The project, migrated, with users, served; all tests of a module share it."""
+def site(request, tmp_path_factory):
+    """The project, migrated, with users, served; all tests of a module share it.
+
+    A module's ENVIRONMENT is the project's, too.
+    """
     sqs = Server()
     sqs.start()
     folder = tmp_path_factory.mktemp("site")
@@ -37,6 +40,7 @@ def site(tmp_path_factory):
         connection.executescript("DROP TABLE shop_order; DROP TABLE shop_run;")
     project.env["TEST_ADMIN"] = "yes"
     project.env["AWS_MAX_ATTEMPTS"] = "1"
+    project.env |= getattr(request.module, "ENVIRONMENT", {})
     for command in (["migrate", "-v0", "--run-syncdb"], ["shell", "-c", USERS]):
         done = project.run(*command)
         assert done.popen.returncode == 0, done.output

@@ -1,0 +1,54 @@
+"""What stored results cost a task: the same tasks with and without them, in turns.
+
+``python -m benchmarks tasks``; a database on PostgreSQL by ``BENCH_DATABASE``, the JSON of
+Django's settings of it.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import uuid
+from pathlib import Path
+
+ROUNDS, COUNT = 3, 800
+RUN = f"from benchmarks import task_contender; task_contender.main({COUNT})"
+
+
+def measure_tasks(url):
+    """The medians with and without results, and how many times dearer a task is with them."""
+    rounds = {"without": [], "with": []}
+    for _ in range(ROUNDS):
+        for kind, figures in rounds.items():
+            figures.append(_run(url, kind))
+    medians = {
+        kind: {name: statistics.median(each[name] for each in figures) for name in figures[0]}
+        for kind, figures in rounds.items()
+    }
+    ratio = medians["with"]["cpu_us"] / medians["without"]["cpu_us"]
+    return {**medians, "cpu_ratio": ratio}
+
+
+def _run(url, kind):
+    with tempfile.TemporaryDirectory() as folder:
+        file = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(Path(folder) / "bench.sqlite3")}
+        # As a worker keeps its connections.
+        given = os.environ.get("BENCH_DATABASE")
+        database = {**(json.loads(given) if given else file), "CONN_MAX_AGE": None}
+        env = {
+            "BENCH_URL": url,
+            "BENCH_PREFIX": f"bench-{uuid.uuid4().hex[:8]}",
+            "BENCH_RESULTS": "yes" if kind == "with" else "no",
+            "BENCH_DATABASE": json.dumps(database),
+        }
+        done = subprocess.run(
+            [sys.executable, "-c", RUN],
+            env={**os.environ, **env},
+            capture_output=True,
+            text=True,
+            check=True,
+            timeout=300,
+        )
+    return json.loads(done.stdout.splitlines()[-1])
