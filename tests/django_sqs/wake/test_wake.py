@@ -2,16 +2,19 @@
 
 import re
 import signal
+import threading
 import time
 import urllib.error
 import urllib.request
 from datetime import datetime, timezone
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 
 import django_sqs
 from django_sqs.wake.calls import caller
+from django_sqs.wake.channels import channel_of
 
 from ... import postgres, redis
 
@@ -98,6 +101,27 @@ def test_redis(resting, project, eventually, tmp_path):
         send_in_another_process(project)
 
         assert latency(project, eventually) < SOON
+
+
+def test_what_strangers_publish_makes_nobody_deaf(tmp_path, eventually, site):
+    import redis as client
+
+    with redis.running(tmp_path) as url:
+        server = client.Redis.from_url(url)
+        server.config_set("requirepass", "pa/ss:w@rd%")
+        site.SQS_WAKE, site.SQS_WAKE_PASSWORD = url, "pa/ss:w@rd%"
+        channel, stopping, heard = channel_of(url), threading.Event(), []
+        run = partial(channel.listen, ["queue"], heard.append, stopping)
+        thread = threading.Thread(target=run, daemon=True)
+        thread.start()
+        stranger = client.Redis.from_url(url, password="pa/ss:w@rd%")
+        eventually(lambda: stranger.publish("django_sqs.wake.queue", b"\xff\xfe"))
+        channel.publish("queue")
+
+        eventually(lambda: "queue" in heard)
+        assert thread.is_alive()
+        stopping.set()
+        thread.join(10)
 
 
 def test_postgresql(resting, project, eventually):
