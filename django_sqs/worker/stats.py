@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 import threading
 import time
 from collections.abc import Iterator, Sequence
@@ -11,6 +10,8 @@ from contextlib import contextmanager
 from django_sqs_kombu.administration import sent_at
 from django_sqs_kombu.messages import Delivery
 from django_sqs_kombu.working import Action, Middleware, NamedQueue, Settlement
+
+from .cells import Cells
 
 FIELDS = (
     "received",
@@ -43,9 +44,6 @@ OUTCOMES = tuple(_OUTCOMES.values())
 class SharedStats(Middleware):
     """A middleware whose counts every forked process sees.
 
-    Each process writes only to cells of its own, so no lock is shared and the counts of
-    one that was killed stay.
-
     :param queues: the names of the queues.
     :param processes: how many processes there are.
     :param threads: receivers at once in each.
@@ -55,8 +53,7 @@ class SharedStats(Middleware):
         self.queues = tuple(queues)
         self.processes = processes
         self.threads = threads
-        size = 8 * len(FIELDS) * len(self.queues) * processes
-        self._cells = memoryview(mmap.mmap(-1, size)).cast("d")
+        self._cells = Cells(processes, len(FIELDS) * len(self.queues))
         self._lock = threading.Lock()
         #: Which of the processes this one is; set after the fork.
         self.process = 0
@@ -88,14 +85,12 @@ class SharedStats(Middleware):
     def process_ended(self, process: int) -> None:
         """Nothing runs in it any more."""
         for queue in self.queues:
-            self._cells[self._cell(process, queue, "running")] = 0
-            self._cells[self._cell(process, queue, "polled_at")] = 0
-            self._cells[self._cell(process, queue, "waited")] = 0
-            self._cells[self._cell(process, queue, "full_at")] = 0
+            for field in ("running", "polled_at", "waited", "full_at"):
+                self._cells.set(process, self._column(queue, field), 0)
 
     def total(self, queue: str, field: str) -> float:
         """The sum of *field*, one of :data:`FIELDS`, over all processes."""
-        return sum(self.value(process, queue, field) for process in range(self.processes))
+        return sum(self._cells.all(self._column(queue, field)))
 
     def waited(self, queue: str) -> float:
         """How long the latest message waited for its receiver, in seconds.
@@ -125,25 +120,24 @@ class SharedStats(Middleware):
     def _note_full(self) -> None:
         """Note that nobody is free now, where it is so."""
         if self.running(self.process) >= self.threads:
-            self._cells[self._cell(self.process, self.queues[0], "full_at")] = time.time()
+            self._cells.set(self.process, self._column(self.queues[0], "full_at"), time.time())
 
     def value(self, process: int, queue: str, field: str) -> float:
         """*field* of one process."""
-        return float(self._cells[self._cell(process, queue, field)])
+        return self._cells.get(process, self._column(queue, field))
 
     def _add(self, registered: NamedQueue, **counts: float) -> None:
         # Others than the worker's own, which a receiver may receive from, do not count.
         if registered.name in self.queues:
             with self._lock:
                 for field, count in counts.items():
-                    self._cells[self._cell(self.process, registered.name, field)] += count
+                    self._cells.add(self.process, self._column(registered.name, field), count)
 
     def _set(self, registered: NamedQueue, **values: float) -> None:
         if registered.name in self.queues:
             with self._lock:
                 for field, value in values.items():
-                    self._cells[self._cell(self.process, registered.name, field)] = value
+                    self._cells.set(self.process, self._column(registered.name, field), value)
 
-    def _cell(self, process: int, queue: str, field: str) -> int:
-        row = process * len(self.queues) + self.queues.index(queue)
-        return row * len(FIELDS) + FIELDS.index(field)
+    def _column(self, queue: str, field: str) -> int:
+        return self.queues.index(queue) * len(FIELDS) + FIELDS.index(field)
