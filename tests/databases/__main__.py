@@ -3,6 +3,7 @@
 import os
 import subprocess
 import sys
+from pathlib import Path
 
 from .kinds import KINDS
 
@@ -29,6 +30,19 @@ RUNS = {
 }
 
 
+#: Exit codes of pytest: all passed; none was chosen, as by --last-failed where none had failed.
+PASSED = (0, 5)
+
+
+def command(name, more):
+    """Run pytest, with a memory of its own of what failed last."""
+    cache = Path(".pytest_cache") / name
+    if not (cache / "v" / "cache" / "nodeids").exists():
+        # What was never run is run whole.
+        more = [option for option in more if not option.startswith("--last-failed")]
+    return [sys.executable, "-m", "pytest", "-q", "-o", f"cache_dir={cache}", *FILES, *more]
+
+
 def main(arguments):
     """Run them; return 1 where a run failed, and say which."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
@@ -40,8 +54,7 @@ def main(arguments):
         if lacks := KINDS[environment["DB"]].lacks:
             print(f"skipped: {lacks}", flush=True)
             continue
-        command = [sys.executable, "-m", "pytest", "-q", *FILES, *more]
-        if subprocess.call(command, env={**os.environ, **environment}):
+        if subprocess.call(command(name, more), env={**os.environ, **environment}) not in PASSED:
             failed.append(name)
     print("failed: " + ", ".join(failed) if failed else "All runs passed.")
     return 1 if failed else 0

@@ -3,12 +3,12 @@
 import asyncio
 
 from asgiref.sync import sync_to_async
-from django.db import connection, connections, transaction
+from django.db import connection, transaction
 
 import django_sqs
 from django_sqs.message import ModelInstanceMessage
 
-from .models import Order, Run
+from .models import Run
 
 #: What names the connection on the server, and what sleeps there.
 OWN_ID = {"postgresql": "SELECT pg_backend_pid()", "mysql": "SELECT connection_id()"}
@@ -99,7 +99,22 @@ def receive_row_of_second(message):
     note("rows_of_second", f"{order._state.db} {order.title}")
 
 
-@django_sqs.receiver("written", once=True)
-def receive_written(message):
-    """Writes what the constraint of a deferred foreign key refuses at the commit."""
-    Order.objects.using(connections["default"].alias).create(title=message.get_body())
+def read_and_write(queue, body):
+    """What two at once cannot both do in serializable transactions."""
+    Run.objects.filter(queue=queue).count()
+    note(queue, body)
+
+
+@django_sqs.receiver("fault_plain")
+def receive_fault_plain(message):
+    read_and_write("fault_plain", message.get_body())
+
+
+@django_sqs.receiver("fault_once", once=True)
+def receive_fault_once(message):
+    read_and_write("fault_once", message.get_body())
+
+
+@django_sqs.receiver("fault_row", message_class=ModelInstanceMessage)
+def receive_fault_row(message):
+    read_and_write("fault_row", message.get_instance().title)

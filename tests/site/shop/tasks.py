@@ -76,6 +76,12 @@ if "TEST_TASKS" in os.environ:
     def unserializable():
         return object()
 
+    @task
+    def read_and_write(body):
+        from .database_receivers import read_and_write
+
+        read_and_write("fault_task", body)
+
     @task(queue_name="ordered.fifo")
     def in_order(number):
         note("in_order", number)
