@@ -49,7 +49,11 @@ class Caller:
         if spec and not self._mutes(full_name, always):
             try:
                 channel = self._channel_for(spec)
-                send = partial(self._publish, channel, full_name, always)
+
+                def send() -> None:
+                    # A function: Django's log of a callback that fails asks for its name.
+                    self._publish(channel, full_name, always)
+
                 if (database := channel.transaction()) is not None:
                     transaction.on_commit(send, database, robust=True)
                 else:

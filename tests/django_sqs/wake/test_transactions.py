@@ -119,6 +119,18 @@ def test_a_transaction_that_sends_much_calls_once(table, django_assert_num_queri
     assert table() == 1
 
 
+@pytest.mark.django_db(transaction=True)
+def test_a_call_that_fails_at_the_commit_fails_nothing(table, monkeypatch):
+    caller = Caller()
+
+    def fail(*args):
+        raise ConnectionError("the cache is away")
+
+    monkeypatch.setattr(caller, "_publish", fail)
+    with transaction.atomic():
+        caller.call("plain")
+
+
 @pytest.mark.django_db
 def test_calls_within_a_test_case_end(table, django_capture_on_commit_callbacks):
     with django_capture_on_commit_callbacks(execute=True):
