@@ -8,3 +8,6 @@ ERROR = 1
 NOT_EMPTY = 3
 #: runreceiver: receivers still ran after the grace period and were cut off.
 CUT_OFF = 4
+#: A supervised process, for its supervisor alone: it has ended as it was to.  0 would also be what
+#: ``os._exit(0)`` in a receiver says.
+FINISHED = 5

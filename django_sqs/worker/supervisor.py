@@ -162,10 +162,10 @@ class Supervisor:
         pid, child.pid = child.pid, None
         if child.on_exit is not None:
             child.on_exit()
-        if code == exit_codes.OK:
+        if code == exit_codes.FINISHED:
             logger.info("Process %s (%s) is done", pid, child.name)
             return
-        how = f"exit code {code}" if code > 0 else signal.Signals(-code).name
+        how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
         if self._stopping_since is not None:
             logger.error("Process %s (%s) ended with %s", pid, child.name, how)
             self._exit_code = exit_codes.CUT_OFF
@@ -225,6 +225,8 @@ def _run_and_exit(child: Child) -> None:
         signal.set_wakeup_fd(-1)
         signal.signal(signal.SIGCHLD, signal.SIG_DFL)
         code = child.run()
+        if code == exit_codes.OK:
+            code = exit_codes.FINISHED
     except BaseException:
         logger.exception("Process %d (%s) failed", os.getpid(), child.name)
     finally:

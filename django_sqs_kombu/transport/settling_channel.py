@@ -8,6 +8,8 @@ import weakref
 from collections.abc import Iterable
 from typing import Any
 
+from kombu.exceptions import ConnectionError as KombuConnectionError
+
 from ..names import FIFO
 from .delivery import Delivery
 from .holding.held import Held, HeldMessages
@@ -79,6 +81,7 @@ class SettlingChannel(QueueChannel):
         It returns at once.  Until SQS has confirmed the deletion it is tried again, and the
         message is kept hidden from others.
         """
+        self._must_be_open()
         held = self.held.get(delivery_tag)
         if held is not None:
             # The next message of a FIFO queue's group comes only when this one is gone.
@@ -87,6 +90,7 @@ class SettlingChannel(QueueChannel):
 
     def basic_reject(self, delivery_tag: str, requeue: bool = False) -> None:
         """Delete the message, or leave it to the redrive policy of its queue."""
+        self._must_be_open()
         delivery = self.qos.find(delivery_tag)
         if delivery is None:
             return
@@ -110,12 +114,14 @@ class SettlingChannel(QueueChannel):
 
     def requeue(self, delivery: Delivery, delay: float | None) -> None:
         """Leave the message in its queue, visible again after *delay* seconds; None: backoff."""
+        self._must_be_open()
         seconds = self.backoff.delay(delivery.receive_count) if delay is None else int(delay)
         self.keeper.hide(delivery.held, seconds, linger=not delivery.is_fifo)
         self.qos.ack(delivery.delivery_tag)
 
     def release(self, deliveries: Iterable[Delivery]) -> None:
         """Make the messages visible to others at once."""
+        self._must_be_open()
         for delivery in deliveries:
             self.keeper.release([delivery.held])
             self.qos.ack(delivery.delivery_tag)
@@ -125,6 +131,7 @@ class SettlingChannel(QueueChannel):
 
         :raises RequestFailed: it has not; the message is held as before.
         """
+        self._must_be_open()
         self.keeper.delete_now(delivery.held)
         self.qos.ack(delivery.delivery_tag)
 
@@ -146,6 +153,11 @@ class SettlingChannel(QueueChannel):
             held.renewed = True
             raise
         held.expires_at = time.monotonic() + seconds
+
+    def _must_be_open(self) -> None:
+        # A close gives back what is held, and then leaves the connection.
+        if self.connection is None:
+            raise KombuConnectionError("The channel is closed, and has given its messages back")
 
     def flush(self, timeout: float) -> bool:
         """Send what is settled; return whether SQS confirmed it within *timeout* seconds."""

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import inspect
+import os
+import signal
+import sys
+import threading
 import time
 from typing import Any
 
@@ -12,6 +16,7 @@ from ..exceptions import EnvironmentFailure, NoReceiver, ReceiverReturnedGenerat
 from ..messages.base import RawMessage
 from .context import MessageContext, current_message
 from .deadline import deadline
+from .forks import end_child
 from .middleware import around_receiving
 from .registered import Attempt, Received, Registered
 
@@ -36,7 +41,7 @@ def attempt(registered: Registered, delivery: Received, queue: kombu.Queue) -> A
                 _delete_first(delivery)
             result = registered.receive(message)
     except BaseException as exc:  # noqa: BLE001 - sys.exit() in a receiver, too
-        return Attempt(message, exc, seconds=time.monotonic() - started)
+        return Attempt(message, _its_own(exc), seconds=time.monotonic() - started)
     finally:
         current_message.reset(token)
     return Attempt(message, None, result, time.monotonic() - started)
@@ -51,6 +56,15 @@ def receive(registered: Registered, message: RawMessage) -> Any:
     :raises ReceiverReturnedGenerator: nothing of the receiver has run.
     :raises TimedOut: it took longer.
     """
+    process = os.getpid()
+    try:
+        return _receive(registered, message)
+    finally:
+        if os.getpid() != process:
+            end_child(sys.exc_info()[1])
+
+
+def _receive(registered: Registered, message: RawMessage) -> Any:
     receiver, timeout = registered.receiver, registered.timeout
     if receiver is None:
         raise NoReceiver(registered.name)
@@ -65,6 +79,18 @@ def receive(registered: Registered, message: RawMessage) -> Any:
     if inspect.isgenerator(result) or inspect.isasyncgen(result):
         raise ReceiverReturnedGenerator(registered.name, receiver)
     return result
+
+
+def _its_own(raised: BaseException) -> BaseException:
+    """What a receiver raised; a KeyboardInterrupt counts only where Ctrl-C raises it."""
+    if not isinstance(raised, KeyboardInterrupt):
+        return raised
+    in_main = threading.current_thread() is threading.main_thread()
+    if in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+        return raised
+    error = RuntimeError("the receiver raised KeyboardInterrupt, and nobody pressed Ctrl-C")
+    error.__cause__ = raised
+    return error
 
 
 def _delete_first(delivery: Received) -> None:

@@ -56,6 +56,23 @@ def run():
 raise SystemExit(Supervisor([Child("a", run)], grace_period=5).run())
 """
 
+#: A child that a receiver ends with os._exit(0), and that ends by itself the third time.
+VANISHING = """
+import os, sys
+from django_sqs.worker.supervisor import Child, Supervisor
+
+starts = []
+
+def run():
+    print("start", len(starts), flush=True)
+    if len(starts) < 3:
+        os._exit(0)
+    return 0
+
+child = Child("a", run, on_exit=lambda: starts.append(1))
+raise SystemExit(Supervisor([child], grace_period=5).run())
+"""
+
 
 def run(code, *before):
     return subprocess.run(
@@ -86,3 +103,10 @@ def test_a_childs_last_spans_are_exported_before_it_ends():
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.count('"the last span"') == 1
+
+
+def test_a_child_that_vanishes_with_exit_code_0_is_started_again():
+    done = run(VANISHING)
+
+    assert done.stdout.split("\n")[:4] == ["start 0", "start 1", "start 2", "start 3"], done.stderr
+    assert done.returncode == 0

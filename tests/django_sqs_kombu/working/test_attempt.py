@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import signal
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -9,6 +10,7 @@ from asgiref.sync import sync_to_async
 from django_sqs_kombu import ConfigurationError, NoReceiver, Receivers, TimedOut
 from django_sqs_kombu.exceptions import ReceiverReturnedGenerator
 from django_sqs_kombu.testing import received_message
+from django_sqs_kombu.testing.local_delivery import LocalDelivery
 
 
 @pytest.fixture
@@ -135,8 +137,6 @@ def test_a_queue_for_sending_only_receives_nothing(receivers):
 
 
 def test_the_message_of_a_generator_is_not_deleted_as_received(receivers):
-    from django_sqs_kombu.testing.local_delivery import LocalDelivery
-
     registered = receivers.register("orders", lambda message: generator(message))
     delivery = LocalDelivery("orders", registered.outgoing(body="x"))
 
@@ -145,3 +145,21 @@ def test_the_message_of_a_generator_is_not_deleted_as_received(receivers):
     assert attempt.message.get_body() == "x"
     assert isinstance(attempt.raised, ReceiverReturnedGenerator)
     assert not delivery.acknowledged
+
+
+@pytest.mark.parametrize("handler", [signal.default_int_handler, signal.SIG_DFL])
+def test_a_keyboard_interrupt_that_ctrl_c_cannot_have_raised_is_a_failure(receivers, handler):
+    """Else it would stop each worker that receives the message, without end."""
+
+    def interrupt(message):
+        raise KeyboardInterrupt
+
+    queue = receivers.register("orders", interrupt)
+    delivery = LocalDelivery("orders", queue.outgoing(body="x"))
+    before = signal.signal(signal.SIGINT, handler)
+    try:
+        raised = queue.attempt(delivery, queue.get_queue()).raised
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+    assert isinstance(raised, KeyboardInterrupt) == (handler is signal.default_int_handler)

@@ -1,0 +1,33 @@
+"""Forks: a child that a receiver forked is none of the worker's processes."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from typing import NoReturn
+
+logger = logging.getLogger(__name__)
+
+
+def end_child(raised: BaseException | None) -> NoReturn:
+    """End this process, which a receiver forked and in which that receiver has come to its end.
+
+    Its parent has the message and the worker's loop; nothing of them must go on here.
+
+    :param raised: what the receiver raised; the exit code is that of a script that raises it.
+    """
+    code = 0
+    if isinstance(raised, SystemExit):
+        code = raised.code if isinstance(raised.code, int) else int(raised.code is not None)
+    elif raised is not None:
+        code = 1
+        logger.error("A process that a receiver forked has failed", exc_info=raised)
+    else:
+        logger.error("A receiver returned in a process that it forked, which ends with it")
+    try:
+        logging.shutdown()
+        sys.stdout.flush()
+        sys.stderr.flush()
+    finally:
+        os._exit(code)

@@ -1,0 +1,43 @@
+"""A receiver that forks: its children are none of the worker's processes."""
+
+import os
+import sys
+
+import pytest
+
+from django_sqs_kombu import ReceiverConsumer
+
+
+def fail():
+    raise ValueError("in the child")
+
+
+@pytest.mark.parametrize(
+    ("end", "code"),
+    [
+        (lambda: None, 0),
+        (lambda: sys.exit(0), 0),
+        (lambda: sys.exit(7), 7),
+        (lambda: sys.exit("why"), 1),
+        (fail, 1),
+        (lambda: os._exit(3), 3),
+    ],
+    ids=["returns", "exits", "exits with a code", "exits with a reason", "fails", "_exit"],
+)
+@pytest.mark.parametrize("threads", [1, 2])
+def test_they_end_with_the_receiver(receivers, counts, end, code, threads):
+    codes = []
+
+    def receive(message):
+        child = os.fork()
+        if child == 0:
+            return end()
+        codes.append(os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]))
+
+    queue = receivers.register("orders", receive, timeout=20)
+    queue.send(body="x")
+
+    ReceiverConsumer(receivers, message_limit=1, threads=threads).run()
+
+    assert codes == [code]
+    assert counts(queue.full_name()) == (0, 0, 0)
