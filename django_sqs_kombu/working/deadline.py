@@ -47,7 +47,8 @@ def deadline(seconds: float | None) -> AbstractContextManager[object]:
     call that blocks in C, such as ``time.sleep``, is interrupted when it returns.
 
     A request to SQS that the block makes ends first, by its answer or its time limit: struck in
-    the middle it could leave a lock of its connection pool taken for ever.
+    the middle it could leave a lock of its connection pool taken for ever.  It is raised then,
+    also where the request was the last thing that the block did.
 
     :param seconds: the time limit; None, 0 or more than three years: no limit.
     :raises EnvironmentFailure: no thread can be started to watch the time.
@@ -66,6 +67,7 @@ class _Alarm:
         self._seconds = seconds
         self._started = 0.0
         self._over = False
+        self._held_off = False
         self._raised: TimedOut | None = None
         self._raised_at = 0.0
 
@@ -76,7 +78,7 @@ class _Alarm:
             signal.ITIMER_REAL, max(self._seconds, PAUSE / 1_000), INTERVAL
         )
 
-    def __exit__(self, *args: object) -> None:
+    def __exit__(self, cls: type[BaseException] | None, *args: object) -> None:
         # It cannot ring in here: _ring looks where it does.
         self._over = True
         signal.setitimer(signal.ITIMER_REAL, 0)
@@ -86,11 +88,14 @@ class _Alarm:
             # One that was set around this one, or a test runner's, goes on.
             passed = time.monotonic() - self._started
             signal.setitimer(signal.ITIMER_REAL, max(left - passed, PAUSE), interval)
+        if cls is None and self._held_off and self._raised is None:
+            raise TimedOut(self._seconds)
 
     def _ring(self, signum: int, frame: FrameType | None) -> None:
         if self._over or _is_at_the_edge(frame):
             return
         if _is_in_a_request(frame):
+            self._held_off = True
             signal.setitimer(signal.ITIMER_REAL, PAUSE, INTERVAL)
             return
         cleans_up = any(exc is self._raised for exc in _contexts(sys.exc_info()[1]))
@@ -107,6 +112,7 @@ class _Bell:
         self._seconds = seconds
         self._lock = threading.Lock()
         self._over = False
+        self._held_off = False
         self._raised_at: float | None = None
         self.due = 0.0
 
@@ -127,6 +133,8 @@ class _Bell:
             self._end()
         if isinstance(exc, TimedOut):
             exc.seconds = exc.seconds or self._seconds
+        if cls is None and self._held_off and self._raised_at is None:
+            raise TimedOut(self._seconds)
 
     def _end(self) -> None:
         with self._lock:
@@ -142,7 +150,9 @@ class _Bell:
             frame = sys._current_frames().get(self._thread)
             if self._over or frame is None or (self._raised_at and not self._runs(frame)):
                 return False
-            if _is_at_the_edge(frame) or _is_in_a_request(frame):
+            in_request = _is_in_a_request(frame)
+            if in_request or _is_at_the_edge(frame):
+                self._held_off = self._held_off or in_request
                 self.due = now + PAUSE
                 return True
             self.due = now + INTERVAL

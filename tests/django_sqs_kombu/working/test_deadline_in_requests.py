@@ -11,43 +11,38 @@ import pytest
 from django_sqs_kombu import TimedOut
 from django_sqs_kombu.working.deadline import deadline
 
-ENTERING = threading.Condition.__enter__.__code__
 
-
-def hold_up_in_the_pool(seconds):
+@pytest.fixture
+def hold_up(monkeypatch):
     """Hold this thread up, once, where urllib3 has just taken the lock of its pool."""
+    left = {}
 
-    def profile(frame, event, arg):
-        taken = event == "c_return" and frame.f_code is ENTERING
-        if taken and frame.f_back.f_code.co_filename == queue.__file__:
-            sys.setprofile(None)
-            until = time.monotonic() + seconds
+    def enter(condition):
+        taken = condition._lock.__enter__()
+        if sys._getframe(1).f_code.co_filename == queue.__file__:
+            until = time.monotonic() + left.pop(threading.get_ident(), 0)
             while time.monotonic() < until:
                 time.sleep(0.01)
+        return taken
 
-    sys.setprofile(profile)
-
-
-def send_within(receivers, seconds):
-    try:
-        with deadline(seconds):
-            hold_up_in_the_pool(2 * seconds)
-            receivers.send("orders", body="struck")
-            while True:
-                time.sleep(0.01)
-    finally:
-        sys.setprofile(None)
+    monkeypatch.setattr(threading.Condition, "__enter__", enter)
+    return lambda seconds: left.update({threading.get_ident(): seconds})
 
 
+@pytest.mark.parametrize("then", ["goes on", "returns"])
 @pytest.mark.parametrize("where", ["main thread", "another"])
-def test_later_sends_go_on(receivers, counts, where):
+def test_later_sends_go_on(receivers, counts, hold_up, where, then):
     queue = receivers.register("orders", None)
     receivers.send("orders", body="first")
     raised = []
 
     def struck():
+        hold_up(3)
         try:
-            send_within(receivers, 0.3)
+            with deadline(0.3):
+                receivers.send("orders", body="struck")
+                while then == "goes on":
+                    time.sleep(0.01)
         except TimedOut as exc:
             raised.append(exc)
 
