@@ -68,6 +68,7 @@ class _Alarm:
         self._started = 0.0
         self._over = False
         self._held_off = False
+        self._ringing = False
         self._raised: TimedOut | None = None
         self._raised_at = 0.0
 
@@ -92,7 +93,17 @@ class _Alarm:
             raise TimedOut(self._seconds)
 
     def _ring(self, signum: int, frame: FrameType | None) -> None:
-        if self._over or _is_at_the_edge(frame):
+        # On a busy machine, or under a profiler, the next may come before this one has looked.
+        if self._over or self._ringing:
+            return
+        self._ringing = True
+        try:
+            self._strike(frame)
+        finally:
+            self._ringing = False
+
+    def _strike(self, frame: FrameType | None) -> None:
+        if _is_at_the_edge(frame):
             return
         if _is_in_a_request(frame):
             self._held_off = True

@@ -1,4 +1,5 @@
 import importlib
+import inspect
 import signal
 import threading
 import time
@@ -206,3 +207,29 @@ def test_where_no_thread_can_be_started_the_message_is_not_to_blame(monkeypatch)
     [raised] = in_thread(work)
 
     assert isinstance(raised, EnvironmentFailure)
+
+
+def test_rings_that_come_faster_than_they_are_heard_do_not_pile_up(monkeypatch):
+    """As on a busy machine, where looking takes longer than the pause until the next look."""
+    depths = []
+
+    def slowly(frame):
+        depths.append(len(inspect.stack(0)))
+        until = time.monotonic() + 0.05
+        while time.monotonic() < until:
+            pass
+        return True
+
+    monkeypatch.setattr(deadlines, "PAUSE", 0.01)
+    monkeypatch.setattr(deadlines, "_is_in_a_request", slowly)
+
+    def work():
+        until = time.monotonic() + 1
+        while time.monotonic() < until:
+            time.sleep(0.01)
+
+    with pytest.raises(TimedOut), deadline(0.1):
+        work()
+
+    assert len(depths) > 3
+    assert max(depths) - min(depths) <= 4
