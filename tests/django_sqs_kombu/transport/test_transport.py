@@ -480,7 +480,7 @@ def test_delays(connect, queue, counts, caplog):
     publish(connection, queue, "now", delay_seconds="soon")
 
     assert counts(queue.name) == (1, 0, 2)
-    assert "cut to the range" in caplog.text
+    assert "cut to 900 s" in caplog.text
     assert "'soon' is not a number" in caplog.text
 
 

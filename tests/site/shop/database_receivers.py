@@ -115,6 +115,6 @@ def receive_fault_once(message):
     read_and_write("fault_once", message.get_body())
 
 
-@django_sqs.receiver("fault_row", message_class=ModelInstanceMessage)
+@django_sqs.receiver("fault_row", message_class=ModelInstanceMessage, models=["shop.Order"])
 def receive_fault_row(message):
     read_and_write("fault_row", message.get_instance().title)
