@@ -199,6 +199,7 @@ def test_no_credentials_leave_the_choice_to_boto3(site):
     assert conf.credentials.access_key_id is None
 
 
+@pytest.mark.django_db  # Django 6.1 checks databases, too.
 def test_the_prefix_is_required_when_debug_is_true(site):
     site.DEBUG = True
     site.SQS_QUEUE_PREFIX = ""
