@@ -6,10 +6,11 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from django.db import Error, connections
+from django.db import Error
 from django.db.models import Count, Min, Q
 from django.utils import timezone
 
+from ..connections import leaving_no_connection
 from ..optional import Gauge
 from .databases import Tables
 from .models import OutboxMessage
@@ -64,7 +65,8 @@ def gauges() -> Iterator[Gauge]:
         "How long the oldest message that waits in the outbox has waited.",
         ("queue",),
     )
-    for each in _everywhere():
+    # The thread is one of a server's, which nobody looks after.
+    for each in leaving_no_connection(_everywhere):
         for state, number in (("waiting", each.waiting), ("failed", each.failed)):
             key = (each.queue_name, state)
             counts.values[key] = counts.values.get(key, 0) + number
@@ -73,14 +75,11 @@ def gauges() -> Iterator[Gauge]:
     yield from (counts, ages)
 
 
-def _everywhere() -> Iterator[Backlog]:
-    open_before = {c.alias for c in connections.all(initialized_only=True) if c.connection}
+def _everywhere() -> list[Backlog]:
+    found: list[Backlog] = []
     for database in Tables().databases():
         try:
-            yield from backlog(database)
+            found += backlog(database)
         except Error as exc:
             logger.warning("What waits in the outbox of %r cannot be told: %s", database, exc)
-        finally:
-            # The thread is one of a server's, which nobody looks after.
-            if database not in open_before:
-                connections[database].close()
+    return found

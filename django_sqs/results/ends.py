@@ -23,7 +23,7 @@ from django_sqs_kombu.printable import TEXT, line
 
 from .models import TaskRecord
 from .statements import ConditionalUpdate
-from .storable import storable, storable_text
+from .storable import error_entry, storable, storable_text
 
 logger = logging.getLogger(__name__)
 
@@ -73,9 +73,8 @@ class End:
 
     def without_its_contents(self, exc: BaseException) -> End:
         """What is written in place of an end that cannot be, since *exc* was raised."""
-        name = f"{type(exc).__module__}.{type(exc).__qualname__}"
         text = f"How the task ended ({self.status}) could not be stored: {line(str(exc), TEXT)}"
-        error = {"exception": name, "traceback": storable_text(text)}
+        error = error_entry(type(exc), storable_text(text))
         status = "FAILED" if self.finished_at else self.status
         return replace(self, status=status, errors=[error], return_value=None, adds=False)
 

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from .ends import UNFINISHED
 from .models import TaskRecord
+from .storable import error_entry
 
 
 class TaskLost(Exception):
@@ -28,9 +29,8 @@ def end_lost_results(days: float) -> int:
     """
     moment = timezone.now() - timedelta(days=days)
     records = TaskRecord.objects.using(router.db_for_write(TaskRecord))
-    name = f"{TaskLost.__module__}.{TaskLost.__qualname__}"
     text = f"Nothing was seen of this task for {days:g} days, so its message must be gone."
-    error = {"exception": name, "traceback": text}
+    error = error_entry(TaskLost, text)
     ended = 0
     while found := list(_lost(records, moment)[:BATCH]):
         for record in found:

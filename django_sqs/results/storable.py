@@ -13,6 +13,14 @@ def storable_text(text: str) -> str:
     return _WRONG.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
+def error_entry(cls: type[BaseException], text: str) -> dict[str, str]:
+    """An error as a result keeps it.
+
+    :param text: in the place of a traceback.
+    """
+    return {"exception": f"{cls.__module__}.{cls.__qualname__}", "traceback": text}
+
+
 def storable(value: Any) -> Any:
     """A JSON value all of whose text is storable, the keys of objects included."""
     if isinstance(value, str):

@@ -6,7 +6,8 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from django.db import connections, transaction
-from django.db.backends.base.base import BaseDatabaseWrapper
+
+from ..commits import in_transaction
 
 
 def open_transactions(main: str) -> list[str]:
@@ -17,7 +18,7 @@ def open_transactions(main: str) -> list[str]:
     """
     found = [main] if connections[main].in_atomic_block else []
     for connection in connections.all(initialized_only=True):
-        if connection.alias != main and connection.in_atomic_block and _is_projects(connection):
+        if connection.alias != main and in_transaction(connection.alias):
             found.append(connection.alias)
     return found
 
@@ -32,8 +33,3 @@ def after_commit(databases: Sequence[str], action: Callable[[], None]) -> None:
         return
     first, *rest = databases
     transaction.on_commit(partial(after_commit, rest, action), using=first)
-
-
-def _is_projects(connection: BaseDatabaseWrapper) -> bool:
-    blocks = getattr(connection, "atomic_blocks", None)
-    return blocks is None or any(not getattr(each, "_from_testcase", False) for each in blocks)

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import logging
-import os
 import sys
 import time
 from typing import Any, NoReturn
+
+from django_sqs_kombu.working import end_process as end_forked_process
 
 logger = logging.getLogger(__name__)
 
@@ -15,17 +16,11 @@ FLUSH_TIMEOUT = 2.0
 
 
 def end_process(code: int) -> NoReturn:
-    """Flush logs, output and telemetry, and end this process with *code*.
-
-    Not by ``sys.exit()``: what the parent was in the midst of must not go on in its child.
-    """
+    """Flush telemetry, logs and output, and end this process with *code*."""
     try:
         flush_telemetry()
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
     finally:
-        os._exit(code)
+        end_forked_process(code)
 
 
 def flush_telemetry() -> None:

@@ -20,7 +20,7 @@ from ..messages.base import RawMessage
 from ..transport.delivery import Delivery
 from ..transport.receiving.consumption import Consumption
 from ..working.consumer import ACCEPT
-from ..working.handling import attempt_within
+from ..working.handling import attempt_within, cleaning_up
 from ..working.middleware import tell
 from ..working.outcomes import settle, settle_undecodable
 from ..working.registered import Attempt
@@ -236,18 +236,13 @@ def _target(
 
 
 def _attempt(registered: RegisteredQueue, queue: kombu.Queue, delivery: Delivery) -> Attempt:
-    attempt: Attempt | None = None
-    try:
-        with ExitStack() as stack:
-            attempt = attempt_within(stack, registered, delivery, queue)
-            if attempt.raised is None and attempt.message is not None:
-                _delete_what_else_belongs_to(attempt.message)
-    except Exception:
-        # The receiver has run: what fails afterwards must not have it run again.
-        logger.exception("Cleaning up after message %s failed", delivery.message_id)
-        if attempt is None:
-            raise
-    return attempt
+    def work(stack: ExitStack) -> Attempt:
+        attempt = attempt_within(stack, registered, delivery, queue)
+        if attempt.raised is None and attempt.message is not None:
+            _delete_what_else_belongs_to(attempt.message)
+        return attempt
+
+    return cleaning_up(delivery, work)
 
 
 def run_here(registered: RegisteredQueue, queue: kombu.Queue, delivery: Delivery) -> Outcome:

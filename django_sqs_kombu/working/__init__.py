@@ -4,6 +4,7 @@ from .consumer import ReceiverConsumer
 from .context import MessageContext, MessageContextFilter, current_message
 from .coroutines import CANCEL_GRACE, LeftBehind, within
 from .deadline import deadline
+from .forks import end_process
 from .middleware import (
     ADMITTED,
     Admission,
@@ -42,6 +43,7 @@ __all__ = [
     "attempts",
     "current_message",
     "deadline",
+    "end_process",
     "printable",
     "tell",
     "within",

@@ -1,4 +1,4 @@
-"""Forks: a child that a receiver forked is none of the worker's processes."""
+"""Forks: how forked processes end, those of a worker and those that a receiver forked."""
 
 from __future__ import annotations
 
@@ -25,6 +25,14 @@ def end_child(raised: BaseException | None) -> NoReturn:
         logger.error("A process that a receiver forked has failed", exc_info=raised)
     else:
         logger.error("A receiver returned in a process that it forked, which ends with it")
+    end_process(code)
+
+
+def end_process(code: int) -> NoReturn:
+    """Flush logs and output, and end this process with *code*.
+
+    Not by ``sys.exit()``: what the parent was in the midst of must not go on in its child.
+    """
     try:
         logging.shutdown()
         sys.stdout.flush()

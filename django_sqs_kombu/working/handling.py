@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
+from typing import TypeVar
 
 import kombu
 
@@ -16,6 +18,8 @@ from .registered import Attempt, Registered
 from .table import Action
 
 logger = logging.getLogger(__name__)
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +46,30 @@ def handle(
 
     :param admitted: what the middleware say of it; None: they are still to be asked.
     """
-    handled: Handled | None = None
+
+    def work(stack: ExitStack) -> Handled:
+        attempt = attempt_within(stack, registered, delivery, queue, admitted)
+        action = settle(registered, delivery, attempt.message, attempt.raised, attempt.seconds)
+        return Handled(attempt, action)
+
+    return cleaning_up(delivery, work)
+
+
+def cleaning_up(delivery: Delivery, work: Callable[[ExitStack], T]) -> T:
+    """Return what *work* returns, which adds to a stack what is to be cleaned up after it.
+
+    Cleaning up that fails is logged: what is settled stays settled, and a receiver that has
+    run does not run again for it.
+    """
+    done: list[T] = []
     try:
         with ExitStack() as stack:
-            attempt = attempt_within(stack, registered, delivery, queue, admitted)
-            action = settle(registered, delivery, attempt.message, attempt.raised, attempt.seconds)
-            handled = Handled(attempt, action)
+            done.append(work(stack))
     except Exception:
-        # What is settled stays settled.
         logger.exception("Cleaning up after message %s failed", delivery.message_id)
-        if handled is None:
+        if not done:
             raise
-    return handled
+    return done[0]
 
 
 def attempt_within(

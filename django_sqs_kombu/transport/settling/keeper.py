@@ -146,10 +146,11 @@ class Keeper:
 
     def close(self, timeout: float) -> None:
         """Flush for *timeout* seconds at most, log what is left, and end the threads."""
-        if not self.flush(timeout):
+        flushed = self.flush(timeout)
+        unwritten = self._notes.close()
+        if not flushed:
             reason = f"the connection was closed, and {timeout:g} s have passed"
-            self._settlements.give_up(reason, self._notes.close())
-        self._notes.close()
+            self._settlements.give_up(reason, unwritten)
         with self._changed:
             self._closed = True
             self._changed.notify_all()

@@ -30,10 +30,9 @@ def table():
 
 @pytest.fixture
 def demand(table):
-    def demand(pace, *, seconds=60, room=None, at_once=10):
-        return Demand(
-            "q", table, pace, seconds=lambda: seconds, room=lambda queue: room, at_once=at_once
-        )
+    def demand(pace, *, seconds=60, room=None, at_once=10, **options):
+        terms = {"seconds": lambda: seconds, "room": lambda queue: room, "at_once": at_once}
+        return Demand("q", table, pace, **terms, **options)
 
     return demand
 
@@ -57,17 +56,9 @@ def test_while_the_pace_is_unknown_it_asks_for_as_many_as_are_free(demand, free,
 
 
 @pytest.mark.parametrize("state", [State.WAITING, State.DELIVERED, State.SETTLING])
-def test_one_by_one_nothing_is_asked_for_beside_another(table, state):
+def test_one_by_one_nothing_is_asked_for_beside_another(demand, table, state):
     pace = FixedPace(4, each=0.001)
-    demand = Demand(
-        "q",
-        table,
-        pace,
-        seconds=lambda: 60,
-        room=lambda queue: None,
-        at_once=10,
-        one_by_one=lambda: True,
-    )
+    demand = demand(pace, one_by_one=lambda: True)
 
     assert demand.reserve() == 1
     assert demand.reserve() == 0
@@ -135,17 +126,9 @@ def test_a_fifo_queue_is_asked_for_one_at_a_time(demand):
     assert demand(FixedPace(4, 0.001), at_once=1).reserve() == 1
 
 
-def test_for_a_consumer_that_may_leave_a_tenth_of_what_it_took_may_wait(table):
+def test_for_a_consumer_that_may_leave_a_tenth_of_what_it_took_may_wait(demand):
     pace = Pace()
-    demand = Demand(
-        "q",
-        table,
-        pace,
-        seconds=lambda: 60,
-        room=lambda queue: None,
-        at_once=10,
-        on_credit=lambda: True,
-    )
+    demand = demand(pace, on_credit=lambda: True)
     asked = []
     for _ in range(100):
         pace.comes()
