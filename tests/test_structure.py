@@ -106,7 +106,7 @@ FLOORS = {
     "django_sqs": (
         ("conf", "optional", "signals"),
         ("problems",),
-        ("access", "commits", "connections", "registry"),
+        ("access", "commits", "connections", "registry", "row_admin"),
         ("message", "receiver_loop"),
         ("registered_queue",),
         ("api", "operations", "tasks", "worker"),

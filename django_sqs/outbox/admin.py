@@ -3,22 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin
-from django.db import router
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.timesince import timesince
 
+from ..row_admin import RowAdmin
 from . import claims
 from .models import OutboxMessage
-
-if TYPE_CHECKING:
-    _ModelAdmin = admin.ModelAdmin[OutboxMessage]
-else:
-    # Django's own cannot be subscripted.
-    _ModelAdmin = admin.ModelAdmin
 
 #: What the list shows of an error.
 ERROR = 200
@@ -42,7 +36,7 @@ class StateFilter(admin.SimpleListFilter):
 
 
 @admin.register(OutboxMessage)
-class OutboxMessageAdmin(_ModelAdmin):
+class OutboxMessageAdmin(RowAdmin[OutboxMessage]):
     """Read-only; actions send rows again or set them aside, and delete them.
 
     It shows the database that the router has for the outbox.
@@ -57,20 +51,10 @@ class OutboxMessageAdmin(_ModelAdmin):
         *("due_at", "tries", "refusals", "try_after", "claimed_until", "failed_at", "error"),
         *("content_type", "attributes", "text"),
     )
-    # A count of a table of millions takes longer than anybody waits.
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody adds a message here."""
-        return False
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """All of them."""
         return self.fields
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[OutboxMessage]:
-        """The rows, where they are written: a replica may not know them yet."""
-        return super().get_queryset(request).using(router.db_for_write(OutboxMessage))
 
     @admin.display(description="state")
     def state(self, row: OutboxMessage) -> str:

@@ -2,31 +2,25 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import ImproperlyConfigured
-from django.db import router
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 
 from django_sqs_kombu.exceptions import SQSError
 
+from ..row_admin import RowAdmin
 from .models import TaskRecord
-
-if TYPE_CHECKING:
-    _ModelAdmin = admin.ModelAdmin[TaskRecord]
-else:
-    # Django's own cannot be subscripted.
-    _ModelAdmin = admin.ModelAdmin
 
 #: What is shown of an error before its traceback.
 ERROR = 200
 
 
 @admin.register(TaskRecord)
-class TaskRecordAdmin(_ModelAdmin):
+class TaskRecordAdmin(RowAdmin[TaskRecord]):
     """Read-only; an action enqueues failed tasks again, under new ids."""
 
     list_display = ("task", "status", "error", "attempts", "enqueued_at", "queue_name", "backend")
@@ -38,12 +32,6 @@ class TaskRecordAdmin(_ModelAdmin):
         *("run_after", "enqueued_at", "started_at", "last_attempted_at", "finished_at"),
         *("return_value", "worker_ids", "tracebacks"),
     )
-    # A count of a table of millions takes longer than anybody waits.
-    show_full_result_count = False
-
-    def has_add_permission(self, request: HttpRequest) -> bool:
-        """Nobody adds a result here."""
-        return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody changes one."""
@@ -57,10 +45,6 @@ class TaskRecordAdmin(_ModelAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """All of them."""
         return self.fields
-
-    def get_queryset(self, request: HttpRequest) -> QuerySet[TaskRecord]:
-        """The results, where they are written: a replica may not know them yet."""
-        return super().get_queryset(request).using(router.db_for_write(TaskRecord))
 
     @admin.display(description="attempts")
     def attempts(self, record: TaskRecord) -> int:

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 from django_sqs_kombu.exceptions import EnvironmentFailure, RestartLater, SQSError
 from django_sqs_kombu.messages import JSONMessage
-from django_sqs_kombu.working import Action, Received, attempts
+from django_sqs_kombu.working import Action, Received, attempts, is_interrupt
 
 from ..conf import conf
 from .framework import (
@@ -164,11 +164,11 @@ class _Run:
         task_started.send(type(self._backend), task_result=result)
         try:
             value = _json_value(self._called())
-        except (KeyboardInterrupt, RestartLater, EnvironmentFailure):
+        except (RestartLater, EnvironmentFailure):
             self._end(TaskResultStatus.READY)
             raise
         except BaseException as exc:
-            if self._passes(exc):
+            if is_interrupt(exc) or self._passes(exc):
                 self._end(TaskResultStatus.READY)
                 raise
             result.errors.append(error_of(exc))

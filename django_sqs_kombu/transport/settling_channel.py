@@ -19,7 +19,6 @@ from .receiving.poller import Poller
 from .receiving.prefetch import Prefetch
 from .settling.keeper import Keeper
 from .settling.objects import ObjectDeletions
-from .sqs.facts import FRESH
 from .sqs.forks import renew_after_fork
 
 #: Seconds that a close waits for SQS to confirm what was settled, and an exit of the process.
@@ -101,16 +100,10 @@ class SettlingChannel(QueueChannel):
         delay = None if policy is None else policy.delay(delivery.receive_count)
         if delay is not None:
             self.requeue(delivery, delay)
-        elif policy is None and not self._redrives(delivery.queue):
+        elif policy is None and not self.requests.redrives(delivery.queue):
             self.basic_ack(delivery_tag)
         else:
             self.abandon(delivery)
-
-    def _redrives(self, queue: str) -> bool:
-        if self.requests.facts(queue).redrive is not None:
-            return True
-        # It would be deleted.
-        return self.requests.facts(queue, known_for=FRESH).redrive is not None
 
     def requeue(self, delivery: Delivery, delay: float | None) -> None:
         """Leave the message in its queue, visible again after *delay* seconds; None: backoff."""

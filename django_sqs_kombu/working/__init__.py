@@ -1,5 +1,6 @@
 """Working: from a delivery to its settlement."""
 
+from .attempt import is_interrupt
 from .consumer import ReceiverConsumer
 from .context import MessageContext, MessageContextFilter, current_message
 from .coroutines import CANCEL_GRACE, LeftBehind, within
@@ -44,6 +45,7 @@ __all__ = [
     "current_message",
     "deadline",
     "end_process",
+    "is_interrupt",
     "printable",
     "tell",
     "within",

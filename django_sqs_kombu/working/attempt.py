@@ -83,14 +83,18 @@ def _receive(registered: Registered, message: RawMessage) -> Any:
 
 def _its_own(raised: BaseException) -> BaseException:
     """What a receiver raised; a KeyboardInterrupt counts only where Ctrl-C raises it."""
-    if not isinstance(raised, KeyboardInterrupt):
-        return raised
-    in_main = threading.current_thread() is threading.main_thread()
-    if in_main and signal.getsignal(signal.SIGINT) is signal.default_int_handler:
+    if not isinstance(raised, KeyboardInterrupt) or is_interrupt(raised):
         return raised
     error = RuntimeError("the receiver raised KeyboardInterrupt, and nobody pressed Ctrl-C")
     error.__cause__ = raised
     return error
+
+
+def is_interrupt(raised: BaseException) -> bool:
+    """Whether Ctrl-C has raised it in this thread, and no receiver."""
+    in_main = threading.current_thread() is threading.main_thread()
+    by_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    return isinstance(raised, KeyboardInterrupt) and in_main and by_default
 
 
 def _delete_first(delivery: Received) -> None:

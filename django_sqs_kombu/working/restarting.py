@@ -65,4 +65,4 @@ def is_sent_again(delivery: Delivery, raised: BaseException | None) -> bool:
     counts = raised.counts if isinstance(raised, RestartLater) else None
     if counts or delivery.is_fifo:
         return False
-    return counts is False or delivery.channel.requests.facts(delivery.queue).redrive is not None
+    return counts is False or delivery.channel.requests.redrives(delivery.queue)

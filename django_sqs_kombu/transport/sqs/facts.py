@@ -12,8 +12,8 @@ from ...printable import NAME, quoted
 ASSUMED_VISIBILITY_TIMEOUT = 30
 #: Seconds that facts are used before they are asked for again.
 KNOWN_FOR = 300.0
-#: The same for what decides whether a message is deleted, which cannot be undone: a redrive
-#: policy may be new, and SQS takes up to a minute to follow it anyway.
+#: The same for what decides whether a message is deleted or its receives count, which cannot be
+#: undone: a redrive policy may be new, and SQS takes up to a minute to follow it anyway.
 FRESH = 5.0
 #: The same for what is assumed: the permission, or SQS, may come back.
 ASSUMED_FOR = 30

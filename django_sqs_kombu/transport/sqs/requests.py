@@ -14,7 +14,7 @@ from ...quotas import MAX_MESSAGES
 from .answers import same_body, sent, settled
 from .calls import Calls
 from .clients import Account
-from .facts import ASSUMED, ASSUMED_FOR, KNOWN_FOR, NAMES, QueueFacts, facts_of
+from .facts import ASSUMED, ASSUMED_FOR, FRESH, KNOWN_FOR, NAMES, QueueFacts, facts_of
 from .failures import NO_ANSWER, no_answer
 from .received import Message, Received
 from .waits import answered_within
@@ -207,6 +207,15 @@ class Requests(Calls):
             facts = self._ask_facts(queue)
             self._facts[queue] = facts, now
         return facts
+
+    def redrives(self, queue: str) -> bool:
+        """Whether SQS moves what is received too often from *queue* to dead letters.
+
+        That it does not is believed for a few seconds only.
+        """
+        if self.facts(queue).redrive is not None:
+            return True
+        return self.facts(queue, known_for=FRESH).redrive is not None
 
     def _ask_facts(self, queue: str) -> QueueFacts:
         try:

@@ -66,3 +66,9 @@ def plain():
 
 
 renamed = task(plain)
+
+
+@task
+def interrupts():
+    """Not by Ctrl-C."""
+    raise KeyboardInterrupt

@@ -2,6 +2,7 @@
 
 import json
 import logging
+import signal
 import time
 from datetime import datetime, timedelta
 
@@ -73,6 +74,18 @@ def test_a_task_that_fails_is_tried_again_and_its_errors_are_kept(receive):
     assert isinstance(receive(), ValueError)
 
     assert ended(result) == ("FAILED", ["builtins.ValueError"] * 2)
+
+
+def test_a_task_that_interrupts_itself_has_failed_where_nobody_pressed_ctrl_c(receive):
+    result = chores.interrupts.enqueue()
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        assert isinstance(receive(), django_sqs.RestartLater)
+        assert isinstance(receive(), RuntimeError)
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+    assert ended(result) == ("FAILED", ["builtins.KeyboardInterrupt"] * 2)
 
 
 def test_what_a_database_cannot_store_ends_the_result_all_the_same(receive):

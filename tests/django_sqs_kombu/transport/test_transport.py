@@ -17,8 +17,8 @@ from django_sqs_kombu import (
     QueueDoesNotExist,
     RequestFailed,
 )
-from django_sqs_kombu.transport import settling_channel
 from django_sqs_kombu.transport.receiving.consumption import Consumption
+from django_sqs_kombu.transport.sqs import requests as asking
 
 OURS = "django_sqs_kombu.transport:Transport"
 
@@ -277,7 +277,7 @@ def test_a_redrive_policy_that_is_set_while_messages_are_received_is_heeded(
     connect, queue, sqs, counts, monkeypatch
 ):
     """Its absence is believed for a few seconds, here for none."""
-    monkeypatch.setattr(settling_channel, "FRESH", 0.0)
+    monkeypatch.setattr(asking, "FRESH", 0.0)
     connection = connect()
     publish(connection, queue, "before")
     queue(connection.default_channel).get().reject()

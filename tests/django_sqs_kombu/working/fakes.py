@@ -16,6 +16,9 @@ class FakeRequests:
         self.delivery.fail("facts")
         return QueueFacts(30, self.redrive, known=True)
 
+    def redrives(self, queue):
+        return self.facts(queue).redrive is not None
+
     def send_batch(self, queue, entries):
         self.delivery.fail("SendMessage")
         self.delivery.sent += entries

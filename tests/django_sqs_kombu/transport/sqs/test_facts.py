@@ -28,6 +28,25 @@ def test_facts_are_asked_for_once_and_again_after_a_while(requests, scripted, mo
     assert (facts.visibility_timeout, facts.redrive) == (3, None)
 
 
+def test_that_there_is_no_redrive_policy_is_believed_for_seconds_only(
+    requests, scripted, monkeypatch
+):
+    scripted.answers["GetQueueAttributes"] = {"Attributes": {"VisibilityTimeout": "60"}}
+    clock = [1_000.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    assert [requests.redrives("orders") for _ in range(3)] == [False] * 3
+    assert scripted.counts["GetQueueAttributes"] == 1
+
+    clock[0] += 6
+    scripted.answers["GetQueueAttributes"] = {
+        "Attributes": {"VisibilityTimeout": "60", "RedrivePolicy": json.dumps(POLICY)}
+    }
+    assert requests.redrives("orders")
+    clock[0] += 6
+    assert requests.redrives("orders")
+    assert scripted.counts["GetQueueAttributes"] == 2
+
+
 def test_where_they_are_denied_what_loses_nothing_is_assumed(
     requests, scripted, caplog, monkeypatch
 ):

@@ -1,0 +1,35 @@
+"""RowAdmin: rows that the library writes, for people to look at."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from django.contrib import admin
+from django.db import router
+from django.db.models import Model, QuerySet
+from django.http import HttpRequest
+
+Row = TypeVar("Row", bound=Model)
+
+if TYPE_CHECKING:
+    _ModelAdmin = admin.ModelAdmin
+else:
+    # Django's own cannot be subscripted.
+    class _ModelAdmin(admin.ModelAdmin):
+        def __class_getitem__(cls, item: Any) -> Any:
+            return cls
+
+
+class RowAdmin(_ModelAdmin[Row]):
+    """Nobody adds a row; it shows the database that rows are written to."""
+
+    # A count of a table of millions takes longer than anybody waits.
+    show_full_result_count = False
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Nobody adds one here."""
+        return False
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Row]:
+        """The rows, where they are written: a replica may not know them yet."""
+        return super().get_queryset(request).using(router.db_for_write(self.model))
