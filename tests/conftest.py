@@ -1,6 +1,7 @@
 """Fixtures: a real server, names of one's own, and workers as real processes."""
 
 import itertools
+import json
 import os
 import time
 import uuid
@@ -102,3 +103,19 @@ def project(server, prefix, tmp_path):
     project = Project(server.url, prefix, tmp_path)
     yield project
     project.end_processes()
+
+
+@pytest.fixture
+def bodies(sqs, prefix):
+    """Take the messages of a queue out of it: their envelopes' bodies, in order."""
+
+    def bodies(name):
+        url = sqs.get_queue_url(QueueName=f"{prefix}__{name}")["QueueUrl"]
+        found = []
+        while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
+            for message in messages:
+                found.append(json.loads(message["Body"])["body"])
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
+        return found
+
+    return bodies

@@ -1,7 +1,6 @@
 """The outbox with relays as real processes: several at once, failing queues, an SQS that hangs."""
 
 import contextlib
-import json
 import os
 import socket
 import threading
@@ -45,22 +44,6 @@ def site(project, running):
     return site
 
 
-@pytest.fixture
-def taken(sqs, prefix):
-    """Take all messages out of a queue: the bodies that they were sent with."""
-
-    def taken(name):
-        url = sqs.get_queue_url(QueueName=f"{prefix}__{name}")["QueueUrl"]
-        found = []
-        while messages := sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10).get("Messages"):
-            for message in messages:
-                found.append(json.loads(message["Body"])["body"])
-                sqs.delete_message(QueueUrl=url, ReceiptHandle=message["ReceiptHandle"])
-        return found
-
-    return taken
-
-
 def rows(site, what="count(*) AS n", where="1 = 1"):
     return database.rows(site.env, f"SELECT {what} FROM {TABLE} WHERE {where}")
 
@@ -72,7 +55,7 @@ def shell(site, code, **env):
 
 
 @pytest.mark.parametrize("kind", ["sqlite", "postgres", "mariadb-rr"])
-def test_two_relays_at_once_send_each_row_once(kind, site, sqs, prefix, taken, eventually):
+def test_two_relays_at_once_send_each_row_once(kind, site, sqs, prefix, bodies, eventually):
     site = site(kind)
     for name, attributes in (("plain", {}), ("ordered.fifo", {"FifoQueue": "true"})):
         sqs.create_queue(QueueName=f"{prefix}__{name}", Attributes=attributes)
@@ -96,10 +79,10 @@ for number in range(10):
         relay.end()
         assert relay.popen.returncode == 0, relay.output
 
-    found = Counter(taken("plain"))
+    found = Counter(bodies("plain"))
     assert len(found) == 200
     assert max(found.values()) == 1
-    ordered = taken("ordered.fifo")
+    ordered = bodies("ordered.fifo")
     assert len(ordered) == 30
     for group in "abc":
         mine = [body for body in ordered if body[0] == group]

@@ -9,6 +9,8 @@ from django_sqs_kombu.exceptions import RequestFailed, TimedOut
 from django_sqs_kombu.transport.holding.held import Held, HeldMessages, State
 from django_sqs_kombu.transport.settling.keeper import Keeper
 
+from .fakes import Objects
+
 
 class Requests:
     """Answers when told to; the first request fails."""
@@ -32,17 +34,6 @@ class Requests:
             self.fails -= 1
             raise RequestFailed("Down!", operation="X", queue="q", code="Down", passing=True)
         return [None] * len(messages)
-
-
-class Objects:
-    def delete(self, message):
-        pass
-
-    def close(self, timeout):
-        pass
-
-    def forget(self):
-        pass
 
 
 @pytest.fixture

@@ -9,6 +9,8 @@ from django_sqs_kombu.transport.holding.held import Held, HeldMessages, State
 from django_sqs_kombu.transport.holding.note import Note
 from django_sqs_kombu.transport.settling.keeper import Keeper
 
+from .fakes import Objects
+
 
 class Requests:
     def __init__(self, order):
@@ -21,17 +23,6 @@ class Requests:
     def change_visibility_batch(self, queue, messages, seconds):
         self.order.append(("hidden", len(messages)))
         return [None] * len(messages)
-
-
-class Objects:
-    def delete(self, message):
-        pass
-
-    def close(self, timeout):
-        pass
-
-    def forget(self):
-        pass
 
 
 class Writer:
