@@ -32,8 +32,12 @@ def pid_file(path: str | None) -> Iterator[None]:
     except OSError as exc:
         raise CommandError(f"Cannot write --pid-file {path}: {exc.strerror}") from exc
     try:
-        os.ftruncate(file, 0)
-        os.write(file, f"{os.getpid()}\n".encode())
+        try:
+            os.ftruncate(file, 0)
+            os.write(file, f"{os.getpid()}\n".encode())
+        except OSError as exc:
+            # A full disk, say.
+            raise CommandError(f"Cannot write --pid-file {path}: {exc.strerror}") from exc
         yield
     finally:
         if _is_at(file, path):

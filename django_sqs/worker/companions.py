@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import logging
-import tempfile
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,6 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from ..optional import Announced
+from .lock_file import lock_file
 from .stats import SharedStats
 
 logger = logging.getLogger(__name__)
@@ -39,8 +39,7 @@ class Turn:
     """
 
     def __init__(self) -> None:
-        # A POSIX lock on a file, since that is released when its process is killed.
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the processes
+        self._file = lock_file()
 
     def taken(self) -> bool:
         """Take it if nobody else has it; return whether this process has it now."""

@@ -43,7 +43,6 @@ class ControlServer:
     ) -> None:
         self._stats = stats
         self._served = served
-        self._started_at = time.time()
         self.stopping = False
         #: Wakes the workers.
         self.on_wake: Callable[[], None] = lambda: None
@@ -95,7 +94,7 @@ class ControlServer:
         """Why it is not ready; nothing where it is."""
         if self.stopping:
             yield "stopping"
-        now = time.time()
+        now = time.monotonic()
         for process, queues in enumerate(self._served):
             for queue in queues:
                 polled_at = self._stats.value(process, queue, "polled_at")
@@ -112,7 +111,8 @@ class ControlServer:
             return True
         if self.one_by_one() and self._stats.running(process):
             return True
-        return time.time() - self._stats.full_at(process) <= STALLED
+        full_at = self._stats.full_at(process)
+        return bool(full_at) and time.monotonic() - full_at <= STALLED
 
     def _metrics(self) -> tuple[int, str, str]:
         try:

@@ -60,16 +60,28 @@ def _file(key: str, size: int) -> Iterator[mmap.mmap]:
 
 
 def _folder() -> Path:
-    """This user's folder, which no other user can write to or put a link in place of."""
-    cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    for folder in (
-        Path(tempfile.gettempdir()) / f"django-sqs-{os.getuid()}",
-        # Where somebody else has made that one before.
-        Path(cache) / "django-sqs",
-    ):
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        facts = folder.lstat()
-        if stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.getuid():
-            folder.chmod(0o700)
-            return folder
-    raise OSError(f"{folder} belongs to somebody else")
+    """This user's folder, which no other user can write to or put a link in place of.
+
+    :raises OSError: there is none, and none can be made.
+    """
+    failure: OSError | None = None
+    for folder in _candidates():
+        try:
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+            facts = folder.lstat()
+            if stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.getuid():
+                folder.chmod(0o700)
+                return folder
+        except OSError as exc:
+            failure = exc
+    raise failure or OSError("every folder for it belongs to somebody else")
+
+
+def _candidates() -> Iterator[Path]:
+    with contextlib.suppress(OSError):
+        yield Path(tempfile.gettempdir()) / f"django-sqs-{os.getuid()}"
+    # Where somebody else has made that one before, or it cannot be written to. A user of a
+    # container may have no home.
+    with contextlib.suppress(RuntimeError):
+        cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+        yield Path(cache) / "django-sqs"

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import fcntl
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from .cells import Cells
+from .lock_file import lock_file
 
 #: What each process writes down.
 _RESERVED, _RECEIVED = range(2)
@@ -26,8 +26,7 @@ class SharedLimit:
     def __init__(self, count: int, processes: int) -> None:
         self._count = count
         self._cells = Cells(processes, 2)
-        # A POSIX lock on a file, since that is released when its process is killed.
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 - lives as long as the limit
+        self._file = lock_file()
         self._threads = threading.Lock()
         #: Which of the processes this one is; set after the fork.
         self.process = 0

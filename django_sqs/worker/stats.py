@@ -44,6 +44,8 @@ OUTCOMES = tuple(_OUTCOMES.values())
 class SharedStats(Middleware):
     """A middleware whose counts every forked process sees.
 
+    Times are the monotonic clock's, which is one for all processes of a host and takes no steps.
+
     :param queues: the names of the queues.
     :param processes: how many processes there are.
     :param threads: receivers at once in each.
@@ -61,14 +63,14 @@ class SharedStats(Middleware):
     def polled(self, registered: NamedQueue, received: int) -> None:
         """Count what was received, and note that the queue is polled."""
         self._add(registered, received=received)
-        self._set(registered, polled_at=time.time())
+        self._set(registered, polled_at=time.monotonic())
 
     @contextmanager
     def receiving(self, registered: NamedQueue, delivery: Delivery) -> Iterator[None]:
         """Count a receiver that runs, and note how long its message waited for it."""
         sent = sent_at(delivery.sqs_message)
-        now = time.time()
-        self._set(registered, waited=max(0.0, now - sent) if sent else 0.0, started_at=now)
+        waited = max(0.0, time.time() - sent) if sent else 0.0
+        self._set(registered, waited=waited, started_at=time.monotonic())
         self._add(registered, running=1)
         self._note_full()
         try:
@@ -102,7 +104,7 @@ class SharedStats(Middleware):
 
     def _waited(self, process: int, queue: str) -> float:
         started_at = self.value(process, queue, "started_at")
-        is_old = time.time() - started_at > WAIT_KEPT
+        is_old = time.monotonic() - started_at > WAIT_KEPT
         if is_old and self.value(process, queue, "polled_at") > started_at:
             return 0.0
         return self.value(process, queue, "waited")
@@ -114,13 +116,13 @@ class SharedStats(Middleware):
     def full_at(self, process: int) -> float:
         """When one process last had no place free, so that it polled for nobody; 0: never."""
         if self.running(process) >= self.threads:
-            return time.time()
+            return time.monotonic()
         return self.value(process, self.queues[0], "full_at")
 
     def _note_full(self) -> None:
         """Note that nobody is free now, where it is so."""
         if self.running(self.process) >= self.threads:
-            self._cells.set(self.process, self._column(self.queues[0], "full_at"), time.time())
+            self._cells.set(self.process, self._column(self.queues[0], "full_at"), time.monotonic())
 
     def value(self, process: int, queue: str, field: str) -> float:
         """*field* of one process."""

@@ -12,12 +12,11 @@ from ..names import FIFO
 from .body.reading import read_body
 from .delivery import Delivery
 from .holding.held import Held, State
-from .receiving.consumption import Consumption, Receiving, Terms
+from .receiving.consumption import Consumption, Receiving
 from .receiving.intake import Intake
 from .receiving.poller import Poller
+from .receiving.terms import QueueTerms
 from .settling_channel import SettlingChannel
-from .sqs.declaration import DEAD_LETTER_ARGUMENT
-from .sqs.facts import QueueFacts
 
 
 class ConsumingChannel(SettlingChannel):
@@ -29,7 +28,7 @@ class ConsumingChannel(SettlingChannel):
         self._callbacks: dict[str, Callable[[dict[str, Any]], None]] = {}
         self._finishing: list[threading.Thread] = []
         self.intake = Intake(self.requests, self.held, self.keeper, self.payloads)
-        self._terms = _terms(self)
+        self._terms = QueueTerms(self.requests, self.connection.declarations)
         self._receiving = Receiving(
             requests=self.requests,
             queues=self.queues,
@@ -180,38 +179,17 @@ class ConsumingChannel(SettlingChannel):
     def _message_to_python(
         self, message: Mapping[str, Any], queue_name: str, q_url: str
     ) -> dict[str, Any]:
-        held = Held(queue_name, message, self._terms(queue_name).seconds, 0.0)
+        held = Held(queue_name, message, self._terms.known(queue_name).seconds, 0.0)
         return self.payload(held)
 
     def _get(self, queue: str, timeout: float | None = None) -> dict[str, Any]:
         self.queues.compare_once(queue)
-        seconds = self._terms(queue).seconds
+        seconds = self._terms.known(queue).seconds
         received = self.requests.receive(queue, 1, int(self.wait_time_seconds), seconds)
         for held in self.intake.hold(queue, received, seconds, State.DELIVERED):
             self.intake.read(held)
             return self.payload(held)
         raise stdlib_queue.Empty
-
-
-def _terms(channel: ConsumingChannel) -> Callable[[str], Terms]:
-    """What is known of a queue of *channel*, without knowing the channel."""
-    declarations, requests = channel.connection.declarations, channel.requests
-    known: dict[str, QueueFacts] = {}
-
-    def terms(queue: str) -> Terms:
-        declared = declarations.get(queue, {})
-        seconds, dead_letters = declared.get("VisibilityTimeout"), DEAD_LETTER_ARGUMENT in declared
-        if seconds is not None and dead_letters:
-            return Terms(int(float(seconds)), redrives=True)
-        # Each receive says the timeout, so that it need not be asked for again.
-        facts = known.get(queue) or requests.facts(queue)
-        if facts.known:
-            known[queue] = facts
-        if seconds is None:
-            seconds = facts.visibility_timeout
-        return Terms(int(float(seconds)), dead_letters or facts.redrive is not None)
-
-    return terms
 
 
 def _without_bytes(message: Mapping[str, Any]) -> Mapping[str, Any]:

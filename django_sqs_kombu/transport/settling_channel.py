@@ -56,9 +56,12 @@ class SettlingChannel(QueueChannel):
             return poller is not None and poller.stale(held, now)
 
         def give_back(held: Iterable[Held]) -> None:
+            of_queue: dict[str, list[Held]] = {}
             for each in held:
-                if (poller := pollers.get(each.queue)) is not None:
-                    poller.give_back([each])
+                of_queue.setdefault(each.queue, []).append(each)
+            for queue, stale in of_queue.items():
+                if (poller := pollers.get(queue)) is not None:
+                    poller.give_back_stale(stale)
 
         self.keeper = Keeper(
             self.requests,

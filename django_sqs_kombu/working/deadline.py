@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import logging
 import math
 import os
@@ -50,6 +51,9 @@ def deadline(seconds: float | None) -> AbstractContextManager[object]:
     the middle it could leave a lock of its connection pool taken for ever.  It is raised then,
     also where the request was the last thing that the block did.
 
+    Where threads are green (gevent, eventlet) nothing can interrupt one, so there is no limit
+    but in the main thread; that is logged.
+
     :param seconds: the time limit; None, 0 or more than three years: no limit.
     :raises EnvironmentFailure: no thread can be started to watch the time.
     """
@@ -57,7 +61,18 @@ def deadline(seconds: float | None) -> AbstractContextManager[object]:
         return nullcontext()
     if threading.current_thread() is threading.main_thread():
         return _Alarm(seconds)
+    if threading.get_ident() not in sys._current_frames():
+        _say_that_threads_are_green()
+        return nullcontext()
     return _Bell(seconds)
+
+
+@functools.cache
+def _say_that_threads_are_green() -> None:
+    logger.warning(
+        "Time limits of receivers have no effect in green threads, as gevent and eventlet make "
+        "them: receivers run as long as they take. Run them in processes or real threads"
+    )
 
 
 class _Alarm:

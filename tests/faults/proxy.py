@@ -26,6 +26,12 @@ GARBAGE = {
     "list": ("application/x-amz-json-1.0", b"[]"),
     "HTML": ("text/html", b"<html><body>Sign in to the network</body></html>"),
 }
+#: What S3 answers to whom it denies access.
+DENIED = (
+    403,
+    "application/xml",
+    b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>",
+)
 #: Faults of every second entry of a batch: (error code, the sender's fault).
 PARTIAL = {
     "half failed": ("InternalError", False),
@@ -35,7 +41,7 @@ PARTIAL = {
 #: request is answered by a reset.  ``"hung"``: requests are swallowed.  ``"cut"``: half of the
 #: answer comes.  ``"stalled"``: answers come :attr:`FaultProxy.late` seconds late.
 BROKEN = ("down", "reset", "hung", "cut", "stalled")
-MODES = (*ANSWERS, *GARBAGE, *PARTIAL, *BROKEN)
+MODES = (*ANSWERS, *GARBAGE, *PARTIAL, *BROKEN, "S3 denied")
 
 
 class FaultProxy:
@@ -182,6 +188,8 @@ class FaultProxy:
             return fault(*ANSWERS[mode])
         if mode in GARBAGE:
             return answer(200, *GARBAGE[mode])
+        if mode == "S3 denied":
+            return answer(*DENIED)
         if self.denied and request.operation.startswith("SendMessage"):
             queue = request.json.get("QueueUrl", "").rpartition("/")[2]
             if queue in self.denied:

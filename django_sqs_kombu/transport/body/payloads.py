@@ -126,6 +126,15 @@ class LargePayloads:
         except UnicodeDecodeError:
             raise MessageDecodeError(f"{says}: it is no UTF-8 text") from None
 
+    def size(self, message: Mapping[str, Any]) -> int:
+        """Bytes of the body of a received message, of one in S3 as its sender says."""
+        if self.pointer(message) is not None:
+            for name in (SIZE_ATTRIBUTE, OLD_SIZE_ATTRIBUTE):
+                says = str(message["MessageAttributes"].get(name, {}).get("StringValue"))
+                if says.isdecimal():
+                    return min(int(says), self._max_bytes)
+        return len(str(message.get("Body", "")))
+
     def beginning(self, message: Mapping[str, Any], count: int) -> str:
         """The first *count* bytes of the body, as text, for a person who looks at a queue.
 

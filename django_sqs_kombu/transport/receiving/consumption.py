@@ -12,6 +12,7 @@ from ..sqs.requests import Requests
 from .inbox import Inbox
 from .intake import Intake
 from .message_limit import ReceiveLimit
+from .terms import QueueTerms
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,18 +43,6 @@ class Consumption:
 
 
 @dataclass(frozen=True, slots=True)
-class Terms:
-    """What is known of a queue, asked of SQS where no declaration says it.
-
-    :param seconds: the visibility timeout that its messages are received with.
-    :param redrives: whether SQS moves what is received too often to a dead-letter queue.
-    """
-
-    seconds: int
-    redrives: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Receiving:
     """What the pollers of a channel share.  It knows nothing of the channel itself.
 
@@ -61,7 +50,7 @@ class Receiving:
         empty is polled for twice as long, up to 20.
     :param max_idle: seconds from one poll of an idle queue to the next, at most.
     :param interval: seconds to pause after every empty answer.
-    :param terms: returns what is known of a queue.
+    :param terms: what is known of the queues.
     :param room: returns how many more messages the prefetch count admits.
     """
 
@@ -74,5 +63,5 @@ class Receiving:
     wait_time: int
     max_idle: float
     interval: float
-    terms: Callable[[str], Terms]
+    terms: QueueTerms
     room: Callable[[str], int | None]

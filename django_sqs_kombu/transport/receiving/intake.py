@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import logging
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from ...exceptions import PayloadUnavailable, SQSError
 from ..body.payloads import LargePayloads
@@ -66,6 +67,33 @@ class Intake:
             self._send_on(queue, early)
         sent_on = {held.tag for held, _ in early}
         return [held for held in new if held.tag not in sent_on]
+
+    def read_all(self, held: Sequence[Held], announce: Callable[[Held], None]) -> None:
+        """Read the bodies of held messages, and announce each that has its own.
+
+        Those in S3 are read in another thread: an S3 that hangs must hold up neither the other
+        messages of a queue, nor its next polls, nor a stop.
+        """
+        apart = [each for each in held if self._payloads.pointer(each.message) is not None]
+
+        def read_apart() -> None:
+            for each in apart:
+                self.read(each)
+                announce(each)
+
+        for each in held:
+            if each not in apart:
+                announce(each)
+        if apart:
+            try:
+                threading.Thread(target=read_apart, name="sqs-payloads", daemon=True).start()
+            except RuntimeError:
+                # No thread to be had now.
+                read_apart()
+
+    def size(self, message: Message) -> int:
+        """Bytes that the body of a received message takes, as far as it says."""
+        return self._payloads.size(message)
 
     def read(self, held: Held) -> None:
         """Read the body of a held message, before anything deletes it."""

@@ -11,11 +11,12 @@ from ...quotas import MAX_MESSAGES, MAX_WAIT_TIME
 from ..holding.held import Held, State
 from ..sqs.abort import abort_request, allow_requests
 from ..sqs.received import Message
-from .consumption import Consumption, Receiving, Terms
+from .consumption import Consumption, Receiving
 from .demand import Answer, Demand
 from .message_limit import ReceiveLimit
 from .outage import FIRST_PAUSE, Outage
 from .rest import Rest
+from .terms import Terms
 
 logger = logging.getLogger(__name__)
 
@@ -50,6 +51,7 @@ class Poller:
         self._shared = receiving
         self._fifo = fifo
         self._terms: Terms | None = None
+        self._asking = False
         self._usual_wait = receiving.wait_time if consumption.wait is None else consumption.wait
         self._longest_wait = min(MAX_WAIT_TIME, 2 * self._usual_wait)
         self._wait_time = self._usual_wait if consumption.lasting else min(1, self._usual_wait)
@@ -131,9 +133,29 @@ class Poller:
         Where SQS would bury it for being received too often it stays, unless its consumer has
         been gone for a visibility timeout and may never come back.
         """
-        if not self.consumption.lasting and self._shared.inbox.pace.away(now) > held.seconds:
+        if self._is_forgotten(held, now):
             return True
-        return not (self._terms and self._terms.redrives)
+        return not self._asking and not (self._terms and self._terms.redrives)
+
+    def give_back_stale(self, held: Sequence[Held]) -> None:
+        """Give back what waits for too long, where SQS still does not bury it for that."""
+        now = time.monotonic()
+        if not all(self._is_forgotten(each, now) for each in held):
+            with self._room:
+                if self._asking:
+                    return
+                # Until the answer is here they are renewed.
+                self._asking = True
+            try:
+                self._terms = self._shared.terms.recent(self.queue)
+            finally:
+                self._asking = False
+        self.give_back([each for each in held if self.stale(each, time.monotonic())])
+
+    def _is_forgotten(self, held: Held, now: float) -> bool:
+        """Whether its consumer has been gone for so long that it may never come back."""
+        away = self._shared.inbox.pace.away(now)
+        return not self.consumption.lasting and away > held.seconds
 
     def give_back(self, held: Sequence[Held]) -> None:
         """Make messages that were not started visible to others at once."""
@@ -304,12 +326,12 @@ class Poller:
         now = time.monotonic()
         self._rest.polled(len(received), wait_time, now - asked_at)
         self._grow(len(received), wait_time)
-        size = sum(len(str(message.get("Body", ""))) for message in received)
+        size = sum(map(self._shared.intake.size, received))
         seconds = self._terms.seconds if self._terms else 0
         held = self._shared.intake.hold(
             self.queue, received, seconds, late=now - asked_at > wait_time + LATE, receiver=self
         )
-        self._announce(held)
+        self._shared.intake.read_all(held, self._announce)
         self._tell(len(held))
         return Answer(len(received), size, now - asked_at), len(held)
 
@@ -322,7 +344,9 @@ class Poller:
         self._rest.polling()
         try:
             self._shared.queues.compare_once(self.queue)
-            self._terms = self._shared.terms(self.queue)
+            terms = self._shared.terms
+            first = self._terms is None
+            self._terms = terms.recent(self.queue) if first else terms.known(self.queue)
             seconds, asked_at = self._terms.seconds, time.monotonic()
             return self._shared.requests.receive(self.queue, count, wait_time, seconds), asked_at
         finally:
@@ -338,15 +362,12 @@ class Poller:
         elif wait_time:
             self._wait_time = min(self._longest_wait, max(1, wait_time * 2))
 
-    def _announce(self, held: list[Held]) -> None:
-        for each in held:
-            if self._stopping:
-                self.give_back([each])
-                continue
-            # Here, since nothing else waits for S3 then.
-            self._shared.intake.read(each)
-            self._shared.table.announce(each)
-            self._shared.inbox.announce(self)
+    def _announce(self, held: Held) -> None:
+        if self._stopping:
+            self.give_back([held])
+            return
+        self._shared.table.announce(held)
+        self._shared.inbox.announce(self)
 
     def _tell(self, received: int) -> None:
         if self.consumption.on_poll is None:

@@ -53,10 +53,20 @@ class ObjectDeletions:
                     self._started += 1
 
     def close(self, timeout: float) -> None:
-        """Wait for what is under way, for *timeout* seconds at most; then end the threads."""
+        """Wait for what is under way, for *timeout* seconds at most; then end the threads.
+
+        What is not deleted by then is logged: it stays in S3 should the process end.
+        """
         deadline = time.monotonic() + timeout
         while self._started and self._waiting.unfinished_tasks and time.monotonic() < deadline:
             time.sleep(0.02)
+        if self._started and (left := self._waiting.unfinished_tasks):
+            logger.warning(
+                "%d payload(s) in S3 of messages that are done are not deleted after %g s, and "
+                "stay there if the process ends now",
+                left,
+                timeout,
+            )
         with self._lock:
             started, self._started = self._started, 0
         for _ in range(started):

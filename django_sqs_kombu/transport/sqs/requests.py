@@ -208,6 +208,11 @@ class Requests(Calls):
             self._facts[queue] = facts, now
         return facts
 
+    def learnt(self, queue: str) -> QueueFacts | None:
+        """What was learnt of *queue* last, without a request; None: it was not asked yet."""
+        facts, _ = self._facts.get(queue, (None, 0.0))
+        return facts
+
     def redrives(self, queue: str) -> bool:
         """Whether SQS moves what is received too often from *queue* to dead letters.
 

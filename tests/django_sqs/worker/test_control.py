@@ -6,6 +6,7 @@ import signal
 import socket
 import struct
 import threading
+import time
 import urllib.error
 import urllib.request
 from types import SimpleNamespace
@@ -122,7 +123,7 @@ def test_a_queue_that_is_not_polled_any_more_is_stalled(monkeypatch):
     assert not list(control.not_ready())
 
     now = stats.value(0, "a", "polled_at")
-    monkeypatch.setattr("django_sqs.worker.control.time.time", lambda: now + 61)
+    monkeypatch.setattr("django_sqs.worker.control.time.monotonic", lambda: now + 61)
     with stats.receiving(b, SimpleNamespace(sqs_message={})):
         assert [reason.split()[5] for reason in control.not_ready()] == ["a"]
     stats.settled(Settlement(b, None, None, Action.DELETE, None, 2.5))
@@ -137,7 +138,7 @@ def test_a_queue_that_is_not_polled_any_more_is_stalled(monkeypatch):
 
 def test_a_worker_whose_places_are_taken_is_ready(monkeypatch):
     clock = SimpleNamespace(now=1_000_000.0)
-    monkeypatch.setattr("django_sqs.worker.control.time.time", lambda: clock.now)
+    monkeypatch.setattr("django_sqs.worker.control.time.monotonic", lambda: clock.now)
     stats = SharedStats(["a", "b"], processes=1, threads=2)
     control = ControlServer(("127.0.0.1", 0), stats, [["a", "b"]])
     a, b = SimpleNamespace(name="a"), SimpleNamespace(name="b")
@@ -161,9 +162,30 @@ def test_a_worker_whose_places_are_taken_is_ready(monkeypatch):
     control._http.server_close()
 
 
+@pytest.mark.parametrize("step", [3600, -3600])
+def test_a_step_of_the_clock_neither_stalls_a_queue_nor_hides_one_that_is(step, monkeypatch):
+    clock = SimpleNamespace(now=1_000.0)
+    wall = time.time()
+    monkeypatch.setattr("django_sqs.worker.control.time.monotonic", lambda: clock.now)
+    stats = SharedStats(["a", "b"], processes=1)
+    control = ControlServer(("127.0.0.1", 0), stats, [["a", "b"]])
+    a, b = SimpleNamespace(name="a"), SimpleNamespace(name="b")
+    stats.polled(b, 0)
+    with stats.receiving(a, SimpleNamespace(sqs_message={})):
+        stats.polled(a, 1)
+
+    monkeypatch.setattr("django_sqs.worker.control.time.time", lambda: wall + step)
+    assert not list(control.not_ready())
+    clock.now += 61
+    stats.polled(a, 0)
+    assert [reason.split()[5] for reason in control.not_ready()] == ["b"]
+    control._http.server_close()
+
+
 def test_the_wait_of_a_message_is_not_told_for_ever(monkeypatch):
     clock = SimpleNamespace(now=1_000_000.0)
-    monkeypatch.setattr("django_sqs.worker.stats.time.time", lambda: clock.now)
+    for name in ("time", "monotonic"):
+        monkeypatch.setattr(f"django_sqs.worker.stats.time.{name}", lambda: clock.now)
     stats = SharedStats(["a"], processes=1)
     sent = {"Attributes": {"SentTimestamp": str(int((clock.now - 600) * 1000))}}
     queue = SimpleNamespace(name="a")

@@ -4,6 +4,7 @@ import signal
 import threading
 import time
 from contextlib import nullcontext, suppress
+from types import SimpleNamespace
 
 import pytest
 
@@ -233,3 +234,21 @@ def test_rings_that_come_faster_than_they_are_heard_do_not_pile_up(monkeypatch):
 
     assert len(depths) > 3
     assert max(depths) - min(depths) <= 4
+
+
+def test_in_a_green_thread_there_is_no_limit_which_is_said_once(monkeypatch, caplog):
+    """What gevent and eventlet make of threading: no thread of the system has that number."""
+    deadlines._say_that_threads_are_green.cache_clear()
+    green = SimpleNamespace(**{**vars(threading), "get_ident": lambda: 1})
+    monkeypatch.setattr(deadlines, "threading", green)
+
+    def work():
+        with deadline(0.05):
+            time.sleep(0.2)
+
+    for _ in range(2):
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+
+    assert caplog.text.count("no effect in green threads") == 1

@@ -162,3 +162,53 @@ def test_an_outage_of_s3_does_not_hold_up_small_messages(large, caplog, break_s3
     ReceiverConsumer(large, message_limit=6).run()
 
     assert sorted(seen) == list("01234")
+
+
+def test_an_s3_that_hangs_holds_up_neither_small_messages_nor_a_stop(
+    fragile, proxy, s3, start, eventually, counts
+):
+    seen = []
+    queue = fragile.register("orders", lambda message: seen.append(message.get_body()))
+    for _ in range(3):
+        fragile.send("orders", body=LARGE)
+    fragile.send_many("orders", map(str, range(6)))
+    proxy.set("hung", "S3 GET")
+
+    consumer, running = start(fragile, threads=10)
+    # Three times as long as S3 is waited for, were it one after the other.
+    eventually(lambda: len(seen) == 6, timeout=12)
+    consumer.stop()
+    running.join(12)
+
+    assert not running.is_alive()
+    fragile.close()
+    assert counts(queue.full_name()) == (3, 0, 0)
+
+
+def test_payloads_that_a_close_leaves_in_s3_are_logged(
+    fragile, proxy, s3, start, eventually, counts, caplog
+):
+    queue = fragile.register("orders", lambda message: None)
+    fragile.send("orders", body=LARGE)
+    proxy.set("hung", "S3 DELETE")
+
+    consumer, running = start(fragile)
+    eventually(lambda: counts(queue.full_name()) == (0, 0, 0))
+    consumer.stop()
+    running.join(15)
+
+    assert "1 payload(s) in S3 of messages that are done are not deleted" in caplog.text
+
+
+def test_a_payload_that_is_denied_says_what_to_allow_and_is_read_later(
+    fragile, proxy, s3, counts, caplog
+):
+    queue = fragile.register("orders", print)
+    fragile.send("orders", body=LARGE)
+    proxy.set("S3 denied", "S3 GET")
+
+    ReceiverConsumer(fragile, message_limit=1).run()
+
+    assert "allow s3:GetObject, and s3:ListBucket" in caplog.text
+    assert "is tried again later" in caplog.text
+    assert sum(counts(queue.full_name())) == 1
