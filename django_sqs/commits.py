@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from django.db import connections, transaction
 
+from django_sqs_kombu.logs import get_logger
+
 from .conf import conf
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 def asked_for(on_commit: bool | None) -> bool:

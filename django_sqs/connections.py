@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
@@ -11,9 +10,11 @@ from typing import Any, TypeVar
 
 from django.db import connections, reset_queries
 
+from django_sqs_kombu.logs import get_logger
+
 from .conf import conf
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: A DatabaseWrapper; Django's type stubs know too little of it.
 Connection = Any

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import logging
-
 from django.contrib.auth.decorators import login_not_required
 from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
@@ -11,6 +9,7 @@ from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
 
 from django_sqs_kombu.exceptions import SQSError
+from django_sqs_kombu.logs import get_logger
 
 from .access import changers_only, is_known, readers_only
 from .conf import conf
@@ -19,7 +18,7 @@ from .operations.states import QueueState, states
 from .optional import wakers
 from .registry import receivers
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: What the public is told in place of an error: that names roles, accounts and endpoints.
 UNTOLD = "SQS cannot be asked now. The log of the site says why."

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
 
 from .exceptions import ConfigurationError, RequestFailed
+from .logs import get_logger
 from .names import FIFO
 from .quotas import MAX_MESSAGES
 from .transport.sending.copies import copy_of
@@ -16,7 +16,7 @@ from .transport.sqs.facts import redrive_policy
 from .transport.sqs.received import Message
 from .transport.sqs.requests import Requests
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Seconds that messages which are looked at, or moved, are hidden from receivers.
 HOLD = 60

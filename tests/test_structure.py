@@ -64,6 +64,11 @@ def test_a_file_says_in_its_first_line_what_it_owns_and_is_not_long(file):
         assert text.startswith('"""')
 
 
+@pytest.mark.parametrize("file", FILES, ids=lambda file: str(file.relative_to(ROOT)))
+def test_no_module_logs_by_a_logger_that_raises(file):
+    assert file.name == "logs.py" or "getLogger(__name__)" not in file.read_text()
+
+
 def test_imports_run_one_way():
     up = {
         (name, other)
@@ -90,6 +95,7 @@ FLOORS = {
     "django_sqs_kombu": (
         ("printable",),
         ("exceptions", "quotas"),
+        ("logs",),
         ("names", "rules"),
         ("transport.sqs",),
         ("transport.body", "transport.holding"),
@@ -129,7 +135,16 @@ FACES = {
     *(
         f"django_sqs_kombu.{name}"
         for name in (
-            *("administration", "exceptions", "names", "otel", "printable", "quotas", "rules"),
+            *(
+                "administration",
+                "exceptions",
+                "logs",
+                "names",
+                "otel",
+                "printable",
+                "quotas",
+                "rules",
+            ),
             *("celery", "messages", "registration", "testing", "transport", "working"),
         )
     ),

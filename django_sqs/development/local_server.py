@@ -12,7 +12,9 @@ from typing import Any
 import boto3
 from django.core.exceptions import ImproperlyConfigured
 
-logger = logging.getLogger(__name__)
+from django_sqs_kombu.logs import get_logger
+
+logger = get_logger(__name__)
 
 #: What a queue is created with; all else that SQS tells of it changes by itself.
 KEPT = (

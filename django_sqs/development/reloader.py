@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import os
 import signal
 import subprocess
@@ -16,7 +15,9 @@ from threading import Event
 from django.apps import apps
 from django.utils.autoreload import get_child_arguments, iter_all_python_module_files
 
-logger = logging.getLogger(__name__)
+from django_sqs_kombu.logs import get_logger
+
+logger = get_logger(__name__)
 
 #: Seconds between two looks at the files.
 LOOK = 0.5

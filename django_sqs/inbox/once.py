@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -16,12 +15,13 @@ from django.db import (
 )
 
 from django_sqs_kombu.exceptions import EnvironmentFailure
+from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.messages import RawMessage
 from django_sqs_kombu.transport import Trail
 
 from .models import ReceivedMessage
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 def run_once(queue: str, message: RawMessage, receive: Callable[[RawMessage], Any]) -> Any:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ from django.views.decorators.http import require_POST
 
 from django_sqs_kombu import administration
 from django_sqs_kombu.exceptions import SQSError
+from django_sqs_kombu.logs import get_logger
 
 from ..operations.asking import NotAnsweredYet, ask_within
 from ..operations.inspection import beginnings, inspect
@@ -26,7 +26,7 @@ from .actions import ACTIONS
 from .models import QueueReport
 from .report import forget_counts, report, target_of
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Messages that a look at a queue shows.
 PEEKED = 10

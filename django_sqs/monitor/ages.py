@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from itertools import islice
@@ -13,12 +12,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from django.core.cache import cache
 from django.utils import timezone
 
+from django_sqs_kombu.logs import get_logger
+
 from ..conf import conf
 from ..operations.asking import PATIENCE, NotAnsweredYet, ask_within
 from ..operations.queues import targets
 from ..registry import receivers
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Metrics that CloudWatch takes in one request.
 MOST_METRICS = 500

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import socket
 import threading
@@ -16,10 +15,12 @@ from django.db.models import F, Value
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
+from django_sqs_kombu.logs import get_logger
+
 from ..worker.stats import OUTCOMES, SharedStats
 from .models import Heartbeat, QueueMinute
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: How long what queues did is remembered.
 KEPT = timedelta(hours=25)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -10,12 +9,14 @@ from django.db import Error
 from django.db.models import Count, Min, Q
 from django.utils import timezone
 
+from django_sqs_kombu.logs import get_logger
+
 from ..connections import leaving_no_connection
 from ..optional import Gauge
 from .databases import Tables
 from .models import OutboxMessage
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)

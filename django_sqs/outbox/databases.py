@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 import time
 
 from django.db import Error, connections, router
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from django_sqs_kombu.logs import get_logger
+
 from .models import OutboxMessage
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Seconds after which a database without the table is asked for it again.
 LOOK_AGAIN = 60.0

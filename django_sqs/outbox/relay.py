@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Hashable, Iterator
@@ -11,6 +10,8 @@ from queue import Empty, SimpleQueue
 
 from django.db import Error, connections
 
+from django_sqs_kombu.logs import get_logger
+
 from ..conf import conf
 from ..registry import receivers
 from . import claims
@@ -18,7 +19,7 @@ from .claims import Claim, OutboxQueue
 from .databases import Tables
 from .sending import Report, reason, send
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Queues that are sent to at once: one that hangs holds up none of the others.
 AT_ONCE = 8

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -17,6 +16,7 @@ from django_sqs_kombu.exceptions import (
     RequestFailed,
     SQSError,
 )
+from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.printable import line
 from django_sqs_kombu.quotas import MAX_MESSAGES
 from django_sqs_kombu.registration import Outgoing, RegisteredQueue
@@ -27,7 +27,7 @@ from ..registry import receivers
 from .claims import Claim
 from .models import OutboxMessage
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 @dataclass(slots=True)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -19,13 +18,14 @@ from django.db import (
     transaction,
 )
 
+from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.printable import TEXT, line
 
 from .models import TaskRecord
 from .statements import ConditionalUpdate
 from .storable import error_entry, storable, storable_text
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 UNFINISHED = ("READY", "RUNNING")
 #: How often an end is tried whose database answers others: then it is the end's own fault.

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -18,6 +17,7 @@ from django.utils import timezone
 from django.utils.crypto import get_random_string
 
 from django_sqs_kombu.exceptions import SendManyFailed, SQSError
+from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.messages import JSONMessage
 from django_sqs_kombu.names import FIFO
 from django_sqs_kombu.registration import Receivers
@@ -40,7 +40,7 @@ from .store import NoStore, Store
 from .stores import stores
 from .wire import body_of, declared, delay_of
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: A task with its positional and its keyword arguments.
 Call = tuple[Task, Iterable[Any], dict[str, Any]]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import logging
 import math
 import os
 import socket
@@ -13,6 +12,7 @@ from typing import Any, Protocol
 from django.utils import timezone
 
 from django_sqs_kombu.exceptions import EnvironmentFailure, RestartLater, SQSError
+from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.messages import JSONMessage
 from django_sqs_kombu.working import Action, Received, attempts, is_interrupt
 
@@ -32,7 +32,7 @@ from .options import TaskOptions
 from .store import Store
 from .wire import TaskCall, TaskRefused, delay_of
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class TaskFailedBefore(SQSError):

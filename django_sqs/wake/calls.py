@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -11,6 +10,7 @@ from functools import partial
 
 from django.db import close_old_connections, transaction
 
+from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.registration import Receivers
 from django_sqs_kombu.working import Middleware, Sending
 
@@ -19,7 +19,7 @@ from ..optional import wakers
 from ..worker.companions import beside_workers
 from .channels import WakeChannel, channel_of
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: The app whose setting SQS_WAKE is.
 APP = "django_sqs"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import socket
 import sys
 import threading
@@ -11,7 +10,9 @@ import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
-logger = logging.getLogger(__name__)
+from django_sqs_kombu.logs import get_logger
+
+logger = get_logger(__name__)
 
 #: Connections at once. Whoever opens more, and is slow, takes no file from the receivers.
 MOST_CONNECTIONS = 32

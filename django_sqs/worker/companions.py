@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import fcntl
-import logging
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
+from django_sqs_kombu.logs import get_logger
+
 from ..optional import Announced
 from .lock_file import lock_file
 from .stats import SharedStats
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Seconds that a companion may take to end.
 PATIENCE = 5.0

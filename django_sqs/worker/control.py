@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import json
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from http.server import BaseHTTPRequestHandler
 from typing import Any
+
+from django_sqs_kombu.logs import get_logger
 
 from ..access import has_bearer_token
 from ..conf import conf
@@ -16,7 +17,7 @@ from ..optional import Gauge, metrics
 from .bounded_http import BoundedHTTPServer
 from .stats import OUTCOMES, SharedStats
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: A queue that no poll was answered for so long, in seconds, is stalled. The longest poll
 #: takes 20 s, the longest pause after a failed one 4 s. The rests of idle queues come on top.

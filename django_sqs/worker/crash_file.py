@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import hashlib
-import logging
 import mmap
 import os
 import stat
@@ -13,7 +12,9 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-logger = logging.getLogger(__name__)
+from django_sqs_kombu.logs import get_logger
+
+logger = get_logger(__name__)
 
 #: Workers for the same queues on one host; each has a file.
 MOST_FILES = 64

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import sys
 import time
 from typing import Any, NoReturn
 
+from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.working import end_process as end_forked_process
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Seconds that exporters of OpenTelemetry's may take for what they have gathered.
 FLUSH_TIMEOUT = 2.0

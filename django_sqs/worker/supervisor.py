@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import select
 import signal
@@ -15,10 +14,12 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
+from django_sqs_kombu.logs import get_logger
+
 from . import exit_codes
 from .ending import end_process
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: A child that lived this long, in seconds, is respawned without a pause.
 HEALTHY = 10.0

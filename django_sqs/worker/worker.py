@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import os
 import signal
 import threading
@@ -13,6 +12,7 @@ from types import FrameType
 from typing import Any
 
 from django_sqs_kombu import ReceiverConsumer
+from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.registration import RegisteredQueue
 from django_sqs_kombu.transport import ReceiveLimit
 
@@ -22,7 +22,7 @@ from . import exit_codes
 from .companions import Beside, Companion, Turn, beside_workers, running
 from .ending import end_process
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class WorkerConsumer(ReceiverConsumer):

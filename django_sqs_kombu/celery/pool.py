@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import functools
-import logging
 import os
 import pickle
 import threading
@@ -16,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import kombu
 
 from ..exceptions import EnvironmentFailure, ReceiverFailed, SQSError
+from ..logs import get_logger
 from ..messages.base import RawMessage
 from ..transport.delivery import Delivery
 from ..transport.receiving.consumption import Consumption
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from ..registration.queue import RegisteredQueue
     from ..registration.receivers import Receivers
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Seconds that a process of the pool waits for SQS to confirm what its receiver deleted.
 FLUSH_TIMEOUT = 10.0

@@ -9,17 +9,17 @@ can read it.
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import kombu
 
 from ..exceptions import MessageDecodeError, MessageEncodeError, RestartLater, SQSError
+from ..logs import get_logger
 from ..printable import NAME, cause, line
 from ..transport.holding.note import Note
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 PLAIN = "text/plain"
 JSON = "application/json"

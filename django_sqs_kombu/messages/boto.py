@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import base64
 import json
-import logging
 from collections.abc import ItemsView, Iterator, KeysView, Mapping, ValuesView
 from typing import Any, ClassVar
 
 import kombu
 
 from ..exceptions import MessageDecodeError, MessageEncodeError
+from ..logs import get_logger
 from ..printable import NAME, cause, quoted
 from ..transport.body.armour import unarmoured
 from .base import ENCODED, JSON, PLAIN, Delivery, RawMessage
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: What other programs may write before JSON: white space, and Windows its mark.
 _BEFORE_JSON = "\ufeff \t\r\n"

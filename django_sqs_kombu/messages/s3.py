@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import logging
 import uuid
 from collections.abc import Collection
 from typing import Any, ClassVar
@@ -14,11 +13,12 @@ from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ..exceptions import MessageDecodeError, MessageEncodeError, PayloadUnavailable
+from ..logs import get_logger
 from ..printable import NAME, cause, line, quoted
 from ..transport.body.objects import CLIENT_CONFIG, MAX_OBJECT_BYTES, read_object, url_of
 from .base import RawMessage
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class BigMessage(RawMessage):

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Mapping
 from typing import Any
 
 from kombu.exceptions import OperationalError
 
 from ..exceptions import RequestFailed, RestartLater
+from ..logs import get_logger
 from ..messages.base import RawMessage
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class CeleryForward:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import weakref
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
@@ -10,6 +9,7 @@ from typing import Any
 import kombu
 
 from ..exceptions import ConfigurationError, UnknownQueue
+from ..logs import get_logger
 from ..messages.base import RawMessage
 from ..names import default_name
 from ..rules import (
@@ -37,7 +37,7 @@ from .sender import Defaults
 
 Outlet = Callable[[Registered, kombu.Queue, Outgoing], None]
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _RULES: dict[str, Rule] = {
     "prefix": name_prefix,

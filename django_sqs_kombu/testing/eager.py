@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import logging
-
 import kombu
 
+from ..logs import get_logger
 from ..registration.outgoing import Outgoing
 from ..working.registered import Registered
 from ..working.table import Action, row_for
 from .local_delivery import LocalDelivery
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: How often a receiver is run before its RestartLater, or what is like it, is an error.
 MOST_TRIES = 10

@@ -10,7 +10,9 @@ from typing import Any
 
 from kombu.exceptions import ConnectionError as KombuConnectionError
 
+from ..logs import get_logger
 from ..names import FIFO
+from ..printable import NAME, line
 from .delivery import Delivery
 from .holding.held import Held, HeldMessages
 from .qos import QoS as SQSQoS
@@ -20,6 +22,8 @@ from .receiving.prefetch import Prefetch
 from .settling.keeper import Keeper
 from .settling.objects import ObjectDeletions
 from .sqs.forks import renew_after_fork
+
+logger = get_logger(__name__)
 
 #: Seconds that a close waits for SQS to confirm what was settled, and an exit of the process.
 CLOSE_TIMEOUT, EXIT_TIMEOUT = 10.0, 2.0
@@ -106,7 +110,24 @@ class SettlingChannel(QueueChannel):
         elif policy is None and not self.requests.redrives(delivery.queue):
             self.basic_ack(delivery_tag)
         else:
+            self._say_that_it_is_overdue(delivery)
             self.abandon(delivery)
+
+    def _say_that_it_is_overdue(self, delivery: Delivery) -> None:
+        """Log a message that SQS should have moved to the dead letters, and did not."""
+        redrive = self.requests.facts(delivery.queue).redrive
+        if redrive is None or not redrive.dead_letter_arn:
+            return
+        if delivery.receive_count > redrive.max_receives:
+            logger.error(
+                "Message %s of queue %s (receive %d) comes again although its queue's redrive "
+                "policy says %d: look whether its dead-letter queue %s exists and takes it",
+                delivery.message_id,
+                delivery.queue,
+                delivery.receive_count,
+                redrive.max_receives,
+                line(redrive.dead_letter_arn.rpartition(":")[2], NAME),
+            )
 
     def requeue(self, delivery: Delivery, delay: float | None) -> None:
         """Leave the message in its queue, visible again after *delay* seconds; None: backoff."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -15,6 +14,7 @@ import kombu
 from kombu.mixins import ConsumerMixin
 
 from ..exceptions import ConfigurationError, NoReceiver
+from ..logs import get_logger
 from ..messages.base import ENCODED, JSON, PLAIN
 from ..rules import check_consumer
 from ..transport.delivery import Delivery
@@ -27,7 +27,7 @@ from .middleware import admission, tell
 from .outcomes import settle_undecodable
 from .registered import Registered, Registry
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Content types that are decoded. Nothing that could run code, such as pickle.
 ACCEPT = (JSON, PLAIN, ENCODED, "application/data")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import ctypes
 import functools
-import logging
 import math
 import os
 import signal
@@ -18,9 +17,10 @@ from types import FrameType, TracebackType
 from typing import Any
 
 from ..exceptions import EnvironmentFailure, TimedOut
+from ..logs import get_logger
 from ..transport.sqs.waits import WaitingPool
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Seconds between two rings: the first may be lost in a ``__del__`` or in a bare ``except``.
 INTERVAL = 1.0

@@ -7,7 +7,9 @@ import os
 import sys
 from typing import NoReturn
 
-logger = logging.getLogger(__name__)
+from ..logs import get_logger
+
+logger = get_logger(__name__)
 
 
 def end_child(raised: BaseException | None) -> NoReturn:

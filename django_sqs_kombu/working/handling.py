@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -11,13 +10,14 @@ from typing import TypeVar
 import kombu
 
 from ..exceptions import EnvironmentFailure
+from ..logs import get_logger
 from ..transport.delivery import Delivery
 from .middleware import Admission, admission
 from .outcomes import settle, undecodable
 from .registered import Attempt, Registered
 from .table import Action
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 T = TypeVar("T")
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Callable, Iterable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, field
@@ -11,10 +10,11 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from ..exceptions import TimedOut
+from ..logs import get_logger
 from ..messages.base import Delivery, RawMessage
 from .table import Action
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class NamedQueue(Protocol):

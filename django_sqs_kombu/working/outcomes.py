@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -13,6 +12,7 @@ from ..exceptions import (
     SQSError,
     TooOldToSendAgain,
 )
+from ..logs import get_logger
 from ..messages.base import RawMessage
 from ..printable import NAME, line, quoted
 from ..transport.delivery import Delivery
@@ -22,7 +22,7 @@ from .registered import NotesEnds, Registered
 from .restarting import attempts_of, is_sent_again, requested_delay
 from .table import Action, Row, row_for
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: What leaves a message for another receive.
 _STAYING = (Action.REQUEUE, Action.RELEASE)

@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import logging
 import math
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
 from ..exceptions import RestartLater
+from ..logs import get_logger
 from ..quotas import MAX_VISIBILITY_TIMEOUT
 from ..transport.delivery import Delivery
 from ..transport.sending.trail import Trail
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 def attempts(attributes: Mapping[str, Any], message_attributes: Mapping[str, Any]) -> int:

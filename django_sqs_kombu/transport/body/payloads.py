@@ -9,7 +9,6 @@ The SQS body is then a pointer, and the message attribute ``ExtendedPayloadSize`
 from __future__ import annotations
 
 import json
-import logging
 import re
 import uuid
 from collections.abc import Callable, Mapping
@@ -19,11 +18,12 @@ from typing import Any
 from botocore.exceptions import BotoCoreError, ClientError
 
 from ...exceptions import MessageDecodeError, MessageEncodeError, PayloadNotWritten
+from ...logs import get_logger
 from ...printable import NAME, line, quoted
 from ...quotas import MAX_MESSAGE_BYTES, size_of
 from .objects import MAX_OBJECT_BYTES, read_beginning, read_object, url_of
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 POINTER_CLASS = "software.amazon.payloadoffloading.PayloadS3Pointer"
 #: What the 1.x libraries wrote.

@@ -8,11 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ...exceptions import RequestFailed, SQSError
+from ...logs import get_logger
 from ...quotas import MAX_MESSAGES
 from ..sqs.received import Message
 from .held import Held, HeldMessages, State
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: The share of the visibility timeout after which a renewal without an answer is tried again,
 #: on another connection, and the most seconds.
@@ -106,26 +107,41 @@ class Leases:
                     # Nobody renews what is lost; the delete that follows may fail, and may.
                     held.renewed = False
                     held.expires_at = min(held.expires_at, asked_at)
-                else:
+                elif not self._is_at_the_limit(held, error, asked_at):
                     self._log(1, held.queue, error, asked_at)
 
     def failed(self, renewal: Renewal, error: Exception, asked_at: float) -> None:
         """A renewal got no answer, or one that is none; it is tried again."""
         with self._table.lock:
+            left = []
             for held in renewal.held:
                 held.renewals -= 1
-        self._log(len(renewal.held), renewal.queue, error, asked_at)
+                if not self._is_at_the_limit(held, error, asked_at):
+                    left.append(held)
+        if left:
+            self._log(len(left), renewal.queue, error, asked_at)
 
     def _renewed(self, held: Held, seconds: int, asked_at: float) -> None:
         if held.renewed and held.expires_at < asked_at + seconds:
             held.lease(asked_at, seconds)
         if seconds < int(held.seconds):
-            held.renewed = False
-            logger.warning(
-                "Message %s of queue %s was held for 12 hours, the limit of SQS: it is redelivered",
-                held.message_id,
-                held.queue,
-            )
+            self._reached_the_limit(held)
+
+    def _is_at_the_limit(self, held: Held, error: Exception, now: float) -> bool:
+        """Whether SQS refused a renewal since its count of the 12 hours is ahead of ours."""
+        refused = isinstance(error, RequestFailed) and not error.passing
+        if not refused or held.left(now) > 2 * held.seconds:
+            return False
+        self._reached_the_limit(held)
+        return True
+
+    def _reached_the_limit(self, held: Held) -> None:
+        held.renewed = False
+        logger.warning(
+            "Message %s of queue %s was held for 12 hours, the limit of SQS: it is redelivered",
+            held.message_id,
+            held.queue,
+        )
 
     def _log(self, count: int, queue: str, error: Exception, now: float) -> None:
         loud = now >= self._remind_at

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 
 from ...exceptions import PayloadUnavailable, SQSError
+from ...logs import get_logger
 from ..body.payloads import LargePayloads
 from ..holding.held import Held, HeldMessages, State
 from ..sending.delays import hiding, seconds_until_due, send_on
@@ -15,7 +15,7 @@ from ..settling.keeper import Keeper
 from ..sqs.received import Message
 from ..sqs.requests import Requests
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class Intake:

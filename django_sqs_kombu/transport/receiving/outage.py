@@ -6,8 +6,9 @@ import logging
 import time
 
 from ...exceptions import SQSError
+from ...logs import get_logger
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Pauses after failed polls, in seconds: doubled from the first to the last, so that
 #: receiving goes on within 5 s of the end of an outage.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
 
+from ...logs import get_logger
 from ...quotas import MAX_MESSAGES, MAX_WAIT_TIME
 from ..holding.held import Held, State
 from ..sqs.abort import abort_request, allow_requests
@@ -18,7 +18,7 @@ from .outage import FIRST_PAUSE, Outage
 from .rest import Rest
 from .terms import Terms
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: How many polls of one queue may be under way besides the first.
 MAX_HELPERS = 3

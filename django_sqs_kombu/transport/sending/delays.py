@@ -7,7 +7,6 @@ receive count stays that of its tries.
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from datetime import datetime, timezone
 from typing import TYPE_CHECKING, Any
 
 from ...exceptions import SQSError
+from ...logs import get_logger
 from ...names import FIFO
 from ...quotas import MAX_DELAY, MAX_RETENTION, MAX_VISIBILITY_TIMEOUT
 from .copies import copy_of
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from ..sqs.received import Message
     from ..sqs.requests import Requests
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: What clocks may differ, in seconds: so much too early is in time.
 TOLERANCE = 0.5

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import base64
-import logging
 import math
 import uuid
 from collections.abc import Mapping
 from typing import Any
 
 from ...exceptions import MessageEncodeError
+from ...logs import get_logger
 from ...names import FIFO
 from ...quotas import MAX_ATTRIBUTES, MAX_DELAY
 from ..body.envelope import parse_envelope, write_envelope
@@ -17,7 +17,7 @@ from .checks import FORBIDDEN, check_attributes, check_identifier
 from .delays import delayed
 from .trail import TRAIL, Trail
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: The property of a message that says when it is due, in seconds since the epoch.
 DUE = "django_sqs.due"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import time
 from dataclasses import replace
 from typing import Any, Protocol
@@ -14,6 +13,7 @@ from ...exceptions import (
     RequestFailed,
     TooOldToSendAgain,
 )
+from ...logs import get_logger
 from ...names import FIFO
 from ...printable import line, quoted
 from ...quotas import MAX_ATTRIBUTES
@@ -27,7 +27,7 @@ from .delays import delayed
 from .dispatch import send_list
 from .trail import TRAIL, Trail
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Seconds between the tries of sending again what is no longer in its queue.
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import threading
 import time
 from collections.abc import Callable, Iterable, Sequence
 
 from ...exceptions import RequestFailed, SQSError
+from ...logs import get_logger
 from ..holding.held import Held, HeldMessages, State
 from ..holding.leases import Leases, Renewal
 from ..sqs.requests import Requests
@@ -16,7 +16,7 @@ from .notes import Notes
 from .objects import ObjectDeletions
 from .settlements import Batch, Settlement, Settlements
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: The most threads: requests that hang must not hold up those of other queues.
 MAX_THREADS = 8

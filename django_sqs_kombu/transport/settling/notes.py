@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable
 
+from ...logs import get_logger
 from ...quotas import MAX_MESSAGES
 from ..holding.held import HeldMessages
 from ..holding.note import NoteWriter
 from .settlements import Settlement, Settlements
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: The most notes that are written at once, and how many do not wait for others any more.
 MOST_AT_ONCE, ENOUGH = 100, MAX_MESSAGES

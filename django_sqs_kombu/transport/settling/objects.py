@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 import contextlib
-import logging
 import queue
 import threading
 import time
 
+from ...logs import get_logger
 from ..body.payloads import LargePayloads
 from ..sqs.received import Message
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: How many deletions may be under way at once, and how many may wait; more are left in S3.
 THREADS, MOST_WAITING = 2, 10_000

@@ -9,11 +9,12 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from ...exceptions import RequestFailed
+from ...logs import get_logger
 from ...quotas import MAX_MESSAGES
 from ..holding.held import Held, HeldMessages, State
 from ..sqs.received import Message
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: Seconds before a settlement that failed is tried again: doubled from the first to the last.
 FIRST_PAUSE, LAST_PAUSE = 0.2, 5.0

@@ -8,16 +8,16 @@ vanish as early as if they had never failed.  And they take messages from their 
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping
 from typing import Any
 
 from ...exceptions import RequestFailed
+from ...logs import get_logger
 from ...quotas import MAX_RETENTION, MAX_SOURCES
 from .calls import Calls
 from .declaration import DEAD_LETTER_ARGUMENT
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 _ALLOW = "RedriveAllowPolicy"
 

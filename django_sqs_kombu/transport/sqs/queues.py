@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import logging
 from collections.abc import Mapping
 from typing import Any
 
 from ...exceptions import RequestFailed
+from ...logs import get_logger
 from ...names import FIFO
 from .calls import Calls
 from .dead_letters import DeadLetters
@@ -15,7 +15,7 @@ from .declaration import DEAD_LETTER_ARGUMENT, MAX_RECEIVES_ARGUMENT, TAGS_ARGUM
 from .facts import redrive_policy
 from .failures import QUEUE_EXISTS, bare
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 
 class Queues:

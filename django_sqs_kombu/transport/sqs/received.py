@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from ...logs import get_logger
 from ...names import FIFO
 from ...printable import NAME, line
 from ...quotas import MAX_MESSAGES
 from .answers import same_body
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 Message = Mapping[str, Any]
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import math
 import time
 from collections.abc import Mapping, Sequence
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ...exceptions import RequestFailed, SQSError
+from ...logs import get_logger
 from ...quotas import MAX_MESSAGES
 from .answers import same_body, sent, settled
 from .calls import Calls
@@ -19,7 +19,7 @@ from .failures import NO_ANSWER, no_answer
 from .received import Message, Received
 from .waits import answered_within
 
-logger = logging.getLogger(__name__)
+logger = get_logger(__name__)
 
 #: How many read timeouts a ReceiveMessage may take beyond its own wait: whoever gives it up too
 #: early leaves messages that it brought to nobody, hidden for their visibility timeout.

@@ -1,5 +1,7 @@
 """Kombu's queues: declared, deleted, and replies that leave nothing behind."""
 
+import json
+
 import kombu
 import pytest
 from celery import Celery
@@ -126,3 +128,28 @@ def test_commands_to_celery_workers_find_none_and_leave_no_reply_queue(
 
     assert not answer
     assert names() == set()
+
+
+def test_a_message_that_no_dead_letter_queue_takes_is_told(receivers, server, sqs, caplog):
+    """As where the dead-letter queue was deleted: SQS then hands it out again and again."""
+    name = f"{receivers.prefix}__orders"
+    url = sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "1"})["QueueUrl"]
+    policy = {"deadLetterTargetArn": f"arn:aws:sqs:us-east-1:1:{name}-dead", "maxReceiveCount": 1}
+    attributes = {
+        "QueueArn": f"arn:aws:sqs:us-east-1:1:{name}",
+        "VisibilityTimeout": "1",
+        "RedrivePolicy": json.dumps(policy),
+    }
+    server.answers["GetQueueAttributes", name] = {"Attributes": attributes}
+    sqs.send_message(QueueUrl=url, MessageBody="x")
+
+    with receivers.new_connection() as connection:
+        channel = connection.channel()
+        for _ in range(2):
+            while (message := channel.basic_get(name)) is None:
+                pass
+            assert "its dead-letter queue" not in caplog.text
+            message.reject()
+
+    assert f"its dead-letter queue {name}-dead exists" in caplog.text
+    del server.answers["GetQueueAttributes", name]

@@ -114,3 +114,22 @@ def test_the_message_of_a_cancelled_consumer_costs_no_cpu_and_no_requests(receiv
         # It may be renewed: who took it may still ack it.
         assert sum(server.requests.values()) - asked <= 6
         assert time.process_time() - used < 1.5
+
+
+@pytest.mark.parametrize("ahead", [0, 2])
+def test_a_message_held_for_all_that_sqs_hides_one_is_not_run_again_by_the_process_that_has_it(
+    ahead, receivers, tally, start, eventually, counts, caplog, monkeypatch
+):
+    """Twelve hours are 8 seconds here; SQS's clock may be ahead of ours."""
+    monkeypatch.setattr("django_sqs_kombu.transport.holding.held.MAX_VISIBILITY_TIMEOUT", 8)
+    monkeypatch.setattr("tests.limits.MAX_VISIBILITY_TIMEOUT", 8 - ahead)
+    queue = receivers.register("orders", tally, visibility_timeout=3)
+    receivers.send("orders", body="long 14")
+
+    start(receivers, threads=2)
+    eventually(lambda: counts(queue.full_name()) == (0, 0, 0), timeout=30)
+
+    assert tally.done == {"long 14"}
+    assert not tally.twice
+    assert "was held for 12 hours, the limit of SQS" in caplog.text
+    assert "were not renewed, trying again" not in caplog.text

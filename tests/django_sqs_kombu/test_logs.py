@@ -1,0 +1,59 @@
+"""A log that cannot be written, on a full disk say, costs no message."""
+
+import logging
+
+import pytest
+
+from django_sqs_kombu import TimedOut
+from django_sqs_kombu.logs import get_logger
+
+
+class Broken(logging.Handler):
+    """A handler that hands on what it meets."""
+
+    error = OSError(28, "No space left on device")
+
+    def emit(self, record):
+        raise self.error
+
+
+@pytest.fixture
+def broken():
+    logger = logging.getLogger("django_sqs_kombu")
+    handler, level = Broken(), logger.level
+    logger.addHandler(handler)
+    logger.setLevel(logging.DEBUG)
+    yield handler
+    logger.removeHandler(handler)
+    logger.setLevel(level)
+
+
+@pytest.mark.parametrize("mode", ["error 503", "half failed"])
+def test_every_thread_goes_on_and_every_message_is_received_once(
+    mode, broken, fragile, proxy, tally, start, eventually, counts, capsys
+):
+    queue = fragile.register("orders", tally, visibility_timeout=4)
+    fragile.send_many("orders", [f"{number} 0.1" for number in range(20)] + ["long 5"])
+    struck = ("ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch")
+    proxy.set(mode, *struck, seconds=1)
+
+    start(fragile, threads=4)
+    eventually(lambda: counts(queue.full_name()) == (0, 0, 0), timeout=30)
+
+    assert len(tally.done) == 21
+    assert not tally.twice
+    assert "is lost: OSError(28, 'No space left on device')" in capsys.readouterr().err
+
+
+def test_a_receivers_time_limit_that_strikes_while_it_logs_is_heard(broken):
+    broken.error = TimedOut(1)
+
+    with pytest.raises(TimedOut):
+        get_logger("django_sqs_kombu.working.outcomes").warning("x")
+
+
+def test_its_records_reach_who_listens(caplog):
+    get_logger("django_sqs_kombu.working.outcomes").warning("to be %s", "read")
+    get_logger("django_sqs_kombu.working.outcomes").warning("once")
+
+    assert [record.getMessage() for record in caplog.records] == ["to be read", "once"]
