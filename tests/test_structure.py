@@ -69,6 +69,22 @@ def test_no_module_logs_by_a_logger_that_raises(file):
     assert file.name == "logs.py" or "getLogger(__name__)" not in file.read_text()
 
 
+#: What compares the time with that of other hosts, or of SQS. All else counts by the monotonic
+#: clock: a step of the other one must end no lease and stall no worker.
+WALL_CLOCK = {
+    "django_sqs.operations.inspection",
+    "django_sqs.worker.stats",
+    "django_sqs_kombu.registration.outgoing",
+    "django_sqs_kombu.testing.local_delivery",
+    "django_sqs_kombu.transport.sending.delays",
+    "django_sqs_kombu.transport.sending.resending",
+}
+
+
+def test_a_step_of_the_clock_ends_no_lease():
+    assert {module_name(file) for file in FILES if "time.time(" in file.read_text()} == WALL_CLOCK
+
+
 def test_imports_run_one_way():
     up = {
         (name, other)

@@ -175,6 +175,14 @@ def receive_mortal(message):
     Run.objects.filter(pk=run.pk).update(finished=True)
 
 
+@django_sqs.receiver("lanes.fifo", message_class=RawMessage)
+def receive_in_order(message):
+    """Takes a moment, in which it may be killed."""
+    run = record("lanes.fifo", message)
+    time.sleep(0.3)
+    Run.objects.filter(pk=run.pk).update(finished=True)
+
+
 @django_sqs.receiver("light")
 def receive_light(message):
     message.get_body()
