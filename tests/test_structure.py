@@ -98,7 +98,9 @@ def test_imports_run_one_way():
 
 def test_what_speaks_to_sqs_knows_no_kombu():
     folder = ROOT / "django_sqs_kombu" / "transport" / "sqs"
-    nodes = [node for file in folder.glob("*.py") for node in ast.walk(ast.parse(file.read_text()))]
+    nodes = [
+        node for file in folder.rglob("*.py") for node in ast.walk(ast.parse(file.read_text()))
+    ]
     found = {alias.name for node in nodes if isinstance(node, ast.Import) for alias in node.names}
     found |= {node.module for node in nodes if isinstance(node, ast.ImportFrom) and node.module}
 

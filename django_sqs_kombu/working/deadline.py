@@ -18,7 +18,7 @@ from typing import Any
 
 from ..exceptions import EnvironmentFailure, TimedOut
 from ..logs import get_logger
-from ..transport.sqs.waits import WaitingPool
+from ..transport.sqs.waits import is_request
 
 logger = get_logger(__name__)
 
@@ -261,7 +261,6 @@ class _Ringer:
 
 _ringer = _Ringer()
 _HERE = deadline.__code__.co_filename
-_REQUEST = WaitingPool.urlopen.__code__
 _set_asynchronous_exception = ctypes.pythonapi.PyThreadState_SetAsyncExc
 
 
@@ -283,7 +282,7 @@ def _is_at_the_edge(frame: FrameType | None) -> bool:
 
 def _is_in_a_request(frame: FrameType | None) -> bool:
     """Whether a thread in *frame* waits for SQS, or for a connection to it."""
-    return any(each.f_code is _REQUEST for each in _stack(frame))
+    return any(map(is_request, _stack(frame)))
 
 
 def _contexts(exc: BaseException | None) -> list[BaseException]:

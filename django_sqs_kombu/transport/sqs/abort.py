@@ -13,6 +13,8 @@ import os
 import socket
 import threading
 import weakref
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from botocore.awsrequest import (
@@ -26,6 +28,8 @@ from .waits import WaitingPool
 
 _aborted: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 _connections: weakref.WeakSet[Any] = weakref.WeakSet()
+#: What breaks off the request of a thread, where it is not its socket that is closed.
+_breaks_off: dict[int, Callable[[], None]] = {}
 _lock = threading.Lock()
 
 
@@ -36,6 +40,7 @@ def _forget() -> None:
     _lock = threading.Lock()
     _aborted.clear()
     _connections.clear()
+    _breaks_off.clear()
 
 
 os.register_at_fork(after_in_child=_forget)
@@ -88,10 +93,28 @@ def make_abortable(client: Any) -> None:
     client.meta.events.register_first("needs-retry.sqs", _raise_if_aborted)
 
 
+@contextmanager
+def broken_off_by(break_off: Callable[[], None]) -> Iterator[None]:
+    """Have :func:`abort_request` call *break_off* for this thread while it is in the block."""
+    me = threading.get_ident()
+    with _lock:
+        _breaks_off[me] = break_off
+        aborted = threading.current_thread() in _aborted
+    try:
+        if aborted:
+            break_off()
+        yield
+    finally:
+        with _lock:
+            _breaks_off.pop(me, None)
+
+
 def abort_request(thread: threading.Thread) -> None:
     """End the request in which *thread* waits, and every later one of that thread."""
     with _lock:
         _aborted.add(thread)
+        if (break_off := _breaks_off.get(thread.ident or 0)) is not None:
+            break_off()
         for connection in [c for c in _connections if c.used_by == thread.ident]:
             # It may be closed in the same moment: then there is nothing to end.
             with contextlib.suppress(OSError, AttributeError):

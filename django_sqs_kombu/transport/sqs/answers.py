@@ -27,7 +27,7 @@ _NUMBERS = (
 )
 _BATCHES = frozenset({"ChangeMessageVisibilityBatch", "DeleteMessageBatch", "SendMessageBatch"})
 #: Operations whose answer has nothing in it.
-_EMPTY = frozenset(
+EMPTY = frozenset(
     {
         "ChangeMessageVisibility",
         "DeleteMessage",
@@ -57,9 +57,7 @@ def refuse_other_bodies(
     if response_dict is None or not parsed_response or set(parsed_response) - {"ResponseMetadata"}:
         return
     body = response_dict["body"]
-    if response_dict["status_code"] >= 300 or (
-        not body and event_name.rpartition(".")[2] in _EMPTY
-    ):
+    if response_dict["status_code"] >= 300 or (not body and event_name.rpartition(".")[2] in EMPTY):
         return
     try:
         answer = json.loads(body)

@@ -8,16 +8,21 @@ from collections.abc import Callable
 from typing import Any
 
 from botocore import xform_name
+from botocore.exceptions import BotoCoreError, ClientError
 
 from ...exceptions import (
     QueueDoesNotExist,
     QueueNotPredefined,
     RequestFailed,
 )
+from ...logs import get_logger
 from .answers import check
 from .clients import Account
 from .failures import are_missing, are_refused, explained, understood
 from .forks import renew_after_fork
+from .wire.choice import HOT
+
+logger = get_logger(__name__)
 
 #: What is tried once: whoever asks for it tries it again himself, and must not be held up by
 #: botocore's tries while leases run out.
@@ -81,9 +86,7 @@ class Calls:
         name = queue if self.account.predefined else self.account.canonical(queue)
         try:
             with explained(operation, name, self.account.endpoint):
-                client = self.account.client(queue, once=operation in _ONCE)
-                with understood(operation, name):
-                    answer: dict[str, Any] = getattr(client, xform_name(operation))(**params)
+                answer = self._answer(operation, queue, name, params)
         except RequestFailed as exc:
             # There may be others now: in a file, of a profile, from a metadata service.
             if are_missing(exc):
@@ -93,6 +96,24 @@ class Calls:
             raise
         check(operation, name, params, answer)
         return answer
+
+    def _answer(
+        self, operation: str, queue: str, name: str, params: dict[str, Any]
+    ) -> dict[str, Any]:
+        once = operation in _ONCE
+        client = self.account.client(queue, once=once)
+        lane = self.account.lane(queue, once=once) if operation in HOT else None
+        with understood(operation, name):
+            if lane is not None:
+                try:
+                    return lane.call(operation, params)
+                except (BotoCoreError, ClientError) as exc:
+                    if once:
+                        raise
+                    # What can be tried again, and how often, is botocore's to say.
+                    logger.debug("%s on queue %s goes to botocore: %s", operation, queue, exc)
+            answer: dict[str, Any] = getattr(client, xform_name(operation))(**params)
+            return answer
 
     def url(self, queue: str) -> str:
         """The URL of *queue*, which is created where it may be and does not exist."""

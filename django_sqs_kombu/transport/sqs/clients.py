@@ -17,9 +17,12 @@ from .certificates import check_bundle
 from .forks import renew_after_fork
 from .naming import sqs_name
 from .sessions import Identity, Role, new_session
+from .wire.choice import Lane, new_lane
 
 #: Seconds that credentials which SQS refuses are used before they are looked for again.
 FIND_AGAIN = 10.0
+#: What the frequent requests go over: libcurl where that serves as well, or always botocore.
+AUTO, BOTOCORE = "auto", "botocore"
 DEFAULT_REGION = "us-east-1"
 #: Seconds to wait for a connection, and for the answer to everything but a long poll: well
 #: below what a lease has left when its renewal is due.
@@ -65,6 +68,11 @@ class Account:
         self._config = Config(**chosen)
         #: Seconds to wait for the answer to everything but a long poll.
         self.read_timeout = float(chosen["read_timeout"])
+        self._wire = str(options.get("wire", AUTO))
+        if self._wire not in (AUTO, BOTOCORE):
+            raise ConfigurationError(
+                f"The transport option wire is {self._wire!r}: it must be {AUTO!r} or {BOTOCORE!r}"
+            )
         self._undefined = undefined
         self._keys = (access_key_id, secret_access_key)
         self._prefix = str(options.get("queue_name_prefix") or "")
@@ -74,6 +82,7 @@ class Account:
         }
         self._region: str | None = None
         self._clients: dict[tuple[str, Identity], Any] = {}
+        self._lanes: dict[tuple[str, Identity], Lane] = {}
         self._identities: dict[str | None, Identity] = {}
         #: With the time that each was made, on the monotonic clock.
         self._sessions: dict[Identity, tuple[Any, Any, float]] = {}
@@ -112,6 +121,19 @@ class Account:
         """
         return self._client("sqs once" if once else "sqs", self._identity(queue))
 
+    def lane(self, queue: str, *, once: bool = False) -> Lane | None:
+        """What sends a client's frequent requests over libcurl; None: the client sends them."""
+        if self._wire == BOTOCORE:
+            return None
+        kind, identity = "sqs once" if once else "sqs", self._identity(queue)
+        lane = self._lanes.get((kind, identity))
+        if lane is None:
+            client = self._client(kind, identity)
+            with self._making:
+                _, core = self._session(identity)
+                lane = self._lanes.setdefault((kind, identity), new_lane(client, core))
+        return lane if lane.fits else None
+
     def s3(self) -> Any:
         """The boto3 client for S3."""
         return self._client("s3", self.identity(None))
@@ -119,8 +141,8 @@ class Account:
     def renew_after_fork(self) -> None:
         """Forget the parent's clients and locks, in a forked child."""
         self._making = threading.RLock()
-        self._inherited.append((self._clients, self._sessions))
-        self._clients, self._sessions = {}, {}
+        self._inherited.append((self._clients, self._sessions, self._lanes))
+        self._clients, self._sessions, self._lanes = {}, {}, {}
 
     def renew_credentials(self, queue: str, *, at_once: bool) -> None:
         """Find the credentials for *queue* again for its next request.
@@ -134,6 +156,7 @@ class Account:
                 self._sessions.pop(identity, None)
                 for key in [key for key in self._clients if key[1] == identity]:
                     del self._clients[key]
+                    self._lanes.pop(key, None)
 
     def new_client(self, service: str, identity: Identity, config: Config | None = None) -> Any:
         """A boto3 client for *service* (``"sqs"`` or another), not kept here.

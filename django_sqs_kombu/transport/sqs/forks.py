@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
 import weakref
 from typing import Protocol
@@ -20,6 +21,11 @@ _renewed: weakref.WeakSet[Renewed] = weakref.WeakSet()
 def renew_after_fork(what: Renewed) -> None:
     """Have *what* renewed in every process that is forked from this one."""
     _renewed.add(what)
+
+
+def keep_for_ever(what: object) -> None:
+    """Have *what*, which is the parent's, never collected in a forked child, nor at its exit."""
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(what))
 
 
 def _renew() -> None:

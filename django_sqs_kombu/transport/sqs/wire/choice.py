@@ -1,0 +1,52 @@
+"""Choice: which requests of which clients go over libcurl."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import botocore.session
+
+from .fitness import HAS_CURL
+
+#: The operations that may: what is done to messages, again and again.
+HOT = frozenset(
+    {
+        "ChangeMessageVisibility",
+        "ChangeMessageVisibilityBatch",
+        "DeleteMessage",
+        "DeleteMessageBatch",
+        "ReceiveMessage",
+        "SendMessage",
+        "SendMessageBatch",
+    }
+)
+
+
+class Lane(Protocol):
+    """What sends a client's frequent requests."""
+
+    @property
+    def fits(self) -> bool:
+        """Whether they may be sent this way now."""
+
+    def call(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        """Send one request; return what SQS answered."""
+
+
+class _NoLane:
+    """In place of a lane, where there is no libcurl."""
+
+    fits = False
+
+    def call(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        raise NotImplementedError
+
+
+def new_lane(client: Any, session: botocore.session.Session) -> Lane:
+    """A lane for *client*, a boto3 client for SQS that was made of *session*."""
+    if not HAS_CURL:
+        return _NoLane()
+    from .lane import CurlLane
+
+    return CurlLane(client, session)

@@ -1,0 +1,99 @@
+"""Fitness: whether the requests of a boto3 client may go over libcurl, and what speaks against it.
+
+Whoever has put something of his own into botocore is to find it at work.
+"""
+
+from __future__ import annotations
+
+import inspect
+import types
+from collections.abc import Iterator
+from typing import Any
+from urllib.parse import urlsplit
+
+from botocore.client import BaseClient
+from botocore.endpoint import Endpoint
+from botocore.httpsession import URLLib3Session
+
+#: Whether pycurl is installed, and a libcurl that it can use.
+HAS_CURL = True
+try:
+    import pycurl  # noqa: F401 - the modules that use it are imported only where it is
+except ImportError:
+    HAS_CURL = False
+
+#: What instrumentations and recorders replace.
+_METHODS = (
+    (BaseClient, "_make_api_call"),
+    (BaseClient, "_make_request"),
+    (Endpoint, "make_request"),
+    (Endpoint, "_send_request"),
+    (URLLib3Session, "send"),
+)
+#: What may change a request or an answer; ``before-send`` is honoured on libcurl, too.
+_EVENTS = (
+    "provide-client-params",
+    "before-parameter-build",
+    "before-endpoint-resolution",
+    "before-call",
+    "request-created",
+    "choose-signer",
+    "before-sign",
+    "before-parse",
+    "response-received",
+    "after-call",
+    "after-call-error",
+)
+_OPERATION = "ReceiveMessage"
+
+
+def unfit(client: Any) -> str | None:
+    """Why the requests of a boto3 client for SQS must go over botocore; None: they need not."""
+    return next(_reasons(client), None)
+
+
+def _reasons(client: Any) -> Iterator[str]:
+    if not HAS_CURL:
+        yield "pycurl cannot be imported"
+    if client.meta.service_model.metadata.get("protocol") != "json":
+        yield "this botocore speaks another protocol than JSON with SQS"
+    config = client.meta.config
+    if config.signature_version not in (None, "v4"):
+        yield f"requests are signed by {config.signature_version!r}"
+    if (config.proxies_config or {}).get("proxy_use_forwarding_for_https"):
+        yield "HTTPS is to be forwarded by a proxy"
+    if urlsplit(client.meta.endpoint_url).query:
+        yield "the endpoint's URL has a query"
+    for owner, name in _METHODS:
+        if _is_replaced(owner, name):
+            yield f"{owner.__name__}.{name} was replaced"
+    for event in _EVENTS:
+        for handler in _handlers(client, event):
+            if not _is_known(handler):
+                yield f"botocore's event {event} has a handler of {_module(handler)}"
+
+
+def _is_replaced(owner: type, name: str) -> bool:
+    found = inspect.getattr_static(owner, name)
+    if not isinstance(found, types.FunctionType):
+        return True
+    # A decorator may have taken over the name of what it wraps, but not its code.
+    return found.__code__.co_filename != inspect.getsourcefile(owner)
+
+
+def _handlers(client: Any, event: str) -> list[Any]:
+    # botocore has no public way to ask; a version that keeps them elsewhere tells of none.
+    emitter = getattr(client.meta.events, "_emitter", None)
+    handlers = getattr(emitter, "_handlers", None)
+    return list(handlers.prefix_search(f"{event}.sqs.{_OPERATION}")) if handlers else []
+
+
+def _is_known(handler: Any) -> bool:
+    module = _module(handler)
+    if module == "botocore.stub":
+        return False
+    return module.split(".")[0] in ("botocore", "boto3", __name__.split(".")[0])
+
+
+def _module(handler: Any) -> str:
+    return str(getattr(handler, "__module__", None) or type(handler).__module__)
