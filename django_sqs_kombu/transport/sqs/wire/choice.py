@@ -1,4 +1,4 @@
-"""Choice: which requests of which clients go over libcurl."""
+"""Choice: what sends the frequent requests of a client."""
 
 from __future__ import annotations
 
@@ -7,20 +7,9 @@ from typing import Any, Protocol
 
 import botocore.session
 
-from .fitness import HAS_CURL
+from .fitness import HAS_CURL, HOT
 
-#: The operations that may: what is done to messages, again and again.
-HOT = frozenset(
-    {
-        "ChangeMessageVisibility",
-        "ChangeMessageVisibilityBatch",
-        "DeleteMessage",
-        "DeleteMessageBatch",
-        "ReceiveMessage",
-        "SendMessage",
-        "SendMessageBatch",
-    }
-)
+__all__ = ["HOT", "Lane", "new_lane"]
 
 
 class Lane(Protocol):

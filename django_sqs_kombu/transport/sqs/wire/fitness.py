@@ -6,11 +6,13 @@ Whoever has put something of his own into botocore is to find it at work.
 from __future__ import annotations
 
 import inspect
+import os
 import types
 from collections.abc import Iterator
 from typing import Any
 from urllib.parse import urlsplit
 
+import botocore
 from botocore.client import BaseClient
 from botocore.endpoint import Endpoint
 from botocore.httpsession import URLLib3Session
@@ -22,6 +24,18 @@ try:
 except ImportError:
     HAS_CURL = False
 
+#: The operations that may: what is done to messages, again and again.
+HOT = frozenset(
+    {
+        "ChangeMessageVisibility",
+        "ChangeMessageVisibilityBatch",
+        "DeleteMessage",
+        "DeleteMessageBatch",
+        "ReceiveMessage",
+        "SendMessage",
+        "SendMessageBatch",
+    }
+)
 #: What instrumentations and recorders replace.
 _METHODS = (
     (BaseClient, "_make_api_call"),
@@ -44,7 +58,7 @@ _EVENTS = (
     "after-call",
     "after-call-error",
 )
-_OPERATION = "ReceiveMessage"
+_BOTOCORE = os.path.join(os.path.dirname(botocore.__file__), "")
 
 
 def unfit(client: Any) -> str | None:
@@ -67,7 +81,7 @@ def _reasons(client: Any) -> Iterator[str]:
     for owner, name in _METHODS:
         if _is_replaced(owner, name):
             yield f"{owner.__name__}.{name} was replaced"
-    for event in _EVENTS:
+    for event in (f"{event}.sqs.{operation}" for event in _EVENTS for operation in HOT):
         for handler in _handlers(client, event):
             if not _is_known(handler):
                 yield f"botocore's event {event} has a handler of {_module(handler)}"
@@ -75,17 +89,17 @@ def _reasons(client: Any) -> Iterator[str]:
 
 def _is_replaced(owner: type, name: str) -> bool:
     found = inspect.getattr_static(owner, name)
-    if not isinstance(found, types.FunctionType):
-        return True
-    # A decorator may have taken over the name of what it wraps, but not its code.
-    return found.__code__.co_filename != inspect.getsourcefile(owner)
+    # What wraps it may have taken over its name, but not its code.
+    return not (
+        isinstance(found, types.FunctionType) and found.__code__.co_filename.startswith(_BOTOCORE)
+    )
 
 
 def _handlers(client: Any, event: str) -> list[Any]:
     # botocore has no public way to ask; a version that keeps them elsewhere tells of none.
     emitter = getattr(client.meta.events, "_emitter", None)
     handlers = getattr(emitter, "_handlers", None)
-    return list(handlers.prefix_search(f"{event}.sqs.{_OPERATION}")) if handlers else []
+    return list(handlers.prefix_search(event)) if handlers else []
 
 
 def _is_known(handler: Any) -> bool:

@@ -24,6 +24,8 @@ from .target import target_of, trace_headers
 
 logger = get_logger(__name__)
 
+#: Bytes a second at which the body of a request travels at least.
+SLOWEST = 200_000
 #: Seconds for which it is believed that a client's requests may be sent this way.
 FIT_FOR = 1.0
 
@@ -84,8 +86,9 @@ class CurlLane:
         target = self._target
         signed = target.signer.sign(target.keys(), f"AmazonSQS.{operation}", body, time.time())
         headers = [*target.headers, *signed, *trace_headers()]
-        seconds = patience() or target.read_timeout
-        return Request(operation, headers, body, target.connect_timeout + seconds)
+        # libcurl counts from the start, and not the silence only as botocore does.
+        seconds = (patience() or target.read_timeout) + len(body) / SLOWEST
+        return Request(operation, headers, body, seconds)
 
     def _before_send(self, request: Request) -> Any:
         """What a handler of botocore's event has answered in SQS's place, if one has."""

@@ -45,7 +45,7 @@ class Signer:
         self._path = quote(normalize_url_path(urlsplit(url).path), safe="/~")
         #: The key of one day: what it is made of, and itself.
         self._day: tuple[tuple[str, str], bytes] | None = None
-        self._time: tuple[int, str] = (0, "")
+        self._time: tuple[int, str] = (-1, "")
 
     def sign(self, keys: Keys, target: str, body: bytes, at: float) -> list[str]:
         """The headers that sign a request.

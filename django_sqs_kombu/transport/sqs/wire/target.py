@@ -6,7 +6,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
+from urllib.parse import quote, urlsplit
 
 import botocore.session
 from botocore.exceptions import NoCredentialsError
@@ -61,7 +61,8 @@ class Target:
 
 def target_of(client: Any, session: botocore.session.Session) -> Target:
     """The target of a boto3 client for SQS that was made of *session*."""
-    config, url = client.meta.config, client.meta.endpoint_url
+    config, parts = client.meta.config, urlsplit(client.meta.endpoint_url)
+    url = parts._replace(path=parts.path or "/").geturl()
     metadata = client.meta.service_model.metadata
     signed = {"content-type": f"application/x-amz-json-{metadata['jsonVersion']}"}
     if "awsQueryCompatible" in metadata:

@@ -39,6 +39,8 @@ class Scripted:
         self.asked = []
         #: The access keys that requests were signed with.
         self.keys = []
+        #: The headers of each request.
+        self.headers = []
         self.content_type = JSON
         self.roles = []
         self.assumed = 0
@@ -89,6 +91,7 @@ class Scripted:
                 operation = target.removeprefix("AmazonSQS.")
                 params = json.loads(asked)
                 scripted.asked.append((operation, params))
+                scripted.headers.append(self.headers)
                 scripted.keys.append(KEY.search(self.headers["Authorization"])[1])
                 self._answer(*scripted.answer(operation, params), scripted.content_type)
 

@@ -1,0 +1,74 @@
+"""Signatures: ours are botocore's."""
+
+import datetime
+
+import botocore.auth
+import pytest
+from botocore.auth import SigV4Auth
+from botocore.awsrequest import AWSRequest
+from botocore.credentials import Credentials
+from hypothesis import given
+from hypothesis import strategies as st
+
+from django_sqs_kombu.transport.sqs.wire.signing import Keys, Signer, host_of
+
+SIGNED = {"content-type": "application/x-amz-json-1.0", "x-amzn-query-mode": "true"}
+TARGET = "AmazonSQS.SendMessage"
+LABEL = st.text("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789", min_size=1)
+HOSTS = st.one_of(
+    st.lists(LABEL, min_size=1, max_size=4).map(".".join), st.just("[::1]"), st.just("127.0.0.1")
+)
+PORTS = st.one_of(st.just(""), st.integers(1, 65535).map(":{}".format))
+PATHS = st.sampled_from(["", "/", "/a/b", "/a//b/", "/a/../b", "/.", "/über ~x", "/%41"])
+URLS = st.builds("{}://{}{}{}".format, st.sampled_from(["http", "https"]), HOSTS, PORTS, PATHS)
+#: What credentials are made of.
+SECRETS = st.text("abcABC019/+=", min_size=1)
+
+
+def of_botocore(url, region, keys, body, at):
+    request = AWSRequest("POST", url, {**SIGNED, "x-amz-target": TARGET}, body)
+    moment = datetime.datetime.fromtimestamp(int(at), datetime.timezone.utc)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(botocore.auth, "get_current_datetime", lambda **kwargs: moment)
+        SigV4Auth(Credentials(*keys), "sqs", region).add_auth(request)
+    return request.headers["Authorization"]
+
+
+@given(
+    url=URLS,
+    region=st.sampled_from(["eu-west-1", "cn-north-1", "us-gov-west-1"]),
+    keys=st.builds(Keys, SECRETS, SECRETS, st.one_of(st.none(), SECRETS)),
+    body=st.binary(max_size=200),
+    times=st.lists(st.floats(0, 4e9), min_size=1, max_size=3),
+)
+def test_every_request_is_signed_as_botocore_signs_it(url, region, keys, body, times):
+    signer = Signer(url, region, SIGNED)
+
+    for at in times:
+        headers = dict(line.split(": ", 1) for line in signer.sign(keys, TARGET, body, at))
+
+        assert headers["Authorization"] == of_botocore(url, region, keys, body, at)
+        assert headers.get("X-Amz-Security-Token") == keys.token
+
+
+def test_the_key_of_a_day_is_kept_for_one_day_and_one_secret():
+    signer = Signer("http://localhost", "eu-west-1", SIGNED)
+    url, region = "http://localhost", "eu-west-1"
+
+    for secret, at in (("one", 0), ("two", 0), ("two", 86_400), ("one", 1), ("one", 86_399)):
+        keys = Keys("key", secret, None)
+        assert signer.sign(keys, TARGET, b"", at)[0] == (
+            f"Authorization: {of_botocore(url, region, keys, b'', at)}"
+        )
+
+
+@pytest.mark.parametrize(
+    ("url", "host"),
+    [
+        ("https://SQS.eu-west-1.Amazonaws.com:443/", "sqs.eu-west-1.amazonaws.com"),
+        ("http://localhost:443", "localhost:443"),
+        ("http://user:secret@[::1]:80/x", "[::1]"),
+    ],
+)
+def test_a_host_is_named_without_what_does_not_matter(url, host):
+    assert host_of(url) == host
