@@ -12,28 +12,43 @@ from django_sqs_kombu import TimedOut
 from django_sqs_kombu.working.deadline import deadline
 
 
+@pytest.fixture(params=["auto", "botocore"])
+def transport_options(request, transport_options):
+    return {**transport_options, "wire": request.param}
+
+
 @pytest.fixture
-def hold_up(monkeypatch):
-    """Hold this thread up, once, where urllib3 has just taken the lock of its pool."""
+def hold_up(transport_options, monkeypatch, receivers):
+    """Hold this thread up, once, within a request.
+
+    Over botocore that is where urllib3 has just taken the lock of its pool.
+    """
     left = {}
+
+    def wait():
+        until = time.monotonic() + left.pop(threading.get_ident(), 0)
+        while time.monotonic() < until:
+            time.sleep(0.01)
 
     def enter(condition):
         taken = condition._lock.__enter__()
         if sys._getframe(1).f_code.co_filename == queue.__file__:
-            until = time.monotonic() + left.pop(threading.get_ident(), 0)
-            while time.monotonic() < until:
-                time.sleep(0.01)
+            wait()
         return taken
 
-    monkeypatch.setattr(threading.Condition, "__enter__", enter)
+    receivers.register("orders", None)
+    receivers.send("orders", body="first")
+    if transport_options["wire"] == "botocore":
+        monkeypatch.setattr(threading.Condition, "__enter__", enter)
+    else:
+        events = receivers.channel().sqs("orders").meta.events
+        events.register("before-send.sqs.SendMessage", lambda **kwargs: wait())
     return lambda seconds: left.update({threading.get_ident(): seconds})
 
 
 @pytest.mark.parametrize("then", ["goes on", "returns"])
 @pytest.mark.parametrize("where", ["main thread", "another"])
 def test_later_sends_go_on(receivers, counts, hold_up, where, then):
-    queue = receivers.register("orders", None)
-    receivers.send("orders", body="first")
     raised = []
 
     def struck():
@@ -59,4 +74,4 @@ def test_later_sends_go_on(receivers, counts, hold_up, where, then):
     later.join(30)
     assert not later.is_alive()
     assert raised
-    assert counts(queue.full_name())[0] == 3
+    assert counts(receivers.get("orders").full_name())[0] == 3

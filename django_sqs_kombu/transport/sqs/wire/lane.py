@@ -58,6 +58,7 @@ class CurlLane:
             self._unfit, self._fit_until = found, now + FIT_FOR
         return self._unfit is None
 
+    @ends_before_deadlines
     def call(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """Send one request; return what SQS answered.
 
@@ -99,7 +100,6 @@ class CurlLane:
         return first_non_none_response(found)
 
 
-@ends_before_deadlines
 def _perform(handle: Handle) -> tuple[int, str] | None:
     try:
         handle.curl.perform()
