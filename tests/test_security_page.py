@@ -114,7 +114,10 @@ SHOWN = {
     "``--sends`` adds it": (STRANGERS, "test_policies_allow_the_keys_of_encrypted_queues"),
     "Without it such a message": ADVICE,
     "Without it what is to be tried again": ADVICE,
-    "boto3 uses TLS": ADVICE,
+    "SQS is spoken to over TLS": (
+        "django_sqs_kombu/transport/sqs/wire/test_network.py",
+        "test_a_certificate_of_an_authority_that_is_not_believed_is_refused",
+    ),
     "``manage.py check`` warns of a plain": (
         STRANGERS,
         "test_plain_http_off_this_machine_warns",

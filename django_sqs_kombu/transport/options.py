@@ -52,6 +52,9 @@ class OptionsChannel(SQS.Channel):  # type: ignore[misc]
         whether polls under way are broken off when a channel is closed (default False).  SQS
         may then hide messages that come in that moment for their visibility timeout; without,
         a close waits for the polls, twice ``wait_time_seconds`` or 20 seconds at most.
+    ``wire``
+        ``"auto"``, the default: what is done to messages goes over libcurl where that serves as
+        well; ``"botocore"``: everything goes over boto3.
     ``eta_as_delay``
         whether a Celery task's ETA or countdown becomes SQS's delay, so that no worker
         holds the task until it is due (default False).

@@ -42,7 +42,9 @@ def fault(code: int, text: str, url: str, proxy: str, *, connected: bool) -> Bot
     :param connected: whether there was a connection.
     """
     error = f"{text} (libcurl {code})"
-    if code in _PROXY or (proxy and not connected and code in _UNREACHABLE | _CLOSED):
+    # Behind a proxy, that is all that libcurl connects to.
+    no_proxy = code in _PROXY | _UNREACHABLE or (code in _CLOSED and not connected)
+    if proxy and no_proxy:
         return ProxyConnectionError(proxy_url=mask_proxy_url(proxy), error=error)
     if code in _UNREACHABLE:
         return EndpointConnectionError(endpoint_url=url, error=error)

@@ -34,7 +34,7 @@ class Scripted:
         is assumed; without any STS is broken.
     """
 
-    def __init__(self):
+    def __init__(self, tls=None):
         self.answers = {}
         self.asked = []
         #: The access keys that requests were signed with.
@@ -42,10 +42,15 @@ class Scripted:
         #: The headers of each request.
         self.headers = []
         self.content_type = JSON
+        #: Whether connections are closed after each answer, without having said so.
+        self.hangs_up = False
         self.roles = []
         self.assumed = 0
         self._http = _Server(("127.0.0.1", 0), self._handler())
-        self.url = f"http://127.0.0.1:{self._http.server_port}"
+        if tls is not None:
+            self._http.socket = tls.wrap_socket(self._http.socket, server_side=True)
+        scheme = "http" if tls is None else "https"
+        self.url = f"{scheme}://127.0.0.1:{self._http.server_port}"
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.05,), daemon=True)
         self._thread.start()
 
@@ -101,6 +106,7 @@ class Scripted:
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
+                self.close_connection = self.close_connection or scripted.hangs_up
 
             def log_message(self, *args):
                 pass
