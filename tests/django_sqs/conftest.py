@@ -22,6 +22,9 @@ def pytest_collection_modifyitems(items):
     if databases.aliases(os.environ) == ["default"]:
         return
     for item in items:
-        if (mark := item.get_closest_marker("django_db")) is not None:
+        mark = item.get_closest_marker("django_db")
+        if mark is None and "db" in getattr(item, "fixturenames", ()):
+            mark = pytest.mark.django_db().mark
+        if mark is not None:
             every = pytest.mark.django_db(*mark.args, **{**mark.kwargs, "databases": "__all__"})
             item.add_marker(every, append=False)

@@ -5,7 +5,7 @@ import threading
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import connection, router, transaction
 from django.test import TestCase
 
 import django_sqs
@@ -217,7 +217,7 @@ class TestInATestCase(TestCase):
         with captured(django_sqs.receivers) as sent:
             django_sqs.send("rows", instance=order)
             assert len(sent) == 1
-            with transaction.atomic():
+            with transaction.atomic(router.db_for_write(Order)):
                 django_sqs.send("rows", instance=order)
                 assert len(sent) == 1
                 django_sqs.send("rows", instance=order, on_commit=False)

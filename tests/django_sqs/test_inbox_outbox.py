@@ -6,7 +6,7 @@ import time
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.db import transaction
+from django.db import router, transaction
 
 import django_sqs
 from django_sqs.inbox.models import ReceivedMessage
@@ -16,6 +16,12 @@ from django_sqs.signals import message_sent
 from django_sqs_kombu import MessageEncodeError
 from django_sqs_kombu.exceptions import ConfigurationError, MessageTooLarge
 from django_sqs_kombu.transport.sending.trail import TRAIL, Trail
+
+
+def outbox_alias():
+    """The database whose transactions the outbox belongs to."""
+    return router.db_for_write(OutboxMessage)
+
 
 database = pytest.mark.django_db(transaction=True)
 
@@ -77,11 +83,13 @@ def test_runreceiver_relays(tables, eventually, prefix):
         "-c",
         """
 import django_sqs
-from django.db import transaction
-with transaction.atomic():
+from django.db import router, transaction
+from django_sqs.outbox.models import OutboxMessage
+outbox = router.db_for_write(OutboxMessage)
+with transaction.atomic(outbox):
     django_sqs.send("plain", body="committed", outbox=True, attributes={"mine": "x"})
 try:
-    with transaction.atomic():
+    with transaction.atomic(outbox):
         django_sqs.send("plain", body="rolled back", outbox=True)
         raise KeyError
 except KeyError: pass
@@ -132,10 +140,10 @@ def test_many_messages_are_written_at_once_and_relayed(attached, sqs, prefix):
 
     message_sent.connect(hear)
     try:
-        with transaction.atomic():
+        with transaction.atomic(outbox_alias()):
             bodies = (str(number) for number in range(12))
             assert django_sqs.send_many("plain", bodies, suffix="big", outbox=True) == 12
-        with contextlib.suppress(KeyError), transaction.atomic():
+        with contextlib.suppress(KeyError), transaction.atomic(outbox_alias()):
             django_sqs.send_many("plain", ["rolled back"], outbox=True)
             raise KeyError
         groups = ["a", "b"]
@@ -240,7 +248,7 @@ def test_asend_writes_in_the_transaction():
     async def send():
         await django_sqs.asend("plain", body="x", outbox=True)
 
-    with contextlib.suppress(KeyError), transaction.atomic():
+    with contextlib.suppress(KeyError), transaction.atomic(outbox_alias()):
         async_to_sync(send)()
         assert OutboxMessage.objects.count() == 1
         raise KeyError

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.checks import run_checks
+from django.db import router
 from django.utils import timezone
 
 import django_sqs
@@ -12,6 +13,10 @@ from django_sqs.outbox.models import OutboxMessage
 from django_sqs.outbox.relay import Relay
 from django_sqs.worker.control import ControlServer
 from django_sqs.worker.stats import SharedStats
+
+
+def outbox_alias():
+    return router.db_for_write(OutboxMessage)
 
 
 @pytest.fixture
@@ -25,12 +30,12 @@ def backlog(db):
 
 
 def test_a_check_of_the_database_warns_of_what_is_old_or_has_failed(backlog, settings):
-    found = {each.id: each for each in run_checks(tags=["database"], databases=["default"])}
+    found = {each.id: each for each in run_checks(tags=["database"], databases=[outbox_alias()])}
 
     assert "2 messages" in found["django_sqs_outbox.W001"].msg
     assert "1 messages" in found["django_sqs_outbox.W002"].msg
     settings.SQS_OUTBOX_MAX_AGE = 2_000
-    ids = [each.id for each in run_checks(tags=["database"], databases=["default"])]
+    ids = [each.id for each in run_checks(tags=["database"], databases=[outbox_alias()])]
     assert "django_sqs_outbox.W001" not in ids
     # As other checks of databases it asks only those that it is told to.
     assert not run_checks(tags=["database"], databases=[])
@@ -40,7 +45,7 @@ def test_a_check_of_the_database_warns_of_what_is_old_or_has_failed(backlog, set
 def test_an_outbox_that_is_not_migrated_yet_fails_no_check(monkeypatch):
     monkeypatch.setattr(OutboxMessage._meta, "db_table", "no_such_table")
 
-    assert not run_checks(tags=["database"], databases=["default"])
+    assert not run_checks(tags=["database"], databases=[outbox_alias()])
 
 
 def test_the_metrics_tell_how_much_waits_and_how_long(backlog):

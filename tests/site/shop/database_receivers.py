@@ -3,7 +3,7 @@
 import asyncio
 
 from asgiref.sync import sync_to_async
-from django.db import connection, transaction
+from django.db import connection, connections, router, transaction
 
 import django_sqs
 from django_sqs.message import ModelInstanceMessage
@@ -51,20 +51,20 @@ def receive_connected(message):
 @django_sqs.receiver("leaving", timeout=1)
 def receive_leaving(message):
     """Leaves the connections in the state that the body names."""
-    body = message.get_body()
+    body, alias = message.get_body(), router.db_for_write(Run)
     if body == "query":
         ask(SLEEP[connection.vendor], 3)
     elif body == "query in a transaction":
         with transaction.atomic():
             ask(SLEEP[connection.vendor], 3)
     elif body == "open transaction":
-        transaction.atomic().__enter__()
+        transaction.atomic(alias).__enter__()
         note("leaving", "in it")
     elif body == "closed in a transaction":
-        transaction.atomic().__enter__()
-        connection.close()
+        transaction.atomic(alias).__enter__()
+        connections[alias].close()
     elif body == "no autocommit":
-        transaction.set_autocommit(False)
+        transaction.set_autocommit(False, alias)
     else:
         note("leaving", body)
 
