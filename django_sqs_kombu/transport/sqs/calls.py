@@ -18,7 +18,7 @@ from ...exceptions import (
 from ...logs import get_logger
 from .answers import check
 from .clients import Account
-from .failures import are_missing, are_refused, explained, understood
+from .failures import are_missing, are_refused, explained, may_pass, understood
 from .forks import renew_after_fork
 from .wire.choice import HOT
 
@@ -108,7 +108,7 @@ class Calls:
                 try:
                     return lane.call(operation, params)
                 except (BotoCoreError, ClientError) as exc:
-                    if once:
+                    if once or not may_pass(exc):
                         raise
                     # What can be tried again, and how often, is botocore's to say.
                     logger.debug("%s on queue %s goes to botocore: %s", operation, queue, exc)

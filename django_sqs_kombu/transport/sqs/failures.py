@@ -99,6 +99,14 @@ def bare(code: str) -> str:
     return code.rpartition("#")[2].rpartition(".")[2]
 
 
+def may_pass(exc: BotoCoreError | ClientError) -> bool:
+    """Whether the same request may succeed a moment later: there was no answer, or no refusal."""
+    if not isinstance(exc, ClientError):
+        return True
+    status = exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0
+    return status >= 500 or bare(error_code(exc)) in _PASSING
+
+
 def are_missing(failure: RequestFailed) -> bool:
     """Whether it failed since no credentials were found, which a client keeps to."""
     return failure.code == "NoCredentialsError"

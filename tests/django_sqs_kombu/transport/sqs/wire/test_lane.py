@@ -189,6 +189,14 @@ def test_a_refusal_is_told_once_as_botocore_tells_it(scripted, requests, status,
     assert scripted.counts["ReceiveMessage"] == 1
 
 
+def test_a_refusal_of_a_send_is_not_asked_for_twice(scripted, requests):
+    scripted.answers["SendMessage"] = 403, {"__type": "AccessDenied", "message": "No"}
+
+    with pytest.raises(AccessDenied):
+        requests.send_batch("orders", [{"MessageBody": "b"}])
+    assert scripted.counts["SendMessage"] == 1
+
+
 def test_what_fails_is_tried_again_by_botocores_rules(scripted, asked_over):
     options = {"client-config": {"retries": {"total_max_attempts": 2, "mode": "standard"}}}
     account = Account(options, access_key_id="k", secret_access_key="s", endpoint=scripted.url)
