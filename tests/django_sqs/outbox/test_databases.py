@@ -59,9 +59,10 @@ print("AS IT SHOULD BE")
 """
 
 SETTINGS = """
+import os
 from tests.site.settings import *
 DATABASES = {
-    alias: {**DATABASES["default"], "NAME": f"{DATABASES['default']['NAME']}-{alias}"}
+    alias: {**DATABASES["default"], "NAME": os.path.join(os.environ["FOLDER"], alias)}
     for alias in ("default", "other", "third", "replica")
 }
 DATABASE_ROUTERS = ["tests.django_sqs.outbox.test_databases.Elsewhere"]
@@ -72,7 +73,8 @@ def test_rows_are_written_and_relayed_where_they_belong(project, tmp_path, count
     (tmp_path / "several_databases.py").write_text(SETTINGS)
     project.env["PYTHONPATH"] = f"{tmp_path}:{project.env.get('PYTHONPATH', '')}"
 
-    done = project.run("shell", "-c", SCRIPT, DJANGO_SETTINGS_MODULE="several_databases", DB="")
+    more = {"DJANGO_SETTINGS_MODULE": "several_databases", "DB": "", "FOLDER": str(tmp_path)}
+    done = project.run("shell", "-c", SCRIPT, **more)
 
     assert "AS IT SHOULD BE" in done.output, done.output
     assert counts(f"{prefix}__plain") == (4, 0, 0)
