@@ -85,6 +85,19 @@ def test_another_wire_is_told_when_the_account_is_made():
         Account({"wire": "pigeon"})
 
 
+def test_what_stands_in_for_a_client_of_boto3s_is_used(monkeypatch):
+    class Client:
+        def send_message(self, **params):
+            return {"MessageId": params["MessageBody"]}
+
+    account = Account({"region": "us-east-1"}, access_key_id="k", secret_access_key="s")
+    account.urls["orders"] = QUEUE_URL
+    monkeypatch.setattr(account, "client", lambda queue, *, once=False: Client())
+    monkeypatch.setattr(account, "_client", lambda kind, identity: Client())
+
+    assert Requests(account).send_batch("orders", [{"MessageBody": "b"}]) == [None]
+
+
 def test_without_pycurl_everything_goes_over_botocore(scripted, account, asked_over, monkeypatch):
     monkeypatch.setattr(fitness, "HAS_CURL", False)
     scripted.answers = {"SendMessage": {"MessageId": "m"}}
