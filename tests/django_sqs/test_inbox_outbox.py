@@ -6,22 +6,17 @@ import time
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.db import router, transaction
+from django.db import transaction
 
 import django_sqs
 from django_sqs.inbox.models import ReceivedMessage
+from django_sqs.outbox.databases import outbox_databases
 from django_sqs.outbox.models import OutboxMessage
 from django_sqs.outbox.relay import Relay
 from django_sqs.signals import message_sent
 from django_sqs_kombu import MessageEncodeError
 from django_sqs_kombu.exceptions import ConfigurationError, MessageTooLarge
 from django_sqs_kombu.transport.sending.trail import TRAIL, Trail
-
-
-def outbox_alias():
-    """The database whose transactions the outbox belongs to."""
-    return router.db_for_write(OutboxMessage)
-
 
 database = pytest.mark.django_db(transaction=True)
 
@@ -83,9 +78,9 @@ def test_runreceiver_relays(tables, eventually, prefix):
         "-c",
         """
 import django_sqs
-from django.db import router, transaction
-from django_sqs.outbox.models import OutboxMessage
-outbox = router.db_for_write(OutboxMessage)
+from django.db import transaction
+from django_sqs.outbox.databases import outbox_databases
+outbox = outbox_databases()[0]
 with transaction.atomic(outbox):
     django_sqs.send("plain", body="committed", outbox=True, attributes={"mine": "x"})
 try:
@@ -140,10 +135,10 @@ def test_many_messages_are_written_at_once_and_relayed(attached, sqs, prefix):
 
     message_sent.connect(hear)
     try:
-        with transaction.atomic(outbox_alias()):
+        with transaction.atomic(outbox_databases()[0]):
             bodies = (str(number) for number in range(12))
             assert django_sqs.send_many("plain", bodies, suffix="big", outbox=True) == 12
-        with contextlib.suppress(KeyError), transaction.atomic(outbox_alias()):
+        with contextlib.suppress(KeyError), transaction.atomic(outbox_databases()[0]):
             django_sqs.send_many("plain", ["rolled back"], outbox=True)
             raise KeyError
         groups = ["a", "b"]
@@ -248,7 +243,7 @@ def test_asend_writes_in_the_transaction():
     async def send():
         await django_sqs.asend("plain", body="x", outbox=True)
 
-    with contextlib.suppress(KeyError), transaction.atomic(outbox_alias()):
+    with contextlib.suppress(KeyError), transaction.atomic(outbox_databases()[0]):
         async_to_sync(send)()
         assert OutboxMessage.objects.count() == 1
         raise KeyError

@@ -74,16 +74,18 @@ class Intake:
         Those in S3 are read in another thread: an S3 that hangs must hold up neither the other
         messages of a queue, nor its next polls, nor a stop.
         """
-        apart = [each for each in held if self._payloads.pointer(each.message) is not None]
+        apart = []
+        for each in held:
+            if self._payloads.pointer(each.message) is None:
+                announce(each)
+            else:
+                apart.append(each)
 
         def read_apart() -> None:
             for each in apart:
                 self.read(each)
                 announce(each)
 
-        for each in held:
-            if each not in apart:
-                announce(each)
         if apart:
             try:
                 threading.Thread(target=read_apart, name="sqs-payloads", daemon=True).start()

@@ -27,7 +27,7 @@ _NUMBERS = (
 )
 _BATCHES = frozenset({"ChangeMessageVisibilityBatch", "DeleteMessageBatch", "SendMessageBatch"})
 #: Operations whose answer has nothing in it.
-EMPTY = frozenset(
+_EMPTY = frozenset(
     {
         "ChangeMessageVisibility",
         "DeleteMessage",
@@ -37,6 +37,10 @@ EMPTY = frozenset(
         "TagQueue",
     }
 )
+
+
+#: Bytes that are shown of what is no answer.
+_SHOWN = 400
 
 
 class NotAnAnswer(ValueError):
@@ -56,16 +60,25 @@ def refuse_other_bodies(
     """
     if response_dict is None or not parsed_response or set(parsed_response) - {"ResponseMetadata"}:
         return
-    body = response_dict["body"]
-    if response_dict["status_code"] >= 300 or (not body and event_name.rpartition(".")[2] in EMPTY):
-        return
+    if response_dict["status_code"] < 300:
+        read_answer(event_name.rpartition(".")[2], response_dict["body"])
+
+
+def read_answer(operation: str, body: bytes) -> dict[str, Any]:
+    """The JSON object that the body of an answer with status 200 is.
+
+    :raises NotAnAnswer: it is none, such as the page of a proxy.
+    """
+    if not body and operation in _EMPTY:
+        return {}
     try:
         answer = json.loads(body)
     except ValueError:
         answer = None
     if not isinstance(answer, dict):
-        text = bytes(body[:400]).decode(errors="replace")
+        text = bytes(body[:_SHOWN]).decode(errors="replace")
         raise NotAnAnswer(f"status 200 with {text or 'an empty body'}")
+    return answer
 
 
 def check(operation: str, queue: str, asked: Mapping[str, Any], answer: Mapping[str, Any]) -> None:

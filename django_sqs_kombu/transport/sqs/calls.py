@@ -101,19 +101,20 @@ class Calls:
         self, operation: str, queue: str, name: str, params: dict[str, Any]
     ) -> dict[str, Any]:
         once = operation in _ONCE
-        client = self.account.client(queue, once=once)
         lane = self.account.lane(queue, once=once) if operation in HOT else None
-        with understood(operation, name):
-            if lane is not None:
-                try:
+        if lane is not None:
+            try:
+                with understood(operation, name):
                     return lane.call(operation, params)
-                except (BotoCoreError, ClientError) as exc:
-                    if once or not may_pass(exc):
-                        raise
-                    # What can be tried again, and how often, is botocore's to say.
-                    logger.debug("%s on queue %s goes to botocore: %s", operation, queue, exc)
+            except (BotoCoreError, ClientError) as exc:
+                if once or not may_pass(exc):
+                    raise
+                # What can be tried again, and how often, is botocore's to say.
+                logger.debug("%s on queue %s goes to botocore: %s", operation, queue, exc)
+        client = self.account.client(queue, once=once)
+        with understood(operation, name):
             answer: dict[str, Any] = getattr(client, xform_name(operation))(**params)
-            return answer
+        return answer
 
     def url(self, queue: str) -> str:
         """The URL of *queue*, which is created where it may be and does not exist."""

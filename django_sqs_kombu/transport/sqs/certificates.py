@@ -17,15 +17,21 @@ def check_bundle(session: botocore.session.Session) -> None:
 
     botocore would tell that as a fault of the network, without a name.
     """
-    configured = session.get_config_variable("ca_bundle")
-    where, path = from_environment() or ("", None)
-    if configured and configured != path:
-        where, path = "ca_bundle in AWS's config file", configured
+    path = bundle_of(session)
+    where, named = from_environment() or ("", None)
+    if path != named:
+        where = "ca_bundle in AWS's config file"
     if path and not os.path.exists(path):
         raise ConfigurationError(
             f"{where} names {path!r}, which does not exist: no certificate can be checked. "
             "Name the file that has the certificates of the authorities, or none."
         )
+
+
+def bundle_of(session: botocore.session.Session) -> str | None:
+    """The file that is set; None: the authorities are those that botocore believes."""
+    # botocore takes the first variable before its config file, and that before the second.
+    return session.get_config_variable("ca_bundle") or os.environ.get(_VARIABLES[-1])
 
 
 def from_environment() -> tuple[str, str] | None:

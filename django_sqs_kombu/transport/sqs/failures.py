@@ -103,8 +103,13 @@ def may_pass(exc: BotoCoreError | ClientError) -> bool:
     """Whether the same request may succeed a moment later: there was no answer, or no refusal."""
     if not isinstance(exc, ClientError):
         return True
+    return _failed_in_sqs(exc) or bare(error_code(exc)) in _PASSING
+
+
+def _failed_in_sqs(exc: ClientError) -> bool:
+    """Whether SQS says that the request failed without its sender's fault."""
     status = exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0
-    return status >= 500 or bare(error_code(exc)) in _PASSING
+    return bool(status >= 500)
 
 
 def are_missing(failure: RequestFailed) -> bool:
@@ -189,9 +194,8 @@ def explained(operation: str, queue: str, endpoint: str | None = None) -> Iterat
         if exc.operation_name not in ("", operation):
             # What botocore asks before: another service for credentials.
             raise _no_credentials(exc, operation, queue) from cause(exc)
-        status = exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0
         text = str(exc.response.get("Error", {}).get("Message") or "")
-        failure = refused(operation, queue, error_code(exc), text, passing=status >= 500)
+        failure = refused(operation, queue, error_code(exc), text, passing=_failed_in_sqs(exc))
         raise failure from cause(exc)
     except BotoCoreError as exc:
         interruption = exc.kwargs.get("error") if isinstance(exc, HTTPClientError) else None

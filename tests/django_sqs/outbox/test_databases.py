@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from django.db import router, transaction
+from django.db import transaction
 from django.test import TestCase
 
 import django_sqs
@@ -100,7 +100,7 @@ def test_a_test_sees_what_is_written_into_the_outbox(sqs_outbox):
 
 @pytest.mark.django_db(transaction=True)
 def test_where_there_are_commits_it_is_seen_at_the_commit():
-    alias = router.db_for_write(OutboxMessage)
+    alias = outbox_databases()[0]
     with captured(django_sqs.receivers) as sent:
         with contextlib.suppress(KeyError), transaction.atomic(alias):
             django_sqs.send("plain", body="rolled back", outbox=True)

@@ -4,19 +4,15 @@ from datetime import timedelta
 
 import pytest
 from django.core.checks import run_checks
-from django.db import router
 from django.utils import timezone
 
 import django_sqs
 from django_sqs.optional import metrics
+from django_sqs.outbox.databases import outbox_databases
 from django_sqs.outbox.models import OutboxMessage
 from django_sqs.outbox.relay import Relay
 from django_sqs.worker.control import ControlServer
 from django_sqs.worker.stats import SharedStats
-
-
-def outbox_alias():
-    return router.db_for_write(OutboxMessage)
 
 
 @pytest.fixture
@@ -30,12 +26,14 @@ def backlog(db):
 
 
 def test_a_check_of_the_database_warns_of_what_is_old_or_has_failed(backlog, settings):
-    found = {each.id: each for each in run_checks(tags=["database"], databases=[outbox_alias()])}
+    found = {
+        each.id: each for each in run_checks(tags=["database"], databases=[outbox_databases()[0]])
+    }
 
     assert "2 messages" in found["django_sqs_outbox.W001"].msg
     assert "1 messages" in found["django_sqs_outbox.W002"].msg
     settings.SQS_OUTBOX_MAX_AGE = 2_000
-    ids = [each.id for each in run_checks(tags=["database"], databases=[outbox_alias()])]
+    ids = [each.id for each in run_checks(tags=["database"], databases=[outbox_databases()[0]])]
     assert "django_sqs_outbox.W001" not in ids
     # As other checks of databases it asks only those that it is told to.
     assert not run_checks(tags=["database"], databases=[])
@@ -45,7 +43,7 @@ def test_a_check_of_the_database_warns_of_what_is_old_or_has_failed(backlog, set
 def test_an_outbox_that_is_not_migrated_yet_fails_no_check(monkeypatch):
     monkeypatch.setattr(OutboxMessage._meta, "db_table", "no_such_table")
 
-    assert not run_checks(tags=["database"], databases=[outbox_alias()])
+    assert not run_checks(tags=["database"], databases=[outbox_databases()[0]])
 
 
 def test_the_metrics_tell_how_much_waits_and_how_long(backlog):
@@ -82,6 +80,7 @@ from django.test import Client
 from django.utils import timezone
 import django_sqs
 from django_sqs.inbox.models import ReceivedMessage
+from django_sqs.outbox.databases import outbox_databases
 from django_sqs.outbox.models import OutboxMessage
 
 User.objects.create_superuser("root", password="root")

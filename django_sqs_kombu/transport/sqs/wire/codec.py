@@ -13,9 +13,8 @@ import botocore.parsers
 from botocore.awsrequest import HeadersDict
 from botocore.exceptions import ClientError
 
-from ..answers import EMPTY, NotAnAnswer
+from ..answers import NotAnAnswer, read_answer
 
-_SHOWN = 400
 _LISTED = ("Successful", "Failed")
 
 
@@ -43,15 +42,7 @@ def decode(
     """
     if status != 200:
         raise error(operation, status, headers, body)
-    if not body and operation in EMPTY:
-        return {}
-    try:
-        answer = json.loads(body)
-    except ValueError:
-        answer = None
-    if not isinstance(answer, dict):
-        text = body[:_SHOWN].decode(errors="replace")
-        raise NotAnAnswer(f"status 200 with {text or 'an empty body'}")
+    answer = read_answer(operation, body)
     if operation == "ReceiveMessage":
         _read_attributes(answer.get("Messages"))
     else:

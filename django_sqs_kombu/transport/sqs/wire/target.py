@@ -13,6 +13,7 @@ from botocore.exceptions import NoCredentialsError
 from botocore.httpsession import ProxyConfiguration, get_cert_path
 from botocore.utils import get_environ_proxies
 
+from ..certificates import bundle_of
 from .signing import Keys, Signer
 
 _LAMBDA, _TRACE = "AWS_LAMBDA_FUNCTION_NAME", "_X_AMZN_TRACE_ID"
@@ -71,8 +72,7 @@ def target_of(client: Any, session: botocore.session.Session) -> Target:
     host = f"Host: {signer.host}"
     # libcurl would wait a second for a 100 before bodies above 1 MiB.
     more = (host, f"User-Agent: {config.user_agent}", "Accept-Encoding: identity", "Expect:")
-    bundle = session.get_config_variable("ca_bundle") or os.environ.get("REQUESTS_CA_BUNDLE")
-    authorities = get_cert_path(bundle or True)
+    authorities = get_cert_path(bundle_of(session) or True)
     proxies = ProxyConfiguration(_proxies(config.proxies, url))
     settings = config.proxies_config or {}
     return Target(
