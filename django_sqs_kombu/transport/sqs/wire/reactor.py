@@ -8,7 +8,7 @@ import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 
 import pycurl
 
@@ -22,6 +22,8 @@ logger = get_logger(__name__)
 IDLE = 10.0
 #: Seconds after which the thread looks again, whatever it was told.
 LOOK = 5.0
+#: Seconds that the thread pauses after a failure of its own.
+PAUSE = 1.0
 #: Kept connections: a process rarely consumes from more queues of few messages.
 CONNECTIONS = 256
 #: What a request ends with that was broken off, and one whose thread failed: libcurl's
@@ -68,7 +70,8 @@ class Reactor:
         renew_after_fork(self)
 
     def _setup(self) -> None:
-        self._lock = threading.Lock()
+        # Of what is asked for, and whether there is a thread for it. A signal's handler may ask.
+        self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
         #: What is to be begun (True) and to be broken off.
         self._asked: deque[tuple[bool, Exchange]] = deque()
@@ -96,13 +99,12 @@ class Reactor:
             self._ask(False, exchange)
 
     def _ask(self, begin: bool, exchange: Exchange) -> None:
-        self._asked.append((begin, exchange))
-        if self._thread is None:
-            with self._lock:
-                if self._thread is None:
-                    self._start()
-        elif self._sleeps and self._loop is not None:
-            self._loop.wake()
+        with self._lock:
+            self._asked.append((begin, exchange))
+            if self._thread is None:
+                self._start()
+            elif self._sleeps and self._loop is not None:
+                self._loop.wake()
 
     def _start(self) -> None:
         self._thread = threading.Thread(target=self._run, name="sqs-io", daemon=True)
@@ -116,15 +118,16 @@ class Reactor:
     # In the thread.
 
     def _run(self) -> None:
-        loop = self._loop = self._loop or _Loop()
         idle_at = time.monotonic() + IDLE
         while True:
             try:
-                self._turn(loop)
+                if self._loop is None:
+                    self._loop = _Loop()
+                self._turn(self._loop)
             except Exception:
                 logger.exception("Waiting for SQS's answers failed, the requests end")
-                loop = self._loop = _Loop()
                 self._fail()
+                time.sleep(PAUSE)
             now = time.monotonic()
             if self._under_way or self._asked:
                 idle_at = now + IDLE
@@ -154,14 +157,24 @@ class Reactor:
         loop.add(exchange.handle.curl)
 
     def _break_off(self, loop: _Loop, exchange: Exchange) -> None:
-        if self._under_way.pop(exchange.handle.curl, None) is not None:
+        # Its handle may have the next request by now.
+        if self._under_way.get(exchange.handle.curl) is exchange:
+            del self._under_way[exchange.handle.curl]
             loop.remove(exchange.handle.curl)
             self._end(exchange, (BROKEN_OFF, "it was broken off"))
 
     def _fail(self) -> None:
-        under_way = list(self._under_way.values())
+        """End every request, and what was waited with: whoever asked may ask again."""
+        loop, self._loop = self._loop, None
+        if loop is not None:
+            with contextlib.suppress(Exception):
+                loop.close(self._under_way)
+        with self._lock:
+            begun = [exchange for begin, exchange in self._asked if begin]
+            self._asked.clear()
+        ended = [*self._under_way.values(), *begun]
         self._under_way.clear()
-        for exchange in under_way:
+        for exchange in ended:
             self._end(exchange, (FAILED, "what waits for answers failed"))
 
     def _end(self, exchange: Exchange, error: tuple[int, str] | None) -> None:
@@ -192,6 +205,16 @@ class _Loop:
         """Make :meth:`wait` return; from any thread."""
         with contextlib.suppress(OSError):
             self._writer.send(b"\0")
+
+    def close(self, under_way: Iterable[pycurl.Curl]) -> None:
+        """Leave the handles of requests under way, and close all else."""
+        for curl in under_way:
+            with contextlib.suppress(pycurl.error):
+                self._multi.remove_handle(curl)
+        self._multi.close()
+        self._selector.close()
+        self._reader.close()
+        self._writer.close()
 
     def add(self, curl: pycurl.Curl) -> None:
         self._multi.add_handle(curl)

@@ -1,0 +1,151 @@
+"""Reactor: whatever becomes of its thread, no request waits for ever."""
+
+import threading
+from collections import deque
+
+import pycurl
+import pytest
+
+from django_sqs_kombu.transport.sqs.wire import reactor as reactors
+from django_sqs_kombu.transport.sqs.wire.reactor import BROKEN_OFF, FAILED, Reactor
+
+
+class Handle:
+    """A handle with a request to *url*, whatever is answered."""
+
+    def __init__(self, url):
+        self.curl = pycurl.Curl()
+        self.curl.setopt(pycurl.URL, url)
+        self.curl.setopt(pycurl.NOPROXY, "*")
+        self.curl.setopt(pycurl.WRITEFUNCTION, [].append)
+        self.curl.setopt(pycurl.POSTFIELDS, "{}")
+        headers = ["X-Amz-Target: AmazonSQS.X", "Authorization: Credential=k/"]
+        self.curl.setopt(pycurl.HTTPHEADER, headers)
+
+
+def begin(reactor, handle):
+    ended = threading.Event()
+    return reactor.begin(handle, ended.set), ended
+
+
+@pytest.fixture
+def out_of_files(monkeypatch):
+    """Have the reactor's thread find no file to wait with, so many times."""
+    left = []
+
+    def loop():
+        if left:
+            left.pop()
+            raise OSError(24, "Too many open files")
+        return original()
+
+    original = reactors._Loop
+    monkeypatch.setattr(reactors, "_Loop", loop)
+    monkeypatch.setattr(reactors, "PAUSE", 0.05)
+    return lambda times: left.extend([None] * times)
+
+
+def test_a_thread_that_can_wait_for_nothing_fails_its_requests_and_goes_on(out_of_files, scripted):
+    reactor, handle = Reactor(), Handle(scripted.url)
+    out_of_files(1)
+
+    exchange, ended = begin(reactor, handle)
+    assert ended.wait(5)
+    assert exchange.error[0] == FAILED
+
+    exchange, ended = begin(reactor, handle)
+    assert ended.wait(5)
+    assert exchange.error is None
+
+
+def test_a_loop_that_fails_fails_its_requests_and_their_handles_serve_again(
+    out_of_files, scripted, monkeypatch
+):
+    reactor, handle = Reactor(), Handle(scripted.url)
+    never = threading.Event()
+    scripted.answers["X"] = lambda params: never.wait(10) and {}
+    exchange, ended = begin(reactor, handle)
+    assert not ended.wait(0.3)
+
+    def fail():
+        raise ValueError("a fault of our own")
+
+    monkeypatch.setattr(reactor._loop, "ended", fail)
+    out_of_files(2)
+    reactor._loop.wake()
+    assert ended.wait(5)
+    assert exchange.error[0] == FAILED
+
+    never.set()
+    for _ in range(100):
+        exchange, ended = begin(reactor, handle)
+        assert ended.wait(5)
+        if exchange.error is None:
+            return
+    pytest.fail("its handle serves no more")
+
+
+class LookedAt(deque):
+    """What is asked for; *meanwhile* is done once, at a look that is made with *lock*."""
+
+    def __init__(self, asked, lock, meanwhile):
+        super().__init__(asked)
+        self._lock = lock
+        self._meanwhile = meanwhile
+
+    def __bool__(self):
+        found = len(self) > 0
+        if self._meanwhile is not None and not in_another_thread(self._is_free):
+            meanwhile, self._meanwhile = self._meanwhile, None
+            meanwhile()
+        return found
+
+    def _is_free(self):
+        free = self._lock.acquire(blocking=False)
+        if free:
+            self._lock.release()
+        return free
+
+
+def in_another_thread(function, timeout=None):
+    """What *function* returns within *timeout* seconds; it may go on."""
+    found = []
+    thread = threading.Thread(target=lambda: found.append(function()), daemon=True)
+    thread.start()
+    thread.join(timeout)
+    return found[0] if found else None
+
+
+def test_a_request_that_comes_while_the_thread_ends_is_sent(scripted, monkeypatch, eventually):
+    monkeypatch.setattr(reactors, "IDLE", 0.2)
+    reactor = Reactor()
+    assert begin(reactor, Handle(scripted.url))[1].wait(5)
+    later = []
+
+    def ask():
+        later.append(begin(reactor, Handle(scripted.url)))
+
+    # It may have to wait until the look, and the thread, have ended.
+    reactor._asked = LookedAt((), reactor._lock, lambda: in_another_thread(ask, 0.5))
+
+    eventually(lambda: later)
+    assert later[0][1].wait(5)
+
+
+def test_a_late_breaking_off_leaves_the_next_request_of_the_handle_alone(scripted):
+    reactor, handle = Reactor(), Handle(scripted.url)
+    first, ended = begin(reactor, handle)
+    assert ended.wait(5)
+    never = threading.Event()
+    scripted.answers["X"] = lambda params: never.wait(0.5) or {}
+    second, ended = begin(reactor, handle)
+
+    # As asked for by somebody who saw it under way, a moment before.
+    reactor._ask(False, first)
+
+    assert ended.wait(5)
+    assert second.error is None
+    third, ended = begin(reactor, handle)
+    third.break_off()
+    assert ended.wait(5)
+    assert third.error[0] == BROKEN_OFF
