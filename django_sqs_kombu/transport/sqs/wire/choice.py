@@ -8,7 +8,7 @@ from typing import Any, Protocol
 import botocore.session
 from botocore.client import BaseClient
 
-from .fitness import HAS_CURL, HOT
+from .fitness import HAS_CURL, HOT, say_why
 
 __all__ = ["HOT", "Lane", "new_lane"]
 
@@ -35,8 +35,11 @@ class _NoLane:
 
 def new_lane(client: Any, session: botocore.session.Session) -> Lane:
     """A lane for *client*, a boto3 client for SQS that was made of *session*."""
-    # A test may have put something in the place of boto3's clients.
-    if not HAS_CURL or not isinstance(client, BaseClient):
+    if not HAS_CURL:
+        say_why("pycurl cannot be imported")
+        return _NoLane()
+    if not isinstance(client, BaseClient):
+        # A test may have put something in the place of boto3's clients.
         return _NoLane()
     from .lane import CurlLane
 

@@ -9,6 +9,7 @@ import inspect
 import os
 import types
 from collections.abc import Iterator
+from functools import cache
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -16,6 +17,10 @@ import botocore
 from botocore.client import BaseClient
 from botocore.endpoint import Endpoint
 from botocore.httpsession import URLLib3Session
+
+from ....logs import get_logger
+
+logger = get_logger(__name__)
 
 #: Whether pycurl is installed, and a libcurl that it can use.
 HAS_CURL = True
@@ -66,9 +71,13 @@ def unfit(client: Any) -> str | None:
     return next(_reasons(client), None)
 
 
+@cache
+def say_why(reason: str) -> None:
+    """Log, once for each reason, why libcurl is not used."""
+    logger.info("SQS is spoken to by botocore, since %s", reason)
+
+
 def _reasons(client: Any) -> Iterator[str]:
-    if not HAS_CURL:
-        yield "pycurl cannot be imported"
     if client.meta.service_model.metadata.get("protocol") != "json":
         yield "this botocore speaks another protocol than JSON with SQS"
     config = client.meta.config

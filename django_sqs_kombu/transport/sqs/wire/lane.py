@@ -13,16 +13,13 @@ import pycurl
 from botocore.awsrequest import AWSPreparedRequest
 from botocore.hooks import first_non_none_response
 
-from ....logs import get_logger
 from ..abort import RequestAborted, broken_off_by
 from ..waits import ends_before_deadlines, patience
 from .codec import decode, encode
-from .fitness import unfit
+from .fitness import say_why, unfit
 from .handles import Handle, Handles, Request
 from .reactor import BROKEN_OFF, reactor
 from .target import target_of, trace_headers
-
-logger = get_logger(__name__)
 
 #: Bytes a second at which the body of a request travels at least.
 SLOWEST = 200_000
@@ -52,10 +49,9 @@ class CurlLane:
         """Whether the client's requests may be sent this way now."""
         now = time.monotonic()
         if now >= self._fit_until:
-            found = unfit(self._client)
-            if found is not None and found != self._unfit:
-                logger.info("SQS is spoken to by botocore, since %s", found)
-            self._unfit, self._fit_until = found, now + FIT_FOR
+            self._unfit, self._fit_until = unfit(self._client), now + FIT_FOR
+            if self._unfit is not None:
+                say_why(self._unfit)
         return self._unfit is None
 
     @ends_before_deadlines

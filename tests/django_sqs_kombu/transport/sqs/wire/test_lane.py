@@ -19,7 +19,7 @@ from django_sqs_kombu import (
 )
 from django_sqs_kombu.transport.sqs.clients import Account
 from django_sqs_kombu.transport.sqs.requests import Requests
-from django_sqs_kombu.transport.sqs.wire import fitness
+from django_sqs_kombu.transport.sqs.wire import choice, fitness
 
 from ..conftest import QUEUE_URL
 
@@ -98,13 +98,20 @@ def test_what_stands_in_for_a_client_of_boto3s_is_used(monkeypatch):
     assert Requests(account).send_batch("orders", [{"MessageBody": "b"}]) == [None]
 
 
-def test_without_pycurl_everything_goes_over_botocore(scripted, account, asked_over, monkeypatch):
-    monkeypatch.setattr(fitness, "HAS_CURL", False)
-    scripted.answers = {"SendMessage": {"MessageId": "m"}}
+def test_without_pycurl_everything_goes_over_botocore(
+    scripted, account, asked_over, monkeypatch, caplog
+):
+    monkeypatch.setattr(choice, "HAS_CURL", False)
+    fitness.say_why.cache_clear()
+    caplog.set_level("INFO", "django_sqs_kombu")
+    scripted.answers = {"SendMessage": {"MessageId": "m"}, "ReceiveMessage": {"Messages": []}}
+    requests = Requests(account)
 
-    Requests(account).send_batch("orders", [{"MessageBody": "b"}])
+    requests.send_batch("orders", [{"MessageBody": "b"}])
+    requests.receive("orders", 1, 0, None)
 
-    assert asked_over("SendMessage") == ["botocore"]
+    assert asked_over("SendMessage") == asked_over("ReceiveMessage") == ["botocore"]
+    assert caplog.text.count("spoken to by botocore, since pycurl cannot be imported") == 1
 
 
 @pytest.mark.parametrize("event", ["before-call.sqs", "request-created.sqs.SendMessage"])
