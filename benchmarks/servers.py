@@ -11,6 +11,7 @@ import time
 import urllib.request
 import venv
 from pathlib import Path
+from urllib.parse import urlencode
 
 HERE = Path(__file__).resolve().parent
 #: ministack pins its own botocore, so it has a virtual environment of its own.
@@ -65,6 +66,47 @@ def process(command, port, **env):
         running.wait(10)
 
 
+class Stub:
+    """The stub that always has messages (:mod:`benchmarks.stub`).
+
+    :ivar url: its URL, to be asked and set at, too.
+    """
+
+    def __init__(self, port):
+        self.url = self.direct = f"http://127.0.0.1:{port}"
+
+    def reset(self, latency=0.0):
+        """Set the counts to zero, and the latency in seconds."""
+        return ask(f"{self.url}/-/reset?latency={latency}")
+
+    def set_latency(self, seconds):
+        """Set the latency alone."""
+        return ask(f"{self.url}/-/latency?seconds={seconds}")
+
+    def stats(self):
+        """What was counted since the reset."""
+        return ask(f"{self.url}/-/stats")
+
+    def queue(self, name, **changes):
+        """What a queue has, after *changes*: ``left``, ``groups``, ``burst``."""
+        return ask(f"{self.url}/-/queue?{urlencode({'name': name, **changes})}")
+
+
+@contextlib.contextmanager
+def stub(latency=0.0):
+    """A stub, in a process of its own until the block ends."""
+    port = free_port()
+    command = [sys.executable, "-m", "benchmarks.stub", "--port", port, "--latency", latency]
+    with process(command, port):
+        yield Stub(port)
+
+
+def ask(url):
+    """The JSON that *url* answers."""
+    with urllib.request.urlopen(url, timeout=10) as answer:
+        return json.load(answer)
+
+
 class Stack:
     """A server behind a counting proxy.
 
@@ -78,15 +120,11 @@ class Stack:
 
     def reset(self, latency=0.0):
         """Set the counts to zero, and the latency in seconds."""
-        return self._ask(f"/-/reset?latency={latency}")
+        return ask(f"{self.url}/-/reset?latency={latency}")
 
     def stats(self):
         """What was counted since the reset."""
-        return self._ask("/-/stats")
-
-    def _ask(self, path):
-        with urllib.request.urlopen(self.url + path, timeout=10) as answer:
-            return json.load(answer)
+        return ask(f"{self.url}/-/stats")
 
 
 @contextlib.contextmanager

@@ -1,0 +1,1 @@
+"""Tests of the benchmarks: of what they measure with, and of their arithmetic."""
