@@ -14,7 +14,7 @@ demo: $(VENV)/.demo
 # The database is SQLite, then what uses it runs on PostgreSQL, too.
 test: $(VENV)/.dev
 	$(BIN)/python -m pytest -n $(JOBS) $(ARGS)
-	$(BIN)/python -m tests.databases postgres -- -n $(JOBS) $(ARGS)
+	$(BIN)/python -m tests.databases --short postgres -- -n $(JOBS) $(ARGS)
 
 # What uses the database, on every kind of it that is installed here (RUNS="mariadb pool": those).
 databases: $(VENV)/.dev

@@ -86,13 +86,15 @@ class Project:
     def runs(self, queue):
         """What receivers recorded: dicts, oldest first."""
         statement = "SELECT * FROM shop_run WHERE queue = ? ORDER BY id"
-        found = direct.rows(self.env, statement, queue, alias=self._alias)
+        found = self.rows("shop", statement, queue)
         # SQLite keeps times as text.
         return [{**run, "started_at": _text(run["started_at"])} for run in found]
 
-    @property
-    def _alias(self):
-        return routers.APPS["shop"] if self.env.get("ROUTER") == "apps" else "default"
+    def rows(self, app, statement, *values):
+        """The rows that a statement with ``?`` finds where the tables of an app are: dicts."""
+        routed = self.env.get("ROUTER") == "apps"
+        alias = routers.APPS.get(app, "default") if routed else "default"
+        return direct.rows(self.env, statement, *values, alias=alias)
 
     def bodies(self, queue):
         return [run["body"] for run in self.runs(queue)]

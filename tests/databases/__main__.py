@@ -1,4 +1,4 @@
-"""``python -m tests.databases [RUN ...] [-- pytest's arguments]``: the tests on real databases."""
+"""``python -m tests.databases [--short] [RUN ...] [-- pytest's arguments]``: on real databases."""
 
 import os
 import subprocess
@@ -7,17 +7,28 @@ from pathlib import Path
 
 from .kinds import KINDS
 
-#: What uses the database of the project, and runs as it is on each kind; those that are there.
-PLACES = ("inbox", "outbox", "results", "tasks", "monitor")
+#: What asks the database most: one kind of it runs with every `make test`.
+SHORT = [
+    "tests/django_sqs/outbox",
+    "tests/django_sqs/tasks",
+    "tests/django_sqs/test_connections.py",
+    "tests/django_sqs/test_inbox_outbox.py",
+    "tests/django_sqs/test_on_commit.py",
+]
+#: All that uses the database of the project, and runs as it is on each kind.
 FILES = [
-    place
-    for place in (
-        *(f"tests/django_sqs/{name}" for name in PLACES),
-        "tests/django_sqs/test_inbox_outbox.py",
-        "tests/django_sqs/test_on_commit.py",
-        "tests/django_sqs/test_connections.py",
-    )
-    if os.path.exists(place)
+    *SHORT,
+    "tests/django_sqs/management",
+    "tests/django_sqs/test_api.py",
+    "tests/django_sqs/test_celery.py",
+    "tests/django_sqs/test_signals.py",
+    "tests/django_sqs/test_strangers.py",
+    "tests/django_sqs/test_testing.py",
+    "tests/django_sqs/test_views.py",
+    "tests/django_sqs/wake",
+    "tests/django_sqs/worker/test_runreceiver.py",
+    "tests/pages/test_pages.py",
+    "tests/pages/test_results_pages.py",
 ]
 
 #: A kind each, some with a router.
@@ -34,19 +45,28 @@ RUNS = {
 PASSED = (0, 5)
 
 
-def command(name, more):
-    """Run pytest, with a memory of its own of what failed last."""
+def command(name, files, more):
+    """Run pytest, with a memory of its own of what failed last.
+
+    :raises SystemExit: one of *files* is not there, and would be left out unseen.
+    """
+    if missing := [file for file in files if not os.path.exists(file)]:
+        raise SystemExit(f"There is no {', '.join(missing)}: correct FILES in {__file__}")
     cache = Path(".pytest_cache") / name
     if not (cache / "v" / "cache" / "nodeids").exists():
         # What was never run is run whole.
         more = [option for option in more if not option.startswith("--last-failed")]
-    return [sys.executable, "-m", "pytest", "-q", "-o", f"cache_dir={cache}", *FILES, *more]
+    return [sys.executable, "-m", "pytest", "-q", "-o", f"cache_dir={cache}", *files, *more]
 
 
 def main(arguments):
     """Run them; return 1 where a run failed, and say which."""
     end = arguments.index("--") if "--" in arguments else len(arguments)
     names, more = arguments[:end], arguments[end + 1 :]
+    files = FILES
+    if "--short" in names:
+        files = SHORT
+        names.remove("--short")
     failed = []
     for name in names or RUNS:
         environment = RUNS[name]
@@ -54,7 +74,10 @@ def main(arguments):
         if lacks := KINDS[environment["DB"]].lacks:
             print(f"skipped: {lacks}", flush=True)
             continue
-        if subprocess.call(command(name, more), env={**os.environ, **environment}) not in PASSED:
+        if (
+            subprocess.call(command(name, files, more), env={**os.environ, **environment})
+            not in PASSED
+        ):
             failed.append(name)
     print("failed: " + ", ".join(failed) if failed else "All runs passed.")
     return 1 if failed else 0

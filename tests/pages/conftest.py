@@ -3,10 +3,10 @@
 import os
 import re
 import shutil
-import sqlite3
 import time
 import urllib.parse
 import urllib.request
+import uuid
 from http.cookiejar import CookieJar
 from types import SimpleNamespace
 
@@ -35,15 +35,15 @@ def site(request, tmp_path_factory):
     sqs = Server()
     sqs.start()
     folder = tmp_path_factory.mktemp("site")
-    project = Project(sqs.url, f"pages-{folder.name}", folder)
-    with sqlite3.connect(project.database) as connection:
-        connection.executescript("DROP TABLE shop_order; DROP TABLE shop_run;")
+    project = Project(sqs.url, f"pages-{uuid.uuid4().hex[:8]}", folder)
+    # SQLite's has tables without migrations.
+    project.database.unlink(missing_ok=True)
     project.env["TEST_ADMIN"] = "yes"
     project.env["AWS_MAX_ATTEMPTS"] = "1"
     project.env |= getattr(request.module, "ENVIRONMENT", {})
-    for command in (["migrate", "-v0", "--run-syncdb"], ["shell", "-c", USERS]):
-        done = project.run(*command)
-        assert done.popen.returncode == 0, done.output
+    project.migrate()
+    done = project.run("shell", "-c", USERS)
+    assert done.popen.returncode == 0, done.output
     serving = project.start("runserver", "--noreload", "127.0.0.1:0", PYTHONUNBUFFERED="1")
     site = SimpleNamespace(project=project, sqs=sqs, url=url_of(serving))
     yield site
@@ -128,15 +128,15 @@ def worker(site, eventually):
     """A worker of the project, which has sent its first heartbeat."""
     worker = site.project.start("runreceiver", "light", "broken", "--processes=1", "--threads=2")
 
-    def beats():
-        with sqlite3.connect(site.project.database, timeout=20) as connection:
-            return connection.execute(
-                "SELECT count(*) FROM django_sqs_monitor_heartbeat WHERE pid = ?", [worker.pid]
-            ).fetchone()[0]
-
-    eventually(beats, timeout=30)
+    eventually(lambda: heartbeats(site, worker), timeout=30)
     yield worker
     worker.end()
+
+
+def heartbeats(site, worker):
+    """How many rows say that a worker lives."""
+    statement = "SELECT count(*) AS n FROM django_sqs_monitor_heartbeat WHERE pid = ?"
+    return site.project.rows("django_sqs_monitor", statement, worker.pid)[0]["n"]
 
 
 @pytest.fixture

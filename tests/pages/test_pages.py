@@ -1,16 +1,17 @@
 """The pages in the admin as anybody without JavaScript sees them, and who may do what."""
 
 import re
-import sqlite3
 import time
+import uuid
 from datetime import datetime, timedelta, timezone
 from urllib.parse import urlsplit
 
 import boto3
 import pytest
 
+from ..databases import direct, settings
 from ..faults.proxy import FaultProxy
-from .conftest import Session, url_of
+from .conftest import Session, heartbeats, url_of
 
 #: Pages hardly depend on the versions of Python and kombu; on Django's they are tried, too.
 pytestmark = pytest.mark.slow
@@ -78,8 +79,11 @@ def test_what_workers_do_is_seen(visit, send, worker, eventually):
 
 
 def test_a_worker_without_the_tables_says_so_now_and_then(site, tmp_path, eventually):
-    database = tmp_path / "empty.sqlite3"
-    worker = site.project.start("runreceiver", "light", TEST_DATABASE=str(database))
+    in_file = site.project.env.get("DB", "sqlite") == "sqlite"
+    database = str(tmp_path / "empty.sqlite3") if in_file else f"e_{uuid.uuid4().hex[:8]}"
+    for alias in settings.aliases(site.project.env):
+        direct.create({**site.project.env, "TEST_DATABASE": database}, alias)
+    worker = site.project.start("runreceiver", "light", TEST_DATABASE=database)
     eventually(lambda: "cannot be recorded" in worker.output, timeout=30)
     time.sleep(1.5)
 
@@ -90,11 +94,7 @@ def test_a_worker_without_the_tables_says_so_now_and_then(site, tmp_path, eventu
 def test_a_worker_that_stops_signs_off(visit, site, worker):
     worker.end()
 
-    with sqlite3.connect(site.project.database, timeout=20) as connection:
-        left = connection.execute(
-            "SELECT count(*) FROM django_sqs_monitor_heartbeat WHERE pid = ?", [worker.pid]
-        ).fetchone()[0]
-    assert left == 0
+    assert heartbeats(site, worker) == 0
 
 
 @pytest.mark.parametrize(
