@@ -46,6 +46,8 @@ class Postgres:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.address = str(self.port)
+        #: Past any pooler.
+        self.server_port = self.port
         self._server = None
 
     def start(self):

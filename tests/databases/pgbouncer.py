@@ -45,6 +45,8 @@ class PgBouncer:
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.address = str(self.port)
+        #: Past it.
+        self.server_port = self._postgres.port
         self._bouncer = None
 
     def start(self):

@@ -45,6 +45,8 @@ def database(name, port, database_name):
         found |= {"HOST": "127.0.0.1", "PORT": port, "USER": user}
     if kind.server is None and "TEST_SQLITE_TIMEOUT" in os.environ:
         found["OPTIONS"]["timeout"] = float(os.environ["TEST_SQLITE_TIMEOUT"])
+    if kind.engine == kinds.MYSQL and "TEST_ISOLATION" in os.environ:
+        found["OPTIONS"]["isolation_level"] = os.environ["TEST_ISOLATION"]
     if kind.engine == kinds.POSTGRESQL and "pool" not in kind.options:
         found["CONN_MAX_AGE"] = int(os.environ.get("TEST_CONN_MAX_AGE", "0"))
     return {**found, **kind.more}
