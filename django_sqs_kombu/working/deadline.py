@@ -18,7 +18,7 @@ from typing import Any
 
 from ..exceptions import EnvironmentFailure, TimedOut
 from ..logs import get_logger
-from ..transport.sqs.waits import is_request
+from ..transport.sqs.shield import is_request, shield
 
 logger = get_logger(__name__)
 
@@ -144,22 +144,28 @@ class _Bell:
 
     def __enter__(self) -> None:
         self._thread = threading.get_ident()
+        self._shield = shield()
         #: Whose block it is: when that runs no more, the block was left.
         self._owner: FrameType | None = sys._getframe(1)
         self.due = time.monotonic() + self._seconds
-        _ringer.add(self)
+        # A block around this one may ring: not while the lock of all bells is taken.
+        with self._shield:
+            _ringer.add(self)
 
     def __exit__(
         self, cls: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
     ) -> None:
+        late = False
         # Twice, since it may ring in the first; then there is a second before it may again.
         try:
             self._end()
+        except TimedOut:
+            late = True
         finally:
             self._end()
         if isinstance(exc, TimedOut):
             exc.seconds = exc.seconds or self._seconds
-        if cls is None and self._held_off and self._raised_at is None:
+        elif cls is None and (late or (self._held_off and self._raised_at is None)):
             raise TimedOut(self._seconds)
 
     def _end(self) -> None:
@@ -176,16 +182,25 @@ class _Bell:
             frame = sys._current_frames().get(self._thread)
             if self._over or frame is None or (self._raised_at and not self._runs(frame)):
                 return False
-            in_request = _is_in_a_request(frame)
-            if in_request or _is_at_the_edge(frame):
-                self._held_off = self._held_off or in_request
+            if not self._shield.acquire(blocking=False):
+                self._held_off = True
                 self.due = now + PAUSE
                 return True
-            self.due = now + INTERVAL
-            if self._raised_at is None or now > self._raised_at + CLEANUP or not self._cleans_up():
-                self._raised_at = now
-                _raise_in(self._thread, TimedOut)
+            # From here on the thread waits where it would begin a request.
+            try:
+                self._strike(now)
+            finally:
+                self._shield.release()
         return True
+
+    def _strike(self, now: float) -> None:
+        if _is_at_the_edge(sys._current_frames().get(self._thread)):
+            self.due = now + PAUSE
+            return
+        self.due = now + INTERVAL
+        if self._raised_at is None or now > self._raised_at + CLEANUP or not self._cleans_up():
+            self._raised_at = now
+            _raise_in(self._thread, TimedOut)
 
     def _runs(self, frame: FrameType) -> bool:
         # Where it was left by an exception at the very first step of __exit__.

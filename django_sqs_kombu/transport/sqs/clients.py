@@ -17,6 +17,7 @@ from .certificates import check_bundle
 from .forks import renew_after_fork
 from .naming import sqs_name
 from .sessions import Identity, Role, new_session
+from .shield import shield_requests
 from .wire.choice import Lane, new_lane
 
 #: Seconds that credentials which SQS refuses are used before they are looked for again.
@@ -200,10 +201,13 @@ class Account:
     def _new(self, kind: str, identity: Identity) -> Any:
         if kind == "s3":
             few = None if self._config.retries else Config(retries=_S3_RETRIES)
-            return self.new_client("s3", identity, few)
+            client = self.new_client("s3", identity, few)
+            shield_requests(client)
+            return client
         once = Config(retries={"total_max_attempts": 1}) if kind == "sqs once" else None
         client = self.new_client("sqs", identity, once)
         make_abortable(client)
+        shield_requests(client)
         client.meta.events.register("response-received.sqs", refuse_other_bodies)
         return client
 

@@ -7,28 +7,13 @@ read timeout a client, so a client's connection pools take another from the thre
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
-from types import CodeType, FrameType
-from typing import Any, TypeVar
+from typing import Any
 
 from urllib3.util import Timeout
 
-F = TypeVar("F", bound=Callable[..., Any])
-
 _waits = threading.local()
-_requests: set[CodeType] = set()
-
-
-def ends_before_deadlines(function: F) -> F:
-    """Have a receiver's time limit wait for the end of *function*, which sends a request."""
-    _requests.add(getattr(function, "__code__"))  # noqa: B009 - a callable need not have one
-    return function
-
-
-def is_request(frame: FrameType) -> bool:
-    """Whether *frame* is that of a function which sends a request."""
-    return frame.f_code in _requests
 
 
 def patience() -> float | None:
@@ -52,7 +37,6 @@ class WaitingPool:
 
     timeout: Timeout
 
-    @ends_before_deadlines
     def urlopen(self, *args: Any, **kwargs: Any) -> Any:
         """Send a request; urllib3's method, with the timeout of this thread."""
         seconds = patience()

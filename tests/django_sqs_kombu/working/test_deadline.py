@@ -225,14 +225,14 @@ def test_rings_that_come_faster_than_they_are_heard_do_not_pile_up(monkeypatch):
     monkeypatch.setattr(deadlines, "_is_in_a_request", slowly)
 
     def work():
-        until = time.monotonic() + 1
-        while time.monotonic() < until:
+        until = time.monotonic() + 20
+        while len(depths) < 5 and time.monotonic() < until:
             time.sleep(0.01)
 
     with pytest.raises(TimedOut), deadline(0.1):
         work()
 
-    assert len(depths) > 3
+    assert len(depths) >= 5
     assert max(depths) - min(depths) <= 4
 
 

@@ -14,7 +14,8 @@ from botocore.awsrequest import AWSPreparedRequest
 from botocore.hooks import first_non_none_response
 
 from ..abort import RequestAborted, broken_off_by
-from ..waits import ends_before_deadlines, patience
+from ..shield import ends_before_deadlines
+from ..waits import patience
 from .codec import decode, encode
 from .fitness import say_why, unfit
 from .handles import Handle, Handles, Request
