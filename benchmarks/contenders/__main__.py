@@ -1,0 +1,28 @@
+"""python -m benchmarks.contenders: run one, see the package."""
+
+import sys
+import threading
+
+from . import CONTENDERS
+from .meter import Meter, report
+
+
+def main(name, action, count, queues, url):
+    count, queues = int(count), queues.split(",")
+    contender, meter = CONTENDERS[name](), Meter(count)
+    if action == "consume":
+        contender.consume(url, queues, meter)
+    elif action == "idle":
+        threading.Timer(count, lambda: report(meter)).start()
+        contender.consume(url, queues, meter)
+    else:
+        # The first request opens connections and finds the queue.
+        getattr(contender, action)(url, queues, 8)
+        meter.start()
+        getattr(contender, action)(url, queues, count)
+        meter.stop(count)
+    report(meter)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
