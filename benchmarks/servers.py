@@ -87,6 +87,11 @@ class Stub:
         """What was counted since the reset."""
         return ask(f"{self.url}/-/stats")
 
+    def create(self, prefix, count, suffix=""):
+        """Make *count* queues; return their names."""
+        query = urlencode({"prefix": prefix, "count": count, "suffix": suffix})
+        return ask(f"{self.url}/-/create?{query}")
+
     def queue(self, name, **changes):
         """What a queue has, after *changes*: ``left``, ``groups``, ``burst``."""
         return ask(f"{self.url}/-/queue?{urlencode({'name': name, **changes})}")

@@ -14,7 +14,7 @@ import uuid
 from pathlib import Path
 
 ROUNDS, COUNT = 3, 800
-RUN = f"from benchmarks import task_contender; task_contender.main({COUNT})"
+RUN = "from benchmarks import task_contender; task_contender.main(%d)"
 
 
 def measure_tasks(url):
@@ -22,7 +22,7 @@ def measure_tasks(url):
     rounds = {"without": [], "with": []}
     for _ in range(ROUNDS):
         for kind, figures in rounds.items():
-            figures.append(_run(url, kind))
+            figures.append(run(url, kind, COUNT))
     medians = {
         kind: {name: statistics.median(each[name] for each in figures) for name in figures[0]}
         for kind, figures in rounds.items()
@@ -31,7 +31,8 @@ def measure_tasks(url):
     return {**medians, "cpu_ratio": ratio}
 
 
-def _run(url, kind):
+def run(url, kind, count):
+    """The figures of *count* tasks, ``"with"`` results or ``"without"`` them."""
     with tempfile.TemporaryDirectory() as folder:
         file = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(Path(folder) / "bench.sqlite3")}
         # As a worker keeps its connections.
@@ -44,7 +45,7 @@ def _run(url, kind):
             "BENCH_DATABASE": json.dumps(database),
         }
         done = subprocess.run(
-            [sys.executable, "-c", RUN],
+            [sys.executable, "-c", RUN % count],
             env={**os.environ, **env},
             capture_output=True,
             text=True,

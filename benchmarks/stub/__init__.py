@@ -23,6 +23,8 @@ that was handed out becomes visible again by time.
     ``latency`` it stays.
 ``/-/latency?seconds=0.1``
     sets the latency alone.
+``/-/create?prefix=NAME-&count=1000&suffix=.fifo``
+    makes queues NAME-0 and so on; ``suffix`` may be left out.
 ``/-/queue?name=NAME&left=all&groups=100&burst=1``
     what NAME has, and, where given, how many messages it hands out from now on (``all``, or a
     number: 0 is an idle queue), of how many groups, and how many messages of a group at once.

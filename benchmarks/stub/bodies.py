@@ -19,9 +19,13 @@ _PADDING = "AQEB" + "0a1B/2c3D+4e5F==" * 10
 
 
 class Body:
-    """What a queue hands out: the text that was sent last, with its attributes."""
+    """What a queue hands out: the text that was sent last, with its attributes.
 
-    def __init__(self, text, attributes):
+    :param queue: the number of the queue, since receipts are unique among all queues.
+    """
+
+    def __init__(self, queue, text, attributes):
+        self._queue = queue
         self.text = text
         self.attributes = attributes
         self.md5 = hashlib.md5(text.encode()).hexdigest()
@@ -73,8 +77,8 @@ class Body:
             **(more or {}),
         }
         message = {
-            "MessageId": f"{place:08d}-0000-4000-8000-{NUMBER}",
-            "ReceiptHandle": f"{_PADDING}{NUMBER}-{place}",
+            "MessageId": f"{place:08d}-{self._queue:04d}-4000-8000-{NUMBER}",
+            "ReceiptHandle": f"{_PADDING}{self._queue}-{NUMBER}-{place}",
             "MD5OfBody": self.md5,
             "Body": self.text,
         }
@@ -90,10 +94,13 @@ class Body:
 
 
 def origin(receipt):
-    """The number of the answer with a receipt, and its place in it; None: it is no receipt."""
-    number, dash, place = receipt[len(_PADDING) :].partition("-")
-    if receipt.startswith(_PADDING) and dash and number.isdecimal() and place.isdecimal():
-        return int(number), int(place)
+    """The numbers of the queue and the answer that a receipt is of, and its place in it.
+
+    None: it is no receipt.
+    """
+    parts = receipt[len(_PADDING) :].split("-")
+    if receipt.startswith(_PADDING) and len(parts) == 3 and all(map(str.isdecimal, parts)):
+        return tuple(map(int, parts))
     return None
 
 

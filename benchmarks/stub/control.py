@@ -37,6 +37,13 @@ def _latency(service, seconds):
     return _stats(service)
 
 
+def _create(service, prefix, count, suffix=""):
+    names = [f"{prefix}{number}{suffix}" for number in range(int(count))]
+    for name in names:
+        service.create(name, {"FifoQueue": "true"} if suffix == ".fifo" else {})
+    return names
+
+
 def _queue(service, name, left=None, groups=None, burst=None):
     queue = service.queues.get(name)
     if queue is None:
@@ -57,4 +64,10 @@ def _queue(service, name, left=None, groups=None, burst=None):
     }
 
 
-_ACTIONS = {"/-/stats": _stats, "/-/reset": _reset, "/-/latency": _latency, "/-/queue": _queue}
+_ACTIONS = {
+    "/-/stats": _stats,
+    "/-/reset": _reset,
+    "/-/latency": _latency,
+    "/-/create": _create,
+    "/-/queue": _queue,
+}

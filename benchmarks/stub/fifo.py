@@ -36,8 +36,8 @@ class FifoQueue(Queue):
     :ivar burst: how many messages of one group an answer has at most.
     """
 
-    def __init__(self, name, attributes, counts):
-        super().__init__(name, attributes, counts)
+    def __init__(self, name, number, attributes, counts):
+        super().__init__(name, number, attributes, counts)
         self.burst = 1
         #: By the number of an answer: its messages, each as (group, sequence, receives).
         self._messages = {}

@@ -40,18 +40,20 @@ class Poll:
 class Queue:
     """A standard queue.
 
+    :param number: its own among all queues.
     :ivar left: how many messages it hands out from now on.
     :ivar waiting: its polls, the first first.
     """
 
-    def __init__(self, name, attributes, counts):
+    def __init__(self, name, number, attributes, counts):
         self.name = name
+        self._own_number = number
         self.attributes = attributes
         self.left = 0 if "idle" in name else math.inf
         self.waiting = {}
         self.in_flight = 0
         self._counts = counts
-        self._body = Body("8 bytes!", {})
+        self._body = Body(number, "8 bytes!", {})
         self._number = 0
         #: By the number of an answer: its places that are in flight, and those given back.
         self._held = {}
@@ -61,7 +63,7 @@ class Queue:
         """Take a message that was sent; return what SQS says of it."""
         text, attributes = entry["MessageBody"], entry.get("MessageAttributes") or {}
         if text != self._body.text or attributes != self._body.attributes:
-            self._body = Body(text, attributes)
+            self._body = Body(self._own_number, text, attributes)
         self._counts.sent += 1
         said = {
             "MD5OfMessageBody": self._body.md5,
@@ -126,9 +128,9 @@ class Queue:
 
     def _known(self, receipt):
         found = origin(receipt)
-        if found is None or not 0 < found[0] <= self._number:
+        if found is None or found[0] != self._own_number or not 0 < found[1] <= self._number:
             raise Refused("ReceiptHandleIsInvalid")
-        return found
+        return found[1:]
 
     def _end(self, number, place, *, given_back=False):
         """Whether the message was in flight; it is not any more."""

@@ -55,6 +55,12 @@ class Service:
             raise no_queue()
         return queue
 
+    def create(self, name, attributes):
+        """Make a queue, unless there is one of this name."""
+        if name not in self.queues:
+            make = FifoQueue if name.endswith(".fifo") else Queue
+            self.queues[name] = make(name, len(self.queues) + 1, attributes, self.counts)
+
     def _receive(self, asked, connection):
         queue = self.existing(asked["QueueUrl"])
         self.counts.polled(queue.name)
@@ -121,9 +127,7 @@ class Service:
 
     def _create(self, asked, connection):
         name = asked["QueueName"]
-        if name not in self.queues:
-            make = FifoQueue if name.endswith(".fifo") else Queue
-            self.queues[name] = make(name, asked.get("Attributes") or {}, self.counts)
+        self.create(name, asked.get("Attributes") or {})
         return ok(encoded({"QueueUrl": self._url(name)}))
 
     def _get_url(self, asked, connection):

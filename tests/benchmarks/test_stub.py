@@ -120,6 +120,18 @@ def test_a_receipt_that_was_never_handed_out_is_refused(stub, sqs, queue):
         sqs.get_queue_url(QueueName="nothing-of-this-name")
 
 
+def test_no_two_queues_hand_out_the_same_receipt_or_message_id(stub, sqs):
+    names = stub.create("many-", 30)
+    assert names[29] == "many-29"
+    urls = [sqs.get_queue_url(QueueName=name)["QueueUrl"] for name in names]
+    messages = [message for url in urls for message in receive(sqs, url, 2)]
+
+    assert len({each["ReceiptHandle"] for each in messages}) == 60
+    assert len({each["MessageId"] for each in messages}) == 60
+    with pytest.raises(sqs.exceptions.ReceiptHandleIsInvalid):
+        sqs.delete_message(QueueUrl=urls[0], ReceiptHandle=messages[-1]["ReceiptHandle"])
+
+
 def test_what_is_given_back_is_not_in_flight_and_what_is_renewed_stays(stub, sqs, queue):
     url = queue()
     first, second = receive(sqs, url, 2)
