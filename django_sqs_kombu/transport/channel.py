@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from kombu.exceptions import ConnectionError as KombuConnectionError
 
@@ -15,9 +15,6 @@ from .sending.delays import celery_eta
 from .sending.parameters import send_parameters
 from .sending.sends import SendBatcher
 from .sqs.declaration import WIRE_FORMAT_ARGUMENT
-
-if TYPE_CHECKING:
-    pass
 
 
 class Channel(ConsumingChannel):
@@ -52,6 +49,10 @@ class Channel(ConsumingChannel):
             except UnicodeDecodeError:
                 return self.codecs["base64"].encode(body), "base64"
         return body, None
+
+    def _next_delivery_tag(self) -> str:
+        """Nothing: the tag of a message is the receipt handle that a receiver gets."""
+        return ""
 
     def _put(self, queue: str, message: dict[str, Any], **kwargs: Any) -> None:
         self.sends.send(queue, self._parameters(queue, message))

@@ -12,7 +12,7 @@ import json
 import re
 from typing import Any
 
-from kombu.utils.json import dumps
+from kombu.utils.json import JSONEncoder
 
 from ...exceptions import MessageEncodeError
 from .armour import unarmoured
@@ -28,6 +28,9 @@ _KEYS = frozenset({"body", "properties", "headers", CONTENT_TYPE, CONTENT_ENCODI
 _OBJECT_IN_BASE64 = ("e", "I", "C", "D")
 #: What SQS takes in no body, unescaped; control characters JSON escapes anyway.
 _UNWRITABLE = re.compile("[\ud800-\udfff\ufffe\uffff]")
+
+#: As Kombu's own ``dumps``, which makes an encoder each time.
+_encode = JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
 def parse_envelope(text: str) -> dict[str, Any] | None:
@@ -62,10 +65,10 @@ def write_envelope(message: dict[str, Any]) -> str:
 
     :raises MessageEncodeError: it has half a character, which is no text.
     """
-    properties = {k: v for k, v in message["properties"].items() if k != "delivery_tag"}
-    text = str(
-        dumps({**message, "properties": properties}, separators=(",", ":"), ensure_ascii=False)
-    )
+    properties = message["properties"]
+    if "delivery_tag" in properties:
+        properties = {k: v for k, v in properties.items() if k != "delivery_tag"}
+    text = _encode({**message, "properties": properties})
     return text if text.isascii() else _UNWRITABLE.sub(_escaped, text)
 
 

@@ -7,7 +7,7 @@ its content is sent again entry by entry, so that one bad entry harms none of it
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -66,7 +66,7 @@ def refused_for_content(failure: RequestFailed) -> bool:
     return failure.code in _CONTENT
 
 
-def next_batch(entries: Sequence[Mapping[str, Any]], fifo: bool) -> list[int]:
+def next_batch(entries: Iterable[Mapping[str, Any]], fifo: bool) -> list[int]:
     """The numbers of the first *entries* that go into one request.
 
     :param fifo: take one of each message group.  SQS takes or refuses each entry of a request

@@ -28,7 +28,7 @@ _GROUP, _DEDUPLICATION = "MessageGroupId", "MessageDeduplicationId"
 _ATTRIBUTES = "message_attributes"
 _DELAYS = ("delay_seconds", "DelaySeconds")
 #: Told to SQS, or to receivers by the trail, and not written into the body.
-_OURS = frozenset({_ATTRIBUTES, *_DELAYS, DUE, ID})
+_OURS = frozenset({_ATTRIBUTES, *_DELAYS, DUE, ID, "delivery_tag"})
 
 
 def send_parameters(

@@ -2,113 +2,36 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
-import queue as stdlib_queue
-import threading
 import weakref
-from collections import deque
 from typing import TYPE_CHECKING, Any
 
-from ...exceptions import RequestFailed
-from ...names import FIFO
-from .dispatch import next_batch, send_batch
+from .dispatch import send_batch
+from .lines import Line, Send
 
 if TYPE_CHECKING:
     from ..sqs.requests import Requests
-
-#: Seconds after which one that waits looks whether there still is somebody who sends.
-PATIENCE = 0.2
-
-
-class _Send:
-    """One message in a line.
-
-    Its own thread writes ``left``, the thread that leads the line ``error`` and then
-    ``settled``.
-    """
-
-    __slots__ = ("error", "left", "params", "settled", "turn")
-
-    def __init__(self, params: dict[str, Any]) -> None:
-        self.params = params
-        self.error: RequestFailed | None = None
-        self.settled = False
-        self.left = False
-        # Written in C, unlike threading.Event, whose lock an exception that strikes within
-        # could leave locked.
-        self.turn: stdlib_queue.SimpleQueue[None] = stdlib_queue.SimpleQueue()
-
-    @property
-    def waits(self) -> bool:
-        """Whether it is still to be sent."""
-        return not (self.settled or self.left)
-
-    def wait(self) -> None:
-        """Wait until it is settled, or it is this one's turn to lead, or patience ends."""
-        with contextlib.suppress(stdlib_queue.Empty):
-            self.turn.get(timeout=PATIENCE)
-
-    def wake(self) -> None:
-        """Have its thread look again."""
-        self.turn.put(None)
-
-
-class _Line:
-    """The messages to one queue that wait, and the lock of the thread that sends for all.
-
-    Whoever holds ``leading`` leads.  It is taken by ``with`` alone, which no exception can
-    strike between, so it is free whenever nobody leads, however the leader ended.
-    """
-
-    __slots__ = ("leader", "leading", "waiting")
-
-    def __init__(self) -> None:
-        self.waiting: deque[_Send] = deque()
-        self.leading = threading.Lock()
-        #: The ident of the thread that leads, or led last.
-        self.leader = 0
-
-    def gather(self, mine: _Send, fifo: bool) -> list[_Send]:
-        """What goes with *mine* in one request."""
-        # The copy is made at once: others append meanwhile.
-        others = [send for send in self.waiting.copy() if send is not mine]
-        for send in others:
-            if not send.waits:
-                self.remove(send)
-        sends = [mine, *(send for send in others if send.waits)]
-        return [sends[number] for number in next_batch([s.params for s in sends], fifo)]
-
-    def remove(self, send: _Send) -> None:
-        """Take *send* out, if it is still there."""
-        with contextlib.suppress(ValueError):
-            self.waiting.remove(send)
-
-    def wake_next(self) -> None:
-        """Have the first that waits lead."""
-        for send in self.waiting.copy():
-            if send.waits:
-                send.wake()
-                return
 
 
 class SendBatcher:
     """Group commit: sends that happen at the same time share a SendMessageBatch.
 
-    A lone send goes at once.  What gathers while its request is under way goes together
-    with the next one, which the first of those that wait sends for all.
+    A lone send goes at once.  What comes while its request is under way waits for a moment, and
+    then goes together with the next one, which the first of those that wait sends for all.  So
+    where SQS answers fast there is one request at a time for each queue, and where it is far
+    away there are several.  Of a message group of a FIFO queue there is one at a time.
 
-    A line is never left without a leader, wherever a receiver's timeout, Ctrl-C or any other
-    exception strikes: those who wait look now and then whether somebody leads, and take over.
-    What the leader had not settled when it was struck is sent again by the next one; SQS may
-    have accepted it already.
+    A line is never left without somebody who sends, wherever a receiver's timeout, Ctrl-C or any
+    other exception strikes: those who wait look now and then, and take over.  What a thread had
+    not settled when it was struck is sent again by the next one; SQS may have accepted it
+    already.
 
     :param requests: what sends the batches.
     """
 
     def __init__(self, requests: Requests) -> None:
         self._requests = requests
-        self._lines: dict[str, _Line] = {}
+        self._lines: dict[str, Line] = {}
         _batchers.add(self)
 
     def send(self, queue: str, params: dict[str, Any]) -> None:
@@ -116,9 +39,9 @@ class SendBatcher:
 
         :raises RequestFailed: it was not accepted.
         """
-        line = self._lines.get(queue) or self._lines.setdefault(queue, _Line())
-        mine = _Send(params)
-        if line.leading.locked() and line.leader == threading.get_ident():
+        line = self._lines.get(queue) or self._lines.setdefault(queue, Line(queue))
+        mine = Send(params)
+        if line.is_led_by_this_thread():
             # A signal handler or a finalizer, in the middle of this thread's own send.
             self._settle(queue, [mine])
         else:
@@ -130,12 +53,12 @@ class SendBatcher:
         """Begin anew in a forked child, which has none of the threads that send or wait."""
         self._lines = {}
 
-    def _stand_in_line(self, queue: str, line: _Line, mine: _Send) -> None:
+    def _stand_in_line(self, queue: str, line: Line, mine: Send) -> None:
         try:
             line.waiting.append(mine)
             while not mine.settled:
-                if line.leading.locked():
-                    mine.wait()
+                if (seconds := line.delay(mine)) > 0:
+                    mine.wait(seconds)
                 else:
                     self._lead(queue, line, mine)
         except BaseException:
@@ -144,25 +67,21 @@ class SendBatcher:
             raise
         finally:
             line.remove(mine)
-            if not line.waiting:
-                # Reply queues come and go. Whoever still has this line goes on with it.
+            if not (line.waiting or line.fifo):
+                # Reply queues come and go. Whoever still has this line goes on with it; but in
+                # two of a FIFO queue one could overtake another of its group.
                 self._lines.pop(queue, None)
 
-    def _lead(self, queue: str, line: _Line, mine: _Send) -> None:
-        with line.leading:
-            if mine.settled:
-                return
-            line.leader = threading.get_ident()
-            batch = line.gather(mine, queue.endswith(FIFO))
-            self._settle(queue, batch)
-        for send in batch:
-            if send is not mine:
-                send.wake()
-        line.wake_next()
+    def _lead(self, queue: str, line: Line, mine: Send) -> None:
+        turn = line.new_turn()
+        with turn.held:
+            if sends := line.choose(mine, turn):
+                self._settle(queue, sends)
+        line.end(turn)
 
-    def _settle(self, queue: str, batch: list[_Send]) -> None:
-        result = send_batch(self._requests, queue, [send.params for send in batch])
-        for send, error in zip(batch, result.errors, strict=True):
+    def _settle(self, queue: str, sends: list[Send]) -> None:
+        result = send_batch(self._requests, queue, [send.params for send in sends])
+        for send, error in zip(sends, result.errors, strict=True):
             send.error = error
             send.settled = True
 

@@ -12,6 +12,7 @@ from collections import Counter
 import pytest
 
 from django_sqs_kombu import TimedOut
+from django_sqs_kombu.transport.sending import lines
 from django_sqs_kombu.transport.sending.sends import SendBatcher
 from django_sqs_kombu.working.deadline import deadline
 
@@ -153,7 +154,8 @@ def test_a_leader_that_is_struck_sends_its_neighbours_nothing_but_delay():
     assert dict(requests.accepted) == {str(n): 1 for n in range(1, 5)}
 
 
-def test_one_that_leaves_the_line_is_not_sent():
+def test_one_that_leaves_the_line_is_not_sent(monkeypatch):
+    monkeypatch.setattr(lines, "MOST_TURNS", 1)
     go_on, sending = threading.Event(), threading.Event()
 
     class Slow(Requests):

@@ -15,6 +15,7 @@ from django_sqs_kombu import (
     SendManyFailed,
     TimedOut,
 )
+from django_sqs_kombu.transport.sending import lines
 from django_sqs_kombu.working.deadline import deadline
 
 
@@ -46,6 +47,12 @@ def held(receivers, orders):
     yield held
     for connection in connections:
         connection.close()
+
+
+@pytest.fixture
+def one_at_a_time(monkeypatch):
+    """A queue has one request under way; what comes meanwhile goes with the next."""
+    monkeypatch.setattr(lines, "MOST_TURNS", 1)
 
 
 def sends(server, queue):
@@ -82,7 +89,7 @@ def test_sends_at_the_same_time_share_requests(receivers, orders, server, counts
     assert single + batches <= 8
 
 
-def test_each_sender_learns_its_own_failure(receivers, orders, server, counts):
+def test_each_sender_learns_its_own_failure(receivers, orders, server, counts, one_at_a_time):
     channel = receivers.channel()
     requests = channel.requests
     name = orders.full_name()
