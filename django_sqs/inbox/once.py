@@ -10,9 +10,11 @@ from django.db import (
     IntegrityError,
     InterfaceError,
     OperationalError,
+    connections,
     router,
     transaction,
 )
+from django.db.transaction import TransactionManagementError
 
 from django_sqs_kombu.exceptions import EnvironmentFailure
 from django_sqs_kombu.logs import get_logger
@@ -22,6 +24,14 @@ from django_sqs_kombu.transport import Trail
 from .models import ReceivedMessage
 
 logger = get_logger(__name__)
+
+#: The state of a PostgreSQL transaction in which a statement has failed, to either driver.
+IN_ERROR = 3
+CAUGHT = (
+    "A receiver with once=True returned from a transaction that is rolled back, so it would have "
+    "no effect. Where a receiver catches errors of the database, the statements that may raise "
+    "them belong into a transaction.atomic() of their own, inside of the try."
+)
 
 
 def run_once(queue: str, message: RawMessage, receive: Callable[[RawMessage], Any]) -> Any:
@@ -33,24 +43,30 @@ def run_once(queue: str, message: RawMessage, receive: Callable[[RawMessage], An
     Where the caller is in a transaction, such as a TestCase's, it is a part of that.
 
     :raises EnvironmentFailure: the database cannot begin, note the message or commit now.
+    :raises TransactionManagementError: the receiver returned, but caught an error for which the
+        transaction is rolled back.
     """
     using = router.db_for_write(ReceivedMessage)
     noted, raised = False, None
+    known_as = identity(message)
     try:
         with transaction.atomic(using=using):
-            noted = _note(queue, identity(message), using)
+            earlier = _rolled_back_for(using)
+            noted = _note(queue, known_as, using)
             if not noted:
                 logger.info("Message %s was received before; it has no second effect", message.id)
                 return None
             try:
-                return receive(message)
+                received = receive(message)
+                _check_whole(using, earlier, queue, known_as)
+                return received
             except BaseException as exc:
                 raised = exc
                 raise
     except Error as exc:
         # What a commit says of the data, as of a constraint that is deferred to it, is the
-        # receiver's own, too.
-        passes = isinstance(exc, OperationalError | InterfaceError) or not noted
+        # receiver's own, too. A driver may call a connection that broke just an error.
+        passes = _passes(exc) or not noted or connections[using].connection is None
         if exc is raised or not passes:
             raise
         what = "committed" if noted else "noted"
@@ -70,3 +86,38 @@ def _note(queue: str, message_id: str, using: str) -> bool:
     except IntegrityError:
         return False
     return True
+
+
+def _check_whole(using: str, earlier: Exception | None, queue: str, message_id: str) -> None:
+    """See to it that the transaction in which a receiver returned is one to commit.
+
+    Django, and PostgreSQL as well, roll back one in which an error was caught, and say
+    nothing: the message would be deleted without its effect.
+
+    :param earlier: the error for which the connection was to roll back some time before.
+    """
+    connection: Any = connections[using]
+    info = getattr(connection.connection, "info", None)
+    failed = connection.vendor == "postgresql" and (
+        getattr(info, "transaction_status", None) == IN_ERROR
+    )
+    caught = _rolled_back_for(using)
+    caught = None if caught is earlier else caught
+    if connection.needs_rollback or failed:
+        if caught is not None and _passes(caught):
+            raise EnvironmentFailure(f"It cannot be committed as received: {caught}") from caught
+        raise TransactionManagementError(CAUGHT) from caught
+    if connection.vendor == "mysql" and connection.errors_occurred:
+        # At a deadlock it undoes all that was done and goes on in a new transaction.
+        notes = ReceivedMessage.objects.using(using)
+        if not notes.filter(queue=queue, message_id=message_id).exists():
+            raise EnvironmentFailure("What was received is undone: the receiver caught a deadlock")
+
+
+def _rolled_back_for(using: str) -> Exception | None:
+    """The last error for which the connection was to roll back; Django forgets none."""
+    return getattr(connections[using], "rollback_exc", None)
+
+
+def _passes(exc: Exception) -> bool:
+    return isinstance(exc, OperationalError | InterfaceError)

@@ -20,3 +20,9 @@ class Run(models.Model):
     receive_count = models.IntegerField(default=1)
     started_at = models.DateTimeField(auto_now_add=True)
     finished = models.BooleanField(default=False)
+
+
+class Line(models.Model):
+    """Something that belongs to an order; PostgreSQL and SQLite ask only at the commit."""
+
+    order = models.ForeignKey(Order, models.CASCADE)
