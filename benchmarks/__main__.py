@@ -1,4 +1,9 @@
-"""python -m benchmarks: all figures. cost --json: exact counts only. tasks: stored results."""
+"""python -m benchmarks: all figures. cost: exact counts. tasks: stored results. client: see there.
+
+``client`` measures what the client costs, against a stub that always has messages, within a
+minute; ``--long`` adds Celery's transports and more, ``--quick`` looks less long, and ``--store``
+keeps the figures for the documentation.
+"""
 
 import argparse
 import json
@@ -7,11 +12,16 @@ import threading
 from pathlib import Path
 
 from . import runner
+from .client import program
+from .client.text import text
 from .report import table
 from .servers import stack
 from .tasks import measure_tasks
 
 HERE = Path(__file__).resolve().parent
+#: What is stored: of all contenders, and of what the client costs.
+RESULTS, CLIENT = HERE / "results.json", HERE / "client.json"
+PAGE = HERE.parent / "docs" / "benchmarks.rst"
 
 
 def cost():
@@ -42,23 +52,44 @@ def cost():
     }
 
 
+def client(arguments):
+    """What the client costs: printed, or stored for the page."""
+    results = program.run(quick=arguments.quick, long=arguments.long)
+    print(json.dumps(results) if arguments.json else text(results))
+    if arguments.store:
+        CLIENT.write_text(json.dumps(results, indent=2) + "\n")
+        write_page()
+
+
+def write_page():
+    """The page of the documentation, of what is stored."""
+    stored = [json.loads(file.read_text()) for file in (RESULTS, CLIENT)]
+    PAGE.write_text(table(*stored))
+
+
 def main():
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("what", nargs="?", choices=("all", "cost", "tasks"), default="all")
+    what = ("all", "cost", "tasks", "client")
+    parser.add_argument("what", nargs="?", choices=what, default="all")
     parser.add_argument("--json", action="store_true", help="print JSON alone")
+    parser.add_argument("--quick", action="store_true", help="client: shorter looks")
+    parser.add_argument("--long", action="store_true", help="client: Celery's transports, too")
+    parser.add_argument("--store", action="store_true", help="client: for the documentation")
     arguments = parser.parse_args()
+    if arguments.what == "client":
+        client(arguments)
+        return
     if arguments.what == "cost":
         figures = cost()
         print(json.dumps(figures) if arguments.json else figures)
         return
-    if arguments.what == "tasks":
-        with stack("ministack") as server:
-            print(json.dumps(measure_tasks(server.direct), indent=2))
-        return
     with stack("ministack") as server:
+        if arguments.what == "tasks":
+            print(json.dumps(measure_tasks(server.direct), indent=2))
+            return
         results = runner.run_all(server)
-    (HERE / "results.json").write_text(json.dumps(results, indent=2) + "\n")
-    (HERE.parent / "docs" / "benchmarks.rst").write_text(table(results))
+    RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+    write_page()
 
 
 if __name__ == "__main__":

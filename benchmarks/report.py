@@ -2,6 +2,9 @@
 
 from django_sqs.operations.bench import DOLLARS_PER_MILLION
 
+from .client.text import text
+from .grid import grid
+
 HEAD = """\
 Benchmarks
 ==========
@@ -10,6 +13,26 @@ Made by ``make bench``; the figures are those of ``benchmarks/results.json``.  A
 ran one after the other on one machine, against ministack on 127.0.0.1 behind a proxy that
 counts requests and adds latency.  A no-op handler, 8 bytes of payload.  Timings are noisy:
 compare rows of one table.  CPU is the client's; peak memory is that of its process.
+
+"""
+CLIENT_HEAD = """\
+What a client costs by itself
+-----------------------------
+
+SQS answers more requests than any client asks, so what counts is the client: its CPU, and how
+well it hides the time that a request takes.  ``python -m benchmarks client`` measures that within
+about a minute on an idle machine, against a stub that always has messages, beside a loop of boto3
+that receives ten messages and deletes them.  Each contender is a process of its own; all are
+started once and then measured in turns, so that whatever else the machine does strikes all.
+``x`` is the median of the ratios of the turns, and beside it stands what was seen of this library
+and of boto3.  One by one and from 8 threads, sending is compared with ``send_message``;
+``send_many`` with ``send_message_batch``.  The goals are ours.
+
+``--long`` adds more receivers that take their time, and a Celery worker with ten threads on this
+library's transport, as the ratio to one on kombu's own; ``--quick`` looks less long; ``--json``
+prints all that was measured, with the versions, the machine and the date; ``--store`` makes this
+page of it.  The stub can be run alone, too: ``python -m benchmarks.stub --port 9324 --latency
+0.02``; its docstring says how it is asked and set.
 
 """
 COLUMNS = (
@@ -21,8 +44,8 @@ COLUMNS = (
 )
 
 
-def table(results):
-    """The whole page."""
+def table(results, client):
+    """The whole page, of what is stored of all contenders, and of the client's costs."""
     parts = [HEAD]
     for action, title in (("send", "Sending"), ("consume", "Receiving and deleting")):
         for latency, rows in results[action].items():
@@ -31,6 +54,7 @@ def table(results):
         parts.append(_section(f"Receiving from {queues}", rows))
     parts.append(_section("A full queue beside empty ones, 20 ms", results["full"]))
     parts.append(_idle(results["idle"]))
+    parts.append(CLIENT_HEAD + text(client))
     return "\n".join(parts)
 
 
@@ -40,7 +64,7 @@ def _section(title, rows):
         [name, *(_cell(figures, key, form) for _, key, form in COLUMNS)]
         for name, figures in rows.items()
     ]
-    return f"{title}\n{'-' * len(title)}\n\n{_grid([header, *body])}\n"
+    return f"{title}\n{'-' * len(title)}\n\n{grid([header, *body])}\n"
 
 
 def _idle(rows):
@@ -56,22 +80,12 @@ def _idle(rows):
         for queues, contenders in rows.items()
         for name, figures in contenders.items()
     ]
-    return f"{title}\n{'-' * len(title)}\n\n{_grid([header, *body])}\n"
+    return f"{title}\n{'-' * len(title)}\n\n{grid([header, *body])}\n"
 
 
 def _cell(figures, key, form):
     value = (figures or {}).get(key)
     return "-" if value is None else form.format(value)
-
-
-def _grid(rows):
-    widths = [max(len(str(row[n])) for row in rows) or 1 for n in range(len(rows[0]))]
-    rule = "  ".join("=" * width for width in widths)
-    lines = [
-        "  ".join(f"{cell!s:<{w}}" for cell, w in zip(row, widths, strict=True)).rstrip()
-        for row in rows
-    ]
-    return "\n".join([rule, lines[0], rule, *lines[1:], rule])
 
 
 #: The requests of a month that cost nothing.
@@ -99,7 +113,7 @@ def cost_table(results):
         f"{name}: {each:.2f} requests a message, {idle:.1f} a minute and idle queue"
         for name, (each, idle) in contenders.items()
     )
-    return f"{_grid([header, *body])}\n\n{facts}.\n"
+    return f"{grid([header, *body])}\n\n{facts}.\n"
 
 
 def _counted(results, sender, receiver):

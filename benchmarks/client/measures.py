@@ -1,0 +1,192 @@
+"""Measures: what is done to the contenders, and what is seen then, without any judgement."""
+
+import time
+
+from .. import tasks
+from .running import contenders, wait_until
+
+LOOP, SINGLE = "boto3 batch loop", "boto3, one by one"
+ONE, TEN, MANY = "django-sqs", "django-sqs, 10 threads", "django-sqs, send_many"
+STOCK, ON_OURS = "Celery, 10 threads", "Celery on django-sqs, 10 threads"
+RECEIVES = "ReceiveMessage"
+SETTLEMENTS = (
+    "DeleteMessage",
+    "DeleteMessageBatch",
+    "ChangeMessageVisibility",
+    "ChangeMessageVisibilityBatch",
+)
+
+
+class Measures:
+    """All measures against one stub.
+
+    :param window: seconds that one look at a contender lasts.
+    :param rounds: how often the contenders take turns.
+    """
+
+    def __init__(self, stub, window, rounds):
+        self._stub = stub
+        self._window = window
+        self._rounds = rounds
+
+    def consume(self):
+        """Receivers that do nothing: looks by latency and contender, and RSS of one queue."""
+        with contenders(self._stub, [LOOP, ONE, TEN], consume=True) as running:
+            looks = self._in_turns(running, (0.0, 0.02, 0.1))
+            memory = {each.name: each.ask("facts")["rss_mb"] for each in running}
+        return {"looks": looks, "rss_mb": memory}
+
+    def celery(self):
+        """The same of Celery, on both transports, which takes longer."""
+        with contenders(self._stub, [STOCK, ON_OURS], consume=True) as running:
+            return {"looks": self._in_turns(running, (0.0, 0.02))}
+
+    def sleeping(self, cases):
+        """Receivers that sleep: what was seen of each of *cases*, (threads, pause in seconds)."""
+        rows = []
+        names = {1: ONE, 10: TEN}
+        with contenders(self._stub, [ONE, TEN], consume=True) as running:
+            by_name = {each.name: each for each in running}
+            for latency in (0.02, 0.1):
+                for threads, pause in cases:
+                    seen = self._look(by_name[names[threads]], latency, pause=pause)
+                    rows.append({"threads": threads, "pause": pause, "latency": latency, **seen})
+        return {"rows": rows}
+
+    def fifo(self):
+        """100 message groups, 10 threads, receivers of 50 ms, 20 ms for a request."""
+        with contenders(self._stub, [TEN], fifo=True, consume=True) as [each]:
+            return self._look(each, 0.02, pause=0.05, window=max(2.0, 2 * self._window))
+
+    def send(self, count):
+        """{contender: [figures of each round]}."""
+        names = {SINGLE: 1, ONE: 1, TEN: 1, LOOP: 5, MANY: 5}
+        found = {name: [] for name in names}
+        self._stub.reset()
+        with contenders(self._stub, list(names)) as running:
+            for _ in range(self._rounds):
+                for each in running:
+                    found[each.name].append(each.ask("send", count=count * names[each.name]))
+        return found
+
+    def idle(self, count):
+        """Many idle queues: what they cost at rest, and how soon it starts and stops."""
+        self._stub.reset()
+        with contenders(self._stub, [ONE], idle=True, count=count, consume=True) as [each]:
+            polled = wait_until(lambda: self._stub.stats()["queues_polled"] == count, 30)
+            stats = self._stub.stats()
+            # What was begun at the start comes to its end.
+            time.sleep(1.0)
+            before = each.ask("sample")
+            time.sleep(2.0)
+            after = each.ask("sample")
+            facts = each.ask("facts")
+            stop = each.ask("stop", break_off=True)["seconds"]
+        return {
+            "queues": count,
+            "threads": facts["threads"],
+            "rss_mb": facts["rss_mb"],
+            "cpu_percent": (after["cpu"] - before["cpu"]) / (after["at"] - before["at"]) * 100,
+            "all_poll_seconds": stats["last_first_poll"] - facts["began"] if polled else None,
+            "stop_seconds": stop,
+            "requests": stats["requests"],
+        }
+
+    def full(self, count):
+        """Many full queues, 20 ms for a request, and a graceful stop."""
+        self._stub.reset()
+        with contenders(self._stub, [TEN], count=count, consume=True) as [each]:
+            self._stub.set_latency(0.02)
+            polled = wait_until(lambda: self._stub.stats()["queues_polled"] == count)
+            undeleted, polls = [], []
+            first = self._stub.stats()
+            deadline = time.monotonic() + 2 * self._window
+            while time.monotonic() < deadline:
+                stats = self._stub.stats()
+                # Asked later, so that it is never too few.
+                undeleted.append(each.ask("sample")["started"] - stats["deleted"])
+                polls.append(stats["polls"])
+                time.sleep(0.05)
+            last = self._stub.stats()
+            facts = each.ask("facts")
+            stop = each.ask("stop", break_off=False)["seconds"]
+            stats, started = self._stub.stats(), each.ask("sample")["started"]
+        return {
+            "queues": count,
+            "all_polled": polled,
+            "most_undeleted": max(undeleted),
+            "most_polls": max(polls),
+            "undeleted_after_stop": started - stats["deleted"],
+            "in_flight_after_stop": stats["in_flight"],
+            "stop_seconds": stop,
+            "rss_mb": facts["rss_mb"],
+            "per_second": (last["deleted"] - first["deleted"]) / (last["now"] - first["now"]),
+        }
+
+    def tasks(self, count):
+        """Django's tasks: enqueued in one call, then run by a worker with one thread."""
+        self._stub.reset()
+        return tasks.run(self._stub.url, "without", count)
+
+    def _in_turns(self, running, latencies):
+        """Looks by latency and contender, round by round."""
+        for each in running:
+            # The first is not counted: code is loaded, and connections are opened.
+            self._look(each, 0.0, window=0.1)
+        found = {}
+        for latency in latencies:
+            looks = found[f"{latency * 1000:.0f} ms"] = {each.name: [] for each in running}
+            # Where a request takes long, few are seen in a short look.
+            long = latency > 0.05
+            for _ in range(1 if long else self._rounds):
+                for each in running:
+                    window = self._window * (2 if long else 1)
+                    looks[each.name].append(self._look(each, latency, window=window))
+        return found
+
+    def _look(self, each, latency, *, pause=0.0, window=None):
+        """Let one contender's queues be full for a while, and see what it does in a window."""
+        each.ask("pause", seconds=pause)
+        self._stub.reset(latency)
+        before = each.ask("sample")["started"]
+        self._set(each, "all")
+        # Until the pace is known, polls are few; each round trip may double them.
+        time.sleep(0.3 + 10 * latency)
+        first, stats = each.ask("sample"), self._stub.stats()
+        most_held = self._watch(each, before, window or self._window, often=bool(pause))
+        last, then = each.ask("sample"), self._stub.stats()
+        self._set(each, 0)
+        each.ask("pause", seconds=0.0)
+        wait_until(lambda: not self._stub.stats()["in_flight"], 5)
+        return {**look(first, last, stats, then), "most_held": most_held}
+
+    def _watch(self, each, before, seconds, *, often):
+        """The most messages that were received and not started in these seconds, if asked."""
+        deadline = time.monotonic() + seconds
+        most = 0 if often else None
+        while often and time.monotonic() < deadline:
+            started = each.ask("sample")["started"] - before
+            stats = self._stub.stats()
+            most = max(most, stats["handed_out"] - stats["given_back"] - started)
+            time.sleep(0.05)
+        time.sleep(max(0.0, deadline - time.monotonic()))
+        return most
+
+    def _set(self, each, left):
+        for queue in each.queues:
+            self._stub.queue(queue, left=left)
+
+
+def look(first, last, stats, then):
+    """What a contender did between two samples of it, and of the stub."""
+    started = last["started"] - first["started"]
+    deleted = then["deleted"] - stats["deleted"]
+    requests = sum(
+        then["requests"].get(name, 0) - stats["requests"].get(name, 0)
+        for name in (RECEIVES, *SETTLEMENTS)
+    )
+    return {
+        "per_second": started / (last["at"] - first["at"]),
+        "cpu_us": (last["cpu"] - first["cpu"]) / started * 1e6 if started else None,
+        "requests_per_message": requests / deleted if deleted else None,
+    }

@@ -1,0 +1,86 @@
+"""Program: measures everything, with the versions, the machine and the date."""
+
+import datetime
+import os
+import platform
+import subprocess
+import sys
+import time
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+
+from ..servers import HERE, stub
+from .figures import figures
+from .measures import Measures
+from .running import Failed
+
+#: Threads, and seconds that a message takes each.
+SLEEPERS = ((1, 0.001), (10, 0.02))
+ALL_SLEEPERS = (*SLEEPERS, (1, 0.02), (10, 0.001))
+PACKAGES = ("django-sqs", "boto3", "botocore", "pycurl", "kombu", "celery", "Django")
+
+
+def run(*, quick=False, long=False):
+    """Measure; return what with, the figures, and what they were made of, ready for JSON."""
+    about = {**_about(), "quick": quick}
+    raw = measure(quick=quick, long=long)
+    return {**about, "figures": [each.as_json() for each in figures(raw)], "raw": raw}
+
+
+def measure(*, quick=False, long=False):
+    """Everything, as a JSON-able mapping; a section that failed has its ``error``."""
+    raw = {}
+    with stub() as server:
+        measures = Measures(server, window=0.3 if quick else 0.4, rounds=1 if quick else 3)
+        sections = {
+            "consume": measures.consume,
+            "sleeping": lambda: measures.sleeping(ALL_SLEEPERS if long else SLEEPERS),
+            "fifo": measures.fifo,
+            "send": lambda: measures.send(200 if quick else 400),
+            "idle": lambda: measures.idle(1_000),
+            "full 50": lambda: measures.full(50),
+            "full 500": lambda: measures.full(500),
+            "tasks": lambda: measures.tasks(500 if quick else 2_000),
+        }
+        if long:
+            sections["celery"] = measures.celery
+        for name, section in sections.items():
+            began = time.monotonic()
+            try:
+                raw[name] = section()
+            except (Failed, OSError, subprocess.SubprocessError) as exc:
+                # The others are worth knowing all the same.
+                raw[name] = {"error": f"{type(exc).__name__}: {exc}"}
+            print(f"{name}: took {time.monotonic() - began:.1f} s", file=sys.stderr)
+    return raw
+
+
+def _about():
+    return {
+        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
+        "commit": _commit(),
+        "machine": f"{_processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",
+        "python": platform.python_version(),
+        "versions": {name: _version(name) for name in PACKAGES},
+    }
+
+
+def _version(name):
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None
+
+
+def _commit():
+    done = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True
+    )
+    return done.stdout.strip() or None
+
+
+def _processor():
+    info = Path("/proc/cpuinfo")
+    lines = info.read_text().splitlines() if info.exists() else []
+    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.machine()
