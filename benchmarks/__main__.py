@@ -54,7 +54,8 @@ def cost():
 
 def client(arguments):
     """What the client costs: printed, or stored for the page."""
-    results = program.run(quick=arguments.quick, long=arguments.long)
+    only = [name for name in arguments.only.split(",") if name]
+    results = program.run(quick=arguments.quick, long=arguments.long, only=only)
     print(json.dumps(results) if arguments.json else text(results))
     if arguments.store:
         CLIENT.write_text(json.dumps(results, indent=2) + "\n")
@@ -74,6 +75,7 @@ def main():
     parser.add_argument("--json", action="store_true", help="print JSON alone")
     parser.add_argument("--quick", action="store_true", help="client: shorter looks")
     parser.add_argument("--long", action="store_true", help="client: Celery's transports, too")
+    parser.add_argument("--only", default="", help="client: sections, such as consume,full 50")
     parser.add_argument("--store", action="store_true", help="client: for the documentation")
     arguments = parser.parse_args()
     if arguments.what == "client":

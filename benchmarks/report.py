@@ -28,11 +28,12 @@ started once and then measured in turns, so that whatever else the machine does 
 and of boto3.  One by one and from 8 threads, sending is compared with ``send_message``;
 ``send_many`` with ``send_message_batch``.  The goals are ours.
 
-``--long`` adds more receivers that take their time, and a Celery worker with ten threads on this
-library's transport, as the ratio to one on kombu's own; ``--quick`` looks less long; ``--json``
-prints all that was measured, with the versions, the machine and the date; ``--store`` makes this
-page of it.  The stub can be run alone, too: ``python -m benchmarks.stub --port 9324 --latency
-0.02``; its docstring says how it is asked and set.
+``--long`` adds more receivers that take their time, FIFO queues that hand out many of a group, and
+a Celery worker with ten threads on this library's transport, as the ratio to one on kombu's own;
+``--quick`` looks less long; ``--only consume,send`` measures these sections; ``--json`` prints all
+that was measured, with the versions, the machine and the date; ``--store`` makes this page of it.
+The stub can be run alone, too: ``python -m benchmarks.stub --port 9324 --latency 0.02``; its
+docstring says how it is asked and set.
 
 """
 COLUMNS = (

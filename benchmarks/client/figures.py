@@ -147,11 +147,15 @@ def _sleeping(measured):
 
 
 def _fifo(measured):
-    what = "FIFO, 100 groups, receivers of 50 ms, 20 ms, 10 threads"
+    what, speed, requests = "FIFO, 100 groups, receivers of 50 ms, 20 ms, 10 threads", None, None
+    if measured["burst"] == 1:
+        speed, requests = at_least(150), at_most(0.5)
+    else:
+        what += f", {measured['burst']} of a group at once"
     seen = "200/s are possible"
     return [
-        Figure(f"{what}: messages/s", measured["per_second"], "/s", at_least(150), seen),
-        Figure(f"{what}: requests a message", measured["requests_per_message"], "", at_most(0.5)),
+        Figure(f"{what}: messages/s", measured["per_second"], "/s", speed, seen),
+        Figure(f"{what}: requests a message", measured["requests_per_message"], "", requests),
     ]
 
 
@@ -182,10 +186,16 @@ def _full(measured):
 
 
 def _tasks(measured):
-    seen = f"{measured['tasks_per_second']:,.0f}/s"
+    own, sent, received = measured["tasks"], measured["sent"], measured["received"]
+    enqueued = {ONE: [{"cpu_us": own["enqueue_cpu_us"]}], LOOP: [sent]}
+    run = {
+        ONE: [{"cpu_us": own["cpu_us"], "per_second": own["tasks_per_second"]}],
+        LOOP: [received],
+    }
     return [
-        Figure("django.tasks: CPU of enqueuing, a task", measured["enqueue_cpu_us"], "us"),
-        Figure("django.tasks: CPU of the worker, a task", measured["cpu_us"], "us", None, seen),
+        ratio("django.tasks, enqueue_many: CPU a task", enqueued, ONE, LOOP, "cpu_us", "us"),
+        ratio("django.tasks, worker: CPU a task", run, ONE, LOOP, "cpu_us", "us"),
+        ratio("django.tasks, worker: tasks/s", run, ONE, LOOP, "per_second", "/s"),
     ]
 
 
@@ -201,6 +211,7 @@ _SECTIONS = {
     "consume": _consume,
     "sleeping": _sleeping,
     "fifo": _fifo,
+    "fifo bursts": _fifo,
     "send": _send,
     "idle": _idle,
     "full 50": _full,

@@ -53,10 +53,15 @@ class Measures:
                     rows.append({"threads": threads, "pause": pause, "latency": latency, **seen})
         return {"rows": rows}
 
-    def fifo(self):
-        """100 message groups, 10 threads, receivers of 50 ms, 20 ms for a request."""
+    def fifo(self, burst):
+        """100 message groups, 10 threads, receivers of 50 ms, 20 ms for a request.
+
+        :param burst: how many messages of a group an answer has at most.
+        """
         with contenders(self._stub, [TEN], fifo=True, consume=True) as [each]:
-            return self._look(each, 0.02, pause=0.05, window=max(2.0, 2 * self._window))
+            self._stub.queue(each.queues[0], burst=burst)
+            seen = self._look(each, 0.02, pause=0.05, window=max(2.0, 2 * self._window))
+        return {**seen, "burst": burst}
 
     def send(self, count):
         """{contender: [figures of each round]}."""
@@ -124,9 +129,17 @@ class Measures:
         }
 
     def tasks(self, count):
-        """Django's tasks: enqueued in one call, then run by a worker with one thread."""
-        self._stub.reset()
-        return tasks.run(self._stub.url, "without", count)
+        """Django's tasks, enqueued in one call, then run by a worker with one thread."""
+        with (
+            contenders(self._stub, [LOOP]) as [sender],
+            contenders(self._stub, [LOOP], consume=True) as [receiver],
+        ):
+            self._look(receiver, 0.0, window=0.1)
+            return {
+                "tasks": tasks.run(self._stub.url, "without", count),
+                "sent": sender.ask("send", count=count),
+                "received": self._look(receiver, 0.0),
+            }
 
     def _in_turns(self, running, latencies):
         """Looks by latency and contender, round by round."""

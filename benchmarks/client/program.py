@@ -6,6 +6,7 @@ import platform
 import subprocess
 import sys
 import time
+from functools import partial
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
@@ -20,31 +21,18 @@ ALL_SLEEPERS = (*SLEEPERS, (1, 0.02), (10, 0.001))
 PACKAGES = ("django-sqs", "boto3", "botocore", "pycurl", "kombu", "celery", "Django")
 
 
-def run(*, quick=False, long=False):
-    """Measure; return what with, the figures, and what they were made of, ready for JSON."""
+def run(*, quick=False, long=False, only=()):
+    """Measure; return what with, the figures, and what they were made of, ready for JSON.
+
+    :param only: the sections to measure, of :func:`sections`; none: all of them.
+    """
     about = {**_about(), "quick": quick}
-    raw = measure(quick=quick, long=long)
-    return {**about, "figures": [each.as_json() for each in figures(raw)], "raw": raw}
-
-
-def measure(*, quick=False, long=False):
-    """Everything, as a JSON-able mapping; a section that failed has its ``error``."""
     raw = {}
     with stub() as server:
         measures = Measures(server, window=0.3 if quick else 0.4, rounds=1 if quick else 3)
-        sections = {
-            "consume": measures.consume,
-            "sleeping": lambda: measures.sleeping(ALL_SLEEPERS if long else SLEEPERS),
-            "fifo": measures.fifo,
-            "send": lambda: measures.send(200 if quick else 400),
-            "idle": lambda: measures.idle(1_000),
-            "full 50": lambda: measures.full(50),
-            "full 500": lambda: measures.full(500),
-            "tasks": lambda: measures.tasks(500 if quick else 2_000),
-        }
-        if long:
-            sections["celery"] = measures.celery
-        for name, section in sections.items():
+        for name, section in sections(measures, quick=quick, long=long).items():
+            if only and name not in only:
+                continue
             began = time.monotonic()
             try:
                 raw[name] = section()
@@ -52,7 +40,24 @@ def measure(*, quick=False, long=False):
                 # The others are worth knowing all the same.
                 raw[name] = {"error": f"{type(exc).__name__}: {exc}"}
             print(f"{name}: took {time.monotonic() - began:.1f} s", file=sys.stderr)
-    return raw
+    return {**about, "figures": [each.as_json() for each in figures(raw)], "raw": raw}
+
+
+def sections(measures, *, quick=False, long=False):
+    """What is measured, by name."""
+    found = {
+        "consume": measures.consume,
+        "sleeping": partial(measures.sleeping, ALL_SLEEPERS if long else SLEEPERS),
+        "fifo": partial(measures.fifo, 1),
+        "send": partial(measures.send, 200 if quick else 400),
+        "idle": partial(measures.idle, 1_000),
+        "full 50": partial(measures.full, 50),
+        "full 500": partial(measures.full, 500),
+        "tasks": partial(measures.tasks, 500 if quick else 2_000),
+    }
+    if long:
+        found |= {"fifo bursts": partial(measures.fifo, 10), "celery": measures.celery}
+    return found
 
 
 def _about():

@@ -4,9 +4,11 @@ import json
 
 import pytest
 
+from benchmarks.__main__ import CLIENT, PAGE, RESULTS
 from benchmarks.client.figures import Figure, at_least, at_most, figures, ratio
 from benchmarks.client.measures import LOOP, MANY, ONE, SINGLE, TEN, Measures, look
 from benchmarks.client.text import text
+from benchmarks.report import table
 from benchmarks.servers import stub as run_stub
 
 
@@ -61,12 +63,22 @@ def test_a_look_is_the_difference_of_two_samples():
 
 
 def test_a_section_that_failed_is_a_figure_without_a_value_and_the_others_count():
-    fifo = {"per_second": 160.0, "requests_per_message": 0.6}
+    fifo = {"per_second": 160.0, "requests_per_message": 0.6, "burst": 1}
 
     failed, speed, requests = figures({"idle": {"error": "Failed: it has ended"}, "fifo": fifo})
 
     assert (failed.what, failed.value, failed.seen) == ("idle", None, "Failed: it has ended")
     assert (speed.met, requests.met) == (True, False)
+
+
+def test_tasks_are_compared_with_the_loop_that_sends_and_the_one_that_receives():
+    measured = {
+        "tasks": {"enqueue_cpu_us": 50.0, "cpu_us": 90.0, "tasks_per_second": 1000.0},
+        "sent": {"cpu_us": 100.0, "per_second": 1.0},
+        "received": {"cpu_us": 150.0, "per_second": 500.0},
+    }
+
+    assert [each.value for each in figures({"tasks": measured})] == pytest.approx([0.5, 0.6, 2])
 
 
 def test_undeleted_messages_are_counted_for_each_poll():
@@ -106,6 +118,12 @@ def test_the_table_names_the_goal_and_whether_it_is_met():
     assert ["stop", "failed"] in rows
     assert "two cores" in page
     assert "boto3 1" in page
+
+
+def test_the_page_is_made_of_what_is_stored():
+    stored = [json.loads(file.read_text()) for file in (RESULTS, CLIENT)]
+
+    assert PAGE.read_text() == table(*stored)
 
 
 @pytest.fixture(scope="module")
