@@ -44,7 +44,11 @@ def database(name, port, database_name):
         user = "root" if kind.engine == kinds.MYSQL else "postgres"
         found |= {"HOST": "127.0.0.1", "PORT": port, "USER": user}
     if kind.server is None and "TEST_SQLITE_TIMEOUT" in os.environ:
-        found["OPTIONS"]["timeout"] = float(os.environ["TEST_SQLITE_TIMEOUT"])
+        # As the documentation advises: what reads first fails at once otherwise, time and again.
+        found["OPTIONS"] |= {
+            "timeout": float(os.environ["TEST_SQLITE_TIMEOUT"]),
+            "transaction_mode": "IMMEDIATE",
+        }
     if kind.engine == kinds.MYSQL and "TEST_ISOLATION" in os.environ:
         found["OPTIONS"]["isolation_level"] = os.environ["TEST_ISOLATION"]
     if kind.engine == kinds.POSTGRESQL and "pool" not in kind.options:
