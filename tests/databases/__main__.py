@@ -9,6 +9,7 @@ from .kinds import KINDS
 
 #: What asks the database most: one kind of it runs with every `make test`.
 SHORT = [
+    "tests/django_sqs/inbox",
     "tests/django_sqs/outbox",
     "tests/django_sqs/tasks",
     "tests/django_sqs/test_connections.py",
@@ -28,6 +29,7 @@ FILES = [
     "tests/django_sqs/wake",
     "tests/django_sqs/worker/test_runreceiver.py",
     "tests/pages/test_pages.py",
+    "tests/pages/test_payloads_pages.py",
     "tests/pages/test_results_pages.py",
 ]
 

@@ -8,12 +8,16 @@ import urllib.parse
 import urllib.request
 import uuid
 from http.cookiejar import CookieJar
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
 from ..project import Project
 from ..server import Server
+
+#: Where screenshots go, for a person to look at; unset: nowhere that stays.
+SHOTS = os.environ.get("SCREENSHOTS")
 
 USERS = """
 from django.contrib.auth.models import Permission, User
@@ -172,3 +176,37 @@ def browser():
         )
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def open_page(browser, site, tmp_path):
+    """Open a page as somebody who has logged in."""
+    contexts = []
+
+    def open_page(path, *, width=1280, dark=False, **options):
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if dark else "light",
+            **options,
+        )
+        contexts.append(context)
+        page = context.new_page()
+        page.errors = []
+        page.on("pageerror", lambda error: page.errors.append(str(error)))
+        page.goto(f"{site.url}/admin/login/?next={path}")
+        page.fill("#id_username", "root")
+        page.fill("#id_password", "root")
+        page.click("[type=submit]")
+        page.wait_for_url(f"**{path}")
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+
+
+def shoot(page, tmp_path, name):
+    """Keep what a page looks like."""
+    folder = Path(SHOTS or tmp_path)
+    folder.mkdir(exist_ok=True)
+    page.screenshot(path=folder / f"{name}.png", full_page=True)

@@ -1,48 +1,12 @@
 """The pages in headless Chromium: what is seen, narrow and wide, dark and light, and by whom."""
 
-import os
-from pathlib import Path
-
 import pytest
+
+from .conftest import shoot
 
 pytestmark = pytest.mark.slow
 
 LIST = "/admin/django_sqs_monitor/queuereport/"
-#: Where screenshots go, for a person to look at; unset: nowhere that stays.
-SHOTS = os.environ.get("SCREENSHOTS")
-
-
-@pytest.fixture
-def open_page(browser, site, tmp_path):
-    """Open a page as somebody who has logged in."""
-    contexts = []
-
-    def open_page(path, *, width=1280, dark=False, **options):
-        context = browser.new_context(
-            viewport={"width": width, "height": 900},
-            color_scheme="dark" if dark else "light",
-            **options,
-        )
-        contexts.append(context)
-        page = context.new_page()
-        page.errors = []
-        page.on("pageerror", lambda error: page.errors.append(str(error)))
-        page.goto(f"{site.url}/admin/login/?next={path}")
-        page.fill("#id_username", "root")
-        page.fill("#id_password", "root")
-        page.click("[type=submit]")
-        page.wait_for_url(f"**{path}")
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-
-
-def shoot(page, tmp_path, name):
-    folder = Path(SHOTS or tmp_path)
-    folder.mkdir(exist_ok=True)
-    page.screenshot(path=folder / f"{name}.png", full_page=True)
 
 
 @pytest.fixture

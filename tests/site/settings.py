@@ -87,6 +87,9 @@ if "TEST_WAKE" in os.environ:
             "LOCATION": os.environ["TEST_DATABASE"] + "-cache",
         }
     }
+if "TEST_BUCKET" in os.environ:
+    SQS_LARGE_PAYLOAD_BUCKET = os.environ["TEST_BUCKET"]
+    SQS_S3_ENDPOINT_URL = SQS_ENDPOINT_URL
 if "TEST_CONN_KEPT" in os.environ:
     SQS_CONN_MAX_AGE = float(os.environ["TEST_CONN_KEPT"])
 if "TEST_BACKOFF" in os.environ:
