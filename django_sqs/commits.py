@@ -6,13 +6,16 @@ from collections.abc import Callable
 from functools import partial
 from typing import Any
 
-from django.db import connections, transaction
+from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 from django_sqs_kombu.logs import get_logger
 
 from .conf import conf
 
 logger = get_logger(__name__)
+
+#: The databases of which :func:`warn_of_another` has warned in this process.
+_warned: set[tuple[str, str]] = set()
 
 
 def asked_for(on_commit: bool | None) -> bool:
@@ -44,7 +47,35 @@ def after_commit(queue: str, send: Callable[[], Any], using: str | None) -> None
     if transaction.get_connection(using).in_atomic_block:
         transaction.on_commit(partial(_send, queue, send), using)
     else:
+        warn_of_another(queue, "on_commit=True", using)
         send()
+
+
+def warn_of_another(queue: str, option: str, using: str | None) -> None:
+    """Warn, once, of a send that goes with no transaction while one of another database is open.
+
+    It is sent at once, and stays so whatever becomes of that transaction, which may be the one
+    that was meant.
+
+    :param option: what the send was told.
+    :param using: the database whose transaction it would go with.
+    """
+    alias = using or DEFAULT_DB_ALIAS
+    if (option, alias) in _warned or in_transaction(alias):
+        return
+    others = [each.alias for each in connections.all(initialized_only=True)]
+    if found := [each for each in others if each != alias and in_transaction(each)]:
+        _warned.add((option, alias))
+        logger.warning(
+            "A message to queue %s is sent with %s in a transaction of database %r, but goes with "
+            "those of database %r, where none is open: a rollback does not undo it. Say using=%r "
+            "if that is meant. This is said once.",
+            queue,
+            option,
+            found[0],
+            alias,
+            found[0],
+        )
 
 
 def _send(queue: str, send: Callable[[], Any]) -> None:

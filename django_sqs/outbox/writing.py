@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from django_sqs_kombu.registration import Outgoing, RegisteredQueue
 
+from ..commits import warn_of_another
 from ..registry import receivers
 from .models import OutboxMessage
 
@@ -33,6 +34,7 @@ def write(
     queue = registered.get_queue(suffix)
     using = using or router.db_for_write(OutboxMessage)
     row = _row(registered, queue, suffix, message)
+    warn_of_another(registered.name, "outbox=True", using)
     if receivers.outlet is None:
         row.save(using=using, force_insert=True)
     else:
@@ -49,6 +51,7 @@ def write_many(
     """Write messages, all or none; return how many."""
     queue = registered.get_queue(suffix)
     using = using or router.db_for_write(OutboxMessage)
+    warn_of_another(registered.name, "outbox=True", using)
     if receivers.outlet is not None:
         kept = list(messages)
         for message in kept:

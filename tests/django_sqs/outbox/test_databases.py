@@ -38,6 +38,21 @@ from django_sqs.outbox.models import OutboxMessage
 from django_sqs.outbox.relay import Relay
 from tests.site.shop.models import Order
 
+with transaction.atomic():
+    for _ in range(2):
+        django_sqs.send("plain", body="at once", outbox=True)
+        django_sqs.send_many("plain", ["at once"], outbox=True)
+    # Of a transaction of its own it is a part.
+    django_sqs.send("plain", body="third", outbox=True, using="default")
+    with contextlib.suppress(KeyError), transaction.atomic("other"):
+        django_sqs.send("plain", body="with it", outbox=True)
+        raise KeyError
+    assert OutboxMessage.objects.using("other").count() == 4
+with transaction.atomic("third"):
+    django_sqs.send("plain", body="at once", on_commit=True)
+    django_sqs.send("plain", body="at once", on_commit=True)
+for alias in ("default", "other"):
+    OutboxMessage.objects.using(alias).all().delete()
 with transaction.atomic(using="third"):
     django_sqs.send("plain", body="third", outbox=True, using="third")
     django_sqs.send_many("plain", ["many"], outbox=True, using="third")
@@ -77,7 +92,11 @@ def test_rows_are_written_and_relayed_where_they_belong(project, tmp_path, count
     done = project.run("shell", "-c", SCRIPT, **more)
 
     assert "AS IT SHOULD BE" in done.output, done.output
-    assert counts(f"{prefix}__plain") == (4, 0, 0)
+    assert counts(f"{prefix}__plain") == (6, 0, 0)
+    # Once each, where it stands in a transaction that it is no part of.
+    assert done.output.count("in a transaction of database 'default'") == 1
+    assert done.output.count("in a transaction of database 'third'") == 1
+    assert done.output.count("This is said once") == 2
 
 
 def test_replicas_are_not_served(settings):
