@@ -5,7 +5,7 @@ import re
 import sqlite3
 import sys
 
-from .databases import direct, routers, settings
+from .databases import direct, routers, settings, templates
 from .processes import ROOT, Process
 
 MANAGE = ROOT / "tests" / "site" / "manage.py"
@@ -36,6 +36,7 @@ class Project:
             "TEST_SQS_ENDPOINT_URL": endpoint_url,
             "TEST_SQS_PREFIX": prefix,
             "TEST_DATABASE": str(self.database),
+            "TEST_FOLDER": str(folder),
             "PYTHONUNBUFFERED": "1",
         }
         if "DB_ADDRESS" in os.environ:
@@ -58,14 +59,25 @@ class Project:
         else:
             self.database.unlink(missing_ok=True)
         for alias in settings.aliases(self.env):
-            direct.create(self.env, alias)
-        self.migrate()
+            self._make(alias)
 
     def migrate(self):
-        """Make the tables."""
+        """Make the tables that are missing."""
         for alias in settings.aliases(self.env):
-            done = self.run("migrate", "-v0", "--run-syncdb", f"--database={alias}")
-            assert done.popen.returncode == 0, done.output
+            if templates.is_missing(self.env, alias):
+                self._make(alias)
+            else:
+                self._migrate(alias)
+
+    def _make(self, alias):
+        """Make a database with all tables."""
+        if not templates.create(self.env, alias):
+            self._migrate(alias)
+            templates.keep(self.env, alias)
+
+    def _migrate(self, alias):
+        done = self.run("migrate", "-v0", "--run-syncdb", f"--database={alias}")
+        assert done.popen.returncode == 0, done.output
 
     def start(self, *arguments, **env):
         """Start a management command; it is ended with the test."""

@@ -29,8 +29,11 @@ def rows(environment, statement, *values, alias="default"):
         return [dict(zip(names, row, strict=True)) for row in cursor.fetchall()]
 
 
-def create(environment, alias="default"):
-    """Create the database, where it is not a file."""
+def create(environment, alias="default", template=None):
+    """Create the database, where it is not a file.
+
+    :param template: the name of a database of PostgreSQL that it is a copy of.
+    """
     found = settings.databases(environment)[alias]
     if found["ENGINE"].endswith("sqlite3"):
         return
@@ -39,7 +42,9 @@ def create(environment, alias="default"):
     try:
         if found["ENGINE"] != MYSQL:
             opened.autocommit = True
-        opened.cursor().execute(f"CREATE DATABASE {name}")
+        opened.cursor().execute(
+            f"CREATE DATABASE {name}" + (f" TEMPLATE {template}" if template else "")
+        )
     finally:
         opened.close()
 

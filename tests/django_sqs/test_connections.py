@@ -96,7 +96,10 @@ def test_no_message_harms_the_connection_of_the_next(threads, age, project, send
     eventually(lambda: wanted <= set(project.bodies("leaving")), timeout=60)
 
     assert set(project.bodies("leaving")) == wanted
-    assert worker.output.count("its receiver too long") == (len(SLEEPS) if SERVER else 0)
+    # With two threads a sleeper ends later than what came after it.
+    most = len(SLEEPS) if SERVER else 0
+    eventually(lambda: worker.output.count("its receiver too long") >= most)
+    assert worker.output.count("its receiver too long") == most
     assert "its receiver fail" not in worker.output
 
 

@@ -84,7 +84,7 @@ if "TEST_WAKE" in os.environ:
     CACHES = {
         "default": {
             "BACKEND": "django.core.cache.backends.filebased.FileBasedCache",
-            "LOCATION": os.environ["TEST_DATABASE"] + "-cache",
+            "LOCATION": os.path.join(os.environ["TEST_FOLDER"], "cache"),
         }
     }
 if "TEST_BUCKET" in os.environ:

@@ -78,10 +78,11 @@ def test_alive_ready_and_counting(layout, project, eventually):
     assert worker.wait(20) == 0
 
 
-def test_not_ready_while_it_stops(project, eventually):
-    worker = project.start("runreceiver", "slow", "--http=127.0.0.1:0")
+def test_not_ready_while_it_stops(project, eventually, tmp_path):
+    worker = project.start("runreceiver", "slow", "--http=127.0.0.1:0", TEST_GRACE_PERIOD="60")
     url = url_of(worker, eventually)
-    project.run("shell", "-c", "import django_sqs; django_sqs.send('slow', body='9')")
+    end = tmp_path / "end"
+    project.run("shell", "-c", f"import django_sqs; django_sqs.send('slow', body='{end}')")
     eventually(lambda: project.runs("slow"))
     worker.signal(signal.SIGTERM)
 
@@ -89,6 +90,7 @@ def test_not_ready_while_it_stops(project, eventually):
 
     assert get(f"{url}/readyz")[0] == 503
     assert get(f"{url}/healthz")[0] == 200
+    end.touch()
     assert worker.wait(20) == 0
 
 
