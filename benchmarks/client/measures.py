@@ -77,7 +77,7 @@ class Measures:
     def idle(self, count):
         """Many idle queues: what they cost at rest, and how soon it starts and stops."""
         self._stub.reset()
-        with contenders(self._stub, [ONE], idle=True, count=count, consume=True) as [each]:
+        with contenders(self._stub, [ONE], count=count, consume=True, fill=False) as [each]:
             polled = wait_until(lambda: self._stub.stats()["queues_polled"] == count, 30)
             stats = self._stub.stats()
             # What was begun at the start comes to its end.
@@ -100,7 +100,7 @@ class Measures:
     def full(self, count):
         """Many full queues, 20 ms for a request, and a graceful stop."""
         self._stub.reset()
-        with contenders(self._stub, [TEN], count=count, consume=True) as [each]:
+        with contenders(self._stub, [TEN], count=count, consume=True, full=True) as [each]:
             self._stub.set_latency(0.02)
             polled = wait_until(lambda: self._stub.stats()["queues_polled"] == count)
             undeleted, polls = [], []

@@ -69,14 +69,18 @@ class Running:
 
 
 @contextlib.contextmanager
-def contenders(stub, names, *, count=1, consume=False, idle=False, fifo=False):
-    """A process for each of *names*, each with *count* queues of its own, prepared at once."""
+def contenders(stub, names, *, count=1, consume=False, full=False, fill=True, fifo=False):
+    """A process for each of *names*, each with *count* queues of its own, prepared at once.
+
+    :param full: whether the queues are full from the start.
+    :param fill: whether each is sent a message of the contender's own first.
+    """
     running = []
     try:
         for name in names:
-            prefix = f"{'idle' if idle else 'full'}-{uuid.uuid4().hex[:8]}-"
+            prefix = f"{'full' if full else 'idle'}-{uuid.uuid4().hex[:8]}-"
             queues = stub.create(prefix, count, suffix=".fifo" if fifo else "")
-            running.append(Running(name, stub, queues, consume=consume, fill=not idle))
+            running.append(Running(name, stub, queues, consume=consume, fill=fill))
         for each in running:
             each.ready()
         yield running
