@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 
 import pytest
 from django.core.management import call_command
@@ -113,6 +114,31 @@ def test_asynchronous_receivers_keep_their_loop(project, send, eventually):
 
     assert "its receiver fail" not in worker.output
     assert len(set(project.bodies("looping"))) == 1
+
+
+@pytest.mark.parametrize(("kept", "connects"), [(None, range(1, 10)), ("0", range(60, 80))])
+def test_the_server_counts_what_a_worker_connects(
+    kept, connects, own_server, project, send, counts, eventually
+):
+    """60 messages, and what runs beside them: with SQS_CONN_MAX_AGE = 0 one for each message."""
+    project.use("postgres", own_server.address)
+    name = settings.databases(project.env)["default"]["NAME"]
+
+    def sessions():
+        # From another database, whose sessions are not these.
+        statement = f"SELECT sessions FROM pg_stat_database WHERE datname = '{name}'"
+        return int(own_server.execute(statement))
+
+    send("connected", map(str, range(60)))
+    # The server counts a session when it has a moment.
+    time.sleep(1)
+    before = sessions()
+    worker = project.start("runreceiver", "connected", **({"TEST_CONN_KEPT": kept} if kept else {}))
+    eventually(lambda: counts(f"{project.prefix}__connected") == (0, 0, 0), timeout=60)
+    worker.end()
+
+    eventually(lambda: sessions() - before in connects, timeout=10)
+    assert own_server.execute("SELECT count(*) FROM shop_run", name).strip() == "60"
 
 
 @needs_server
