@@ -63,9 +63,9 @@ matrix: $(VENV)/.dev
 
 # What `make build` made, installed into clean environments on every Python that is there.
 release-test: build
-	printf '%s\n' 3.10 3.11 3.12 3.13 | \
+	printf '%s\n' wheel-3.10 wheel-3.11 wheel-3.12 wheel-3.13 sdist-3.10 | \
 		PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | paste -sd: -)" \
-		xargs -P 2 -I{} $(BIN)/nox --session 'release-{}'
+		xargs -P 2 -I{} $(BIN)/nox --session {}
 
 # Some minutes: this library and its peers, side by side.
 bench: $(VENV)/.dev

@@ -129,6 +129,7 @@ def hanging(server, site, eventually):
     eventually(lambda: "sqs-asking" not in {t.name for t in threading.enumerate()}, timeout=90)
 
 
+@pytest.mark.slow
 def test_status_of_an_sqs_that_hangs_is_told_soon_and_kept(client, hanging):
     started = time.monotonic()
     first = client.get("/sqs/status/")

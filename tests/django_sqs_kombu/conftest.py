@@ -18,30 +18,55 @@ def tally():
 
 
 @pytest.fixture
-def proxy(server):
-    """Stands before the server and breaks what it is told to."""
-    proxy = FaultProxy(urlsplit(server.url).port)
-    yield proxy
-    proxy.stop()
+def new_proxy(server):
+    """Make proxies that stand before the server and break what they are told to."""
+    made = []
+
+    def new_proxy():
+        made.append(FaultProxy(urlsplit(server.url).port))
+        return made[-1]
+
+    yield new_proxy
+    for proxy in made:
+        proxy.stop()
 
 
 @pytest.fixture
-def fragile(proxy, prefix, transport_options):
+def proxy(new_proxy):
+    """Stands before the server and breaks what it is told to."""
+    return new_proxy()
+
+
+@pytest.fixture
+def new_fragile(prefix, transport_options):
+    """Make registries behind a proxy."""
+    made = []
+
+    def new_fragile(proxy):
+        receivers = Receivers(
+            "sqs-batch://testing:testing-secret@",
+            prefix=prefix,
+            poll_period=1,
+            transport_options={
+                **transport_options,
+                "endpoint_url": proxy.url,
+                "s3_endpoint_url": proxy.url,
+                "large_payload_bucket": prefix,
+            },
+        )
+        made.append((receivers, proxy))
+        return receivers
+
+    yield new_fragile
+    for receivers, proxy in made:
+        proxy.heal()
+        receivers.close()
+
+
+@pytest.fixture
+def fragile(new_fragile, proxy):
     """A registry behind the proxy."""
-    receivers = Receivers(
-        "sqs-batch://testing:testing-secret@",
-        prefix=prefix,
-        poll_period=1,
-        transport_options={
-            **transport_options,
-            "endpoint_url": proxy.url,
-            "s3_endpoint_url": proxy.url,
-            "large_payload_bucket": prefix,
-        },
-    )
-    yield receivers
-    proxy.heal()
-    receivers.close()
+    return new_fragile(proxy)
 
 
 @pytest.fixture

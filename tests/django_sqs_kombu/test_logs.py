@@ -28,6 +28,7 @@ def broken():
     logger.setLevel(level)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("mode", ["error 503", "half failed"])
 def test_every_thread_goes_on_and_every_message_is_received_once(
     mode, broken, fragile, proxy, tally, start, eventually, counts, capsys

@@ -12,7 +12,10 @@ from django_sqs.wake.calls import Caller
 from ...databases import kinds
 
 
-@pytest.mark.parametrize("kind", ["postgres", "psycopg2", "pool"])
+@pytest.mark.parametrize(
+    "kind",
+    ["postgres", *(pytest.param(kind, marks=pytest.mark.slow) for kind in ("psycopg2", "pool"))],
+)
 def test_every_driver_is_heard_and_leaves_no_connection(kind, project):
     with kinds.running(kind) as server:
         project.use(kind, server.address)

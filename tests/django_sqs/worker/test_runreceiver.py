@@ -126,6 +126,7 @@ def test_signals_end_everything_cleanly(project, counts, eventually, number, opt
     assert "Traceback" not in process.output
 
 
+@pytest.mark.slow
 def test_messages_that_nobody_can_start_are_left_to_others(project, counts, eventually):
     send("slow", "4", "4", "4")
     process = project.start("runreceiver", "slow", "plain", "--processes=1")
@@ -196,6 +197,7 @@ def started(worker):
     return re.findall(r"Process (\d+) started", worker.output)
 
 
+@pytest.mark.slow
 def test_a_message_of_a_killed_process_is_received_again(project, eventually, counts):
     send("crashing", "x")
     process = project.start("runreceiver", "crashing", "second", TEST_VISIBILITY_TIMEOUT="2")
@@ -207,6 +209,7 @@ def test_a_message_of_a_killed_process_is_received_again(project, eventually, co
     eventually(lambda: counts(name("crashing")) == (0, 0, 0))
 
 
+@pytest.mark.slow
 def test_message_limit_survives_a_killed_process(project, eventually):
     process = project.start(
         "runreceiver", "plain", "--processes=2", "--message-limit=3", "--verbosity=2"
@@ -340,6 +343,7 @@ def test_a_message_for_a_deleted_row_is_settled_and_the_worker_goes_on(project, 
     assert counts(name("rows")) == (0, 0, 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", [(), ("--processes=2", "--threads=2")])
 def test_a_message_that_kills_its_process_is_set_aside_alone(
     layout, project, eventually, prefix, counts

@@ -105,6 +105,7 @@ def test_a_childs_last_spans_are_exported_before_it_ends():
     assert done.stdout.count('"the last span"') == 1
 
 
+@pytest.mark.slow
 def test_a_child_that_vanishes_with_exit_code_0_is_started_again():
     done = run(VANISHING)
 

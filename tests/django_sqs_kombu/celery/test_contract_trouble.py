@@ -27,6 +27,7 @@ def test_tasks_that_fail_unacknowledged_do_not_use_up_the_prefetch(
     eventually(settled(counts, prefix))
 
 
+@pytest.mark.slow
 def test_a_message_that_is_gone_when_its_task_ends_stops_no_worker(
     new_worker, eventually, sqs, prefix, counts
 ):
@@ -44,6 +45,7 @@ def test_a_message_that_is_gone_when_its_task_ends_stops_no_worker(
     assert worker.process.popen.poll() is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("operation", ["ReceiveMessage", "DeleteMessageBatch"])
 def test_answers_of_a_gateway_stop_no_worker(
     operation, new_worker, eventually, server, prefix, counts
@@ -89,6 +91,7 @@ def test_a_removed_task_is_discarded_and_the_worker_goes_on(new_worker, eventual
     assert worker.process.output.count("shop.removed") >= 5
 
 
+@pytest.mark.slow
 def test_a_worker_takes_the_next_of_its_brokers_when_the_first_does_not_answer(
     new_worker, eventually
 ):

@@ -9,7 +9,8 @@ from kombu.transport import SQS
 
 from ...processes import ROOT
 
-TRANSPORTS = ["kombu's", "ours"]
+# What hardly depends on versions is left out of the corners of the matrix.
+TRANSPORTS = [pytest.param("kombu's", marks=pytest.mark.slow), "ours"]
 TASK = "tests.celery_app.app.add"
 ARGUMENTS = json.dumps([[1, 2], {}, {"callbacks": None, "errbacks": None, "chain": None}])
 
@@ -46,6 +47,7 @@ def test_a_broadcast_reaches_every_worker(transport, new_worker, eventually, pre
     eventually(lambda: sorted(workers[0].lines()) == ["add 2", *["everywhere x"] * 2], timeout=30)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("transport", TRANSPORTS)
 @pytest.mark.parametrize("command", ["status", "inspect ping"])
 def test_commands_find_no_worker_and_leave_no_queue(
@@ -86,6 +88,7 @@ def test_a_worker_with_a_backoff_policy_outlives_messages_without_a_task(
     assert worker.process.popen.poll() is None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name_prefix", ["", "stage-"])
 def test_a_failed_task_comes_back_after_the_delay_of_its_policy(
     name_prefix, new_worker, eventually, prefix, sqs

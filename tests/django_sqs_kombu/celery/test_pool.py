@@ -107,6 +107,7 @@ def test_a_task_that_takes_many_visibility_timeouts_runs_once(
     assert len(worker.lines()) == 4
 
 
+@pytest.mark.slow
 def test_eta_as_delay_keeps_the_task_in_the_queue(new_worker, eventually, counts, prefix):
     worker = new_worker("ours", "threads", eta_as_delay=True)
     worker.start(eventually)
@@ -118,6 +119,7 @@ def test_eta_as_delay_keeps_the_task_in_the_queue(new_worker, eventually, counts
     assert 3.9 <= worker.times("later")[0] - worker.times("sent")[0] < 8
 
 
+@pytest.mark.slow
 def test_a_server_that_is_down_does_not_make_the_worker_busy(new_worker, eventually):
     with socket.create_server(("127.0.0.1", 0)) as free:
         port = free.getsockname()[1]

@@ -28,8 +28,11 @@ def predefined(connect, sqs, prefix):
     return predefined
 
 
-def reject_all(connection, count, name="orders", routing_key="orders", **publish):
-    """Publish a message, reject what comes until *count* came, and return what came at all."""
+def reject_all(connection, count, name="orders", routing_key="orders", more=2.5, **publish):
+    """Publish a message, reject what comes until *count* came, and return what came at all.
+
+    :param more: seconds in which others might come.
+    """
     received = []
 
     def reject(body, message):
@@ -48,7 +51,7 @@ def reject_all(connection, count, name="orders", routing_key="orders", **publish
     with connection.channel() as channel, kombu.Consumer(channel, [queue], callbacks=[reject]):
         kombu.Producer(channel).publish("x", exchange="shop", routing_key=routing_key, **publish)
         drain(20, count)
-        drain(2.5, count + 1)
+        drain(more, count + 1)
     return received
 
 
@@ -82,7 +85,7 @@ def test_what_no_policy_names_is_deleted_when_it_is_rejected(
 ):
     connection = predefined()
 
-    assert reject_all(connection, 1, headers=headers) == [("x", 1)]
+    assert reject_all(connection, 1, more=0, headers=headers) == [("x", 1)]
     eventually(lambda: counts(prefix) == (0, 0, 0))
 
 

@@ -161,6 +161,7 @@ def test_a_simple_queue_puts_gets_counts_and_clears(transport, connect, prefix, 
     again.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("forget", ["keep it", "drop it"])
 def test_a_simple_queue_that_nobody_reads_any_more_takes_nothing(
     forget, connect, sqs, prefix, fill, counts
@@ -186,6 +187,7 @@ def test_a_simple_queue_that_nobody_reads_any_more_takes_nothing(
     assert len(drain(connect(), prefix, 5)) == 5
 
 
+@pytest.mark.slow
 def test_after_a_drain_that_timed_out_nothing_is_taken(connect, sqs, prefix, fill, counts):
     url = fill(0, VisibilityTimeout="1")
     connection = connect()

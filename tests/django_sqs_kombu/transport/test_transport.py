@@ -391,8 +391,9 @@ def test_a_long_poll_ends_by_itself_and_what_it_brings_is_given_back(
     eventually(lambda: counts(queue.name) == (1, 0, 0))
 
 
+@pytest.mark.slow
 def test_an_empty_queue_does_not_delay_a_full_one(connect, prefix):
-    connection = connect(wait_time_seconds=20)
+    connection = connect(wait_time_seconds=10)
     empty, full = kombu.Queue(f"{prefix}__empty"), kombu.Queue(f"{prefix}__full")
     received = []
     with kombu.Consumer(connection, [empty, full], on_message=received.append):

@@ -90,6 +90,7 @@ def test_restart_later_leaves_the_message_for_its_delay(receivers, consume, coun
     assert record.exc_info is None
 
 
+@pytest.mark.slow
 def test_restart_later_without_a_delay_backs_off(receivers, consume):
     times = []
 
@@ -407,6 +408,7 @@ def test_receivers_that_outlast_the_grace_period_are_reported(receivers, eventua
     assert not thread.is_alive()
 
 
+@pytest.mark.slow
 def test_a_message_that_waits_too_long_is_given_back_and_run_once(receivers, caplog):
     caplog.set_level(logging.INFO, "django_sqs_kombu")
     runs = []
@@ -430,6 +432,7 @@ def test_a_message_that_waits_too_long_is_given_back_and_run_once(receivers, cap
     assert len(runs) == len(set(runs)) == 3
 
 
+@pytest.mark.slow
 def test_a_message_whose_lease_has_expired_is_not_run(receivers, caplog, monkeypatch):
     caplog.set_level(logging.INFO, "django_sqs_kombu")
     monkeypatch.setattr(Leases, "due", lambda self, now: None)

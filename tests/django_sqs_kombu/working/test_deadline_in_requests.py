@@ -68,7 +68,7 @@ def test_later_sends_go_on(receivers, counts, hold_up, where, then):
     raised = []
 
     def struck():
-        hold_up(3)
+        hold_up(1.5)
         try:
             with deadline(0.3):
                 receivers.send("orders", body="struck")

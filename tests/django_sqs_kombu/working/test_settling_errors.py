@@ -2,6 +2,8 @@
 
 import time
 
+import pytest
+
 from django_sqs_kombu import RawMessage, RestartLater
 
 
@@ -28,6 +30,7 @@ def test_messages_that_cannot_be_settled_do_not_stop_their_queue(
     eventually(lambda: tally.done >= {*bad, *good}, timeout=25)
 
 
+@pytest.mark.slow
 def test_a_message_whose_class_fails_at_its_delete_does_not_run_again(
     receivers, tally, start, eventually, counts
 ):
@@ -41,6 +44,7 @@ def test_a_message_whose_class_fails_at_its_delete_does_not_run_again(
     assert not tally.twice
 
 
+@pytest.mark.slow
 def test_the_longest_delay_of_a_restart_counts_from_the_receive(
     receivers, server, start, counts, eventually
 ):

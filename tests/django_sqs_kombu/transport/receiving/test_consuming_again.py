@@ -49,6 +49,7 @@ def test_a_consumer_for_each_message_buries_none(receivers, mortal, sqs):
     assert unended < 10
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("size", [5, 25])
 def test_a_consumer_for_each_block_of_messages_buries_none(receivers, mortal, sqs, size):
     """It comes and goes 10 times; those that it was not there for go back, and count."""
@@ -99,6 +100,7 @@ def test_who_only_looks_whether_there_is_a_message_gets_it(receivers, mortal, sq
     assert sorted(received) == ["0", "1"]
 
 
+@pytest.mark.slow
 def test_what_a_poll_brings_to_a_connection_that_was_dropped_is_given_back(
     receivers, mortal, sqs, counts, eventually
 ):

@@ -105,6 +105,7 @@ def test_what_observes_a_poll_and_fails_stops_no_poller(
     assert "What observes the polls" in caplog.text
 
 
+@pytest.mark.slow
 def test_a_thread_that_cannot_be_started_stops_no_poller(
     channel, empty, sqs, drain, eventually, monkeypatch
 ):

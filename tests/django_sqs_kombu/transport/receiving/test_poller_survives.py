@@ -39,6 +39,7 @@ def test_a_visibility_timeout_that_is_no_int_is_refused_or_works(
     eventually(lambda: tally.done)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 4])
 def test_a_process_without_threads_to_spare_for_a_while_receives_afterwards(
     threads, receivers, tally, start, eventually, monkeypatch, counts
@@ -98,6 +99,7 @@ def test_one_of_two_consumers_of_a_channel_that_is_cancelled_leaves_the_other(re
     assert sorted(received) == ["0", "1", "2", "3", "4"]
 
 
+@pytest.mark.slow
 def test_a_channel_that_was_closed_takes_no_message_from_the_other(receivers, server, sqs):
     name = f"{receivers.prefix}__plain"
     url = sqs.create_queue(QueueName=name)["QueueUrl"]

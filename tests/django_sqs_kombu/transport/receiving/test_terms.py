@@ -23,6 +23,7 @@ def bury(sqs):
     return bury
 
 
+@pytest.mark.slow
 def test_what_waits_on_a_queue_that_was_given_a_redrive_policy_is_not_buried_for_waiting(
     receivers, sqs, bury, monkeypatch, counts
 ):

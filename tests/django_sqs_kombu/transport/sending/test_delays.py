@@ -43,6 +43,7 @@ def consume():
         thread.join(20)
 
 
+@pytest.mark.slow
 def test_a_long_delay_hops_and_is_received_once_when_it_is_due(
     short_delays, receivers, consume, server, prefix, eventually, counts
 ):
@@ -65,6 +66,7 @@ def test_a_long_delay_hops_and_is_received_once_when_it_is_due(
     assert server.count("SendMessage", f"{prefix}__later") >= 3
 
 
+@pytest.mark.slow
 def test_hops_keep_attributes_and_do_not_count_as_received(
     short_delays, receivers, sqs, prefix, eventually
 ):

@@ -105,6 +105,7 @@ def test_everything_but_a_long_poll_has_short_timeouts(scripted):
     assert account.client("q", once=True).meta.config.retries["total_max_attempts"] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("wait_time", [0, 2])
 def test_a_poll_waits_as_long_as_it_asked_to_and_a_little_longer(scripted, wait_time):
     account = account_with(scripted, **{"client-config": {"read_timeout": 1}})
