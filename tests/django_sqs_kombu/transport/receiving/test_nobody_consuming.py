@@ -171,35 +171,46 @@ def test_a_script_that_exits_without_close_strands_nothing(receivers, sqs, serve
     assert counts(name) == (29, 0, 0)
 
 
-@pytest.mark.parametrize("taken", [0, 3])
 def test_what_comes_to_a_connection_that_was_dropped_meanwhile_is_given_back(
-    taken, transport_options, prefix, sqs, server, counts, eventually
+    transport_options, prefix, sqs, counts, eventually
 ):
-    name = f"{prefix}__dropped"
-    url = sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "30"})["QueueUrl"]
-    send(sqs, url, taken)
-    connection = kombu.Connection(
-        "sqs-batch://testing:testing-secret@",
-        transport_options={**transport_options, "wait_time_seconds": 10},
-    )
-    consumer = kombu.Consumer(
-        connection, [kombu.Queue(name)], on_message=lambda message: message.ack()
-    )
-    consumer.consume()
-    # Until a poll of 8 seconds is under way.
+    """One connection has taken nothing before, the other some messages."""
+    names = {taken: f"{prefix}__dropped-after-{taken}" for taken in (0, 3)}
+    urls, consumers = [], []
+    for taken, name in names.items():
+        url = sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "30"})["QueueUrl"]
+        send(sqs, url, taken)
+        connection = kombu.Connection(
+            "sqs-batch://testing:testing-secret@",
+            transport_options={**transport_options, "wait_time_seconds": 10},
+        )
+        consumers.append(
+            kombu.Consumer(
+                connection, [kombu.Queue(name)], on_message=lambda message: message.ack()
+            )
+        )
+        consumers[-1].consume()
+        urls.append(url)
+    # Until polls of 8 seconds are under way.
     deadline = time.monotonic() + 9
-    while (left := deadline - time.monotonic()) > 0:
-        with contextlib.suppress(TimeoutError):
-            connection.drain_events(timeout=left)
+    while time.monotonic() < deadline:
+        for consumer in consumers:
+            with contextlib.suppress(TimeoutError):
+                consumer.connection.drain_events(timeout=0.3)
 
     del connection, consumer
+    consumers.clear()
     gc.collect()
     # By then the threads that settle have ended, if there were any.
     time.sleep(5.5)
-    send(sqs, url, 1)
+    for url in urls:
+        send(sqs, url, 1)
 
-    eventually(lambda: counts(name) == (1, 0, 0), timeout=10)
-    # Not only before the poll has brought it.
+    def all_are_back():
+        return [counts(name) for name in names.values()] == [(1, 0, 0)] * 2
+
+    eventually(all_are_back, timeout=10)
+    # Not only before the polls have brought them.
     time.sleep(2)
-    assert counts(name) == (1, 0, 0)
-    eventually(lambda: not [t for t in threading.enumerate() if name in t.name], timeout=15)
+    assert all_are_back()
+    eventually(lambda: not [t for t in threading.enumerate() if prefix in t.name], timeout=15)
