@@ -5,7 +5,8 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, Protocol
 
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
@@ -16,11 +17,14 @@ from ...exceptions import (
     RequestFailed,
 )
 from ...logs import get_logger
+from .abort import RequestAborted
 from .answers import check
 from .clients import Account
 from .failures import are_missing, are_refused, explained, may_pass, understood
 from .forks import renew_after_fork
-from .wire.choice import HOT
+from .threads import ThreadedCall, aside, polls
+from .waits import answered_within
+from .wire.choice import HOT, Lane
 
 logger = get_logger(__name__)
 
@@ -39,6 +43,27 @@ _SETTLING = frozenset(
         "DeleteQueue",
     }
 )
+
+
+Result = dict[str, Any] | Exception
+Done = Callable[[Result], None]
+
+
+class Begun(Protocol):
+    """A request under way that nobody waits for."""
+
+    def break_off(self) -> None:
+        """End it now, without an answer; from any thread."""
+
+
+class _Nothing:
+    """Nothing is under way any more."""
+
+    def break_off(self) -> None:
+        """There is nothing to end."""
+
+
+_NOTHING = _Nothing()
 
 
 class Calls:
@@ -69,8 +94,130 @@ class Calls:
         url = self.existing_url(queue) if operation in _SETTLING else self.url(queue)
         with self._counting:
             self.made[operation] += 1
+        params = {"QueueUrl": url, **params}
+        return self._called(
+            operation, queue, params, lambda name: self._answer(operation, queue, name, params)
+        )
+
+    def begin(
+        self,
+        operation: str,
+        queue: str,
+        params: dict[str, Any],
+        done: Done,
+        *,
+        seconds: float | None = None,
+    ) -> Begun:
+        """Send one request about *queue*, and do not wait for its answer.
+
+        Over libcurl no thread waits for it; else one of its own does.
+
+        :param done: called once, from any thread, with the answer, or with what :meth:`call`
+            would have raised.  It must be quick.
+        :param seconds: how long the answer may take; None: as long as usual.
+        """
+        lane = self._lane_without_waiting(operation, queue)
+        if lane is not None:
+            with self._counting:
+                self.made[operation] += 1
+            params = {"QueueUrl": self.account.url(queue), **params}
+            try:
+                ended = partial(self._ended, operation, queue, params, done)
+                begun: Begun | None = lane.begin(operation, params, seconds, ended)
+            except RuntimeError as exc:
+                # No thread can be started that waits for the answer.
+                done(exc)
+                begun = None
+            return begun or _NOTHING
+        return self._begin_in_thread(operation, queue, params, done, seconds)
+
+    def _lane_without_waiting(self, operation: str, queue: str) -> Lane | None:
+        """What sends a request at once, where nothing is to be waited for before."""
         try:
-            return self.ask(operation, queue, QueueUrl=url, **params)
+            known = operation in HOT and self.account.url(queue) is not None
+        except QueueNotPredefined:
+            return None
+        lane = self.account.lane_made(queue, once=operation in _ONCE) if known else None
+        return lane if lane is not None and lane.begins(operation) else None
+
+    def _ended(
+        self, operation: str, queue: str, params: dict[str, Any], done: Done, result: Result
+    ) -> None:
+        """A request that nobody waited for has ended."""
+        if isinstance(result, RequestAborted):
+            done(result)
+            return
+        if not isinstance(result, Exception):
+            try:
+                check(operation, queue, params, result)
+            except RequestFailed:
+                # Explained below, as all that fails.
+                pass
+            else:
+                done(result)
+                return
+        # To explain it may mean to look for credentials, and somebody's log to write.
+        aside(lambda: done(self._failure(operation, queue, params, result)))
+
+    def _failure(
+        self, operation: str, queue: str, params: dict[str, Any], result: Result
+    ) -> Result:
+        def got(name: str) -> dict[str, Any]:
+            with understood(operation, name):
+                if isinstance(result, Exception):
+                    raise result
+                return result
+
+        try:
+            return self._called(operation, queue, params, got)
+        except Exception as exc:  # noqa: BLE001 - whoever asked decides
+            return exc
+
+    def _begin_in_thread(
+        self,
+        operation: str,
+        queue: str,
+        params: dict[str, Any],
+        done: Done,
+        seconds: float | None,
+    ) -> Begun:
+        def ask() -> None:
+            answer: Result
+            try:
+                if seconds is None:
+                    answer = self.call(operation, queue, **params)
+                else:
+                    # Not within the block, which is for the request alone.
+                    self.url(queue)
+                    with answered_within(seconds):
+                        answer = self.call(operation, queue, **params)
+            except Exception as exc:  # noqa: BLE001 - whoever asked decides
+                answer = exc
+            done(answer)
+
+        call = ThreadedCall(ask, lambda: done(RequestAborted()))
+        if operation != "ReceiveMessage":
+            aside(call.run)
+            return call
+        try:
+            polls.run(call.run)
+        except RuntimeError as exc:
+            done(exc)
+        return call
+
+    def _called(
+        self,
+        operation: str,
+        queue: str,
+        params: dict[str, Any],
+        get: Callable[[str], dict[str, Any]],
+    ) -> dict[str, Any]:
+        """What *get* returns, its errors explained, and what follows from them done.
+
+        :param get: is given the name of *queue* as whoever looks into SQS finds it.
+        """
+        try:
+            return self._explained(operation, queue, params, get)
         except QueueDoesNotExist:
             if not self.account.predefined:
                 # It was deleted; a queue of that name that comes later is found again.
@@ -82,11 +229,22 @@ class Calls:
 
         :raises RequestFailed: or a subclass that says what is wrong.
         """
+        return self._explained(
+            operation, queue, params, lambda name: self._answer(operation, queue, name, params)
+        )
+
+    def _explained(
+        self,
+        operation: str,
+        queue: str,
+        params: dict[str, Any],
+        get: Callable[[str], dict[str, Any]],
+    ) -> dict[str, Any]:
         # As whoever looks into SQS, or writes a policy, finds it.
         name = queue if self.account.predefined else self.account.canonical(queue)
         try:
             with explained(operation, name, self.account.endpoint):
-                answer = self._answer(operation, queue, name, params)
+                answer = get(name)
         except RequestFailed as exc:
             # There may be others now: in a file, of a profile, from a metadata service.
             if are_missing(exc):

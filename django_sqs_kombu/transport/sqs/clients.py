@@ -135,6 +135,13 @@ class Account:
                 lane = self._lanes.setdefault((kind, identity), new_lane(client, core))
         return lane if lane.fits else None
 
+    def lane_made(self, queue: str, *, once: bool = False) -> Lane | None:
+        """As :meth:`lane`, but None where it would have to be made, which may take long."""
+        if self._wire == BOTOCORE:
+            return None
+        lane = self._lanes.get(("sqs once" if once else "sqs", self._identity(queue)))
+        return lane if lane is not None and lane.fits else None
+
     def s3(self) -> Any:
         """The boto3 client for S3."""
         return self._client("s3", self.identity(None))

@@ -4,15 +4,16 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ...exceptions import RequestFailed, SQSError
 from ...logs import get_logger
 from ...quotas import MAX_MESSAGES
 from .answers import same_body, sent, settled
-from .calls import Calls
+from .calls import Begun, Calls, Result
 from .clients import Account
 from .facts import ASSUMED, ASSUMED_FOR, FRESH, KNOWN_FOR, NAMES, QueueFacts, facts_of
 from .failures import NO_ANSWER, no_answer
@@ -31,6 +32,9 @@ _COUNTS = (
     "ApproximateNumberOfMessagesNotVisible",
     "ApproximateNumberOfMessagesDelayed",
 )
+_DELETE, _CHANGE = "DeleteMessageBatch", "ChangeMessageVisibilityBatch"
+#: What is told of a batch: for each message None, or why it was not done; or why none was.
+Told = Callable[["list[RequestFailed | None] | Exception"], None]
 _EVERYTHING: Mapping[str, Any] = {
     "MessageAttributeNames": ["All"],
     "MessageSystemAttributeNames": ["All"],
@@ -82,20 +86,47 @@ class Requests(Calls):
         :param visibility_timeout: seconds they stay hidden; None: as the queue says.
         :returns: those that have a receipt handle, an id and the body that was sent.
         """
-        params = dict(self._fetched)
-        if visibility_timeout is not None:
-            params["VisibilityTimeout"] = visibility_timeout
+        params = self._receiving(count, wait_time, visibility_timeout)
         # Not within the block, which is for the poll alone.
         self.url(queue)
-        with answered_within(wait_time + RECEIVE_PATIENCE * self.account.read_timeout):
-            answer = self.call(
-                "ReceiveMessage",
-                queue,
-                MaxNumberOfMessages=min(count, MAX_MESSAGES),
-                WaitTimeSeconds=wait_time,
-                **params,
-            )
+        with answered_within(self._patience(wait_time)):
+            answer = self.call("ReceiveMessage", queue, **params)
         return self._received.valid(queue, answer.get("Messages"))
+
+    def begin_receive(
+        self,
+        queue: str,
+        count: int,
+        wait_time: int,
+        visibility_timeout: int | None,
+        done: Callable[[list[Message] | Exception], None],
+    ) -> Begun:
+        """As :meth:`receive`, but *done* is called with what comes of it, from any thread."""
+
+        def read(answer: Result) -> None:
+            if isinstance(answer, Exception):
+                done(answer)
+            else:
+                done(self._received.valid(queue, answer.get("Messages")))
+
+        params = self._receiving(count, wait_time, visibility_timeout)
+        seconds = self._patience(wait_time)
+        return self.begin("ReceiveMessage", queue, params, read, seconds=seconds)
+
+    def _receiving(
+        self, count: int, wait_time: int, visibility_timeout: int | None
+    ) -> dict[str, Any]:
+        params = {
+            **self._fetched,
+            "MaxNumberOfMessages": min(count, MAX_MESSAGES),
+            "WaitTimeSeconds": wait_time,
+        }
+        if visibility_timeout is not None:
+            params["VisibilityTimeout"] = visibility_timeout
+        return params
+
+    def _patience(self, wait_time: int) -> float:
+        return wait_time + RECEIVE_PATIENCE * self.account.read_timeout
 
     def delete(self, queue: str, message: Message) -> None:
         """Delete a received message.
@@ -110,11 +141,13 @@ class Requests(Calls):
         :returns: for each message None, or why SQS did not delete it.
         :raises RequestFailed: the whole request failed.
         """
-        entries = [
-            {"Id": str(n), "ReceiptHandle": m["ReceiptHandle"]} for n, m in enumerate(messages)
-        ]
-        answer = self.call("DeleteMessageBatch", queue, Entries=entries)
-        return settled("DeleteMessageBatch", queue, answer, len(messages))
+        answer = self.call(_DELETE, queue, Entries=_handles(messages))
+        return settled(_DELETE, queue, answer, len(messages))
+
+    def begin_delete_batch(self, queue: str, messages: Sequence[Message], done: Told) -> Begun:
+        """As :meth:`delete_batch`, but *done* is called with what comes of it."""
+        read = partial(_tell, _DELETE, queue, len(messages), done)
+        return self.begin(_DELETE, queue, {"Entries": _handles(messages)}, read)
 
     def change_visibility(self, queue: str, message: Message, seconds: int) -> None:
         """Hide a received message for *seconds* from now.
@@ -136,13 +169,15 @@ class Requests(Calls):
         :returns: for each message None, or why SQS did not hide it.
         :raises RequestFailed: the whole request failed.
         """
-        operation = "ChangeMessageVisibilityBatch"
-        entries = [
-            {"Id": str(n), "ReceiptHandle": m["ReceiptHandle"], "VisibilityTimeout": s}
-            for n, (m, s) in enumerate(zip(messages, seconds, strict=True))
-        ]
-        answer = self.call(operation, queue, Entries=entries)
-        return settled(operation, queue, answer, len(messages))
+        answer = self.call(_CHANGE, queue, Entries=_handles(messages, seconds))
+        return settled(_CHANGE, queue, answer, len(messages))
+
+    def begin_change_visibility_batch(
+        self, queue: str, messages: Sequence[Message], seconds: Sequence[int], done: Told
+    ) -> Begun:
+        """As :meth:`change_visibility_batch`, but *done* is called with what comes of it."""
+        read = partial(_tell, _CHANGE, queue, len(messages), done)
+        return self.begin(_CHANGE, queue, {"Entries": _handles(messages, seconds)}, read)
 
     def send_batch(self, queue: str, batch: Sequence[dict[str, Any]]) -> list[RequestFailed | None]:
         """Send up to 10 messages, 1 MiB together.
@@ -243,6 +278,28 @@ class Requests(Calls):
         answer = self.call("SendMessageBatch", queue, Entries=entries)
         bodies = [batch[n]["MessageBody"] for n in numbers]
         return sent("SendMessageBatch", queue, answer, bodies)
+
+
+def _handles(
+    messages: Sequence[Message], seconds: Sequence[int] | None = None
+) -> list[dict[str, Any]]:
+    """The entries of a batch about received messages.
+
+    :param seconds: the visibility timeout of each, where that is what is changed.
+    """
+    if seconds is None:
+        return [{"Id": str(n), "ReceiptHandle": m["ReceiptHandle"]} for n, m in enumerate(messages)]
+    return [
+        {"Id": str(n), "ReceiptHandle": m["ReceiptHandle"], "VisibilityTimeout": s}
+        for n, (m, s) in enumerate(zip(messages, seconds, strict=True))
+    ]
+
+
+def _tell(operation: str, queue: str, count: int, done: Told, answer: Result) -> None:
+    if isinstance(answer, Exception):
+        done(answer)
+    else:
+        done(settled(operation, queue, answer, count))
 
 
 def _to_try_again(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import botocore.session
@@ -23,6 +23,18 @@ class Lane(Protocol):
     def call(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """Send one request; return what SQS answered."""
 
+    def begins(self, operation: str) -> bool:
+        """Whether :meth:`begin` would wait for nothing now."""
+
+    def begin(
+        self,
+        operation: str,
+        params: Mapping[str, Any],
+        seconds: float | None,
+        ended: Callable[[dict[str, Any] | Exception], None],
+    ) -> Any:
+        """Send one request, and do not wait for its answer."""
+
 
 class _NoLane:
     """In place of a lane, where there is no libcurl."""
@@ -30,6 +42,18 @@ class _NoLane:
     fits = False
 
     def call(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
+        raise NotImplementedError
+
+    def begins(self, operation: str) -> bool:
+        return False
+
+    def begin(
+        self,
+        operation: str,
+        params: Mapping[str, Any],
+        seconds: float | None,
+        ended: Callable[[dict[str, Any] | Exception], None],
+    ) -> Any:
         raise NotImplementedError
 
 

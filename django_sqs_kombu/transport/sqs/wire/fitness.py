@@ -77,6 +77,15 @@ def say_why(reason: str) -> None:
     logger.info("SQS is spoken to by botocore, since %s", reason)
 
 
+def has_hooks(client: Any, operation: str) -> bool:
+    """Whether something is called before each request is sent, which may take its time."""
+    # Such as a mock's, which is there for the whole process and says whether it is at work.
+    return any(
+        getattr(handler, "enabled", True)
+        for handler in _handlers(client, f"before-send.sqs.{operation}")
+    )
+
+
 def _reasons(client: Any) -> Iterator[str]:
     if client.meta.service_model.metadata.get("protocol") != "json":
         yield "this botocore speaks another protocol than JSON with SQS"

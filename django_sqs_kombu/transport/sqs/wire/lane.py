@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import botocore.session
@@ -17,9 +17,9 @@ from ..abort import RequestAborted, broken_off_by
 from ..shield import ends_before_deadlines
 from ..waits import patience
 from .codec import decode, encode
-from .fitness import say_why, unfit
+from .fitness import has_hooks, say_why, unfit
 from .handles import Handle, Handles, Request
-from .reactor import BROKEN_OFF, reactor
+from .reactor import BROKEN_OFF, Exchange, reactor
 from .target import target_of, trace_headers
 
 #: Bytes a second at which the body of a request travels at least.
@@ -44,6 +44,8 @@ class CurlLane:
         self._handles = Handles(self._target)
         self._fit_until = 0.0
         self._unfit: str | None = None
+        #: By operation, whether something is called before its requests are sent.
+        self._hooked: dict[str, bool] = {}
 
     @property
     def fits(self) -> bool:
@@ -51,9 +53,50 @@ class CurlLane:
         now = time.monotonic()
         if now >= self._fit_until:
             self._unfit, self._fit_until = unfit(self._client), now + FIT_FOR
+            self._hooked = {}
             if self._unfit is not None:
                 say_why(self._unfit)
         return self._unfit is None
+
+    def begins(self, operation: str) -> bool:
+        """Whether :meth:`begin` would wait for nothing now: not for credentials, not for hooks."""
+        if operation not in self._hooked:
+            self._hooked[operation] = has_hooks(self._client, operation)
+        return not self._hooked[operation] and self._target.keys_are_fresh()
+
+    def begin(
+        self,
+        operation: str,
+        params: Mapping[str, Any],
+        seconds: float | None,
+        ended: Callable[[dict[str, Any] | Exception], None],
+    ) -> Exchange | None:
+        """Send one request, and do not wait for its answer.
+
+        :param seconds: how long the answer may take; None: as long as usual.
+        :param ended: called in the thread of the reactor, with what :meth:`call` would have
+            returned or raised; or here, where it cannot be sent: then None is returned.
+        :raises RuntimeError: no thread can be started that waits for it.
+        """
+        try:
+            request = self._request(operation, encode(params), seconds)
+        except Exception as exc:  # noqa: BLE001 - credentials that are over, say
+            ended(exc)
+            return None
+        handle = self._handles.take()
+        handle.prepare(request)
+        return reactor.begin(handle, lambda exchange: ended(self._result(operation, exchange)))
+
+    def _result(self, operation: str, exchange: Exchange) -> dict[str, Any] | Exception:
+        handle, error = exchange.handle, exchange.error
+        try:
+            if error is None:
+                return handle.answer(operation)
+            return RequestAborted() if error[0] == BROKEN_OFF else handle.fault(*error)
+        except Exception as exc:  # noqa: BLE001 - what it is, is said elsewhere
+            return exc
+        finally:
+            self._handles.give(handle)
 
     @ends_before_deadlines
     def call(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
@@ -80,12 +123,12 @@ class CurlLane:
         finally:
             self._handles.give(handle)
 
-    def _request(self, operation: str, body: bytes) -> Request:
+    def _request(self, operation: str, body: bytes, wait: float | None = None) -> Request:
         target = self._target
         signed = target.signer.sign(target.keys(), f"AmazonSQS.{operation}", body, time.time())
         headers = [*target.headers, *signed, *trace_headers()]
         # libcurl counts from the start, and not the silence only as botocore does.
-        seconds = (patience() or target.read_timeout) + len(body) / SLOWEST
+        seconds = (wait or patience() or target.read_timeout) + len(body) / SLOWEST
         return Request(operation, headers, body, seconds)
 
     def _before_send(self, request: Request) -> Any:
@@ -108,7 +151,7 @@ def _perform(handle: Handle) -> tuple[int, str] | None:
 
 def _wait(handle: Handle) -> tuple[int, str] | None:
     ended = threading.Event()
-    exchange = reactor.begin(handle, ended.set)
+    exchange = reactor.begin(handle, lambda _: ended.set())
     with broken_off_by(exchange.break_off):
         try:
             ended.wait()

@@ -1,53 +1,49 @@
-"""Reactor: one thread that waits for the answers of many requests at once."""
+"""Reactor: one thread that waits for answers, for times, and for what others ask of it."""
 
 from __future__ import annotations
 
 import contextlib
+import heapq
+import itertools
 import selectors
 import socket
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterable
-
-import pycurl
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
 
 from ....logs import get_logger
 from ..forks import keep_for_ever, renew_after_fork
-from .handles import Handle
+
+if TYPE_CHECKING:
+    from .handles import Handle
 
 logger = get_logger(__name__)
 
-#: Seconds without a request after which the thread ends; the next one starts it again.
+#: Seconds without anything to wait for after which the thread ends; what comes next starts it.
 IDLE = 10.0
 #: Seconds after which the thread looks again, whatever it was told.
 LOOK = 5.0
 #: Seconds that the thread pauses after a failure of its own.
 PAUSE = 1.0
-#: Kept connections: a process rarely consumes from more queues of few messages.
-CONNECTIONS = 256
 #: What a request ends with that was broken off, and one whose thread failed: libcurl's
 #: CURLE_ABORTED_BY_CALLBACK and CURLE_FAILED_INIT.
 BROKEN_OFF, FAILED = 42, 2
-
-_MASKS = {
-    pycurl.POLL_IN: selectors.EVENT_READ,
-    pycurl.POLL_OUT: selectors.EVENT_WRITE,
-    pycurl.POLL_INOUT: selectors.EVENT_READ | selectors.EVENT_WRITE,
-}
 
 
 class Exchange:
     """A request under way in the reactor.
 
     :param handle: with the request prepared.
-    :param done: called in the reactor's thread when it has ended; it must not wait for anything.
+    :param done: called with it in the reactor's thread when it has ended; it must not wait for
+        anything.
     :ivar error: libcurl's error and its text; None: it was answered.
     """
 
     __slots__ = ("_reactor", "done", "ended", "error", "handle")
 
-    def __init__(self, reactor: Reactor, handle: Handle, done: Callable[[], None]) -> None:
+    def __init__(self, reactor: Reactor, handle: Handle, done: Callable[[Exchange], None]) -> None:
         self._reactor = reactor
         self.handle = handle
         self.done = done
@@ -59,10 +55,33 @@ class Exchange:
         self._reactor.break_off(self)
 
 
-class Reactor:
-    """Requests under way, and the thread that waits for them; safe to use from any thread.
+class Timer:
+    """A call that is to be made at a time.
 
-    It ends by itself when there is nothing to wait for.
+    :ivar when: on the monotonic clock.
+    """
+
+    __slots__ = ("_call", "when")
+
+    def __init__(self, when: float, call: Callable[[], None]) -> None:
+        self.when = when
+        self._call: Callable[[], None] | None = call
+
+    def cancel(self) -> None:
+        """Make no call."""
+        self._call = None
+
+    def ring(self) -> None:
+        """Make the call, unless it was cancelled."""
+        if self._call is not None:
+            self._call()
+
+
+class Reactor:
+    """Requests under way, calls to make, and the thread for both; safe to use from any thread.
+
+    What it calls must be quick, and must not wait for anything.  The thread ends by itself when
+    there is nothing to wait for.
     """
 
     def __init__(self) -> None:
@@ -73,10 +92,13 @@ class Reactor:
         # Of what is asked for, and whether there is a thread for it. A signal's handler may ask.
         self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
-        #: What is to be begun (True) and to be broken off.
-        self._asked: deque[tuple[bool, Exchange]] = deque()
-        self._sleeps = False
-        self._under_way: dict[pycurl.Curl, Exchange] = {}
+        #: What is to be begun (True), to be broken off, and to be called.
+        self._asked: deque[tuple[bool, Exchange] | Callable[[], None]] = deque()
+        #: By when they are due, then in the order in which they came.
+        self._timers: list[tuple[float, int, Timer]] = []
+        self._numbers = itertools.count()
+        self._sleeps_until = 0.0
+        self._under_way: dict[Any, Exchange] = {}
         self._loop: _Loop | None = None
 
     def renew_after_fork(self) -> None:
@@ -84,27 +106,64 @@ class Reactor:
         keep_for_ever((self._loop, self._under_way, list(self._asked)))
         self._setup()
 
-    def begin(self, handle: Handle, done: Callable[[], None]) -> Exchange:
+    def begin(self, handle: Handle, done: Callable[[Exchange], None]) -> Exchange:
         """Send the request that *handle* has.
 
         :raises RuntimeError: no thread can be started.
         """
         exchange = Exchange(self, handle, done)
-        self._ask(True, exchange)
+        self._ask((True, exchange))
         return exchange
 
     def break_off(self, exchange: Exchange) -> None:
         """End a request now, without an answer."""
         if not exchange.ended:
-            self._ask(False, exchange)
+            self._ask((False, exchange))
 
-    def _ask(self, begin: bool, exchange: Exchange) -> None:
+    def soon(self, call: Callable[[], None]) -> None:
+        """Call *call* in the thread.
+
+        Where no thread can be started now, it is called when one could be for somebody else.
+        """
+        self._asked.append(call)
+        self._wake()
+
+    def at(self, when: float, call: Callable[[], None]) -> Timer:
+        """Call *call* in the thread at *when*, on the monotonic clock."""
+        timer = Timer(when, call)
         with self._lock:
-            self._asked.append((begin, exchange))
-            if self._thread is None:
-                self._start()
-            elif self._sleeps and self._loop is not None:
-                self._loop.wake()
+            heapq.heappush(self._timers, (when, next(self._numbers), timer))
+            if when < self._sleeps_until or self._thread is None:
+                self._wake()
+        return timer
+
+    def is_current(self) -> bool:
+        """Whether the caller is in its thread."""
+        return self._thread is threading.current_thread()
+
+    def _ask(self, asked: tuple[bool, Exchange]) -> None:
+        with self._lock:
+            self._asked.append(asked)
+            try:
+                self._start_or_wake()
+            except RuntimeError:
+                self._asked.remove(asked)
+                raise
+
+    def _wake(self) -> None:
+        with self._lock:
+            try:
+                self._start_or_wake()
+            except RuntimeError as exc:
+                logger.error("The thread that waits for SQS's answers cannot be started: %s", exc)
+
+    def _start_or_wake(self) -> None:
+        if self._thread is None:
+            self._start()
+        elif self._sleeps_until and self._loop is not None:
+            # Whoever comes next need not wake it again.
+            self._sleeps_until = 0.0
+            self._loop.wake()
 
     def _start(self) -> None:
         self._thread = threading.Thread(target=self._run, name="sqs-io", daemon=True)
@@ -112,7 +171,6 @@ class Reactor:
             self._thread.start()
         except RuntimeError:
             self._thread = None
-            self._asked.pop()
             raise
 
     # In the thread.
@@ -129,28 +187,54 @@ class Reactor:
                 self._fail()
                 time.sleep(PAUSE)
             now = time.monotonic()
-            if self._under_way or self._asked:
+            if self._under_way or self._asked or self._timers:
                 idle_at = now + IDLE
             elif now >= idle_at:
                 with self._lock:
-                    if not self._asked:
+                    if not (self._asked or self._timers):
                         self._thread = None
                         return
 
     def _turn(self, loop: _Loop) -> None:
         while self._asked:
-            begin, exchange = self._asked.popleft()
-            self._begin(loop, exchange) if begin else self._break_off(loop, exchange)
-        # Before the look at what is asked for: whoever asks after it wakes the loop.
-        self._sleeps = True
-        timeout = 0.0 if self._asked else LOOK if self._under_way else IDLE
-        try:
-            loop.wait(timeout)
-        finally:
-            self._sleeps = False
+            asked = self._asked.popleft()
+            if not isinstance(asked, tuple):
+                self._call(asked)
+            elif asked[0]:
+                self._begin(loop, asked[1])
+            else:
+                self._break_off(loop, asked[1])
+        self._ring()
+        loop.wait(self._seconds_to_sleep())
+        self._sleeps_until = 0.0
         for curl, error in loop.ended():
             if (found := self._under_way.pop(curl, None)) is not None:
                 self._end(found, error)
+
+    def _seconds_to_sleep(self) -> float:
+        with self._lock:
+            if self._asked:
+                return 0.0
+            now = time.monotonic()
+            seconds = LOOK if self._under_way else IDLE
+            if self._timers:
+                seconds = max(0.0, min(seconds, self._timers[0][0] - now))
+            # Whoever asks from now on, for anything before that time, wakes the loop.
+            self._sleeps_until = now + seconds
+            return seconds
+
+    def _ring(self) -> None:
+        now = time.monotonic()
+        while self._timers and self._timers[0][0] <= now:
+            with self._lock:
+                _, _, timer = heapq.heappop(self._timers)
+            self._call(timer.ring)
+
+    def _call(self, call: Callable[[], None]) -> None:
+        try:
+            call()
+        except Exception:
+            logger.exception("What was to be done in the thread that waits for answers failed")
 
     def _begin(self, loop: _Loop, exchange: Exchange) -> None:
         self._under_way[exchange.handle.curl] = exchange
@@ -168,11 +252,13 @@ class Reactor:
         loop, self._loop = self._loop, None
         if loop is not None:
             with contextlib.suppress(Exception):
-                loop.close(self._under_way)
+                loop.close(list(self._under_way))
         with self._lock:
-            begun = [exchange for begin, exchange in self._asked if begin]
+            asked = [each for each in self._asked if isinstance(each, tuple)]
+            calls = [each for each in self._asked if not isinstance(each, tuple)]
             self._asked.clear()
-        ended = [*self._under_way.values(), *begun]
+            self._asked.extend(calls)
+        ended = [*self._under_way.values(), *(exchange for begin, exchange in asked if begin)]
         self._under_way.clear()
         for exchange in ended:
             self._end(exchange, (FAILED, "what waits for answers failed"))
@@ -181,13 +267,13 @@ class Reactor:
         exchange.error = error
         exchange.ended = True
         try:
-            exchange.done()
+            exchange.done(exchange)
         except Exception:
             logger.exception("What was to be done with an answer of SQS's failed")
 
 
 class _Loop:
-    """libcurl's multi handle, driven by a selector."""
+    """What waits: a selector that others may end, and libcurl's sockets where there are any."""
 
     def __init__(self) -> None:
         self._selector = selectors.DefaultSelector()
@@ -195,75 +281,51 @@ class _Loop:
         self._reader.setblocking(False)
         self._writer.setblocking(False)
         self._selector.register(self._reader, selectors.EVENT_READ)
-        self._timer: float | None = None
-        self._multi = pycurl.CurlMulti()
-        self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._socket)
-        self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
-        self._multi.setopt(pycurl.M_MAXCONNECTS, CONNECTIONS)
+        self._multi: Any = None
 
     def wake(self) -> None:
         """Make :meth:`wait` return; from any thread."""
         with contextlib.suppress(OSError):
             self._writer.send(b"\0")
 
-    def close(self, under_way: Iterable[pycurl.Curl]) -> None:
+    def close(self, under_way: list[Any]) -> None:
         """Leave the handles of requests under way, and close all else."""
-        for curl in under_way:
-            with contextlib.suppress(pycurl.error):
-                self._multi.remove_handle(curl)
-        self._multi.close()
+        if self._multi is not None:
+            self._multi.close(under_way)
         self._selector.close()
         self._reader.close()
         self._writer.close()
 
-    def add(self, curl: pycurl.Curl) -> None:
-        self._multi.add_handle(curl)
+    def add(self, curl: Any) -> None:
+        """Begin the request of a handle."""
+        if self._multi is None:
+            # Only where there is libcurl does anybody begin one.
+            from .multi import Multi
 
-    def remove(self, curl: pycurl.Curl) -> None:
-        self._multi.remove_handle(curl)
+            self._multi = Multi(self._selector)
+        self._multi.add(curl)
+
+    def remove(self, curl: Any) -> None:
+        """End the request of a handle."""
+        self._multi.remove(curl)
 
     def wait(self, timeout: float) -> None:
         """Wait for a turn of the requests under way, for *timeout* seconds at most."""
-        if self._timer is not None:
-            timeout = min(timeout, max(0.0, self._timer - time.monotonic()))
+        multi = self._multi
+        if multi is not None and multi.due is not None:
+            timeout = min(timeout, max(0.0, multi.due - time.monotonic()))
         for key, mask in self._selector.select(timeout):
-            if key.fileobj is self._reader:
+            if key.data is None:
                 with contextlib.suppress(BlockingIOError):
                     self._reader.recv(4096)
             else:
-                self._multi.socket_action(key.fd, _selected(mask))
-        if self._timer is not None and time.monotonic() >= self._timer:
-            self._timer = None
-            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+                key.data(key.fd, mask)
+        if multi is not None:
+            multi.look()
 
-    def ended(self) -> list[tuple[pycurl.Curl, tuple[int, str] | None]]:
+    def ended(self) -> list[tuple[Any, tuple[int, str] | None]]:
         """The requests that have ended, each with its error."""
-        found: list[tuple[pycurl.Curl, tuple[int, str] | None]] = []
-        left = 1
-        while left:
-            left, answered, failed = self._multi.info_read()
-            found += [(curl, None) for curl in answered]
-            found += [(curl, (code, text)) for curl, code, text in failed]
-        for curl, _ in found:
-            self._multi.remove_handle(curl)
-        return found
-
-    def _socket(self, what: int, fd: int, multi: object, data: object) -> None:
-        if what == pycurl.POLL_REMOVE:
-            with contextlib.suppress(KeyError, ValueError):
-                self._selector.unregister(fd)
-        elif fd in self._selector.get_map():
-            self._selector.modify(fd, _MASKS[what])
-        else:
-            self._selector.register(fd, _MASKS[what])
-
-    def _set_timer(self, milliseconds: int) -> None:
-        self._timer = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
-
-
-def _selected(mask: int) -> int:
-    read = pycurl.CSELECT_IN if mask & selectors.EVENT_READ else 0
-    return read | (pycurl.CSELECT_OUT if mask & selectors.EVENT_WRITE else 0)
+        return [] if self._multi is None else self._multi.ended()
 
 
 #: The one of this process.

@@ -40,6 +40,7 @@ class Target:
     :param signer: signs them.
     :param headers: what each has besides, as lines.
     :param keys: returns the credentials to sign with now.
+    :param keys_are_fresh: returns whether *keys* would return at once.
     :param events: botocore's emitter of the client.
     :param connect_timeout: seconds to wait for a connection.
     :param read_timeout: seconds to wait for the answer to everything but a long poll.
@@ -52,6 +53,7 @@ class Target:
     signer: Signer
     headers: tuple[str, ...]
     keys: Callable[[], Keys]
+    keys_are_fresh: Callable[[], bool]
     events: Any
     connect_timeout: float
     read_timeout: float
@@ -75,11 +77,13 @@ def target_of(client: Any, session: botocore.session.Session) -> Target:
     authorities = get_cert_path(bundle_of(session) or True)
     proxies = ProxyConfiguration(_proxies(config.proxies, url))
     settings = config.proxies_config or {}
+    keys = _SessionKeys(session)
     return Target(
         url=url,
         signer=signer,
         headers=(*(f"{name}: {value}" for name, value in signed.items()), *more),
-        keys=_keys(session),
+        keys=keys.now,
+        keys_are_fresh=keys.are_fresh,
         events=client.meta.events,
         connect_timeout=float(config.connect_timeout),
         read_timeout=float(config.read_timeout),
@@ -110,12 +114,28 @@ def _security(authorities: str | None, certificate: str | tuple[str, str] | None
     return Security(authorities, certificate)
 
 
-def _keys(session: botocore.session.Session) -> Callable[[], Keys]:
-    def keys() -> Keys:
-        credentials = session.get_credentials()
-        if credentials is None:
+class _SessionKeys:
+    """The credentials of a session, which may have to be looked for, or renewed."""
+
+    def __init__(self, session: botocore.session.Session) -> None:
+        self._session = session
+        self._found: Any = None
+
+    def now(self) -> Keys:
+        """Those to sign with.
+
+        :raises botocore.exceptions.BotoCoreError: there are none, or none that are still good.
+        """
+        self._found = self._session.get_credentials()
+        if self._found is None:
             raise NoCredentialsError
-        frozen: Keys = credentials.get_frozen_credentials()
+        frozen: Keys = self._found.get_frozen_credentials()
         return frozen
 
-    return keys
+    def are_fresh(self) -> bool:
+        """Whether they were found, and need not be renewed."""
+        if self._found is None:
+            return False
+        # Only those that end have it.
+        needs_renewal = getattr(self._found, "refresh_needed", None)
+        return needs_renewal is None or not needs_renewal()

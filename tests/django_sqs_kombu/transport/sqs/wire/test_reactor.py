@@ -25,7 +25,7 @@ class Handle:
 
 def begin(reactor, handle):
     ended = threading.Event()
-    return reactor.begin(handle, ended.set), ended
+    return reactor.begin(handle, lambda exchange: ended.set()), ended
 
 
 @pytest.fixture
@@ -141,7 +141,7 @@ def test_a_late_breaking_off_leaves_the_next_request_of_the_handle_alone(scripte
     second, ended = begin(reactor, handle)
 
     # As asked for by somebody who saw it under way, a moment before.
-    reactor._ask(False, first)
+    reactor._ask((False, first))
 
     assert ended.wait(5)
     assert second.error is None

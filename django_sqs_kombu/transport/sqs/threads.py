@@ -1,0 +1,142 @@
+"""Threads: run what may wait for long, so that nobody else waits for it."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+
+from ...logs import get_logger
+from .abort import abort_request, allow_requests
+from .forks import renew_after_fork
+
+logger = get_logger(__name__)
+
+#: Seconds without work after which a thread ends.
+IDLE = 5.0
+
+
+class Threads:
+    """Threads that come with the work, and go when there is none; safe to use from any thread.
+
+    :param name: theirs.
+    :param most: how many there are at most; None: as many as have work.
+    """
+
+    def __init__(self, name: str, most: int | None = None) -> None:
+        self._name = name
+        self._most = most
+        self._setup()
+        renew_after_fork(self)
+
+    def _setup(self) -> None:
+        self._changed = threading.Condition(threading.RLock())
+        self._jobs: deque[Callable[[], None]] = deque()
+        self._alive = 0
+        self._idle = 0
+
+    def renew_after_fork(self) -> None:
+        """Leave the parent's threads and work alone, in a forked child."""
+        self._setup()
+
+    def run(self, job: Callable[[], None]) -> None:
+        """Run *job* in a thread, as soon as there is one.
+
+        :raises RuntimeError: there is none, and none can be started.
+        """
+        with self._changed:
+            self._jobs.append(job)
+            if self._idle >= len(self._jobs):
+                self._changed.notify()
+            elif self._most is None or self._alive < self._most:
+                self._start(job)
+
+    def _start(self, job: Callable[[], None]) -> None:
+        thread = threading.Thread(target=self._run, name=self._name, daemon=True)
+        self._alive += 1
+        try:
+            thread.start()
+        except RuntimeError:
+            self._alive -= 1
+            if self._alive and self._most is not None:
+                # Those there are come to it.
+                return
+            self._jobs.remove(job)
+            raise
+
+    # In the threads.
+
+    def _run(self) -> None:
+        while (job := self._next()) is not None:
+            try:
+                job()
+            except Exception:
+                logger.exception("What was to be done in thread %s failed", self._name)
+
+    def _next(self) -> Callable[[], None] | None:
+        end = time.monotonic() + IDLE
+        with self._changed:
+            self._idle += 1
+            try:
+                while not self._jobs:
+                    left = end - time.monotonic()
+                    if left <= 0 or not self._changed.wait(left):
+                        if self._jobs:
+                            break
+                        self._alive -= 1
+                        return None
+                return self._jobs.popleft()
+            finally:
+                self._idle -= 1
+
+
+class ThreadedCall:
+    """Something that may wait, such as a request of botocore's, done in a thread.
+
+    :param work: what is done; what comes of it is its own to tell.
+    :param broken_off: called in its place where it is broken off before it has begun.
+    """
+
+    def __init__(self, work: Callable[[], None], broken_off: Callable[[], None]) -> None:
+        self._work = work
+        self._broken_off = broken_off
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._is_broken_off = False
+
+    def run(self) -> None:
+        """Do it, in this thread."""
+        with self._lock:
+            self._thread = threading.current_thread()
+        try:
+            if self._is_broken_off:
+                self._broken_off()
+            else:
+                self._work()
+        finally:
+            with self._lock:
+                self._thread = None
+            allow_requests()
+
+    def break_off(self) -> None:
+        """Have its request end without an answer; from any thread."""
+        with self._lock:
+            self._is_broken_off = True
+            if self._thread is not None:
+                abort_request(self._thread)
+
+
+#: For polls, each of which may wait for 20 seconds.
+polls = Threads("sqs-poll")
+#: For all else that is asked of SQS: what hangs must not hold up the others.
+work = Threads("sqs-work", most=8)
+
+
+def aside(job: Callable[[], None]) -> None:
+    """Have *job* done by a thread that may wait; here, where there is none."""
+    try:
+        work.run(job)
+    except RuntimeError:
+        # At an exit, say. To hold up others is better than not to do it.
+        job()
