@@ -254,18 +254,19 @@ class RegisteredQueue:
         *,
         delay: float | timedelta | Sequence[float | timedelta | None] | None = None,
         group_id: str | Callable[[Any], str] | Sequence[str | None] | None = None,
-        parallel: int = 4,
+        parallel: int | None = None,
         progress: Callable[[int], None] | None = None,
     ) -> int:
-        """Send many messages, 10 in a request and a few requests at once.
+        """Send many messages, 10 in a request and as many requests at once as pay.
 
         :param items: any iterable; it is read as it is sent, so it may be endless in
             practice.  Each item is a message, or the value for one.
         :param suffix: the queue name suffix to use.
         :param delay: seconds until they can be received; or a sequence, one for each item.
         :param group_id: the message group of a FIFO queue, a function that returns an
-            item's, or a sequence.  A FIFO queue's messages are sent in order.
-        :param parallel: how many requests may be under way at once.
+            item's, or a sequence.  The messages of each group are sent in order.
+        :param parallel: how many requests may be under way at once; None: as many as hide how
+            long SQS takes to answer, 16 at most (4 over boto3).
         :param progress: called with the number of messages accepted so far.
         :returns: how many were sent.
         :raises SendManyFailed: some were not accepted; it lists them, and why.

@@ -88,7 +88,7 @@ class Channel(ConsumingChannel):
         items: Iterable[Any],
         encode: Callable[[Any], dict[str, Any]],
         *,
-        parallel: int = 4,
+        parallel: int | None = None,
         progress: Progress | None = None,
     ) -> int:
         """Send many messages to *queue*; see :meth:`RegisteredQueue.send_many`.

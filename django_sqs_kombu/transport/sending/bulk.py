@@ -1,42 +1,22 @@
-"""Bulk: many messages to one queue, in full batches over a few parallel requests."""
+"""Bulk: many messages to one queue, in full batches, as many at once as hide the latency."""
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from ...exceptions import (
-    MessageEncodeError,
-    RequestFailed,
-    SendFailure,
-    SendManyFailed,
-    SQSError,
-    TimedOut,
-)
+from ...exceptions import MessageEncodeError, SendFailure, SendManyFailed, SQSError, TimedOut
 from ...names import FIFO
-from ...quotas import MAX_MESSAGE_BYTES, MAX_MESSAGES, size_of
-from .dispatch import Dispatched, send_batch, send_list
+from .flights import Flights, Landed
+from .packing import ByGroup, InOrder, Item, Packing
 
 if TYPE_CHECKING:
+    from ...exceptions import RequestFailed
     from ..sqs.requests import Requests
 
 Progress = Callable[[int], None]
 Encode = Callable[[Any], dict[str, Any]]
-
-#: How many messages of a FIFO queue are read at once: of these each request takes one of
-#: each group.
-FIFO_WINDOW = 100
-
-
-@dataclass(frozen=True, slots=True)
-class _Item:
-    """An item of a bulk send: its number, itself, and what SendMessage needs for it."""
-
-    number: int
-    item: Any
-    params: dict[str, Any]
 
 
 class BulkSend:
@@ -44,25 +24,22 @@ class BulkSend:
 
     :param requests: what sends the batches.
     :param queue: the queue's name.
-    :param parallel: how many requests may be under way at once.  A FIFO queue has one, since
-        it keeps the order of requests only if they follow one another.
+    :param parallel: how many requests may be under way at once; None: as many as pay.
     :param progress: called with the number of messages accepted so far.
     """
 
     def __init__(
-        self, requests: Requests, queue: str, parallel: int, progress: Progress | None
+        self, requests: Requests, queue: str, parallel: int | None, progress: Progress | None
     ) -> None:
-        self._requests = requests
         self._queue = queue
-        self._fifo = queue.endswith(FIFO)
-        self._parallel = 1 if self._fifo else parallel
+        self._flights = Flights(requests, queue, parallel)
         self._progress = progress
         self._sent = 0
         #: The number of the first item that was not tried.
         self._untried = 0
         self._failures: list[SendFailure] = []
-        self._failed_groups: dict[str, RequestFailed] = {}
-        self._stopped = False
+        #: Why a whole request failed, so that the next would fail alike.
+        self._stopped: RequestFailed | None = None
         #: What the items, or the progress function, raised.
         self._broken: Exception | None = None
 
@@ -71,45 +48,75 @@ class BulkSend:
 
         :raises SendManyFailed: some were not accepted; it lists them.
         """
-        under_way: dict[Future[Dispatched], list[_Item]] = {}
-        batches = self._batches(iter(items), encode)
-        with ThreadPoolExecutor(self._parallel, thread_name_prefix="sqs-bulk") as pool:
-            for batch in batches:
-                if len(under_way) >= self._parallel:
-                    self._harvest(under_way)
-                if self._stopped:
-                    self._untried = batch[0].number
-                    break
-                under_way[pool.submit(self._send, [item.params for item in batch])] = batch
-            while under_way:
-                self._harvest(under_way)
+        read = self._encoded(iter(items), encode)
+        packing: Packing = ByGroup(read) if self._queue.endswith(FIFO) else InOrder(read)
+        while self._stopped is None:
+            started = time.perf_counter()
+            batch = packing.next()
+            if batch:
+                self._flights.prepared(time.perf_counter() - started)
+                self._send(packing, batch)
+            elif len(self._flights):
+                self._harvest(packing, wait=True)
+            else:
+                break
+        while len(self._flights):
+            self._harvest(packing, wait=True)
+        self._take_note(packing.landed([], []))
+        self._hold_back(packing.left())
         self._report()
         return self._sent
 
-    def _send(self, entries: list[dict[str, Any]]) -> Dispatched:
-        if self._fifo:
-            return send_list(self._requests, self._queue, entries, self._failed_groups)
-        return send_batch(self._requests, self._queue, entries)
+    def _send(self, packing: Packing, batch: list[Item]) -> None:
+        """Send *batch* as soon as there is room for its request."""
+        self._harvest(packing, wait=False)
+        while self._stopped is None and not self._flights.has_room:
+            self._harvest(packing, wait=True)
+        if self._stopped is None:
+            self._flights.begin(batch)
+        else:
+            self._hold_back(batch)
 
-    def _batches(self, items: Iterator[Any], encode: Encode) -> Iterator[list[_Item]]:
-        batch: list[_Item] = []
-        most = FIFO_WINDOW if self._fifo else MAX_MESSAGES
-        total = 0
-        for item in self._encoded(items, encode):
-            size = size_of(item.params)
-            if batch and total + size > MAX_MESSAGE_BYTES:
-                yield batch
-                batch, total = [], 0
-            batch.append(item)
-            total += size
-            if len(batch) == most:
-                yield batch
-                batch, total = [], 0
-        if batch:
-            yield batch
+    def _harvest(self, packing: Packing, *, wait: bool) -> None:
+        if landed := self._flights.landed(wait=wait):
+            for each in landed:
+                self._settle(packing, each)
+            self._tell()
 
-    def _encoded(self, items: Iterator[Any], encode: Encode) -> Iterator[_Item]:
-        while True:
+    def _settle(self, packing: Packing, landed: Landed) -> None:
+        result = landed.result
+        failed = [
+            (item, error)
+            for item, error in zip(landed.items, result.errors, strict=True)
+            if error is not None
+        ]
+        self._sent += len(landed.items) - len(failed)
+        self._take_note(failed)
+        self._take_note(packing.landed(landed.items, result.errors))
+        if result.stopped:
+            self._stopped = failed[-1][1]
+
+    def _tell(self) -> None:
+        if self._progress is None:
+            return
+        try:
+            self._progress(self._sent)
+        except TimedOut:
+            raise
+        except Exception as exc:  # noqa: BLE001 - it is told with what was sent
+            self._broken = self._broken or exc
+
+    def _take_note(self, failed: Iterable[tuple[Item, SQSError]]) -> None:
+        self._failures += [SendFailure(item.number, item.item, error) for item, error in failed]
+
+    def _hold_back(self, items: list[Item]) -> None:
+        """*items* were read, and would fail as the request that stopped it."""
+        if self._stopped is not None:
+            self._take_note([(item, self._stopped.copy()) for item in items])
+
+    def _encoded(self, items: Iterator[Any], encode: Encode) -> Iterator[Item]:
+        # What was read is sent, though the progress function has raised.
+        while self._broken is None:
             number = self._untried
             try:
                 item = next(items)
@@ -132,32 +139,13 @@ class BulkSend:
                 error.__cause__ = exc
                 self._failures.append(SendFailure(number, item, error))
             else:
-                yield _Item(number, item, params)
-
-    def _harvest(self, under_way: dict[Future[Dispatched], list[_Item]]) -> None:
-        for future in wait(under_way, return_when=FIRST_COMPLETED).done:
-            batch = under_way.pop(future)
-            result = future.result()
-            self._stopped = self._stopped or result.stopped
-            for item, error in zip(batch, result.errors, strict=True):
-                if error is None:
-                    self._sent += 1
-                else:
-                    self._failures.append(SendFailure(item.number, item.item, error))
-        if self._progress is not None:
-            try:
-                self._progress(self._sent)
-            except TimedOut:
-                raise
-            except Exception as exc:  # noqa: BLE001 - it is told with what was sent
-                self._broken = self._broken or exc
-                self._stopped = True
+                yield Item(number, item, params)
 
     def _report(self) -> None:
         if not self._failures and self._broken is None:
             return
         self._failures.sort(key=lambda failure: failure.number)
-        ended_early = self._stopped or self._broken is not None
+        ended_early = self._stopped is not None or self._broken is not None
         raise SendManyFailed(
             self._queue,
             self._sent,

@@ -96,8 +96,16 @@ def group_of(entry: Mapping[str, Any]) -> str:
 def send_batch(requests: Requests, queue: str, batch: Sequence[Entry]) -> Dispatched:
     """Send what fits into one request, as :func:`next_batch` chooses it."""
     errors, failure = _ask(requests, queue, batch)
-    if failure is None:
-        return Dispatched(errors)
+    return Dispatched(errors) if failure is None else fate_of(requests, queue, batch, failure)
+
+
+def fate_of(
+    requests: Requests, queue: str, batch: Sequence[Entry], failure: RequestFailed
+) -> Dispatched:
+    """What becomes of *batch*, whose request has failed as a whole.
+
+    Where SQS refused it for its content, it is sent entry by entry.
+    """
     if not refused_for_content(failure):
         return Dispatched([failure.copy() for _ in batch], stopped=True)
     if len(batch) == 1:
@@ -155,12 +163,13 @@ def _unblocked(
     for number in numbers if groups else ():
         failure = groups.get(group_of(entries[number]))
         if failure is not None:
-            result.errors[number] = _overtaking(failure, group_of(entries[number]))
+            result.errors[number] = overtaking(failure, group_of(entries[number]))
             result.untried.add(number)
     return [number for number in numbers if number not in result.untried]
 
 
-def _overtaking(failure: RequestFailed, group: str) -> RequestFailed:
+def overtaking(failure: RequestFailed, group: str) -> RequestFailed:
+    """Why a message was not sent: an earlier one of its *group* had failed with *failure*."""
     held_back = type(failure)(
         f"It was not sent, since an earlier message of its group {group!r} was not accepted: "
         f"{failure}",

@@ -99,6 +99,18 @@ class Calls:
             operation, queue, params, lambda name: self._answer(operation, queue, name, params)
         )
 
+    def call_over_botocore(self, operation: str, queue: str, **params: Any) -> dict[str, Any]:
+        """As :meth:`call`, for a request that failed over libcurl."""
+        with self._counting:
+            self.made[operation] += 1
+        params = {"QueueUrl": self.url(queue), **params}
+        return self._called(
+            operation,
+            queue,
+            params,
+            lambda name: self._over_botocore(operation, queue, name, params),
+        )
+
     def begin(
         self,
         operation: str,
@@ -269,6 +281,12 @@ class Calls:
                     raise
                 # What can be tried again, and how often, is botocore's to say.
                 logger.debug("%s on queue %s goes to botocore: %s", operation, queue, exc)
+        return self._over_botocore(operation, queue, name, params)
+
+    def _over_botocore(
+        self, operation: str, queue: str, name: str, params: dict[str, Any]
+    ) -> dict[str, Any]:
+        once = operation in _ONCE
         client = self.account.client(queue, once=once)
         with understood(operation, name):
             answer: dict[str, Any] = getattr(client, xform_name(operation))(**params)

@@ -12,12 +12,12 @@ from typing import Any
 from ...exceptions import RequestFailed, SQSError
 from ...logs import get_logger
 from ...quotas import MAX_MESSAGES
-from .answers import same_body, sent, settled
-from .calls import Begun, Calls, Result
+from .answers import settled
+from .calls import Begun, Result
 from .clients import Account
 from .facts import ASSUMED, ASSUMED_FOR, FRESH, KNOWN_FOR, NAMES, QueueFacts, facts_of
-from .failures import NO_ANSWER, no_answer
 from .received import Message, Received
+from .send_requests import SendRequests
 from .waits import answered_within
 
 logger = get_logger(__name__)
@@ -25,8 +25,6 @@ logger = get_logger(__name__)
 #: How many read timeouts a ReceiveMessage may take beyond its own wait: whoever gives it up too
 #: early leaves messages that it brought to nobody, hidden for their visibility timeout.
 RECEIVE_PATIENCE = 2
-#: Seconds between the tries of what SQS failed without the sender's fault.
-SEND_RETRY_PAUSES = (0.1, 0.4, 1.6)
 _COUNTS = (
     "ApproximateNumberOfMessages",
     "ApproximateNumberOfMessagesNotVisible",
@@ -60,7 +58,7 @@ class QueueCounts:
         return self.visible + self.in_flight + self.delayed
 
 
-class Requests(Calls):
+class Requests(SendRequests):
     """The SQS requests of one channel; safe to use from any thread.
 
     :param account: whose clients and names they use.
@@ -179,31 +177,6 @@ class Requests(Calls):
         read = partial(_tell, _CHANGE, queue, len(messages), done)
         return self.begin(_CHANGE, queue, {"Entries": _handles(messages, seconds)}, read)
 
-    def send_batch(self, queue: str, batch: Sequence[dict[str, Any]]) -> list[RequestFailed | None]:
-        """Send up to 10 messages, 1 MiB together.
-
-        What SQS fails without the sender's fault is tried again, and that alone; but not what
-        a later message of its group has overtaken.
-
-        :returns: for each message None, or why SQS did not accept it.
-        :raises RequestFailed: the whole request failed.
-        """
-        if len(batch) == 1:
-            answer = self.call("SendMessage", queue, **batch[0])
-            if not same_body(batch[0]["MessageBody"], answer.get("MD5OfMessageBody")):
-                raise no_answer("SendMessage", queue, "SQS has another body than was sent")
-            return [None]
-        results: list[RequestFailed | None] = [None] * len(batch)
-        todo = list(range(len(batch)))
-        for pause in (*SEND_RETRY_PAUSES, None):
-            for number, result in zip(todo, self._send_once(queue, batch, todo), strict=True):
-                results[number] = result
-            todo = [n for n in todo if _to_try_again(n, batch, results)]
-            if not todo or pause is None:
-                break
-            time.sleep(pause)
-        return results
-
     def release(self, queue: str, messages: Sequence[Message]) -> None:
         """Make received messages visible to others at once.
 
@@ -271,14 +244,6 @@ class Requests(Calls):
             )
             return ASSUMED
 
-    def _send_once(
-        self, queue: str, batch: Sequence[dict[str, Any]], numbers: Sequence[int]
-    ) -> list[RequestFailed | None]:
-        entries = [{"Id": str(place), **batch[n]} for place, n in enumerate(numbers)]
-        answer = self.call("SendMessageBatch", queue, Entries=entries)
-        bodies = [batch[n]["MessageBody"] for n in numbers]
-        return sent("SendMessageBatch", queue, answer, bodies)
-
 
 def _handles(
     messages: Sequence[Message], seconds: Sequence[int] | None = None
@@ -300,17 +265,3 @@ def _tell(operation: str, queue: str, count: int, done: Told, answer: Result) ->
         done(answer)
     else:
         done(settled(operation, queue, answer, count))
-
-
-def _to_try_again(
-    number: int, batch: Sequence[dict[str, Any]], results: Sequence[RequestFailed | None]
-) -> bool:
-    failure = results[number]
-    # What was not answered may have been accepted.
-    if failure is None or not failure.passing or failure.code == NO_ANSWER:
-        return False
-    group = batch[number].get("MessageGroupId")
-    return group is None or not any(
-        later.get("MessageGroupId") == group and results[place] is None
-        for place, later in enumerate(batch[number + 1 :], number + 1)
-    )

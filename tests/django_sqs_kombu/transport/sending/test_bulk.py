@@ -11,6 +11,9 @@ class Requests:
         self.fails = set(fails)
         self.sent = []
 
+    def begins_sending(self, queue):
+        return False
+
     def send_batch(self, queue, batch):
         bodies = [entry["MessageBody"] for entry in batch]
         self.sent += [body for body in bodies if body not in self.fails]
