@@ -4,6 +4,7 @@ from kombu.transport import TRANSPORT_ALIASES
 
 from .exceptions import (
     AccessDenied,
+    ClockIsOff,
     ConfigurationError,
     CredentialsMissing,
     EndpointUnreachable,
@@ -40,6 +41,7 @@ __all__ = [
     "AccessDenied",
     "Admission",
     "BigMessage",
+    "ClockIsOff",
     "ConfigurationError",
     "CredentialsMissing",
     "EncodedMHMessage",

@@ -243,6 +243,8 @@ class RequestFailed(SQSError):
     :ivar operation: the name of the API call, such as ``"SendMessage"``.
     :ivar queue: the queue's full name.
     :ivar code: the error code of SQS, or the name of botocore's exception.
+    :ivar request_id: SQS's id of the request, by which AWS's support finds it; None: it was not
+        answered, or without one.
     """
 
     #: Whether failures of this class can pass, where nothing else is said.
@@ -257,13 +259,19 @@ class RequestFailed(SQSError):
         code: str,
         lost: bool = False,
         passing: bool | None = None,
+        request_id: str | None = None,
     ) -> None:
         super().__init__(text)
+        self.request_id = request_id
         self.operation = operation
         self.queue = queue
         self.code = code
         self._lost = lost
         self._passing = self._passes if passing is None else passing
+
+    def __str__(self) -> str:
+        text = super().__str__()
+        return text if self.request_id is None else f"{text} (request {self.request_id})"
 
     @property
     def lost(self) -> bool:
@@ -277,14 +285,8 @@ class RequestFailed(SQSError):
 
     def copy(self) -> RequestFailed:
         """The same failure, to be raised in another thread."""
-        copied = type(self)(
-            str(self),
-            operation=self.operation,
-            queue=self.queue,
-            code=self.code,
-            lost=self._lost,
-            passing=self._passing,
-        )
+        copied = type(self).__new__(type(self), *self.args)
+        copied.__dict__.update(self.__dict__)
         copied.__cause__ = self.__cause__
         return copied
 
@@ -299,6 +301,17 @@ class QueueNotPredefined(QueueDoesNotExist):
 
 class AccessDenied(RequestFailed):
     """The credentials are valid but may not do this, or are not valid."""
+
+
+class ClockIsOff(AccessDenied):
+    """The clock of this machine is off, so SQS refuses what is signed by it.
+
+    :ivar seconds: by how many seconds it is ahead of SQS's; negative: behind.
+    """
+
+    # It is set by the network, perhaps only a while after the machine's start.
+    _passes = True
+    seconds: float = 0.0
 
 
 class CredentialsMissing(RequestFailed):

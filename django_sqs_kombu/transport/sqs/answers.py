@@ -10,6 +10,7 @@ from typing import Any
 from ...exceptions import RequestFailed
 from .facts import redrive_policy
 from .failures import no_answer, refused
+from .request_ids import named
 
 #: The text that the answer to an operation must have.
 _REQUIRED = {
@@ -44,7 +45,14 @@ _SHOWN = 400
 
 
 class NotAnAnswer(ValueError):
-    """A body with status 200 that is no JSON object."""
+    """A body with status 200 that is no JSON object.
+
+    :ivar answer: what is known of the answer, as botocore's answers have it.
+    """
+
+    def __init__(self, text: str, answer: Mapping[str, Any] | None = None) -> None:
+        super().__init__(text)
+        self.answer: Mapping[str, Any] = answer or {}
 
 
 def refuse_other_bodies(
@@ -61,7 +69,11 @@ def refuse_other_bodies(
     if response_dict is None or not parsed_response or set(parsed_response) - {"ResponseMetadata"}:
         return
     if response_dict["status_code"] < 300:
-        read_answer(event_name.rpartition(".")[2], response_dict["body"])
+        try:
+            read_answer(event_name.rpartition(".")[2], response_dict["body"])
+        except NotAnAnswer as exc:
+            exc.answer = parsed_response
+            raise
 
 
 def read_answer(operation: str, body: bytes) -> dict[str, Any]:
@@ -86,6 +98,14 @@ def check(operation: str, queue: str, asked: Mapping[str, Any], answer: Mapping[
 
     :param asked: the parameters of the request.
     """
+    try:
+        _check(operation, queue, asked, answer)
+    except RequestFailed as exc:
+        named(exc, answer)
+        raise
+
+
+def _check(operation: str, queue: str, asked: Mapping[str, Any], answer: Mapping[str, Any]) -> None:
     name = _REQUIRED.get(operation)
     if name is not None and not _is_text(answer.get(name)):
         raise no_answer(operation, queue, f"without {name}")
@@ -99,7 +119,7 @@ def settled(
     operation: str, queue: str, answer: Mapping[str, Any], count: int
 ) -> list[RequestFailed | None]:
     """What became of each of *count* entries, numbered from 0: None where SQS did it."""
-    return _results(operation, queue, answer, count, lambda number, entry: True)
+    return _named(answer, _results(operation, queue, answer, count, lambda number, entry: True))
 
 
 def sent(
@@ -112,7 +132,15 @@ def sent(
             bodies[number], entry.get("MD5OfMessageBody")
         )
 
-    return _results(operation, queue, answer, len(bodies), accepted)
+    return _named(answer, _results(operation, queue, answer, len(bodies), accepted))
+
+
+def _named(
+    answer: Mapping[str, Any], results: list[RequestFailed | None]
+) -> list[RequestFailed | None]:
+    for failure in filter(None, results):
+        named(failure, answer)
+    return results
 
 
 def same_body(body: str, md5: object) -> bool:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections import Counter
 from collections.abc import Callable
@@ -22,6 +23,7 @@ from .answers import check
 from .clients import Account
 from .failures import are_missing, are_refused, explained, may_pass, understood
 from .forks import renew_after_fork
+from .request_ids import request_id
 from .threads import ThreadedCall, aside, polls
 from .waits import answered_within
 from .wire.choice import HOT, Lane
@@ -167,6 +169,9 @@ class Calls:
                 pass
             else:
                 done(result)
+                if logger.isEnabledFor(logging.DEBUG):
+                    # Somebody's log may wait for a disk.
+                    aside(partial(_say_answered, operation, queue, result))
                 return
         # To explain it may mean to look for credentials, and somebody's log to write.
         aside(lambda: done(self._failure(operation, queue, params, result)))
@@ -258,6 +263,7 @@ class Calls:
             with explained(operation, name, self.account.endpoint):
                 answer = get(name)
         except RequestFailed as exc:
+            logger.debug("%s on queue %s failed: %s", operation, name, exc)
             # There may be others now: in a file, of a profile, from a metadata service.
             if are_missing(exc):
                 self.account.renew_credentials(queue, at_once=True)
@@ -265,6 +271,7 @@ class Calls:
                 self.account.renew_credentials(queue, at_once=False)
             raise
         check(operation, name, params, answer)
+        _say_answered(operation, name, answer)
         return answer
 
     def _answer(
@@ -319,3 +326,9 @@ class Calls:
     def renew_after_fork(self) -> None:
         """Have a lock of its own, in a forked child."""
         self._counting = threading.Lock()
+
+
+def _say_answered(operation: str, queue: str, answer: dict[str, Any]) -> None:
+    if logger.isEnabledFor(logging.DEBUG):
+        told = request_id(answer) or "without an id"
+        logger.debug("%s on queue %s was answered: request %s", operation, queue, told)

@@ -25,6 +25,7 @@ from botocore.parsers import ResponseParserError
 
 from ...exceptions import (
     AccessDenied,
+    ClockIsOff,
     CredentialsMissing,
     EndpointUnreachable,
     QueueDoesNotExist,
@@ -34,6 +35,8 @@ from ...exceptions import (
 from ...printable import cause, line
 from .abort import RequestAborted
 from .certificates import from_environment
+from .clock import seconds_off
+from .request_ids import named
 
 #: Codes are compared without what stands before a dot or a "#", such as
 #: "AWS.SimpleQueueService." or "com.amazonaws.sqs#".
@@ -48,7 +51,10 @@ _BAD_CREDENTIALS = _EXPIRED | {
     "InvalidAccessKeyId",
     "InvalidClientTokenId",
     "InvalidSecurity",
+    "InvalidSignature",
+    "InvalidSignatureException",
     "MissingAuthenticationToken",
+    "RequestTimeTooSkewed",
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
 }
@@ -194,9 +200,7 @@ def explained(operation: str, queue: str, endpoint: str | None = None) -> Iterat
         if exc.operation_name not in ("", operation):
             # What botocore asks before: another service for credentials.
             raise _no_credentials(exc, operation, queue) from cause(exc)
-        text = str(exc.response.get("Error", {}).get("Message") or "")
-        failure = refused(operation, queue, error_code(exc), text, passing=_failed_in_sqs(exc))
-        raise failure from cause(exc)
+        raise named(_refusal(exc, operation, queue), exc.response) from cause(exc)
     except BotoCoreError as exc:
         interruption = exc.kwargs.get("error") if isinstance(exc, HTTPClientError) else None
         if isinstance(interruption, TimedOut | RequestAborted):
@@ -220,7 +224,26 @@ def understood(operation: str, queue: str) -> Iterator[None]:
     try:
         yield
     except _MISSHAPEN as exc:
-        raise no_answer(operation, queue, line(str(exc), _SHOWN)) from cause(exc)
+        failure = no_answer(operation, queue, line(str(exc), _SHOWN))
+        raise named(failure, getattr(exc, "answer", {})) from cause(exc)
+
+
+def _refusal(exc: ClientError, operation: str, queue: str) -> RequestFailed:
+    code = error_code(exc)
+    text = str(exc.response.get("Error", {}).get("Message") or "")
+    off = seconds_off(bare(code), exc)
+    if off is None:
+        return refused(operation, queue, code, text, passing=_failed_in_sqs(exc))
+    way = "ahead of" if off > 0 else "behind"
+    failure = ClockIsOff(
+        f"The clock of this machine is {abs(off):,.0f} seconds {way} SQS's, so SQS "
+        f"refuses {operation} on queue {queue!r} ({code}). Set it, and have it set by NTP.",
+        operation=operation,
+        queue=queue,
+        code=code,
+    )
+    failure.seconds = off
+    return failure
 
 
 def _of_botocore(

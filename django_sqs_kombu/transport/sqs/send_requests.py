@@ -10,6 +10,7 @@ from ...exceptions import RequestFailed
 from .answers import same_body, sent
 from .calls import Calls, Done
 from .failures import NO_ANSWER, no_answer
+from .request_ids import named
 
 #: Seconds between the tries of what SQS failed without the sender's fault.
 SEND_RETRY_PAUSES = (0.1, 0.4, 1.6)
@@ -55,7 +56,7 @@ class SendRequests(Calls):
         if len(batch) > 1:
             return sent(_MANY, queue, answer, [entry["MessageBody"] for entry in batch])
         if not same_body(batch[0]["MessageBody"], answer.get("MD5OfMessageBody")):
-            raise no_answer(_ONE, queue, "SQS has another body than was sent")
+            raise named(no_answer(_ONE, queue, "SQS has another body than was sent"), answer)
         return [None]
 
     def send_again(self, queue: str, batch: Entries, earlier: Results | RequestFailed) -> Results:

@@ -11,7 +11,9 @@ from typing import Any
 import pycurl
 from botocore.exceptions import BotoCoreError
 
+from ..answers import NotAnAnswer
 from ..forks import keep_for_ever, renew_after_fork
+from ..request_ids import HEADER
 from .codec import decode
 from .faults import fault
 from .target import Security, Target
@@ -19,6 +21,8 @@ from .target import Security, Target
 #: Seconds without traffic after which the other side is asked whether it is still there: a long
 #: poll may be silent for 20, and something between may forget silent connections.
 KEEPALIVE = 30
+_REQUEST_ID = HEADER.encode()
+_NAME = len(_REQUEST_ID)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +71,22 @@ class Handle:
         """
         status = self.curl.getinfo(pycurl.RESPONSE_CODE)
         headers = () if status == 200 else self.headers
-        return decode(operation, status, headers, b"".join(self._parts))
+        try:
+            answer = decode(operation, status, headers, b"".join(self._parts))
+        except NotAnAnswer as exc:
+            exc.answer = self._metadata
+            raise
+        answer.update(self._metadata)
+        return answer
+
+    @property
+    def _metadata(self) -> dict[str, Any]:
+        """The id of the request, where botocore's answers have it."""
+        for line in self._lines:
+            if line[:_NAME].lower() == _REQUEST_ID:
+                found = line[_NAME + 1 :].decode("latin-1").strip()
+                return {"ResponseMetadata": {"RequestId": found}}
+        return {}
 
     @property
     def headers(self) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 import json
 import re
 import threading
+import time
 from collections import Counter
 from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -42,6 +43,9 @@ class Scripted:
         #: The headers of each request.
         self.headers = []
         self.content_type = JSON
+        #: The id of each request, if it tells any, and how many seconds its clock is ahead.
+        self.request_id = None
+        self.ahead = 0
         #: Whether connections are closed after each answer, without having said so.
         self.hangs_up = False
         self.roles = []
@@ -104,9 +108,14 @@ class Scripted:
                 self.send_response(status)
                 self.send_header("Content-Type", content_type)
                 self.send_header("Content-Length", str(len(body)))
+                if scripted.request_id is not None:
+                    self.send_header("x-amzn-RequestId", scripted.request_id)
                 self.end_headers()
                 self.wfile.write(body)
                 self.close_connection = self.close_connection or scripted.hangs_up
+
+            def date_time_string(self, timestamp=None):
+                return super().date_time_string(time.time() + scripted.ahead)
 
             def log_message(self, *args):
                 pass
