@@ -78,6 +78,7 @@ WALL_CLOCK = {
     "django_sqs_kombu.testing.local_delivery",
     "django_sqs_kombu.transport.sending.delays",
     "django_sqs_kombu.transport.sending.resending",
+    "django_sqs_kombu.transport.sqs.clock",
     "django_sqs_kombu.transport.sqs.wire.lane",
 }
 

@@ -22,9 +22,11 @@ from .dispatch import group_of, next_batch
 
 #: Requests of one line at once: at 20 ms for each, they carry 8,000 messages a second.
 MOST_TURNS = 16
-#: Seconds that a message waits for others while a request is under way, to go with them in the
-#: next: so many that a fast SQS has answered by then, and few beside the answer of a slow one.
-LINGER = 0.002
+#: Seconds that a message waits for others at least, and at most, while a request is under way, to
+#: go with them in the next: a fast SQS has answered by then.  Between them it is a share of what
+#: the last request took: then threads that send one after another come to send together, and
+#: pay little for it.
+LINGER, LONGEST_LINGER, LINGER_SHARE = 0.002, 0.025, 0.25
 #: Seconds after which one that waits looks whether there still is somebody who sends.
 PATIENCE = 0.2
 
@@ -32,9 +34,10 @@ PATIENCE = 0.2
 class Turn:
     """One request, or several that follow one another; the thread that makes it holds ``held``."""
 
-    __slots__ = ("held", "sends")
+    __slots__ = ("began", "held", "sends")
 
     def __init__(self) -> None:
+        self.began = time.monotonic()
         self.held = threading.Lock()
         self.sends: list[Send] = []
 
@@ -93,6 +96,7 @@ class Line:
         #: By the thread that makes it, its last one; of those that last each message is in one.
         self._turns: dict[int, Turn] = {}
         self._choosing = threading.Lock()
+        self._linger = LINGER
 
     def is_led_by_this_thread(self) -> bool:
         """Whether this thread is sending just now: it was interrupted by what asks."""
@@ -108,7 +112,7 @@ class Line:
             return PATIENCE
         if len(self.waiting) - sum(len(turn.sends) for turn in turns) >= MAX_MESSAGES:
             return 0.0
-        return max(0.0, mine.since + LINGER - time.monotonic())
+        return max(0.0, mine.since + self._linger - time.monotonic())
 
     def new_turn(self) -> Turn:
         """A turn of this thread, which is to hold it next."""
@@ -127,6 +131,8 @@ class Line:
     def end(self, turn: Turn) -> None:
         """Forget *turn*, which is held no more, and have those look that it concerned."""
         self._turns.pop(threading.get_ident(), None)
+        share = (time.monotonic() - turn.began) * LINGER_SHARE
+        self._linger = max(LINGER, min(share, LONGEST_LINGER))
         for send in turn.sends:
             send.wake()
         self.wake_next()

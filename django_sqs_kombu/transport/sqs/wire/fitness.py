@@ -46,6 +46,8 @@ _METHODS = (
     (BaseClient, "_make_api_call"),
     (BaseClient, "_make_request"),
     (Endpoint, "make_request"),
+    (Endpoint, "create_request"),
+    (Endpoint, "prepare_request"),
     (Endpoint, "_send_request"),
     (URLLib3Session, "send"),
 )
@@ -107,9 +109,10 @@ def _reasons(client: Any) -> Iterator[str]:
 
 def _is_replaced(owner: type, name: str) -> bool:
     found = inspect.getattr_static(owner, name)
-    # What wraps it may have taken over its name, but not its code.
+    # What wraps it may have taken over its name, but not its code. A wrapper of wrapt's, which
+    # OpenTelemetry and X-Ray use, even says that its class and code are those of the wrapped.
     return not (
-        isinstance(found, types.FunctionType) and found.__code__.co_filename.startswith(_BOTOCORE)
+        type(found) is types.FunctionType and found.__code__.co_filename.startswith(_BOTOCORE)
     )
 
 

@@ -75,6 +75,8 @@ def restless():
     sys.setswitchinterval(interval)
 
 
+# It may also strike in what the interpreter calls by itself, such as a hook of its collector.
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_an_exception_at_any_moment_leaves_no_line_without_a_leader(restless):
     class Sometimes(Requests):
         def send_batch(self, queue, batch):
