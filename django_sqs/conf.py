@@ -190,7 +190,8 @@ SETTINGS: dict[str, Setting] = {
         900, "seconds of its longest backoff", number(0, MAX_VISIBILITY_TIMEOUT)
     ),
     "SQS_RETRY_ON": Setting(
-        ("django.db.OperationalError", "django.db.InterfaceError"),
+        # The last is what PostgreSQL says of a server that may only be read, as after a failover.
+        ("django.db.OperationalError", "django.db.InterfaceError", "django.db.InternalError"),
         "exceptions of receivers whose reason passes: the message is tried again with backoff",
         _exceptions,
     ),

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
-from django.db import connections, reset_queries
+from django.db import Error, connections, reset_queries
 
 from django_sqs_kombu.logs import get_logger
 
@@ -23,6 +23,10 @@ T = TypeVar("T")
 #: Seconds for which a connection that was just used is taken to work; after a longer rest it
 #: is asked before its first query, which costs a round trip.
 FRESH = 1.0
+
+
+#: What asks a server whether it may only be read.
+_READ_ONLY = {"postgresql": "SHOW transaction_read_only", "mysql": "SELECT @@global.read_only"}
 
 
 class _Local(threading.local):
@@ -67,6 +71,8 @@ def around_message(*, close: bool = False, timeout: float | None = None) -> Iter
                 drop(connection)
             elif close:
                 connection.close()
+            elif connection.errors_occurred and is_read_only(connection):
+                discard(connection)
             else:
                 _close_if_obsolete(connection)
 
@@ -86,6 +92,31 @@ def drop(connection: Connection) -> None:
     except Exception as exc:  # noqa: BLE001 - whatever a driver says of what is broken
         logger.debug("A broken database connection could not be closed: %s", exc)
         connection.connection = None
+
+
+def discard(connection: Connection) -> None:
+    """Close a connection for good: a pool does not have it again."""
+    if _is_pooled(connection):
+        with suppress(Exception):
+            # It throws away what comes back closed.
+            connection.connection.close()
+    drop(connection)
+
+
+def is_read_only(connection: Connection) -> bool:
+    """Whether its server takes no writes, as one that was the first before a failover.
+
+    The connection works, so nothing else would have it closed, and the new one looked for.
+    """
+    question = _READ_ONLY.get(connection.vendor)
+    if question is None or connection.connection is None:
+        return False
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(question)
+            return str(cursor.fetchone()[0]).lower() in ("on", "1")
+    except Error:
+        return False
 
 
 def forget_inherited() -> None:

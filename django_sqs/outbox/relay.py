@@ -13,6 +13,7 @@ from django.db import Error, connections
 from django_sqs_kombu.logs import get_logger
 
 from ..conf import conf
+from ..connections import discard
 from ..registry import receivers
 from . import claims
 from .claims import Claim, OutboxQueue
@@ -248,6 +249,6 @@ class Relay:
                 exc,
             )
             if not connections[database].in_atomic_block:
-                connections[database].close()
+                discard(connections[database])
         else:
             self._database_rests.end(database)

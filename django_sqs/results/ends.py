@@ -12,6 +12,7 @@ from django.db import (
     Error,
     IntegrityError,
     InterfaceError,
+    InternalError,
     OperationalError,
     connections,
     router,
@@ -21,6 +22,7 @@ from django.db import (
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.printable import TEXT, line
 
+from ..connections import discard
 from .models import TaskRecord
 from .statements import ConditionalUpdate
 from .storable import error_entry, storable, storable_text
@@ -155,9 +157,9 @@ def _write_alone(using: str, end: End) -> None:
 def _drop_broken(using: str, exc: Exception) -> None:
     connection = connections[using]
     # Within somebody's transaction, as in a test, the connection is not ours to close.
-    broken = isinstance(exc, OperationalError | InterfaceError)
+    broken = isinstance(exc, OperationalError | InterfaceError | InternalError)
     if broken and not connection.in_atomic_block:
-        connection.close()
+        discard(connection)
 
 
 def _answers(using: str, exc: Exception) -> bool:

@@ -92,6 +92,26 @@ def _end_others(env, opened):
     opened[0].rollback()
 
 
+def read_only(server, env, seconds):
+    """Writes are refused, as by a server that is no longer the first after a failover."""
+    past = {**env, "DB_ADDRESS": str(server.server_port)}
+    with direct.connection(past) as connection:
+        connection.autocommit = True
+        cursor = connection.cursor()
+        cursor.execute("SET default_transaction_read_only = off")
+        for state in ("on", "off"):
+            cursor.execute(f"ALTER SYSTEM SET default_transaction_read_only = {state}")
+            cursor.execute("SELECT pg_reload_conf()")
+            time.sleep(seconds if state == "on" else 0)
+
+
+def pooler(server, env, seconds):
+    """PgBouncer is restarted three times, with a moment in between."""
+    for _ in range(3):
+        server.restart_pooler()
+        time.sleep(0.5)
+
+
 def engine(env):
     """Django's backend of the database that *env* names."""
     return settings.databases(env)["default"]["ENGINE"]
@@ -112,3 +132,5 @@ def prepare(server, env, fault):
 
 
 FAULTS = {each.__name__: each for each in (restart, away, locked, serialization, full)}
+#: Those that not every kind of database can have.
+MORE = {each.__name__: each for each in (read_only, pooler)}

@@ -51,8 +51,10 @@ class PgBouncer:
 
     def start(self):
         self._postgres.start()
-        if self._bouncer is not None:
-            return
+        if self._bouncer is None:
+            self._start_pooler()
+
+    def _start_pooler(self):
         file = self._folder / "pgbouncer.ini"
         file.write_text(CONFIGURATION.format(server=self._postgres.port, port=self.port))
         # It refuses to run as root, as PostgreSQL does.
@@ -62,6 +64,12 @@ class PgBouncer:
         while "process up" not in self._bouncer.output:
             assert time.monotonic() < deadline, self._bouncer.output
             time.sleep(0.1)
+
+    def restart_pooler(self):
+        """Break off all that goes through it, and begin again."""
+        # It runs below runuser, which hands SIGTERM on; at SIGTERM it ends at once.
+        self._bouncer.end()
+        self._start_pooler()
 
     def stop(self):
         """Stop the server behind it."""

@@ -6,7 +6,7 @@ import time
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, router, transaction
+from django.db import InternalError, connection, connections, router, transaction
 from django.test import TestCase
 
 import django_sqs
@@ -139,6 +139,27 @@ def test_the_server_counts_what_a_worker_connects(
 
     eventually(lambda: sessions() - before in connects, timeout=10)
     assert own_server.execute("SELECT count(*) FROM shop_run", name).strip() == "60"
+
+
+@pytest.mark.skipif(KIND not in ("postgres", "pool", "psycopg2"), reason="it changes the session")
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_to_what_is_read_only_is_closed():
+    """The server was the first before a failover: the next connection finds the new one."""
+    used = connections[router.db_for_write(Run)]
+
+    def ask(statement):
+        with used.cursor() as cursor:
+            cursor.execute(statement)
+            return cursor.fetchone()[0]
+
+    with around_message():
+        before = ask("SELECT pg_backend_pid()")
+        ask("SELECT set_config('default_transaction_read_only', 'on', false)")
+        with pytest.raises(InternalError, match="read-only"):
+            Run.objects.create(queue="q", body="x", message_id="", pid=0, thread="")
+
+    assert ask("SELECT pg_backend_pid()") != before
+    assert Run.objects.create(queue="q", body="x", message_id="", pid=0, thread="").pk
 
 
 @needs_server

@@ -13,10 +13,10 @@ import pytest
 
 from ..databases import direct as database
 from ..databases import kinds
-from ..databases.faults import FAULTS, prepare
+from ..databases.faults import FAULTS, MORE, prepare
 from .conftest import LONG
 
-COUNT, SECONDS, PATIENCE = (200, 9.0, 300) if LONG else (12, 2.0, 90)
+COUNT, SECONDS, PATIENCE = (200, 9.0, 600) if LONG else (12, 2.0, 90)
 #: Seconds that a receiver takes, so that many are not done yet when the fault comes.
 PACE = "0.05" if LONG else "0.4"
 
@@ -41,11 +41,13 @@ AGAIN = re.compile(r" of queue (\S+) \(receive \d+\) (?:is tried again later|cou
 #: What each kind of database suffers.
 SHORT = [
     ("sqlite", "locked"),
-    *(("postgres", fault) for fault in ("away", "locked", "serialization", "full")),
+    *(("postgres", fault) for fault in ("away", "locked", "serialization", "full", "read_only")),
 ]
 CELLS = [
     ("sqlite", "locked"),
     *((kind, fault) for kind in kinds.KINDS if kind != "sqlite" for fault in FAULTS),
+    *((kind, "read_only") for kind in ("postgres", "pool", "psycopg2", "pgbouncer")),
+    ("pgbouncer", "pooler"),
 ]
 
 
@@ -120,7 +122,7 @@ def test_a_fault_of_the_database_loses_nothing(kind, fault, servers, project, le
         return []
 
     eventually(lambda: len(done()) > 2, timeout=60)
-    FAULTS[fault](server, project.env, SECONDS)
+    {**FAULTS, **MORE}[fault](server, project.env, SECONDS)
 
     deadline = time.monotonic() + PATIENCE
     while (lost := wanted() - {(each["queue"], each["body"]) for each in done()}) and (
