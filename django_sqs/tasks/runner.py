@@ -161,7 +161,8 @@ class _Run:
 
     def run(self) -> None:
         result = self._result
-        task_started.send(type(self._backend), task_result=result)
+        # A listener that fails is the log's, and no task's.
+        task_started.send_robust(type(self._backend), task_result=result)
         try:
             value = _json_value(self._called())
         except (RestartLater, EnvironmentFailure):
@@ -219,7 +220,7 @@ class _Run:
         if note := self._backend.store.ended(result, self._call):
             self._message.note(note)
         if result.is_finished:
-            task_finished.send(type(self._backend), task_result=result)
+            task_finished.send_robust(type(self._backend), task_result=result)
 
 
 def _json_value(value: Any) -> Any:

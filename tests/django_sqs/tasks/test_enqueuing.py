@@ -1,12 +1,15 @@
 """Enqueuing: after the commit, in tests, and from coroutines."""
 
 import asyncio
+import contextlib
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.db import router, transaction
 
+import django_sqs
 from django_sqs.results.models import TaskRecord
+from django_sqs.tasks.framework import task_enqueued
 
 from . import chores
 
@@ -71,3 +74,44 @@ def test_tasks_that_are_enqueued_together_share_requests(backends, server, prefi
         .count()
         == 30
     )
+
+
+@pytest.mark.django_db(transaction=True, databases="__all__")
+def test_what_fails_at_the_commit_keeps_nothing_else_from_being_done(backends, counts, prefix):
+    done = []
+
+    def spoil(task_result, **kwargs):
+        if task_result.args == [1]:
+            raise LookupError("a listener's own fault")
+
+    with listening(task_enqueued, spoil), transaction.atomic():
+        first = chores.double.enqueue(1)
+        second = chores.double.enqueue(2)
+        transaction.on_commit(lambda: done.append("the site's own"))
+
+    assert done == ["the site's own"]
+    assert (status(first), status(second)) == ("READY", "READY")
+    assert counts(f"{prefix}__tasks-default") == (2, 0, 0)
+
+
+@pytest.mark.django_db(transaction=True, databases="__all__")
+def test_tasks_of_a_commit_after_which_sqs_is_away_have_failed(backends, settings):
+    chores.double.enqueue(0)
+    settings.SQS_ENDPOINT_URL = "http://127.0.0.1:9"
+    django_sqs.receivers.close()
+    done = []
+    with transaction.atomic():
+        lost = chores.double.enqueue(1)
+        transaction.on_commit(lambda: done.append("the site's own"))
+
+    assert status(lost) == "FAILED"
+    assert done == ["the site's own"]
+
+
+@contextlib.contextmanager
+def listening(signal, listener):
+    signal.connect(listener)
+    try:
+        yield
+    finally:
+        signal.disconnect(listener)

@@ -14,7 +14,7 @@ from django.utils import timezone
 
 import django_sqs
 from django_sqs.results.models import TaskRecord
-from django_sqs.tasks.framework import InvalidTask
+from django_sqs.tasks.framework import InvalidTask, task_finished, task_started
 from django_sqs.tasks.wire import UnknownTask
 from django_sqs_kombu.exceptions import EnvironmentFailure, KilledItsProcess
 from django_sqs_kombu.working import Admission
@@ -74,6 +74,25 @@ def test_a_task_that_fails_is_tried_again_and_its_errors_are_kept(receive):
     assert isinstance(receive(), ValueError)
 
     assert ended(result) == ("FAILED", ["builtins.ValueError"] * 2)
+
+
+@pytest.mark.parametrize("signal_of_tasks", [task_started, task_finished], ids=["start", "end"])
+def test_a_listener_that_fails_costs_no_task(signal_of_tasks, receive, counts, prefix, caplog):
+    def spoil(task_result, **kwargs):
+        raise LookupError("a listener's own fault")
+
+    chores.calls.clear()
+    result = chores.double.enqueue(4)
+    signal_of_tasks.connect(spoil)
+    try:
+        assert receive() is None
+    finally:
+        signal_of_tasks.disconnect(spoil)
+
+    result.refresh()
+    assert (chores.calls, result.status, result.return_value) == ([4], "SUCCESSFUL", 8)
+    assert counts(f"{prefix}__tasks-default") == (0, 0, 0)
+    assert "a listener's own fault" in caplog.text
 
 
 def test_a_task_that_interrupts_itself_has_failed_where_nobody_pressed_ctrl_c(receive):
