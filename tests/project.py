@@ -31,6 +31,7 @@ class Project:
         self.prefix = prefix
         self.database = folder / "test.sqlite3"
         self._processes = []
+        self._is_bare = False
         self.env = {
             **os.environ,
             "TEST_SQS_ENDPOINT_URL": endpoint_url,
@@ -44,6 +45,7 @@ class Project:
         elif settings.aliases(self.env) != ["default"]:
             self.migrate()
         else:
+            self._is_bare = True
             with sqlite3.connect(self.database) as connection:
                 connection.executescript(SCHEMA)
 
@@ -52,6 +54,7 @@ class Project:
 
         :param address: of the server; SQLite has none.
         """
+        self._is_bare = False
         self.env["DB"] = kind
         if address is not None:
             name = "t_" + re.sub(r"\W", "_", self.prefix)
@@ -61,8 +64,15 @@ class Project:
         for alias in settings.aliases(self.env):
             self._make(alias)
 
+    def add_tables(self):
+        """Have the tables of all apps, where there are only those that most tests need."""
+        if self._is_bare:
+            self.database.unlink()
+            self.migrate()
+
     def migrate(self):
         """Make the tables that are missing."""
+        self._is_bare = False
         for alias in settings.aliases(self.env):
             if templates.is_missing(self.env, alias):
                 self._make(alias)

@@ -27,15 +27,14 @@ def is_missing(environment, alias):
 
 def create(environment, alias):
     """Create the database that *environment* names; return whether it has its tables already."""
-    key = _key(environment, alias)
-    if key not in _known:
+    template = _known.get(_key(environment, alias))
+    if template is None:
         direct.create(environment, alias)
-        return False
-    if _is_sqlite(environment):
-        _copy(_known[key], _name(environment, alias))
+    elif _is_sqlite(environment):
+        _copy(template, _name(environment, alias))
     else:
-        direct.create(environment, alias, template=_known[key])
-    return True
+        direct.create(environment, alias, template=template)
+    return template is not None
 
 
 def keep(environment, alias):

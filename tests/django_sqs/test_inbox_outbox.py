@@ -23,9 +23,7 @@ database = pytest.mark.django_db(transaction=True)
 
 @pytest.fixture
 def tables(project):
-    for app in ("inbox", "outbox"):
-        done = project.run("migrate", "-v0", f"django_sqs_{app}")
-        assert done.popen.returncode == 0, done.output
+    project.add_tables()
     return project
 
 

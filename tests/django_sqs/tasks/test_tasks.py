@@ -15,8 +15,7 @@ from tests.site.shop.tasks import *
 @pytest.fixture
 def site(project):
     project.env["TEST_TASKS"] = "1"
-    migrated = project.run("migrate", "-v0", "django_sqs_results")
-    assert migrated.popen.returncode == 0, migrated.output
+    project.add_tables()
     return project
 
 
