@@ -67,6 +67,8 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
     def __init__(self, alias: str, params: dict[str, Any]) -> None:
         super().__init__(alias, params)
         self.task_options = TaskOptions.read(alias, self.options)
+        #: The names of queues, by a task's queue and priority.
+        self._names: dict[tuple[str, int], str] = {}
         if not self.queues:
             raise ImproperlyConfigured(
                 f"TASKS[{alias!r}]['QUEUES'] must name the queues: each is one in SQS, which "
@@ -323,7 +325,10 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
                 "the tasks."
             )
         options = self.task_options
-        name = options.sqs_name(task.queue_name, options.level(task.priority))
+        of = task.queue_name, task.priority
+        if (name := self._names.get(of)) is None:
+            name = options.sqs_name(task.queue_name, options.level(task.priority))
+            self._names[of] = name
         registered = receivers.queues.get(name)
         runner = registered and registered.receiver
         if not isinstance(runner, TaskRunner) or runner.runs_with != (self.alias, options):

@@ -154,6 +154,8 @@ class Line:
         turns = [other for other in self._under_way() if other is not turn]
         if mine.over or mine.taken or self._is_blocked(mine, turns):
             return []
+        if len(self.waiting) == 1:
+            return [mine]
         seen: list[Send] = []
 
         def entries() -> Iterator[dict[str, Any]]:
