@@ -19,6 +19,9 @@ from django_sqs_kombu.working.deadline import deadline
 # The package has the function under this name.
 deadlines = importlib.import_module("django_sqs_kombu.working.deadline")
 
+#: Too large for SQS.
+LARGE = "x" * 1_100_000
+
 
 @pytest.fixture(autouse=True)
 def _nothing_is_finalized_meanwhile():
@@ -195,6 +198,32 @@ def test_the_answer_is_read_before_it_rings(receivers, counts, monkeypatch, wher
     assert isinstance(raised, TimedOut)
     # Struck in there, botocore would take it for a fault of the network, and send again.
     assert counts(receivers.get("orders").full_name())[0] == 2
+
+
+@pytest.mark.parametrize("transport_options", ["auto"], indirect=True)
+def test_a_payload_is_not_written_to_s3_twice(fragile, proxy, s3, prefix, monkeypatch):
+    fragile.register("orders", None)
+    fragile.send("orders", body=LARGE)
+    content = AWSResponse.content.fget
+
+    def slowly(response):
+        until = time.monotonic() + (2 if prefix in response.url else 0)
+        while time.monotonic() < until:
+            time.sleep(0.01)
+        return content(response)
+
+    monkeypatch.setattr(AWSResponse, "content", property(slowly))
+
+    def work():
+        with deadline(1):
+            fragile.send("orders", body=LARGE)
+
+    [raised] = in_thread(work)
+    monkeypatch.undo()
+
+    assert isinstance(raised, TimedOut)
+    # On a busy machine the time may be over before the payload is on its way.
+    assert proxy.requests["S3 PUT"] <= 2
 
 
 @pytest.mark.parametrize("transport_options", ["botocore"], indirect=True)
