@@ -20,6 +20,7 @@ from .codec import decode, encode
 from .fitness import has_hooks, say_why, unfit
 from .handles import Handle, Handles, Request
 from .reactor import BROKEN_OFF, Exchange, reactor
+from .signing import Keys
 from .target import target_of, trace_headers
 
 #: Bytes a second at which the body of a request travels at least.
@@ -62,7 +63,7 @@ class CurlLane:
         """Whether :meth:`begin` would wait for nothing now: not for credentials, not for hooks."""
         if operation not in self._hooked:
             self._hooked[operation] = has_hooks(self._client, operation)
-        return not self._hooked[operation] and self._target.keys_are_fresh()
+        return not self._hooked[operation] and self._target.keys.at_once() is not None
 
     def begin(
         self,
@@ -79,7 +80,8 @@ class CurlLane:
         :raises RuntimeError: no thread can be started that waits for it.
         """
         try:
-            request = self._request(operation, encode(params), seconds)
+            keys = self._target.keys.at_once() or self._target.keys.now()
+            request = self._request(operation, encode(params), keys, seconds)
         except Exception as exc:  # noqa: BLE001 - credentials that are over, say
             ended(exc)
             return None
@@ -107,7 +109,7 @@ class CurlLane:
         :raises ValueError: what was answered is no answer of SQS's.
         :raises RequestAborted: the request was broken off.
         """
-        request = self._request(operation, encode(params))
+        request = self._request(operation, encode(params), self._target.keys.now())
         answer = self._before_send(request)
         if answer is not None:
             return decode(operation, answer.status_code, answer.headers.items(), answer.content)
@@ -123,9 +125,11 @@ class CurlLane:
         finally:
             self._handles.give(handle)
 
-    def _request(self, operation: str, body: bytes, wait: float | None = None) -> Request:
+    def _request(
+        self, operation: str, body: bytes, keys: Keys, wait: float | None = None
+    ) -> Request:
         target = self._target
-        signed = target.signer.sign(target.keys(), f"AmazonSQS.{operation}", body, time.time())
+        signed = target.signer.sign(keys, f"AmazonSQS.{operation}", body, time.time())
         headers = [*target.headers, *signed, *trace_headers()]
         # libcurl counts from the start, and not the silence only as botocore does.
         seconds = (wait or patience() or target.read_timeout) + len(body) / SLOWEST

@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import quote, urlsplit
 
 import botocore.session
-from botocore.exceptions import NoCredentialsError
 from botocore.httpsession import ProxyConfiguration, get_cert_path
 from botocore.utils import get_environ_proxies
 
 from ..certificates import bundle_of
-from .signing import Keys, Signer
+from .keys import SessionKeys
+from .signing import Signer
 
 _LAMBDA, _TRACE = "AWS_LAMBDA_FUNCTION_NAME", "_X_AMZN_TRACE_ID"
 
@@ -39,8 +39,7 @@ class Target:
     :param url: the endpoint's.
     :param signer: signs them.
     :param headers: what each has besides, as lines.
-    :param keys: returns the credentials to sign with now.
-    :param keys_are_fresh: returns whether *keys* would return at once.
+    :param keys: the credentials to sign with.
     :param events: botocore's emitter of the client.
     :param connect_timeout: seconds to wait for a connection.
     :param read_timeout: seconds to wait for the answer to everything but a long poll.
@@ -52,8 +51,7 @@ class Target:
     url: str
     signer: Signer
     headers: tuple[str, ...]
-    keys: Callable[[], Keys]
-    keys_are_fresh: Callable[[], bool]
+    keys: SessionKeys
     events: Any
     connect_timeout: float
     read_timeout: float
@@ -77,13 +75,11 @@ def target_of(client: Any, session: botocore.session.Session) -> Target:
     authorities = get_cert_path(bundle_of(session) or True)
     proxies = ProxyConfiguration(_proxies(config.proxies, url))
     settings = config.proxies_config or {}
-    keys = _SessionKeys(session)
     return Target(
         url=url,
         signer=signer,
         headers=(*(f"{name}: {value}" for name, value in signed.items()), *more),
-        keys=keys.now,
-        keys_are_fresh=keys.are_fresh,
+        keys=SessionKeys(session),
         events=client.meta.events,
         connect_timeout=float(config.connect_timeout),
         read_timeout=float(config.read_timeout),
@@ -112,30 +108,3 @@ def _security(authorities: str | None, certificate: str | tuple[str, str] | None
     if isinstance(certificate, tuple):
         return Security(authorities, *certificate)
     return Security(authorities, certificate)
-
-
-class _SessionKeys:
-    """The credentials of a session, which may have to be looked for, or renewed."""
-
-    def __init__(self, session: botocore.session.Session) -> None:
-        self._session = session
-        self._found: Any = None
-
-    def now(self) -> Keys:
-        """Those to sign with.
-
-        :raises botocore.exceptions.BotoCoreError: there are none, or none that are still good.
-        """
-        self._found = self._session.get_credentials()
-        if self._found is None:
-            raise NoCredentialsError
-        frozen: Keys = self._found.get_frozen_credentials()
-        return frozen
-
-    def are_fresh(self) -> bool:
-        """Whether they were found, and need not be renewed."""
-        if self._found is None:
-            return False
-        # Only those that end have it.
-        needs_renewal = getattr(self._found, "refresh_needed", None)
-        return needs_renewal is None or not needs_renewal()
