@@ -87,7 +87,7 @@ def counts(sqs):
 def eventually():
     """Wait until a condition is true, and return its value."""
 
-    def eventually(condition, timeout=15.0):
+    def eventually(condition, timeout=30.0):
         deadline = time.monotonic() + timeout
         while not (value := condition()):
             assert time.monotonic() < deadline, f"not true within {timeout} s"

@@ -14,6 +14,8 @@ from django_sqs_kombu.working.deadline import deadline
 
 # The package has the function under this name.
 deadlines = importlib.import_module("django_sqs_kombu.working.deadline")
+# Where the interpreter calls something by itself, as its collector does, it drops what strikes.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 
 def in_thread(fn):
@@ -108,7 +110,6 @@ def swallow_in_a_bare_except(seconds=0.2):
 
 @pytest.mark.parametrize("swallow", [swallow_in_del, swallow_in_a_bare_except])
 @pytest.mark.parametrize("where", ["main thread", "another thread"])
-@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 def test_a_deadline_that_was_not_heard_rings_again(swallow, where, monkeypatch):
     monkeypatch.setattr(deadlines, "INTERVAL", 0.2)
     started = time.monotonic()

@@ -18,6 +18,8 @@ from django_sqs_kombu.working.deadline import deadline
 
 # The package has the function under this name.
 deadlines = importlib.import_module("django_sqs_kombu.working.deadline")
+# Where the interpreter calls something by itself, as its collector does, it drops what strikes.
+pytestmark = pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
 
 #: Too large for SQS.
 LARGE = "x" * 1_100_000

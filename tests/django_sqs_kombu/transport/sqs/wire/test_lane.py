@@ -370,11 +370,14 @@ def test_a_forked_child_leaves_its_parents_connections_alone(scripted, account):
 
 def test_ctrl_c_ends_a_poll_in_the_main_thread(scripted, account):
     never = threading.Event()
-    scripted.answers["ReceiveMessage"] = lambda params: never.wait(30)
+
+    def interrupt(params):
+        os.kill(os.getpid(), signal.SIGINT)
+        never.wait(30)
+
+    scripted.answers["ReceiveMessage"] = interrupt
     requests = Requests(account)
     requests.url("orders")
-    timer = threading.Timer(0.5, os.kill, (os.getpid(), signal.SIGINT))
-    timer.start()
     started = time.monotonic()
 
     with pytest.raises(KeyboardInterrupt):
