@@ -123,6 +123,8 @@ class Line:
     def choose(self, mine: Send, turn: Turn) -> list[Send]:
         """What is to be sent with *mine* in *turn*, which is held; nothing where others send it."""
         with self._choosing:
+            # Again, should a signal's handler have sent since the thread had its turn.
+            self._turns[threading.get_ident()] = turn
             turn.sends = self._choose(mine, turn)
             for send in turn.sends:
                 send.turn = turn

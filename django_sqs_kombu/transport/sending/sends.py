@@ -67,7 +67,7 @@ class SendBatcher:
             raise
         finally:
             line.remove(mine)
-            if not (line.waiting or line.fifo):
+            if not (line.waiting or line.fifo) and self._lines.get(queue) is line:
                 # Reply queues come and go. Whoever still has this line goes on with it; but in
                 # two of a FIFO queue one could overtake another of its group.
                 self._lines.pop(queue, None)

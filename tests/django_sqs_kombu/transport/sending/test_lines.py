@@ -119,3 +119,27 @@ def test_groups_of_a_fifo_queue_do_not_wait_for_one_another():
     seconds = send_from_threads(SendBatcher(requests), "q.fifo", 4, 4, params)
 
     assert seconds < 2
+
+
+def test_a_send_that_was_interrupted_as_it_began_is_not_overtaken(monkeypatch):
+    requests = FarAway(0.5)
+    batcher = SendBatcher(requests)
+    new_turn, interrupted = lines.Line.new_turn, []
+
+    def interrupt(line):
+        turn = new_turn(line)
+        if not interrupted:
+            # As a signal's handler does, at the worst of moments.
+            interrupted.append(threading.get_ident())
+            batcher.send("q.fifo", {"MessageBody": "handler's", "MessageGroupId": "g"})
+        return turn
+
+    monkeypatch.setattr(lines.Line, "new_turn", interrupt)
+
+    def params(thread, number):
+        return {**plain(thread, number), "MessageGroupId": "g"}
+
+    send_from_threads(batcher, "q.fifo", 3, 1, params)
+
+    assert requests.together["g"] == 1
+    assert len(requests.accepted) == 4
