@@ -116,6 +116,7 @@ def test_asynchronous_receivers_keep_their_loop(project, send, eventually):
     assert len(set(project.bodies("looping"))) == 1
 
 
+@pytest.mark.skipif("ROUTER" in os.environ or "REPLICA" in os.environ, reason="counts one's")
 @pytest.mark.parametrize(("kept", "connects"), [(None, range(1, 10)), ("0", range(60, 80))])
 def test_the_server_counts_what_a_worker_connects(
     kept, connects, own_server, project, send, counts, eventually
