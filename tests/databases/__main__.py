@@ -12,6 +12,7 @@ SHORT = [
     "tests/django_sqs/inbox",
     "tests/django_sqs/outbox",
     "tests/django_sqs/tasks",
+    "tests/django_sqs/test_atomic_requests.py",
     "tests/django_sqs/test_connections.py",
     "tests/django_sqs/test_inbox_outbox.py",
     "tests/django_sqs/test_on_commit.py",
