@@ -1,6 +1,8 @@
 """A PostgreSQL server of a test's own, where PostgreSQL is installed."""
 
+import atexit
 import contextlib
+import functools
 import glob
 import os
 import shutil
@@ -31,18 +33,30 @@ def missing():
     return None if found else "PostgreSQL is not installed"
 
 
+@functools.cache
+def _new_cluster():
+    """A folder of data in which no server has run yet; each server has a copy of it."""
+    folder = tempfile.mkdtemp(prefix="cluster-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    os.chmod(folder, 0o777)
+    data = os.path.join(folder, "data")
+    subprocess.run(
+        as_postgres("initdb", "-D", data, "-A", "trust", "-U", "postgres", "--no-sync"),
+        check=True,
+        capture_output=True,
+        cwd=folder,
+    )
+    return data
+
+
 class Postgres:
     """A server on 127.0.0.1 that can be stopped and started again."""
 
     def __init__(self, folder):
         self._folder = folder
         self._data = str(folder / "data")
-        subprocess.run(
-            as_postgres("initdb", "-D", self._data, "-A", "trust", "-U", "postgres"),
-            check=True,
-            capture_output=True,
-            cwd=folder,
-        )
+        # With the owner that initdb gave it.
+        subprocess.run(["cp", "-a", _new_cluster(), self._data], check=True)
         with socket.create_server(("127.0.0.1", 0)) as free:
             self.port = free.getsockname()[1]
         self.address = str(self.port)
