@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextvars
 import queue as stdlib_queue
 import time
 from collections import deque
@@ -172,8 +173,10 @@ class Flights:
             except BaseException as exc:  # noqa: BLE001 - whoever waits raises it
                 self._answer(flight, exc)
 
+        # So that a trace knows the request for its sender's.
+        context = contextvars.copy_context()
         try:
-            _threads.run(job)
+            _threads.run(partial(context.run, job))
         except RuntimeError:
             # There is none: it is done here, and takes as long as it takes.
             job()

@@ -108,6 +108,18 @@ use(requests)
 print(*seen())
 """
 
+#: A bulk send, whose requests go from several threads then.
+BULK = """
+from django_sqs_kombu.transport.sending.bulk import BulkSend
+
+begin()
+with trace.get_tracer("test", tracer_provider=provider).start_as_current_span("around") as around:
+    BulkSend(requests(), "orders", None, None).run(range(60), lambda n: {"MessageBody": str(n)})
+spans = [span for span in exporter.get_finished_spans() if span.name != "around"]
+assert all(span.context.trace_id == around.context.trace_id for span in spans), spans
+print(*(span.attributes["rpc.method"] for span in spans))
+"""
+
 PACKAGES = {
     "opentelemetry.instrumentation.botocore": OPENTELEMETRY,
     "aws_xray_sdk": XRAY,
@@ -126,8 +138,9 @@ def script(package, *parts):
     return textwrap.dedent("".join([BEGIN, PACKAGES[package], *parts]))
 
 
-def run(text, scripted):
+def run(text, scripted, done=()):
     scripted.answers = {
+        "SendMessageBatch": {"Successful": done},
         "SendMessage": {"MessageId": "m"},
         "ReceiveMessage": {"Messages": []},
         "DeleteMessage": {},
@@ -159,3 +172,10 @@ def test_one_that_comes_later_sees_every_request_from_then_on(scripted, package)
 
     assert over_botocore(scripted) == HOT
     assert [operation for operation in seen if operation in HOT] == HOT
+
+
+def test_requests_of_a_bulk_send_belong_to_the_trace_of_their_sender(scripted):
+    text = script("opentelemetry.instrumentation.botocore", BULK)
+    done = [{"Id": str(number), "MessageId": "m"} for number in range(10)]
+
+    assert run(text, scripted, done).count("SendMessageBatch") == 6
