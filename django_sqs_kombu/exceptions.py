@@ -271,7 +271,10 @@ class RequestFailed(SQSError):
 
     def __str__(self) -> str:
         text = super().__str__()
-        return text if self.request_id is None else f"{text} (request {self.request_id})"
+        if self.request_id is None:
+            return text
+        stop = "." if text.endswith(".") else ""
+        return f"{text.removesuffix('.')} (request {self.request_id}){stop}"
 
     @property
     def lost(self) -> bool:

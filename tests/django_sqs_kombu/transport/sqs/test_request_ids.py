@@ -52,6 +52,13 @@ def test_a_refusal_tells_the_id_of_its_request(scripted, requests, operation):
     assert (copied.request_id, copied.code) == ("1f2e-aa", "AccessDenied")
 
 
+def test_it_stands_before_the_full_stop(scripted, requests):
+    scripted.answers["SendMessage"] = 403, {"__type": "AccessDenied", "message": "Not you."}
+
+    with pytest.raises(AccessDenied, match=r"Not you \(request 1f2e-aa\)\.$"):
+        requests.send_batch("orders", [{"MessageBody": "b"}])
+
+
 @pytest.mark.parametrize(
     "operation", ["SendMessageBatch", "DeleteMessageBatch", "ChangeMessageVisibilityBatch"]
 )
