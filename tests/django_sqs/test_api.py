@@ -5,7 +5,7 @@ import uuid
 
 import kombu
 import pytest
-from django.db import InterfaceError, OperationalError, connections
+from django.db import InterfaceError, InternalError, OperationalError, connections
 from django.db.models import QuerySet
 
 import django_sqs
@@ -195,7 +195,7 @@ def test_a_database_that_is_away_is_not_the_messages_fault(monkeypatch):
 
 def test_what_receivers_may_raise_for_a_reason_that_passes(settings):
     retry = django_sqs.receivers.retry
-    assert retry == Retry((OperationalError, InterfaceError), 10)
+    assert retry == Retry((OperationalError, InterfaceError, InternalError), 10)
 
     settings.SQS_RETRY_ON = ["builtins.ConnectionError", TimeoutError]
     settings.SQS_RETRY_TRIES = 3
