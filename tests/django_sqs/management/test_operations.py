@@ -328,6 +328,6 @@ def test_watch(project, eventually):
 
     process.signal(signal.SIGINT)
 
-    assert process.wait(10) == 0
+    assert process.wait(20) == 0
     with pytest.raises(CommandError, match="--watch must be above 0"):
         run("sqs_status", "--watch=0")

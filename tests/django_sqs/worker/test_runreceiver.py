@@ -111,7 +111,14 @@ def test_every_outcome_in_one_worker(project, counts):
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGUSR2])
-@pytest.mark.parametrize("options", [[], ["--processes=2"], ["--threads=2"]])
+@pytest.mark.parametrize(
+    "options",
+    [
+        [],
+        pytest.param(["--processes=2"], marks=pytest.mark.slow),
+        pytest.param(["--threads=2"], marks=pytest.mark.slow),
+    ],
+)
 def test_signals_end_everything_cleanly(project, counts, eventually, number, options):
     send("slow", "2")
     process = project.start("runreceiver", "slow", *options)
@@ -119,7 +126,7 @@ def test_signals_end_everything_cleanly(project, counts, eventually, number, opt
 
     process.signal(number)
 
-    assert process.wait(10) == 0
+    assert process.wait(20) == 0
     assert [run["finished"] for run in project.runs("slow")] == [1]
     assert counts(name("slow")) == (0, 0, 0)
     assert not [pid for pids in children(process).values() for pid in pids if alive(pid)]
@@ -146,7 +153,7 @@ def test_receivers_that_outlast_the_grace_period_are_cut_off(project, counts, ev
 
     process.signal(signal.SIGTERM)
 
-    assert process.wait(10) == 4
+    assert process.wait(20) == 4
     assert "still runs 1 s after the stop" in process.output
     assert counts(name("slow")) == (1, 0, 0)
 
@@ -160,7 +167,7 @@ def test_a_second_signal_cuts_receivers_off_at_once(project, counts, eventually)
 
     process.signal(signal.SIGINT)
 
-    assert process.wait(5) == 4
+    assert process.wait(20) == 4
     assert counts(name("slow")) == (1, 0, 0)
 
 
@@ -176,7 +183,7 @@ def test_a_dead_child_is_respawned(project, eventually):
     eventually(lambda: project.bodies("plain") == ["after"])
     assert "(plain) ended with SIGKILL" in process.output
     process.signal(signal.SIGTERM)
-    assert process.wait(10) == 0
+    assert process.wait(20) == 0
 
 
 def test_middleware_is_told_of_processes_that_ended_and_of_the_stop(project, eventually):
@@ -258,7 +265,7 @@ def test_pid_file(project, eventually, tmp_path):
     assert f"belongs to process {process.pid}" in second.output
 
     process.signal(signal.SIGTERM)
-    assert process.wait(10) == 0
+    assert process.wait(20) == 0
     assert not file.exists()
 
 
@@ -325,7 +332,7 @@ def test_a_server_that_is_down_is_reported_and_the_worker_goes_on(project, event
     eventually(lambda: "Cannot reach SQS at http://127.0.0.1:9" in process.output, timeout=30)
     process.signal(signal.SIGTERM)
 
-    assert process.wait(10) == 0
+    assert process.wait(20) == 0
     assert "Traceback" not in process.output
 
 
