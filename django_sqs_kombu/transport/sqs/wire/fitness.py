@@ -88,6 +88,15 @@ def has_hooks(client: Any, operation: str) -> bool:
     )
 
 
+def is_unheard(events: Any, event: str) -> bool:
+    """Whether it is known that *event* has no handler, without a look for one.
+
+    botocore remembers that of each event until the next handler is registered.
+    """
+    known = getattr(getattr(events, "_emitter", None), "_lookup_cache", {}).get(event)
+    return known is not None and not known
+
+
 def _reasons(client: Any) -> Iterator[str]:
     if client.meta.service_model.metadata.get("protocol") != "json":
         yield "this botocore speaks another protocol than JSON with SQS"

@@ -17,7 +17,7 @@ from ..abort import RequestAborted, broken_off_by
 from ..shield import ends_before_deadlines
 from ..waits import patience
 from .codec import decode, encode
-from .fitness import has_hooks, say_why, unfit
+from .fitness import has_hooks, is_unheard, say_why, unfit
 from .handles import Handle, Handles, Request
 from .reactor import BROKEN_OFF, Exchange, reactor
 from .signing import Keys
@@ -137,10 +137,13 @@ class CurlLane:
 
     def _before_send(self, request: Request) -> Any:
         """What a handler of botocore's event has answered in SQS's place, if one has."""
+        event = f"before-send.sqs.{request.operation}"
+        if is_unheard(self._target.events, event):
+            return None
         url = self._target.url
         headers = dict(line.split(": ", 1) for line in request.headers if ": " in line)
         prepared = AWSPreparedRequest("POST", url, headers, request.body, stream_output=False)
-        found = self._target.events.emit(f"before-send.sqs.{request.operation}", request=prepared)
+        found = self._target.events.emit(event, request=prepared)
         return first_non_none_response(found)
 
 

@@ -160,11 +160,21 @@ def test_a_handler_before_the_send_may_answer(scripted, account):
         assert b'"MessageBody":"b"' in request.body
         return AWSResponse(request.url, 200, {}, Raw())
 
-    account.client("orders").meta.events.register("before-send.sqs", answer)
+    scripted.answers["SendMessage"] = {"MessageId": "m"}
+    requests = Requests(account)
     account.urls["orders"] = QUEUE_URL
+    for _ in range(2):
+        # It is heard at once, though there was none before.
+        requests.send_batch("orders", [{"MessageBody": "b"}])
+    scripted.asked.clear()
+    events = account.client("orders").meta.events
+    events.register("before-send.sqs", answer)
 
-    assert Requests(account).send_batch("orders", [{"MessageBody": "b"}]) == [None]
+    assert requests.send_batch("orders", [{"MessageBody": "b"}]) == [None]
     assert scripted.asked == []
+    events.unregister("before-send.sqs", answer)
+    assert requests.send_batch("orders", [{"MessageBody": "b"}]) == [None]
+    assert [operation for operation, _ in scripted.asked] == ["SendMessage"]
 
 
 def test_motos_mock_answers(monkeypatch):
