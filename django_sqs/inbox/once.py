@@ -9,6 +9,7 @@ from django.db import (
     Error,
     IntegrityError,
     InterfaceError,
+    InternalError,
     OperationalError,
     connections,
     router,
@@ -27,6 +28,8 @@ logger = get_logger(__name__)
 
 #: The state of a PostgreSQL transaction in which a statement has failed, to either driver.
 IN_ERROR = 3
+#: The class of PostgreSQL's SQLSTATEs that PL/pgSQL raises.
+RAISED_BY_A_TRIGGER = "P0"
 CAUGHT = (
     "A receiver with once=True returned from a transaction that is rolled back, so it would have "
     "no effect. Where a receiver catches errors of the database, the statements that may raise "
@@ -120,4 +123,11 @@ def _rolled_back_for(using: str) -> Exception | None:
 
 
 def _passes(exc: Exception) -> bool:
+    """Whether *exc* is of the database itself, and not about what is written to it."""
+    if isinstance(exc, InternalError):
+        # What a driver says of answers that it does not understand, as when a pooler's server
+        # is gone at the commit, has no SQLSTATE; to psycopg2 it is what a trigger raises as well.
+        cause = exc.__cause__
+        state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+        return not str(state or "").startswith(RAISED_BY_A_TRIGGER)
     return isinstance(exc, OperationalError | InterfaceError)
