@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import queue as stdlib_queue
-import threading
 from collections.abc import Callable, Collection, Mapping
 from typing import Any
 
@@ -26,7 +25,8 @@ class ConsumingChannel(SettlingChannel):
         super().__init__(*args, **kwargs)
         self._consumptions: dict[str, Consumption] = {}
         self._callbacks: dict[str, Callable[[dict[str, Any]], None]] = {}
-        self._finishing: list[threading.Thread] = []
+        #: Of consumers that were cancelled, with polls under way.
+        self._finishing: list[Poller] = []
         self.intake = Intake(self.requests, self.held, self.keeper, self.payloads)
         self._terms = QueueTerms(self.requests, self.connection.declarations)
         self._receiving = Receiving(
@@ -78,17 +78,11 @@ class ConsumingChannel(SettlingChannel):
         self._hand_back_callback(queue)
         poller = self.pollers.pop(queue, None)
         if poller is not None:
+            # A poll under way ends by itself; nobody needs to wait for it here.
             poller.stop()
             # What is received ahead of a consumer that goes is given back, and counts.
             self.connection.inbox.pace.forget()
-            if poller.polls:
-                # A poll under way ends by itself; nobody needs to wait for it here.
-                thread = threading.Thread(target=poller.finish, name="sqs-finish", daemon=True)
-                thread.start()
-                alive = [each for each in self._finishing if each.is_alive()]
-                self._finishing = [*alive, thread]
-            else:
-                poller.finish()
+            self._finishing = [*(each for each in self._finishing if each.polls), poller]
         return result
 
     def _hand_back_callback(self, queue: str) -> None:
@@ -164,8 +158,8 @@ class ConsumingChannel(SettlingChannel):
     def close(self) -> None:
         """Stop polling, give back what is held, settle what is decided, and close."""
         finishing, self._finishing = self._finishing, []
-        for thread in finishing:
-            thread.join()
+        for poller in finishing:
+            poller.finish()
         super().close()
 
     def _settle_unacked(self, held: Held) -> bool:

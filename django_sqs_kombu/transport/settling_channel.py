@@ -168,6 +168,7 @@ class SettlingChannel(QueueChannel):
             self.requests.change_visibility(held.queue, held.message, seconds)
         except BaseException:
             held.renewed = True
+            self.keeper.keep([held])
             raise
         held.expires_at = time.monotonic() + seconds
 

@@ -14,12 +14,12 @@ from __future__ import annotations
 
 import enum
 import threading
-from collections import Counter, defaultdict, deque
+from collections import defaultdict, deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from ...exceptions import SQSError
-from ...quotas import MAX_VISIBILITY_TIMEOUT
+from ...quotas import MAX_MESSAGES, MAX_VISIBILITY_TIMEOUT
 from ..sqs.received import Message
 from .note import Note
 
@@ -39,6 +39,40 @@ class State(enum.Enum):
     SETTLING = enum.auto()
     #: Deleted, visible to others again, or expired: not ours any more.
     GONE = enum.auto()
+
+
+#: Messages of a queue that may wait, be with consumers or be settled and not confirmed: so many
+#: at first, and at the most when SQS confirms what becomes of them.
+LEAST_OPEN, MOST_OPEN = 4 * MAX_MESSAGES, 128 * MAX_MESSAGES
+
+_WAITING, _DELIVERED, _SETTLING, _GONE = State
+
+
+@dataclass(slots=True, eq=False)
+class OfQueue:
+    """What a channel holds of one queue.
+
+    :ivar waiting: how many messages no consumer has taken yet.
+    :ivar delivered: how many are with a consumer.
+    :ivar settling: how many SQS has not confirmed yet.
+    :ivar line: those that may be taken, the oldest first.
+    :ivar most_open: how many there may be, in whatever state, for more to be asked for.
+    """
+
+    waiting: int = 0
+    delivered: int = 0
+    settling: int = 0
+    most_open: int = LEAST_OPEN
+    line: deque[Held] = field(default_factory=deque)
+
+    def enter(self, state: State, change: int) -> None:
+        """One comes to a state (1), or leaves it (-1)."""
+        if state is _WAITING:
+            self.waiting += change
+        elif state is _DELIVERED:
+            self.delivered += change
+        elif state is _SETTLING:
+            self.settling += change
 
 
 @dataclass(slots=True, eq=False)
@@ -116,9 +150,9 @@ class HeldMessages:
         self.on_room: Callable[[str], None] = _nothing
         self._by_tag: dict[str, Held] = {}
         self._by_id: dict[tuple[str, str], Held] = {}
-        self._waiting: defaultdict[str, deque[Held]] = defaultdict(deque)
-        self._counts: Counter[tuple[str, State]] = Counter()
-        self._all: Counter[State] = Counter()
+        self._queues: defaultdict[str, OfQueue] = defaultdict(OfQueue)
+        #: Of all queues.
+        self._all = OfQueue()
 
     # The life of a message.
 
@@ -148,17 +182,17 @@ class HeldMessages:
     def announce(self, held: Held) -> None:
         """The message may be taken: its turn comes after those that wait already."""
         with self.lock:
-            if held.state is State.WAITING:
-                self._waiting[held.queue].append(held)
+            if held.state is _WAITING:
+                self._queues[held.queue].line.append(held)
 
     def take(self, queue: str) -> Held | None:
         """The oldest message that waits, which then is the consumer's."""
         with self.lock:
-            waiting = self._waiting[queue]
-            while waiting:
-                held = waiting.popleft()
-                if held.state is State.WAITING:
-                    self._enter(held, State.DELIVERED)
+            line = self._queues[queue].line
+            while line:
+                held = line.popleft()
+                if held.state is _WAITING:
+                    self._enter(held, _DELIVERED)
                     self.on_room(queue)
                     return held
         return None
@@ -166,30 +200,39 @@ class HeldMessages:
     def settle(self, held: Held, *, delete: bool) -> bool:
         """What becomes of it is decided; return whether it was not decided before."""
         with self.lock:
-            if held.state not in (State.WAITING, State.DELIVERED):
+            if held.state is not _WAITING and held.state is not _DELIVERED:
                 return False
             held.deleted = delete
-            self._enter(held, State.SETTLING)
+            self._enter(held, _SETTLING)
             self.on_room(held.queue)
             return True
 
     def unsettle(self, held: Held) -> None:
         """What was decided could not be done, and is the consumer's to decide again."""
         with self.lock:
-            if held.state is State.SETTLING:
+            if held.state is _SETTLING:
                 held.deleted = False
-                self._enter(held, State.DELIVERED)
+                self._enter(held, _DELIVERED)
 
     def end(self, held: Held) -> None:
         """It is not ours any more."""
         with self.lock:
-            if held.state is State.GONE:
+            if held.state is _GONE:
                 return
-            self._enter(held, State.GONE)
+            self._enter(held, _GONE)
             del self._by_tag[held.tag]
             if self._by_id.get((held.queue, held.message_id)) is held:
                 del self._by_id[held.queue, held.message_id]
             self.on_room(held.queue)
+
+    def confirmed(self, queue: str, count: int) -> None:
+        """SQS has confirmed what becomes of so many messages: as many more may be open."""
+        of = self._queues[queue]
+        of.most_open = min(MOST_OPEN, of.most_open + count)
+
+    def not_confirmed(self, queue: str) -> None:
+        """SQS has not: few may be open until it does."""
+        self._queues[queue].most_open = LEAST_OPEN
 
     # Views.
 
@@ -204,25 +247,30 @@ class HeldMessages:
 
     def waiting(self, queue: str) -> int:
         """How many messages of *queue* no consumer has taken yet."""
-        return self._counts[queue, State.WAITING]
+        return self._queues[queue].waiting
 
     def settling(self, queue: str) -> int:
         """How many messages of *queue* SQS has not confirmed yet."""
-        return self._counts[queue, State.SETTLING]
+        return self._queues[queue].settling
+
+    def room_to_settle(self, queue: str) -> int:
+        """How many more messages of *queue* may come, to be settled in their turn."""
+        of = self._queues[queue]
+        return of.most_open - of.waiting - of.settling
 
     def delivered(self, queue: str) -> int:
         """How many messages of *queue* are with a consumer."""
-        return self._counts[queue, State.DELIVERED]
+        return self._queues[queue].delivered
 
     @property
     def all_waiting(self) -> int:
         """How many messages no consumer has taken yet."""
-        return self._all[State.WAITING]
+        return self._all.waiting
 
     @property
     def all_delivered(self) -> int:
         """How many messages are with consumers."""
-        return self._all[State.DELIVERED]
+        return self._all.delivered
 
     def __len__(self) -> int:
         return len(self._by_tag)
@@ -235,15 +283,15 @@ class HeldMessages:
             held.state = State.GONE
         self._by_tag.clear()
         self._by_id.clear()
-        self._waiting.clear()
-        self._counts.clear()
-        self._all.clear()
+        self._queues.clear()
+        self._all = OfQueue()
 
     def _enter(self, held: Held, state: State) -> None:
-        for each, change in ((held.state, -1), (state, 1)):
-            if each is not State.GONE:
-                self._counts[held.queue, each] += change
-                self._all[each] += change
+        of, before = self._queues[held.queue], held.state
+        of.enter(before, -1)
+        of.enter(state, 1)
+        self._all.enter(before, -1)
+        self._all.enter(state, 1)
         held.state = state
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 from ...exceptions import RequestFailed, SQSError
@@ -21,6 +21,8 @@ RETRY_SHARE, LONGEST_RETRY = 0.1, 5.0
 #: The share of its timeout by which a lease that is nearly due goes along with one that is due:
 #: a fuller request is a cheaper one.
 NEARLY = 0.1
+#: Seconds after which all of them are looked at, whatever was to be expected.
+LOOK = 5.0
 #: Seconds between two log records about renewals that fail.
 REMINDER = 60.0
 
@@ -49,45 +51,61 @@ class Leases:
         self._table = table
         self._stale = stale
         self._remind_at = 0.0
+        self._next_due = math.inf
+        self._scan_at = 0.0
+
+    def add(self, held: Iterable[Held]) -> None:
+        """Messages have just been received."""
+        with self._table.lock:
+            self._next_due = min([self._next_due, *(each.renew_at for each in held)])
 
     def next_due(self) -> float:
-        """When the next lease is to be renewed, on the monotonic clock; infinity: none."""
-        with self._table.lock:
-            return min(
-                (held.renew_at for held in self._table.all() if _renewable(held)),
-                default=math.inf,
-            )
+        """When to look for leases to renew, on the monotonic clock; infinity: there are none.
 
-    def stale(self, now: float) -> list[Held]:
-        """What waits, is due, and is better given back: another worker may be free for it."""
-        with self._table.lock:
-            return [
-                held
-                for held in self._table.all(State.WAITING)
-                if held.renew_at <= now and self._stale(held, now)
-            ]
+        It may be too early, since what ends meanwhile is not counted.
+        """
+        return self._next_due
 
-    def due(self, now: float) -> Renewal | None:
-        """What is to be renewed now, which then counts as under way.
+    def due(self, now: float) -> tuple[list[Held], list[Renewal]]:
+        """What is due now: what is better given back, and what is to be renewed.
 
-        A renewal that gets no answer is due again soon, so that a connection which has gone
-        silent costs no lease.
+        What waits may be given back, since another worker may be free for it.  What is to be
+        renewed counts as under way; a renewal that gets no answer is due again soon, so that a
+        connection which has gone silent costs no lease.
         """
         with self._table.lock:
-            renewable = [held for held in self._table.all() if _renewable(held)]
-            queue = next((held.queue for held in renewable if held.renew_at <= now), None)
-            if queue is None:
-                return None
-            batch = sorted(
-                (h for h in renewable if h.queue == queue and _nearly_due(h, now)),
-                key=lambda held: held.renew_at,
-            )[:MAX_MESSAGES]
-            seconds = []
-            for held in batch:
-                held.renewals += 1
-                held.renew_at = now + min(LONGEST_RETRY, held.seconds * RETRY_SHARE)
-                seconds.append(max(0, min(int(held.seconds), held.left(now))))
-            return Renewal(queue, batch, [held.message for held in batch], seconds)
+            if now < min(self._next_due, self._scan_at):
+                return [], []
+            self._scan_at = now + LOOK
+            kept = self._table.all()
+            held = [each for each in kept if _renewable(each)]
+            due = [each for each in held if each.renew_at <= now]
+            stale = [e for e in due if e.state is State.WAITING and self._stale(e, now)]
+            for each in stale:
+                # Should it be kept all the same, its turn comes again soon.
+                each.renew_at = _soon(each, now)
+            renewals = []
+            for queue in dict.fromkeys(each.queue for each in due):
+                of_it = (each for each in held if each.queue == queue and each not in stale)
+                nearly = [each for each in of_it if _nearly_due(each, now)]
+                nearly.sort(key=lambda each: each.renew_at)
+                while nearly and nearly[0].renew_at <= now:
+                    batch, nearly = nearly[:MAX_MESSAGES], nearly[MAX_MESSAGES:]
+                    renewals.append(_renewal(queue, batch, now))
+            # What is being hidden is renewable again, should that fail.
+            self._next_due = min(
+                (
+                    max(now + LOOK / 5, e.renew_at) if e.hiding else e.renew_at
+                    for e in kept
+                    if _lasts(e)
+                ),
+                default=math.inf,
+            )
+            return stale, renewals
+
+    def forget(self) -> None:
+        """After a fork, in the child: the leases are the parent's."""
+        self._next_due = math.inf
 
     def answered(
         self, renewal: Renewal, errors: Sequence[RequestFailed | None], asked_at: float
@@ -159,9 +177,30 @@ class Leases:
         )
 
 
+def _renewal(queue: str, batch: list[Held], now: float) -> Renewal:
+    seconds = []
+    for held in batch:
+        held.renewals += 1
+        held.renew_at = _soon(held, now)
+        seconds.append(max(0, min(int(held.seconds), held.left(now))))
+    return Renewal(queue, batch, [held.message for held in batch], seconds)
+
+
+def _soon(held: Held, now: float) -> float:
+    return now + min(LONGEST_RETRY, held.seconds * RETRY_SHARE)
+
+
+def _looked_at(held: Held, now: float) -> float:
+    return max(held.renew_at, now + 1.0) if held.hiding else held.renew_at
+
+
+def _lasts(held: Held) -> bool:
+    return held.renewed and bool(held.seconds)
+
+
 def _renewable(held: Held) -> bool:
     # While a request sets its visibility, a renewal could undo that.
-    return held.renewed and bool(held.seconds) and not held.hiding
+    return _lasts(held) and not held.hiding
 
 
 def _nearly_due(held: Held, now: float) -> bool:

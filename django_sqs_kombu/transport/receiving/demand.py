@@ -15,8 +15,6 @@ WAITING_SHARE = 1 / 3
 LATENCY_SHARE = 1.5
 #: Bytes of bodies that may wait for a consumer.
 MOST_BYTES = 32 * 1024 * 1024
-#: Messages of a queue that may be settled and not confirmed: more, and it is not polled.
-MOST_UNSETTLED = 4 * MAX_MESSAGES
 #: How much the latest answer counts in averages over them.
 LATEST = 0.3
 
@@ -119,7 +117,8 @@ class Demand:
 
     def _places(self) -> int:
         table, queue = self._table, self._queue
-        if not self._pace.takes or table.settling(queue) >= MOST_UNSETTLED:
+        open_places = table.room_to_settle(queue) - self.asked
+        if not self._pace.takes or open_places <= 0:
             return 0
         if self._one_by_one():
             return 0 if len(table) or self.asked else 1
@@ -129,11 +128,12 @@ class Demand:
         if each is not None:
             soon = int((self._seconds() or 0) * WAITING_SHARE / each) - table.all_waiting
             want = int(self._latency / each * LATENCY_SHARE) + MAX_MESSAGES
-            most = int(MOST_BYTES / self._size) if self._size else want
-            ahead = min(soon - self.asked, want - self._coming, most - self._coming)
+            fit = int(MOST_BYTES / self._size) if self._size else want
+            ahead = min(soon - self.asked, want - self._coming, fit - self._coming)
             if self._on_credit():
                 ahead = min(ahead, self._pace.free() + self._pace.credit - self._coming)
             places = max(places, ahead)
+        places = min(places, open_places)
         room = self._room(queue)
         return places if room is None else min(places, room - self._coming)
 

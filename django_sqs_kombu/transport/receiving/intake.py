@@ -93,6 +93,10 @@ class Intake:
                 # No thread to be had now.
                 read_apart()
 
+    def takes_time(self, queue: str, received: Sequence[Message]) -> bool:
+        """Whether to take in what was received needs requests."""
+        return any(seconds_until_due(queue, message) for message in received)
+
     def size(self, message: Message) -> int:
         """Bytes that the body of a received message takes, as far as it says."""
         return self._payloads.size(message)

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
 
 from ...logs import get_logger
 from ...quotas import MAX_MESSAGES, MAX_WAIT_TIME
 from ..holding.held import Held, State
-from ..sqs.abort import abort_request, allow_requests
+from ..sqs.abort import RequestAborted
+from ..sqs.calls import Begun
 from ..sqs.received import Message
+from ..sqs.threads import Threads, aside
+from ..sqs.wire.reactor import Timer, reactor
+from .at_once import AtOnce
 from .consumption import Consumption, Receiving
 from .demand import Answer, Demand
 from .message_limit import ReceiveLimit
@@ -20,10 +26,8 @@ from .terms import Terms
 
 logger = get_logger(__name__)
 
-#: How many polls of one queue may be under way besides the first.
-MAX_HELPERS = 3
-#: Seconds that a helper waits for places before it ends.
-HELPER_PATIENCE = 1.0
+#: Seconds after which places are looked for again, whatever was told.
+PATIENCE = 1.0
 #: Seconds between two looks of what waits for another receiver or a message limit.
 LOOK = 0.2
 #: Seconds beyond a poll's own wait that its end is waited for.
@@ -31,13 +35,40 @@ POLL_MARGIN = 14.0
 #: Seconds beyond a poll's own wait from which its answer counts as late.
 LATE = 1.0
 
+#: What observers of polls, who may take their time, are called by.
+_observers = Threads("sqs-observers", most=1)
+#: What asks for what must be known of queues before they are polled.
+_preparing = Threads("sqs-prepare", most=32)
+
+
+@dataclass(slots=True, eq=False)
+class Poll:
+    """One ReceiveMessage.
+
+    :param places: the messages that there are places for.
+    :param asked: how many of them it asks for.
+    :param wait: seconds that it waits for messages.
+    :param alone: whether there was none under way when it began.
+    :ivar asked_at: when it was sent, on the monotonic clock.
+    :ivar seconds: the visibility timeout that it asks for.
+    """
+
+    places: int
+    asked: int
+    wait: int
+    alone: bool
+    asked_at: float = 0.0
+    seconds: int = 0
+    begun: Begun | None = None
+
 
 class Poller:
-    """Receives from one queue, in threads.
+    """Receives from one queue; it has no thread.
 
-    One thread polls always, and waits in the poll when the queue is empty.  While the
-    polls come back full, helpers poll beside it, so that a round trip to SQS does not
-    bound what one queue can deliver.
+    One poll is always under way, and waits where the queue is empty.  While the polls come back
+    full, others are under way beside it, so that a round trip to SQS does not bound what one
+    queue can deliver.  They are begun in the thread of the reactor, and their answers taken in
+    whatever thread they come in; the table's lock guards what they share.
 
     :param consumption: which queue, and how.
     :param receiving: what the pollers of its channel share.
@@ -49,7 +80,6 @@ class Poller:
         self.priority = consumption.priority
         self.consumption = consumption
         self._shared = receiving
-        self._fifo = fifo
         self._terms: Terms | None = None
         self._asking = False
         self._usual_wait = receiving.wait_time if consumption.wait is None else consumption.wait
@@ -61,6 +91,7 @@ class Poller:
             longest=max(1.0, float(self._usual_wait)),
             interval=receiving.interval,
         )
+        self._at_once = AtOnce()
         self._demand = Demand(
             self.queue,
             receiving.table,
@@ -73,12 +104,17 @@ class Poller:
             one_by_one=self._one_by_one,
             on_credit=self._on_credit,
         )
-        self._room = threading.Condition(receiving.table.lock)
-        self._waiters = 0
-        self._woken = False
+        self._lock = receiving.table.lock
+        self._ended = threading.Event()
+        self._polls: set[Poll] = set()
+        #: Before which time nothing is asked for, on the monotonic clock.
+        self._pauses_until = 0.0
+        self._timer: Timer | None = None
+        self._steps_soon = False
+        self._preparing = False
+        self._resting = False
         self._stopping = False
-        self._threads: list[threading.Thread] = []
-        self._polling: set[threading.Thread] = set()
+        self._breaking_off = False
         self._outage = Outage(self.queue)
 
     # From any thread.
@@ -98,19 +134,19 @@ class Poller:
         if self.consumption.free is not None:
             self._shared.inbox.pace.free = self.consumption.free
         self._shared.inbox.add(self)
-        self._start_thread(self._poll_always)
+        self._step_soon()
 
     def wake(self) -> None:
         """Poll at once, should it rest since its queue is idle; from any thread."""
         self._rest.wake()
+        self._step_soon()
 
     def look(self) -> None:
         """There may be a place for another message, or somebody who takes it."""
-        with self._room:
-            # One at a time, and only for a poll that is worth it: to wake a thread costs CPU.
-            if self._waiters and not self._woken and self._demand.worth_a_request:
-                self._woken = True
-                self._room.notify()
+        if self._steps_soon:
+            reactor.revive()
+        elif len(self._polls) < self._at_once.allowed and self._demand.worth_a_request:
+            self._step_soon()
 
     def take(self) -> Held | None:
         """The oldest message that waits, which then is the consumer's."""
@@ -141,7 +177,7 @@ class Poller:
         """Give back what waits for too long, where SQS still does not bury it for that."""
         now = time.monotonic()
         if not all(self._is_forgotten(each, now) for each in held):
-            with self._room:
+            with self._lock:
                 if self._asking:
                     return
                 # Until the answer is here they are renewed.
@@ -174,28 +210,26 @@ class Poller:
         self._shared.keeper.release([held])
 
     def stop(self, *, break_off: bool = False) -> None:
-        """Poll no more; :meth:`finish` waits for what is under way.
+        """Poll no more; what waits is given back when no poll is under way any more.
 
         :param break_off: break off polls that are under way.  SQS may not notice at once, and
             hide messages that nobody gets for their visibility timeout.
         """
         self._stopping = True
-        self._rest.wake()
-        with self._room:
-            self._room.notify_all()
         if break_off:
-            with self._room:
-                for thread in self._polling:
-                    abort_request(thread)
+            self._breaking_off = True
+            with self._lock:
+                under_way = list(self._polls)
+            for poll in under_way:
+                if poll.begun is not None:
+                    poll.begun.break_off()
+        self._step_soon()
 
     def finish(self) -> None:
-        """Wait for the polls under way; then give back what waits, visible at once."""
-        deadline = time.monotonic() + self._longest_wait + POLL_MARGIN
-        for thread in list(self._threads):
-            if thread is not threading.current_thread():
-                thread.join(max(0.0, deadline - time.monotonic()))
-        self._give_back_waiting()
-        self._shared.inbox.remove(self)
+        """After a stop: wait until no poll is under way, and what waits was given back."""
+        if self._polls:
+            self._ended.wait(self._longest_wait + POLL_MARGIN)
+        self._end()
 
     def abandon(self) -> None:
         """The channel was dropped: end soon, and give back what waits.  It takes no lock."""
@@ -204,163 +238,199 @@ class Poller:
     @property
     def polls(self) -> bool:
         """Whether a poll is under way."""
-        return bool(self._polling)
+        return bool(self._polls)
 
-    def _give_back_waiting(self) -> None:
+    def _end(self) -> None:
         # Another poller of the queue, that of a consumer that came later, keeps its own.
         waiting = self._shared.table.all(State.WAITING)
         self.give_back([held for held in waiting if held.receiver is self])
+        self._shared.inbox.remove(self)
+        self._ended.set()
 
-    # In the threads.
+    # What is due.
 
-    def _start_thread(self, target: Callable[[], None]) -> None:
-        with self._room:
-            self._threads = [thread for thread in self._threads if thread.is_alive()]
-            name = f"sqs-poller-{self.queue}-{len(self._threads)}"
-            thread = threading.Thread(target=self._guarded, args=(target,), name=name, daemon=True)
-            thread.start()
-            self._threads.append(thread)
+    def _step_soon(self) -> None:
+        self._steps_soon = True
+        reactor.soon(self._step)
 
-    def _guarded(self, target: Callable[[], None]) -> None:
-        while True:
+    def _step_at(self, when: float) -> None:
+        timer = self._timer
+        if timer is not None and timer.when <= when:
+            return
+        self._timer = reactor.at(when, self._step)
+        if timer is not None:
+            timer.cancel()
+
+    def _step(self) -> None:
+        """Begin the polls that are due; in the thread of the reactor."""
+        self._steps_soon = False
+        begun = []
+        with self._lock:
+            timer, self._timer = self._timer, None
+            if timer is not None:
+                timer.cancel()
             try:
-                target()
-                return
+                while (poll := self._next_poll(time.monotonic())) is not None:
+                    self._polls.add(poll)
+                    begun.append(poll)
             except Exception as exc:  # noqa: BLE001 - whatever it is, the queue is polled again
-                self._recover(exc)
+                aside(partial(self._recover, exc))
+            ends = self._stopping and not self._polls and not self._ended.is_set()
+        for poll in begun:
+            self._begin(poll)
+        if ends:
+            self._end()
 
-    def _poll_always(self) -> None:
-        while not self._stopping:
-            if self.limit is not None and self.limit.reached:
-                # Not the end: a message that is given back unstarted lowers the count.
-                self._shared.inbox.wake()
-                self._rest_for(LOOK)
-                continue
-            self._rest.rest()
-            if not self._stopping and self._poll(self._wait(), patience=1.0):
-                self._start_helper()
-        self._give_back_waiting()
+    def _next_poll(self, now: float) -> Poll | None:
+        if self._stopping or self._preparing or len(self._polls) >= self._at_once.allowed:
+            return None
+        alone = not self._polls
+        if self._pauses_until > now and not (alone and self._is_woken()):
+            self._step_at(self._pauses_until)
+            return None
+        if self.limit is not None and self.limit.reached:
+            # Not the end: a message that is given back unstarted lowers the count.
+            self._shared.inbox.wake()
+            self._step_at(now + LOOK)
+            return None
+        if self._shared.inbox.more_urgent_waits(self):
+            # What is received now would only wait, and count as received.
+            self._step_at(now + LOOK / 2)
+            return None
+        if not (alone or self._at_once.begin_another()):
+            return None
+        poll = self._reserve(alone, now)
+        if poll is None and not alone:
+            self._at_once.end_another()
+        return poll
 
-    def _wait(self) -> int:
+    def _is_woken(self) -> bool:
+        return self._resting and self._rest.seconds() == 0
+
+    def _reserve(self, alone: bool, now: float) -> Poll | None:
+        places = self._demand.reserve()
+        if not places:
+            if alone:
+                self._step_at(now + PATIENCE)
+            return None
+        asked = places if self.limit is None else self.limit.reserve(places)
+        if not asked:
+            # Another receiver holds the last reservations and may return them.
+            self._demand.answered(places, None)
+            self._step_at(now + LOOK)
+            return None
+        return Poll(places, asked, self._wait(now) if alone else 0, alone)
+
+    def _wait(self, now: float) -> int:
         """Seconds that the next poll waits for messages."""
-        if self.consumption.lasting or self._shared.inbox.pace.away(time.monotonic()) == 0:
+        if self.consumption.lasting or self._shared.inbox.pace.away(now) == 0:
             return self._wait_time
         # Whoever is away may come back to close the connection, which waits for this poll.
         return min(1, self._wait_time)
 
-    def _start_helper(self) -> None:
-        with self._room:
-            alive = sum(thread.is_alive() for thread in self._threads)
-        if alive <= MAX_HELPERS and not self._stopping:
+    def _begin(self, poll: Poll) -> None:
+        if poll.alone:
+            self._rest.polling()
+        terms = self._shared.terms.at_hand(self.queue) if self._terms else None
+        if terms is None or not self._shared.queues.compared(self.queue):
+            self._prepare(poll)
+            return
+        self._terms = terms
+        self._send(poll)
+
+    def _prepare(self, poll: Poll) -> None:
+        """Ask what must be known of the queue before it is polled, in a thread that may wait."""
+        self._preparing = True
+
+        def prepare() -> None:
             try:
-                self._start_thread(self._help)
-            except RuntimeError as exc:
-                logger.warning("Queue %s gets no further poll at once: %s", self.queue, exc)
+                if not self._stopping:
+                    self._shared.queues.compare_once(self.queue)
+                    terms = self._shared.terms
+                    first = self._terms is None
+                    self._terms = terms.recent(self.queue) if first else terms.known(self.queue)
+            except Exception as exc:  # noqa: BLE001 - whatever it is, the queue is polled again
+                self._preparing = False
+                self._answered(poll, exc)
+            else:
+                self._preparing = False
+                self._send(poll)
 
-    def _help(self) -> None:
-        while not self._stopping and self._poll(0, patience=HELPER_PATIENCE):
-            pass
-
-    def _rest_for(self, seconds: float) -> None:
-        with self._room:
-            if not self._stopping:
-                self._room.wait(seconds)
-
-    def _poll(self, wait_time: int, *, patience: float) -> bool:
-        """Poll once when there are places; return whether the answer was a full one.
-
-        :param patience: seconds to wait for places that are worth a request.
-        """
-        if self._shared.inbox.more_urgent_waits(self):
-            # What is received now would only wait, and count as received.
-            self._rest_for(LOOK / 2)
-            return False
-        places = self._reserve(patience)
-        if not places:
-            return False
-        answer, asked, new = None, 0, 0
         try:
-            asked = places if self.limit is None else self.limit.reserve(places)
-            if asked and not self._stopping:
-                answer, new = self._receive(asked, wait_time)
-        finally:
-            self._demand.answered(places, answer)
-            if self.limit is not None:
-                # After the announcement: a limit that is reached with nothing waiting
-                # and nothing running means that all is done.
-                self.limit.settle(asked, new)
-        if not asked:
-            # Another receiver holds the last reservations and may return them.
-            self._rest_for(LOOK)
-        return answer is not None and answer.messages == MAX_MESSAGES
+            _preparing.run(prepare)
+        except RuntimeError as exc:
+            self._preparing = False
+            aside(partial(self._answered, poll, exc))
 
-    def _reserve(self, patience: float) -> int:
-        deadline = time.monotonic() + patience
-        with self._room:
-            self._waiters += 1
-            try:
-                while not self._stopping:
-                    self._woken = False
-                    places = self._demand.reserve()
-                    if places:
-                        return places
-                    left = deadline - time.monotonic()
-                    if left <= 0:
-                        break
-                    self._room.wait(left)
-                return 0
-            finally:
-                self._waiters -= 1
-                # There may be places for another.
-                self.look()
-
-    def _receive(self, count: int, wait_time: int) -> tuple[Answer | None, int]:
-        """One poll: what it brought, and how many messages of it are new to this channel."""
-        try:
-            received, asked_at = self._ask(count, wait_time)
-        except Exception as exc:  # noqa: BLE001 - whatever it is, the poller goes on
-            if not self._stopping:
-                self._recover(exc)
-            return None, 0
-        self._outage.over()
-        now = time.monotonic()
-        self._rest.polled(len(received), wait_time, now - asked_at)
-        self._grow(len(received), wait_time)
-        size = sum(map(self._shared.intake.size, received))
-        seconds = self._terms.seconds if self._terms else 0
-        held = self._shared.intake.hold(
-            self.queue, received, seconds, late=now - asked_at > wait_time + LATE, receiver=self
+    def _send(self, poll: Poll) -> None:
+        if self._stopping or self._terms is None:
+            self._answered(poll, RequestAborted())
+            return
+        poll.seconds, poll.asked_at = self._terms.seconds, time.monotonic()
+        poll.begun = self._shared.requests.begin_receive(
+            self.queue, poll.asked, poll.wait, poll.seconds, partial(self._answered, poll)
         )
-        self._shared.intake.read_all(held, self._announce)
-        self._tell(len(held))
-        return Answer(len(received), size, now - asked_at), len(held)
+        if self._breaking_off:
+            # It may have been too early for that.
+            poll.begun.break_off()
 
-    def _ask(self, count: int, wait_time: int) -> tuple[list[Message], float]:
-        """What a poll brought, and when it was sent, on the monotonic clock."""
-        with self._room:
-            if self._stopping:
-                return [], time.monotonic()
-            self._polling.add(threading.current_thread())
-        self._rest.polling()
+    # What it brought; in any thread.
+
+    def _answered(self, poll: Poll, result: list[Message] | Exception) -> None:
+        if isinstance(result, Exception):
+            if not self._stopping:
+                self._recover(result)
+            self._close(poll, None, 0)
+            return
+        late = time.monotonic() - poll.asked_at > poll.wait + LATE
+        if result and (late or self._shared.intake.takes_time(self.queue, result)):
+            aside(partial(self._take_in, poll, result, late=late))
+        else:
+            self._take_in(poll, result)
+
+    def _take_in(self, poll: Poll, received: list[Message], *, late: bool = False) -> None:
+        answer, new = None, 0
         try:
-            self._shared.queues.compare_once(self.queue)
-            terms = self._shared.terms
-            first = self._terms is None
-            self._terms = terms.recent(self.queue) if first else terms.known(self.queue)
-            seconds, asked_at = self._terms.seconds, time.monotonic()
-            return self._shared.requests.receive(self.queue, count, wait_time, seconds), asked_at
+            self._outage.over()
+            took = time.monotonic() - poll.asked_at
+            self._grow(poll, len(received), took)
+            intake = self._shared.intake
+            size = sum(map(intake.size, received))
+            held = intake.hold(self.queue, received, poll.seconds, late=late, receiver=self)
+            intake.read_all(held, self._announce)
+            answer, new = Answer(len(received), size, took), len(held)
+            self._tell(new)
+        except Exception as exc:  # noqa: BLE001 - whatever it is, the queue is polled again
+            self._recover(exc)
         finally:
-            with self._room:
-                self._polling.discard(threading.current_thread())
-            allow_requests()
+            self._close(poll, answer, new)
 
-    def _grow(self, received: int, wait_time: int) -> None:
+    def _close(self, poll: Poll, answer: Answer | None, new: int) -> None:
+        self._demand.answered(poll.places, answer)
+        if self.limit is not None:
+            # After the announcement: a limit that is reached with nothing waiting
+            # and nothing running means that all is done.
+            self.limit.settle(poll.asked, new)
+        with self._lock:
+            self._polls.discard(poll)
+            if answer is not None:
+                full = answer.messages == MAX_MESSAGES
+                self._at_once.answered(answer.messages, full=full)
+        if not poll.alone:
+            self._at_once.end_another()
+        self._step_soon()
+
+    def _grow(self, poll: Poll, received: int, took: float) -> None:
         # A long poll answers as soon as a message is there, so waiting longer on a queue
         # that stays empty costs no latency and fewer requests.
         if received:
             self._wait_time = self._usual_wait
-        elif wait_time:
-            self._wait_time = min(self._longest_wait, max(1, wait_time * 2))
+        elif poll.wait:
+            self._wait_time = min(self._longest_wait, max(1, poll.wait * 2))
+        if poll.alone:
+            self._rest.polled(received, poll.wait, took)
+            self._pauses_until = time.monotonic() + self._rest.seconds()
+            self._resting = True
 
     def _announce(self, held: Held) -> None:
         if self._stopping:
@@ -370,18 +440,26 @@ class Poller:
         self._shared.inbox.announce(self)
 
     def _tell(self, received: int) -> None:
-        if self.consumption.on_poll is None:
+        on_poll = self.consumption.on_poll
+        if on_poll is None:
             return
+
+        def tell() -> None:
+            try:
+                on_poll(received)
+            except Exception:
+                logger.exception("What observes the polls of queue %s failed", self.queue)
+
         try:
-            self.consumption.on_poll(received)
-        except Exception:
-            logger.exception("What observes the polls of queue %s failed", self.queue)
+            _observers.run(tell)
+        except RuntimeError:
+            # No thread to be had now.
+            tell()
 
     def _recover(self, exc: Exception) -> None:
         pause = self._outage.failed(exc)
-        deadline = time.monotonic() + pause
+        self._pauses_until, self._resting = time.monotonic() + pause, False
         if pause > FIRST_PAUSE:
             # Not over a single request that was lost.
             self._shared.inbox.failed(exc)
-        while not self._stopping and (left := deadline - time.monotonic()) > 0:
-            self._rest_for(left)
+        self._step_soon()

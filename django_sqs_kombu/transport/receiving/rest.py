@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import threading
-
 #: Each pause is so many times as long as the one before.
 GROWTH = 2
 #: Seconds of the first pause after an empty answer that did not wait for messages.
@@ -36,11 +34,11 @@ class Rest:
         self._interval = interval
         self._rest = 0.0
         self._pause = 0.0
-        self._woken = threading.Event()
+        self._woken = False
 
     def polling(self) -> None:
         """A poll starts: it finds what earlier calls of :meth:`wake` were about."""
-        self._woken.clear()
+        self._woken = False
 
     def polled(self, received: int, wait_time: float, seconds: float) -> None:
         """A poll that was to wait for *wait_time* seconds was answered after *seconds*."""
@@ -54,12 +52,14 @@ class Rest:
             if wait_time >= self._poll:
                 self._rest = min(self._longest_rest, self._rest * GROWTH or self._poll)
 
-    def rest(self) -> None:
-        """Rest, as long as it is time for that; return at once when woken."""
+    def seconds(self) -> float:
+        """How long to rest now; 0: it was woken, or it is no time for that."""
         seconds = max(self._rest, self._pause)
-        if seconds and self._woken.wait(seconds):
+        if seconds and self._woken:
             self._rest = 0.0
+            return 0.0
+        return seconds
 
     def wake(self) -> None:
         """End the rest, and skip the next one; from any thread."""
-        self._woken.set()
+        self._woken = True

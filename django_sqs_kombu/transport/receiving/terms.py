@@ -47,6 +47,15 @@ class QueueTerms:
         """What was learnt last; a request only while nothing was."""
         return self._terms(queue, None)
 
+    def at_hand(self, queue: str) -> Terms | None:
+        """What was learnt last; None: there is something to ask for."""
+        declared = self._declarations.get(queue, {})
+        if "VisibilityTimeout" not in declared or DEAD_LETTER_ARGUMENT not in declared:
+            facts = self._requests.learnt(queue)
+            if facts is None or not facts.known:
+                return None
+        return self.known(queue)
+
     def recent(self, queue: str) -> Terms:
         """What was learnt within :data:`RECENT` seconds, or else is asked for now."""
         return self._terms(queue, RECENT)

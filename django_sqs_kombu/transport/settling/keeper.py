@@ -1,40 +1,43 @@
-"""Keeper: the threads that renew and settle what a channel holds."""
+"""Keeper: renews and settles what a channel holds, when it is due."""
 
 from __future__ import annotations
 
 import math
 import threading
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 
 from ...exceptions import RequestFailed, SQSError
 from ...logs import get_logger
 from ..holding.held import Held, HeldMessages, State
 from ..holding.leases import Leases, Renewal
 from ..sqs.requests import Requests
+from ..sqs.threads import aside
+from ..sqs.wire.reactor import Timer, reactor
 from .notes import Notes
 from .objects import ObjectDeletions
 from .settlements import Batch, Settlement, Settlements
 
 logger = get_logger(__name__)
 
-#: The most threads: requests that hang must not hold up those of other queues.
-MAX_THREADS = 8
-#: Seconds after which a thread looks again, whatever it was told.
+#: The most requests under way: those that hang must not hold up those of other queues.
+MOST_UNDER_WAY = 128
+#: Seconds after which it looks again, whatever it was told, while anything is held.
 LOOK = 5.0
 #: Seconds that a close waits for payloads in S3 to be deleted.
 OBJECTS_TIMEOUT = 2.0
-#: Seconds that a thread pauses after an error that nobody expected.
+#: Seconds to pause after an error that nobody expected.
 PAUSE = 1.0
 
-Job = Callable[[], None]
+Errors = list[RequestFailed | None] | Exception
 
 
 class Keeper:
-    """Renews every lease of a channel, and sends every settlement, in a few threads.
+    """Renews every lease of a channel, and sends every settlement; it has no thread.
 
-    They start with the first message.  One of them always waits, so that whatever the others'
-    requests do, the next that is due finds one.
+    Requests are begun in the thread of the reactor, and their answers taken in whatever thread
+    they come in; the table's lock guards all of it.
 
     :param requests: what sends the requests.
     :param table: what is held.
@@ -66,15 +69,12 @@ class Keeper:
         self._setup()
 
     def _setup(self) -> None:
-        self._changed = threading.Condition(self._table.lock)
         self._settled = threading.Condition(self._table.lock)
-        self._threads: list[threading.Thread] = []
-        #: When each thread that waits looks again; what is due before must wake one.
-        self._looks_at: dict[int, float] = {}
-        #: Threads that were started and have not looked yet.
-        self._starting = 0
         self._hurrying = 0
-        self._closed = False
+        self._under_way = 0
+        #: What makes it look next, if anything does.
+        self._timer: Timer | None = None
+        self._looks_soon = False
         #: Set when the channel was dropped without having been closed.
         self.abandoned = False
 
@@ -82,7 +82,8 @@ class Keeper:
 
     def keep(self, held: Iterable[Held]) -> None:
         """Renew the leases of *held*, which have just been received."""
-        with self._changed:
+        with self._table.lock:
+            self._leases.add(held)
             self._wake(min((each.renew_at for each in held), default=math.inf))
 
     def delete(self, held: Held, *, linger: bool = True, with_payload: bool = True) -> None:
@@ -135,30 +136,28 @@ class Keeper:
 
     def flush(self, timeout: float) -> bool:
         """Send what is collected; return whether all was confirmed within *timeout* seconds."""
-        with self._changed:
+        with self._settled:
             self._hurrying += 1
             try:
-                self._wake(0.0)
+                self._look_soon()
                 self._notes.look()
                 return self._settled.wait_for(lambda: self._done, timeout)
             finally:
                 self._hurrying -= 1
 
     def close(self, timeout: float) -> None:
-        """Flush for *timeout* seconds at most, log what is left, and end the threads."""
+        """Flush for *timeout* seconds at most, and log what is left."""
         flushed = self.flush(timeout)
         unwritten = self._notes.close()
         if not flushed:
             reason = f"the connection was closed, and {timeout:g} s have passed"
             self._settlements.give_up(reason, unwritten)
-        with self._changed:
-            self._closed = True
-            self._changed.notify_all()
         self._objects.close(min(timeout, OBJECTS_TIMEOUT))
 
     def forget(self) -> None:
-        """After a fork, in the child: the threads and what they hold are the parent's."""
+        """After a fork, in the child: what is held and under way is the parent's."""
         self._settlements.forget()
+        self._leases.forget()
         self._objects.forget()
         self._setup()
         self._notes.forget()
@@ -172,35 +171,39 @@ class Keeper:
         with_payload: bool = True,
         silent: bool = False,
     ) -> None:
-        with self._changed:
+        with self._table.lock:
             if not self._table.settle(held, delete=seconds is None):
                 return
             try:
-                due = time.monotonic() + (self._linger if linger else 0.0)
+                now = time.monotonic()
+                due = now + (self._linger if linger else 0.0)
                 settlement = Settlement(held, seconds, due, with_payload, silent)
                 if held.note is None:
-                    full = self._settlements.add(settlement)
+                    full = self._settlements.add(settlement) or due <= now
                 else:
+                    full = False
                     self._notes.add(settlement)
             except BaseException:
                 # A receiver's timeout may strike anywhere. Decided and in no list, the message
                 # would be renewed for ever.
                 self._table.unsettle(held)
                 raise
-            if held.note is None:
-                self._wake(0.0 if full else due)
+            if full:
+                self._look_soon()
+            elif held.note is None:
+                self._wake(due)
 
     def _noted(self, settlements: Sequence[Settlement]) -> None:
         """The notes are written: now SQS may know."""
         now = time.monotonic()
-        with self._changed:
+        with self._settled:
             for each in settlements:
                 if each.silent:
                     self._table.end(each.held)
                 elif each.held.state is not State.GONE:
                     each.due = now
                     self._settlements.add(each)
-            self._wake(0.0)
+            self._look_soon()
             self._settled.notify_all()
 
     @property
@@ -208,112 +211,141 @@ class Keeper:
         return self._notes.done and self._settlements.done
 
     def _wake(self, due: float) -> None:
-        if self._starting:
+        """Look at *due*, or before."""
+        timer = self._timer
+        if due == math.inf or (timer is not None and timer.when <= due):
+            reactor.revive()
             return
-        if self._looks_at:
-            if due < min(self._looks_at.values()):
-                self._changed.notify()
-            return
-        # Also after the end: what a poll brings that was under way then is given back.
-        self._threads = [thread for thread in self._threads if thread.is_alive()]
-        if len(self._threads) < MAX_THREADS:
-            self._start()
+        # A receiver's timeout may strike anywhere: there is always one that is not cancelled.
+        self._timer = reactor.at(due, self._look)
+        if timer is not None:
+            timer.cancel()
 
-    def _start(self) -> None:
-        thread = threading.Thread(
-            target=self._run, name=f"sqs-keeper-{len(self._threads) + 1}", daemon=True
-        )
-        try:
-            thread.start()
-        except RuntimeError as exc:
-            # No thread to be had now. Those there are do the work; else the next call tries.
-            logger.error("A thread that settles messages cannot be started: %s", exc)
-            return
-        self._threads.append(thread)
-        self._starting += 1
+    def _look_soon(self) -> None:
+        if self._looks_soon:
+            reactor.revive()
+        else:
+            self._looks_soon = True
+            reactor.soon(self._look)
 
-    # In the threads.
+    # In the thread of the reactor.
 
-    def _run(self) -> None:
-        with self._changed:
-            self._starting -= 1
-        while True:
+    def _look(self) -> None:
+        """Begin the requests that are due."""
+        with self._settled:
+            self._looks_soon = False
+            timer, self._timer = self._timer, None
+            if timer is not None:
+                timer.cancel()
+            due = time.monotonic() + PAUSE
             try:
-                job = self._next_job()
-                if job is None:
-                    break
-                job()
-            except Exception:
-                logger.exception("Renewing and settling messages failed, trying again")
-                time.sleep(PAUSE)
-            with self._changed:
+                stale, renewals, batches, due = self._due()
+            finally:
+                # Also after an error that nobody expected.
+                self._wake(due)
                 self._settled.notify_all()
-        if self.abandoned:
-            # Nobody closes it.
-            self._objects.close(0.0)
+        if stale:
+            # It may have to ask something before.
+            aside(lambda: self._give_back(stale))
+        for renewal in renewals:
+            self._renew(renewal)
+        for batch in batches:
+            self._send(batch)
 
-    def _next_job(self) -> Job | None:
-        """Wait for something to do, and leave another thread waiting; None: closed."""
-        me = threading.get_ident()
-        with self._changed:
-            while True:
-                now = time.monotonic()
-                job = self._job(now)
-                if job is None and (self._closed or (self.abandoned and self._done)):
-                    # A poll that was under way may still bring something: then another starts.
-                    self._threads.remove(threading.current_thread())
-                    return None
-                due = min(self._leases.next_due(), self._settlements.next_due(), now + LOOK)
-                if job is not None:
-                    # Whatever becomes of this one's request, the next that is due finds another.
-                    self._wake(due)
-                    return job
-                self._looks_at[me] = due
-                try:
-                    self._changed.wait(max(0.0, due - now))
-                finally:
-                    del self._looks_at[me]
-
-    def _job(self, now: float) -> Job | None:
+    def _due(self) -> tuple[list[Held], list[Renewal], list[Batch], float]:
+        """What is to be done now, and when to look next."""
         if self.abandoned:
             # Nobody settles what its consumers had.
             self.release(self._table.all())
-        if stale := self._leases.stale(now):
-            return lambda: self._give_back(stale)
-        if (renewal := self._leases.due(now)) is not None:
-            return lambda: self._renew(renewal)
-        if (batch := self._settlements.ripe(now, hurry=bool(self._hurrying))) is not None:
-            return lambda: self._send(batch)
-        return None
+        now = time.monotonic()
+        stale, renewals = self._leases.due(now)
+        batches: list[Batch] = []
+        self._under_way += len(renewals)
+        hurry = bool(self._hurrying) or self.abandoned
+        while self._under_way < MOST_UNDER_WAY:
+            batch = self._settlements.ripe(now, hurry=hurry)
+            if batch is None:
+                break
+            self._under_way += 1
+            batches.append(batch)
+        if self._under_way >= MOST_UNDER_WAY:
+            # What ends makes it look again.
+            due = self._leases.next_due()
+        else:
+            due = min(self._leases.next_due(), self._settlements.next_due())
+        if len(self._table):
+            due = min(due, now + LOOK)
+        return stale, renewals, batches, due
 
     def _renew(self, renewal: Renewal) -> None:
         asked_at = time.monotonic()
-        try:
-            errors = self._requests.change_visibility_batch(
-                renewal.queue, renewal.messages, renewal.seconds
-            )
-            self._leases.answered(renewal, errors, asked_at)
-        except Exception as exc:  # noqa: BLE001 - whatever it is, the lease is renewed again
-            self._leases.failed(renewal, exc, asked_at)
+
+        def answered(errors: Errors) -> None:
+            try:
+                if isinstance(errors, Exception):
+                    self._leases.failed(renewal, errors, asked_at)
+                else:
+                    self._leases.answered(renewal, errors, asked_at)
+            finally:
+                self._ended()
+
+        begin = self._requests.begin_change_visibility_batch
+        with _told(answered):
+            begin(renewal.queue, renewal.messages, renewal.seconds, answered)
 
     def _send(self, batch: Batch) -> None:
-        try:
+        def answered(errors: Errors) -> None:
+            try:
+                self._answered(batch, errors)
+            finally:
+                self._ended()
+
+        requests = self._requests
+        with _told(answered):
             if batch.deletes:
-                errors = self._requests.delete_batch(batch.queue, batch.messages)
+                requests.begin_delete_batch(batch.queue, batch.messages, answered)
             else:
-                errors = self._requests.change_visibility_batch(
-                    batch.queue, batch.messages, batch.seconds
+                requests.begin_change_visibility_batch(
+                    batch.queue, batch.messages, batch.seconds, answered
                 )
-        except Exception as exc:
-            if not isinstance(exc, SQSError):
-                logger.exception("Settling messages of queue %s failed", batch.queue)
-            self._settlements.failed(batch, exc, time.monotonic())
+
+    # In any thread.
+
+    def _answered(self, batch: Batch, errors: Errors) -> None:
+        now = time.monotonic()
+        if isinstance(errors, Exception):
+            if not isinstance(errors, SQSError):
+                logger.error("Settling messages of queue %s failed", batch.queue, exc_info=errors)
+            self._settlements.failed(batch, errors, now)
             return
-        for settlement in self._settlements.answered(batch, errors, time.monotonic()):
+        for settlement in self._settlements.answered(batch, errors, now):
             if batch.deletes and settlement.with_payload:
                 self._objects.delete(settlement.held.message)
+
+    def _ended(self) -> None:
+        """A request has ended: there may be another, and somebody who waits for it."""
+        with self._settled:
+            full = self._under_way >= MOST_UNDER_WAY
+            self._under_way -= 1
+            if full or self._hurrying or self.abandoned:
+                self._look_soon()
+                self._settled.notify_all()
+            else:
+                self._wake(min(self._leases.next_due(), self._settlements.next_due()))
+            if self.abandoned and self._done:
+                # Nobody closes it.
+                self._objects.close(0.0)
 
     @property
     def unsettled(self) -> list[Held]:
         """What is decided and not confirmed."""
         return self._table.all(State.SETTLING)
+
+
+@contextmanager
+def _told(answered: Callable[[Errors], None]) -> Iterator[None]:
+    """Have what is raised in the block, where nothing should be, told as an answer."""
+    try:
+        yield
+    except Exception as exc:  # noqa: BLE001 - whatever it is, it is tried again
+        answered(exc)

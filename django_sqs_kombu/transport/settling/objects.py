@@ -16,6 +16,9 @@ logger = get_logger(__name__)
 #: How many deletions may be under way at once, and how many may wait; more are left in S3.
 THREADS, MOST_WAITING = 2, 10_000
 
+#: Seconds without a payload after which a thread ends.
+IDLE = 60.0
+
 
 class ObjectDeletions:
     """Deletes payloads, so that an S3 that hangs holds up nothing else.
@@ -80,7 +83,7 @@ class ObjectDeletions:
         self._setup()
 
     def _run(self) -> None:
-        while (message := self._waiting.get()) is not None:
+        while (message := self._next()) is not None:
             try:
                 self._payloads.delete(message)
             except Exception:
@@ -90,3 +93,14 @@ class ObjectDeletions:
                 )
             finally:
                 self._waiting.task_done()
+
+    def _next(self) -> Message | None:
+        """Wait for a message; None: there was none for a long time, or nobody comes any more."""
+        while True:
+            try:
+                return self._waiting.get(timeout=IDLE)
+            except queue.Empty:
+                with self._lock:
+                    if self._waiting.empty():
+                        self._started -= 1
+                        return None

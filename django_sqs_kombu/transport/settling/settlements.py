@@ -147,6 +147,7 @@ class Settlements:
                     self._table.end(settlement.held)
                 else:
                     self._failed(settlement, error, error.passing, now)
+            self._table.confirmed(batch.queue, len(confirmed))
         return confirmed
 
     def failed(self, batch: Batch, error: Exception, now: float) -> None:
@@ -155,6 +156,7 @@ class Settlements:
         passing = error.passing if isinstance(error, RequestFailed) else True
         with self._table.lock:
             self._under_way -= 1
+            self._table.not_confirmed(batch.queue)
             for settlement in batch.settlements:
                 settlement.held.hiding = False
                 self._failed(settlement, error, passing, now)

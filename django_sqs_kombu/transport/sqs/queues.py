@@ -65,6 +65,11 @@ class Queues:
         self._compared.add(queue)
         return account.urls[name]
 
+    def compared(self, queue: str) -> bool:
+        """Whether there is nothing that :meth:`compare_once` would ask."""
+        known = self._calls.account.url(queue) is not None
+        return known and (queue in self._compared or not self.declared(queue))
+
     def compare_once(self, queue: str) -> None:
         """Log how *queue* differs from its declaration, unless that was done before.
 

@@ -137,9 +137,10 @@ class Reactor:
                 self._wake()
         return timer
 
-    def is_current(self) -> bool:
-        """Whether the caller is in its thread."""
-        return self._thread is threading.current_thread()
+    def revive(self) -> None:
+        """Start the thread, should something be asked and no thread could be started for it."""
+        if self._thread is None and (self._asked or self._timers):
+            self._wake()
 
     def _ask(self, asked: tuple[bool, Exchange]) -> None:
         with self._lock:

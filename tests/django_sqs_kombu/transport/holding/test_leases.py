@@ -36,26 +36,38 @@ def table():
 
 @pytest.fixture
 def leases(table):
-    return Leases(table, stale=lambda held, now: True)
+    return Leases(table, stale=lambda held, now: held.tag == "q-stale")
 
 
 @pytest.fixture
-def hold(table):
+def hold(table, leases):
     def hold(number, *, queue="q", at=0.0, seconds=SECONDS, state=State.DELIVERED):
         message = {"ReceiptHandle": f"{queue}-{number}", "MessageId": f"{queue}-{number}"}
         held = Held(queue, message, seconds, at)
         table.receive(held, state)
+        leases.add([held])
         return held
 
     return hold
 
 
-def test_a_lease_is_renewed_when_a_third_of_its_time_is_left(leases, hold):
+@pytest.fixture
+def renewal_at(leases):
+    """What is to be renewed at a time, if it is of one request; None: nothing."""
+
+    def renewal_at(now):
+        _, renewals = leases.due(now)
+        return renewals[0] if renewals else None
+
+    return renewal_at
+
+
+def test_a_lease_is_renewed_when_a_third_of_its_time_is_left(leases, hold, renewal_at):
     hold(1)
 
     assert leases.next_due() == 2_000
-    assert leases.due(1_999) is None
-    renewal = leases.due(2_001)
+    assert renewal_at(1_999) is None
+    renewal = renewal_at(2_001)
     assert [held.tag for held in renewal.held] == ["q-1"]
     assert renewal.seconds == [SECONDS]
 
@@ -72,58 +84,80 @@ def test_renewals_of_a_queue_share_requests(leases, hold):
         hold(number)
     hold("other", queue="p")
 
-    batches = []
-    while (renewal := leases.due(2_001)) is not None:
-        batches.append((renewal.queue, len(renewal.held)))
+    _, renewals = leases.due(2_001)
 
+    batches = [(renewal.queue, len(renewal.held)) for renewal in renewals]
     assert sorted(batches) == [("p", 1), ("q", 2), ("q", 10)]
 
 
-def test_one_that_is_nearly_due_goes_along(leases, hold):
+def test_one_that_is_nearly_due_goes_along(leases, hold, renewal_at):
     due, nearly, _ = hold("due", at=0), hold("nearly", at=200), hold("fresh", at=2_000)
 
-    assert leases.due(2_001).held == [due, nearly]
+    assert renewal_at(2_001).held == [due, nearly]
 
 
 @pytest.mark.parametrize("state", [State.WAITING, State.DELIVERED, State.SETTLING])
-def test_a_message_is_renewed_in_every_state_that_is_not_the_end(leases, table, hold, state):
+def test_a_message_is_renewed_in_every_state_that_is_not_the_end(
+    leases, table, hold, state, renewal_at
+):
     held = hold(1, state=state)
-    assert leases.due(2_001).held == [held]
+    assert renewal_at(2_001).held == [held]
 
     table.end(held)
-    assert leases.due(10_000) is None
+    assert renewal_at(10_000) is None
 
 
 def test_only_what_waits_is_stale(leases, hold):
-    waits, _ = hold(1, state=State.WAITING), hold(2)
+    waits, kept = hold("stale", state=State.WAITING), hold(2)
 
-    assert leases.stale(1_999) == []
-    assert leases.stale(2_001) == [waits]
+    assert leases.due(1_999) == ([], [])
+    stale, [renewal] = leases.due(2_001)
+    assert stale == [waits]
+    assert renewal.held == [kept]
 
 
-def test_a_lost_lease_is_not_renewed_again(leases, hold):
+def test_what_was_stale_and_is_kept_all_the_same_is_looked_at_again_soon(leases, hold):
+    waits = hold("stale", state=State.WAITING)
+
+    assert leases.due(2_001) == ([waits], [])
+    assert leases.due(2_002) == ([], [])
+    assert 2_002 < leases.next_due() <= 2_006 < waits.expires_at
+
+
+def test_what_could_not_be_hidden_is_renewed_again(leases, hold, renewal_at):
+    held = hold(1)
+    held.hiding = True
+    assert renewal_at(2_001) is None
+
+    held.hiding = False
+
+    assert leases.next_due() < held.expires_at
+    assert renewal_at(leases.next_due()).held == [held]
+
+
+def test_a_lost_lease_is_not_renewed_again(leases, hold, renewal_at):
     held = hold(1)
 
-    leases.answered(leases.due(2_001), [failure("ReceiptHandleIsInvalid")], 2_001)
+    leases.answered(renewal_at(2_001), [failure("ReceiptHandleIsInvalid")], 2_001)
 
-    assert leases.due(10_000) is None
+    assert renewal_at(10_000) is None
     assert held.expired(2_002)
 
 
-def test_a_failed_renewal_is_tried_again_soon(leases, hold):
+def test_a_failed_renewal_is_tried_again_soon(leases, hold, renewal_at):
     held = hold(1)
 
-    leases.failed(leases.due(2_001), failure("ServiceUnavailable"), 2_001)
+    leases.failed(renewal_at(2_001), failure("ServiceUnavailable"), 2_001)
 
-    assert leases.due(2_007).held == [held]
+    assert renewal_at(2_007).held == [held]
     assert not held.expired(2_007)
 
 
-def test_a_renewal_without_an_answer_is_tried_again_beside_it(leases, hold):
+def test_a_renewal_without_an_answer_is_tried_again_beside_it(leases, hold, renewal_at):
     held = hold(1)
-    first = leases.due(2_001)
+    first = renewal_at(2_001)
 
-    second = leases.due(2_007)
+    second = renewal_at(2_007)
     leases.answered(second, [None], 2_007)
     leases.failed(first, failure("ReadTimeoutError"), 2_008)
 
@@ -131,9 +165,11 @@ def test_a_renewal_without_an_answer_is_tried_again_beside_it(leases, hold):
     assert held.renewals == 0
 
 
-def test_an_answer_about_an_earlier_receipt_says_nothing_of_the_latest(leases, table, hold):
+def test_an_answer_about_an_earlier_receipt_says_nothing_of_the_latest(
+    leases, table, hold, renewal_at
+):
     held = hold(1)
-    renewal = leases.due(2_001)
+    renewal = renewal_at(2_001)
     again = Held("q", {"ReceiptHandle": "new", "MessageId": "q-1"}, SECONDS, 2_002)
     assert not table.receive(again)
 
@@ -143,22 +179,22 @@ def test_an_answer_about_an_earlier_receipt_says_nothing_of_the_latest(leases, t
     assert held.expires_at == 2_002 + SECONDS
 
 
-def test_nothing_is_held_for_more_than_twelve_hours(leases, hold):
+def test_nothing_is_held_for_more_than_twelve_hours(leases, hold, renewal_at):
     held = hold(1, seconds=30_000)
 
-    renewal = leases.due(20_001)
+    renewal = renewal_at(20_001)
     assert renewal.seconds == [43_200 - 20_001 - 1]
     leases.answered(renewal, [None], 20_001)
 
     assert not held.renewed
-    assert leases.due(43_000) is None
+    assert renewal_at(43_000) is None
 
 
-def test_while_its_visibility_is_set_it_is_not_renewed(leases, hold):
+def test_while_its_visibility_is_set_it_is_not_renewed(leases, hold, renewal_at):
     held = hold(1)
     held.hiding = True
 
-    assert leases.due(2_001) is None
+    assert renewal_at(2_001) is None
 
 
 @pytest.mark.parametrize("threads", [1, 4])

@@ -23,14 +23,13 @@ def polls(channel, monkeypatch):
     """What the polls of an empty queue were asked to wait, and what they answer."""
     asked = []
 
-    def receive(queue, count, wait_time, visibility_timeout):
+    def begin_receive(queue, count, wait_time, visibility_timeout, done):
         asked.append(wait_time)
-        time.sleep(0.01)
-        return []
+        threading.Timer(0.01, done, [[]]).start()
 
-    monkeypatch.setattr(channel.requests, "receive", receive)
+    monkeypatch.setattr(channel.requests, "begin_receive", begin_receive)
     # Those answers come sooner than they were to: the pauses after them are no part of this.
-    monkeypatch.setattr(Rest, "rest", lambda self: None)
+    monkeypatch.setattr(Rest, "seconds", lambda self: 0.0)
     return asked
 
 

@@ -20,11 +20,20 @@ class Requests:
         self.begun, self.answer = threading.Event(), threading.Event()
         self.fails = 1
 
-    def delete_batch(self, queue, messages):
-        return self._send(messages)
+    def begin_delete_batch(self, queue, messages, done):
+        self._begin(messages, done)
 
-    def change_visibility_batch(self, queue, messages, seconds):
-        return self._send(messages)
+    def begin_change_visibility_batch(self, queue, messages, seconds, done):
+        self._begin(messages, done)
+
+    def _begin(self, messages, done):
+        threading.Thread(target=lambda: done(self._answer(messages))).start()
+
+    def _answer(self, messages):
+        try:
+            return self._send(messages)
+        except RequestFailed as exc:
+            return exc
 
     def _send(self, messages):
         self.sent.append([message["ReceiptHandle"] for message in messages])
@@ -127,8 +136,6 @@ def test_what_is_settled_after_a_close_is_sent(keeper, table, requests, eventual
     requests.answer.set()
     keeper.release([hold(table)])
     keeper.close(5)
-    eventually(lambda: not any(thread.is_alive() for thread in keeper._threads))
-
     late = hold(table, "r2")
     keeper.release([late])
 

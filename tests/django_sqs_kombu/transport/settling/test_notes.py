@@ -16,13 +16,13 @@ class Requests:
     def __init__(self, order):
         self.order = order
 
-    def delete_batch(self, queue, messages):
+    def begin_delete_batch(self, queue, messages, done):
         self.order.append(("deleted", len(messages)))
-        return [None] * len(messages)
+        done([None] * len(messages))
 
-    def change_visibility_batch(self, queue, messages, seconds):
+    def begin_change_visibility_batch(self, queue, messages, seconds, done):
         self.order.append(("hidden", len(messages)))
-        return [None] * len(messages)
+        done([None] * len(messages))
 
 
 class Writer:
