@@ -45,10 +45,12 @@ class ConsumingChannel(SettlingChannel):
         pollers, prefetch = self.pollers, self.prefetch
 
         def on_room(queue: str) -> None:
-            # On an event loop a place that is free is any queue's.
-            for poller in list(pollers.values()):
-                if poller.queue == queue or prefetch.on_loop:
-                    poller.look()
+            if prefetch.on_loop:
+                # A place that is free is any queue's.
+                for poller in list(pollers.values()):
+                    poller.room()
+            elif (poller := pollers.get(queue)) is not None:
+                poller.room()
 
         self.held.on_room = on_room
 

@@ -95,7 +95,7 @@ class Transport(SQS.Transport):  # type: ignore[misc]
             return
         source, held = announced
         for channel in list(self.channels):
-            if source in channel.pollers.values():
+            if channel.pollers.get(held.queue) is source:
                 channel.deliver(held)
                 return
         # Its consumer was cancelled meanwhile, and what it holds is given back.

@@ -70,8 +70,13 @@ def _receive(registered: Registered, message: RawMessage) -> Any:
         raise NoReceiver(registered.name)
     started = time.monotonic()
     # Calling a coroutine function runs nothing of it: no deadline needs to be set.
-    with deadline(None if inspect.iscoroutinefunction(receiver) else timeout):
+    if timeout is None or inspect.iscoroutinefunction(receiver):
         result = receiver(message)
+    else:
+        with deadline(timeout):
+            result = receiver(message)
+    if result is None:
+        return None
     # Awaited, it may turn out to be something to await again: sync_to_async(lambda: coroutine).
     while inspect.isawaitable(result):
         left = timeout and max(timeout - (time.monotonic() - started), LEAST_TIME)

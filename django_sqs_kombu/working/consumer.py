@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -23,8 +22,9 @@ from ..transport.receiving.message_limit import LocalLimit, ReceiveLimit
 from ..transport.receiving.poller import Poller
 from .gate import Gate
 from .handling import handle
-from .middleware import admission, tell
+from .middleware import Middleware, admission, tell
 from .outcomes import settle_undecodable
+from .pool import Pool
 from .registered import Registered, Registry
 
 logger = get_logger(__name__)
@@ -86,9 +86,11 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         self._live_connection: Any = None
         #: Registered and kombu queues by the name in SQS.
         self._sources: dict[str, tuple[Registered, kombu.Queue]] = {}
-        self._pool: ThreadPoolExecutor | None = None
+        self._pool: Pool | None = None
         self._running: set[Delivery] = set()
         self._running_changed = threading.Condition()
+        #: How many threads wait for receivers to end.
+        self._waiting_for_end = 0
         self._ended = threading.Event()
         self._breaking_off = threading.Event()
 
@@ -191,6 +193,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
     def get_consumers(self, Consumer: Any, channel: Any) -> list[Any]:  # noqa: N803
         """A kombu consumer for each queue."""
         consumers = []
+        observed = any(type(each).polled is not Middleware.polled for each in self._middleware)
         for registered in self.queues:
             queue = registered.get_queue(self.suffix)
             channel.declare_lazily(queue)
@@ -200,7 +203,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
                     queue.name,
                     priority=registered.priority,
                     limit=self.limits.get(registered.name),
-                    on_poll=partial(self._polled, registered),
+                    on_poll=partial(self._polled, registered) if observed else None,
                     free=self._free,
                     one_by_one=self._one_by_one,
                     lasting=True,
@@ -232,9 +235,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         if self.threads == 1:
             yield
             return
-        with ThreadPoolExecutor(self.threads, thread_name_prefix="sqs-receiver") as self._pool:
-            # The first thread, before there is a message that needs it.
-            self._pool.submit(int)
+        with Pool(self.threads) as self._pool:
             yield
 
     def on_iteration(self) -> None:
@@ -260,13 +261,13 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
             delivery.release()
             self._uncount(registered)
             return
-        with self._running_changed:
-            self._running.add(delivery)
+        self._running.add(delivery)
         if self._pool is None:
             self._work(registered, queue, delivery)
         else:
             try:
-                self._pool.submit(self._work, registered, queue, delivery)
+                busy = len(self._running)
+                self._pool.submit(busy, self._work, registered, queue, delivery)
             except RuntimeError as exc:
                 # The pool has taken it before it asked for another thread, so one of those
                 # that it has comes to it. To give the message back would run it twice.
@@ -280,8 +281,11 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
                 self._abandon(registered, delivery)
             else:
                 admitted = admission(self._middleware, registered, delivery)
-                with self._gate.passed(alone=admitted.alone):
+                self._gate.enter(alone=admitted.alone)
+                try:
                     handled = handle(registered, delivery, queue, admitted)
+                finally:
+                    self._gate.leave()
                 if isinstance(handled.attempt.raised, KeyboardInterrupt):
                     self.should_stop = True
         except BaseException:
@@ -290,9 +294,11 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
                 delivery.abandon()
             raise
         finally:
-            with self._running_changed:
-                self._running.discard(delivery)
-                self._running_changed.notify_all()
+            self._running.discard(delivery)
+            # Whoever waits has said so before he looked.
+            if self._waiting_for_end:
+                with self._running_changed:
+                    self._running_changed.notify_all()
 
     def _polled(self, registered: Registered, received: int) -> None:
         tell(self._middleware, lambda each: each.polled(registered, received))
@@ -314,10 +320,20 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         return self.threads - len(self._running)
 
     def _wait_for_free_thread(self, timeout: float) -> bool:
+        if len(self._running) < self.threads:
+            return True
+        return self._wait_until(
+            lambda: len(self._running) < self.threads or self.should_stop, timeout
+        )
+
+    def _wait_until(self, done: Callable[[], bool], timeout: float | None) -> bool:
+        """Wait for receivers to end."""
         with self._running_changed:
-            return self._running_changed.wait_for(
-                lambda: len(self._running) < self.threads or self.should_stop, timeout
-            )
+            self._waiting_for_end += 1
+            try:
+                return self._running_changed.wait_for(done, timeout)
+            finally:
+                self._waiting_for_end -= 1
 
     def _limits_reached(self) -> bool:
         return (

@@ -19,30 +19,47 @@ class Gate:
         self._inside = 0
         self._alone = False
         self._waiting = 0
+        self._waiters = 0
 
     @contextmanager
     def passed(self, *, alone: bool) -> Iterator[None]:
         """Be inside, with nobody else if *alone*."""
-        self._enter_alone() if alone else self._enter()
+        self.enter(alone=alone)
         try:
             yield
         finally:
-            with self._changed:
-                self._inside -= 1
-                self._alone = False
+            self.leave()
+
+    def enter(self, *, alone: bool) -> None:
+        """Come inside; :meth:`leave` follows."""
+        self._enter_alone() if alone else self._enter()
+
+    def leave(self) -> None:
+        """Go outside."""
+        with self._changed:
+            self._inside -= 1
+            self._alone = False
+            if self._waiters:
                 self._changed.notify_all()
 
     def _enter(self) -> None:
         with self._changed:
             while self._alone or self._waiting:
-                self._changed.wait()
+                self._wait()
             self._inside += 1
 
     def _enter_alone(self) -> None:
         with self._changed:
             self._waiting += 1
             while self._inside:
-                self._changed.wait()
+                self._wait()
             self._waiting -= 1
             self._inside = 1
             self._alone = True
+
+    def _wait(self) -> None:
+        self._waiters += 1
+        try:
+            self._changed.wait()
+        finally:
+            self._waiters -= 1

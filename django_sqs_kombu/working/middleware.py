@@ -79,6 +79,8 @@ class Admission:
 
 #: The message is received as any other.
 ADMITTED = Admission()
+#: The context where nothing stands around a message.
+NOTHING: AbstractContextManager[None] = nullcontext()
 
 
 class Middleware:
@@ -133,8 +135,8 @@ class Middleware:
     def polled(self, registered: NamedQueue, received: int) -> None:
         """SQS answered a poll of a queue with *received* messages, maybe none.
 
-        When: before the messages are given to receivers.  Thread: the queue's poller.  An
-        exception: logged, and the messages are received.
+        When: about when they are given to receivers.  Thread: one for all queues of the process,
+        which calls one after the other.  An exception: logged, and the messages are received.
         """
 
     def stopping(self) -> None:
@@ -206,8 +208,10 @@ def around_sending(middleware: Iterable[Middleware], sending: Sending) -> Around
 
 def around_receiving(
     middleware: Iterable[Middleware], registered: NamedQueue, delivery: Delivery
-) -> Around:
+) -> AbstractContextManager[object]:
     """The contexts of all *middleware* for a message that is received."""
+    if not middleware:
+        return NOTHING
     return Around(middleware, lambda each: each.receiving(registered, delivery))
 
 

@@ -18,7 +18,7 @@ from ..printable import NAME, line, quoted
 from ..transport.delivery import Delivery
 from ..transport.sending.resending import send_again
 from .middleware import Settlement, guarded, tell
-from .registered import NotesEnds, Registered
+from .registered import Registered
 from .restarting import attempts_of, is_sent_again, requested_delay
 from .table import Action, Row, row_for
 
@@ -45,13 +45,18 @@ def settle(
     :param seconds: how long decoding it and running its receiver took.
     :returns: what was done; None: nothing could be, and SQS redelivers the message.
     """
-    row = row_for(raised, attempts_of(delivery), registered.receivers.retry)
+    if raised is None:
+        row = row_for(None)
+    else:
+        row = row_for(raised, attempts_of(delivery), registered.receivers.retry)
     # A filter that the project gave its logs must not cost a message.
     with suppress(Exception):
         log(row, delivery, message, raised)
     receiver: object = registered.receiver
-    if isinstance(receiver, NotesEnds):
-        guarded(receiver, partial(receiver.settling, delivery, row.action, raised))
+    # A NotesEnds; isinstance() with a protocol costs more than all else here.
+    settling = getattr(receiver, "settling", None)
+    if settling is not None:
+        guarded(receiver, partial(settling, delivery, row.action, raised))
     try:
         action: Action | None = row.action
         _carry_out(row.action, registered, delivery, message, raised)
@@ -60,8 +65,10 @@ def settle(
         return settle(registered, delivery, message, exc, seconds)
     except Exception as exc:  # noqa: BLE001 - whatever a message class or a channel may raise
         action = _fall_back(row.action, delivery, exc)
-    settlement = Settlement(registered, delivery, message, action, raised, seconds)
-    tell(registered.receivers.middleware, lambda each: each.settled(settlement))
+    middleware = registered.receivers.middleware
+    if middleware:
+        settlement = Settlement(registered, delivery, message, action, raised, seconds)
+        tell(middleware, lambda each: each.settled(settlement))
     return action
 
 

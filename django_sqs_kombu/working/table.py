@@ -160,4 +160,6 @@ def row_for(raised: BaseException | None, receives: int = 1, retry: Retry = NO_R
     :param receives: how often the message was received, this time included.
     :param retry: what is tried again in this registry.
     """
+    if raised is None:
+        return TABLE[0]
     return next(row for row in TABLE if row.fits(raised, receives, retry))

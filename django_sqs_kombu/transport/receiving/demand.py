@@ -84,6 +84,13 @@ class Demand:
             places = self._places()
             return places > 0 and places >= self._least(places)
 
+    @property
+    def missing(self) -> int:
+        """How many places more a poll needs to be worth it, at least."""
+        with self._table.lock:
+            places = self._places()
+            return max(0, self._least(places) - max(0, places))
+
     def reserve(self) -> int:
         """How many to ask for now, which then count as asked for; 0: a poll is not worth it."""
         with self._table.lock:

@@ -107,6 +107,8 @@ class Poller:
         self._lock = receiving.table.lock
         self._ended = threading.Event()
         self._polls: set[Poll] = set()
+        #: How many places more a poll needs at least.
+        self._places_missing = 0
         #: Before which time nothing is asked for, on the monotonic clock.
         self._pauses_until = 0.0
         self._timer: Timer | None = None
@@ -146,6 +148,18 @@ class Poller:
         if self._steps_soon:
             reactor.revive()
         elif len(self._polls) < self._at_once.allowed and self._demand.worth_a_request:
+            self._step_soon()
+
+    def room(self) -> None:
+        """There may be a place more: look, when so many have come that a poll may be worth it."""
+        self._places_missing -= 1
+        if self._places_missing > 0 or len(self._polls) >= self._at_once.allowed:
+            return
+        if self._steps_soon:
+            reactor.revive()
+            return
+        self._places_missing = self._demand.missing
+        if not self._places_missing:
             self._step_soon()
 
     def take(self) -> Held | None:

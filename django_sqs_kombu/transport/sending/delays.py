@@ -71,7 +71,7 @@ def seconds_until_due(queue: str, message: Message) -> float:
     says; so it hops no more often than that takes.  A FIFO queue takes no delays, and one that
     a message of it claims would block its group.
     """
-    if queue.endswith(FIFO):
+    if TRAIL not in (message.get("MessageAttributes") or ()) or queue.endswith(FIFO):
         return 0.0
     trail = Trail.received(message)
     if trail.due is None:

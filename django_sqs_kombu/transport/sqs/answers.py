@@ -174,12 +174,13 @@ def _results(
     count: int,
     says_so: Callable[[int, Mapping[str, Any]], bool],
 ) -> list[RequestFailed | None]:
-    results: list[RequestFailed | None] = [
-        no_answer(operation, queue, "it does not say what became of an entry") for _ in range(count)
-    ]
+    results: list[RequestFailed | None] = [None] * count
+    unsaid = set(range(count))
     for number, entry in _entries(answer, "Successful", count):
         if says_so(number, entry):
-            results[number] = None
+            unsaid.discard(number)
+    for number in unsaid:
+        results[number] = no_answer(operation, queue, "it does not say what became of an entry")
     for number, entry in _entries(answer, "Failed", count):
         results[number] = refused(
             operation,
