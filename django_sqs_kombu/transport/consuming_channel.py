@@ -49,8 +49,8 @@ class ConsumingChannel(SettlingChannel):
                 # A place that is free is any queue's.
                 for poller in list(pollers.values()):
                     poller.room()
-            elif (poller := pollers.get(queue)) is not None:
-                poller.room()
+            elif queue in pollers:
+                pollers[queue].room()
 
         self.held.on_room = on_room
 

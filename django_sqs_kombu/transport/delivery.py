@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from types import TracebackType
 from typing import Any, Protocol
 
 from kombu.transport.virtual import Message
@@ -63,7 +64,7 @@ class Delivery(Message):  # type: ignore[misc]
             body = channel.decode_body(body, encoding)
         self._raw = payload
         self.channel = channel
-        self.errors = []
+        self.errors: list[tuple[type[Exception], Exception, TracebackType | None]] = []
         self.delivery_tag = properties["delivery_tag"]
         self.content_type = payload.get("content-type")
         self.content_encoding = payload.get("content-encoding")
