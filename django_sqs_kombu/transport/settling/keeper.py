@@ -289,9 +289,10 @@ class Keeper:
             finally:
                 self._ended()
 
-        begin = self._requests.begin_change_visibility_batch
         with _told(answered):
-            begin(renewal.queue, renewal.messages, renewal.seconds, answered)
+            self._requests.begin_change_visibility_batch(
+                renewal.queue, renewal.messages, renewal.seconds, answered
+            )
 
     def _send(self, batch: Batch) -> None:
         def answered(errors: Errors) -> None:

@@ -190,16 +190,15 @@ class Requests:
         self.sent.append(list(batch))
         return next(self.sends, [None] * len(batch))
 
-    def delete_batch(self, queue, messages):
+    def begin_delete_batch(self, queue, messages, done):
         errors = next(self.deletes, [None] * len(messages))
-        if isinstance(errors, Exception):
-            raise errors
-        self.deleted += [m["Body"] for m, e in zip(messages, errors, strict=True) if e is None]
-        return errors
+        if not isinstance(errors, Exception):
+            self.deleted += [m["Body"] for m, e in zip(messages, errors, strict=True) if e is None]
+        done(errors)
 
-    def change_visibility_batch(self, queue, messages, seconds):
+    def begin_change_visibility_batch(self, queue, messages, seconds, done):
         self.hidden += [(m["Body"], s) for m, s in zip(messages, seconds, strict=True)]
-        return [None] * len(messages)
+        done([None] * len(messages))
 
 
 def take_in(requests, messages):

@@ -359,15 +359,16 @@ def test_a_lost_lease_among_others_is_logged_by_message_id(held, orders, server,
 def test_an_unreachable_server_is_tried_again(held, orders, counts, eventually, monkeypatch):
     channel, [delivery] = held(1)
     calls = []
-    delete = channel.requests.delete_batch
+    delete = channel.requests.begin_delete_batch
 
-    def fail_once(queue, messages):
+    def fail_once(queue, messages, done):
         calls.append(queue)
         if len(calls) == 1:
-            raise EndpointUnreachable("gone", operation="X", queue=queue, code="Y")
-        return delete(queue, messages)
+            done(EndpointUnreachable("gone", operation="X", queue=queue, code="Y"))
+        else:
+            delete(queue, messages, done)
 
-    monkeypatch.setattr(channel.requests, "delete_batch", fail_once)
+    monkeypatch.setattr(channel.requests, "begin_delete_batch", fail_once)
     delivery.ack()
 
     eventually(lambda: counts(orders.full_name()) == (0, 0, 0), timeout=5)
