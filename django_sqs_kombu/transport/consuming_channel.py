@@ -52,7 +52,11 @@ class ConsumingChannel(SettlingChannel):
             elif queue in pollers:
                 pollers[queue].room()
 
-        self.held.on_room = on_room
+        def on_ready(queue: str) -> None:
+            if queue in pollers:
+                pollers[queue].ready()
+
+        self.held.on_room, self.held.on_ready = on_room, on_ready
 
     def consume(self, consumption: Consumption) -> None:
         """Say how a queue is to be consumed, before its first consumer."""

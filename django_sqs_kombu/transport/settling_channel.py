@@ -11,7 +11,6 @@ from typing import Any
 from kombu.exceptions import ConnectionError as KombuConnectionError
 
 from ..logs import get_logger
-from ..names import FIFO
 from ..printable import NAME, line
 from .delivery import Delivery
 from .holding.held import Held, HeldMessages
@@ -75,6 +74,16 @@ class SettlingChannel(QueueChannel):
             stale=stale,
             give_back=give_back,
         )
+        keeper = self.keeper
+
+        def on_broken(held: list[Held]) -> None:
+            # Not the channel's method: what it holds must not keep it alive.
+            for queue in dict.fromkeys(each.queue for each in held):
+                if (poller := pollers.get(queue)) is not None:
+                    poller.give_back([each for each in held if each.queue == queue])
+            keeper.release(held)
+
+        self.held.on_broken = on_broken
         _open.add(self)
         renew_after_fork(self)
         weakref.finalize(self, _abandon, pollers, self.keeper).atexit = False
@@ -90,8 +99,7 @@ class SettlingChannel(QueueChannel):
         self._must_be_open()
         held = self.held.get(delivery_tag)
         if held is not None:
-            # The next message of a FIFO queue's group comes only when this one is gone.
-            self.keeper.delete(held, linger=not held.queue.endswith(FIFO))
+            self.keeper.delete(held)
         self.qos.ack(delivery_tag)
 
     def basic_reject(self, delivery_tag: str, requeue: bool = False) -> None:

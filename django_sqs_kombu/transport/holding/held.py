@@ -19,8 +19,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from ...exceptions import SQSError
+from ...names import FIFO
 from ...quotas import MAX_MESSAGES, MAX_VISIBILITY_TIMEOUT
 from ..sqs.received import Message
+from .lanes import Lanes
 from .note import Note
 
 #: The seconds before a lease ends in which it can still be renewed: a third of the timeout,
@@ -56,6 +58,7 @@ class OfQueue:
     :ivar delivered: how many are with a consumer.
     :ivar settling: how many SQS has not confirmed yet.
     :ivar line: those that may be taken, the oldest first.
+    :ivar lanes: of a FIFO queue.
     :ivar most_open: how many there may be, in whatever state, for more to be asked for.
     """
 
@@ -64,6 +67,7 @@ class OfQueue:
     settling: int = 0
     most_open: int = LEAST_OPEN
     line: deque[Held] = field(default_factory=deque)
+    lanes: Lanes = field(default_factory=Lanes)
 
     def enter(self, state: State, change: int) -> None:
         """One comes to a state (1), or leaves it (-1)."""
@@ -92,6 +96,7 @@ class Held:
     :ivar renewals: how many requests that renew it are under way.
     :ivar hiding: whether a request that sets its visibility is under way.
     :ivar deleted: whether what becomes of it is its deletion.
+    :ivar group: of a FIFO queue's message, its message group, once it is in its lane.
     :ivar note: what is to be written down before SQS is told what becomes of it.
     """
 
@@ -111,6 +116,7 @@ class Held:
     receiver: object = None
     note: Note | None = None
     tag: str = ""
+    group: str = ""
 
     def __post_init__(self) -> None:
         self.tag = str(self.message["ReceiptHandle"])
@@ -143,16 +149,23 @@ class HeldMessages:
 
     :ivar lock: guards the table, and what is decided by looking at it.
     :ivar on_room: called with a queue's name when there may be room for another message of it.
+    :ivar on_ready: called with a queue's name when a message that was behind another may be taken.
+    :ivar on_broken: called with messages that are to be given back, since one that must run
+        before them is left to others.
     """
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.on_room: Callable[[str], None] = _nothing
+        self.on_ready: Callable[[str], None] = _nothing
+        self.on_broken: Callable[[list[Held]], None] = _nothing
         self._by_tag: dict[str, Held] = {}
         self._by_id: dict[tuple[str, str], Held] = {}
         self._queues: defaultdict[str, OfQueue] = defaultdict(OfQueue)
         #: Of all queues.
         self._all = OfQueue()
+        #: How many messages of all queues are behind another one.
+        self._behind = 0
 
     # The life of a message.
 
@@ -179,11 +192,25 @@ class HeldMessages:
             self._enter(held, state)
             return True
 
-    def announce(self, held: Held) -> None:
-        """The message may be taken: its turn comes after those that wait already."""
+    def announce(self, held: Held) -> bool:
+        """The message has come, its body read; return whether it may be taken.
+
+        Its turn comes after those that wait already; and, where it is of a message group, when
+        those before it are deleted.
+        """
         with self.lock:
-            if held.state is _WAITING:
-                self._queues[held.queue].line.append(held)
+            if held.state is not _WAITING:
+                return False
+            of = self._queues[held.queue]
+            if held.queue.endswith(FIFO):
+                group = (held.message.get("Attributes") or {}).get("MessageGroupId")
+                # Without one its order is nobody's; with one, it is its lane's.
+                held.group = str(group or "")
+                if held.group and not of.lanes.join(held):
+                    self._behind += 1
+                    return False
+            of.line.append(held)
+            return True
 
     def take(self, queue: str) -> Held | None:
         """The oldest message that waits, which then is the consumer's."""
@@ -204,6 +231,8 @@ class HeldMessages:
                 return False
             held.deleted = delete
             self._enter(held, _SETTLING)
+            if held.group and not delete:
+                self._break_lane(held)
             self.on_room(held.queue)
             return True
 
@@ -214,8 +243,11 @@ class HeldMessages:
                 held.deleted = False
                 self._enter(held, _DELIVERED)
 
-    def end(self, held: Held) -> None:
-        """It is not ours any more."""
+    def end(self, held: Held, *, deleted: bool = False) -> None:
+        """It is not ours any more.
+
+        :param deleted: whether SQS has said that it is deleted.
+        """
         with self.lock:
             if held.state is _GONE:
                 return
@@ -223,6 +255,8 @@ class HeldMessages:
             del self._by_tag[held.tag]
             if self._by_id.get((held.queue, held.message_id)) is held:
                 del self._by_id[held.queue, held.message_id]
+            if held.group:
+                self._go_on(held) if deleted else self._break_lane(held)
             self.on_room(held.queue)
 
     def confirmed(self, queue: str, count: int) -> None:
@@ -262,6 +296,16 @@ class HeldMessages:
         """How many messages of *queue* are with a consumer."""
         return self._queues[queue].delivered
 
+    def startable(self, queue: str) -> int:
+        """How many messages of *queue* that wait may be taken now."""
+        of = self._queues[queue]
+        return of.waiting - of.lanes.behind
+
+    @property
+    def all_startable(self) -> int:
+        """How many messages that wait may be taken now."""
+        return self._all.waiting - self._behind
+
     @property
     def all_waiting(self) -> int:
         """How many messages no consumer has taken yet."""
@@ -285,6 +329,24 @@ class HeldMessages:
         self._by_id.clear()
         self._queues.clear()
         self._all = OfQueue()
+        self._behind = 0
+
+    def _go_on(self, held: Held) -> None:
+        of = self._queues[held.queue]
+        behind = of.lanes.behind
+        following = of.lanes.leave(held)
+        self._behind += of.lanes.behind - behind
+        if following is not None and following.state is _WAITING:
+            of.line.append(following)
+            self.on_ready(held.queue)
+
+    def _break_lane(self, held: Held) -> None:
+        lanes = self._queues[held.queue].lanes
+        behind = lanes.behind
+        broken = lanes.break_off(held)
+        self._behind += lanes.behind - behind
+        if waiting := [each for each in broken if each.state is _WAITING]:
+            self.on_broken(waiting)
 
     def _enter(self, held: Held, state: State) -> None:
         of, before = self._queues[held.queue], held.state
@@ -295,5 +357,5 @@ class HeldMessages:
         held.state = state
 
 
-def _nothing(queue: str) -> None:
+def _nothing(what: object) -> None:
     pass

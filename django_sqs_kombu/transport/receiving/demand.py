@@ -46,7 +46,9 @@ class Demand:
     :param pace: of the consumer.
     :param seconds: returns the queue's visibility timeout, where it is known.
     :param room: returns how many more messages the prefetch count admits; None: any number.
-    :param at_once: the most that one poll asks for.
+    :param fifo: whether it is a FIFO queue: then a poll counts for one message, since those behind
+        it in its group cannot be started with it.
+    :param redrives: returns whether the queue has a redrive policy.
     :param one_by_one: returns whether no more than one message may be held.
     :param on_credit: returns whether the consumer may leave at any time, and what waits for it
         then would come nearer to the dead letters.
@@ -60,7 +62,8 @@ class Demand:
         *,
         seconds: Callable[[], float | None],
         room: Callable[[str], int | None],
-        at_once: int,
+        fifo: bool = False,
+        redrives: Callable[[], bool] = lambda: True,
         one_by_one: Callable[[], bool] = lambda: False,
         on_credit: Callable[[], bool] = lambda: False,
     ) -> None:
@@ -69,7 +72,9 @@ class Demand:
         self._pace = pace
         self._seconds = seconds
         self._room = room
-        self._at_once = at_once
+        self._at_once = 1 if fifo else MAX_MESSAGES
+        self._fifo = fifo
+        self._redrives = redrives
         self._one_by_one = one_by_one
         self._on_credit = on_credit
         #: Messages that polls under way have asked for.
@@ -101,6 +106,21 @@ class Demand:
             self.asked += count
             return count
 
+    def messages(self, places: int) -> int:
+        """How many messages a poll for so many places asks for.
+
+        Of a FIFO queue, as many of a group as are started soon, one after the other.  But where
+        a redrive policy counts receives, only one: those behind one that is restarted are given
+        back with it, and would count as often.
+        """
+        if not self._fifo:
+            return places
+        each = self._pace.seconds_each()
+        if each is None or self._redrives():
+            return 1
+        soon = (self._seconds() or 0) * WAITING_SHARE / (each * self._pace.receivers)
+        return max(1, min(MAX_MESSAGES, int(soon)))
+
     def answered(self, asked: int, answer: Answer | None) -> None:
         """A poll that asked for so many messages has ended; None: without an answer."""
         with self._table.lock:
@@ -108,7 +128,7 @@ class Demand:
             if answer is None or not answer.messages:
                 return
             self._size += LATEST * (answer.size / answer.messages - self._size)
-            if answer.messages == asked:
+            if answer.messages >= asked:
                 # Only those: the others waited for messages. It grows slowly, so that waiting
                 # for this process's own threads does not feed itself.
                 grown = self._latency * 1.02 if self._latency else answer.seconds
@@ -130,7 +150,7 @@ class Demand:
         if self._one_by_one():
             return 0 if len(table) or self.asked else 1
         # All that waits is for the same consumer; what is asked for may not be there.
-        places = self._pace.free() - table.all_waiting - self.asked
+        places = self._pace.free() - table.all_startable - self.asked
         each = self._pace.seconds_each()
         if each is not None:
             soon = int((self._seconds() or 0) * WAITING_SHARE / each) - table.all_waiting
@@ -146,4 +166,4 @@ class Demand:
 
     @property
     def _coming(self) -> int:
-        return self._table.waiting(self._queue) + self.asked
+        return self._table.startable(self._queue) + self.asked

@@ -68,15 +68,19 @@ class Intake:
         sent_on = {held.tag for held, _ in early}
         return [held for held in new if held.tag not in sent_on]
 
-    def read_all(self, held: Sequence[Held], announce: Callable[[Held], None]) -> None:
+    def read_all(
+        self, held: Sequence[Held], announce: Callable[[Held], None], *, in_order: bool = False
+    ) -> None:
         """Read the bodies of held messages, and announce each that has its own.
 
         Those in S3 are read in another thread: an S3 that hangs must hold up neither the other
         messages of a queue, nor its next polls, nor a stop.
+
+        :param in_order: announce none before those that came before it.
         """
-        apart = []
+        apart: list[Held] = []
         for each in held:
-            if self._payloads.pointer(each.message) is None:
+            if self._payloads.pointer(each.message) is None and not (in_order and apart):
                 announce(each)
             else:
                 apart.append(each)

@@ -83,6 +83,11 @@ class Pace:
         """How many messages may wait for a consumer of which nobody knows whether it stays."""
         return 0 if self._started < self._doubted else self._started // CREDIT
 
+    @property
+    def receivers(self) -> int:
+        """How many receivers there are, as far as is known."""
+        return max(1, self._most_free)
+
     def seconds_each(self) -> float | None:
         """Seconds that the consumer takes for a message; None: not known yet.
 

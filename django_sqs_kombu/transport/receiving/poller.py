@@ -80,6 +80,7 @@ class Poller:
         self.priority = consumption.priority
         self.consumption = consumption
         self._shared = receiving
+        self._fifo = fifo
         self._terms: Terms | None = None
         self._asking = False
         self._usual_wait = receiving.wait_time if consumption.wait is None else consumption.wait
@@ -98,9 +99,8 @@ class Poller:
             receiving.inbox.pace,
             seconds=lambda: self._terms.seconds if self._terms else None,
             room=receiving.room,
-            # One at a time from a FIFO queue: SQS holds back a group's later messages only
-            # from later receives, not within one answer.
-            at_once=1 if fifo else MAX_MESSAGES,
+            fifo=fifo,
+            redrives=lambda: self._terms is None or self._terms.redrives,
             one_by_one=self._one_by_one,
             on_credit=self._on_credit,
         )
@@ -161,6 +161,10 @@ class Poller:
         self._places_missing = self._demand.missing
         if not self._places_missing:
             self._step_soon()
+
+    def ready(self) -> None:
+        """A message that was behind another of its group may be taken."""
+        self._shared.inbox.announce(self)
 
     def take(self) -> Held | None:
         """The oldest message that waits, which then is the consumer's."""
@@ -327,7 +331,9 @@ class Poller:
             if alone:
                 self._step_at(now + PATIENCE)
             return None
-        asked = places if self.limit is None else self.limit.reserve(places)
+        asked = self._demand.messages(places)
+        if self.limit is not None:
+            asked = self.limit.reserve(asked)
         if not asked:
             # Another receiver holds the last reservations and may return them.
             self._demand.answered(places, None)
@@ -411,7 +417,7 @@ class Poller:
             intake = self._shared.intake
             size = sum(map(intake.size, received))
             held = intake.hold(self.queue, received, poll.seconds, late=late, receiver=self)
-            intake.read_all(held, self._announce)
+            intake.read_all(held, self._announce, in_order=self._fifo)
             answer, new = Answer(len(received), size, took), len(held)
             self._tell(new)
         except Exception as exc:  # noqa: BLE001 - whatever it is, the queue is polled again
@@ -428,7 +434,7 @@ class Poller:
         with self._lock:
             self._polls.discard(poll)
             if answer is not None:
-                full = answer.messages == MAX_MESSAGES
+                full = answer.messages >= (1 if self._fifo else MAX_MESSAGES)
                 self._at_once.answered(answer.messages, full=full)
         if not poll.alone:
             self._at_once.end_another()
@@ -450,8 +456,8 @@ class Poller:
         if self._stopping:
             self.give_back([held])
             return
-        self._shared.table.announce(held)
-        self._shared.inbox.announce(self)
+        if self._shared.table.announce(held):
+            self._shared.inbox.announce(self)
 
     def _tell(self, received: int) -> None:
         on_poll = self.consumption.on_poll

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 
 from ...exceptions import RequestFailed, SQSError
 from ...logs import get_logger
+from ...names import FIFO
 from ..holding.held import Held, HeldMessages, State
 from ..holding.leases import Leases, Renewal
 from ..sqs.requests import Requests
@@ -25,6 +26,8 @@ logger = get_logger(__name__)
 MOST_UNDER_WAY = 128
 #: Seconds after which it looks again, whatever it was told, while anything is held.
 LOOK = 5.0
+#: Seconds that the deletion of a FIFO queue's message waits for those of other groups.
+FIFO_LINGER = 0.025
 #: Seconds that a close waits for payloads in S3 to be deleted.
 OBJECTS_TIMEOUT = 2.0
 #: Seconds to pause after an error that nobody expected.
@@ -131,7 +134,7 @@ class Keeper:
         except BaseException:
             self._table.unsettle(held)
             raise
-        self._table.end(held)
+        self._table.end(held, deleted=True)
         self._objects.delete(held.message)
 
     def flush(self, timeout: float) -> bool:
@@ -176,7 +179,7 @@ class Keeper:
                 return
             try:
                 now = time.monotonic()
-                due = now + (self._linger if linger else 0.0)
+                due = now + (self._linger_of(held.queue) if linger else 0.0)
                 settlement = Settlement(held, seconds, due, with_payload, silent)
                 if held.note is None:
                     full = self._settlements.add(settlement) or due <= now
@@ -192,6 +195,13 @@ class Keeper:
                 self._look_soon()
             elif held.note is None:
                 self._wake(due)
+
+    def _linger_of(self, queue: str) -> float:
+        if not queue.endswith(FIFO):
+            return self._linger
+        # The next message of its group waits for the answer.
+        others = self._table.delivered(queue) + self._table.startable(queue)
+        return min(self._linger, FIFO_LINGER) if others > 0 else 0.0
 
     def _noted(self, settlements: Sequence[Settlement]) -> None:
         """The notes are written: now SQS may know."""

@@ -141,7 +141,7 @@ class Settlements:
                     self._again.append(settlement)
                 elif error is None:
                     confirmed.append(settlement)
-                    self._table.end(settlement.held)
+                    self._table.end(settlement.held, deleted=batch.deletes)
                 elif error.lost:
                     _say_lost(settlement.held, error)
                     self._table.end(settlement.held)
