@@ -19,7 +19,7 @@ import time
 from collections import Counter
 
 from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
-from moto.sqs.models import sqs_backends
+from moto.sqs.models import Queue, sqs_backends
 from werkzeug.serving import WSGIRequestHandler, make_server
 
 from .limits import Limits
@@ -29,6 +29,22 @@ logging.getLogger("werkzeug").setLevel(logging.ERROR)
 
 #: Seconds that a message is hidden at most, none of which a test sees pass.
 LONG_HIDDEN = 42_000
+
+
+def groups_in_flight(queue):
+    """The message groups of which no message is handed out now.
+
+    moto counts messages whose time is over until it comes to them, and so hands out the last
+    of a group whose messages were received together first.
+    """
+    return {
+        message.group_id
+        for message in list(queue._pending_messages)
+        if message.group_id is not None and not message.visible
+    }
+
+
+Queue.pending_message_groups = property(groups_in_flight)
 
 
 def has_visible(queue):

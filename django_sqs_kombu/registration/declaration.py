@@ -32,6 +32,7 @@ class QueueDeclaration:
     :param max_receives: see there.
     :param tags: cost allocation tags.
     :param kms_key: the id or alias of the KMS key that encrypts it.
+    :param high_throughput: whether a FIFO queue is deduplicated and limited by message group.
     """
 
     name: str
@@ -41,6 +42,7 @@ class QueueDeclaration:
     max_receives: int = DEFAULT_MAX_RECEIVES
     tags: Mapping[str, str] | None = None
     kms_key: str | None = None
+    high_throughput: bool = False
 
     def to_kombu(self) -> kombu.Queue:
         """The same as a :class:`kombu.Queue` on the default exchange."""
@@ -55,4 +57,7 @@ class QueueDeclaration:
             arguments[TAGS_ARGUMENT] = dict(self.tags)
         if self.kms_key:
             arguments["KmsMasterKeyId"] = self.kms_key
+        if self.high_throughput:
+            arguments["DeduplicationScope"] = "messageGroup"
+            arguments["FifoThroughputLimit"] = "perMessageGroupId"
         return kombu.Queue(self.name, routing_key=self.name, queue_arguments=arguments)

@@ -119,6 +119,7 @@ class RegisteredQueue:
             own.max_receives or DEFAULT_MAX_RECEIVES,
             own.tags,
             own.kms_key,
+            own.high_throughput,
         ).to_kombu()
 
     def _queue(self, defaults: Defaults, suffix: str | None) -> kombu.Queue:

@@ -56,7 +56,7 @@ class SettlingChannel(QueueChannel):
 
         def stale(held: Held, now: float) -> bool:
             poller = pollers.get(held.queue)
-            return poller is not None and poller.stale(held, now)
+            return poller is not None and poller.returns.stale(held, now)
 
         def give_back(held: Iterable[Held]) -> None:
             of_queue: dict[str, list[Held]] = {}
@@ -64,7 +64,7 @@ class SettlingChannel(QueueChannel):
                 of_queue.setdefault(each.queue, []).append(each)
             for queue, stale in of_queue.items():
                 if (poller := pollers.get(queue)) is not None:
-                    poller.give_back_stale(stale)
+                    poller.returns.give_back_stale(stale)
 
         self.keeper = Keeper(
             self.requests,
@@ -80,7 +80,7 @@ class SettlingChannel(QueueChannel):
             # Not the channel's method: what it holds must not keep it alive.
             for queue in dict.fromkeys(each.queue for each in held):
                 if (poller := pollers.get(queue)) is not None:
-                    poller.give_back([each for each in held if each.queue == queue])
+                    poller.returns.give_back([each for each in held if each.queue == queue])
             keeper.release(held)
 
         self.held.on_broken = on_broken

@@ -67,7 +67,7 @@ class OfQueue:
     settling: int = 0
     most_open: int = LEAST_OPEN
     line: deque[Held] = field(default_factory=deque)
-    lanes: Lanes = field(default_factory=Lanes)
+    lanes: Lanes[Held] = field(default_factory=Lanes)
 
     def enter(self, state: State, change: int) -> None:
         """One comes to a state (1), or leaves it (-1)."""

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 from collections import deque
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from .held import Held
+from typing import Generic, Protocol, TypeVar
 
 
-class Lanes:
+class Grouped(Protocol):
+    """A message of a message group."""
+
+    group: str
+
+
+M = TypeVar("M", bound=Grouped)
+
+
+class Lanes(Generic[M]):
     """The lanes of one queue, as far as messages of them are held; the table's lock guards them.
 
     The first message of a lane may be taken, or is with a consumer, or is being settled.  Only
@@ -18,11 +24,11 @@ class Lanes:
 
     def __init__(self) -> None:
         #: By group, the first message of each lane before those behind it.
-        self._lanes: dict[str, deque[Held]] = {}
+        self._lanes: dict[str, deque[M]] = {}
         #: How many messages are behind another one.
         self.behind = 0
 
-    def join(self, held: Held) -> bool:
+    def join(self, held: M) -> bool:
         """A message comes; return whether it is the first of its lane."""
         lane = self._lanes.get(held.group)
         if lane is None:
@@ -32,7 +38,7 @@ class Lanes:
         self.behind += 1
         return False
 
-    def leave(self, held: Held) -> Held | None:
+    def leave(self, held: M) -> M | None:
         """A message was deleted; return the next of its lane, if it was the first."""
         lane = self._lanes.get(held.group)
         if lane is None or held not in lane:
@@ -48,12 +54,12 @@ class Lanes:
         self.behind -= 1
         return lane[0]
 
-    def break_off(self, held: Held) -> list[Held]:
+    def break_off(self, held: M) -> list[M]:
         """A message is left to others; return those behind it, which must not run before it."""
         lane = self._lanes.get(held.group)
         if lane is None or held not in lane:
             return []
-        broken = []
+        broken: list[M] = []
         while lane[-1] is not held:
             broken.append(lane.pop())
             self.behind -= 1

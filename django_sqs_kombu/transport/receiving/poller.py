@@ -4,25 +4,23 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import partial
 
 from ...logs import get_logger
 from ...quotas import MAX_MESSAGES, MAX_WAIT_TIME
 from ..holding.held import Held, State
 from ..sqs.abort import RequestAborted
-from ..sqs.calls import Begun
 from ..sqs.received import Message
-from ..sqs.threads import Threads, aside
+from ..sqs.threads import aside
 from ..sqs.wire.reactor import Timer, reactor
 from .at_once import AtOnce
 from .consumption import Consumption, Receiving
 from .demand import Answer, Demand
 from .message_limit import ReceiveLimit
 from .outage import FIRST_PAUSE, Outage
+from .polls import Poll, before_polls, tell
 from .rest import Rest
-from .terms import Terms
+from .returns import Returns
 
 logger = get_logger(__name__)
 
@@ -34,32 +32,6 @@ LOOK = 0.2
 POLL_MARGIN = 14.0
 #: Seconds beyond a poll's own wait from which its answer counts as late.
 LATE = 1.0
-
-#: What observers of polls, who may take their time, are called by.
-_observers = Threads("sqs-observers", most=1)
-#: What asks for what must be known of queues before they are polled.
-_preparing = Threads("sqs-prepare", most=32)
-
-
-@dataclass(slots=True, eq=False)
-class Poll:
-    """One ReceiveMessage.
-
-    :param places: the messages that there are places for.
-    :param asked: how many of them it asks for.
-    :param wait: seconds that it waits for messages.
-    :param alone: whether there was none under way when it began.
-    :ivar asked_at: when it was sent, on the monotonic clock.
-    :ivar seconds: the visibility timeout that it asks for.
-    """
-
-    places: int
-    asked: int
-    wait: int
-    alone: bool
-    asked_at: float = 0.0
-    seconds: int = 0
-    begun: Begun | None = None
 
 
 class Poller:
@@ -81,8 +53,8 @@ class Poller:
         self.consumption = consumption
         self._shared = receiving
         self._fifo = fifo
-        self._terms: Terms | None = None
-        self._asking = False
+        #: What gives back its messages.
+        self.returns = Returns(consumption, receiving)
         self._usual_wait = receiving.wait_time if consumption.wait is None else consumption.wait
         self._longest_wait = min(MAX_WAIT_TIME, 2 * self._usual_wait)
         self._wait_time = self._usual_wait if consumption.lasting else min(1, self._usual_wait)
@@ -97,10 +69,10 @@ class Poller:
             self.queue,
             receiving.table,
             receiving.inbox.pace,
-            seconds=lambda: self._terms.seconds if self._terms else None,
+            seconds=lambda: self.returns.terms.seconds if self.returns.terms else None,
             room=receiving.room,
             fifo=fifo,
-            redrives=lambda: self._terms is None or self._terms.redrives,
+            redrives=lambda: self.returns.terms is None or self.returns.terms.redrives,
             one_by_one=self._one_by_one,
             on_credit=self._on_credit,
         )
@@ -174,54 +146,12 @@ class Poller:
 
     def _one_by_one(self) -> bool:
         asked = self.consumption.one_by_one
-        redrives = self._terms is None or self._terms.redrives
+        redrives = self.returns.terms is None or self.returns.terms.redrives
         return asked is not None and redrives and asked()
 
     def _on_credit(self) -> bool:
         lasts = self.consumption.lasting or self._shared.inbox.pace.always
-        return not lasts and (self._terms is None or self._terms.redrives)
-
-    def stale(self, held: Held, now: float) -> bool:
-        """Whether a message that waits is better given back than renewed.
-
-        Where SQS would bury it for being received too often it stays, unless its consumer has
-        been gone for a visibility timeout and may never come back.
-        """
-        if self._is_forgotten(held, now):
-            return True
-        return not self._asking and not (self._terms and self._terms.redrives)
-
-    def give_back_stale(self, held: Sequence[Held]) -> None:
-        """Give back what waits for too long, where SQS still does not bury it for that."""
-        now = time.monotonic()
-        if not all(self._is_forgotten(each, now) for each in held):
-            with self._lock:
-                if self._asking:
-                    return
-                # Until the answer is here they are renewed.
-                self._asking = True
-            try:
-                self._terms = self._shared.terms.recent(self.queue)
-            finally:
-                self._asking = False
-        self.give_back([each for each in held if self.stale(each, time.monotonic())])
-
-    def _is_forgotten(self, held: Held, now: float) -> bool:
-        """Whether its consumer has been gone for so long that it may never come back."""
-        away = self._shared.inbox.pace.away(now)
-        return not self.consumption.lasting and away > held.seconds
-
-    def give_back(self, held: Sequence[Held]) -> None:
-        """Make messages that were not started visible to others at once."""
-        # Two threads may find the same ones: each is given back, and counted, by one of them.
-        with self._shared.table.lock:
-            mine = [each for each in held if each.state is State.WAITING]
-            self._shared.keeper.release(mine)
-        if not mine:
-            return
-        logger.info("Giving back %d message(s) to queue %s", len(mine), self.queue)
-        if self.limit is not None:
-            self.limit.give_back(len(mine))
+        return not lasts and (self.returns.terms is None or self.returns.terms.redrives)
 
     def give_back_taken(self, held: Held) -> None:
         """Make a message visible to others that was taken, and has no consumer any more."""
@@ -261,7 +191,7 @@ class Poller:
     def _end(self) -> None:
         # Another poller of the queue, that of a consumer that came later, keeps its own.
         waiting = self._shared.table.all(State.WAITING)
-        self.give_back([held for held in waiting if held.receiver is self])
+        self.returns.give_back([held for held in waiting if held.receiver is self])
         self._shared.inbox.remove(self)
         self._ended.set()
 
@@ -351,11 +281,11 @@ class Poller:
     def _begin(self, poll: Poll) -> None:
         if poll.alone:
             self._rest.polling()
-        terms = self._shared.terms.at_hand(self.queue) if self._terms else None
+        terms = self._shared.terms.at_hand(self.queue) if self.returns.terms else None
         if terms is None or not self._shared.queues.compared(self.queue):
             self._prepare(poll)
             return
-        self._terms = terms
+        self.returns.terms = terms
         self._send(poll)
 
     def _prepare(self, poll: Poll) -> None:
@@ -363,30 +293,23 @@ class Poller:
         self._preparing = True
 
         def prepare() -> None:
-            try:
-                if not self._stopping:
-                    self._shared.queues.compare_once(self.queue)
-                    terms = self._shared.terms
-                    first = self._terms is None
-                    self._terms = terms.recent(self.queue) if first else terms.known(self.queue)
-            except Exception as exc:  # noqa: BLE001 - whatever it is, the queue is polled again
-                self._preparing = False
-                self._answered(poll, exc)
-            else:
-                self._preparing = False
-                self._send(poll)
+            if not self._stopping:
+                self._shared.queues.compare_once(self.queue)
+                terms = self._shared.terms
+                first = self.returns.terms is None
+                self.returns.terms = terms.recent(self.queue) if first else terms.known(self.queue)
 
-        try:
-            _preparing.run(prepare)
-        except RuntimeError as exc:
+        def prepared(error: Exception | None) -> None:
             self._preparing = False
-            aside(partial(self._answered, poll, exc))
+            self._send(poll) if error is None else self._answered(poll, error)
+
+        before_polls(prepare, prepared)
 
     def _send(self, poll: Poll) -> None:
-        if self._stopping or self._terms is None:
+        if self._stopping or self.returns.terms is None:
             self._answered(poll, RequestAborted())
             return
-        poll.seconds, poll.asked_at = self._terms.seconds, time.monotonic()
+        poll.seconds, poll.asked_at = self.returns.terms.seconds, time.monotonic()
         poll.begun = self._shared.requests.begin_receive(
             self.queue, poll.asked, poll.wait, poll.seconds, partial(self._answered, poll)
         )
@@ -419,7 +342,8 @@ class Poller:
             held = intake.hold(self.queue, received, poll.seconds, late=late, receiver=self)
             intake.read_all(held, self._announce, in_order=self._fifo)
             answer, new = Answer(len(received), size, took), len(held)
-            self._tell(new)
+            if self.consumption.on_poll is not None:
+                tell(self.consumption.on_poll, self.queue, new)
         except Exception as exc:  # noqa: BLE001 - whatever it is, the queue is polled again
             self._recover(exc)
         finally:
@@ -454,27 +378,10 @@ class Poller:
 
     def _announce(self, held: Held) -> None:
         if self._stopping:
-            self.give_back([held])
+            self.returns.give_back([held])
             return
         if self._shared.table.announce(held):
             self._shared.inbox.announce(self)
-
-    def _tell(self, received: int) -> None:
-        on_poll = self.consumption.on_poll
-        if on_poll is None:
-            return
-
-        def tell() -> None:
-            try:
-                on_poll(received)
-            except Exception:
-                logger.exception("What observes the polls of queue %s failed", self.queue)
-
-        try:
-            _observers.run(tell)
-        except RuntimeError:
-            # No thread to be had now.
-            tell()
 
     def _recover(self, exc: Exception) -> None:
         pause = self._outage.failed(exc)

@@ -244,3 +244,12 @@ def test_a_suffix_that_is_no_text(unreachable):
 
     with pytest.raises(ConfigurationError, match="'orders': suffix must be a string, not 5"):
         queue.send(suffix=5, body="x")
+
+
+def test_a_fifo_queue_may_be_limited_by_group_and_only_one(unreachable):
+    queue = unreachable.register("lanes.fifo", high_throughput=True).get_queue()
+
+    assert queue.queue_arguments["DeduplicationScope"] == "messageGroup"
+    assert queue.queue_arguments["FifoThroughputLimit"] == "perMessageGroupId"
+    with pytest.raises(ConfigurationError, match="high_throughput is for FIFO queues"):
+        unreachable.register("plain", high_throughput=True)

@@ -14,6 +14,7 @@ class FixedPace(Pace):
         super().__init__()
         self.free = lambda: free
         self.each = each
+        self._most_free = free
 
     def seconds_each(self):
         return self.each
@@ -30,8 +31,8 @@ def table():
 
 @pytest.fixture
 def demand(table):
-    def demand(pace, *, seconds=60, room=None, at_once=10, **options):
-        terms = {"seconds": lambda: seconds, "room": lambda queue: room, "at_once": at_once}
+    def demand(pace, *, seconds=60, room=None, **options):
+        terms = {"seconds": lambda: seconds, "room": lambda queue: room}
         return Demand("q", table, pace, **terms, **options)
 
     return demand
@@ -122,8 +123,35 @@ def test_large_bodies_are_fewer(demand):
     assert wanted.reserve() == 2
 
 
-def test_a_fifo_queue_is_asked_for_one_at_a_time(demand):
-    assert demand(FixedPace(4, 0.001), at_once=1).reserve() == 1
+@pytest.mark.parametrize(
+    ("each", "redrives", "messages"),
+    [
+        # Not known yet; ten; three of 5 s within 20 s of 4 receivers; one, however slow.
+        (None, False, 1),
+        (0.001, False, 10),
+        (1.6, False, 3),
+        (60.0, False, 1),
+        (0.001, True, 1),
+    ],
+)
+def test_a_poll_of_a_fifo_queue_counts_for_one_and_brings_what_is_started_soon(
+    demand, each, redrives, messages
+):
+    wanted = demand(FixedPace(4, each), seconds=60, fifo=True, redrives=lambda: redrives)
+
+    assert wanted.reserve() == 1
+    assert wanted.messages(1) == messages
+
+
+def test_messages_behind_others_of_their_group_are_for_nobody_who_is_free(demand, table):
+    for number in range(5):
+        message = {"ReceiptHandle": str(number), "MessageId": str(number)}
+        held = Held("q.fifo", {**message, "Attributes": {"MessageGroupId": "a"}}, 60, 0.0)
+        table.receive(held)
+        table.announce(held)
+
+    assert demand(FixedPace(1)).reserve() == 0
+    assert demand(FixedPace(4)).reserve() == 3
 
 
 def test_for_a_consumer_that_may_leave_a_tenth_of_what_it_took_may_wait(demand):

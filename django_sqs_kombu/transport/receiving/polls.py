@@ -1,0 +1,72 @@
+"""Polls: what is known of one under way, and what is done around them in threads that may wait."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from ...logs import get_logger
+from ..sqs.calls import Begun
+from ..sqs.threads import Threads
+
+logger = get_logger(__name__)
+
+#: What calls observers of polls, who may take their time: one thread, so that they are told in
+#: order.
+_observers = Threads("sqs-observers", most=1)
+#: What asks for what must be known of queues before they are polled.
+_preparing = Threads("sqs-prepare", most=32)
+
+
+@dataclass(slots=True, eq=False)
+class Poll:
+    """One ReceiveMessage.
+
+    :param places: the messages that there are places for.
+    :param asked: how many of them it asks for.
+    :param wait: seconds that it waits for messages.
+    :param alone: whether there was none under way when it began.
+    :ivar asked_at: when it was sent, on the monotonic clock.
+    :ivar seconds: the visibility timeout that it asks for.
+    """
+
+    places: int
+    asked: int
+    wait: int
+    alone: bool
+    asked_at: float = 0.0
+    seconds: int = 0
+    begun: Begun | None = None
+
+
+def tell(on_poll: Callable[[int], None], queue: str, received: int) -> None:
+    """Have an observer told how many messages a poll of *queue* brought."""
+
+    def call() -> None:
+        try:
+            on_poll(received)
+        except Exception:
+            logger.exception("What observes the polls of queue %s failed", queue)
+
+    try:
+        _observers.run(call)
+    except RuntimeError:
+        # No thread to be had now.
+        call()
+
+
+def before_polls(prepare: Callable[[], None], then: Callable[[Exception | None], None]) -> None:
+    """Have *prepare* called in a thread, and then *then*, with what it raised."""
+
+    def run() -> None:
+        try:
+            prepare()
+        except Exception as exc:  # noqa: BLE001 - whoever polls says it, and tries again
+            then(exc)
+        else:
+            then(None)
+
+    try:
+        _preparing.run(run)
+    except RuntimeError as exc:
+        then(exc)

@@ -1,0 +1,71 @@
+"""Returns: messages of one queue that are given back unstarted."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+
+from ...logs import get_logger
+from ..holding.held import Held, State
+from .consumption import Consumption, Receiving
+from .terms import Terms
+
+logger = get_logger(__name__)
+
+
+class Returns:
+    """Gives back what waits in vain; it has no thread.
+
+    :param consumption: which queue, and how it is consumed.
+    :param shared: what the pollers of its channel share.
+    :ivar terms: what is known of the queue, if it was asked.
+    """
+
+    def __init__(self, consumption: Consumption, shared: Receiving) -> None:
+        self.terms: Terms | None = None
+        self._consumption = consumption
+        self._shared = shared
+        self._asking = False
+
+    def stale(self, held: Held, now: float) -> bool:
+        """Whether a message that waits is better given back than renewed.
+
+        Where SQS would bury it for being received too often it stays, unless its consumer has
+        been gone for a visibility timeout and may never come back.
+        """
+        if self._is_forgotten(held, now):
+            return True
+        return not self._asking and not (self.terms and self.terms.redrives)
+
+    def give_back_stale(self, held: Sequence[Held]) -> None:
+        """Give back what waits for too long, where SQS still does not bury it for that."""
+        now = time.monotonic()
+        if not all(self._is_forgotten(each, now) for each in held):
+            with self._shared.table.lock:
+                if self._asking:
+                    return
+                # Until the answer is here they are renewed.
+                self._asking = True
+            try:
+                self.terms = self._shared.terms.recent(self._consumption.queue)
+            finally:
+                self._asking = False
+        self.give_back([each for each in held if self.stale(each, time.monotonic())])
+
+    def give_back(self, held: Sequence[Held]) -> None:
+        """Make messages that were not started visible to others at once."""
+        # Two threads may find the same ones: each is given back, and counted, by one of them.
+        with self._shared.table.lock:
+            mine = [each for each in held if each.state is State.WAITING]
+            # The last first: what is behind another of its group would go with that.
+            self._shared.keeper.release(reversed(mine))
+        if not mine:
+            return
+        logger.info("Giving back %d message(s) to queue %s", len(mine), self._consumption.queue)
+        if self._consumption.limit is not None:
+            self._consumption.limit.give_back(len(mine))
+
+    def _is_forgotten(self, held: Held, now: float) -> bool:
+        """Whether its consumer has been gone for so long that it may never come back."""
+        away = self._shared.inbox.pace.away(now)
+        return not self._consumption.lasting and away > held.seconds
