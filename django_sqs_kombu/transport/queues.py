@@ -24,6 +24,7 @@ class QueueChannel(OptionsChannel):
         self.requests = Requests(self.account, self.get_message_attributes)
         #: What creates queues and compares them with their declarations.
         self.queues = Queues(self.requests, self.connection.declarations, self.visibility_timeout)
+        self.queues.learnt = self.requests.learn
 
     @property
     def _queue_cache(self) -> dict[str, str]:

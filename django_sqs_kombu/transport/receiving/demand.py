@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -15,8 +16,11 @@ WAITING_SHARE = 1 / 3
 LATENCY_SHARE = 1.5
 #: Bytes of bodies that may wait for a consumer.
 MOST_BYTES = 32 * 1024 * 1024
-#: How much the latest answer counts in averages over them.
+#: How much the latest answer counts in the average of their sizes.
 LATEST = 0.3
+#: The latency is the lower quartile of that of so many full answers, the latest ones: some of
+#: them waited for this process's own threads.
+SAMPLES = 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,6 +83,7 @@ class Demand:
         self._on_credit = on_credit
         #: Messages that polls under way have asked for.
         self.asked = 0
+        self._latencies: deque[float] = deque(maxlen=SAMPLES)
         self._latency = 0.0
         self._size = 0.0
 
@@ -129,10 +134,9 @@ class Demand:
                 return
             self._size += LATEST * (answer.size / answer.messages - self._size)
             if answer.messages >= asked:
-                # Only those: the others waited for messages. It grows slowly, so that waiting
-                # for this process's own threads does not feed itself.
-                grown = self._latency * 1.02 if self._latency else answer.seconds
-                self._latency += LATEST * (min(answer.seconds, grown) - self._latency)
+                # Only those: the others waited for messages.
+                self._latencies.append(answer.seconds)
+                self._latency = sorted(self._latencies)[len(self._latencies) // 4]
 
     def _least(self, places: int) -> int:
         """The fewest that are worth a request: a full one, where so many are wanted at all."""

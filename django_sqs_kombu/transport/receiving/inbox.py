@@ -57,7 +57,8 @@ class Inbox:
         self._lock = threading.Lock()
         self._announced: queue.SimpleQueue[Source | None] = queue.SimpleQueue()
         self._sources: list[Source] = []
-        self._ranked = False
+        #: Whether their priorities differ; None: it is to be looked at again.
+        self._ranked: bool | None = False
 
     def announce(self, source: Source) -> None:
         """Say that *source* has one more message."""
@@ -132,16 +133,22 @@ class Inbox:
 
     def more_urgent_waits(self, than: Source) -> bool:
         """Whether a message of a higher priority than *than*'s waits."""
-        return self._ranked and any(
+        return self._are_ranked() and any(
             each.priority > than.priority and each.has_waiting for each in self._sources
         )
 
     def _keep(self, sources: list[Source]) -> None:
         self._sources = sources
-        self._ranked = len({source.priority for source in sources}) > 1
+        self._ranked = None
+
+    def _are_ranked(self) -> bool:
+        ranked = self._ranked
+        if ranked is None:
+            ranked = self._ranked = len({source.priority for source in self._sources}) > 1
+        return ranked
 
     def _by_urgency(self, announced: Source) -> list[Source]:
-        if not self._ranked:
+        if not self._are_ranked():
             return [announced]
         # An announcement stands for one message, whosever it is.
         return sorted(self._sources, key=lambda each: (-each.priority, each is not announced))

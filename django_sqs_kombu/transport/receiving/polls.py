@@ -15,7 +15,7 @@ logger = get_logger(__name__)
 #: order.
 _observers = Threads("sqs-observers", most=1)
 #: What asks for what must be known of queues before they are polled.
-_preparing = Threads("sqs-prepare", most=32)
+_preparing = Threads("sqs-prepare", most=16, idle=0.5)
 
 
 @dataclass(slots=True, eq=False)

@@ -269,15 +269,11 @@ class Keeper:
             self.release(self._table.all())
         now = time.monotonic()
         stale, renewals = self._leases.due(now)
-        batches: list[Batch] = []
         self._under_way += len(renewals)
         hurry = bool(self._hurrying) or self.abandoned
-        while self._under_way < MOST_UNDER_WAY:
-            batch = self._settlements.ripe(now, hurry=hurry)
-            if batch is None:
-                break
-            self._under_way += 1
-            batches.append(batch)
+        most = max(0, MOST_UNDER_WAY - self._under_way)
+        batches = self._settlements.all_ripe(now, most, hurry=hurry)
+        self._under_way += len(batches)
         if self._under_way >= MOST_UNDER_WAY:
             # What ends makes it look again.
             due = self._leases.next_due()
@@ -342,7 +338,7 @@ class Keeper:
                 self._look_soon()
                 self._settled.notify_all()
             else:
-                self._wake(min(self._leases.next_due(), self._settlements.next_due()))
+                self._wake(min(self._leases.next_due(), self._settlements.next_try))
             if self.abandoned and self._done:
                 # Nobody closes it.
                 self._objects.close(0.0)

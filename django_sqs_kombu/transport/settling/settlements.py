@@ -103,26 +103,59 @@ class Settlements:
         with self._table.lock:
             return not (self._fresh or self._again or self._under_way)
 
+    @property
+    def next_try(self) -> float:
+        """When the next that has failed is to be sent again; infinity: none has."""
+        with self._table.lock:
+            return min((each.due for each in self._again), default=math.inf)
+
+    def all_ripe(self, now: float, most: int, *, hurry: bool = False) -> list[Batch]:
+        """What is to be sent now, in *most* requests at most; see :meth:`ripe`."""
+        with self._table.lock:
+            batches: list[Batch] = []
+            keys = [
+                key
+                for key, collected in self._fresh.items()
+                if hurry or len(collected) >= MAX_MESSAGES or collected[0].due <= now
+            ]
+            for key in keys:
+                while len(batches) < most and (
+                    batch := self._fresh_batch(key, self._fresh.get(key), now, hurry=hurry)
+                ):
+                    batches.append(batch)
+            while self._again and len(batches) < most and (batch := self._batch_again(now)):
+                batches.append(batch)
+            return batches
+
     def ripe(self, now: float, *, hurry: bool = False) -> Batch | None:
         """What is to be sent now: what fills a request, or is due; it then is under way.
 
         :param hurry: send what is collected, however little it is.
         """
-        with self._table.lock:
-            for key, collected in self._fresh.items():
-                if hurry or len(collected) >= MAX_MESSAGES or collected[0].due <= now:
-                    count = min(len(collected), MAX_MESSAGES)
-                    chosen = [collected.popleft() for _ in range(count)]
-                    if not collected:
-                        del self._fresh[key]
-                    return self._send(key, chosen, now)
-            due = [each for each in self._again if each.due <= now]
-            if due:
-                key = due[0].key
-                chosen = [each for each in due if each.key == key][:MAX_MESSAGES]
-                self._again = [each for each in self._again if each not in chosen]
-                return self._send(key, chosen, now)
+        return next(iter(self.all_ripe(now, 1, hurry=hurry)), None)
+
+    def _fresh_batch(
+        self, key: Key, collected: deque[Settlement] | None, now: float, *, hurry: bool
+    ) -> Batch | None:
+        while collected and (hurry or len(collected) >= MAX_MESSAGES or collected[0].due <= now):
+            count = min(len(collected), MAX_MESSAGES)
+            chosen = [collected.popleft() for _ in range(count)]
+            if not collected:
+                del self._fresh[key]
+            if (batch := self._send(key, chosen, now)) is not None:
+                return batch
         return None
+
+    def _batch_again(self, now: float) -> Batch | None:
+        while True:
+            due = [each for each in self._again if each.due <= now]
+            if not due:
+                return None
+            key = due[0].key
+            chosen = [each for each in due if each.key == key][:MAX_MESSAGES]
+            self._again = [each for each in self._again if each not in chosen]
+            if (batch := self._send(key, chosen, now)) is not None:
+                return batch
 
     def answered(
         self, batch: Batch, errors: Sequence[RequestFailed | None], now: float

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from ...exceptions import RequestFailed
@@ -38,6 +38,8 @@ class Queues:
         self._options = calls.account.options
         self._visibility_timeout = visibility_timeout
         self._compared: set[str] = set()
+        #: Called with what was learnt of a queue on the way: its attributes.
+        self.learnt: Callable[[str, Mapping[str, Any]], None] = lambda queue, attributes: None
         self._dead_letters = DeadLetters(calls, declarations)
         calls.create = self.create
 
@@ -123,6 +125,7 @@ class Queues:
             logger.info("Queue %s is not compared with its declaration: %s", queue, exc)
             return
         actual = answer["Attributes"]
+        self.learnt(queue, actual)
         for name, value in expected.items():
             if not _same(name, actual.get(name), value):
                 logger.warning(

@@ -216,6 +216,10 @@ class Requests(SendRequests):
             self._facts[queue] = facts, now
         return facts
 
+    def learn(self, queue: str, attributes: Mapping[str, Any]) -> None:
+        """SQS has just said what *queue* is."""
+        self._facts[queue] = facts_of(attributes), time.monotonic()
+
     def learnt(self, queue: str) -> QueueFacts | None:
         """What was learnt of *queue* last, without a request; None: it was not asked yet."""
         facts, _ = self._facts.get(queue, (None, 0.0))

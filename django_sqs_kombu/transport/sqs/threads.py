@@ -22,11 +22,13 @@ class Threads:
 
     :param name: theirs.
     :param most: how many there are at most; None: as many as have work.
+    :param idle: seconds without work after which one ends.
     """
 
-    def __init__(self, name: str, most: int | None = None) -> None:
+    def __init__(self, name: str, most: int | None = None, idle: float = IDLE) -> None:
         self._name = name
         self._most = most
+        self._idle_for = idle
         self._setup()
         renew_after_fork(self)
 
@@ -75,7 +77,7 @@ class Threads:
                 logger.exception("What was to be done in thread %s failed", self._name)
 
     def _next(self) -> Callable[[], None] | None:
-        end = time.monotonic() + IDLE
+        end = time.monotonic() + self._idle_for
         with self._changed:
             self._idle += 1
             try:

@@ -29,13 +29,16 @@ try:
 except ImportError:
     HAS_CURL = False
 
-#: The operations that may: what is done to messages, again and again.
+#: The operations that may: what is done to messages, again and again, and what is asked of each
+#: queue before.
 HOT = frozenset(
     {
         "ChangeMessageVisibility",
         "ChangeMessageVisibilityBatch",
         "DeleteMessage",
         "DeleteMessageBatch",
+        "GetQueueAttributes",
+        "GetQueueUrl",
         "ReceiveMessage",
         "SendMessage",
         "SendMessageBatch",

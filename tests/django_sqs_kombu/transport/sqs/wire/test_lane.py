@@ -77,7 +77,7 @@ def test_the_frequent_requests_go_over_curl_unless_it_is_told_otherwise(scripted
 
     over = ["curl" if wire == "auto" else "botocore"]
     assert asked_over("SendMessage") == asked_over("ReceiveMessage") == over
-    assert asked_over("GetQueueUrl") == ["botocore"]
+    assert asked_over("GetQueueUrl") == over
 
 
 def test_another_wire_is_told_when_the_account_is_made():
