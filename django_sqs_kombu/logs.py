@@ -13,6 +13,22 @@ from collections.abc import Callable
 
 from .exceptions import TimedOut
 
+#: Whether a record is of a thread that must not wait, and what then has it handled.
+_rule: tuple[Callable[[], bool], Callable[[Callable[[], None]], None]] | None = None
+
+
+def handle_elsewhere(
+    may_wait: Callable[[], bool], elsewhere: Callable[[Callable[[], None]], None]
+) -> None:
+    """Have records of threads that must not wait handled by others: a handler may take long.
+
+    :param may_wait: whether the current thread may.
+    :param elsewhere: has a function called by another thread, one after the other.  Where it
+        raises RuntimeError, the record is handled where it was made.
+    """
+    global _rule
+    _rule = may_wait, elsewhere
+
 
 def get_logger(name: str) -> logging.Logger:
     """The logger *name* of ``logging``, whose records are lost where they cannot be handled.
@@ -27,6 +43,16 @@ def get_logger(name: str) -> logging.Logger:
 
 def _guarded(handle: Callable[[logging.LogRecord], None]) -> Callable[[logging.LogRecord], None]:
     def guarded(record: logging.LogRecord) -> None:
+        if _rule is None or _rule[0]():
+            here(record)
+            return
+        try:
+            _rule[1](lambda: here(record))
+        except RuntimeError:
+            # No thread to be had now.
+            here(record)
+
+    def here(record: logging.LogRecord) -> None:
         try:
             handle(record)
         except TimedOut:

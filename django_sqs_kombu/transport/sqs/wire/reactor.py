@@ -13,8 +13,9 @@ from collections import deque
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
-from ....logs import get_logger
+from ....logs import get_logger, handle_elsewhere
 from ..forks import keep_for_ever, renew_after_fork
+from ..threads import Threads
 
 if TYPE_CHECKING:
     from .handles import Handle
@@ -141,6 +142,10 @@ class Reactor:
         """Start the thread, should something be asked and no thread could be started for it."""
         if self._thread is None and (self._asked or self._timers):
             self._wake()
+
+    def is_here(self) -> bool:
+        """Whether the caller is in the thread, and so must not wait."""
+        return self._thread is threading.current_thread()
 
     def _ask(self, asked: tuple[bool, Exchange]) -> None:
         with self._lock:
@@ -331,3 +336,4 @@ class _Loop:
 
 #: The one of this process.
 reactor = Reactor()
+handle_elsewhere(lambda: not reactor.is_here(), Threads("sqs-logs", most=1).run)

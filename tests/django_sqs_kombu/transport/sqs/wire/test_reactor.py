@@ -1,6 +1,8 @@
 """Reactor: whatever becomes of its thread, no request waits for ever."""
 
+import logging
 import threading
+import time
 from collections import deque
 
 import pycurl
@@ -149,3 +151,65 @@ def test_a_late_breaking_off_leaves_the_next_request_of_the_handle_alone(scripte
     third.break_off()
     assert ended.wait(5)
     assert third.error[0] == BROKEN_OFF
+
+
+def test_what_is_due_is_called_in_its_order_and_what_was_cancelled_is_not():
+    reactor, called, ended = Reactor(), [], threading.Event()
+    now = time.monotonic()
+
+    reactor.at(now + 0.3, ended.set)
+    reactor.at(now + 0.2, lambda: called.append("later"))
+    reactor.at(now + 0.1, lambda: called.append("soon"))
+    reactor.at(now + 0.15, lambda: called.append("never")).cancel()
+    reactor.soon(lambda: called.append("at once"))
+    reactor.soon(lambda: 1 / 0)
+
+    assert ended.wait(5)
+    assert called == ["at once", "soon", "later"]
+
+
+def test_a_time_that_comes_before_what_the_thread_waits_for_wakes_it():
+    reactor, ended = Reactor(), threading.Event()
+    reactor.at(time.monotonic() + 60, ended.set)
+    time.sleep(0.2)
+
+    reactor.at(time.monotonic() + 0.1, ended.set)
+
+    assert ended.wait(2)
+
+
+def test_a_handler_of_logs_that_hangs_holds_up_no_answer(monkeypatch):
+    """Handlers are called elsewhere, in the order of their records."""
+    hang, told, ended = threading.Event(), [], threading.Event()
+
+    class Hanging(logging.Handler):
+        def emit(self, record):
+            hang.wait(5)
+            told.append(record.getMessage())
+
+    handler = Hanging()
+    reactors.logger.addHandler(handler)
+    try:
+        for number in range(2):
+            reactors.reactor.soon(lambda number=number: reactors.logger.warning("%d", number))
+        reactors.reactor.soon(ended.set)
+        assert ended.wait(2)
+        assert not told
+    finally:
+        hang.set()
+        deadline = time.monotonic() + 5
+        while len(told) < 2 and time.monotonic() < deadline:
+            time.sleep(0.01)
+        reactors.logger.removeHandler(handler)
+    assert told == ["0", "1"]
+
+
+def test_after_a_fork_the_child_has_none_of_the_parents_calls():
+    reactor, called = Reactor(), threading.Event()
+    reactor.at(time.monotonic() + 60, called.set)
+
+    reactor.renew_after_fork()
+    reactor.soon(called.set)
+
+    assert called.wait(2)
+    assert not reactor._timers
