@@ -252,7 +252,8 @@ class HeldMessages:
             if held.state is _GONE:
                 return
             self._enter(held, _GONE)
-            del self._by_tag[held.tag]
+            if self._by_tag.get(held.tag) is held:
+                del self._by_tag[held.tag]
             if self._by_id.get((held.queue, held.message_id)) is held:
                 del self._by_id[held.queue, held.message_id]
             if held.group:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from collections.abc import Callable
 from functools import partial
 
 from ...logs import get_logger
@@ -21,6 +22,7 @@ from .outage import FIRST_PAUSE, Outage
 from .polls import Poll, before_polls, tell
 from .rest import Rest
 from .returns import Returns
+from .wait import Wait
 
 logger = get_logger(__name__)
 
@@ -55,13 +57,12 @@ class Poller:
         self._fifo = fifo
         #: What gives back its messages.
         self.returns = Returns(consumption, receiving)
-        self._usual_wait = receiving.wait_time if consumption.wait is None else consumption.wait
-        self._longest_wait = min(MAX_WAIT_TIME, 2 * self._usual_wait)
-        self._wait_time = self._usual_wait if consumption.lasting else min(1, self._usual_wait)
+        usual = receiving.wait_time if consumption.wait is None else consumption.wait
+        self._wait = Wait(usual, lasting=consumption.lasting, most=MAX_WAIT_TIME)
         self._rest = Rest(
             receiving.max_idle,
-            max(1, self._longest_wait),
-            longest=max(1.0, float(self._usual_wait)),
+            max(1, self._wait.longest),
+            longest=max(1.0, float(usual)),
             interval=receiving.interval,
         )
         self._at_once = AtOnce()
@@ -176,7 +177,7 @@ class Poller:
     def finish(self) -> None:
         """After a stop: wait until no poll is under way, and what waits was given back."""
         if self._polls:
-            self._ended.wait(self._longest_wait + POLL_MARGIN)
+            self._ended.wait(self._wait.longest + POLL_MARGIN)
         self._end()
 
     def abandon(self) -> None:
@@ -225,7 +226,7 @@ class Poller:
                 aside(partial(self._recover, exc))
             ends = self._stopping and not self._polls and not self._ended.is_set()
         for poll in begun:
-            self._begin(poll)
+            self._surely(self._begin, poll)
         if ends:
             self._end()
 
@@ -269,14 +270,8 @@ class Poller:
             self._demand.answered(places, None)
             self._step_at(now + LOOK)
             return None
-        return Poll(places, asked, self._wait(now) if alone else 0, alone)
-
-    def _wait(self, now: float) -> int:
-        """Seconds that the next poll waits for messages."""
-        if self.consumption.lasting or self._shared.inbox.pace.away(now) == 0:
-            return self._wait_time
-        # Whoever is away may come back to close the connection, which waits for this poll.
-        return min(1, self._wait_time)
+        wait = self._wait.seconds(self._shared.inbox.pace.away(now)) if alone else 0
+        return Poll(places, asked, wait, alone)
 
     def _begin(self, poll: Poll) -> None:
         if poll.alone:
@@ -301,7 +296,10 @@ class Poller:
 
         def prepared(error: Exception | None) -> None:
             self._preparing = False
-            self._send(poll) if error is None else self._answered(poll, error)
+            if error is None:
+                self._surely(self._send, poll)
+            else:
+                self._answered(poll, error)
 
         before_polls(prepare, prepared)
 
@@ -316,6 +314,13 @@ class Poller:
         if self._breaking_off:
             # It may have been too early for that.
             poll.begun.break_off()
+
+    def _surely(self, begin: Callable[[Poll], None], poll: Poll) -> None:
+        """Begin a poll, and have it end whatever is raised: else none would follow it."""
+        try:
+            begin(poll)
+        except Exception as exc:  # noqa: BLE001 - whatever it is, the queue is polled again
+            aside(partial(self._answered, poll, exc))
 
     # What it brought; in any thread.
 
@@ -350,27 +355,28 @@ class Poller:
             self._close(poll, answer, new)
 
     def _close(self, poll: Poll, answer: Answer | None, new: int) -> None:
-        self._demand.answered(poll.places, answer)
-        if self.limit is not None:
-            # After the announcement: a limit that is reached with nothing waiting
-            # and nothing running means that all is done.
-            self.limit.settle(poll.asked, new)
         with self._lock:
-            self._polls.discard(poll)
-            if answer is not None:
-                full = answer.messages >= (1 if self._fifo else MAX_MESSAGES)
-                self._at_once.answered(answer.messages, full=full)
-        if not poll.alone:
-            self._at_once.end_another()
-        self._step_soon()
+            if poll not in self._polls:
+                # It was closed already.
+                return
+        try:
+            self._demand.answered(poll.places, answer)
+            if self.limit is not None:
+                # After the announcement: a limit that is reached with nothing waiting
+                # and nothing running means that all is done.
+                self.limit.settle(poll.asked, new)
+        finally:
+            with self._lock:
+                self._polls.discard(poll)
+                if answer is not None:
+                    full = answer.messages >= (1 if self._fifo else MAX_MESSAGES)
+                    self._at_once.answered(answer.messages, full=full)
+            if not poll.alone:
+                self._at_once.end_another()
+            self._step_soon()
 
     def _grow(self, poll: Poll, received: int, took: float) -> None:
-        # A long poll answers as soon as a message is there, so waiting longer on a queue
-        # that stays empty costs no latency and fewer requests.
-        if received:
-            self._wait_time = self._usual_wait
-        elif poll.wait:
-            self._wait_time = min(self._longest_wait, max(1, poll.wait * 2))
+        self._wait.answered(received, poll.wait)
         if poll.alone:
             self._rest.polled(received, poll.wait, took)
             self._pauses_until = time.monotonic() + self._rest.seconds()

@@ -26,6 +26,8 @@ logger = get_logger(__name__)
 MOST_UNDER_WAY = 128
 #: Seconds after which it looks again, whatever it was told, while anything is held.
 LOOK = 5.0
+#: The fewest seconds between two looks, whatever is due.
+FLOOR = 0.005
 #: Seconds that the deletion of a FIFO queue's message waits for those of other groups.
 FIFO_LINGER = 0.025
 #: Seconds that a close waits for payloads in S3 to be deleted.
@@ -75,6 +77,8 @@ class Keeper:
         self._settled = threading.Condition(self._table.lock)
         self._hurrying = 0
         self._under_way = 0
+        #: Of these, those that settle messages.
+        self._sending = 0
         #: What makes it look next, if anything does.
         self._timer: Timer | None = None
         self._looks_soon = False
@@ -218,7 +222,7 @@ class Keeper:
 
     @property
     def _done(self) -> bool:
-        return self._notes.done and self._settlements.done
+        return self._notes.done and self._settlements.done and not self._sending
 
     def _wake(self, due: float) -> None:
         """Look at *due*, or before."""
@@ -274,6 +278,7 @@ class Keeper:
         most = max(0, MOST_UNDER_WAY - self._under_way)
         batches = self._settlements.all_ripe(now, most, hurry=hurry)
         self._under_way += len(batches)
+        self._sending += len(batches)
         if self._under_way >= MOST_UNDER_WAY:
             # What ends makes it look again.
             due = self._leases.next_due()
@@ -281,7 +286,7 @@ class Keeper:
             due = min(self._leases.next_due(), self._settlements.next_due())
         if len(self._table):
             due = min(due, now + LOOK)
-        return stale, renewals, batches, due
+        return stale, renewals, batches, max(due, now + FLOOR)
 
     def _renew(self, renewal: Renewal) -> None:
         asked_at = time.monotonic()
@@ -305,6 +310,8 @@ class Keeper:
             try:
                 self._answered(batch, errors)
             finally:
+                with self._settled:
+                    self._sending -= 1
                 self._ended()
 
         requests = self._requests

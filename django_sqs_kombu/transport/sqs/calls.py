@@ -24,7 +24,7 @@ from .clients import Account
 from .failures import are_missing, are_refused, explained, may_pass, understood
 from .forks import renew_after_fork
 from .request_ids import request_id
-from .threads import ThreadedCall, aside, polls
+from .threads import ThreadedCall, aside, polls, work
 from .waits import answered_within
 from .wire.choice import HOT, Lane
 
@@ -164,8 +164,7 @@ class Calls:
         if not isinstance(result, Exception):
             try:
                 check(operation, queue, params, result)
-            except RequestFailed:
-                # Explained below, as all that fails.
+            except Exception:  # noqa: BLE001 - explained below, as all that fails
                 pass
             else:
                 done(result)
@@ -214,7 +213,7 @@ class Calls:
 
         call = ThreadedCall(ask, lambda: done(RequestAborted()))
         if operation != "ReceiveMessage":
-            aside(call.run)
+            aside(call.run, work)
             return call
         try:
             polls.run(call.run)

@@ -102,10 +102,15 @@ class Requests(SendRequests):
         """As :meth:`receive`, but *done* is called with what comes of it, from any thread."""
 
         def read(answer: Result) -> None:
-            if isinstance(answer, Exception):
-                done(answer)
-            else:
-                done(self._received.valid(queue, answer.get("Messages")))
+            received: list[Message] | Exception
+            try:
+                if isinstance(answer, Exception):
+                    received = answer
+                else:
+                    received = self._received.valid(queue, answer.get("Messages"))
+            except Exception as exc:  # noqa: BLE001 - whoever asked must hear of it
+                received = exc
+            done(received)
 
         params = self._receiving(count, wait_time, visibility_timeout)
         seconds = self._patience(wait_time)
@@ -265,7 +270,12 @@ def _handles(
 
 
 def _tell(operation: str, queue: str, count: int, done: Told, answer: Result) -> None:
-    if isinstance(answer, Exception):
-        done(answer)
-    else:
-        done(settled(operation, queue, answer, count))
+    results: list[RequestFailed | None] | Exception
+    try:
+        if isinstance(answer, Exception):
+            results = answer
+        else:
+            results = settled(operation, queue, answer, count)
+    except Exception as exc:  # noqa: BLE001 - whoever asked must hear of it
+        results = exc
+    done(results)

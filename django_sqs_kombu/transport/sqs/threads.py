@@ -133,12 +133,14 @@ class ThreadedCall:
 polls = Threads("sqs-poll")
 #: For all else that is asked of SQS: what hangs must not hold up the others.
 work = Threads("sqs-work", most=8)
+#: For what follows from an answer and may take its time.
+_aside = Threads("sqs-aside", most=8)
 
 
-def aside(job: Callable[[], None]) -> None:
+def aside(job: Callable[[], None], threads: Threads = _aside) -> None:
     """Have *job* done by a thread that may wait; here, where there is none."""
     try:
-        work.run(job)
+        threads.run(job)
     except RuntimeError:
         # At an exit, say. To hold up others is better than not to do it.
         job()

@@ -9,6 +9,7 @@ from kombu.transport import SQS, virtual
 
 from django_sqs_kombu.transport.channel import Channel
 from django_sqs_kombu.transport.delivery import Delivery
+from django_sqs_kombu.transport.holding.held import Held
 from django_sqs_kombu.transport.qos import QoS
 from django_sqs_kombu.transport.transport import Transport
 
@@ -23,7 +24,21 @@ SET_AS_KOMBU_MEANS_THEM = {
     "Channel": {"hub", "connection", "qos"},
     "Transport": set(),
     "QoS": {"channel"},
-    "Message": {"_state", "channel"},
+    "Message": {
+        "_decoded_cache",
+        "_raw",
+        "_state",
+        "accept",
+        "body",
+        "channel",
+        "content_encoding",
+        "content_type",
+        "delivery_info",
+        "delivery_tag",
+        "errors",
+        "headers",
+        "properties",
+    },
 }
 
 
@@ -106,3 +121,25 @@ def test_no_attribute_of_ours_hides_one_of_kombus(ours, theirs, request):
     meant = SET_AS_KOMBU_MEANS_THEM[request.node.callspec.id]
 
     assert mine & kombus <= meant
+
+
+def test_a_delivery_has_all_that_kombus_own_constructor_sets(receivers):
+    payload = {
+        "body": "text",
+        "content-type": "text/plain",
+        "content-encoding": "utf-8",
+        "headers": {"name": "value"},
+        "properties": {"delivery_tag": "t", "delivery_info": {"exchange": ""}, "priority": 1},
+    }
+    message = {"ReceiptHandle": "t", "MessageId": "m", "Body": "x"}
+    with receivers.new_connection() as connection:
+        channel = connection.default_channel
+        kombus = vars(virtual.Message(dict(payload), channel=channel))
+        ours = Delivery({**payload, "held": Held("q", message, 60, 0.0)}, channel=channel)
+
+        names = {name for cls in virtual.Message.__mro__ for name in getattr(cls, "__slots__", ())}
+        names = (names | set(kombus)) - {"__dict__", "_raw"}
+        theirs = virtual.Message(dict(payload), channel=channel)
+        assert {name: getattr(ours, name) for name in names} == {
+            name: getattr(theirs, name) for name in names
+        }

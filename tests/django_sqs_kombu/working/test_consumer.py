@@ -435,8 +435,7 @@ def test_a_message_that_waits_too_long_is_given_back_and_run_once(receivers, cap
 @pytest.mark.slow
 def test_a_message_whose_lease_has_expired_is_not_run(receivers, caplog, monkeypatch):
     caplog.set_level(logging.INFO, "django_sqs_kombu")
-    monkeypatch.setattr(Leases, "due", lambda self, now: None)
-    monkeypatch.setattr(Leases, "stale", lambda self, now: [])
+    monkeypatch.setattr(Leases, "due", lambda self, now: ([], []))
     runs = []
 
     def receive(message):

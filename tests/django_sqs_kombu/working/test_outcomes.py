@@ -316,7 +316,7 @@ def test_where_no_further_thread_starts_those_there_are_run_the_message_once(
     busy = threading.Event()
 
     with consumer.extra_context(None, None):
-        consumer._pool.submit(busy.wait)
+        consumer._pool.submit(1, busy.wait)
         monkeypatch.setattr(threading.Thread, "start", no_thread)
         consumer.on_message(delivery)
         busy.set()

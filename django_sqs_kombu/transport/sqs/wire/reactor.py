@@ -230,10 +230,12 @@ class Reactor:
             return seconds
 
     def _ring(self) -> None:
-        now = time.monotonic()
-        while self._timers and self._timers[0][0] <= now:
-            with self._lock:
-                _, _, timer = heapq.heappop(self._timers)
+        now, due = time.monotonic(), []
+        with self._lock:
+            while self._timers and self._timers[0][0] <= now:
+                due.append(heapq.heappop(self._timers)[2])
+        # What they set for a time that has passed has its turn after all else.
+        for timer in due:
             self._call(timer.ring)
 
     def _call(self, call: Callable[[], None]) -> None:

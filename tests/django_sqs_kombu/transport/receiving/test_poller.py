@@ -139,3 +139,30 @@ def test_a_woken_consumer_returns_at_once():
 def test_a_consumer_waits_as_long_as_it_says():
     with pytest.raises(queue.Empty):
         Inbox().next(timeout=0.01)
+
+
+@pytest.mark.parametrize("where", ["begun", "read", "held"])
+def test_a_fault_of_our_own_in_a_poll_is_followed_by_another_poll(
+    where, channel, empty, sqs, drain, eventually, monkeypatch
+):
+    owner, name = {
+        "begun": (channel.requests, "begin_receive"),
+        "read": (channel.requests._received, "valid"),
+        "held": (channel.intake, "hold"),
+    }[where]
+    real, failed = getattr(owner, name), []
+
+    def fail_once(*args, **kwargs):
+        if not failed:
+            failed.append(name)
+            raise ZeroDivisionError("a fault of our own")
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(owner, name, fail_once)
+    received = []
+    channel.consume(Consumption(empty, wait=1, lasting=True))
+    channel.basic_consume(empty, False, received.append, "tag")
+    eventually(lambda: failed)
+    sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=empty)["QueueUrl"], MessageBody="x")
+
+    eventually(lambda: received)

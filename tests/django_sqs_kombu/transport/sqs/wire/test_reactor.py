@@ -213,3 +213,17 @@ def test_after_a_fork_the_child_has_none_of_the_parents_calls():
 
     assert called.wait(2)
     assert not reactor._timers
+
+
+def test_what_is_always_due_holds_up_nothing_else():
+    reactor, ended = Reactor(), threading.Event()
+
+    def again():
+        if not ended.is_set():
+            reactor.at(0.0, again)
+
+    reactor.at(0.0, again)
+    time.sleep(0.2)
+    reactor.soon(ended.set)
+
+    assert ended.wait(2)
