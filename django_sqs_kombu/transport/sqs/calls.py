@@ -164,7 +164,7 @@ class Calls:
         if not isinstance(result, Exception):
             try:
                 check(operation, queue, params, result)
-            except Exception:  # noqa: BLE001 - explained below, as all that fails
+            except Exception:  # noqa: BLE001, S110 - explained below, as all that fails
                 pass
             else:
                 done(result)
