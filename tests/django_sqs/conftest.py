@@ -5,6 +5,8 @@ import os
 import pytest
 from django.core.cache import cache
 
+import django_sqs
+
 from ..databases import settings as databases
 
 
@@ -14,7 +16,12 @@ def site(settings, server, prefix):
     settings.SQS_ENDPOINT_URL = server.url
     settings.SQS_QUEUE_PREFIX = prefix
     cache.clear()
-    return settings
+    registered = dict(django_sqs.receivers.queues)
+    yield settings
+    # What a test has registered is no other's.
+    if django_sqs.receivers.queues != registered:
+        django_sqs.receivers.queues.clear()
+        django_sqs.receivers.queues.update(registered)
 
 
 def pytest_collection_modifyitems(items):
