@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 
 import nox
+from nox.command import CommandFailed
 
 nox.options.default_venv_backend = "venv"
 nox.options.error_on_missing_interpreters = False
@@ -44,7 +45,12 @@ def run_suite(session: nox.Session, django: str, kombu: str, boto3: str) -> None
     versions = (f"Django~={django}", f"kombu~={kombu}", f"boto3{boto3}")
     session.install("--editable", ".[dev]", *versions, env=LAZY)
     jobs = os.environ.get("JOBS", "4")
-    session.run("python", "-m", "pytest", "-n", jobs, *(session.posargs or CHOICE))
+    tests = ("python", "-m", "pytest")
+    try:
+        session.run(*tests, "-n", jobs, *(session.posargs or CHOICE))
+    except CommandFailed:
+        # As .ci/run does it: named above, and run again with nothing beside it.
+        session.run(*tests, "--last-failed", "--last-failed-no-failures=none")
 
 
 for _python, _django, _kombu, _boto3, _tags in MATRIX:
