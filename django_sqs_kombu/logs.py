@@ -15,19 +15,29 @@ from .exceptions import TimedOut
 
 #: Whether a record is of a thread that must not wait, and what then has it handled.
 _rule: tuple[Callable[[], bool], Callable[[Callable[[], None]], None]] | None = None
+_finish: Callable[[float], None] | None = None
 
 
 def handle_elsewhere(
-    may_wait: Callable[[], bool], elsewhere: Callable[[Callable[[], None]], None]
+    may_wait: Callable[[], bool],
+    elsewhere: Callable[[Callable[[], None]], None],
+    finish: Callable[[float], None],
 ) -> None:
     """Have records of threads that must not wait handled by others: a handler may take long.
 
     :param may_wait: whether the current thread may.
     :param elsewhere: has a function called by another thread, one after the other.  Where it
         raises RuntimeError, the record is handled where it was made.
+    :param finish: waits until all of them are called, for so many seconds at most.
     """
-    global _rule
-    _rule = may_wait, elsewhere
+    global _rule, _finish
+    _rule, _finish = (may_wait, elsewhere), finish
+
+
+def finish(timeout: float) -> None:
+    """Wait until all records are handled, for *timeout* seconds at most."""
+    if _finish is not None:
+        _finish(timeout)
 
 
 def get_logger(name: str) -> logging.Logger:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 
 from ...exceptions import RequestFailed, SQSError
+from ...logs import finish as finish_logs
 from ...logs import get_logger
 from ...names import FIFO
 from ..holding.held import Held, HeldMessages, State
@@ -32,6 +33,8 @@ FLOOR = 0.005
 FIFO_LINGER = 0.025
 #: Seconds that a close waits for payloads in S3 to be deleted.
 OBJECTS_TIMEOUT = 2.0
+#: Seconds that a flush waits for handlers of logs.
+LOGS_TIMEOUT = 0.5
 #: Seconds to pause after an error that nobody expected.
 PAUSE = 1.0
 
@@ -148,9 +151,12 @@ class Keeper:
             try:
                 self._look_soon()
                 self._notes.look()
-                return self._settled.wait_for(lambda: self._done, timeout)
+                done = self._settled.wait_for(lambda: self._done, timeout)
             finally:
                 self._hurrying -= 1
+        # What is told of it is told before, too.
+        finish_logs(LOGS_TIMEOUT)
+        return done
 
     def close(self, timeout: float) -> None:
         """Flush for *timeout* seconds at most, and log what is left."""

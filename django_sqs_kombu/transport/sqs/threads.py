@@ -37,6 +37,8 @@ class Threads:
         self._jobs: deque[Callable[[], None]] = deque()
         self._alive = 0
         self._idle = 0
+        #: How many threads wait for the end of all work.
+        self._waiting = 0
 
     def renew_after_fork(self) -> None:
         """Leave the parent's threads and work alone, in a forked child."""
@@ -53,6 +55,17 @@ class Threads:
                 self._changed.notify()
             elif self._most is None or self._alive < self._most:
                 self._start(job)
+
+    def finish(self, timeout: float) -> None:
+        """Wait until all that was to be run has been, for *timeout* seconds at most."""
+        with self._changed:
+            self._waiting += 1
+            try:
+                self._changed.wait_for(
+                    lambda: not self._jobs and self._idle == self._alive, timeout
+                )
+            finally:
+                self._waiting -= 1
 
     def _start(self, job: Callable[[], None]) -> None:
         thread = threading.Thread(target=self._run, name=self._name, daemon=True)
@@ -80,6 +93,8 @@ class Threads:
         end = time.monotonic() + self._idle_for
         with self._changed:
             self._idle += 1
+            if self._waiting:
+                self._changed.notify_all()
             try:
                 while not self._jobs:
                     left = end - time.monotonic()

@@ -338,4 +338,5 @@ class _Loop:
 
 #: The one of this process.
 reactor = Reactor()
-handle_elsewhere(lambda: not reactor.is_here(), Threads("sqs-logs", most=1).run)
+_logs = Threads("sqs-logs", most=1)
+handle_elsewhere(lambda: not reactor.is_here(), _logs.run, _logs.finish)
