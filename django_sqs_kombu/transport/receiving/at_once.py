@@ -10,6 +10,9 @@ from ..sqs.forks import renew_after_fork
 MOST = 64
 #: The most of one process, besides the first of each queue.
 MOST_BESIDE = 256
+#: Messages since the last empty answer for each poll beside the first: when a queue is empty at
+#: last, as many polls bring nothing, and each costs.
+EVIDENCE = 80
 
 
 class _Beside:
@@ -42,21 +45,26 @@ _beside = _Beside()
 class AtOnce:
     """Doubles while answers come back full, and is one again after an empty one.
 
+    :param evidence: messages that must have come since, for each poll beside the first.
     :ivar allowed: how many polls of the queue may be under way.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, evidence: int = EVIDENCE) -> None:
         self.allowed = 1
+        self._evidence = evidence
+        self._messages = 0
 
     def answered(self, messages: int, *, full: bool) -> None:
         """A poll brought so many messages.
 
         :param full: whether that is as many as a request can bring.
         """
+        self._messages += messages
         if full:
-            self.allowed = min(MOST, 2 * self.allowed)
+            likely = 1 + self._messages // self._evidence
+            self.allowed = max(self.allowed, min(MOST, 2 * self.allowed, likely))
         elif not messages:
-            self.allowed = 1
+            self.allowed, self._messages = 1, 0
 
     def begin_another(self) -> bool:
         """Whether one may begin beside others; :meth:`end_another` follows."""

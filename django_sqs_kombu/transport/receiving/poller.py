@@ -65,7 +65,7 @@ class Poller:
             longest=max(1.0, float(usual)),
             interval=receiving.interval,
         )
-        self._at_once = AtOnce()
+        self._at_once = AtOnce(1) if fifo else AtOnce()
         self._demand = Demand(
             self.queue,
             receiving.table,
