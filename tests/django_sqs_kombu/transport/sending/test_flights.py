@@ -244,10 +244,10 @@ def test_nobody_at_the_endpoint_ends_it_with_an_account(far_away, send):
         send(map(str, range(10_000)))
 
     # Its kept connections may live a little longer.
-    assert caught.value.sent == len(far_away.accepted) < 100
+    assert caught.value.sent == len(far_away.accepted) < 300
     assert isinstance(caught.value.failures[0].error, EndpointUnreachable)
     tried = caught.value.sent + len(caught.value.failures)
-    assert tried == caught.value.untried_from <= 270
+    assert tried == caught.value.untried_from <= 600
 
 
 def test_many_groups_of_a_fifo_queue_share_requests_and_never_overtake(far_away, send):
