@@ -73,7 +73,7 @@ class Poller:
             seconds=lambda: self.returns.terms.seconds if self.returns.terms else None,
             room=receiving.room,
             fifo=fifo,
-            redrives=lambda: self.returns.terms is None or self.returns.terms.redrives,
+            redrives=lambda: self.returns.redrives,
             one_by_one=self._one_by_one,
             on_credit=self._on_credit,
         )
@@ -147,12 +147,11 @@ class Poller:
 
     def _one_by_one(self) -> bool:
         asked = self.consumption.one_by_one
-        redrives = self.returns.terms is None or self.returns.terms.redrives
-        return asked is not None and redrives and asked()
+        return asked is not None and self.returns.redrives and asked()
 
     def _on_credit(self) -> bool:
         lasts = self.consumption.lasting or self._shared.inbox.pace.always
-        return not lasts and (self.returns.terms is None or self.returns.terms.redrives)
+        return not lasts and self.returns.redrives
 
     def give_back_taken(self, held: Held) -> None:
         """Make a message visible to others that was taken, and has no consumer any more."""

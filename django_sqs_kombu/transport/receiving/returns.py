@@ -27,6 +27,11 @@ class Returns:
         self._shared = shared
         self._asking = False
 
+    @property
+    def redrives(self) -> bool:
+        """Whether the queue has a redrive policy, or may have one: it was not asked yet."""
+        return self.terms is None or self.terms.redrives
+
     def stale(self, held: Held, now: float) -> bool:
         """Whether a message that waits is better given back than renewed.
 

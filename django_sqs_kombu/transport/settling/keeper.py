@@ -94,7 +94,7 @@ class Keeper:
         """Renew the leases of *held*, which have just been received."""
         with self._table.lock:
             self._leases.add(held)
-            self._wake(min((each.renew_at for each in held), default=math.inf))
+            self._wake(self._leases.next_due())
 
     def delete(self, held: Held, *, linger: bool = True, with_payload: bool = True) -> None:
         """Delete a held message soon.

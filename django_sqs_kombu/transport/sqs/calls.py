@@ -94,8 +94,7 @@ class Calls:
         :raises RequestFailed: or a subclass that says what is wrong.
         """
         url = self.existing_url(queue) if operation in _SETTLING else self.url(queue)
-        with self._counting:
-            self.made[operation] += 1
+        self._count(operation)
         params = {"QueueUrl": url, **params}
         return self._called(
             operation, queue, params, lambda name: self._answer(operation, queue, name, params)
@@ -103,8 +102,7 @@ class Calls:
 
     def call_over_botocore(self, operation: str, queue: str, **params: Any) -> dict[str, Any]:
         """As :meth:`call`, for a request that failed over libcurl."""
-        with self._counting:
-            self.made[operation] += 1
+        self._count(operation)
         params = {"QueueUrl": self.url(queue), **params}
         return self._called(
             operation,
@@ -132,8 +130,7 @@ class Calls:
         """
         lane = self._lane_without_waiting(operation, queue)
         if lane is not None:
-            with self._counting:
-                self.made[operation] += 1
+            self._count(operation)
             params = {"QueueUrl": self.account.url(queue), **params}
             try:
                 ended = partial(self._ended, operation, queue, params, done)
@@ -168,11 +165,9 @@ class Calls:
                 pass
             else:
                 done(result)
-                if logger.isEnabledFor(logging.DEBUG):
-                    # Somebody's log may wait for a disk.
-                    aside(partial(_say_answered, operation, queue, result))
+                _say_answered(operation, queue, result)
                 return
-        # To explain it may mean to look for credentials, and somebody's log to write.
+        # To explain it may mean to look for credentials.
         aside(lambda: done(self._failure(operation, queue, params, result)))
 
     def _failure(
@@ -220,6 +215,10 @@ class Calls:
         except RuntimeError as exc:
             done(exc)
         return call
+
+    def _count(self, operation: str) -> None:
+        with self._counting:
+            self.made[operation] += 1
 
     def _called(
         self,

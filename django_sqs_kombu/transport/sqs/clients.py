@@ -83,7 +83,8 @@ class Account:
         }
         self._region: str | None = None
         self._clients: dict[tuple[str, Identity], Any] = {}
-        self._lanes: dict[tuple[str, Identity], Lane] = {}
+        #: None: there can be none.
+        self._lanes: dict[tuple[str, Identity], Lane | None] = {}
         self._identities: dict[str | None, Identity] = {}
         #: With the time that each was made, on the monotonic clock.
         self._sessions: dict[Identity, tuple[Any, Any, float]] = {}
@@ -126,20 +127,20 @@ class Account:
         """What sends a client's frequent requests over libcurl; None: the client sends them."""
         if self._wire == BOTOCORE:
             return None
-        kind, identity = "sqs once" if once else "sqs", self._identity(queue)
-        lane = self._lanes.get((kind, identity))
-        if lane is None:
+        key = kind, identity = "sqs once" if once else "sqs", self._identity(queue)
+        if key not in self._lanes:
             client = self._client(kind, identity)
             with self._making:
                 _, core = self._session(identity)
-                lane = self._lanes.setdefault((kind, identity), new_lane(client, core))
-        return lane if lane.fits else None
+                self._lanes.setdefault(key, new_lane(client, core))
+        return self._fitting(key)
 
     def lane_made(self, queue: str, *, once: bool = False) -> Lane | None:
         """As :meth:`lane`, but None where it would have to be made, which may take long."""
-        if self._wire == BOTOCORE:
-            return None
-        lane = self._lanes.get(("sqs once" if once else "sqs", self._identity(queue)))
+        return self._fitting(("sqs once" if once else "sqs", self._identity(queue)))
+
+    def _fitting(self, key: tuple[str, Identity]) -> Lane | None:
+        lane = self._lanes.get(key)
         return lane if lane is not None and lane.fits else None
 
     def s3(self) -> Any:

@@ -36,35 +36,14 @@ class Lane(Protocol):
         """Send one request, and do not wait for its answer."""
 
 
-class _NoLane:
-    """In place of a lane, where there is no libcurl."""
-
-    fits = False
-
-    def call(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
-        raise NotImplementedError
-
-    def begins(self, operation: str) -> bool:
-        return False
-
-    def begin(
-        self,
-        operation: str,
-        params: Mapping[str, Any],
-        seconds: float | None,
-        ended: Callable[[dict[str, Any] | Exception], None],
-    ) -> Any:
-        raise NotImplementedError
-
-
-def new_lane(client: Any, session: botocore.session.Session) -> Lane:
-    """A lane for *client*, a boto3 client for SQS that was made of *session*."""
+def new_lane(client: Any, session: botocore.session.Session) -> Lane | None:
+    """A lane for *client*, a boto3 client for SQS made of *session*; None: there can be none."""
     if not HAS_CURL:
         say_why("pycurl cannot be imported")
-        return _NoLane()
+        return None
     if not isinstance(client, BaseClient):
         # A test may have put something in the place of boto3's clients.
-        return _NoLane()
+        return None
     from .lane import CurlLane
 
     return CurlLane(client, session)

@@ -90,13 +90,19 @@ class CurlLane:
         return reactor.begin(handle, lambda exchange: ended(self._result(operation, exchange)))
 
     def _result(self, operation: str, exchange: Exchange) -> dict[str, Any] | Exception:
-        handle, error = exchange.handle, exchange.error
+        try:
+            return self._read(operation, exchange.handle, exchange.error)
+        except Exception as exc:  # noqa: BLE001 - what it is, is said elsewhere
+            return exc
+
+    def _read(
+        self, operation: str, handle: Handle, error: tuple[int, str] | None
+    ) -> dict[str, Any]:
+        """The answer that a handle has, or why it has none; the handle may be used again."""
         try:
             if error is None:
                 return handle.answer(operation)
-            return RequestAborted() if error[0] == BROKEN_OFF else handle.fault(*error)
-        except Exception as exc:  # noqa: BLE001 - what it is, is said elsewhere
-            return exc
+            raise RequestAborted if error[0] == BROKEN_OFF else handle.fault(*error)
         finally:
             self._handles.give(handle)
 
@@ -116,14 +122,9 @@ class CurlLane:
         handle = self._handles.take()
         handle.prepare(request)
         in_reactor = operation == "ReceiveMessage" or _is_cooperative()
-        error = _wait(handle) if in_reactor else _perform(handle)
         # A handle whose request was struck by an exception is not used again.
-        try:
-            if error is not None:
-                raise handle.fault(*error)
-            return handle.answer(operation)
-        finally:
-            self._handles.give(handle)
+        error = _wait(handle) if in_reactor else _perform(handle)
+        return self._read(operation, handle, error)
 
     def _request(
         self, operation: str, body: bytes, keys: Keys, wait: float | None = None
@@ -165,8 +166,6 @@ def _wait(handle: Handle) -> tuple[int, str] | None:
         except BaseException:
             exchange.break_off()
             raise
-    if exchange.error is not None and exchange.error[0] == BROKEN_OFF:
-        raise RequestAborted
     return exchange.error
 
 

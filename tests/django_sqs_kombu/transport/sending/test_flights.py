@@ -215,17 +215,22 @@ def test_what_is_refused_for_its_content_harms_none_of_its_neighbours(far_away, 
     assert Counter(far_away.accepted) == Counter(set(map(str, range(30))) - {"13"})
 
 
-def test_a_refusal_of_another_kind_ends_it_with_an_account(far_away, send):
+def deny_after(count, far_away):
+    """Have all batches denied after so many."""
     answer = far_away.answers["SendMessageBatch"]
     asked = []
 
     def deny(params):
         asked.append(params)
-        if len(asked) > 5:
+        if len(asked) > count:
             return 403, {"__type": "AccessDenied", "message": "No"}
         return answer(params)
 
     far_away.answers["SendMessageBatch"] = deny
+
+
+def test_a_refusal_of_another_kind_ends_it_with_an_account(far_away, send):
+    deny_after(5, far_away)
 
     with pytest.raises(SendManyFailed) as caught:
         send(map(str, range(10_000)))
@@ -283,16 +288,7 @@ def test_the_rest_of_a_group_fails_with_its_message_that_failed(far_away, send):
 
 
 def test_a_stop_in_a_fifo_queue_tells_of_all_that_was_read(far_away, send):
-    answer = far_away.answers["SendMessageBatch"]
-    asked = []
-
-    def deny(params):
-        asked.append(params)
-        if len(asked) > 4:
-            return 403, {"__type": "AccessDenied", "message": "No"}
-        return answer(params)
-
-    far_away.answers["SendMessageBatch"] = deny
+    deny_after(4, far_away)
     items = ((f"g{number % 20}", str(number)) for number in range(100_000))
 
     with pytest.raises(SendManyFailed) as caught:
