@@ -27,6 +27,7 @@ def call(site):
         done = site.run("shell", "-v0", "-c", PRELUDE + code, **env)
         assert done.popen.returncode == 0, done.output
         lines = [line for line in done.output.splitlines() if line.startswith("JSON ")]
+        assert lines or "JSON" not in code, f"nothing came of it:\n{done.output}"
         return json.loads(lines[-1].removeprefix("JSON ")) if lines else None
 
     return call
