@@ -1,5 +1,6 @@
 """The helpers for a project's tests: pytest's fixtures and unittest's mixin, run as a user does."""
 
+import os
 import subprocess
 import sys
 import textwrap
@@ -95,6 +96,32 @@ class Mixed(SQSTestMixin, TestCase):
 
     def test_empty_at_the_start(self):
         assert self.sqs_outbox == []
+
+
+#: The tests of a project that has nothing to do with SQS.
+ELSEWHERE = """
+import sys
+
+def test_nothing_else_was_imported():
+    ours = {name for name in sys.modules if name.startswith("django_sqs")}
+    assert ours == {"django_sqs", "django_sqs.pytest_plugin"}
+    for name in ("boto3", "botocore", "django", "django_sqs_kombu", "kombu", "pycurl"):
+        assert name not in sys.modules
+"""
+
+
+def test_the_plugin_costs_nothing_where_nobody_asks_for_its_fixtures(tmp_path):
+    (tmp_path / "test_elsewhere.py").write_text(ELSEWHERE)
+    done = subprocess.run(
+        [sys.executable, "-m", "pytest", "-p", "django_sqs.pytest_plugin", str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": str(ROOT), "PYTEST_DISABLE_PLUGIN_AUTOLOAD": "1"},
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+    assert "1 passed" in done.stdout, done.stdout + done.stderr
 
 
 def test_a_forgotten_send_fails_its_test(run_project_tests):

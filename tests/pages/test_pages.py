@@ -4,6 +4,7 @@ import re
 import time
 import uuid
 from datetime import datetime, timedelta, timezone
+from itertools import pairwise
 from urllib.parse import urlsplit
 
 import boto3
@@ -89,6 +90,41 @@ def test_a_worker_without_the_tables_says_so_now_and_then(site, tmp_path, eventu
 
     assert worker.output.count("cannot be recorded") <= 2
     worker.end()
+
+
+def test_a_worker_beats_as_often_as_the_project_says(site, worker, eventually):
+    seen = set()
+
+    def beats():
+        statement = "SELECT seen_at FROM django_sqs_monitor_heartbeat WHERE pid = ?"
+        rows = site.project.rows("django_sqs_monitor", statement, worker.pid)
+        seen.update(str(row["seen_at"]) for row in rows)
+        return len(seen) >= 4
+
+    eventually(beats, timeout=60)
+
+    times = sorted(datetime.fromisoformat(each) for each in seen)
+    pauses = [(later - earlier).total_seconds() for earlier, later in pairwise(times)]
+    # Every 10 seconds is the default; the site's MonitoringConfig says 2.
+    assert 1.9 < min(pauses) < 8
+
+
+@pytest.mark.parametrize(("ago", "alive"), [(5, True), (7, False)])
+def test_a_worker_that_missed_three_beats_is_taken_for_dead(site, ago, alive):
+    code = (
+        "from datetime import timedelta; from django.utils import timezone;"
+        "from django_sqs.monitor.models import Heartbeat;"
+        "from django_sqs.monitor.report import report;"
+        f"at = timezone.now() - timedelta(seconds={ago});"
+        "one = Heartbeat.objects.create(host='elsewhere', pid=1, started_at=at, seen_at=at,"
+        " processes=1, threads=1, running={});"
+        "found = [each.host for each in report([]).workers]; one.delete(); print('FOUND', found)"
+    )
+
+    done = site.project.run("shell", "-c", code)
+
+    assert ("FOUND ['elsewhere']" in done.output) is alive, done.output
+    assert "FOUND" in done.output
 
 
 def test_a_worker_that_stops_signs_off(visit, site, worker):

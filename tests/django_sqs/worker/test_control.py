@@ -1,6 +1,7 @@
 """The HTTP port of a real runreceiver: alive, ready, metrics."""
 
 import json
+import logging
 import re
 import signal
 import socket
@@ -234,6 +235,24 @@ def test_slow_clients_keep_nobody_from_an_answer(control, caplog, capfd, eventua
     assert get(control.url + "healthz") == (200, "ok\n")
     assert "Traceback" not in capfd.readouterr().err
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+def test_a_client_that_goes_away_amid_its_answer_is_no_error(control, caplog, capfd):
+    caplog.set_level(logging.DEBUG)
+    written = threading.Event()
+    # More than the buffers of two sockets take, so that the answer is under way for as long.
+    control.answer = lambda path: (200, "text/plain", "x" * 50_000_000)
+    shut = control._http.shutdown_request
+    control._http.shutdown_request = lambda request: (shut(request), written.set())
+    with socket.create_connection(("::1", urlsplit(control.url).port), 5) as client:
+        client.sendall(b"GET /metrics HTTP/1.1\r\n\r\n")
+        assert client.recv(8) == b"HTTP/1.0"
+
+    assert written.wait(10)
+    assert "Traceback" not in capfd.readouterr().err
+    gone = [record for record in caplog.records if "went away" in record.message]
+    assert [record.levelname for record in gone] == ["DEBUG"]
+    assert not [record for record in caplog.records if record.levelno >= logging.WARNING]
 
 
 @pytest.mark.parametrize("text", ["nowhere", "127.0.0.1:99999", "127.0.0.1:-1", ":x", "[::1]"])

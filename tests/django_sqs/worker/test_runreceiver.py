@@ -62,6 +62,16 @@ def test_several_queues_get_a_process_each(project):
     assert len(pids["plain"] | pids["second"] | {process.pid}) == 3
 
 
+@pytest.mark.parametrize("queues", [("talking",), ("talking", "second")], ids=["alone", "forked"])
+def test_what_receivers_print_is_seen_at_once_where_it_goes_to_a_pipe(queues, project, eventually):
+    worker = project.start("runreceiver", *queues, PYTHONUNBUFFERED="")
+
+    project.run("shell", "-c", "import django_sqs; django_sqs.send('talking', body='hello')")
+
+    eventually(lambda: "it says hello\n" in worker.output)
+    assert worker.popen.poll() is None, "its end shows what is printed in any case"
+
+
 def test_message_limit_is_exact_with_threads_and_processes(project, counts):
     send("plain", *map(str, range(25)))
     send("second", *map(str, range(25)))

@@ -219,3 +219,8 @@ def receive_typed(message):
 @django_sqs.receiver("broken")
 def receive_broken(message):
     raise ValueError(message.get_body())
+
+
+@django_sqs.receiver("talking")
+def receive_talking(message):
+    print(f"it says {message.get_body()}")  # noqa: T201 - as receivers do
