@@ -1,9 +1,15 @@
-"""What can happen to a database while it is used: each takes its server and what uses it."""
+"""What can happen to a database while it is used: each takes its server, what uses it,
+and how long it lasts."""
 
 import contextlib
 import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 
 from . import direct, kinds, settings
+
+#: Seconds after which a fault that nobody notices is over.
+MOST = 60
 
 #: What receivers write to.
 TABLES = (
@@ -14,27 +20,58 @@ TABLES = (
 )
 
 
-def restart(server, env, seconds):
-    """Three times, with a moment in between."""
+@dataclass(frozen=True)
+class Span:
+    """How long a fault lasts: for so many seconds, and until something has failed for it.
+
+    Where the machine is busy, what lasts for its seconds only may be over before it is noticed.
+    """
+
+    seconds: float
+    has_bitten: Callable[[], bool]
+
+    def moments(self, pause: float = 0.05) -> Iterator[None]:
+        """Come again and again, with a pause, while it lasts."""
+        began = time.monotonic()
+        while True:
+            lasted = time.monotonic() - began
+            if lasted >= MOST or (lasted >= self.seconds and self.has_bitten()):
+                return
+            yield
+            time.sleep(pause)
+
+    def wait(self) -> None:
+        """Wait until it is over."""
+        for _ in self.moments():
+            pass
+
+
+def restart(server, env, span):
+    """Three times or more, with a moment in between."""
+    _again_and_again(span, lambda: (server.stop(), server.start()))
+
+
+def _again_and_again(span, break_off):
     for _ in range(3):
-        server.stop()
-        server.start()
+        break_off()
         time.sleep(0.5)
+    for _ in Span(0, span.has_bitten).moments(0.5):
+        break_off()
 
 
-def away(server, env, seconds):
+def away(server, env, span):
     """Nobody is there."""
     server.stop()
-    time.sleep(seconds)
+    span.wait()
     server.start()
 
 
-def locked(server, env, seconds):
+def locked(server, env, span):
     """Somebody else holds what receivers write to, for longer than they wait for it."""
     with direct.connection(env) as connection:
         for statement in _lock(env):
             connection.cursor().execute(statement)
-        time.sleep(seconds)
+        span.wait()
         if engine(env) == kinds.MYSQL:
             connection.cursor().execute("UNLOCK TABLES")
         connection.rollback()
@@ -51,22 +88,26 @@ def _lock(env):
     return ("BEGIN IMMEDIATE",)
 
 
-def serialization(server, env, seconds):
+def serialization(server, env, span):
     """Each transaction that meets another one fails: :func:`prepare` has told the database."""
 
 
-def full(server, env, seconds):
+def full(server, env, span):
     """There is no connection left to be had, and nobody keeps one."""
     past = {**env, "DB_ADDRESS": str(server.server_port)}
     with contextlib.ExitStack() as stack:
         opened = []
-        deadline = time.monotonic() + seconds
-        while time.monotonic() < deadline:
-            try:
-                opened.append(stack.enter_context(direct.connection(past)))
-            except Exception:
-                _end_others(env, opened)
-                time.sleep(0.05)
+
+        def take_all():
+            with contextlib.suppress(Exception):
+                while True:
+                    opened.append(stack.enter_context(direct.connection(past)))
+            _end_others(env, opened)
+
+        # That takes a while; only then the fault begins.
+        take_all()
+        for _ in span.moments():
+            take_all()
 
 
 def _end_others(env, opened):
@@ -92,7 +133,7 @@ def _end_others(env, opened):
     opened[0].rollback()
 
 
-def read_only(server, env, seconds):
+def read_only(server, env, span):
     """Writes are refused, as by a server that is no longer the first after a failover."""
     past = {**env, "DB_ADDRESS": str(server.server_port)}
     with direct.connection(past) as connection:
@@ -102,14 +143,13 @@ def read_only(server, env, seconds):
         for state in ("on", "off"):
             cursor.execute(f"ALTER SYSTEM SET default_transaction_read_only = {state}")
             cursor.execute("SELECT pg_reload_conf()")
-            time.sleep(seconds if state == "on" else 0)
+            if state == "on":
+                span.wait()
 
 
-def pooler(server, env, seconds):
-    """PgBouncer is restarted three times, with a moment in between."""
-    for _ in range(3):
-        server.restart_pooler()
-        time.sleep(0.5)
+def pooler(server, env, span):
+    """PgBouncer is restarted three times or more, with a moment in between."""
+    _again_and_again(span, server.restart_pooler)
 
 
 def engine(env):

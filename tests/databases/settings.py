@@ -59,6 +59,9 @@ def database(name, port, database_name):
 def routers(environment):
     """DATABASE_ROUTERS."""
     found = []
+    if "TEST_POSTGRES" in environment:
+        # It is one database.
+        return found
     if environment.get("REPLICA") == "1":
         found.append("tests.databases.routers.StaleReplica")
     if environment.get("ROUTER") == "apps":

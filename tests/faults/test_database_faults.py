@@ -13,7 +13,7 @@ import pytest
 
 from ..databases import direct as database
 from ..databases import kinds
-from ..databases.faults import FAULTS, MORE, prepare
+from ..databases.faults import FAULTS, MORE, Span, prepare
 from .conftest import LONG
 
 COUNT, SECONDS, PATIENCE = (200, 9.0, 600) if LONG else (12, 2.0, 90)
@@ -122,7 +122,8 @@ def test_a_fault_of_the_database_loses_nothing(kind, fault, servers, project, le
         return []
 
     eventually(lambda: len(done()) > 2, timeout=60)
-    {**FAULTS, **MORE}[fault](server, project.env, SECONDS)
+    span = Span(SECONDS, lambda: bites(worker).total() > 0)
+    {**FAULTS, **MORE}[fault](server, project.env, span)
 
     deadline = time.monotonic() + PATIENCE
     while (lost := wanted() - {(each["queue"], each["body"]) for each in done()}) and (
