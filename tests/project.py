@@ -100,8 +100,12 @@ class Project:
         self._processes.append(process)
 
     def run(self, *arguments, timeout=60, **env):
-        """Run a management command to its end."""
-        process = self.start(*arguments, **env)
+        """Run a management command to its end.
+
+        What it prints comes in whole lines: unbuffered, print() writes its arguments one by one,
+        and a line that a thread logs comes in between.
+        """
+        process = self.start(*arguments, **{"PYTHONUNBUFFERED": "", **env})
         process.wait(timeout)
         return process
 

@@ -10,6 +10,7 @@ from typing import Any
 
 from django.apps import apps
 from django.core.cache import cache
+from django.db import router
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
@@ -113,7 +114,8 @@ def report(chosen: Iterable[Target] | None = None) -> Report:
     chosen = list(targets(receivers.select()) if chosen is None else chosen)
     app: Any = apps.get_app_config("django_sqs_monitor")
     alive = timedelta(seconds=3 * app.record_period)
-    workers = list(Heartbeat.objects.filter(seen_at__gte=now - alive).order_by("host", "pid"))
+    beats = Heartbeat.objects.using(router.db_for_write(Heartbeat))
+    workers = list(beats.filter(seen_at__gte=now - alive).order_by("host", "pid"))
     running: dict[str, int] = defaultdict(int)
     for worker in workers:
         for queue, number in worker.running.items():
@@ -180,7 +182,8 @@ def _hours(now: datetime) -> dict[str, Hour]:
     latest = now.replace(second=0, microsecond=0)
     hours: dict[str, Hour] = defaultdict(Hour)
     first = latest - timedelta(minutes=MINUTES - 1)
-    for row in QueueMinute.objects.filter(minute__gte=first):
+    minutes = QueueMinute.objects.using(router.db_for_write(QueueMinute))
+    for row in minutes.filter(minute__gte=first):
         hour = hours[row.queue_name]
         place = int((row.minute - first).total_seconds() // 60)
         if place < MINUTES:
