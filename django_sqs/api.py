@@ -1,6 +1,7 @@
 """The names that ``django_sqs`` has for everybody."""
 
 from django_sqs_kombu.exceptions import RestartLater, SQSError, TimedOut, UnknownSuffixWarning
+from django_sqs_kombu.working import Retry, exponential
 
 from .registered_queue import ReceiverProxy, RegisteredQueue
 from .registry import receivers
@@ -9,10 +10,12 @@ __all__ = [
     "ReceiverProxy",
     "RegisteredQueue",
     "RestartLater",
+    "Retry",
     "SQSError",
     "TimedOut",
     "UnknownSuffixWarning",
     "asend",
+    "exponential",
     "queues",
     "receiver",
     "receivers",

@@ -18,7 +18,8 @@ class DjangoSQSConfig(AppConfig):
 
     def ready(self) -> None:
         """Find the receivers."""
-        import django_sqs.checks  # noqa: F401 - registers them
+        import django_sqs.checks
+        import django_sqs.policy_checks  # noqa: F401 - registers them
 
         from .conf import conf
         from .registry import receivers

@@ -10,9 +10,7 @@ from typing import Any, Generic, TypeVar
 from urllib.parse import SplitResult, urlsplit
 
 from django.conf import Settings, UserSettingsHolder, settings
-from django.utils.module_loading import import_string
 
-from django_sqs_kombu.printable import line
 from django_sqs_kombu.quotas import LARGEST_MAX_RECEIVES, MAX_VISIBILITY_TIMEOUT
 from django_sqs_kombu.rules import (
     GRACE_PERIOD,
@@ -25,12 +23,20 @@ from django_sqs_kombu.rules import (
     number,
     one_of,
     optional,
-    shown,
     string,
     whole,
 )
 from django_sqs_kombu.transport import WIRE_FORMATS
-from django_sqs_kombu.working import RETRY_TRIES, Middleware, Retry
+from django_sqs_kombu.working import RETRY_TRIES, Middleware, Policy, Retry
+
+from .named import (
+    exception_classes,
+    exceptions_rule,
+    middleware_class,
+    middleware_rule,
+    policy_of,
+    retry_rule,
+)
 
 #: A token that could be guessed opens the views to anybody.
 SHORTEST_TOKEN = 16
@@ -79,53 +85,6 @@ def _wake(value: Any) -> str | None:
             "must be a URL; in a user name or password, '/', '@', ':' and '%' are percent-encoded"
         )
     return None
-
-
-def exception_class(value: Any) -> type[BaseException]:
-    """The exception class that *value* is, or whose dotted path it is.
-
-    :raises ImportError: there is none.
-    """
-    found = import_string(value) if isinstance(value, str) else value
-    if not (isinstance(found, type) and issubclass(found, BaseException)):
-        raise ImportError(f"{value!r} is no exception class")
-    return found
-
-
-def middleware_class(path: Any) -> type[Middleware]:
-    """The class of middleware that *path* names.
-
-    :raises ImportError: there is none.
-    """
-    found = import_string(path) if isinstance(path, str) else path
-    if not (isinstance(found, type) and issubclass(found, Middleware)):
-        raise ImportError("it is no subclass of it")
-    return found
-
-
-def _middleware(value: Any) -> str | None:
-    if not isinstance(value, list | tuple):
-        return "must be a list of dotted paths"
-    for each in value:
-        try:
-            middleware_class(each)
-        except ImportError as exc:
-            return (
-                "must name subclasses of django_sqs_kombu.Middleware, which "
-                f"{shown(each)} does not ({line(str(exc))})"
-            )
-    return None
-
-
-def _exceptions(value: Any) -> str | None:
-    try:
-        if not isinstance(value, str):
-            for each in value:
-                exception_class(each)
-            return None
-    except (ImportError, TypeError):
-        pass
-    return "must be a list of exception classes or of their dotted paths"
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,10 +153,25 @@ SETTINGS: dict[str, Setting] = {
         # The last is what PostgreSQL says of a server that may only be read, as after a failover.
         ("django.db.OperationalError", "django.db.InterfaceError", "django.db.InternalError"),
         "exceptions of receivers whose reason passes: the message is tried again with backoff",
-        _exceptions,
+        exceptions_rule,
     ),
     "SQS_RETRY_TRIES": Setting(
         RETRY_TRIES, "receives of a message for which they pass", whole(0, LARGEST_MAX_RECEIVES)
+    ),
+    "SQS_RETRY": Setting(
+        None,
+        "for queues without retry=: a dict of Retry's arguments, or several; exceptions by path",
+        retry_rule,
+    ),
+    "SQS_DISCARD": Setting(
+        None,
+        "for queues without discard=: exceptions whose message is deleted",
+        optional(exceptions_rule),
+    ),
+    "SQS_DEAD_LETTER": Setting(
+        None,
+        "for queues without dead_letter=: exceptions whose message goes to the dead letters",
+        optional(exceptions_rule),
     ),
     "SQS_GRACE_PERIOD": Setting(30, "seconds running receivers may take at a stop", GRACE_PERIOD),
     "SQS_STATUS_CACHE_TIMEOUT": Setting(10, "seconds the status view is cached", number(0, 86_400)),
@@ -230,7 +204,7 @@ SETTINGS: dict[str, Setting] = {
     "SQS_CLOUDWATCH": Setting(False, "the pages ask CloudWatch for the oldest message", flag),
     "SQS_EAGER": Setting(False, "send() runs the receiver at once, without SQS", flag),
     "SQS_MIDDLEWARE": Setting(
-        [], "dotted paths of middleware around what is sent and received", _middleware
+        [], "dotted paths of middleware around what is sent and received", middleware_rule
     ),
     "SQS_OPENTELEMETRY": Setting(False, "spans and metrics by OpenTelemetry", flag),
     "SQS_LARGE_PAYLOAD_BUCKET": Setting(
@@ -345,16 +319,22 @@ class Conf:
         return {name: self.value(name) for name in names if self.value(name)}
 
     @property
-    def retry(self) -> Retry:
-        """What receivers may raise for a reason that passes."""
-        named = tuple(exception_class(each) for each in self.value("SQS_RETRY_ON"))
-        return Retry(named, self.value("SQS_RETRY_TRIES"))
+    def passing(self) -> Retry:
+        """What receivers may raise for a reason that passes, and for how many receives."""
+        return Retry(exception_classes(self.value("SQS_RETRY_ON")), self.value("SQS_RETRY_TRIES"))
+
+    @property
+    def policy(self) -> Policy:
+        """What is done with a message whose receiver fails, where its queue says nothing."""
+        return policy_of(
+            self.value("SQS_RETRY"), self.value("SQS_DISCARD"), self.value("SQS_DEAD_LETTER")
+        )
 
     @property
     def middleware(self) -> list[type[Middleware]]:
         """The classes that SQS_MIDDLEWARE names; none while it is wrong, which a check says."""
         named = self.value("SQS_MIDDLEWARE")
-        return [] if _middleware(named) else [middleware_class(each) for each in named]
+        return [] if middleware_rule(named) else [middleware_class(each) for each in named]
 
     @property
     def credentials(self) -> Credentials:

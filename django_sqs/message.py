@@ -174,7 +174,8 @@ class ModelInstanceMessage(RawMessage):
         except ObjectDoesNotExist as exc:
             raise MessageTargetMissing(
                 f"{type(self).__name__}: there is no {model._meta.label_lower} with primary key "
-                f"{quoted(pk, NAME)} any more, or not yet"
+                f"{quoted(pk, NAME)} any more, or not yet",
+                kind=type(exc),
             ) from exc
         except (DataError, TypeError, ValueError, OverflowError, ValidationError) as exc:
             raise MessageDecodeError(

@@ -10,7 +10,7 @@ import kombu
 from django_sqs_kombu import Receivers
 from django_sqs_kombu.registration import Defaults, Outlet, RegisteredQueue
 from django_sqs_kombu.testing import receive_at_once
-from django_sqs_kombu.working import Middleware, Retry
+from django_sqs_kombu.working import Middleware, Policy, Retry
 
 from .conf import conf
 from .problems import require_valid
@@ -35,9 +35,14 @@ class DjangoReceivers(Receivers):
         return conf.transport_options
 
     @property
-    def retry(self) -> Retry:
+    def passing(self) -> Retry:
         """SQS_RETRY_ON and SQS_RETRY_TRIES."""
-        return conf.retry
+        return conf.passing
+
+    @property
+    def policy(self) -> Policy:
+        """SQS_RETRY, SQS_DISCARD and SQS_DEAD_LETTER."""
+        return conf.policy
 
     @property
     def outlet(self) -> Outlet | None:

@@ -35,7 +35,10 @@ from .registration.proxy import ReceiverProxy
 from .registration.queue import RegisteredQueue
 from .registration.receivers import Receivers
 from .working.consumer import ReceiverConsumer
+from .working.failure import Failure
 from .working.middleware import Admission, Middleware
+from .working.policy import Policy
+from .working.retry import Retry, exponential
 
 __all__ = [
     "AccessDenied",
@@ -47,6 +50,7 @@ __all__ = [
     "EncodedMHMessage",
     "EndpointUnreachable",
     "EnvironmentFailure",
+    "Failure",
     "JSONMessage",
     "MHMessage",
     "Message",
@@ -57,6 +61,7 @@ __all__ = [
     "Middleware",
     "NoReceiver",
     "PayloadUnavailable",
+    "Policy",
     "QueueDoesNotExist",
     "QueueNameError",
     "QueueNotPredefined",
@@ -67,6 +72,7 @@ __all__ = [
     "RegisteredQueue",
     "RequestFailed",
     "RestartLater",
+    "Retry",
     "SQSError",
     "SendFailure",
     "SendManyFailed",
@@ -74,6 +80,7 @@ __all__ = [
     "UnknownQueue",
     "UnknownSuffixWarning",
     "WrongMessageClass",
+    "exponential",
 ]
 
 # A new name beside kombu's own; "sqs://" stays kombu's transport.

@@ -138,7 +138,11 @@ class MessageDecodeError(SQSError, ValueError):
         self.kind = kind
 
 
-class KilledItsProcess(SQSError):
+class NotTriedAgain(SQSError):
+    """A failure that no further try can help; no ``retry=`` is for it."""
+
+
+class KilledItsProcess(NotTriedAgain):
     """A message in whose receiver several processes have died.
 
     :ivar deaths: how many.
@@ -217,7 +221,7 @@ class MessageTooLarge(MessageEncodeError):
         self.limit = limit
 
 
-class TooOldToSendAgain(SQSError):
+class TooOldToSendAgain(NotTriedAgain):
     """A message that its queue would no longer keep, were it not sent again and again.
 
     :ivar retention: seconds that the queue keeps a message.

@@ -80,6 +80,7 @@ WALL_CLOCK = {
     "django_sqs_kombu.transport.sending.resending",
     "django_sqs_kombu.transport.sqs.clock",
     "django_sqs_kombu.transport.sqs.wire.lane",
+    "django_sqs_kombu.working.failure",
 }
 
 
@@ -130,6 +131,7 @@ FLOORS = {
         ("",),
     ),
     "django_sqs": (
+        ("named",),
         ("conf", "optional", "signals"),
         ("problems",),
         ("access", "commits", "connections", "registry", "row_admin"),
@@ -138,7 +140,7 @@ FLOORS = {
         ("api", "operations", "tasks", "worker"),
         ("development", "management", "views"),
         ("urls", "inbox", "outbox", "results", "monitor", "wake"),
-        ("checks", "testing"),
+        ("checks", "policy_checks", "testing"),
         ("pytest_plugin", "management.commands"),
         ("apps",),
         ("",),

@@ -26,7 +26,9 @@ logger = get_logger(__name__)
 KEPT = timedelta(hours=25)
 #: Seconds before the first heartbeat.
 SOON = 0.2
-SUMS = ("received", *OUTCOMES, "seconds")
+#: Outcomes that a minute's row counts with another.
+WITH = {"discarded": "deleted", "dead_lettered": "rejected"}
+SUMS = ("received", *(each for each in OUTCOMES if each not in WITH), "seconds")
 
 
 class Recorder:
@@ -78,6 +80,8 @@ class Recorder:
         minute = now.replace(second=0, microsecond=0)
         for queue in self._stats.queues:
             totals = {field: self._stats.total(queue, field) for field in SUMS}
+            for outcome, field in WITH.items():
+                totals[field] += self._stats.total(queue, outcome)
             news = {f: n - self._written.get((queue, f), 0.0) for f, n in totals.items()}
             running = self._stats.total(queue, "running")
             if any(news.values()) or running:

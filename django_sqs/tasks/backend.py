@@ -121,6 +121,10 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
                     max_receives=options.max_receives if options.dead_letter_queue else None,
                     priority=level,
                     process_group=options.sqs_name(queue_name),
+                    retry=options.policy.retry,
+                    discard=options.policy.discard,
+                    dead_letter=options.policy.dead_letter,
+                    on_error=options.on_error,
                 )
 
     def validate_task(self, task: Task) -> None:

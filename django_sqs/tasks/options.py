@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
 from django.core.exceptions import ImproperlyConfigured
 
+from django_sqs_kombu.exceptions import ConfigurationError
 from django_sqs_kombu.names import FIFO
 from django_sqs_kombu.registration import DEFAULT_MAX_RECEIVES, LONGEST_TIMEOUT
 from django_sqs_kombu.rules import (
@@ -23,6 +24,9 @@ from django_sqs_kombu.rules import (
     text,
     whole,
 )
+from django_sqs_kombu.working import NO_POLICY, Policy
+
+from ..named import policy_of
 
 #: How the messages of a FIFO queue are grouped.
 GROUPS = ("queue", "task")
@@ -69,6 +73,10 @@ class TaskOptions:
         it is rolled back; False: at once.
     :param message_group: of FIFO queues: ``"queue"``, strictly one after the other, or
         ``"task"``, in order for each task function.
+    :param retry: as the setting SQS_RETRY, in the place of *max_attempts*.
+    :param discard: exceptions, or their dotted paths, after which a task is not tried again.
+    :param dead_letter: those whose message is sent to the dead-letter queue, with the reason.
+    :param on_error: ``"delete"``, as in ``@receiver``.
     """
 
     queue_name_prefix: str = "tasks-"
@@ -80,6 +88,11 @@ class TaskOptions:
     max_receives: int | None = None
     on_commit: bool = True
     message_group: str = "queue"
+    retry: Any = None
+    discard: Any = None
+    dead_letter: Any = None
+    on_error: str | None = None
+    policy: Policy = field(default=NO_POLICY, init=False)
 
     @classmethod
     def read(cls, alias: str, options: Mapping[str, Any]) -> TaskOptions:
@@ -88,7 +101,7 @@ class TaskOptions:
         :raises ImproperlyConfigured: one is unknown or cannot work.
         """
         where = f"TASKS[{alias!r}]['OPTIONS']"
-        known = [field.name for field in fields(cls)]
+        known = [each.name for each in fields(cls) if each.init]
         for name in options:
             if name not in known:
                 raise ImproperlyConfigured(
@@ -103,7 +116,15 @@ class TaskOptions:
             raise ImproperlyConfigured(
                 f"{where}['max_receives'] is meaningful only with 'dead_letter_queue'."
             )
-        return replace(read, priority_levels=tuple(read.priority_levels or ()))
+        if read.retry is not None and read.max_attempts != 1:
+            raise ImproperlyConfigured(f"{where}: give 'retry' or 'max_attempts', not both.")
+        levels = replace(read, priority_levels=tuple(read.priority_levels or ()))
+        try:
+            policy = policy_of(read.retry, read.discard, read.dead_letter, read.on_error)
+        except (ImportError, ConfigurationError) as exc:
+            raise ImproperlyConfigured(f"{where}: {exc}") from exc
+        object.__setattr__(levels, "policy", policy)
+        return levels
 
     @property
     def attempts(self) -> int:

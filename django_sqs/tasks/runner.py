@@ -11,12 +11,28 @@ from typing import Any, Protocol
 
 from django.utils import timezone
 
-from django_sqs_kombu.exceptions import EnvironmentFailure, RestartLater, SQSError
+from django_sqs_kombu.exceptions import (
+    EnvironmentFailure,
+    NotTriedAgain,
+    RestartLater,
+    SQSError,
+)
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.messages import JSONMessage
-from django_sqs_kombu.working import Action, Received, attempts, is_interrupt
+from django_sqs_kombu.names import FIFO
+from django_sqs_kombu.working import (
+    ENDS,
+    Action,
+    Attempts,
+    Received,
+    Row,
+    attempts,
+    is_interrupt,
+    row_for,
+    table_of,
+)
 
-from ..conf import conf
+from ..registry import receivers
 from .framework import (
     Task,
     TaskContext,
@@ -35,7 +51,7 @@ from .wire import TaskCall, TaskRefused, delay_of
 logger = get_logger(__name__)
 
 
-class TaskFailedBefore(SQSError):
+class TaskFailedBefore(NotTriedAgain):
     """The message of a task that has failed for the last time was delivered again.
 
     It is settled as at its failure, so that a dead-letter queue gets it in the end.
@@ -94,7 +110,7 @@ class TaskRunner:
         if early := delay_of(task.run_after):
             raise RestartLater(math.ceil(early))
         received = attempts(message.attributes, message.message_attributes)
-        result = self._result(call, task, received)
+        result = self._result(call, task, received.receives)
         ended = self._backend.store.begin(result, call)
         if ended is None:
             _Run(self._backend, message, call, result, received).run()
@@ -109,7 +125,7 @@ class TaskRunner:
         Also where the task never ran: it has killed its process, or nobody knows it.
         """
         if (
-            action is not Action.REJECT
+            action not in ENDS
             or raised is None
             or delivery.has_note
             or isinstance(raised, TaskFailedBefore | TaskRefused)
@@ -151,7 +167,7 @@ class _Run:
         message: JSONMessage,
         call: TaskCall,
         result: TaskResult,
-        received: int,
+        received: Attempts,
     ) -> None:
         self._backend = backend
         self._message = message
@@ -169,11 +185,16 @@ class _Run:
             self._end(TaskResultStatus.READY)
             raise
         except BaseException as exc:
-            if is_interrupt(exc) or self._passes(exc):
+            row = self._row(exc)
+            passes = row.action is Action.REQUEUE and row.retry is None
+            if is_interrupt(exc) or passes:
                 self._end(TaskResultStatus.READY)
                 raise
             result.errors.append(error_of(exc))
-            if self._may_try_again():
+            if row.retry is not None and not self._is_last_receive():
+                self._end(TaskResultStatus.READY)
+                raise
+            if not row.named and self._may_try_again():
                 logger.warning(
                     "Task id=%s path=%s failed in attempt %d and is tried again",
                     result.id,
@@ -194,10 +215,17 @@ class _Run:
         context = [TaskContext(task_result=result)] if result.task.takes_context else []
         return result.task.call(*context, *result.args, **result.kwargs)
 
-    def _passes(self, exc: BaseException) -> bool:
-        """Whether *exc* is what SQS_RETRY_ON names: the message is tried again for it."""
-        retry = conf.retry
-        return isinstance(exc, retry.on) and self._received <= retry.tries
+    def _row(self, exc: BaseException) -> Row:
+        """What becomes of the message by the policy of its queue."""
+        policy = self._backend.task_options.policy.over(receivers.policy)
+        return row_for(exc, self._received, table_of(policy, receivers.passing))
+
+    def _is_last_receive(self) -> bool:
+        """Whether it goes to the dead letters for it: in a FIFO queue each receive counts."""
+        options = self._backend.task_options
+        if not options.dead_letter_queue or not self._result.task.queue_name.endswith(FIFO):
+            return False
+        return self._message_receives() >= options.attempts
 
     def _may_try_again(self) -> bool:
         options = self._backend.task_options
@@ -210,7 +238,7 @@ class _Run:
         return failures < options.attempts
 
     def _message_receives(self) -> int:
-        return attempts(self._message.attributes, {})
+        return attempts(self._message.attributes, {}).receives
 
     def _end(self, status: TaskResultStatus) -> None:
         result = self._result

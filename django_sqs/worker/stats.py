@@ -19,6 +19,8 @@ FIELDS = (
     "requeued",
     "rejected",
     "released",
+    "discarded",
+    "dead_lettered",
     "unsettled",
     "seconds",
     "running",
@@ -35,6 +37,8 @@ _OUTCOMES = {
     Action.REQUEUE: "requeued",
     Action.REJECT: "rejected",
     Action.RELEASE: "released",
+    Action.DISCARD: "discarded",
+    Action.DEAD_LETTER: "dead_lettered",
     None: "unsettled",
 }
 #: The outcomes of messages, as the metrics name them.

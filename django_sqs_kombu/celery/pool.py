@@ -20,6 +20,7 @@ from ..messages.base import RawMessage
 from ..transport.delivery import Delivery
 from ..transport.receiving.consumption import Consumption
 from ..working.consumer import ACCEPT
+from ..working.early_burial import warn_of_early_burial
 from ..working.handling import attempt_within, cleaning_up
 from ..working.middleware import tell
 from ..working.outcomes import settle, settle_undecodable
@@ -94,6 +95,7 @@ class PoolConsumer:
         self._channel = self._connection.channel()
         for registered, queue in self._sources.values():
             self._channel.declare_lazily(queue)
+            warn_of_early_burial(registered, queue.name, self._channel.requests)
             self._channel.consume(
                 Consumption(
                     queue.name,

@@ -9,6 +9,7 @@ from typing import Any
 import kombu
 
 from ..transport.sqs.declaration import (
+    COUNTS_ARGUMENT,
     DEAD_LETTER_ARGUMENT,
     MAX_RECEIVES_ARGUMENT,
     TAGS_ARGUMENT,
@@ -33,6 +34,7 @@ class QueueDeclaration:
     :param tags: cost allocation tags.
     :param kms_key: the id or alias of the KMS key that encrypts it.
     :param high_throughput: whether a FIFO queue is deduplicated and limited by message group.
+    :param counts_receives: whether a receive in vain costs a message one of its tries.
     """
 
     name: str
@@ -43,6 +45,7 @@ class QueueDeclaration:
     tags: Mapping[str, str] | None = None
     kms_key: str | None = None
     high_throughput: bool = False
+    counts_receives: bool = False
 
     def to_kombu(self) -> kombu.Queue:
         """The same as a :class:`kombu.Queue` on the default exchange."""
@@ -60,4 +63,6 @@ class QueueDeclaration:
         if self.high_throughput:
             arguments["DeduplicationScope"] = "messageGroup"
             arguments["FifoThroughputLimit"] = "perMessageGroupId"
+        if self.counts_receives:
+            arguments[COUNTS_ARGUMENT] = True
         return kombu.Queue(self.name, routing_key=self.name, queue_arguments=arguments)

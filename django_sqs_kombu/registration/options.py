@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
 from ..exceptions import ConfigurationError
@@ -28,6 +28,8 @@ from ..rules import (
     whole,
 )
 from ..transport.sqs.declaration import WIRE_FORMATS
+from ..working.policy import DELETE, Policy
+from ..working.retry import Retry
 
 Receiver = Callable[[Any], Any]
 
@@ -87,6 +89,14 @@ class QueueOptions:
         with a higher priority are received first.
     :param process_group: queues of one group are served by one process, so that their
         priorities count; default: each queue has a process of its own.
+    :param retry: which exceptions of the receiver are tried again: a
+        :class:`~django_sqs_kombu.Retry`, or several; ``()``: none; None: the registry's default.
+        It stands against those that the registry takes for passing (``retry_on``).
+    :param discard: exceptions whose message is deleted at once, or one; the same.
+    :param dead_letter: exceptions whose message is sent to the dead-letter queue at once, with
+        the reason; the same.
+    :param on_error: ``"delete"``: what fails is deleted, even where the queue has a redrive
+        policy in SQS, and nobody warns of it.
     :param model: in place of *message_class*: a pydantic model or a dataclass, whose
         instances the messages carry as JSON, validated as they are received.
     :raises ConfigurationError: for options that cannot work; it names queue and option.
@@ -108,7 +118,12 @@ class QueueOptions:
     high_throughput: bool = False
     priority: int = 0
     process_group: str | None = None
+    retry: Retry | Iterable[Retry] | None = None
+    discard: type[BaseException] | Iterable[type[BaseException]] | None = None
+    dead_letter: type[BaseException] | Iterable[type[BaseException]] | None = None
+    on_error: str | None = None
     model: Any = None
+    policy: Policy = field(init=False)
 
     def __post_init__(self) -> None:
         where = f"Queue {shown(self.name)}: "
@@ -137,6 +152,7 @@ class QueueOptions:
                 "standard queue has no limit"
             )
         self._check_dead_letters(where)
+        object.__setattr__(self, "policy", self._policy(where))
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -148,6 +164,18 @@ class QueueOptions:
         if self.model is not None:
             return typed(self.model)
         return self.message_class or Message
+
+    def _policy(self, where: str) -> Policy:
+        try:
+            policy: Policy = Policy(self.retry, self.discard, self.dead_letter, self.on_error)  # type: ignore[arg-type]
+        except ConfigurationError as exc:
+            raise ConfigurationError(f"{where}{exc}") from None
+        if policy.on_error == DELETE and (self.dead_letter_queue or policy.dead_letter):
+            raise ConfigurationError(
+                f"{where}on_error='delete' does not go with a dead-letter queue: say what is to "
+                "be deleted with discard="
+            )
+        return policy
 
     def _check_message_class(self, where: str) -> None:
         if self.model is not None and self.message_class is not None:

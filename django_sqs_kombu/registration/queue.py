@@ -20,7 +20,9 @@ from ..working.attempt import attempt, receive
 from ..working.consumer import ReceiverConsumer
 from ..working.coroutines import run_in_thread_loop
 from ..working.handling import handle
+from ..working.policy import Policy
 from ..working.registered import Attempt, Received
+from ..working.table import Row, table_of
 from .declaration import DEFAULT_MAX_RECEIVES, QueueDeclaration
 from .options import FEW_RECEIVES, QueueOptions, Receiver
 from .outgoing import Outgoing, each
@@ -99,6 +101,16 @@ class RegisteredQueue:
         most = self.options.max_receives
         return most is not None and most < FEW_RECEIVES
 
+    @property
+    def policy(self) -> Policy:
+        """What is done with a message whose receiver fails, the registry's defaults included."""
+        return self.options.policy.over(self.receivers.policy)
+
+    @property
+    def table(self) -> tuple[Row, ...]:
+        """What becomes of its messages; the first row that fits counts."""
+        return table_of(self.policy, self.receivers.passing)
+
     def get_queue(self, suffix: str | None = None) -> kombu.Queue:
         """The queue as a :class:`kombu.Queue`, with its declaration.
 
@@ -120,6 +132,7 @@ class RegisteredQueue:
             own.tags,
             own.kms_key,
             own.high_throughput,
+            counts_receives=self.receiver is not None and self.policy.counts_tries,
         ).to_kombu()
 
     def _queue(self, defaults: Defaults, suffix: str | None) -> kombu.Queue:

@@ -21,12 +21,14 @@ from ..rules import (
     name_prefix,
     one_of,
     optional,
+    whole,
 )
 from ..transport.sending.unsent import check_unsent
 from ..transport.sqs.declaration import WIRE_FORMATS
 from ..working.middleware import Middleware, Sending, around_sending
+from ..working.policy import Policy
 from ..working.registered import Registered
-from ..working.table import RETRY_TRIES, Retry
+from ..working.retry import RETRY_TRIES, Retry, exceptions
 from .connection import SendingConnection
 from .forward import CeleryForward, task_or_name
 from .options import FEW_RECEIVES, Receiver, check_receiver
@@ -47,6 +49,7 @@ _RULES: dict[str, Rule] = {
     "transport_options": optional(mapping),
 }
 
+_RETRY_RULES: dict[str, Rule] = {"retry_tries": whole(0)}
 _TASK_RULES: dict[str, Rule] = {"celery_task": task_or_name}
 
 _all: weakref.WeakSet[Receivers] = weakref.WeakSet()
@@ -68,6 +71,11 @@ class Receivers:
     :param retry_on: exceptions that receivers raise for a reason that passes, such as a
         database that is away: the message is tried again with backoff.
     :param retry_tries: for so many receives of a message; then it is an exception as any other.
+    :param retry: for queues that name none: which exceptions of receivers are tried again, how
+        often, and with what pauses; a :class:`Retry`, or several.
+    :param discard: the same: exceptions whose message is deleted at once.
+    :param dead_letter: the same: exceptions whose message is sent to the dead-letter queue at
+        once.
     :param middleware: stands around all that is sent and received, the first outermost.
     """
 
@@ -84,6 +92,9 @@ class Receivers:
         transport_options: dict[str, Any] | None = None,
         retry_on: Iterable[type[BaseException]] = (),
         retry_tries: int = RETRY_TRIES,
+        retry: Retry | Iterable[Retry] | None = None,
+        discard: Iterable[type[BaseException]] | None = None,
+        dead_letter: Iterable[type[BaseException]] | None = None,
         middleware: Iterable[Middleware] = (),
     ) -> None:
         check(
@@ -100,7 +111,9 @@ class Receivers:
         self._defaults = Defaults(prefix or "", visibility_timeout, wire_format)
         self._origin = connection
         self._options = {"wait_time_seconds": poll_period, **(transport_options or {})}
-        self._retry = Retry(tuple(retry_on), retry_tries)
+        check("", _RETRY_RULES, {"retry_tries": retry_tries})
+        self._passing = Retry(exceptions("retry_on", retry_on), retry_tries)
+        self._policy = Policy(retry, discard, dead_letter)  # type: ignore[arg-type]
         self._setup()
         self.middleware += middleware
 
@@ -135,9 +148,14 @@ class Receivers:
         return self.defaults.visibility_timeout
 
     @property
-    def retry(self) -> Retry:
-        """What receivers may raise for a reason that passes."""
-        return self._retry
+    def passing(self) -> Retry:
+        """What receivers may raise for a reason that passes, and for how many receives."""
+        return self._passing
+
+    @property
+    def policy(self) -> Policy:
+        """What is done with a message whose receiver fails, where its queue says nothing."""
+        return self._policy
 
     @property
     def wire_format(self) -> str:

@@ -8,7 +8,9 @@ from typing import Any, Protocol
 
 import kombu
 
+from ..working.policy import Policy
 from ..working.registered import Registered, Registry
+from ..working.retry import Retry
 from .outgoing import Outgoing
 
 
@@ -35,6 +37,14 @@ class Sender(Registry, Protocol):
     @property
     def defaults(self) -> Defaults:
         """What counts for queues that do not say it themselves; it may change at any time."""
+
+    @property
+    def passing(self) -> Retry:
+        """What receivers may raise for a reason that passes, and for how many receives."""
+
+    @property
+    def policy(self) -> Policy:
+        """What is done with a message whose receiver fails, where its queue says nothing."""
 
     def send_one(self, registered: Registered, queue: kombu.Queue, outgoing: Outgoing) -> None:
         """Send one message, or hand it to a test's outlet."""

@@ -7,7 +7,7 @@ import kombu
 from ..logs import get_logger
 from ..registration.outgoing import Outgoing
 from ..working.registered import Registered
-from ..working.table import Action, row_for
+from ..working.table import TABLE, Action, Attempts, row_for
 from .local_delivery import LocalDelivery
 
 logger = get_logger(__name__)
@@ -28,10 +28,12 @@ def receive_at_once(registered: Registered, queue: kombu.Queue, outgoing: Outgoi
         logger.info("Queue %s has no receiver: its message goes nowhere", queue.name)
         return
     raised: BaseException | None = None
-    for receive_count in range(1, MOST_TRIES + 1):
-        delivery = LocalDelivery(queue.name, outgoing, receive_count)
+    row = TABLE[0]
+    for receives in range(1, MOST_TRIES + 1):
+        delivery = LocalDelivery(queue.name, outgoing, receives)
         raised = registered.attempt(delivery, queue).raised
-        if row_for(raised, receive_count, registered.receivers.retry).action is not Action.REQUEUE:
+        row = row_for(raised, Attempts(receives, receives), registered.table)
+        if row.action is not Action.REQUEUE:
             break
-    if raised is not None:
+    if raised is not None and not (row.named and row.action is Action.DISCARD):
         raise raised

@@ -45,6 +45,8 @@ class OptionsChannel(SQS.Channel):  # type: ignore[misc]
     ``backoff_base``, ``backoff_max``
         seconds of the first and the longest delay of a requeue without a delay
         (default 10 and 900).
+    ``backoff_jitter``
+        whether up to half is added to such a delay by chance (default True).
     ``poll_max_idle``
         seconds from one poll of an idle queue to the next, at most; 0, the default, or
         anything up to 20: it is polled without a break.
@@ -85,7 +87,11 @@ class OptionsChannel(SQS.Channel):  # type: ignore[misc]
     def backoff(self) -> Backoff:
         """How long a message that is requeued without a delay stays hidden."""
         options = self.transport_options
-        return Backoff(options.get("backoff_base", 10), options.get("backoff_max", 900))
+        return Backoff(
+            options.get("backoff_base", 10),
+            options.get("backoff_max", 900),
+            options.get("backoff_jitter", True),
+        )
 
     def backoff_policy(self, queue: str) -> BackoffPolicy | None:
         """The backoff policy of the predefined *queue*, if it has one.

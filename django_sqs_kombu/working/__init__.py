@@ -5,6 +5,7 @@ from .consumer import ReceiverConsumer
 from .context import MessageContext, MessageContextFilter, current_message
 from .coroutines import CANCEL_GRACE, LeftBehind, within
 from .deadline import deadline
+from .failure import FAILURE, Failure
 from .forks import end_process
 from .middleware import (
     ADMITTED,
@@ -17,27 +18,41 @@ from .middleware import (
     tell,
 )
 from .outcomes import printable
+from .policy import DELETE, NO_POLICY, Policy
 from .registered import NotesEnds, Received, Registered, Registry
 from .restarting import attempts
-from .table import RETRY_TRIES, Action, Retry
+from .retry import RETRY_TRIES, Exponential, Retry, exponential
+from .table import ENDS, FIRST, TABLE, Action, Attempts, Row, row_for, table_of
+from .telling import told
 
 __all__ = [
     "ADMITTED",
     "CANCEL_GRACE",
+    "DELETE",
+    "ENDS",
+    "FAILURE",
+    "FIRST",
+    "NO_POLICY",
     "RETRY_TRIES",
+    "TABLE",
     "Action",
     "Admission",
+    "Attempts",
+    "Exponential",
+    "Failure",
     "LeftBehind",
     "MessageContext",
     "MessageContextFilter",
     "Middleware",
     "NamedQueue",
     "NotesEnds",
+    "Policy",
     "Received",
     "ReceiverConsumer",
     "Registered",
     "Registry",
     "Retry",
+    "Row",
     "Sending",
     "Settlement",
     "around_sending",
@@ -45,8 +60,12 @@ __all__ = [
     "current_message",
     "deadline",
     "end_process",
+    "exponential",
     "is_interrupt",
     "printable",
+    "row_for",
+    "table_of",
     "tell",
+    "told",
     "within",
 ]

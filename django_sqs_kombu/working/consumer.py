@@ -20,6 +20,7 @@ from ..transport.delivery import Delivery
 from ..transport.receiving.consumption import Consumption
 from ..transport.receiving.message_limit import LocalLimit, ReceiveLimit
 from ..transport.receiving.poller import Poller
+from .early_burial import warn_of_early_burial
 from .gate import Gate
 from .handling import handle
 from .middleware import Middleware, admission, tell
@@ -197,6 +198,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         for registered in self.queues:
             queue = registered.get_queue(self.suffix)
             channel.declare_lazily(queue)
+            warn_of_early_burial(registered, queue.name, channel.requests)
             self._sources[queue.name] = registered, queue
             channel.consume(
                 Consumption(

@@ -17,15 +17,18 @@ from ..messages.base import RawMessage
 from ..printable import NAME, line, quoted
 from ..transport.delivery import Delivery
 from ..transport.sending.resending import send_again
+from .dead_letters import send_to_dead_letters
 from .middleware import Settlement, guarded, tell
 from .registered import Registered
-from .restarting import attempts_of, is_sent_again, requested_delay
+from .restarting import attempts_of, is_last_receive, is_sent_again, requested_delay
 from .table import Action, Row, row_for
 
 logger = get_logger(__name__)
 
 #: What leaves a message for another receive.
 _STAYING = (Action.REQUEUE, Action.RELEASE)
+#: What deletes it, and whatever belongs to it.
+_DELETING = (Action.DELETE, Action.DISCARD)
 
 
 def settle(
@@ -48,7 +51,7 @@ def settle(
     if raised is None:
         row = row_for(None)
     else:
-        row = row_for(raised, attempts_of(delivery), registered.receivers.retry)
+        row = row_for(raised, attempts_of(delivery), registered.table)
     # A filter that the project gave its logs must not cost a message.
     with suppress(Exception):
         log(row, delivery, message, raised)
@@ -58,8 +61,7 @@ def settle(
     if settling is not None:
         guarded(receiver, partial(settling, delivery, row.action, raised))
     try:
-        action: Action | None = row.action
-        _carry_out(row.action, registered, delivery, message, raised)
+        action: Action | None = _carry_out(row, registered, delivery, message, raised)
     except TooOldToSendAgain as exc:
         exc.__cause__ = raised
         return settle(registered, delivery, message, exc, seconds)
@@ -120,25 +122,58 @@ def printable(delivery: Delivery, message: RawMessage | None) -> str:
 
 
 def _carry_out(
-    action: Action,
+    row: Row,
     registered: Registered,
     delivery: Delivery,
     message: RawMessage | None,
     raised: BaseException | None,
-) -> None:
+) -> Action:
+    """Do what the *row* says, or what comes nearest to it; return what that is."""
+    action = row.action
     if delivery.acknowledged:
         if registered.delete_on_start:
-            _settle_deleted(action, delivery, message, raised)
+            _settle_deleted(row, registered, delivery, message, raised)
         # Else the receiver has settled it itself.
-    elif action is Action.DELETE:
+    elif action in _DELETING:
         _delete(delivery, message)
     elif action is Action.REQUEUE:
-        if not _sent_again(delivery, raised):
-            delivery.requeue(requested_delay(raised))
+        return _leave(row, registered, delivery, raised)
     elif action is Action.RELEASE:
         delivery.release()
+    elif action is Action.DEAD_LETTER:
+        return _bury(registered, delivery, raised)
     else:
         delivery.reject()
+    return action
+
+
+def _leave(
+    row: Row, registered: Registered, delivery: Delivery, raised: BaseException | None
+) -> Action:
+    """Leave a message for another try; return what was done."""
+    if row.retry is None:
+        if not _sent_again(registered, delivery, raised):
+            delivery.requeue(requested_delay(raised))
+        return Action.REQUEUE
+    tries = attempts_of(delivery).tries
+    seconds = row.retry.pause(tries, delivery.channel.backoff)
+    if is_last_receive(delivery):
+        # Else SQS would bury it without a reason, though it has tries left.
+        if delivery.is_fifo:
+            return _bury(registered, delivery, raised)
+        if _sent(delivery, seconds, tries):
+            return Action.REQUEUE
+    delivery.requeue(seconds)
+    return Action.REQUEUE
+
+
+def _bury(registered: Registered, delivery: Delivery, raised: BaseException | None) -> Action:
+    """Send a message to the dead letters, or reject it where there are none."""
+    if raised is not None and send_to_dead_letters(registered, delivery, raised):
+        delivery.ack()
+        return Action.DEAD_LETTER
+    delivery.reject()
+    return Action.REJECT
 
 
 def _delete(delivery: Delivery, message: RawMessage | None) -> None:
@@ -153,12 +188,24 @@ def _delete(delivery: Delivery, message: RawMessage | None) -> None:
         delivery.ack()
 
 
-def _sent_again(delivery: Delivery, raised: BaseException | None) -> bool:
+def _sent_again(registered: Registered, delivery: Delivery, raised: BaseException | None) -> bool:
     """Send the message again, where its receive is not to count; return whether it is done."""
     try:
-        if not is_sent_again(delivery, raised):
+        if not is_sent_again(delivery, raised, counts_tries=registered.policy.counts_tries):
             return False
-        send_again(delivery, requested_delay(raised))
+    except Exception as exc:  # noqa: BLE001 - then it stays
+        _complain(delivery, "could not be sent again; it stays, and the receive counts", exc)
+        return False
+    return _sent(delivery, requested_delay(raised), attempts_of(delivery).tries - 1)
+
+
+def _sent(delivery: Delivery, seconds: float | None, tries: int) -> bool:
+    """Send the message again in place of the received one; return whether it is done.
+
+    :param tries: how often it was tried in all.
+    """
+    try:
+        send_again(delivery, seconds, tries=tries)
     except TooOldToSendAgain:
         raise
     except Exception as exc:  # noqa: BLE001 - then it stays
@@ -169,14 +216,25 @@ def _sent_again(delivery: Delivery, raised: BaseException | None) -> bool:
 
 
 def _settle_deleted(
-    action: Action, delivery: Delivery, message: RawMessage | None, raised: BaseException | None
+    row: Row,
+    registered: Registered,
+    delivery: Delivery,
+    message: RawMessage | None,
+    raised: BaseException | None,
 ) -> None:
     # The message is gone from the queue already, so what is to stay is sent again.
-    if action is Action.DELETE and message is not None:
+    if row.action in _DELETING and message is not None:
         message.delete()
-    elif action in _STAYING:
-        delay = requested_delay(raised) if action is Action.REQUEUE else 0
-        send_again(delivery, delay, deleted=True)
+    elif row.action is Action.DEAD_LETTER and raised is not None:
+        send_to_dead_letters(registered, delivery, raised, deleted=True)
+    elif row.action in _STAYING:
+        tries = attempts_of(delivery).tries
+        if row.retry is not None:
+            seconds: float | None = row.retry.pause(tries, delivery.channel.backoff)
+        else:
+            seconds = requested_delay(raised) if row.action is Action.REQUEUE else 0
+            tries -= 1
+        send_again(delivery, seconds, tries=tries, deleted=True)
 
 
 def _fall_back(action: Action, delivery: Delivery, exc: Exception) -> Action | None:

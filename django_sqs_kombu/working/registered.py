@@ -11,7 +11,8 @@ import kombu
 
 from ..messages.base import Delivery, RawMessage
 from .middleware import Middleware, NamedQueue
-from .table import Action, Retry
+from .policy import Policy
+from .table import Action, Row
 
 
 class Received(Delivery, Protocol):
@@ -61,10 +62,6 @@ class Registry(Protocol):
     def middleware(self) -> Sequence[Middleware]:
         """What stands around each message."""
 
-    @property
-    def retry(self) -> Retry:
-        """What receivers may raise for a reason that passes."""
-
     def select(self, queue_names: Iterable[str] = ()) -> Sequence[Registered]:
         """The queues of these names, or all."""
 
@@ -94,6 +91,18 @@ class Registered(NamedQueue, Protocol):
     @property
     def delete_on_start(self) -> bool:
         """Whether a message is deleted before its receiver runs, not after."""
+
+    @property
+    def full_dead_letter_name(self) -> str | None:
+        """The name in SQS of the dead-letter queue that was registered, if any."""
+
+    @property
+    def policy(self) -> Policy:
+        """What is done with a message whose receiver fails, the registry's defaults included."""
+
+    @property
+    def table(self) -> tuple[Row, ...]:
+        """What becomes of its messages."""
 
     @property
     def priority(self) -> int:

@@ -12,12 +12,13 @@ from ..logs import get_logger
 from ..quotas import MAX_VISIBILITY_TIMEOUT
 from ..transport.delivery import Delivery
 from ..transport.sending.trail import Trail
+from .table import Attempts
 
 logger = get_logger(__name__)
 
 
-def attempts(attributes: Mapping[str, Any], message_attributes: Mapping[str, Any]) -> int:
-    """How often a message was received, this time and before it was sent again included.
+def attempts(attributes: Mapping[str, Any], message_attributes: Mapping[str, Any]) -> Attempts:
+    """How often a message was tried, this time and before it was sent again included.
 
     :param attributes: SQS's own, ``ApproximateReceiveCount`` among them.
     :param message_attributes: those that it was sent with.
@@ -26,10 +27,11 @@ def attempts(attributes: Mapping[str, Any], message_attributes: Mapping[str, Any
         receives = int(attributes.get("ApproximateReceiveCount") or 1)
     except (TypeError, ValueError):
         receives = 1
-    return receives + Trail.of(message_attributes).restarts
+    trail = Trail.of(message_attributes)
+    return Attempts(receives + trail.restarts, receives + trail.tries)
 
 
-def attempts_of(delivery: Delivery) -> int:
+def attempts_of(delivery: Delivery) -> Attempts:
     """The :func:`attempts` of what was delivered."""
     message = delivery.sqs_message
     return attempts(message.get("Attributes") or {}, message.get("MessageAttributes") or {})
@@ -56,13 +58,24 @@ def requested_delay(raised: BaseException | None) -> float | None:
     return restart_delay(raised.delay) if isinstance(raised, RestartLater) else None
 
 
-def is_sent_again(delivery: Delivery, raised: BaseException | None) -> bool:
+def is_sent_again(
+    delivery: Delivery, raised: BaseException | None, *, counts_tries: bool = False
+) -> bool:
     """Whether a message that stays is sent again, so that its receive does not count.
 
     By default that is so where receives are counted: in a standard queue with a redrive
-    policy.  A FIFO queue would lose its order.
+    policy, or whose messages have a number of tries.  A FIFO queue would lose its order.
     """
     counts = raised.counts if isinstance(raised, RestartLater) else None
     if counts or delivery.is_fifo:
         return False
-    return counts is False or delivery.channel.requests.redrives(delivery.queue)
+    return counts is False or counts_tries or delivery.channel.requests.redrives(delivery.queue)
+
+
+def is_last_receive(delivery: Delivery) -> bool:
+    """Whether SQS moves the message to the dead letters instead of delivering it once more."""
+    requests = delivery.channel.requests
+    if not requests.redrives(delivery.queue):
+        return False
+    redrive = requests.facts(delivery.queue).redrive
+    return redrive is not None and delivery.receive_count >= redrive.max_receives

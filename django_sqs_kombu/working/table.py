@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import enum
 import logging
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import lru_cache
 
 from ..exceptions import (
-    ConfigurationError,
     EnvironmentFailure,
     KilledItsProcess,
     MessageDecodeError,
     MessageTargetMissing,
+    NotTriedAgain,
     ReceiverFailed,
     RestartLater,
     TimedOut,
     TooOldToSendAgain,
 )
+from .policy import DELETE, NO_POLICY, Policy
+from .retry import Exceptions, Retry
 
 #: The receives after which a message whose target is not there (yet) is tried again: while a
 #: new version of a program is rolled out, another process may have it.
@@ -30,40 +34,28 @@ class Action(enum.Enum):
     REQUEUE = "left in the queue for later"
     REJECT = "deleted, or left to the redrive policy of its queue"
     RELEASE = "given back, visible at once"
+    DISCARD = "deleted, as its queue's policy says"
+    DEAD_LETTER = "sent to the dead-letter queue with the reason; deleted where there is none"
 
 
-#: The receives for which what a registry names is tried again, unless it says otherwise.
-RETRY_TRIES = 10
+#: The actions after which a message that failed comes to no receiver again.
+ENDS = (Action.REJECT, Action.DISCARD, Action.DEAD_LETTER)
 
 
 @dataclass(frozen=True, slots=True)
-class Retry:
-    """What a registry's receivers may raise for a reason that passes.
+class Attempts:
+    """How often a message was tried, this time included.
 
-    :param on: the exceptions.
-    :param tries: receives of a message for which they are such a reason.
+    :param receives: how often it was received, whatever became of it, and sent again.
+    :param tries: the same without what was no try: what was sent again not to be counted.
     """
 
-    on: tuple[type[BaseException], ...] = ()
-    tries: int = RETRY_TRIES
-
-    def __post_init__(self) -> None:
-        for each in self.on:
-            if not (isinstance(each, type) and issubclass(each, BaseException)):
-                raise ConfigurationError(f"retry_on must name exception classes, not {each!r}")
-        whole = isinstance(self.tries, int) and not isinstance(self.tries, bool)
-        if not whole or self.tries < 0:
-            raise ConfigurationError(
-                f"retry_tries must be a whole number from 0, not {self.tries!r}"
-            )
+    receives: int = 1
+    tries: int = 1
 
 
-#: Nothing that receivers raise passes.
-NO_RETRY = Retry()
-
-
-class Named(BaseException):
-    """Stands in the table for the exceptions that a :class:`Retry` names; never raised."""
+#: It was never tried before.
+FIRST = Attempts()
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,6 +69,8 @@ class Row:
     :param traceback: whether the record has the traceback and the body.
     :param reason: whether what was raised is told, without its traceback.
     :param receives: the row counts for so many receives of a message; None: for all.
+    :param retry: the queue's own policy that the row is of: it counts while tries are left.
+    :param named: whether the project named the exception, here or for all queues.
     """
 
     raised: type[object]
@@ -86,34 +80,45 @@ class Row:
     traceback: bool = False
     reason: bool = False
     receives: int | None = None
+    retry: Retry | None = None
+    named: bool = False
 
-    def fits(self, raised: BaseException | None, receives: int, retry: Retry) -> bool:
-        """Whether the row is for what was raised at a message's *receives*-th receive."""
-        if self.raised is Named:
-            return _names(retry, raised) and receives <= retry.tries
-        if self.receives is not None and receives > self.receives:
+    def fits(self, raised: BaseException | None, attempts: Attempts) -> bool:
+        """Whether the row is for what was raised, after so many attempts."""
+        if self.receives is not None and attempts.receives > self.receives:
             return False
+        if self.retry is not None and attempts.tries >= self.retry.tries:
+            return False
+        if not self.named:
+            return _is(raised, self.raised)
+        return self._is_named(raised)
+
+    def _is_named(self, raised: BaseException | None) -> bool:
+        again = self.action is Action.REQUEUE
+        if isinstance(raised, NotTriedAgain) and again:
+            return False
+        if isinstance(raised, MessageDecodeError) and not issubclass(
+            self.raised, MessageDecodeError
+        ):
+            # A message class that runs a query may meet what a receiver may.
+            if raised.kind is not None:
+                return issubclass(raised.kind, self.raised)
+            # A body that cannot be read is none the better for another try.
+            if again:
+                return False
         return _is(raised, self.raised)
 
 
-def _names(retry: Retry, raised: BaseException | None) -> bool:
-    # A message class that runs a query may meet what a receiver may.
-    if isinstance(raised, MessageDecodeError) and raised.kind is not None:
-        return issubclass(raised.kind, retry.on)
-    return _is(raised, retry.on)
-
-
-def _is(raised: BaseException | None, classes: type[object] | tuple[type[object], ...]) -> bool:
+def _is(raised: BaseException | None, cls: type[object]) -> bool:
     if isinstance(raised, ReceiverFailed) and raised.kind is not None:
-        return issubclass(raised.kind, classes)
-    return isinstance(raised, classes)
+        return issubclass(raised.kind, cls)
+    return isinstance(raised, cls)
 
 
 _LATER = "is tried again later"
 
-#: The first row that fits counts.  What it requeues without a delay of its own waits for a
-#: backoff.
-TABLE = (
+#: What no policy changes, before what the project names.
+_HEAD = (
     Row(type(None), Action.DELETE, logging.DEBUG, "was received"),
     Row(RestartLater, Action.REQUEUE, logging.INFO, "is to be restarted later"),
     Row(KeyboardInterrupt, Action.RELEASE, logging.INFO, "was interrupted"),
@@ -126,40 +131,85 @@ TABLE = (
         reason=True,
         receives=TARGET_RECEIVES,
     ),
-    Row(Named, Action.REQUEUE, logging.WARNING, _LATER, reason=True),
-    Row(
-        MessageTargetMissing,
-        Action.REJECT,
-        logging.ERROR,
-        "names what is not there",
-        traceback=True,
-    ),
-    Row(MessageDecodeError, Action.REJECT, logging.ERROR, "cannot be decoded", traceback=True),
-    Row(
-        KilledItsProcess,
-        Action.REJECT,
-        logging.ERROR,
-        "has killed its process too often",
-        traceback=True,
-    ),
-    Row(
-        TooOldToSendAgain,
-        Action.REJECT,
-        logging.ERROR,
-        "was restarted for too long",
-        traceback=True,
-    ),
-    Row(TimedOut, Action.REJECT, logging.ERROR, "took its receiver too long", traceback=True),
-    Row(BaseException, Action.REJECT, logging.ERROR, "made its receiver fail", traceback=True),
+)
+#: What the project named nothing for.
+_TAIL = tuple(
+    Row(raised, Action.REJECT, logging.ERROR, says, traceback=True)
+    for raised, says in (
+        (MessageTargetMissing, "names what is not there"),
+        (MessageDecodeError, "cannot be decoded"),
+        (KilledItsProcess, "has killed its process too often"),
+        (TooOldToSendAgain, "was restarted for too long"),
+        (TimedOut, "took its receiver too long"),
+        (BaseException, "made its receiver fail"),
+    )
 )
 
+#: The table of a queue for which the project named nothing.  The first row that fits counts.
+#: What it requeues without a delay of its own waits for a backoff.
+TABLE = (*_HEAD, *_TAIL)
 
-def row_for(raised: BaseException | None, receives: int = 1, retry: Retry = NO_RETRY) -> Row:
-    """The row of the table for what a receiver raised, or None where it returned.
+#: Nothing that receivers raise passes.
+NO_RETRY = Retry(())
 
-    :param receives: how often the message was received, this time included.
-    :param retry: what is tried again in this registry.
+
+@lru_cache(maxsize=256)
+def table_of(policy: Policy = NO_POLICY, passing: Retry = NO_RETRY) -> tuple[Row, ...]:
+    """The table of a queue: :data:`TABLE`, and between its two halves what the project names.
+
+    A class stands before those that it is derived from, whatever it is named for, so that what
+    is named most exactly counts.
+
+    :param policy: the queue's.
+    :param passing: what receivers of its registry may raise for a reason that passes, for so
+        many receives; then it is an exception as any other.
     """
+    named = [*_of_policy(policy), *_of_passing(passing)]
+    # Sorting is stable: of one class that is named twice the queue's own counts.
+    named.sort(key=lambda row: -len(row.raised.__mro__))
+    tail = _TAIL
+    if policy.on_error == DELETE:
+        tail = tuple(replace(row, action=Action.DISCARD) for row in _TAIL)
+    return (*_HEAD, *named, *tail)
+
+
+def _of_policy(policy: Policy) -> Iterator[Row]:
+    for cls in policy.discard or ():
+        yield Row(cls, Action.DISCARD, logging.INFO, "is discarded", reason=True, named=True)
+    for cls in policy.dead_letter or ():
+        says = "is sent to the dead letters"
+        yield Row(cls, Action.DEAD_LETTER, logging.ERROR, says, traceback=True, named=True)
+    end = Action.DISCARD if policy.on_error == DELETE else Action.DEAD_LETTER
+    for retry in policy.retry or ():
+        for cls in retry.on:
+            yield Row(
+                cls, Action.REQUEUE, logging.WARNING, _LATER, reason=True, retry=retry, named=True
+            )
+            # Also of what no further try can help, at once.
+            says = f"is not tried again (tries: {retry.tries})"
+            yield Row(cls, end, logging.ERROR, says, traceback=True, named=True)
+
+
+def _of_passing(passing: Retry) -> Iterator[Row]:
+    on: Exceptions = passing.on
+    for cls in on:
+        yield Row(
+            cls,
+            Action.REQUEUE,
+            logging.WARNING,
+            _LATER,
+            reason=True,
+            receives=passing.tries,
+            named=True,
+        )
+
+
+def row_for(
+    raised: BaseException | None,
+    attempts: Attempts = FIRST,
+    table: tuple[Row, ...] = TABLE,
+) -> Row:
+    """The row of a *table* for what a receiver raised, or None where it returned."""
     if raised is None:
-        return TABLE[0]
-    return next(row for row in TABLE if row.fits(raised, receives, retry))
+        return table[0]
+    return next(row for row in table if row.fits(raised, attempts))

@@ -46,6 +46,8 @@ DATABASES = {
         "NAME": os.environ.get("DEMO_DATABASE", HERE / "demo.sqlite3"),
     }
 }
+# These receivers delete what they fail on, and are meant to.
+SILENCED_SYSTEM_CHECKS = ["django_sqs.W007"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 ROOT_URLCONF = "urls"
 ALLOWED_HOSTS = ["127.0.0.1", "localhost"]

@@ -19,7 +19,7 @@ from django_sqs_kombu import (
     MessageEncodeError,
     MessageTargetMissing,
 )
-from django_sqs_kombu.working.table import Retry
+from django_sqs_kombu.working import Retry
 from tests.site.shop.models import Order, Run
 from tests.site.shop.receivers import default_named, receive_plain, receive_row
 
@@ -194,13 +194,13 @@ def test_a_database_that_is_away_is_not_the_messages_fault(monkeypatch):
 
 
 def test_what_receivers_may_raise_for_a_reason_that_passes(settings):
-    retry = django_sqs.receivers.retry
+    retry = django_sqs.receivers.passing
     assert retry == Retry((OperationalError, InterfaceError, InternalError), 10)
 
     settings.SQS_RETRY_ON = ["builtins.ConnectionError", TimeoutError]
     settings.SQS_RETRY_TRIES = 3
 
-    assert django_sqs.receivers.retry == Retry((ConnectionError, TimeoutError), 3)
+    assert django_sqs.receivers.passing == Retry((ConnectionError, TimeoutError), 3)
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,8 @@
 """Settings and their system checks."""
 
 import contextlib
-import warnings
 
 import pytest
-from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
 
@@ -12,11 +10,7 @@ import django_sqs
 from django_sqs.conf import SETTINGS, conf
 from django_sqs.message import BigMessage
 
-
-def problems():
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        return run_checks(tags=["django_sqs"])
+from .checked import problems
 
 
 def test_the_test_project_has_no_problems():
@@ -52,6 +46,13 @@ def test_the_test_project_has_no_problems():
         ("SQS_MIDDLEWARE", ["no.such.Class"], "'no.such.Class' does not"),
         ("SQS_MIDDLEWARE", ["django_sqs.conf.Conf"], "'django_sqs.conf.Conf' does not"),
         ("SQS_RETRY_TRIES", -1, "a whole number from 0"),
+        ("SQS_RETRY", 5, "must be a dict of the arguments of django_sqs.Retry"),
+        ("SQS_RETRY", {"on": ["no.such.Error"]}, "must be a dict of the arguments"),
+        ("SQS_RETRY", {"attempts": 3}, "attempts"),
+        ("SQS_RETRY", {"tries": -1}, "tries must be a whole number from 0"),
+        ("SQS_RETRY", [{"backoff": "x"}], "backoff must be seconds"),
+        ("SQS_DISCARD", ["no.such.Error"], "a list of exception classes"),
+        ("SQS_DEAD_LETTER", "OSError", "a list of exception classes"),
         ("SQS_GRACE_PERIOD", "long", "a number from 0"),
         ("SQS_GRACE_PERIOD", float("inf"), "a number from 0"),
         ("SQS_GRACE_PERIOD", float("nan"), "a number from 0"),
@@ -84,7 +85,7 @@ ODD = (5, -1, "x", "60 s", "http://[", "http://h:port", b"x", [], ["x"], {}, {"a
 def test_no_odd_value_breaks_the_checks(site, name):
     for value in (*ODD, float("nan"), None, True):
         setattr(site, name, value)
-        found = run_checks(tags=["django_sqs"])
+        found = problems()
         wrong = SETTINGS[name].rule(value)
         assert (name in [p.obj for p in found if p.id == "django_sqs.E001"]) >= bool(wrong)
         with contextlib.suppress(ImproperlyConfigured):
@@ -169,7 +170,7 @@ def test_a_token_is_sent_with_the_keys_it_belongs_to(site, server):
 def test_a_secret_in_a_wrong_place_is_told_and_not_shown(site, name, value):
     setattr(site, name, value)
 
-    found = [problem for problem in run_checks(tags=["django_sqs"]) if problem.obj == name]
+    found = [problem for problem in problems() if problem.obj == name]
 
     assert found
     assert "hunter2" not in "".join(f"{problem.msg}{problem.hint}" for problem in found)
@@ -296,7 +297,7 @@ def test_a_cache_that_wakes_nobody_is_warned_of(site, tmp_path, wake, backend, w
     site.CACHES = {"default": {"BACKEND": path, "LOCATION": str(tmp_path)}}
     site.SQS_WAKE = wake
 
-    found = [problem.id for problem in run_checks(tags=["django_sqs"])]
+    found = [problem.id for problem in problems()]
 
     assert found == (["django_sqs.W003"] if warned else [])
 
@@ -305,7 +306,7 @@ def test_eager_mode_is_warned_of_where_it_is_deployed(site):
     site.SQS_EAGER = True
 
     for deployed, expected in ((True, ["django_sqs.W004"]), (False, [])):
-        found = run_checks(tags=["django_sqs"], include_deployment_checks=deployed)
+        found = problems(include_deployment_checks=deployed)
         assert [problem.id for problem in found] == expected
 
 

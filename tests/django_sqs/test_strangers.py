@@ -4,13 +4,14 @@ import json
 import logging
 
 import pytest
-from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 from django.views.debug import technical_500_response
 
 import django_sqs
 from django_sqs.message import ModelInstanceMessage
 from django_sqs_kombu import ReceiverConsumer
+
+from .checked import problems
 
 SECRET = "testing-secret"
 
@@ -35,7 +36,7 @@ def test_a_row_of_another_model_is_refused_before_it_is_read(project, eventually
 def test_without_models_a_check_warns(site):
     django_sqs.register("any_rows", lambda message: None, message_class=ModelInstanceMessage)
     try:
-        [warning] = run_checks(tags=["django_sqs"])
+        [warning] = problems()
     finally:
         del django_sqs.queues["any_rows"]
 
@@ -56,7 +57,7 @@ def test_without_models_a_check_warns(site):
 def test_plain_http_off_this_machine_warns(url, warned, site):
     site.SQS_ENDPOINT_URL = url
 
-    found = [problem.id for problem in run_checks(tags=["django_sqs"])]
+    found = [problem.id for problem in problems()]
 
     assert found == (["django_sqs.W002"] if warned else [])
 
@@ -64,7 +65,7 @@ def test_plain_http_off_this_machine_warns(url, warned, site):
 def test_a_short_token_is_refused_and_not_shown(site):
     site.SQS_VIEW_TOKEN = "hunter2"
 
-    [problem] = run_checks(tags=["django_sqs"])
+    [problem] = problems()
 
     assert "SQS_VIEW_TOKEN" in problem.msg
     assert "hunter2" not in problem.msg

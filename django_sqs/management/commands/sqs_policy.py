@@ -48,6 +48,7 @@ class Command(QueueCommand):
         if not names:
             raise CommandError("No queue is registered, so there is nothing to allow.")
         resends = [queue for queue in chosen if options["sends"] or _sends_again(queue)]
+        buries = {queue.full_dead_letter_name for queue in chosen if _buries(queue)}
         dead = {queue.dead_letter_queue for queue in chosen if queue.dead_letter_queue}
         if conf.create_queues or options["role"] == "administrator":
             names += [join_name(conf.prefix, name) for name in sorted(dead)]
@@ -56,7 +57,10 @@ class Command(QueueCommand):
             names,
             Place(options["region"] or conf.region or "*", options["account"]),
             create=conf.create_queues,
-            resends=[target.full_name for target in targets(resends)],
+            resends=[
+                *(target.full_name for target in targets(resends)),
+                *sorted(name for name in buries if name),
+            ],
             keys=sorted({q.options.kms_key for q in chosen if q.options.kms_key}),
             bucket=conf.large_payload_bucket,
             prefix=conf.transport_options.get("large_payload_prefix", PREFIX),
@@ -66,5 +70,10 @@ class Command(QueueCommand):
 
 def _sends_again(queue: RegisteredQueue) -> bool:
     """Whether what is to be tried again is sent again: it must not count for a redrive policy."""
-    restarts_uncounted = queue.dead_letter_queue and not queue.name.endswith(FIFO)
-    return bool(queue.delete_on_start or restarts_uncounted)
+    counts = queue.dead_letter_queue or queue.policy.counts_tries
+    return bool(queue.delete_on_start or (counts and not queue.name.endswith(FIFO)))
+
+
+def _buries(queue: RegisteredQueue) -> bool:
+    """Whether what fails is sent to the dead letters by its receiver."""
+    return bool(queue.policy.retry or queue.policy.dead_letter)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -11,6 +12,8 @@ from django_sqs.management.output import Output
 from django_sqs.operations.queues import Target, targets
 from django_sqs.operations.states import QueueState, states
 from django_sqs.registry import receivers
+from django_sqs_kombu.registration import RegisteredQueue
+from django_sqs_kombu.working import told
 
 #: Seconds between two looks, at most: a day.
 LONGEST_PAUSE = 86_400
@@ -22,7 +25,8 @@ class Command(QueueCommand):
 
     help = (
         "Show the approximate number of messages in the queues registered with django_sqs "
-        "and their suffixes: visible, in flight, delayed, and in the dead-letter queue."
+        "and their suffixes: visible, in flight, delayed, and in the dead-letter queue; "
+        "or what becomes of their messages."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -34,12 +38,20 @@ class Command(QueueCommand):
             metavar="SECONDS",
             help="Show them again and again, until interrupted.",
         )
+        parser.add_argument(
+            "--policy",
+            action="store_true",
+            help="Show what becomes of a message, by what its receiver raises; no request is sent.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Print a line for each queue; queues that do not exist are not created."""
         require_between(options, "watch", 0, LONGEST_PAUSE, above=True)
         chosen = list(targets(receivers.select(options["queue_names"])))
         output = self.output(options)
+        if options["policy"]:
+            self._show_policies(receivers.select(options["queue_names"]), output)
+            return
         pause = options["watch"]
         if pause is None:
             if errors := self._show(chosen, output):
@@ -52,6 +64,21 @@ class Command(QueueCommand):
                 self.stderr.write(error)
             self.stdout.flush()
             stopping.wait(pause)
+
+    def _show_policies(self, queues: Sequence[RegisteredQueue], output: Output) -> None:
+        """Print the table of outcomes of each queue that has a receiver."""
+        received = [queue for queue in queues if queue.receiver is not None]
+        tables = {queue.name: told(queue.table, queue.full_dead_letter_name) for queue in received}
+        output.result(
+            [
+                {"queue": name, "receiver": receiver, "message": message}
+                for name, lines in tables.items()
+                for receiver, message in lines
+            ]
+        )
+        if not output.as_json:
+            for name, lines in tables.items():
+                output.table(("the receiver", "the message is"), lines, title=f"Queue {name}")
 
     def _show(self, chosen: list[Target], output: Output) -> list[str]:
         """Print them; return why queues could not be asked."""

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ..sqs.declaration import DEAD_LETTER_ARGUMENT
+from ..sqs.declaration import COUNTS_ARGUMENT, DEAD_LETTER_ARGUMENT
 from ..sqs.facts import QueueFacts
 from ..sqs.requests import Requests
 
@@ -20,7 +20,8 @@ class Terms:
     """What is known of a queue, asked of SQS where no declaration says it.
 
     :param seconds: the visibility timeout that its messages are received with.
-    :param redrives: whether SQS moves what is received too often to a dead-letter queue.
+    :param redrives: whether SQS moves what is received too often to a dead-letter queue, or
+        receives count otherwise.
     """
 
     seconds: int
@@ -50,7 +51,7 @@ class QueueTerms:
     def at_hand(self, queue: str) -> Terms | None:
         """What was learnt last; None: there is something to ask for."""
         declared = self._declarations.get(queue, {})
-        if "VisibilityTimeout" not in declared or DEAD_LETTER_ARGUMENT not in declared:
+        if "VisibilityTimeout" not in declared or not _counts(declared):
             facts = self._requests.learnt(queue)
             if facts is None or not facts.known:
                 return None
@@ -62,7 +63,7 @@ class QueueTerms:
 
     def _terms(self, queue: str, known_for: float | None) -> Terms:
         declared = self._declarations.get(queue, {})
-        seconds, redrives = declared.get("VisibilityTimeout"), DEAD_LETTER_ARGUMENT in declared
+        seconds, redrives = declared.get("VisibilityTimeout"), _counts(declared)
         if seconds is None or not redrives:
             facts = self._facts(queue, known_for)
             redrives = redrives or facts.redrive is not None
@@ -80,3 +81,8 @@ class QueueTerms:
         if facts.known:
             self._said[queue] = facts
         return facts
+
+
+def _counts(declared: Mapping[str, Any]) -> bool:
+    """Whether receives count as the queue is declared."""
+    return DEAD_LETTER_ARGUMENT in declared or bool(declared.get(COUNTS_ARGUMENT))

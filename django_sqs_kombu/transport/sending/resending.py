@@ -65,7 +65,9 @@ class Delivery(Protocol):
         """The SQS body; the payload itself where that is kept in S3."""
 
 
-def send_again(delivery: Delivery, delay: float | None = None, *, deleted: bool = False) -> None:
+def send_again(
+    delivery: Delivery, delay: float | None = None, *, tries: int = 0, deleted: bool = False
+) -> None:
     """Send a received message again, as a new one of SQS that is known as the same.
 
     Its id, the time of its first sending and how often it was sent again stand in its trail;
@@ -73,6 +75,7 @@ def send_again(delivery: Delivery, delay: float | None = None, *, deleted: bool 
 
     :param delay: seconds until it can be received, above 900 by hops; a FIFO queue takes
         none.  None: backoff from how often it was sent again.
+    :param tries: how often it has been tried, in all; it carries that along.
     :param deleted: it was deleted on receipt, so it must go: what fails for a reason that can
         pass is tried again for half a minute, and neither age nor attributes hold it back.
         Else the received one stays with the caller, who deletes it.
@@ -82,7 +85,7 @@ def send_again(delivery: Delivery, delay: float | None = None, *, deleted: bool 
     :raises RequestFailed: SQS did not accept it.
     """
     trail = Trail.received(delivery.sqs_message)
-    trail = replace(trail, restarts=trail.restarts + 1, due=None)
+    trail = replace(trail, restarts=trail.restarts + 1, due=None, tries=tries)
     seconds = delivery.channel.backoff.delay(trail.restarts) if delay is None else max(0, delay)
     if not deleted:
         _check_age(delivery, trail, seconds)
@@ -97,17 +100,30 @@ def send_again(delivery: Delivery, delay: float | None = None, *, deleted: bool 
         # Rather without its id than lost.
         del entry["MessageAttributes"][TRAIL]
     if deleted:
-        _send_surely(delivery, entry)
+        send_surely(delivery, delivery.queue, entry)
     else:
-        _send(delivery, entry)
+        send_copy(delivery, delivery.queue, entry)
+
+
+def payload_of(delivery: Delivery) -> dict[str, Any]:
+    """The received message with its payload itself, where that is kept in S3.
+
+    The old one's object there is deleted with it.
+    """
+    attributes = dict(delivery.sqs_message.get("MessageAttributes") or {})
+    # One that cannot be read stays what it is: a pointer to it.
+    if delivery.sqs_body != delivery.sqs_message.get("Body"):
+        for name in (SIZE_ATTRIBUTE, OLD_SIZE_ATTRIBUTE):
+            attributes.pop(name, None)
+    return {
+        **delivery.sqs_message,
+        "Body": delivery.sqs_body,
+        "MessageAttributes": attributes,
+    }
 
 
 def _entry(delivery: Delivery, trail: Trail, seconds: float) -> dict[str, Any]:
-    # The payload itself: the old one's object in S3 is deleted with it.
-    received = {**delivery.sqs_message, "Body": delivery.sqs_body}
-    entry = copy_of(received, trail)
-    for name in (SIZE_ATTRIBUTE, OLD_SIZE_ATTRIBUTE):
-        entry["MessageAttributes"].pop(name, None)
+    entry = copy_of(payload_of(delivery), trail)
     if delivery.queue.endswith(FIFO):
         entry.setdefault("MessageGroupId", "default")
         entry["MessageDeduplicationId"] = f"{trail.id}-{trail.restarts}"[-128:]
@@ -123,11 +139,17 @@ def _check_age(delivery: Delivery, trail: Trail, seconds: float) -> None:
         raise TooOldToSendAgain(delivery.queue, delivery.message_id, retention)
 
 
-def _send_surely(delivery: Delivery, entry: dict[str, Any]) -> None:
+def send_surely(delivery: Delivery, queue: str, entry: dict[str, Any]) -> None:
+    """Send what was made of a message that was deleted on receipt, so that it must go.
+
+    :param queue: where to.
+    :raises SQSError: for half a minute that did not succeed, or never will; the log has the
+        body.
+    """
     failure: Exception
     for pause in (*PAUSES, None):
         try:
-            _send(delivery, entry)
+            send_copy(delivery, queue, entry)
         except RequestFailed as exc:
             failure = exc
             if not exc.passing:
@@ -154,10 +176,15 @@ def _send_surely(delivery: Delivery, entry: dict[str, Any]) -> None:
     raise failure
 
 
-def _send(delivery: Delivery, entry: dict[str, Any]) -> None:
+def send_copy(delivery: Delivery, queue: str, entry: dict[str, Any]) -> None:
+    """Send what was made of a received message.
+
+    :param queue: where to.
+    :raises SQSError: SQS, or S3 for its payload, did not take it.
+    """
     entry = delivery.channel.payloads.offload(entry)
-    check_size(delivery.queue, entry)
-    [error] = send_list(delivery.channel.requests, delivery.queue, [entry]).errors
+    check_size(queue, entry)
+    [error] = send_list(delivery.channel.requests, queue, [entry]).errors
     if error is not None:
         raise error
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 #: The message attribute.
@@ -32,12 +32,14 @@ class Trail:
     :param due: when it is due, in seconds since the epoch; None: at once.
     :param sent: when it was first sent, in seconds since the epoch; None: when SQS says.
     :param restarts: how often it was sent again to be restarted.
+    :param tries: how often it had been tried when it was last sent.
     """
 
     id: str | None = None
     due: float | None = None
     sent: float | None = None
     restarts: int = 0
+    tries: int = 0
 
     def attribute(self) -> dict[str, str]:
         """The message attribute that carries it."""
@@ -46,27 +48,27 @@ class Trail:
             "due": None if self.due is None else round(self.due, 3),
             "sent": None if self.sent is None else round(self.sent, 3),
             "restarts": self.restarts or None,
+            "tries": self.tries or None,
         }
         known = {name: value for name, value in facts.items() if value is not None}
         return {"DataType": "String", "StringValue": json.dumps(known, separators=(",", ":"))}
 
     def __bool__(self) -> bool:
         """Whether there is anything to carry."""
-        return bool(
-            self.id is not None or self.due is not None or self.sent is not None or self.restarts
-        )
+        return self != Trail()
 
     @classmethod
     def of(cls, attributes: Mapping[str, Any] | None) -> Trail:
         """The trail among the message *attributes*; an empty one where there is none."""
         attribute = (attributes or {}).get(TRAIL)
         facts = _facts(attribute) if isinstance(attribute, Mapping) else {}
-        known_as, restarts = facts.get("id"), facts.get("restarts")
+        known_as = facts.get("id")
         return cls(
             known_as[:_LONGEST_ID] if isinstance(known_as, str) and known_as else None,
             _time(facts.get("due")),
             _time(facts.get("sent")),
-            restarts if type(restarts) is int and 0 <= restarts <= _MOST_RESTARTS else 0,
+            _count(facts.get("restarts")),
+            _count(facts.get("tries")),
         )
 
     @classmethod
@@ -75,7 +77,7 @@ class Trail:
         trail = cls.of(message.get("MessageAttributes"))
         stamp = _time_of_sending(message)
         sent = min((time for time in (trail.sent, stamp) if time is not None), default=None)
-        return cls(trail.id or message.get("MessageId"), trail.due, sent, trail.restarts)
+        return replace(trail, id=trail.id or message.get("MessageId"), sent=sent)
 
 
 def _facts(attribute: Mapping[str, Any]) -> dict[str, Any]:
@@ -87,6 +89,10 @@ def _facts(attribute: Mapping[str, Any]) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return facts if isinstance(facts, dict) else {}
+
+
+def _count(value: Any) -> int:
+    return value if type(value) is int and 0 <= value <= _MOST_RESTARTS else 0
 
 
 def _time(value: Any) -> float | None:

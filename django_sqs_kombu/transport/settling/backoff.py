@@ -2,9 +2,22 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
+
+#: The most that chance adds to a pause, as a share of it.
+JITTER = 0.5
+
+
+def jittered(seconds: float) -> int:
+    """*seconds* and up to half of them more, whole by chance, too.
+
+    So what failed together does not come again together, and no sooner than was said.
+    """
+    longer = seconds * (1 + JITTER * random.random())  # noqa: S311 - it guards nothing
+    return int(longer + random.random())  # noqa: S311
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,15 +26,19 @@ class Backoff:
 
     :param base: seconds after the first receive; doubled after each further one.
     :param longest: the most seconds, at most 43,200 (SQS's visibility timeout limit).
+    :param jitter: whether up to half is added by chance, so that what failed together does not
+        come again together.
     """
 
     base: float = 10
     longest: float = 900
+    jitter: bool = True
 
     def delay(self, receive_count: int) -> int:
         """Seconds to hide a message that was received *receive_count* times."""
         doublings = min(max(receive_count, 1) - 1, 32)
-        return int(min(self.longest, self.base * 2**doublings))
+        seconds = min(self.longest, self.base * 2**doublings)
+        return jittered(seconds) if self.jitter else int(seconds)
 
 
 @dataclass(frozen=True, slots=True)

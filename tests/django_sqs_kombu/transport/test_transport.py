@@ -241,7 +241,7 @@ def test_settling(connect, queue, counts, settle, left):
 
 
 def test_requeue_without_a_delay_backs_off_from_the_receive_count(connect, queue, sqs, monkeypatch):
-    connection = connect(backoff_base=10, backoff_max=25)
+    connection = connect(backoff_base=10, backoff_max=25, backoff_jitter=False)
     channel = connection.default_channel
     hidden_for = []
 

@@ -14,13 +14,15 @@ from django_sqs_kombu import (
     RestartLater,
 )
 from django_sqs_kombu.working.handling import handle
-from django_sqs_kombu.working.table import Action, Retry, row_for
+from django_sqs_kombu.working.retry import Retry
+from django_sqs_kombu.working.table import Action, Attempts, row_for, table_of
 
 from .fakes import FakeDelivery
 
 #: As psycopg writes it: the text is on several lines.
 AWAY = ConnectionResetError("connection to server failed\n\tIs the server running?")
 RETRY = Retry((ConnectionError,), 3)
+TABLE = table_of(passing=RETRY)
 
 
 def away(*args, **kwargs):
@@ -119,6 +121,8 @@ def test_a_message_class_that_asks_for_a_restart_gets_it(settled):
 def test_what_another_process_could_not_decode_is_known_by_its_class():
     error = pickle.loads(pickle.dumps(MessageDecodeError("no JSON", kind=ConnectionResetError)))
 
-    assert row_for(error, 3, RETRY).action is Action.REQUEUE
-    assert row_for(error, 4, RETRY).says == "cannot be decoded"
-    assert row_for(MessageDecodeError("no JSON", kind=ValueError), 1, RETRY).action is Action.REJECT
+    assert row_for(error, Attempts(3), TABLE).action is Action.REQUEUE
+    assert row_for(error, Attempts(4), TABLE).says == "cannot be decoded"
+    assert (
+        row_for(MessageDecodeError("no JSON", kind=ValueError), table=TABLE).action is Action.REJECT
+    )

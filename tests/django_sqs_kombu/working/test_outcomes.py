@@ -22,9 +22,12 @@ from django_sqs_kombu.exceptions import (
 )
 from django_sqs_kombu.working.handling import handle
 from django_sqs_kombu.working.outcomes import settle, settle_undecodable
-from django_sqs_kombu.working.table import Action, Retry, row_for
+from django_sqs_kombu.working.retry import Retry
+from django_sqs_kombu.working.table import Action, Attempts, row_for, table_of
 
 from .fakes import FakeDelivery, refused
+
+PASSING = Retry((ConnectionError,), 3)
 
 
 @pytest.fixture
@@ -266,7 +269,7 @@ def test_a_message_deleted_on_start_that_cannot_be_sent_again_is_said_to_be_lost
     ],
 )
 def test_what_passes_is_tried_again(raised, receives, action):
-    assert row_for(raised, receives, Retry((ConnectionError,), 3)).action is action
+    assert row_for(raised, Attempts(receives), table_of(passing=PASSING)).action is action
 
 
 def test_what_passes_is_one_line_until_it_counts(registered, caplog):
@@ -291,7 +294,7 @@ def test_what_cannot_be_decoded_is_settled_by_the_table(registered):
 def test_what_could_not_be_sent_from_another_process_is_known_by_its_class():
     lost = ReceiverFailed("ConnectionResetError(<socket>)", ConnectionResetError)
 
-    assert row_for(lost, 1, Retry((ConnectionError,), 3)).action is Action.REQUEUE
+    assert row_for(lost, table=table_of(passing=PASSING)).action is Action.REQUEUE
     assert row_for(lost).action is Action.REJECT
     assert row_for(ReceiverFailed("text", RestartLater)).action is Action.REQUEUE
 

@@ -12,7 +12,7 @@ from django_sqs_kombu import ReceiverConsumer, Receivers, RestartLater
 from django_sqs_kombu.transport.sending.trail import TRAIL, Trail
 from django_sqs_kombu.working.outcomes import settle
 from django_sqs_kombu.working.restarting import attempts
-from django_sqs_kombu.working.table import Action
+from django_sqs_kombu.working.table import Action, Attempts
 
 from .fakes import FakeDelivery, refused
 
@@ -121,7 +121,7 @@ def test_a_message_restarted_for_longer_than_its_queue_keeps_messages_is_rejecte
 def test_attempts_go_on_where_a_message_was_sent_again():
     trail = {TRAIL: Trail(restarts=4).attribute()}
 
-    assert attempts({"ApproximateReceiveCount": "2"}, trail) == 6
-    assert attempts({}, {}) == 1
-    assert attempts({"ApproximateReceiveCount": "many"}, {TRAIL: "odd"}) == 1
+    assert attempts({"ApproximateReceiveCount": "2"}, trail) == Attempts(6, 2)
+    assert attempts({}, {}) == Attempts(1, 1)
+    assert attempts({"ApproximateReceiveCount": "many"}, {TRAIL: "odd"}) == Attempts(1, 1)
     assert json.loads(trail[TRAIL]["StringValue"]) == {"restarts": 4}

@@ -47,7 +47,7 @@ def delivery():
         }
         channel = SimpleNamespace(
             requests=Requests(failures, retention),
-            backoff=Backoff(10, 900),
+            backoff=Backoff(10, 900, jitter=False),
             payloads=SimpleNamespace(offload=lambda entry: entry),
         )
         return SimpleNamespace(

@@ -1,0 +1,62 @@
+"""System checks of policies: receivers that delete what fails, and tries that SQS cuts short."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+from django.apps import AppConfig
+from django.core.checks import CheckMessage, register
+from django.core.checks import Warning as CheckWarning
+
+from django_sqs_kombu.names import FIFO
+from django_sqs_kombu.registration import DEFAULT_MAX_RECEIVES, RegisteredQueue
+from django_sqs_kombu.working import DELETE, NotesEnds
+
+from .problems import problems
+from .registry import receivers
+
+DELETES = "django_sqs.W007"
+CUT_SHORT = "django_sqs.W008"
+NOWHERE = "django_sqs.W009"
+
+
+@register("django_sqs")
+def check_policies(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """What fails is not lost unawares, and has the tries that are promised."""
+    if any(problem.stops_commands for problem in problems()):
+        return []
+    return [found for queue in receivers.select() if queue.receiver for found in _of_queue(queue)]
+
+
+def _of_queue(queue: RegisteredQueue) -> Iterator[CheckMessage]:
+    policy, dead = queue.policy, queue.dead_letter_queue
+    # The end of a task is noted as its result.
+    noted = isinstance(queue.receiver, NotesEnds)
+    meant = noted or queue.delete_on_start or policy.on_error == DELETE
+    if not (dead or policy.retry or meant):
+        yield CheckWarning(
+            f"Queue {queue.name!r} deletes each message that its receiver fails on.",
+            hint="Give it retry=Retry(...) or dead_letter_queue=..., or SQS_RETRY to all; or say "
+            "that it is meant: on_error='delete'.",
+            obj=queue.name,
+            id=DELETES,
+        )
+    receives = queue.options.max_receives or DEFAULT_MAX_RECEIVES
+    if dead and queue.name.endswith(FIFO) and receives < policy.most_tries:
+        yield CheckWarning(
+            f"Queue {queue.name!r} has {policy.most_tries} tries, but SQS makes a dead letter of "
+            f"a message that was received {receives} times (max_receives).",
+            hint=f"Set max_receives to {policy.most_tries} or more. In a FIFO queue each receive "
+            "counts.",
+            obj=queue.name,
+            id=CUT_SHORT,
+        )
+    if policy.dead_letter and not dead:
+        yield CheckWarning(
+            f"Queue {queue.name!r} has no dead_letter_queue for what dead_letter= names; unless "
+            "it has a redrive policy in SQS, that is deleted.",
+            hint="Register it with dead_letter_queue=...",
+            obj=queue.name,
+            id=NOWHERE,
+        )

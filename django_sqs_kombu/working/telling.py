@@ -1,0 +1,60 @@
+"""Telling: a table of outcomes in words, for those who operate the queues."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from types import NoneType
+
+from .retry import Exponential, Retry
+from .table import Action, Row
+
+
+def told(table: Iterable[Row], dead_letters: str | None = None) -> list[tuple[str, str]]:
+    """What a receiver may do, and what becomes of its message, line by line.
+
+    :param table: a queue's.
+    :param dead_letters: the name of its dead-letter queue, where one was registered.
+    """
+    tries = 0
+    lines = []
+    for row in table:
+        lines.append((_when(row, tries), _what(row, dead_letters)))
+        tries = row.retry.tries if row.retry is not None else 0
+    return lines
+
+
+def _when(row: Row, tries: int) -> str:
+    """:param tries: of the row before, where that is a Retry's: this one is for the last."""
+    if row.raised is NoneType:
+        return "returns"
+    when = f"raises {row.raised.__qualname__}"
+    if row.retry is not None:
+        return f"{when}, before try {row.retry.tries}"
+    if tries:
+        return f"{when}, at try {tries}"
+    return when if row.receives is None else f"{when}, for {row.receives} receives"
+
+
+def _what(row: Row, dead_letters: str | None) -> str:
+    if row.retry is not None:
+        return f"tried again {_pauses(row.retry)}"
+    if row.action is Action.REQUEUE:
+        return "tried again later"
+    if row.action is Action.DEAD_LETTER and dead_letters is not None:
+        return f"sent to {dead_letters}, with the reason"
+    if row.action is Action.REJECT and dead_letters is not None:
+        return f"left to SQS, which moves it to {dead_letters} after its receives"
+    return str(row.action.value)
+
+
+def _pauses(retry: Retry) -> str:
+    if retry.backoff is None:
+        return "after the usual backoff"
+    more = " and up to half more" if retry.jitter else ""
+    backoff = retry.backoff
+    if isinstance(backoff, Exponential):
+        grown = f"{backoff.factor:g} times as long each, up to {backoff.longest:g} s"
+        return f"after {backoff.base:g} s, then {grown}{more}"
+    if isinstance(backoff, tuple):
+        return f"after {', '.join(f'{seconds:g}' for seconds in backoff)} s{more}"
+    return f"after what {getattr(backoff, '__qualname__', backoff)} says{more}"

@@ -1,0 +1,88 @@
+"""Tasks whose backend has a policy: tries, results and dead letters."""
+
+import pytest
+
+import django_sqs
+from django_sqs.tasks.framework import TaskResultStatus
+from django_sqs_kombu.working import Failure
+
+from . import chores
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def enqueue(site, backends):
+    """Enqueue a task of a backend with these options."""
+
+    def enqueue(task, *args, queue="default", **options):
+        tasks = dict(site.TASKS)
+        tasks["default"] = {
+            "BACKEND": tasks["default"]["BACKEND"],
+            "QUEUES": [queue],
+            "OPTIONS": {"on_commit": False, **options},
+        }
+        site.TASKS = tasks
+        return task.using(queue_name=queue).enqueue(*args)
+
+    return enqueue
+
+
+def status(result):
+    result.refresh()
+    return result.status
+
+
+def dead_letters(sqs, prefix, name="dead"):
+    url = sqs.get_queue_url(QueueName=f"{prefix}__{name}")["QueueUrl"]
+    return sqs.receive_message(QueueUrl=url, MessageAttributeNames=["All"]).get("Messages", [])
+
+
+def test_a_task_has_its_tries_and_then_its_message_is_a_dead_letter(
+    enqueue, receive, sqs, prefix, counts
+):
+    result = enqueue(
+        chores.fails,
+        "no",
+        retry={"on": ValueError, "tries": 3, "backoff": 0},
+        dead_letter_queue="dead",
+        max_receives=2,
+    )
+    for _ in range(2):
+        assert isinstance(receive(), ValueError)
+        assert status(result) == TaskResultStatus.READY
+    assert isinstance(receive(), ValueError)
+
+    assert status(result) == TaskResultStatus.FAILED
+    assert len(result.errors) == 3
+    [letter] = dead_letters(sqs, prefix)
+    assert Failure.read(letter["MessageAttributes"]).error == "builtins.ValueError"
+    assert counts(f"{prefix}__tasks-default") == (0, 0, 0)
+
+
+def test_a_task_that_is_discarded_has_failed(enqueue, receive, counts, prefix):
+    result = enqueue(chores.fails, "no", discard=["builtins.ValueError"])
+
+    assert isinstance(receive(), ValueError)
+
+    assert status(result) == TaskResultStatus.FAILED
+    assert counts(f"{prefix}__tasks-default") == (0, 0, 0)
+
+
+def test_a_task_without_a_policy_for_its_exception_has_its_attempts(enqueue, receive):
+    result = enqueue(chores.fails, "no", max_attempts=2, discard=["builtins.KeyError"])
+
+    assert isinstance(receive(), django_sqs.RestartLater)
+    assert status(result) == TaskResultStatus.READY
+    assert isinstance(receive(), ValueError)
+    assert status(result) == TaskResultStatus.FAILED
+
+
+def test_the_policy_of_the_project_is_for_tasks_too(site, enqueue, receive):
+    site.SQS_RETRY = {"on": "builtins.ValueError", "tries": 2, "backoff": 0}
+    result = enqueue(chores.fails, "no")
+
+    assert isinstance(receive(), ValueError)
+    assert status(result) == TaskResultStatus.READY
+    assert isinstance(receive(), ValueError)
+    assert status(result) == TaskResultStatus.FAILED

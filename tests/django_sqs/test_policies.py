@@ -1,0 +1,159 @@
+"""Policies in a Django project: settings, tasks, checks, and the table of a queue."""
+
+import json
+from io import StringIO
+
+import pytest
+from django.core.checks import run_checks
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+from django.db import DatabaseError, OperationalError
+
+import django_sqs
+from django_sqs import Retry
+from django_sqs.conf import conf
+from django_sqs.tasks.options import TaskOptions
+from django_sqs_kombu import Policy, exponential
+from django_sqs_kombu.working import Action, Attempts, row_for
+
+
+@pytest.fixture
+def register(site):
+    before = dict(django_sqs.receivers.queues)
+    django_sqs.receivers.queues.clear()
+    yield lambda name, **options: django_sqs.register(name, print, **options)
+    django_sqs.receivers.queues.clear()
+    django_sqs.receivers.queues.update(before)
+
+
+def found():
+    return [(each.id, each.obj) for each in run_checks(tags=["django_sqs"])]
+
+
+def test_the_settings_are_for_queues_that_say_nothing(site, register):
+    site.SQS_RETRY = {"on": ["django.db.DatabaseError", OSError], "tries": 3, "backoff": [1, 2]}
+    site.SQS_DISCARD = ["django.core.exceptions.ObjectDoesNotExist"]
+    site.SQS_DEAD_LETTER = [ValueError]
+
+    policy = register("orders").policy
+
+    assert policy == conf.policy
+    assert policy.retry == (Retry((DatabaseError, OSError), 3, [1, 2]),)
+    assert policy.dead_letter == (ValueError,)
+    assert register("own", retry=()).policy.retry == ()
+
+
+def test_a_setting_may_hold_the_classes_themselves(site):
+    site.SQS_RETRY = [Retry(OSError, backoff=exponential(1)), {"on": "builtins.KeyError"}]
+
+    assert conf.policy.retry == (Retry(OSError, backoff=exponential(1)), Retry(KeyError))
+
+
+def test_an_unavailable_database_passes_before_everything_is_buried(register):
+    table = register("orders", dead_letter=Exception, dead_letter_queue="dead").table
+
+    assert row_for(OperationalError(), Attempts(10), table).action is Action.REQUEUE
+    assert row_for(OperationalError(), Attempts(11), table).action is Action.DEAD_LETTER
+
+
+def test_a_check_names_each_receiver_that_deletes_what_fails(site, register):
+    register("plain")
+    register("kept", dead_letter_queue="dead")
+    register("tried", retry=Retry())
+    register("meant", on_error="delete")
+    register("started", delete_on_start=True)
+    django_sqs.register("sending")
+
+    assert found() == [("django_sqs.W007", "plain")]
+
+    site.SQS_RETRY = {"tries": 3}
+    assert found() == []
+
+
+def test_a_check_names_tries_that_sqs_cuts_short(register):
+    more = {"retry": Retry(tries=8), "max_receives": 5}
+    register("orders.fifo", dead_letter_queue="dead.fifo", **more)
+    register("enough.fifo", dead_letter_queue="dead.fifo", retry=Retry(tries=8), max_receives=8)
+    # Before SQS would bury it, it is sent again.
+    register("standard", dead_letter_queue="dead", **more)
+
+    assert found() == [("django_sqs.W008", "orders.fifo")]
+
+
+def test_a_check_names_dead_letters_that_go_nowhere(register):
+    register("orders", retry=Retry(), dead_letter=ValueError)
+
+    assert found() == [("django_sqs.W009", "orders")]
+
+
+def test_the_table_of_a_queue_is_printed(register, site):
+    register(
+        "orders",
+        retry=[Retry(OSError, 8, [10, 60, 600]), Retry(KeyError, 2, exponential(), jitter=False)],
+        discard=FileNotFoundError,
+        dead_letter=ValueError,
+        dead_letter_queue="dead",
+    )
+    out = StringIO()
+    call_command("sqs_status", "orders", policy=True, stdout=out)
+    lines = [line.split("  ", 1) for line in out.getvalue().splitlines() if "  " in line]
+    told = {when: what.strip() for when, what in lines}
+    dead = f"{site.SQS_QUEUE_PREFIX}__dead"
+
+    assert told["returns"] == "deleted"
+    assert told["raises FileNotFoundError"] == "deleted, as its queue's policy says"
+    assert told["raises OSError, before try 8"] == (
+        "tried again after 10, 60, 600 s and up to half more"
+    )
+    assert told["raises OSError, at try 8"] == f"sent to {dead}, with the reason"
+    assert told["raises KeyError, before try 2"] == (
+        "tried again after 10 s, then 2 times as long each, up to 900 s"
+    )
+    assert told["raises ValueError"] == f"sent to {dead}, with the reason"
+    assert told["raises OperationalError, for 10 receives"] == "tried again later"
+    assert told["raises BaseException"].startswith(f"left to SQS, which moves it to {dead}")
+    order = list(told)[1:]
+    assert order.index("raises FileNotFoundError") < order.index("raises OSError, before try 8")
+
+    out = StringIO()
+    call_command("sqs_status", "orders", policy=True, format="json", stdout=out)
+    rows = json.loads(out.getvalue())
+    assert rows[1]["queue"] == "orders"
+    assert [row["receiver"] for row in rows] == order
+
+
+def test_what_policies_send_is_permitted(register, site):
+    register("orders", retry=Retry(OSError), dead_letter_queue="dead")
+    out = StringIO()
+    call_command("sqs_policy", stdout=out)
+
+    [sends] = [
+        statement["Resource"]
+        for statement in json.loads(out.getvalue())["Statement"]
+        if statement["Action"] == ["sqs:SendMessage"]
+    ]
+    assert [arn.rpartition("__")[2] for arn in sends] == ["dead", "orders"]
+
+
+def test_options_of_tasks_make_a_policy():
+    options = TaskOptions.read(
+        "default",
+        {"retry": {"on": "builtins.OSError", "tries": 4}, "discard": ["builtins.KeyError"]},
+    )
+
+    assert options.policy == Policy((Retry(OSError, 4),), (KeyError,))
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"retry": {"tries": 3}, "max_attempts": 2}, "'retry' or 'max_attempts', not both"),
+        ({"retry": 3}, "it is 3"),
+        ({"discard": ["no.such.Error"]}, "no"),
+        ({"on_error": "x"}, "on_error must be 'delete'"),
+        ({"policy": 3}, "no option 'policy'"),
+    ],
+)
+def test_options_of_tasks_that_cannot_work(options, says):
+    with pytest.raises(ImproperlyConfigured, match=says):
+        TaskOptions.read("default", options)
