@@ -8,7 +8,6 @@ import pickle
 import threading
 import traceback
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -21,7 +20,7 @@ from ..transport.delivery import Delivery
 from ..transport.receiving.consumption import Consumption
 from ..working.consumer import ACCEPT
 from ..working.early_burial import warn_of_early_burial
-from ..working.handling import attempt_within, cleaning_up
+from ..working.handling import Surroundings, attempt_within, cleaning_up
 from ..working.middleware import tell
 from ..working.outcomes import settle, settle_undecodable
 from ..working.registered import Attempt
@@ -238,7 +237,7 @@ def _target(
 
 
 def _attempt(registered: RegisteredQueue, queue: kombu.Queue, delivery: Delivery) -> Attempt:
-    def work(stack: ExitStack) -> Attempt:
+    def work(stack: Surroundings) -> Attempt:
         attempt = attempt_within(stack, registered, delivery, queue)
         if attempt.raised is None and attempt.message is not None:
             _delete_what_else_belongs_to(attempt.message)

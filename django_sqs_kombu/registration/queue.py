@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import partial
 from typing import Any, ClassVar
@@ -20,6 +20,7 @@ from ..working.attempt import attempt, receive
 from ..working.consumer import ReceiverConsumer
 from ..working.coroutines import run_in_thread_loop
 from ..working.handling import handle
+from ..working.middleware import NOTHING
 from ..working.policy import Policy
 from ..working.registered import Attempt, Received
 from ..working.table import Row, table_of
@@ -317,7 +318,7 @@ class RegisteredQueue:
 
     def around_message(self) -> AbstractContextManager[None]:
         """A context in which each message is decoded, received and settled."""
-        return nullcontext()
+        return NOTHING
 
     def attempt(self, delivery: Received, queue: kombu.Queue) -> Attempt:
         """Decode *delivery* and run the receiver on it."""

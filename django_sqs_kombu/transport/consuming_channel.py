@@ -44,13 +44,13 @@ class ConsumingChannel(SettlingChannel):
         )
         pollers, prefetch = self.pollers, self.prefetch
 
-        def on_room(queue: str) -> None:
+        def on_room(queue: str, places: int) -> None:
             if prefetch.on_loop:
                 # A place that is free is any queue's.
                 for poller in list(pollers.values()):
-                    poller.room()
-            elif queue in pollers:
-                pollers[queue].room()
+                    poller.room(places)
+            elif (of_it := pollers.get(queue)) is not None:
+                of_it.room(places)
 
         def on_ready(queue: str) -> None:
             if queue in pollers:
@@ -155,7 +155,7 @@ class ConsumingChannel(SettlingChannel):
         info.setdefault("routing_key", held.queue)
         info.update(
             queue=held.queue,
-            sqs_message=_without_bytes(held.message),
+            sqs_message=_without_bytes(held.message) if held.attributed else held.message,
             sqs_queue=self.account.url(held.queue),
         )
         payload["held"] = held

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -16,6 +17,9 @@ from .holding.note import Note
 from .settling.backoff import Backoff
 from .sqs.received import Message as Received
 from .sqs.requests import Requests
+
+#: The content type of plain text.
+TEXT = "text/plain"
 
 
 class Settling(Protocol):
@@ -87,6 +91,15 @@ class Delivery(Message):  # type: ignore[misc]
         except UnicodeEncodeError as exc:
             self.errors.append((type(exc), exc, exc.__traceback__))
             return body
+
+    def _decode(self) -> Any:
+        # What Kombu's registry makes of it, at a quarter of the time.
+        accept, body = self.accept, self.body
+        is_text = self.content_type == TEXT and self.content_encoding == "utf-8"
+        if is_text and accept is not None and TEXT in accept and isinstance(body, bytes):
+            with suppress(UnicodeDecodeError):
+                return body.decode()
+        return super()._decode()
 
     @property
     def sqs_message(self) -> Received:

@@ -23,7 +23,7 @@ from ..transport.receiving.poller import Poller
 from .early_burial import warn_of_early_burial
 from .gate import Gate
 from .handling import handle
-from .middleware import Middleware, admission, tell
+from .middleware import ADMITTED, Middleware, admission, tell
 from .outcomes import settle_undecodable
 from .pool import Pool
 from .registered import Registered, Registry
@@ -282,12 +282,14 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
             if delivery.expired:
                 self._abandon(registered, delivery)
             else:
-                admitted = admission(self._middleware, registered, delivery)
-                self._gate.enter(alone=admitted.alone)
+                admitted = ADMITTED
+                if self._middleware:
+                    admitted = admission(self._middleware, registered, delivery)
+                self._gate.enter(delivery, alone=admitted.alone)
                 try:
                     handled = handle(registered, delivery, queue, admitted)
                 finally:
-                    self._gate.leave()
+                    self._gate.leave(delivery)
                 if isinstance(handled.attempt.raised, KeyboardInterrupt):
                     self.should_stop = True
         except BaseException:

@@ -12,54 +12,69 @@ class Gate:
 
     Whoever waits to be alone goes before those that come later, so it is not kept
     waiting by a steady stream.
+
+    Where nobody is or wants to be alone, no lock is taken: whoever comes is inside first and
+    looks then, and whoever wants to be alone says so first and looks then, so one of them sees
+    the other.
     """
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
-        self._inside = 0
+        self._inside: set[object] = set()
         self._alone = False
+        #: How many wait to be alone, and how many to come in beside others.
         self._waiting = 0
-        self._waiters = 0
+        self._beside = 0
 
     @contextmanager
     def passed(self, *, alone: bool) -> Iterator[None]:
         """Be inside, with nobody else if *alone*."""
-        self.enter(alone=alone)
+        who = object()
+        self.enter(who, alone=alone)
         try:
             yield
         finally:
-            self.leave()
+            self.leave(who)
 
-    def enter(self, *, alone: bool) -> None:
-        """Come inside; :meth:`leave` follows."""
-        self._enter_alone() if alone else self._enter()
+    def enter(self, who: object, *, alone: bool) -> None:
+        """Come inside; :meth:`leave` follows.
 
-    def leave(self) -> None:
+        :param who: what is inside, which is no other that is.
+        """
+        if alone:
+            self._enter_alone(who)
+            return
+        self._inside.add(who)
+        if self._alone or self._waiting:
+            self._enter_later(who)
+
+    def leave(self, who: object) -> None:
         """Go outside."""
-        with self._changed:
-            self._inside -= 1
-            self._alone = False
-            if self._waiters:
+        self._inside.discard(who)
+        if self._alone or self._waiting or self._beside:
+            with self._changed:
+                self._alone = False
                 self._changed.notify_all()
 
-    def _enter(self) -> None:
+    def _enter_later(self, who: object) -> None:
         with self._changed:
-            while self._alone or self._waiting:
-                self._wait()
-            self._inside += 1
+            self._inside.discard(who)
+            self._changed.notify_all()
+            self._beside += 1
+            try:
+                while self._alone or self._waiting:
+                    self._changed.wait()
+            finally:
+                self._beside -= 1
+            self._inside.add(who)
 
-    def _enter_alone(self) -> None:
+    def _enter_alone(self, who: object) -> None:
         with self._changed:
             self._waiting += 1
-            while self._inside:
-                self._wait()
-            self._waiting -= 1
-            self._inside = 1
-            self._alone = True
-
-    def _wait(self) -> None:
-        self._waiters += 1
-        try:
-            self._changed.wait()
-        finally:
-            self._waiters -= 1
+            try:
+                while self._inside:
+                    self._changed.wait()
+                self._inside.add(who)
+                self._alone = True
+            finally:
+                self._waiting -= 1

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from contextlib import ExitStack
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
+from types import TracebackType
 from typing import TypeVar
 
 import kombu
@@ -12,7 +13,7 @@ import kombu
 from ..exceptions import EnvironmentFailure
 from ..logs import get_logger
 from ..transport.delivery import Delivery
-from .middleware import Admission, admission
+from .middleware import NOTHING, Admission, admission
 from .outcomes import settle, undecodable
 from .registered import Attempt, Registered
 from .table import Action
@@ -22,7 +23,7 @@ logger = get_logger(__name__)
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Handled:
     """What became of a message.
 
@@ -32,6 +33,33 @@ class Handled:
 
     attempt: Attempt
     action: Action | None
+
+
+class Surroundings:
+    """What stands around a message until it is settled, once it is known; else nothing."""
+
+    __slots__ = ("_context",)
+
+    def __init__(self) -> None:
+        self._context: AbstractContextManager[object] = NOTHING
+
+    def enter_context(self, context: AbstractContextManager[object]) -> None:
+        """Enter *context*, the only one; it is left with this."""
+        if context is not NOTHING:
+            context.__enter__()
+            self._context = context
+
+    def __enter__(self) -> Surroundings:
+        return self
+
+    def __exit__(
+        self,
+        cls: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> bool | None:
+        context = self._context
+        return None if context is NOTHING else context.__exit__(cls, exc, traceback)
 
 
 def handle(
@@ -47,7 +75,7 @@ def handle(
     :param admitted: what the middleware say of it; None: they are still to be asked.
     """
 
-    def work(stack: ExitStack) -> Handled:
+    def work(stack: Surroundings) -> Handled:
         attempt = attempt_within(stack, registered, delivery, queue, admitted)
         action = settle(registered, delivery, attempt.message, attempt.raised, attempt.seconds)
         return Handled(attempt, action)
@@ -55,7 +83,7 @@ def handle(
     return cleaning_up(delivery, work)
 
 
-def cleaning_up(delivery: Delivery, work: Callable[[ExitStack], T]) -> T:
+def cleaning_up(delivery: Delivery, work: Callable[[Surroundings], T]) -> T:
     """Return what *work* returns, which adds to a stack what is to be cleaned up after it.
 
     Cleaning up that fails is logged: what is settled stays settled, and a receiver that has
@@ -63,7 +91,7 @@ def cleaning_up(delivery: Delivery, work: Callable[[ExitStack], T]) -> T:
     """
     done: list[T] = []
     try:
-        with ExitStack() as stack:
+        with Surroundings() as stack:
             done.append(work(stack))
     except Exception:
         logger.exception("Cleaning up after message %s failed", delivery.message_id)
@@ -73,7 +101,7 @@ def cleaning_up(delivery: Delivery, work: Callable[[ExitStack], T]) -> T:
 
 
 def attempt_within(
-    stack: ExitStack,
+    stack: Surroundings,
     registered: Registered,
     delivery: Delivery,
     queue: kombu.Queue,

@@ -53,8 +53,10 @@ def settle(
     else:
         row = row_for(raised, attempts_of(delivery), registered.table)
     # A filter that the project gave its logs must not cost a message.
-    with suppress(Exception):
+    try:  # noqa: SIM105 - as suppress() would, at a tenth of the time
         log(row, delivery, message, raised)
+    except Exception:  # noqa: BLE001, S110
+        pass
     receiver: object = registered.receiver
     # A NotesEnds; isinstance() with a protocol costs more than all else here.
     settling = getattr(receiver, "settling", None)

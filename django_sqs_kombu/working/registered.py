@@ -22,7 +22,7 @@ class Received(Delivery, Protocol):
         """Delete the message; return when SQS has done it."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Attempt:
     """How a receiver ended.
 

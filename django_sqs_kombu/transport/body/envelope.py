@@ -33,6 +33,11 @@ _UNWRITABLE = re.compile("[\ud800-\udfff\ufffe\uffff]")
 _encode = JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
+_decoder = json.JSONDecoder()
+#: What JSON takes for white space.
+_BLANKS = " \t\n\r"
+
+
 def parse_envelope(text: str) -> dict[str, Any] | None:
     """The envelope that *text* is, its body decoded, or None for a foreign body."""
     candidate = text.lstrip()
@@ -84,8 +89,10 @@ def _escaped(found: re.Match[str]) -> str:
 
 def _envelope(text: str) -> dict[str, Any] | None:
     try:
-        data = json.loads(text)
+        data, end = _decoder.raw_decode(text)
     except (ValueError, RecursionError):
+        return None
+    if text[end:].strip(_BLANKS):
         return None
     if not _looks_like_envelope(data):
         return None

@@ -175,8 +175,10 @@ class LargePayloads:
 
     def pointer(self, message: Mapping[str, Any]) -> Pointer | None:
         """Where the message's payload is, if it is in S3 and a bucket was configured."""
-        attributes = message.get("MessageAttributes") or {}
-        if self._bucket is None or not ({SIZE_ATTRIBUTE, OLD_SIZE_ATTRIBUTE} & set(attributes)):
+        attributes = message.get("MessageAttributes")
+        if self._bucket is None or not attributes:
+            return None
+        if SIZE_ATTRIBUTE not in attributes and OLD_SIZE_ATTRIBUTE not in attributes:
             return None
         try:
             name, place = json.loads(message["Body"])

@@ -15,8 +15,8 @@ from __future__ import annotations
 import enum
 import threading
 from collections import defaultdict, deque
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection, Iterable
+from functools import lru_cache
 
 from ...exceptions import SQSError
 from ...names import FIFO
@@ -30,17 +30,17 @@ from .note import Note
 MARGIN_SHARE, SHORTEST_MARGIN, LARGEST_MARGIN_SHARE = 1 / 3, 20.0, 1 / 2
 
 
-class State(enum.Enum):
+class State(enum.IntEnum):
     """Where in its life a held message is."""
 
     #: Received; no consumer has it yet.
-    WAITING = enum.auto()
+    WAITING = 0
     #: With a consumer.
-    DELIVERED = enum.auto()
+    DELIVERED = 1
     #: What becomes of it is decided, and SQS has not confirmed it yet.
-    SETTLING = enum.auto()
+    SETTLING = 2
     #: Deleted, visible to others again, or expired: not ours any more.
-    GONE = enum.auto()
+    GONE = 3
 
 
 #: Messages of a queue that may wait, be with consumers or be settled and not confirmed: so many
@@ -50,36 +50,24 @@ LEAST_OPEN, MOST_OPEN = 4 * MAX_MESSAGES, 128 * MAX_MESSAGES
 _WAITING, _DELIVERED, _SETTLING, _GONE = State
 
 
-@dataclass(slots=True, eq=False)
 class OfQueue:
-    """What a channel holds of one queue.
+    """What a channel holds of one queue, or of all.
 
-    :ivar waiting: how many messages no consumer has taken yet.
-    :ivar delivered: how many are with a consumer.
-    :ivar settling: how many SQS has not confirmed yet.
+    :ivar counts: how many messages are in each state; of those that are gone it says nothing.
     :ivar line: those that may be taken, the oldest first.
     :ivar lanes: of a FIFO queue.
     :ivar most_open: how many there may be, in whatever state, for more to be asked for.
     """
 
-    waiting: int = 0
-    delivered: int = 0
-    settling: int = 0
-    most_open: int = LEAST_OPEN
-    line: deque[Held] = field(default_factory=deque)
-    lanes: Lanes[Held] = field(default_factory=Lanes)
+    __slots__ = ("counts", "lanes", "line", "most_open")
 
-    def enter(self, state: State, change: int) -> None:
-        """One comes to a state (1), or leaves it (-1)."""
-        if state is _WAITING:
-            self.waiting += change
-        elif state is _DELIVERED:
-            self.delivered += change
-        elif state is _SETTLING:
-            self.settling += change
+    def __init__(self) -> None:
+        self.counts = [0] * len(State)
+        self.most_open = LEAST_OPEN
+        self.line: deque[Held] = deque()
+        self.lanes: Lanes[Held] = Lanes()
 
 
-@dataclass(slots=True, eq=False)
 class Held:
     """A received message, from its receive until SQS has confirmed what became of it.
 
@@ -87,7 +75,10 @@ class Held:
     :param message: as ReceiveMessage returned it; its latest receipt counts.
     :param seconds: the visibility timeout it was received with.
     :param received_at: when, on the monotonic clock.
-    :ivar receiver: what received it, and gives it back should it wait in vain.
+    :param receiver: what received it, and gives it back should it wait in vain.
+    :ivar message_id: SQS's id of the message.
+    :ivar attributed: whether it has message attributes: without, it is neither one that is not
+        due yet nor one whose body is in S3.
     :ivar tag: Kombu's delivery tag, the receipt handle it came with.
     :ivar body: the body, read from S3 where it is kept there.
     :ivar error: why the body could not be read.
@@ -100,38 +91,59 @@ class Held:
     :ivar note: what is to be written down before SQS is told what becomes of it.
     """
 
-    queue: str
-    message: Message
-    seconds: float
-    received_at: float
-    state: State = State.GONE
-    body: str = ""
-    error: SQSError | None = None
-    renew_at: float = 0.0
-    expires_at: float = 0.0
-    renewed: bool = True
-    renewals: int = 0
-    hiding: bool = False
-    deleted: bool = False
-    receiver: object = None
-    note: Note | None = None
-    tag: str = ""
-    group: str = ""
+    __slots__ = (
+        "attributed",
+        "body",
+        "deleted",
+        "error",
+        "expires_at",
+        "group",
+        "hiding",
+        "message",
+        "message_id",
+        "note",
+        "queue",
+        "received_at",
+        "receiver",
+        "renew_at",
+        "renewals",
+        "renewed",
+        "seconds",
+        "state",
+        "tag",
+    )
 
-    def __post_init__(self) -> None:
-        self.tag = str(self.message["ReceiptHandle"])
-        self.body = self.body or str(self.message.get("Body", ""))
-        self.lease(self.received_at, self.seconds)
-
-    @property
-    def message_id(self) -> str:
-        """SQS's id of the message."""
-        return str(self.message.get("MessageId"))
+    def __init__(
+        self,
+        queue: str,
+        message: Message,
+        seconds: float,
+        received_at: float,
+        *,
+        receiver: object = None,
+    ) -> None:
+        self.queue = queue
+        self.message = message
+        self.seconds = seconds
+        self.received_at = received_at
+        self.receiver = receiver
+        self.message_id = str(message.get("MessageId"))
+        self.tag = str(message["ReceiptHandle"])
+        self.body = str(message.get("Body", ""))
+        self.attributed = bool(message.get("MessageAttributes"))
+        self.state = _GONE
+        self.error: SQSError | None = None
+        self.renewed = True
+        self.renewals = 0
+        self.hiding = False
+        self.deleted = False
+        self.group = ""
+        self.note: Note | None = None
+        self.lease(received_at, seconds)
 
     def lease(self, now: float, seconds: float) -> None:
         """Count a visibility timeout of *seconds* from *now*."""
-        margin = max(seconds * MARGIN_SHARE, SHORTEST_MARGIN)
-        self.renew_at = now + seconds - min(margin, seconds * LARGEST_MARGIN_SHARE)
+        self.renew_at = now + _lasts(seconds)
         self.expires_at = now + seconds
 
     def left(self, now: float) -> int:
@@ -144,11 +156,19 @@ class Held:
         return bool(self.seconds) and now >= self.expires_at
 
 
+@lru_cache
+def _lasts(seconds: float) -> float:
+    """Seconds after which a lease of so many *seconds* is to be renewed."""
+    margin = max(seconds * MARGIN_SHARE, SHORTEST_MARGIN)
+    return seconds - min(margin, seconds * LARGEST_MARGIN_SHARE)
+
+
 class HeldMessages:
     """The table of what one channel holds; safe to use from any thread.
 
     :ivar lock: guards the table, and what is decided by looking at it.
-    :ivar on_room: called with a queue's name when there may be room for another message of it.
+    :ivar on_room: called with a queue's name when there may be room for so many more messages
+        of it.
     :ivar on_ready: called with a queue's name when a message that was behind another may be taken.
     :ivar on_broken: called with messages that are to be given back, since one that must run
         before them is left to others.
@@ -156,7 +176,7 @@ class HeldMessages:
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self.on_room: Callable[[str], None] = _nothing
+        self.on_room: Callable[[str, int], None] = _nothing
         self.on_ready: Callable[[str], None] = _nothing
         self.on_broken: Callable[[list[Held]], None] = _nothing
         self._by_tag: dict[str, Held] = {}
@@ -168,6 +188,11 @@ class HeldMessages:
         self._behind = 0
 
     # The life of a message.
+
+    def receive_all(self, came: Iterable[Held], state: State = State.WAITING) -> list[Held]:
+        """Hold messages that came; return the new ones.  See :meth:`receive`."""
+        with self.lock:
+            return [held for held in came if self.receive(held, state)]
 
     def receive(self, held: Held, state: State = State.WAITING) -> bool:
         """Hold a message that came; return whether it is a new one.
@@ -192,25 +217,33 @@ class HeldMessages:
             self._enter(held, state)
             return True
 
-    def announce(self, held: Held) -> bool:
-        """The message has come, its body read; return whether it may be taken.
+    def announce(self, came: Iterable[Held]) -> int:
+        """Messages have come, their bodies read; return how many of them may be taken.
 
-        Its turn comes after those that wait already; and, where it is of a message group, when
-        those before it are deleted.
+        Their turn comes after those that wait already; and, where they are of a message group,
+        when those before them are deleted.
         """
+        count = 0
         with self.lock:
-            if held.state is not _WAITING:
-                return False
-            of = self._queues[held.queue]
-            if held.queue.endswith(FIFO):
-                group = (held.message.get("Attributes") or {}).get("MessageGroupId")
-                # Without one its order is nobody's; with one, it is its lane's.
-                held.group = str(group or "")
-                if held.group and not of.lanes.join(held):
-                    self._behind += 1
-                    return False
-            of.line.append(held)
+            for held in came:
+                if held.state is not _WAITING:
+                    continue
+                of = self._queues[held.queue]
+                if held.queue.endswith(FIFO) and not self._joins(of, held):
+                    continue
+                of.line.append(held)
+                count += 1
+        return count
+
+    def _joins(self, of: OfQueue, held: Held) -> bool:
+        """Have a message in its lane; return whether it may be taken."""
+        group = (held.message.get("Attributes") or {}).get("MessageGroupId")
+        # Without one its order is nobody's; with one, it is its lane's.
+        held.group = str(group or "")
+        if not held.group or of.lanes.join(held):
             return True
+        self._behind += 1
+        return False
 
     def take(self, queue: str) -> Held | None:
         """The oldest message that waits, which then is the consumer's."""
@@ -220,7 +253,7 @@ class HeldMessages:
                 held = line.popleft()
                 if held.state is _WAITING:
                     self._enter(held, _DELIVERED)
-                    self.on_room(queue)
+                    self.on_room(queue, 1)
                     return held
         return None
 
@@ -233,7 +266,7 @@ class HeldMessages:
             self._enter(held, _SETTLING)
             if held.group and not delete:
                 self._break_lane(held)
-            self.on_room(held.queue)
+            self.on_room(held.queue, 1)
             return True
 
     def unsettle(self, held: Held) -> None:
@@ -248,17 +281,23 @@ class HeldMessages:
 
         :param deleted: whether SQS has said that it is deleted.
         """
+        self.end_all(held.queue, (held,), deleted=deleted)
+
+    def end_all(self, queue: str, ended: Collection[Held], *, deleted: bool = False) -> None:
+        """Messages of one queue are not ours any more; see :meth:`end`."""
         with self.lock:
-            if held.state is _GONE:
-                return
-            self._enter(held, _GONE)
-            if self._by_tag.get(held.tag) is held:
-                del self._by_tag[held.tag]
-            if self._by_id.get((held.queue, held.message_id)) is held:
-                del self._by_id[held.queue, held.message_id]
-            if held.group:
-                self._go_on(held) if deleted else self._break_lane(held)
-            self.on_room(held.queue)
+            for held in ended:
+                if held.state is _GONE:
+                    continue
+                self._enter(held, _GONE)
+                if self._by_tag.get(held.tag) is held:
+                    del self._by_tag[held.tag]
+                key = queue, held.message_id
+                if self._by_id.get(key) is held:
+                    del self._by_id[key]
+                if held.group:
+                    self._go_on(held) if deleted else self._break_lane(held)
+            self.on_room(queue, len(ended))
 
     def confirmed(self, queue: str, count: int) -> None:
         """SQS has confirmed what becomes of so many messages: as many more may be open."""
@@ -282,40 +321,40 @@ class HeldMessages:
 
     def waiting(self, queue: str) -> int:
         """How many messages of *queue* no consumer has taken yet."""
-        return self._queues[queue].waiting
+        return self._queues[queue].counts[_WAITING]
 
     def settling(self, queue: str) -> int:
         """How many messages of *queue* SQS has not confirmed yet."""
-        return self._queues[queue].settling
+        return self._queues[queue].counts[_SETTLING]
 
     def room_to_settle(self, queue: str) -> int:
         """How many more messages of *queue* may come, to be settled in their turn."""
         of = self._queues[queue]
-        return of.most_open - of.waiting - of.settling
+        return of.most_open - of.counts[_WAITING] - of.counts[_SETTLING]
 
     def delivered(self, queue: str) -> int:
         """How many messages of *queue* are with a consumer."""
-        return self._queues[queue].delivered
+        return self._queues[queue].counts[_DELIVERED]
 
     def startable(self, queue: str) -> int:
         """How many messages of *queue* that wait may be taken now."""
         of = self._queues[queue]
-        return of.waiting - of.lanes.behind
+        return of.counts[_WAITING] - of.lanes.behind
 
     @property
     def all_startable(self) -> int:
         """How many messages that wait may be taken now."""
-        return self._all.waiting - self._behind
+        return self._all.counts[_WAITING] - self._behind
 
     @property
     def all_waiting(self) -> int:
         """How many messages no consumer has taken yet."""
-        return self._all.waiting
+        return self._all.counts[_WAITING]
 
     @property
     def all_delivered(self) -> int:
         """How many messages are with consumers."""
-        return self._all.delivered
+        return self._all.counts[_DELIVERED]
 
     def __len__(self) -> int:
         return len(self._by_tag)
@@ -350,13 +389,12 @@ class HeldMessages:
             self.on_broken(waiting)
 
     def _enter(self, held: Held, state: State) -> None:
-        of, before = self._queues[held.queue], held.state
-        of.enter(before, -1)
-        of.enter(state, 1)
-        self._all.enter(before, -1)
-        self._all.enter(state, 1)
+        before = held.state
+        for counts in (self._queues[held.queue].counts, self._all.counts):
+            counts[before] -= 1
+            counts[state] += 1
         held.state = state
 
 
-def _nothing(what: object) -> None:
+def _nothing(*what: object) -> None:
     pass

@@ -60,9 +60,10 @@ class Inbox:
         #: Whether their priorities differ; None: it is to be looked at again.
         self._ranked: bool | None = False
 
-    def announce(self, source: Source) -> None:
-        """Say that *source* has one more message."""
-        self._announced.put(source)
+    def announce(self, source: Source, count: int) -> None:
+        """Say that *source* has so many more messages."""
+        for _ in range(count):
+            self._announced.put(source)
         self.changed()
 
     def changed(self) -> None:

@@ -60,50 +60,65 @@ class Intake:
         new = [Held(queue, message, seconds, now, receiver=receiver) for message in received]
         if late and new:
             new = self._renewed(queue, new)
-        new = [held for held in new if self._table.receive(held, state)]
+        new = self._table.receive_all(new, state)
         self._keeper.keep(new)
-        early = [(held, left) for held in new if (left := seconds_until_due(queue, held.message))]
-        if early:
-            self._send_on(queue, early)
+        early = [
+            (held, left)
+            for held in new
+            if held.attributed and (left := seconds_until_due(queue, held.message))
+        ]
+        if not early:
+            return new
+        self._send_on(queue, early)
         sent_on = {held.tag for held, _ in early}
         return [held for held in new if held.tag not in sent_on]
 
     def read_all(
-        self, held: Sequence[Held], announce: Callable[[Held], None], *, in_order: bool = False
+        self,
+        held: Sequence[Held],
+        announce: Callable[[Sequence[Held]], None],
+        *,
+        in_order: bool = False,
     ) -> None:
-        """Read the bodies of held messages, and announce each that has its own.
+        """Read the bodies of held messages, and announce those that have their own.
 
         Those in S3 are read in another thread: an S3 that hangs must hold up neither the other
         messages of a queue, nor its next polls, nor a stop.
 
         :param in_order: announce none before those that came before it.
         """
-        apart: list[Held] = []
-        for each in held:
-            if self._payloads.pointer(each.message) is None and not (in_order and apart):
-                announce(each)
-            else:
-                apart.append(each)
+        apart = [e for e in held if e.attributed and self._payloads.pointer(e.message) is not None]
+        if not apart:
+            announce(held)
+            return
+        if in_order:
+            apart = list(held[held.index(apart[0]) :])
+        announce([each for each in held if each not in apart])
 
         def read_apart() -> None:
             for each in apart:
                 self.read(each)
-                announce(each)
+                announce([each])
 
-        if apart:
-            try:
-                threading.Thread(target=read_apart, name="sqs-payloads", daemon=True).start()
-            except RuntimeError:
-                # No thread to be had now.
-                read_apart()
+        try:
+            threading.Thread(target=read_apart, name="sqs-payloads", daemon=True).start()
+        except RuntimeError:
+            # No thread to be had now.
+            read_apart()
 
     def takes_time(self, queue: str, received: Sequence[Message]) -> bool:
         """Whether to take in what was received needs requests."""
-        return any(seconds_until_due(queue, message) for message in received)
+        attributed = [message for message in received if message.get("MessageAttributes")]
+        return any(seconds_until_due(queue, message) for message in attributed)
 
-    def size(self, message: Message) -> int:
-        """Bytes that the body of a received message takes, as far as it says."""
-        return self._payloads.size(message)
+    def size(self, received: Sequence[Message]) -> int:
+        """Bytes that the bodies of received messages take, as far as they say."""
+        return sum(
+            [
+                self._payloads.size(each) if each.get("MessageAttributes") else len(each["Body"])
+                for each in received
+            ]
+        )
 
     def read(self, held: Held) -> None:
         """Read the body of a held message, before anything deletes it."""

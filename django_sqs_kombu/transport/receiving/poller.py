@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 
 from ...logs import get_logger
@@ -123,9 +123,9 @@ class Poller:
         elif len(self._polls) < self._at_once.allowed and self._demand.worth_a_request:
             self._step_soon()
 
-    def room(self) -> None:
-        """There may be a place more: look, when so many have come that a poll may be worth it."""
-        self._places_missing -= 1
+    def room(self, places: int) -> None:
+        """There may be places more: look, when so many have come that a poll may be worth it."""
+        self._places_missing -= places
         if self._places_missing > 0 or len(self._polls) >= self._at_once.allowed:
             return
         if self._steps_soon:
@@ -137,7 +137,7 @@ class Poller:
 
     def ready(self) -> None:
         """A message that was behind another of its group may be taken."""
-        self._shared.inbox.announce(self)
+        self._shared.inbox.announce(self, 1)
 
     def take(self) -> Held | None:
         """The oldest message that waits, which then is the consumer's."""
@@ -342,7 +342,7 @@ class Poller:
             took = time.monotonic() - poll.asked_at
             self._grow(poll, len(received), took)
             intake = self._shared.intake
-            size = sum(map(intake.size, received))
+            size = intake.size(received)
             held = intake.hold(self.queue, received, poll.seconds, late=late, receiver=self)
             intake.read_all(held, self._announce, in_order=self._fifo)
             answer, new = Answer(len(received), size, took), len(held)
@@ -381,12 +381,11 @@ class Poller:
             self._pauses_until = time.monotonic() + self._rest.seconds()
             self._resting = True
 
-    def _announce(self, held: Held) -> None:
+    def _announce(self, held: Sequence[Held]) -> None:
         if self._stopping:
-            self.returns.give_back([held])
-            return
-        if self._shared.table.announce(held):
-            self._shared.inbox.announce(self)
+            self.returns.give_back(held)
+        elif count := self._shared.table.announce(held):
+            self._shared.inbox.announce(self, count)
 
     def _recover(self, exc: Exception) -> None:
         pause = self._outage.failed(exc)

@@ -71,7 +71,8 @@ def seconds_until_due(queue: str, message: Message) -> float:
     says; so it hops no more often than that takes.  A FIFO queue takes no delays, and one that
     a message of it claims would block its group.
     """
-    if TRAIL not in (message.get("MessageAttributes") or ()) or queue.endswith(FIFO):
+    attributes = message.get("MessageAttributes")
+    if not attributes or TRAIL not in attributes or queue.endswith(FIFO):
         return 0.0
     trail = Trail.received(message)
     if trail.due is None:

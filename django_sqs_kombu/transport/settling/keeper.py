@@ -339,7 +339,7 @@ class Keeper:
             self._settlements.failed(batch, errors, now)
             return
         for settlement in self._settlements.answered(batch, errors, now):
-            if batch.deletes and settlement.with_payload:
+            if settlement.held.attributed and batch.deletes and settlement.with_payload:
                 self._objects.delete(settlement.held.message)
 
     def _ended(self) -> None:

@@ -88,7 +88,10 @@ class Settlements:
     def add(self, settlement: Settlement) -> bool:
         """Collect a settlement; return whether it fills a request."""
         with self._table.lock:
-            collected = self._fresh.setdefault(settlement.key, deque())
+            key = settlement.held.queue, settlement.seconds is None
+            collected = self._fresh.get(key)
+            if collected is None:
+                collected = self._fresh[key] = deque()
             collected.append(settlement)
             return len(collected) % MAX_MESSAGES == 0
 
@@ -174,12 +177,13 @@ class Settlements:
                     self._again.append(settlement)
                 elif error is None:
                     confirmed.append(settlement)
-                    self._table.end(settlement.held, deleted=batch.deletes)
                 elif error.lost:
                     _say_lost(settlement.held, error)
                     self._table.end(settlement.held)
                 else:
                     self._failed(settlement, error, error.passing, now)
+            ended = [each.held for each in confirmed]
+            self._table.end_all(batch.queue, ended, deleted=batch.deletes)
             self._table.confirmed(batch.queue, len(confirmed))
         return confirmed
 

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ...exceptions import RequestFailed
+from ...quotas import MAX_MESSAGES
 from .facts import redrive_policy
 from .failures import no_answer, refused
 from .request_ids import named
@@ -40,6 +41,8 @@ _EMPTY = frozenset(
 )
 
 
+#: The ids of a batch's entries.
+_NUMBERED = tuple(map(str, range(MAX_MESSAGES)))
 #: Bytes that are shown of what is no answer.
 _SHOWN = 400
 
@@ -119,6 +122,9 @@ def settled(
     operation: str, queue: str, answer: Mapping[str, Any], count: int
 ) -> list[RequestFailed | None]:
     """What became of each of *count* entries, numbered from 0: None where SQS did it."""
+    if not answer.get("Failed") and _ids(answer.get("Successful")) == _NUMBERED[:count]:
+        # As nearly always: all was done, and told in order.
+        return [None] * count
     return _named(answer, _results(operation, queue, answer, count, lambda number, entry: True))
 
 
@@ -200,6 +206,13 @@ def _entries(
         # One that we did not ask about says nothing.
         if number.isdecimal() and int(number) < count:
             yield int(number), entry
+
+
+def _ids(entries: object) -> tuple[object, ...] | None:
+    try:
+        return tuple([entry["Id"] for entry in entries])  # type: ignore[attr-defined]
+    except (KeyError, TypeError):
+        return None
 
 
 def _is_text(value: object) -> bool:

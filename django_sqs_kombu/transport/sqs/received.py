@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from hashlib import md5
 from typing import Any
 
 from ...logs import get_logger
@@ -17,6 +18,7 @@ Message = Mapping[str, Any]
 
 #: How many wrong messages are remembered as logged.
 _REMEMBERED = 100 * MAX_MESSAGES
+_TEXT = {str}
 _NEEDED = ("ReceiptHandle", "MessageId", "Body")
 
 
@@ -36,11 +38,14 @@ class Received:
         seen: set[str] = set()
         valid = []
         for message in listed:
-            if wrong := _what_is_wrong(message):
-                self._log(queue, message, wrong)
-            elif message["ReceiptHandle"] not in seen:
+            if not _is_usual(message):
+                if wrong := _what_is_wrong(message):
+                    self._log(queue, message, wrong)
+                    continue
+                message = _with_attributes(message)
+            if message["ReceiptHandle"] not in seen:
                 seen.add(message["ReceiptHandle"])
-                valid.append(_with_attributes(message))
+                valid.append(message)
         if queue.endswith(FIFO):
             for message in valid:
                 if "MessageGroupId" not in message["Attributes"]:
@@ -72,6 +77,22 @@ _NO_GROUP = (
     "The server does not hand out MessageGroupId: use SQS itself, or a newer emulator "
     "(moto from 5.1.5 on)"
 )
+
+
+def _is_usual(message: Any) -> bool:
+    """Whether a message has all that it needs, as SQS writes it: a quick look at most of them."""
+    try:
+        body, attributes = message["Body"], message["Attributes"]
+        return bool(
+            {type(body), type(message["MessageId"]), *map(type, attributes.values())} == _TEXT
+            and type(message["ReceiptHandle"]) is str
+            and message["ReceiptHandle"]
+            and message["MessageId"]
+            and attributes["ApproximateReceiveCount"].isdecimal()
+            and md5(body.encode(), usedforsecurity=False).hexdigest() == message["MD5OfBody"]
+        )
+    except (AttributeError, KeyError, TypeError, UnicodeEncodeError):
+        return False
 
 
 def _what_is_wrong(message: object) -> str | None:

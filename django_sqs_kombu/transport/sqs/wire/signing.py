@@ -9,14 +9,22 @@ from __future__ import annotations
 import hmac
 import time
 from hashlib import sha256
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 from urllib.parse import quote, urlsplit
 
 from botocore.utils import normalize_url_path
 
+if TYPE_CHECKING:
+    from hashlib import _Hash as Hash
+
 ALGORITHM = "AWS4-HMAC-SHA256"
 SERVICE = "sqs"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
+_DATE = "x-amz-date"
+#: Of HMAC: the bytes that the key of each of its two hashes is mixed with.
+_PADS = (0x36, 0x5C)
+#: The most targets and tokens of which the form of a request is kept.
+_FORMS = 64
 
 
 class Keys(NamedTuple):
@@ -43,9 +51,11 @@ class Signer:
         self._region = region
         self._headers = dict(headers)
         self._path = quote(normalize_url_path(urlsplit(url).path), safe="/~")
-        #: The key of one day: what it is made of, and itself.
-        self._day: tuple[tuple[str, str], bytes] | None = None
+        #: The key of one day: what it is made of, and HMAC's two hashes begun with it.
+        self._day: tuple[tuple[str, str], tuple[Hash, Hash]] | None = None
         self._time: tuple[int, str] = (-1, "")
+        #: By target and token: what is signed before and after the time, and the names of it.
+        self._forms: dict[tuple[str, str | None], tuple[str, str, str]] = {}
 
     def sign(self, keys: Keys, target: str, body: bytes, at: float) -> list[str]:
         """The headers that sign a request.
@@ -55,18 +65,17 @@ class Signer:
         """
         stamp = self._stamp(int(at))
         date = stamp[:8]
-        signed = {**self._headers, "host": self.host, "x-amz-date": stamp, "x-amz-target": target}
-        if keys.token:
-            signed["x-amz-security-token"] = keys.token
-        names = sorted(signed)
-        listed = ";".join(names)
-        lines = "\n".join([f"{name}:{signed[name]}" for name in names])
-        request = (
-            f"POST\n{self._path}\n\n{lines}\n\n{listed}\n{sha256(body).hexdigest()}"
-        ).encode()
+        form = self._forms.get((target, keys.token)) or self._form(target, keys.token)
+        before, after, listed = form
+        request = f"{before}{stamp}{after}{sha256(body).hexdigest()}".encode()
         scope = f"{date}/{self._region}/{SERVICE}/aws4_request"
         text = f"{ALGORITHM}\n{stamp}\n{scope}\n{sha256(request).hexdigest()}".encode()
-        signature = hmac.digest(self._key(keys.secret_key, date), text, "sha256").hex()
+        # HMAC by hand: hmac.digest() lets other threads run, and then waits for its turn.
+        inner, outer = self._key(keys.secret_key, date)
+        inner, outer = inner.copy(), outer.copy()
+        inner.update(text)
+        outer.update(inner.digest())
+        signature = outer.hexdigest()
         headers = [
             f"Authorization: {ALGORITHM} Credential={keys.access_key}/{scope}, "
             f"SignedHeaders={listed}, Signature={signature}",
@@ -84,14 +93,32 @@ class Signer:
             self._time = second, stamp
         return stamp
 
-    def _key(self, secret: str, date: str) -> bytes:
+    def _form(self, target: str, token: str | None) -> tuple[str, str, str]:
+        signed = {**self._headers, "host": self.host, _DATE: "", "x-amz-target": target}
+        if token:
+            signed["x-amz-security-token"] = token
+        names = sorted(signed)
+        listed, at = ";".join(names), names.index(_DATE)
+        lines = [f"{name}:{signed[name]}" for name in names]
+        before = "\n".join([f"POST\n{self._path}\n", *lines[: at + 1]])
+        after = "\n".join(["", *lines[at + 1 :], "", listed, ""])
+        if len(self._forms) >= _FORMS:
+            # Tokens come and go.
+            self._forms.clear()
+        form = self._forms[target, token] = before, after, listed
+        return form
+
+    def _key(self, secret: str, date: str) -> tuple[Hash, Hash]:
         of = secret, date
         day = self._day
         if day is None or day[0] != of:
             key = f"AWS4{secret}".encode()
             for part in (date, self._region, SERVICE, "aws4_request"):
                 key = hmac.digest(key, part.encode(), "sha256")
-            day = self._day = of, key
+            key = key.ljust(sha256().block_size, b"\0")
+            inner, outer = (sha256(bytes(byte ^ pad for byte in key)) for pad in _PADS)
+            begun = inner, outer
+            day = self._day = of, begun
         return day[1]
 
 

@@ -74,7 +74,8 @@ def keeper(order, table):
 
 def hold(table, writer, number=1):
     message = {"ReceiptHandle": f"r{number}", "MessageId": f"m{number}", "Body": ""}
-    held = Held("q", message, 60, time.monotonic(), note=Note(writer, number))
+    held = Held("q", message, 60, time.monotonic())
+    held.note = Note(writer, number)
     table.receive(held, State.DELIVERED)
     return held
 
