@@ -324,6 +324,8 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         return self.threads - len(self._running)
 
     def _wait_for_free_thread(self, timeout: float) -> bool:
+        if self._pool is not None:
+            self._pool.wait_if_quick()
         if len(self._running) < self.threads:
             return True
         return self._wait_until(

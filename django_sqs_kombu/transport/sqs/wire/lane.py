@@ -25,6 +25,8 @@ from .target import target_of, trace_headers
 
 #: Bytes a second at which the body of a request travels at least.
 SLOWEST = 200_000
+#: Seconds after which whoever waits in the main thread looks for signals.
+LOOK = 1.0
 #: Seconds for which it is believed that a client's requests may be sent this way.
 FIT_FOR = 1.0
 
@@ -162,7 +164,9 @@ def _wait(handle: Handle) -> tuple[int, str] | None:
     exchange = reactor.begin(handle, lambda _: ended.set())
     with broken_off_by(exchange.break_off):
         try:
-            ended.wait()
+            # A Ctrl-C that comes just before the wait does not end it, but is seen after it.
+            while not ended.wait(LOOK):
+                pass
         except BaseException:
             exchange.break_off()
             raise

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import selectors
+import threading
 import time
 from collections.abc import Iterable
 
@@ -32,6 +33,12 @@ class Multi:
     def __init__(self, selector: selectors.BaseSelector) -> None:
         self.due: float | None = None
         self._selector = selector
+        #: What each registered socket waits for; None: nothing now, and it is to be unregistered.
+        self._masks: dict[int, int | None] = {}
+        self._left: list[int] = []
+        self._thread = threading.get_ident()
+        self._added = 0
+        self._running = 0
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._socket)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
@@ -46,21 +53,40 @@ class Multi:
 
     def add(self, curl: pycurl.Curl) -> None:
         """Begin the request that *curl* has."""
+        curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
         self._multi.add_handle(curl)
+        self._added += 1
+        self._running += 1
 
     def remove(self, curl: pycurl.Curl) -> None:
         """End its request."""
         self._multi.remove_handle(curl)
+        self._added -= 1
+        self._running -= 1
+
+    def before_waiting(self) -> None:
+        """Wait for no socket that no request uses."""
+        for fd in self._left:
+            if self._masks.get(fd, 0) is None:
+                self._forget(fd)
+        self._left.clear()
 
     def look(self) -> None:
         """Let libcurl look at its timeouts, when it is time for that."""
         if self.due is not None and time.monotonic() >= self.due:
             self.due = None
-            self._multi.socket_action(pycurl.SOCKET_TIMEOUT, 0)
+            self._act(pycurl.SOCKET_TIMEOUT, 0)
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether a request has ended that :meth:`ended` has not told."""
+        return self._running < self._added
 
     def ended(self) -> list[Ended]:
         """The requests that have ended, each with its error."""
         found: list[Ended] = []
+        if not self.has_ended:
+            return found
         left = 1
         while left:
             left, answered, failed = self._multi.info_read()
@@ -68,21 +94,43 @@ class Multi:
             found += [(curl, (code, text)) for curl, code, text in failed]
         for curl, _ in found:
             self._multi.remove_handle(curl)
+        self._added -= len(found)
+        self._running = self._added
         return found
 
     def _ready(self, fd: int, mask: int) -> None:
         read = pycurl.CSELECT_IN if mask & selectors.EVENT_READ else 0
         write = pycurl.CSELECT_OUT if mask & selectors.EVENT_WRITE else 0
-        self._multi.socket_action(fd, read | write)
+        self._act(fd, read | write)
+
+    def _act(self, fd: int, what: int) -> None:
+        _, self._running = self._multi.socket_action(fd, what)
 
     def _socket(self, what: int, fd: int, multi: object, data: object) -> None:
         if what == pycurl.POLL_REMOVE:
-            with contextlib.suppress(KeyError, ValueError):
-                self._selector.unregister(fd)
-        elif fd in self._selector.get_map():
-            self._selector.modify(fd, _MASKS[what], self._ready)
-        else:
-            self._selector.register(fd, _MASKS[what], self._ready)
+            # The next request mostly comes in the same turn, over the same connection.
+            if fd in self._masks:
+                self._masks[fd] = None
+                self._left.append(fd)
+            return
+        mask = _MASKS[what]
+        if fd not in self._masks:
+            self._selector.register(fd, mask, self._ready)
+        elif self._selector.get_key(fd).events != mask:
+            self._selector.modify(fd, mask, self._ready)
+        self._masks[fd] = mask
+
+    def _opened(self, fd: int, purpose: int) -> int:
+        """A socket was opened.  One of the same number was closed, and the system forgot it."""
+        # A handle may be used in another thread later, and its sockets are not waited for here.
+        if threading.get_ident() == self._thread and fd in self._masks:
+            self._forget(fd)
+        return int(pycurl.SOCKOPT_OK)
+
+    def _forget(self, fd: int) -> None:
+        del self._masks[fd]
+        with contextlib.suppress(KeyError, ValueError, OSError):
+            self._selector.unregister(fd)
 
     def _set_timer(self, milliseconds: int) -> None:
         self.due = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000

@@ -320,8 +320,14 @@ class _Loop:
     def wait(self, timeout: float) -> None:
         """Wait for a turn of the requests under way, for *timeout* seconds at most."""
         multi = self._multi
-        if multi is not None and multi.due is not None:
-            timeout = min(timeout, max(0.0, multi.due - time.monotonic()))
+        if multi is not None:
+            # What begins is sent before anything is waited for.
+            multi.look()
+            multi.before_waiting()
+            if multi.has_ended:
+                timeout = 0.0
+            elif multi.due is not None:
+                timeout = min(timeout, max(0.0, multi.due - time.monotonic()))
         for key, mask in self._selector.select(timeout):
             if key.data is None:
                 with contextlib.suppress(BlockingIOError):
