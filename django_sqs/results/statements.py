@@ -11,6 +11,7 @@ from typing import Any
 
 from django.db import connections
 from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.models import CharField, Field
 
 from .models import TaskRecord
 
@@ -37,7 +38,8 @@ class ConditionalUpdate:
         self._where = tuple(where)
         self._statuses = tuple(statuses)
         self._fresh = fresh
-        self._fields = [TaskRecord._meta.get_field(name) for name in self._names]
+        #: The field of each name; None: every database takes its values as they are.
+        self._fields = [_converting(name) for name in self._names]
 
     def execute(self, using: str, values: Mapping[str, Any]) -> bool:
         """Update the result; return whether the conditions held.
@@ -61,7 +63,7 @@ class ConditionalUpdate:
         self, connection: BaseDatabaseWrapper, values: Mapping[str, Any]
     ) -> tuple[Any, ...]:
         adapted = [
-            field.get_db_prep_save(values[name], connection)  # type: ignore[union-attr]
+            values[name] if field is None else field.get_db_prep_save(values[name], connection)
             for name, field in zip(self._names, self._fields, strict=True)
         ]
         return (*adapted, *self._statuses)
@@ -70,6 +72,11 @@ class ConditionalUpdate:
         return _sql(
             connection.ops.quote_name("x"), self._columns, self._where, self._statuses, self._fresh
         )
+
+
+def _converting(name: str) -> Field[Any, Any] | None:
+    field: Field[Any, Any] = TaskRecord._meta.get_field(name)  # type: ignore[assignment]
+    return None if isinstance(field, CharField) else field
 
 
 @lru_cache(maxsize=32)

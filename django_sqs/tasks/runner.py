@@ -7,6 +7,7 @@ import math
 import os
 import socket
 import threading
+from functools import cache
 from typing import Any, Protocol
 
 from django.utils import timezone
@@ -264,4 +265,10 @@ def _json_value(value: Any) -> Any:
 
 def worker_id() -> str:
     """What names this thread of this process on this host."""
-    return f"{socket.gethostname()[:30]}:{os.getpid()}:{threading.current_thread().name}"[:64]
+    return f"{_host()}:{os.getpid()}:{threading.current_thread().name}"[:64]
+
+
+@cache
+def _host() -> str:
+    # Asked once: each call lets go of the interpreter, which other threads then have first.
+    return socket.gethostname()[:30]
