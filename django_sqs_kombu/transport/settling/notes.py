@@ -16,6 +16,9 @@ logger = get_logger(__name__)
 
 #: The most notes that are written at once, and how many do not wait for others any more.
 MOST_AT_ONCE, ENOUGH = 100, MAX_MESSAGES
+#: How many times as long as a write took the next one waits, so that more go together: a
+#: transaction costs as much as several notes do.  Seconds that it waits at most.
+REST, LONGEST_REST = 4, 0.05
 #: Seconds without a note after which the thread ends, and with it the connections that it has.
 IDLE = 60.0
 
@@ -52,6 +55,8 @@ class Notes:
         self._writing = 0
         #: When the thread looks again; what is due before must wake it.
         self._looks_at = 0.0
+        #: Before that nothing is written for being much.
+        self._rests_until = 0.0
         self._closed = False
         self._thread: threading.Thread | None = None
 
@@ -122,7 +127,8 @@ class Notes:
             while True:
                 now = time.monotonic()
                 ripe = [each for each in self._waiting if each.due <= now]
-                if self._hurrying() or len(self._waiting) >= ENOUGH:
+                many = len(self._waiting) >= ENOUGH
+                if self._hurrying() or (many and now >= self._rests_until):
                     # What has failed keeps its pause all the same.
                     ripe += [each for each in self._waiting if each.due > now and not each.tries]
                 if ripe:
@@ -135,10 +141,13 @@ class Notes:
                     self._thread = None
                     return []
                 self._looks_at = min((each.due for each in self._waiting), default=idle_at)
+                if many:
+                    self._looks_at = min(self._looks_at, self._rests_until)
                 self._changed.wait(max(0.0, self._looks_at - now))
 
     def _write(self, writer: NoteWriter, settlements: list[Settlement]) -> None:
         contents = [each.held.note.content for each in settlements if each.held.note is not None]
+        began = time.monotonic()
         try:
             writer.write(contents)
         except Exception as exc:  # noqa: BLE001 - a database that is away, say
@@ -150,6 +159,8 @@ class Notes:
                 self._waiting += again
                 self._writing -= len(settlements)
             return
+        ended = time.monotonic()
+        self._rests_until = ended + min(REST * (ended - began), LONGEST_REST)
         for each in settlements:
             each.held.note = None
             each.tries = 0

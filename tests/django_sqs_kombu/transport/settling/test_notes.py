@@ -7,6 +7,7 @@ import pytest
 
 from django_sqs_kombu.transport.holding.held import Held, HeldMessages, State
 from django_sqs_kombu.transport.holding.note import Note
+from django_sqs_kombu.transport.settling import notes
 from django_sqs_kombu.transport.settling.keeper import Keeper
 
 from .fakes import Objects
@@ -87,6 +88,49 @@ def test_ten_notes_are_written_in_one_and_then_their_messages_deleted(keeper, ta
 
     assert order == [("written", 10), ("deleted", 10)]
     assert len(table) == 0
+
+
+@pytest.fixture
+def patient_keeper(order, table):
+    """One that waits long for what fills no request."""
+    keeper = Keeper(
+        Requests(order),
+        table,
+        Objects(),
+        linger=60,
+        stale=lambda *args: False,
+        give_back=lambda held: None,
+    )
+    yield keeper
+    keeper.close(1)
+
+
+def test_after_a_write_more_are_written_together(
+    patient_keeper, table, writer, order, eventually, monkeypatch
+):
+    monkeypatch.setattr(notes, "REST", 1_000_000)
+    monkeypatch.setattr(notes, "LONGEST_REST", 60)
+    for number in range(10):
+        patient_keeper.delete(hold(table, writer, number))
+    eventually(lambda: len(table) == 0)
+    for number in range(10, 20):
+        patient_keeper.delete(hold(table, writer, number))
+    time.sleep(0.2)
+    for number in range(20, 30):
+        patient_keeper.delete(hold(table, writer, number))
+    assert patient_keeper.flush(5)
+
+    assert [count for what, count in order if what == "written"] == [10, 20]
+
+
+def test_the_rest_after_a_write_is_short(patient_keeper, table, writer, eventually):
+    for number in range(10):
+        patient_keeper.delete(hold(table, writer, number))
+    eventually(lambda: len(table) == 0)
+    for number in range(10, 20):
+        patient_keeper.delete(hold(table, writer, number))
+
+    eventually(lambda: len(table) == 0, timeout=10)
 
 
 def test_while_notes_cannot_be_written_their_messages_stay_and_others_go(
