@@ -1,5 +1,7 @@
 """python -m benchmarks: all figures. cost: exact counts. tasks: stored results. client: see there.
 
+``connections`` measures what it saves to keep connections to a database.
+
 ``client`` measures what the client costs, against a stub that always has messages, within a
 minute; ``--long`` adds Celery's transports and more, ``--quick`` looks less long, and ``--store``
 keeps the figures for the documentation.
@@ -16,7 +18,7 @@ from .client import program
 from .client.text import text
 from .report import table
 from .servers import stack
-from .tasks import measure_tasks
+from .tasks import measure_connections, measure_tasks
 
 HERE = Path(__file__).resolve().parent
 #: What is stored: of all contenders, and of what the client costs.
@@ -70,7 +72,7 @@ def write_page():
 
 def main():
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    what = ("all", "cost", "tasks", "client")
+    what = ("all", "cost", "tasks", "connections", "client")
     parser.add_argument("what", nargs="?", choices=what, default="all")
     parser.add_argument("--json", action="store_true", help="print JSON alone")
     parser.add_argument("--quick", action="store_true", help="client: shorter looks")
@@ -88,6 +90,9 @@ def main():
     with stack("ministack") as server:
         if arguments.what == "tasks":
             print(json.dumps(measure_tasks(server.direct), indent=2))
+            return
+        if arguments.what == "connections":
+            print(json.dumps(measure_connections(server.direct), indent=2))
             return
         results = runner.run_all(server)
     RESULTS.write_text(json.dumps(results, indent=2) + "\n")

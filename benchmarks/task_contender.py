@@ -22,6 +22,7 @@ settings.configure(
     SQS_ENDPOINT_URL=os.environ["BENCH_URL"],
     SQS_QUEUE_PREFIX=os.environ["BENCH_PREFIX"],
     SQS_POLL_PERIOD=1,
+    SQS_CONN_MAX_AGE=float(os.environ["BENCH_CONN_MAX_AGE"]),
     TASKS={"default": {"BACKEND": "django_sqs.tasks.SQSBackend", "QUEUES": ["default"]}},
 )
 django.setup()

@@ -1,7 +1,8 @@
 """What stored results cost a task: the same tasks with and without them, in turns.
 
 ``python -m benchmarks tasks``; a database on PostgreSQL by ``BENCH_DATABASE``, the JSON of
-Django's settings of it.
+Django's settings of it.  ``python -m benchmarks connections``: what it saves to keep
+connections, where each task writes its result.
 """
 
 import json
@@ -31,17 +32,32 @@ def measure_tasks(url):
     return {**medians, "cpu_ratio": ratio}
 
 
-def run(url, kind, count):
-    """The figures of *count* tasks, ``"with"`` results or ``"without"`` them."""
+def measure_connections(url):
+    """The medians of tasks with results where connections are kept, and where they are not."""
+    rounds = {"kept": [], "not kept": []}
+    for _ in range(ROUNDS):
+        for kind, figures in rounds.items():
+            figures.append(run(url, "with", COUNT, kept=kind == "kept"))
+    return {
+        kind: {name: statistics.median(each[name] for each in figures) for name in figures[0]}
+        for kind, figures in rounds.items()
+    }
+
+
+def run(url, kind, count, *, kept=True):
+    """The figures of *count* tasks, ``"with"`` results or ``"without"`` them.
+
+    :param kept: whether a worker keeps its connections, as it does by default.
+    """
     with tempfile.TemporaryDirectory() as folder:
         file = {"ENGINE": "django.db.backends.sqlite3", "NAME": str(Path(folder) / "bench.sqlite3")}
-        # As a worker keeps its connections.
         given = os.environ.get("BENCH_DATABASE")
-        database = {**(json.loads(given) if given else file), "CONN_MAX_AGE": None}
+        database = json.loads(given) if given else file
         env = {
             "BENCH_URL": url,
             "BENCH_PREFIX": f"bench-{uuid.uuid4().hex[:8]}",
             "BENCH_RESULTS": "yes" if kind == "with" else "no",
+            "BENCH_CONN_MAX_AGE": "60" if kept else "0",
             "BENCH_DATABASE": json.dumps(database),
         }
         done = subprocess.run(
