@@ -19,6 +19,7 @@ class DjangoSQSConfig(AppConfig):
     def ready(self) -> None:
         """Find the receivers."""
         import django_sqs.checks
+        import django_sqs.database_checks
         import django_sqs.policy_checks  # noqa: F401 - registers them
 
         from .conf import conf

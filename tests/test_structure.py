@@ -140,7 +140,7 @@ FLOORS = {
         ("api", "operations", "tasks", "worker"),
         ("development", "management", "views"),
         ("urls", "inbox", "outbox", "results", "monitor", "wake"),
-        ("checks", "policy_checks", "testing"),
+        ("checks", "database_checks", "policy_checks", "testing"),
         ("pytest_plugin", "management.commands"),
         ("apps",),
         ("",),

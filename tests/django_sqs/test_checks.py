@@ -5,10 +5,12 @@ import contextlib
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
+from django.db import connections, router
 
 import django_sqs
 from django_sqs.conf import SETTINGS, conf
 from django_sqs.message import BigMessage
+from django_sqs.results.models import TaskRecord
 
 from .checked import problems
 
@@ -323,3 +325,25 @@ def test_a_queue_that_reads_any_object_of_s3_is_warned_of(monkeypatch):
 
     assert (warning.id, warning.obj) == ("django_sqs.W006", "any")
     assert "buckets" in warning.hint
+
+
+def not_committed(monkeypatch, alias):
+    settings = {**connections["default"].settings_dict, "AUTOCOMMIT": False}
+    monkeypatch.setitem(connections.settings, alias, settings)
+    return [(found.id, found.obj, found.msg) for found in problems()]
+
+
+def test_a_database_to_which_nobody_commits_is_an_error(monkeypatch):
+    written = router.db_for_write(TaskRecord)
+
+    [(number, alias, says)] = not_committed(monkeypatch, written)
+
+    assert (number, alias) == ("django_sqs.E006", written)
+    assert "django_sqs.results" in says
+
+
+def test_of_another_database_it_is_told_that_receivers_have_to_commit(monkeypatch):
+    [(number, alias, says)] = not_committed(monkeypatch, "archive")
+
+    assert (number, alias) == ("django_sqs.W013", "archive")
+    assert "unless the receiver commits it" in says
