@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from django_sqs_kombu import RawMessage, ReceiverConsumer, Receivers, SQSError
 
-from ..tally import Tally
+from .fates import KINDS, POLICIES, Fates, bodies_in
 from .proxy import ANSWERS, FaultProxy
 
 #: The operations of SQS that each kind of request may use.
@@ -37,6 +37,8 @@ FAULTS = (
 LATE = 6.0
 #: Messages of each cell that take no time, beside the long ones.
 SHORT = 12
+#: Messages that end in each way, where policies are switched on.
+FAILING = 3
 #: Requests that a second of a fault may cost, and those that any fault may.
 TRIES_PER_SECOND, TRIES = 10, 25
 
@@ -47,15 +49,21 @@ class Cell:
 
     :param seconds: it lasts so long after the first request that it strikes.
     :param threads: how many receivers run at once.
+    :param policies: whether every policy is switched on, and messages fail in every way.
     """
 
     fault: str
     struck: str
     seconds: float
     threads: int
+    policies: bool = False
 
     def __str__(self):
-        return f"{self.fault} on {self.struck} for {self.seconds:g} s, {self.threads} thread(s)"
+        with_policies = ", with policies" if self.policies else ""
+        return (
+            f"{self.fault} on {self.struck} for {self.seconds:g} s, "
+            f"{self.threads} thread(s){with_policies}"
+        )
 
     @property
     def visibility_timeout(self):
@@ -93,7 +101,7 @@ class Trial:
 
     def __init__(self, cell, sqs, port, name):
         self.cell = cell
-        self.tally = Tally()
+        self.tally = Fates()
         self._sqs = sqs
         self._url = sqs.create_queue(
             QueueName=name, Attributes={"VisibilityTimeout": str(cell.visibility_timeout)}
@@ -108,13 +116,19 @@ class Trial:
             wire_format="raw",
             transport_options={"endpoint_url": self._proxy.url, "region": "us-east-1"},
         )
-        self._queue = self._receivers.register(name, self.tally, message_class=RawMessage)
+        policies = POLICIES | {"dead_letter_queue": f"{name}-dead"} if cell.policies else {}
+        self._queue = self._receivers.register(
+            name, self.tally, message_class=RawMessage, **policies
+        )
+        self._dead = sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
 
     def run(self):
         """Run it; return what went wrong, in words."""
         cell = self.cell
         bodies = [f"short-{number} 0" for number in range(SHORT)]
         bodies += [f"long-{seconds:g} {seconds}" for seconds in cell.long_receivers]
+        if cell.policies:
+            bodies += [f"{kind}-{number}" for kind in KINDS for number in range(FAILING)]
         consumer = ReceiverConsumer(self._receivers, [self._queue], threads=cell.threads)
         running = threading.Thread(target=consumer.run, name=f"consumer {cell}", daemon=True)
         if cell.struck != "send":
@@ -125,6 +139,7 @@ class Trial:
             if cell.struck == "send":
                 self._send_until_accepted(bodies)
             self._wait_until_empty()
+            self.tally.buried += bodies_in(self._sqs, self._dead)
             consumer.stop()
             running.join(15)
             return self._complaints(running)
@@ -175,8 +190,12 @@ class Trial:
     def _wait_until_empty(self):
         cell = self.cell
         deadline = time.monotonic() + 60 + cell.seconds + 4 * cell.visibility_timeout
-        while time.monotonic() < deadline and (self._left() or self.tally.lost):
+        while time.monotonic() < deadline and (self._left() or self._unfinished()):
             time.sleep(0.5)
+
+    def _unfinished(self):
+        # What is dead is looked at in the end.
+        return {body for body in self.tally.lost if not body.startswith(("bad", "hopeless"))}
 
     def _left(self):
         answer = self._sqs.get_queue_attributes(QueueUrl=self._url, AttributeNames=["All"])
@@ -191,6 +210,11 @@ class Trial:
             found.append(f"{len(tally.lost)} lost: {sorted(tally.lost)}")
         if tally.twice:
             found.append(f"{len(tally.twice)} of {len(tally.starts)} run twice")
+        found += tally.wrong
+        doubled = {body for body, count in tally.buried.items() if count > 1}
+        # Where the answer to a send is lost, it is there, and sent again.
+        if doubled and cell.struck != "send":
+            found.append(f"{len(doubled)} buried twice")
         if left := self._left():
             found.append(f"{left} left in the queue")
         if not self._proxy.tried:
@@ -214,13 +238,20 @@ def cells(struck, *, whole):
     faults = [fault for fault in FAULTS if struck != "receive" or not fault.startswith("half")]
     if whole:
         return [
-            Cell(fault, struck, seconds, threads)
+            Cell(fault, struck, seconds, threads, policies)
+            for policies in (False, True)
             for seconds in (20, 2, 0.3)
             for fault in faults
             for threads in (1, 4)
         ]
     turn = list(STRUCK).index(struck)
     return [
-        Cell(fault, struck, (0.3, 2)[(number + turn) % 2], (1, 4)[(number // 2 + turn) % 2])
+        Cell(
+            fault,
+            struck,
+            (0.3, 2)[(number + turn) % 2],
+            (1, 4)[(number // 2 + turn) % 2],
+            policies=(number // 4 + turn) % 2 == 0,
+        )
         for number, fault in enumerate(faults)
     ]
