@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .api import (
+        Continue,
         ReceiverProxy,
         RegisteredQueue,
         RestartLater,
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
         TimedOut,
         UnknownSuffixWarning,
         asend,
+        cursor,
         exponential,
         queues,
         receiver,
@@ -22,9 +24,11 @@ if TYPE_CHECKING:
         register,
         send,
         send_many,
+        stopping,
     )
 
 __all__ = [
+    "Continue",
     "ReceiverProxy",
     "RegisteredQueue",
     "RestartLater",
@@ -33,6 +37,7 @@ __all__ = [
     "TimedOut",
     "UnknownSuffixWarning",
     "asend",
+    "cursor",
     "exponential",
     "queues",
     "receiver",
@@ -40,6 +45,7 @@ __all__ = [
     "register",
     "send",
     "send_many",
+    "stopping",
 ]
 
 

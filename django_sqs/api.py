@@ -1,12 +1,19 @@
 """The names that ``django_sqs`` has for everybody."""
 
-from django_sqs_kombu.exceptions import RestartLater, SQSError, TimedOut, UnknownSuffixWarning
-from django_sqs_kombu.working import Retry, exponential
+from django_sqs_kombu.exceptions import (
+    Continue,
+    RestartLater,
+    SQSError,
+    TimedOut,
+    UnknownSuffixWarning,
+)
+from django_sqs_kombu.working import Retry, cursor, exponential, stopping
 
 from .registered_queue import ReceiverProxy, RegisteredQueue
 from .registry import receivers
 
 __all__ = [
+    "Continue",
     "ReceiverProxy",
     "RegisteredQueue",
     "RestartLater",
@@ -15,6 +22,7 @@ __all__ = [
     "TimedOut",
     "UnknownSuffixWarning",
     "asend",
+    "cursor",
     "exponential",
     "queues",
     "receiver",
@@ -22,6 +30,7 @@ __all__ = [
     "register",
     "send",
     "send_many",
+    "stopping",
 ]
 
 #: The registered queues by name.

@@ -15,11 +15,13 @@ from django.db.models import Model
 from django_sqs_kombu import registration as base
 from django_sqs_kombu.exceptions import (
     ConfigurationError,
+    Continue,
     MessageEncodeError,
     RestartLater,
     TimedOut,
     UnknownSuffixWarning,
 )
+from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.messages import RawMessage
 from django_sqs_kombu.registration import Defaults, Outgoing, Receiver, ReceiverProxy, Receivers
 from django_sqs_kombu.rules import check, flag, shown
@@ -38,6 +40,8 @@ from .optional import inboxes, outboxes
 from .receiver_loop import run_in_receiver_loop
 from .registry import receivers as project_receivers
 from .signals import SignalSender, message_received
+
+logger = get_logger(__name__)
 
 __all__ = [
     "ReceiverProxy",
@@ -241,7 +245,12 @@ class DjangoQueue(base.RegisteredQueue):
         if not self.once:
             return super().receive(message)
         run_once = inboxes.of("django_sqs.inbox", f"Queue {self.name!r}: once=True")
-        return run_once(str(message.queue and message.queue.name), message, super().receive)
+        try:
+            return run_once(str(message.queue and message.queue.name), message, super().receive)
+        except Continue as exc:
+            # What was done is rolled back, so there is nothing to go on from.
+            logger.error("Queue %s: Continue does not go with once=True: it begins anew", self.name)
+            raise RestartLater from exc
 
     def run_async(self, awaitable: Awaitable[Any], timeout: float | None) -> Any:
         """Await what a receiver returned; its database code runs in this thread.

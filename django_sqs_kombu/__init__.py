@@ -6,6 +6,7 @@ from .exceptions import (
     AccessDenied,
     ClockIsOff,
     ConfigurationError,
+    Continue,
     CredentialsMissing,
     EndpointUnreachable,
     EnvironmentFailure,
@@ -36,6 +37,7 @@ from .registration.queue import RegisteredQueue
 from .registration.receivers import Receivers
 from .working.consumer import ReceiverConsumer
 from .working.failure import Failure
+from .working.going_on import cursor, stopping
 from .working.middleware import Admission, Middleware
 from .working.policy import Policy
 from .working.retry import Retry, exponential
@@ -46,6 +48,7 @@ __all__ = [
     "BigMessage",
     "ClockIsOff",
     "ConfigurationError",
+    "Continue",
     "CredentialsMissing",
     "EncodedMHMessage",
     "EndpointUnreachable",
@@ -80,7 +83,9 @@ __all__ = [
     "UnknownQueue",
     "UnknownSuffixWarning",
     "WrongMessageClass",
+    "cursor",
     "exponential",
+    "stopping",
 ]
 
 # A new name beside kombu's own; "sqs://" stays kombu's transport.

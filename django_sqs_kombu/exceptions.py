@@ -4,35 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import timedelta
 from typing import Any
 
 from .printable import line
-
-
-class RestartLater(Exception):
-    """Raised by a receiver: leave this message in the queue and try it again later.
-
-    It is a signal to the worker, not an error, so it stands outside
-    :class:`SQSError` and an ``except SQSError`` in a receiver lets it pass.
-
-    :param delay: seconds until the message is visible again, 0 to 43,200 (the
-        longest visibility timeout of SQS), or a :class:`~datetime.timedelta`.
-        ``None``: exponential backoff from the message's receive count.  A delay
-        out of that range is cut to it with a warning in the log, so that a wrong
-        number never costs the message.
-    :param counts: whether this receive counts for the queue's redrive policy, which moves a
-        message to the dead letters after so many receives.  False: the message is sent
-        again under the same identity, with its attempts in an attribute, and the received
-        one is deleted.  ``None``: False where a standard queue has a redrive policy.
-    """
-
-    def __init__(
-        self, delay: float | timedelta | None = None, *, counts: bool | None = None
-    ) -> None:
-        super().__init__(delay)
-        self.delay = delay
-        self.counts = counts
+from .restarts import MOST_CURSOR as MOST_CURSOR
+from .restarts import Continue as Continue
+from .restarts import RestartLater as RestartLater
 
 
 class TimedOut(Exception):

@@ -114,7 +114,7 @@ def test_what_speaks_to_sqs_knows_no_kombu():
 #: folder stands for all that is in it and has no floor of its own.
 FLOORS = {
     "django_sqs_kombu": (
-        ("printable",),
+        ("printable", "restarts"),
         ("exceptions", "quotas"),
         ("logs",),
         ("names", "rules"),

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import functools
+import mmap
 import os
 import pickle
 import threading
 import traceback
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from ..transport.delivery import Delivery
 from ..transport.receiving.consumption import Consumption
 from ..working.consumer import ACCEPT
 from ..working.early_burial import warn_of_early_burial
+from ..working.going_on import known_to_stop
 from ..working.handling import Surroundings, attempt_within, cleaning_up
 from ..working.middleware import tell
 from ..working.outcomes import settle, settle_undecodable
@@ -33,6 +35,9 @@ logger = get_logger(__name__)
 
 #: Seconds that a process of the pool waits for SQS to confirm what its receiver deleted.
 FLUSH_TIMEOUT = 10.0
+#: Whether the worker was told to stop: memory that the processes of its pool, forked after this
+#: module was imported, see as well.
+_told = mmap.mmap(-1, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,6 +117,7 @@ class PoolConsumer:
                 auto_declare=False,
                 accept=ACCEPT,
             ).consume()
+        _told[0] = 0
         logger.info("Receiving from %s in Celery's pool", ", ".join(self._sources))
 
     def stop(self) -> None:
@@ -120,6 +126,7 @@ class PoolConsumer:
             if self._stopping or self._channel is None:
                 return
             self._stopping = True
+        _told[0] = 1
         tell(self._middleware, lambda each: each.stopping())
         self._channel.stop_polling()
         # Polls under way end by themselves, and the event loop waits for nothing.
@@ -175,7 +182,7 @@ class PoolConsumer:
             logger.error("Message %s is left to be redelivered: %s", delivery.message_id, exc)
             self._done(delivery)
             return
-        target, args = _target(self._pool, registered, queue, delivery)
+        target, args = self._target(registered, queue, delivery)
         try:
             self._pool.apply_async(
                 target,
@@ -187,6 +194,17 @@ class PoolConsumer:
         except Exception as exc:  # noqa: BLE001 - whatever a pool may raise that is ending
             settle(registered, delivery, None, EnvironmentFailure(f"no receiver started: {exc!r}"))
             self._done(delivery)
+
+    def _target(
+        self, registered: RegisteredQueue, queue: kombu.Queue, delivery: Delivery
+    ) -> tuple[Any, tuple[Any, ...]]:
+        """What the pool is to call: a pool of processes gets what can be pickled."""
+        if "prefork" in type(self._pool).__module__:
+            return run_in_process, (delivery.queue, dict(delivery.sqs_message))
+        return run_here, (registered, queue, delivery, self._stops)
+
+    def _stops(self) -> bool:
+        return self._stopping
 
     def _on_outcome(self, delivery: Delivery, outcome: Outcome) -> None:
         registered, _ = self._sources[delivery.queue]
@@ -227,13 +245,8 @@ class PoolConsumer:
         self.close()
 
 
-def _target(
-    pool: Any, registered: RegisteredQueue, queue: kombu.Queue, delivery: Delivery
-) -> tuple[Any, tuple[Any, ...]]:
-    """What the pool is to call: a pool of processes gets what can be pickled."""
-    if "prefork" in type(pool).__module__:
-        return run_in_process, (delivery.queue, dict(delivery.sqs_message))
-    return run_here, (registered, queue, delivery)
+def _worker_stops() -> bool:
+    return _told[0] == 1
 
 
 def _attempt(registered: RegisteredQueue, queue: kombu.Queue, delivery: Delivery) -> Attempt:
@@ -246,9 +259,15 @@ def _attempt(registered: RegisteredQueue, queue: kombu.Queue, delivery: Delivery
     return cleaning_up(delivery, work)
 
 
-def run_here(registered: RegisteredQueue, queue: kombu.Queue, delivery: Delivery) -> Outcome:
+def run_here(
+    registered: RegisteredQueue,
+    queue: kombu.Queue,
+    delivery: Delivery,
+    stops: Callable[[], bool],
+) -> Outcome:
     """Run the receiver of *delivery* in a thread of this process."""
-    attempt = _attempt(registered, queue, delivery)
+    with known_to_stop(stops):
+        attempt = _attempt(registered, queue, delivery)
     return Outcome(attempt.raised, deleted=delivery.acknowledged, seconds=attempt.seconds)
 
 
@@ -260,7 +279,8 @@ def run_in_process(queue_name: str, sqs_message: Mapping[str, Any]) -> Outcome:
     # The worker's main process keeps the lease.
     delivery = channel.delivery(queue.name, sqs_message, settles=True)
     try:
-        attempt = _attempt(registered, queue, delivery)
+        with known_to_stop(_worker_stops):
+            attempt = _attempt(registered, queue, delivery)
         deleted = delivery.acknowledged
         if deleted:
             channel.flush(FLUSH_TIMEOUT)

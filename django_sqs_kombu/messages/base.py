@@ -18,6 +18,7 @@ from ..exceptions import MessageDecodeError, MessageEncodeError, RestartLater, S
 from ..logs import get_logger
 from ..printable import NAME, cause, line
 from ..transport.holding.note import Note
+from ..transport.sending.trail import Trail
 
 logger = get_logger(__name__)
 
@@ -202,6 +203,14 @@ class RawMessage:
                 kind=type(exc),
             ) from cause(exc)
         return message
+
+    @property
+    def cursor(self) -> Any:
+        """Where its receiver is to go on, as it said by Continue; None: at the beginning.
+
+        Whoever may send to the queue may write any, so believe it no more than the body.
+        """
+        return Trail.of(self.message_attributes).cursor
 
     def delete(self) -> None:
         """Delete the message from its queue; a second call does nothing."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import kombu
 
+from ..exceptions import Continue
 from ..logs import get_logger
 from ..registration.outgoing import Outgoing
 from ..working.registered import Registered
@@ -28,12 +29,16 @@ def receive_at_once(registered: Registered, queue: kombu.Queue, outgoing: Outgoi
         logger.info("Queue %s has no receiver: its message goes nowhere", queue.name)
         return
     raised: BaseException | None = None
-    row = TABLE[0]
-    for receives in range(1, MOST_TRIES + 1):
-        delivery = LocalDelivery(queue.name, outgoing, receives)
+    row, receives, cursor = TABLE[0], 1, None
+    while receives <= MOST_TRIES:
+        delivery = LocalDelivery(queue.name, outgoing, receives, cursor)
         raised = registered.attempt(delivery, queue).raised
         row = row_for(raised, Attempts(receives, receives), registered.table)
         if row.action is not Action.REQUEUE:
             break
+        receives += 1
+        if isinstance(raised, Continue) and raised.cursor != cursor:
+            # It goes on, so it has its tries again.
+            receives, cursor = 1, raised.cursor
     if raised is not None and not (row.named and row.action is Action.DISCARD):
         raise raised

@@ -12,6 +12,7 @@ from typing import Any
 from ..messages.base import JSON
 from ..registration.outgoing import Outgoing
 from ..transport.holding.note import Note
+from ..transport.sending.trail import TRAIL, Trail
 
 
 class LocalDelivery:
@@ -20,12 +21,15 @@ class LocalDelivery:
     :param queue: the queue's name in SQS.
     :param outgoing: what was sent.
     :param receive_count: how often it was received, this time included.
+    :param cursor: where its receiver is to go on.
     """
 
     is_foreign = False
     has_note = False
 
-    def __init__(self, queue: str, outgoing: Outgoing, receive_count: int = 1) -> None:
+    def __init__(
+        self, queue: str, outgoing: Outgoing, receive_count: int = 1, cursor: Any = None
+    ) -> None:
         self.queue = queue
         self.text = outgoing.body
         self.content_type: str | None = outgoing.content_type
@@ -46,7 +50,10 @@ class LocalDelivery:
                 "ApproximateFirstReceiveTimestamp": now,
                 **({"MessageGroupId": outgoing.group_id} if outgoing.group_id else {}),
             },
-            "MessageAttributes": outgoing.sqs_attributes(),
+            "MessageAttributes": {
+                **outgoing.sqs_attributes(),
+                **({} if cursor is None else {TRAIL: Trail(cursor=cursor).attribute()}),
+            },
         }
 
     @property

@@ -7,6 +7,7 @@ from .coroutines import CANCEL_GRACE, LeftBehind, within
 from .deadline import deadline
 from .failure import FAILURE, Failure
 from .forks import end_process
+from .going_on import cursor, known_to_stop, stopping
 from .middleware import (
     ADMITTED,
     Admission,
@@ -58,12 +59,15 @@ __all__ = [
     "around_sending",
     "attempts",
     "current_message",
+    "cursor",
     "deadline",
     "end_process",
     "exponential",
     "is_interrupt",
+    "known_to_stop",
     "printable",
     "row_for",
+    "stopping",
     "table_of",
     "tell",
     "told",

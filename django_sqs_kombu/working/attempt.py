@@ -32,7 +32,12 @@ def attempt(registered: Registered, delivery: Received, queue: kombu.Queue) -> A
     """
     message = None
     started = time.monotonic()
-    context = MessageContext(queue.name, delivery.message_id, delivery.receive_count)
+    context = MessageContext(
+        queue.name,
+        delivery.message_id,
+        delivery.receive_count,
+        delivery.sqs_message.get("MessageAttributes") or {},
+    )
     token = current_message.set(context)
     try:
         with around_receiving(registered.receivers.middleware, registered, delivery):

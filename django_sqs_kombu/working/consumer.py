@@ -22,6 +22,7 @@ from ..transport.receiving.message_limit import LocalLimit, ReceiveLimit
 from ..transport.receiving.poller import Poller
 from .early_burial import warn_of_early_burial
 from .gate import Gate
+from .going_on import known_to_stop
 from .handling import handle
 from .middleware import ADMITTED, Middleware, admission, tell
 from .outcomes import settle_undecodable
@@ -287,7 +288,8 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
                     admitted = admission(self._middleware, registered, delivery)
                 self._gate.enter(delivery, alone=admitted.alone)
                 try:
-                    handled = handle(registered, delivery, queue, admitted)
+                    with known_to_stop(self._stops):
+                        handled = handle(registered, delivery, queue, admitted)
                 finally:
                     self._gate.leave(delivery)
                 if isinstance(handled.attempt.raised, KeyboardInterrupt):
@@ -303,6 +305,9 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
             if self._waiting_for_end:
                 with self._running_changed:
                     self._running_changed.notify_all()
+
+    def _stops(self) -> bool:
+        return self.should_stop
 
     def _polled(self, registered: Registered, received: int) -> None:
         tell(self._middleware, lambda each: each.polled(registered, received))

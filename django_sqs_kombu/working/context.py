@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Mapping
 from contextvars import ContextVar
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,15 +16,21 @@ class MessageContext:
     :param queue: the queue's full name.
     :param message_id: SQS's id of the message.
     :param receive_count: how often it was received, this time included.
+    :param message_attributes: those that it was sent with.
     """
 
     queue: str
     message_id: str
     receive_count: int
+    message_attributes: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     def as_dict(self) -> dict[str, object]:
         """The same, for ``structlog.contextvars.bind_contextvars`` or Sentry's set_context."""
-        return asdict(self)
+        return {
+            "queue": self.queue,
+            "message_id": self.message_id,
+            "receive_count": self.receive_count,
+        }
 
 
 #: None outside of a receiver.

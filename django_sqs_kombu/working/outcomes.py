@@ -7,6 +7,7 @@ from functools import partial
 from typing import Any
 
 from ..exceptions import (
+    Continue,
     EnvironmentFailure,
     MessageDecodeError,
     SQSError,
@@ -20,7 +21,7 @@ from ..transport.sending.resending import send_again
 from .dead_letters import send_to_dead_letters
 from .middleware import Settlement, guarded, tell
 from .registered import Registered
-from .restarting import attempts_of, is_last_receive, is_sent_again, requested_delay
+from .restarting import attempts_of, cursor_of, is_last_receive, is_sent_again, requested_delay
 from .table import Action, Row, row_for
 
 logger = get_logger(__name__)
@@ -155,7 +156,11 @@ def _leave(
     """Leave a message for another try; return what was done."""
     if row.retry is None:
         if not _sent_again(registered, delivery, raised):
-            delivery.requeue(requested_delay(raised))
+            if isinstance(raised, Continue):
+                _complain(delivery, "begins anew later: it is not sent with its cursor", raised)
+                delivery.requeue()
+            else:
+                delivery.requeue(requested_delay(raised))
         return Action.REQUEUE
     tries = attempts_of(delivery).tries
     seconds = row.retry.pause(tries, delivery.channel.backoff)
@@ -198,16 +203,17 @@ def _sent_again(registered: Registered, delivery: Delivery, raised: BaseExceptio
     except Exception as exc:  # noqa: BLE001 - then it stays
         _complain(delivery, "could not be sent again; it stays, and the receive counts", exc)
         return False
-    return _sent(delivery, requested_delay(raised), attempts_of(delivery).tries - 1)
+    tries = attempts_of(delivery).tries - 1
+    return _sent(delivery, requested_delay(raised), tries, cursor_of(raised))
 
 
-def _sent(delivery: Delivery, seconds: float | None, tries: int) -> bool:
+def _sent(delivery: Delivery, seconds: float | None, tries: int, cursor: Any = None) -> bool:
     """Send the message again in place of the received one; return whether it is done.
 
     :param tries: how often it was tried in all.
     """
     try:
-        send_again(delivery, seconds, tries=tries)
+        send_again(delivery, seconds, tries=tries, cursor=cursor)
     except TooOldToSendAgain:
         raise
     except Exception as exc:  # noqa: BLE001 - then it stays
@@ -236,7 +242,7 @@ def _settle_deleted(
         else:
             seconds = requested_delay(raised) if row.action is Action.REQUEUE else 0
             tries -= 1
-        send_again(delivery, seconds, tries=tries, deleted=True)
+        send_again(delivery, seconds, tries=tries, cursor=cursor_of(raised), deleted=True)
 
 
 def _fall_back(action: Action, delivery: Delivery, exc: Exception) -> Action | None:

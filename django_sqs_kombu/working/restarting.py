@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from ..exceptions import RestartLater
+from ..exceptions import Continue, RestartLater
 from ..logs import get_logger
 from ..quotas import MAX_VISIBILITY_TIMEOUT
 from ..transport.delivery import Delivery
@@ -56,6 +56,11 @@ def restart_delay(delay: float | timedelta | None) -> float | None:
 def requested_delay(raised: BaseException | None) -> float | None:
     """Seconds; None: backoff, as for whatever asks for no delay of its own."""
     return restart_delay(raised.delay) if isinstance(raised, RestartLater) else None
+
+
+def cursor_of(raised: BaseException | None) -> Any:
+    """Where the next run is to go on; None: where this one did."""
+    return raised.cursor if isinstance(raised, Continue) else None
 
 
 def is_sent_again(

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from functools import lru_cache
 
 from ..exceptions import (
+    Continue,
     EnvironmentFailure,
     KilledItsProcess,
     MessageDecodeError,
@@ -120,6 +121,7 @@ _LATER = "is tried again later"
 #: What no policy changes, before what the project names.
 _HEAD = (
     Row(type(None), Action.DELETE, logging.DEBUG, "was received"),
+    Row(Continue, Action.REQUEUE, logging.INFO, "is to go on from its cursor"),
     Row(RestartLater, Action.REQUEUE, logging.INFO, "is to be restarted later"),
     Row(KeyboardInterrupt, Action.RELEASE, logging.INFO, "was interrupted"),
     Row(EnvironmentFailure, Action.REQUEUE, logging.ERROR, _LATER, reason=True),

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from types import NoneType
 
+from ..exceptions import Continue
 from .retry import Exponential, Retry
 from .table import Action, Row
 
@@ -38,6 +39,8 @@ def _when(row: Row, tries: int) -> str:
 def _what(row: Row, dead_letters: str | None) -> str:
     if row.retry is not None:
         return f"tried again {_pauses(row.retry)}"
+    if row.raised is Continue:
+        return "sent again with its cursor"
     if row.action is Action.REQUEUE:
         return "tried again later"
     if row.action is Action.DEAD_LETTER and dead_letters is not None:

@@ -134,7 +134,7 @@ def test_a_strangers_message_stops_neither_side(
 def test_receivers_in_a_celery_worker(
     pool, celery_project, start_celery, eventually, prefix, counts, server
 ):
-    queues = "plain,restart,failing,exiting,limited,started,rows,async"
+    queues = "plain,restart,failing,exiting,limited,started,rows,async,tried"
     worker = start_celery(pool, TEST_RECEIVER_STEP=queues)
     call(
         celery_project,
@@ -143,7 +143,7 @@ def test_receivers_in_a_celery_worker(
         "django_sqs.send('rows', M(instance=o)); c.record.delay('task');"
         "[django_sqs.send('plain', body=str(n)) for n in range(30)];"
         "[django_sqs.send(q, body='x') for q in"
-        " ('restart', 'failing', 'exiting', 'limited', 'async')];"
+        " ('restart', 'failing', 'exiting', 'limited', 'async', 'tried')];"
         "django_sqs.send('started', body='restart')",
     )
     eventually(lambda: len(celery_project.runs("plain")) == 30, timeout=40)
@@ -155,6 +155,7 @@ def test_receivers_in_a_celery_worker(
         "started": ["restart", "restart"],
         "rows": ["tea"],
         "async": ["x"],
+        "tried": ["x", "x"],
         "celery": ["task"],
     }
     for queue, bodies in expected.items():
@@ -162,6 +163,7 @@ def test_receivers_in_a_celery_worker(
     for queue in queues.split(","):
         eventually(lambda queue=queue: counts(f"{prefix}__{queue}") == (0, 0, 0))
 
+    assert counts(f"{prefix}__tried-dead") == (1, 0, 0)
     assert sorted(celery_project.bodies("plain"), key=int) == [str(n) for n in range(30)]
     assert "ValueError: a receiver's own fault" in worker.output
     assert "took its receiver too long" in worker.output
@@ -185,6 +187,22 @@ def test_a_celery_worker_stops_its_receivers_as_a_worker_of_their_own(
     runs = celery_project.runs("slow")
     assert all(run["finished"] for run in runs)
     assert counts(f"{prefix}__slow") == (4 - len(runs), 0, 0)
+
+
+@pytest.mark.parametrize("pool", ["prefork", pytest.param("threads", marks=pytest.mark.slow)])
+def test_a_receiver_in_a_celery_worker_hears_that_it_stops(
+    pool, celery_project, start_celery, eventually, prefix, counts
+):
+    worker = start_celery(pool, concurrency=1, TEST_RECEIVER_STEP="long")
+    call(celery_project, "django_sqs.send('long', body='x')")
+    eventually(lambda: celery_project.runs("long"), timeout=30)
+
+    worker.signal(signal.SIGTERM)
+    assert worker.wait(20) == 0, worker.output
+    assert counts(f"{prefix}__long") == (1, 0, 0)
+    start_celery(pool, concurrency=1, TEST_RECEIVER_STEP="long")
+
+    eventually(lambda: celery_project.bodies("long") == ["None", "{'done': True}"], timeout=30)
 
 
 @pytest.mark.slow

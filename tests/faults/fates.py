@@ -42,11 +42,13 @@ class Fates(Tally):
     """A receiver of bodies such as ``"flaky-3"`` or ``"plain-2 0.5"``.
 
     :ivar ran: how often the receiver was started with each body that fails.
+    :ivar discarded: how often each message was, by its id.
     :ivar buried: the bodies found in the dead-letter queue, by their number.
     :ivar healed: whether everything is received to its end now.
     """
 
     ran: Counter = field(default_factory=Counter)
+    discarded: Counter = field(default_factory=Counter)
     buried: Counter = field(default_factory=Counter)
     healed: bool = False
 
@@ -56,6 +58,7 @@ class Fates(Tally):
         if not self.healed:
             with self.lock:
                 self.ran[body] += kind in KINDS[1:]
+                self.discarded[message.id] += kind == "moot"
             if kind == "flaky" and self.ran[body] == 1:
                 raise Flaky(body)
             for fate in (Moot, Bad, Hopeless):
@@ -73,8 +76,8 @@ class Fates(Tally):
     def wrong(self):
         """What was run more often than its fate has it, in words."""
         with self.lock:
-            moot = [b for b, count in self.ran.items() if b.startswith("moot") and count > 1]
-        return [f"{len(moot)} discarded twice"] if moot else []
+            twice = [message for message, count in self.discarded.items() if count > 1]
+        return [f"{len(twice)} discarded twice"] if twice else []
 
 
 def bodies_in(sqs, url, attributes=None):

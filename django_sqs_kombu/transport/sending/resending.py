@@ -66,7 +66,12 @@ class Delivery(Protocol):
 
 
 def send_again(
-    delivery: Delivery, delay: float | None = None, *, tries: int = 0, deleted: bool = False
+    delivery: Delivery,
+    delay: float | None = None,
+    *,
+    tries: int = 0,
+    cursor: Any = None,
+    deleted: bool = False,
 ) -> None:
     """Send a received message again, as a new one of SQS that is known as the same.
 
@@ -76,6 +81,8 @@ def send_again(
     :param delay: seconds until it can be received, above 900 by hops; a FIFO queue takes
         none.  None: backoff from how often it was sent again.
     :param tries: how often it has been tried, in all; it carries that along.
+    :param cursor: where it is to go on; one that it did not have yet counts as progress: then it
+        has all its tries again, and no age.  None: where it was.
     :param deleted: it was deleted on receipt, so it must go: what fails for a reason that can
         pass is tried again for half a minute, and neither age nor attributes hold it back.
         Else the received one stays with the caller, who deletes it.
@@ -85,9 +92,13 @@ def send_again(
     :raises RequestFailed: SQS did not accept it.
     """
     trail = Trail.received(delivery.sqs_message)
-    trail = replace(trail, restarts=trail.restarts + 1, due=None, tries=tries)
+    progress = cursor is not None and cursor != trail.cursor
+    restarts = trail.restarts + 1
+    if progress:
+        trail, restarts, tries = replace(trail, cursor=cursor), 0, 0
+    trail = replace(trail, restarts=restarts, due=None, tries=tries)
     seconds = delivery.channel.backoff.delay(trail.restarts) if delay is None else max(0, delay)
-    if not deleted:
+    if not (deleted or progress):
         _check_age(delivery, trail, seconds)
     entry = _entry(delivery, trail, seconds)
     if len(entry["MessageAttributes"]) > MAX_ATTRIBUTES:

@@ -12,10 +12,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
+from ...exceptions import MOST_CURSOR
+
 #: The message attribute.
 TRAIL = "django_sqs.trail"
-#: Longer ones are nobody's: an id, two times and a number are shorter.
-_LONGEST = 500
+#: Longer ones are nobody's: an id, two times, two numbers and a cursor are shorter.
+_LONGEST = 500 + MOST_CURSOR
 _LONGEST_ID = 100
 #: A larger number is nobody's, either.
 _MOST_RESTARTS = 1_000_000
@@ -33,6 +35,7 @@ class Trail:
     :param sent: when it was first sent, in seconds since the epoch; None: when SQS says.
     :param restarts: how often it was sent again to be restarted.
     :param tries: how often it had been tried when it was last sent.
+    :param cursor: where its receiver is to go on; None: at the beginning.
     """
 
     id: str | None = None
@@ -40,6 +43,7 @@ class Trail:
     sent: float | None = None
     restarts: int = 0
     tries: int = 0
+    cursor: Any = None
 
     def attribute(self) -> dict[str, str]:
         """The message attribute that carries it."""
@@ -49,6 +53,7 @@ class Trail:
             "sent": None if self.sent is None else round(self.sent, 3),
             "restarts": self.restarts or None,
             "tries": self.tries or None,
+            "cursor": self.cursor,
         }
         known = {name: value for name, value in facts.items() if value is not None}
         return {"DataType": "String", "StringValue": json.dumps(known, separators=(",", ":"))}
@@ -69,6 +74,7 @@ class Trail:
             _time(facts.get("sent")),
             _count(facts.get("restarts")),
             _count(facts.get("tries")),
+            facts.get("cursor"),
         )
 
     @classmethod

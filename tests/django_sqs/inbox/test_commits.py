@@ -210,3 +210,19 @@ def test_a_deadlock_that_a_receiver_caught_is_tried_again(connection):
         receive(effect)
     assert not Order.objects.exists()
     assert not ReceivedMessage.objects.exists()
+
+
+def test_what_would_go_on_begins_anew_since_all_is_rolled_back(site, prefix, caplog):
+    def receive(message):
+        order()
+        raise django_sqs.Continue(1)
+
+    queue = django_sqs.register("going_on", receive, once=True)
+    queue.send(body="x")
+    with pytest.raises(django_sqs.RestartLater) as raised:
+        queue.receive_single()
+
+    assert not isinstance(raised.value, django_sqs.Continue)
+    assert "Continue does not go with once=True" in caplog.text
+    assert not Order.objects.exists()
+    assert not ReceivedMessage.objects.exists()

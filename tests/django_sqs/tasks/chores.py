@@ -5,6 +5,8 @@ import threading
 import django
 from django.db import OperationalError
 
+from django_sqs import Continue, cursor
+
 if django.VERSION >= (6, 0):
     from django.tasks import task
 else:
@@ -72,3 +74,11 @@ renamed = task(plain)
 def interrupts():
     """Not by Ctrl-C."""
     raise KeyboardInterrupt
+
+
+@task
+def goes_on():
+    calls.append(cursor())
+    if (cursor() or 0) < 3:
+        raise Continue((cursor() or 0) + 1)
+    return "done"

@@ -86,3 +86,16 @@ def test_the_policy_of_the_project_is_for_tasks_too(site, enqueue, receive):
     assert status(result) == TaskResultStatus.READY
     assert isinstance(receive(), ValueError)
     assert status(result) == TaskResultStatus.FAILED
+
+
+def test_a_task_goes_on_from_its_cursor(enqueue, receive):
+    chores.calls.clear()
+    result = enqueue(chores.goes_on)
+
+    for _ in range(3):
+        assert isinstance(receive(), django_sqs.Continue)
+        assert status(result) == TaskResultStatus.READY
+    assert receive() is None
+
+    assert status(result) == TaskResultStatus.SUCCESSFUL
+    assert chores.calls == [None, 1, 2, 3]

@@ -3,6 +3,7 @@
 import pytest
 
 from django_sqs_kombu import (
+    Continue,
     EnvironmentFailure,
     JSONMessage,
     MessageDecodeError,
@@ -144,3 +145,18 @@ def test_eagerly_a_message_may_be_deleted_on_start(offline):
         offline.send("orders", body="x")
 
     assert [message.get_body() for message in seen] == ["x"]
+
+
+def test_eagerly_what_goes_on_goes_on_at_once(offline):
+    found = []
+
+    def receive(message):
+        found.append(message.cursor)
+        if (message.cursor or 0) < 25:
+            raise Continue((message.cursor or 0) + 1)
+
+    queue = offline.register("long", receive)
+    with eager(offline):
+        queue.send(body="x")
+
+    assert found == [None, *range(1, 26)]

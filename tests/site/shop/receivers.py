@@ -113,6 +113,27 @@ def default_named(message):
     record("default_named", message)
 
 
+@django_sqs.receiver("long")
+def receive_long(message):
+    """Takes half a minute, unless the worker stops: then another goes on."""
+    record("long", message, body=str(message.cursor))
+    if message.cursor is None:
+        for step in range(300):
+            if django_sqs.stopping():
+                raise django_sqs.Continue({"done": step > 0})
+            time.sleep(0.1)
+
+
+@django_sqs.receiver(
+    "tried",
+    retry=django_sqs.Retry(ValueError, tries=2, backoff=0),
+    dead_letter_queue="tried-dead",
+)
+def receive_tried(message):
+    record("tried", message)
+    raise ValueError("a receiver's own fault")
+
+
 django_sqs.register("outgoing", message_class=RawMessage)
 
 

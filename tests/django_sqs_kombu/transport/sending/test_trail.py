@@ -28,13 +28,13 @@ def test_a_trail_is_read_as_it_was_written(trail):
         "null",
         '"due"',
         "[" * 400,
+        '{"id": "' + "x" * 20_000 + '"}',
         json.dumps({"due": "soon", "id": 5, "restarts": "two", "sent": [1]}),
         json.dumps({"due": True, "id": "", "restarts": True, "sent": -1}),
         '{"due": NaN, "sent": Infinity, "restarts": 1.5}',
         '{"due": 1e999, "restarts": -1}',
         '{"due": 1' + "0" * 400 + "}",
         '{"restarts": 1' + "0" * 20 + "}",
-        json.dumps({"id": "x" * 501}),
     ],
 )
 def test_an_odd_trail_says_nothing(text):

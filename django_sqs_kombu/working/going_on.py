@@ -1,0 +1,45 @@
+"""Going on: what a long receiver asks: whether its worker stops, and where it had come to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any
+
+from ..transport.sending.trail import Trail
+from .context import current_message
+
+#: Says whether the worker that runs this receiver stops.
+_stops: ContextVar[Callable[[], bool] | None] = ContextVar("django_sqs_stops", default=None)
+
+
+def stopping() -> bool:
+    """Whether the worker that runs this receiver was told to stop.
+
+    Then the receiver has the grace period left: it returns, or raises
+    :class:`~django_sqs_kombu.Continue`, and another worker goes on.  False outside of a receiver,
+    and in a thread that it started without its context.
+    """
+    stops = _stops.get()
+    return stops is not None and stops()
+
+
+def cursor() -> Any:
+    """Where the receiver that asks is to go on, as it said by Continue before; None: at the start.
+
+    A message has it as ``message.cursor``; this is for those who do not have the message, as
+    tasks.
+    """
+    message = current_message.get()
+    return None if message is None else Trail.of(message.message_attributes).cursor
+
+
+@contextmanager
+def known_to_stop(stops: Callable[[], bool]) -> Iterator[None]:
+    """Receivers that run inside hear from :func:`stopping` what *stops* returns."""
+    token = _stops.set(stops)
+    try:
+        yield
+    finally:
+        _stops.reset(token)
