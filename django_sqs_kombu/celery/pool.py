@@ -21,7 +21,7 @@ from ..transport.delivery import Delivery
 from ..transport.receiving.consumption import Consumption
 from ..working.consumer import ACCEPT
 from ..working.early_burial import warn_of_early_burial
-from ..working.going_on import known_to_stop
+from ..working.going_on import worker_stops
 from ..working.handling import Surroundings, attempt_within, cleaning_up
 from ..working.middleware import tell
 from ..working.outcomes import settle, settle_undecodable
@@ -245,7 +245,7 @@ class PoolConsumer:
         self.close()
 
 
-def _worker_stops() -> bool:
+def _was_told() -> bool:
     return _told[0] == 1
 
 
@@ -266,8 +266,11 @@ def run_here(
     stops: Callable[[], bool],
 ) -> Outcome:
     """Run the receiver of *delivery* in a thread of this process."""
-    with known_to_stop(stops):
+    token = worker_stops.set(stops)
+    try:
         attempt = _attempt(registered, queue, delivery)
+    finally:
+        worker_stops.reset(token)
     return Outcome(attempt.raised, deleted=delivery.acknowledged, seconds=attempt.seconds)
 
 
@@ -279,8 +282,8 @@ def run_in_process(queue_name: str, sqs_message: Mapping[str, Any]) -> Outcome:
     # The worker's main process keeps the lease.
     delivery = channel.delivery(queue.name, sqs_message, settles=True)
     try:
-        with known_to_stop(_worker_stops):
-            attempt = _attempt(registered, queue, delivery)
+        worker_stops.set(_was_told)
+        attempt = _attempt(registered, queue, delivery)
         deleted = delivery.acknowledged
         if deleted:
             channel.flush(FLUSH_TIMEOUT)

@@ -7,7 +7,7 @@ from .coroutines import CANCEL_GRACE, LeftBehind, within
 from .deadline import deadline
 from .failure import FAILURE, Failure
 from .forks import end_process
-from .going_on import cursor, known_to_stop, stopping
+from .going_on import cursor, stopping
 from .middleware import (
     ADMITTED,
     Admission,
@@ -64,7 +64,6 @@ __all__ = [
     "end_process",
     "exponential",
     "is_interrupt",
-    "known_to_stop",
     "printable",
     "row_for",
     "stopping",

@@ -22,7 +22,7 @@ from ..transport.receiving.message_limit import LocalLimit, ReceiveLimit
 from ..transport.receiving.poller import Poller
 from .early_burial import warn_of_early_burial
 from .gate import Gate
-from .going_on import known_to_stop
+from .going_on import worker_stops
 from .handling import handle
 from .middleware import ADMITTED, Middleware, admission, tell
 from .outcomes import settle_undecodable
@@ -287,10 +287,11 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
                 if self._middleware:
                     admitted = admission(self._middleware, registered, delivery)
                 self._gate.enter(delivery, alone=admitted.alone)
+                token = worker_stops.set(self._stops)
                 try:
-                    with known_to_stop(self._stops):
-                        handled = handle(registered, delivery, queue, admitted)
+                    handled = handle(registered, delivery, queue, admitted)
                 finally:
+                    worker_stops.reset(token)
                     self._gate.leave(delivery)
                 if isinstance(handled.attempt.raised, KeyboardInterrupt):
                     self.should_stop = True

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from contextvars import ContextVar
 from typing import Any
 
@@ -11,7 +10,7 @@ from ..transport.sending.trail import Trail
 from .context import current_message
 
 #: Says whether the worker that runs this receiver stops.
-_stops: ContextVar[Callable[[], bool] | None] = ContextVar("django_sqs_stops", default=None)
+worker_stops: ContextVar[Callable[[], bool] | None] = ContextVar("worker_stops", default=None)
 
 
 def stopping() -> bool:
@@ -21,7 +20,7 @@ def stopping() -> bool:
     :class:`~django_sqs_kombu.Continue`, and another worker goes on.  False outside of a receiver,
     and in a thread that it started without its context.
     """
-    stops = _stops.get()
+    stops = worker_stops.get()
     return stops is not None and stops()
 
 
@@ -33,13 +32,3 @@ def cursor() -> Any:
     """
     message = current_message.get()
     return None if message is None else Trail.of(message.message_attributes).cursor
-
-
-@contextmanager
-def known_to_stop(stops: Callable[[], bool]) -> Iterator[None]:
-    """Receivers that run inside hear from :func:`stopping` what *stops* returns."""
-    token = _stops.set(stops)
-    try:
-        yield
-    finally:
-        _stops.reset(token)

@@ -22,7 +22,7 @@ def registered(receivers):
 
 
 def test_in_a_thread_of_the_pool(registered, caplog):
-    outcome = run_here(registered, registered.get_queue(), FakeDelivery())
+    outcome = run_here(registered, registered.get_queue(), FakeDelivery(), bool)
 
     assert outcome.raised is None
     assert "Cleaning up after message id-1 failed" in caplog.text
