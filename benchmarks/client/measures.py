@@ -9,6 +9,9 @@ LOOP, SINGLE = "boto3 batch loop", "boto3, one by one"
 ONE, TEN, MANY = "django-sqs", "django-sqs, 10 threads", "django-sqs, send_many"
 STOCK, ON_OURS = "Celery, 10 threads", "Celery on django-sqs, 10 threads"
 RECEIVES = "ReceiveMessage"
+#: The most round trips for which a contender may get faster, and by what factor from one look
+#: to the next it does.
+MOST_ROUND_TRIPS, GROWING = 60, 1.1
 SETTLEMENTS = (
     "DeleteMessage",
     "DeleteMessageBatch",
@@ -163,8 +166,7 @@ class Measures:
         self._stub.reset(latency)
         before = each.ask("sample")["started"]
         self._set(each, "all")
-        # Until the pace is known, polls are few; each round trip may double them.
-        time.sleep(0.3 + 10 * latency)
+        self._warm_up(each, latency)
         first, stats = each.ask("sample"), self._stub.stats()
         most_held = self._watch(each, before, window or self._window, often=bool(pause))
         last, then = each.ask("sample"), self._stub.stats()
@@ -172,6 +174,19 @@ class Measures:
         each.ask("pause", seconds=0.0)
         wait_until(lambda: not self._stub.stats()["in_flight"], 5)
         return {**look(first, last, stats, then), "most_held": most_held}
+
+    def _warm_up(self, each, latency):
+        """Wait until it is no longer getting faster: polls at once follow what has come."""
+        time.sleep(0.3 + 5 * latency)
+        deadline = time.monotonic() + MOST_ROUND_TRIPS * latency
+        fastest, sample = 0.0, each.ask("sample")
+        while time.monotonic() < deadline:
+            time.sleep(max(0.1, 3 * latency))
+            before, sample = sample, each.ask("sample")
+            rate = (sample["started"] - before["started"]) / (sample["at"] - before["at"])
+            if rate < GROWING * fastest:
+                return
+            fastest = max(fastest, rate)
 
     def _watch(self, each, before, seconds, *, often):
         """The most messages that were received and not started in these seconds, if asked."""

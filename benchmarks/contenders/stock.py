@@ -77,7 +77,8 @@ class Celery:
             worker_redirect_stdouts=False,
         )
 
-        @app.task(name="handle")
+        # A shared one would be the first app's of this process, which sends.
+        @app.task(name="handle", shared=False)
         def handle(payload):
             if meter is not None:
                 meter.tick()
