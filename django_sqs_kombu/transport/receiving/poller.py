@@ -292,6 +292,8 @@ class Poller:
                 terms = self._shared.terms
                 first = self.returns.terms is None
                 self.returns.terms = terms.recent(self.queue) if first else terms.known(self.queue)
+                if first:
+                    self._shared.requests.make_ready(self.queue)
 
         def prepared(error: Exception | None) -> None:
             self._preparing = False

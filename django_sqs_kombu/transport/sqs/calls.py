@@ -111,6 +111,15 @@ class Calls:
             lambda name: self._over_botocore(operation, queue, name, params),
         )
 
+    def make_ready(self, queue: str) -> None:
+        """Make what sends what is begun about *queue*, in a thread that may wait.
+
+        What was not made is made by the first such request, in a thread of its own.
+        """
+        lane = self.account.lane(queue)
+        if lane is not None:
+            lane.make_ready()
+
     def begin(
         self,
         operation: str,
@@ -148,7 +157,7 @@ class Calls:
             known = operation in HOT and self.account.url(queue) is not None
         except QueueNotPredefined:
             return None
-        lane = self.account.lane_made(queue, once=operation in _ONCE) if known else None
+        lane = self.account.lane_made(queue) if known else None
         return lane if lane is not None and lane.begins(operation) else None
 
     def _ended(
@@ -276,7 +285,7 @@ class Calls:
         self, operation: str, queue: str, name: str, params: dict[str, Any]
     ) -> dict[str, Any]:
         once = operation in _ONCE
-        lane = self.account.lane(queue, once=once) if operation in HOT else None
+        lane = self.account.lane(queue) if operation in HOT else None
         if lane is not None:
             try:
                 with understood(operation, name):

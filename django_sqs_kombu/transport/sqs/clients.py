@@ -84,7 +84,7 @@ class Account:
         self._region: str | None = None
         self._clients: dict[tuple[str, Identity], Any] = {}
         #: None: there can be none.
-        self._lanes: dict[tuple[str, Identity], Lane | None] = {}
+        self._lanes: dict[Identity, Lane | None] = {}
         self._identities: dict[str | None, Identity] = {}
         #: With the time that each was made, on the monotonic clock.
         self._sessions: dict[Identity, tuple[Any, Any, float]] = {}
@@ -123,24 +123,24 @@ class Account:
         """
         return self._client("sqs once" if once else "sqs", self._identity(queue))
 
-    def lane(self, queue: str, *, once: bool = False) -> Lane | None:
+    def lane(self, queue: str) -> Lane | None:
         """What sends a client's frequent requests over libcurl; None: the client sends them."""
         if self._wire == BOTOCORE:
             return None
-        key = kind, identity = "sqs once" if once else "sqs", self._identity(queue)
-        if key not in self._lanes:
-            client = self._client(kind, identity)
+        identity = self._identity(queue)
+        if identity not in self._lanes:
+            client = self._client("sqs", identity)
             with self._making:
                 _, core = self._session(identity)
-                self._lanes.setdefault(key, new_lane(client, core))
-        return self._fitting(key)
+                self._lanes.setdefault(identity, new_lane(client, core))
+        return self._fitting(identity)
 
-    def lane_made(self, queue: str, *, once: bool = False) -> Lane | None:
+    def lane_made(self, queue: str) -> Lane | None:
         """As :meth:`lane`, but None where it would have to be made, which may take long."""
-        return self._fitting(("sqs once" if once else "sqs", self._identity(queue)))
+        return self._fitting(self._identity(queue))
 
-    def _fitting(self, key: tuple[str, Identity]) -> Lane | None:
-        lane = self._lanes.get(key)
+    def _fitting(self, identity: Identity) -> Lane | None:
+        lane = self._lanes.get(identity)
         return lane if lane is not None and lane.fits else None
 
     def s3(self) -> Any:
@@ -165,7 +165,7 @@ class Account:
                 self._sessions.pop(identity, None)
                 for key in [key for key in self._clients if key[1] == identity]:
                     del self._clients[key]
-                    self._lanes.pop(key, None)
+                self._lanes.pop(identity, None)
 
     def new_client(self, service: str, identity: Identity, config: Config | None = None) -> Any:
         """A boto3 client for *service* (``"sqs"`` or another), not kept here.

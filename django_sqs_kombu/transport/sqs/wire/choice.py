@@ -23,6 +23,9 @@ class Lane(Protocol):
     def call(self, operation: str, params: Mapping[str, Any]) -> dict[str, Any]:
         """Send one request; return what SQS answered."""
 
+    def make_ready(self) -> None:
+        """Wait for what :meth:`begin` would wait for."""
+
     def begins(self, operation: str) -> bool:
         """Whether :meth:`begin` would wait for nothing now."""
 

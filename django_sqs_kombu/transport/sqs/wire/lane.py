@@ -6,11 +6,13 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from typing import Any
 
 import botocore.session
 import pycurl
 from botocore.awsrequest import AWSPreparedRequest
+from botocore.exceptions import BotoCoreError, ClientError
 from botocore.hooks import first_non_none_response
 
 from ..abort import RequestAborted, broken_off_by
@@ -60,6 +62,11 @@ class CurlLane:
             if self._unfit is not None:
                 say_why(self._unfit)
         return self._unfit is None
+
+    def make_ready(self) -> None:
+        """Wait for what :meth:`begin` would wait for, the credentials; a failure is its to tell."""
+        with suppress(BotoCoreError, ClientError, OSError):
+            self._target.keys.now()
 
     def begins(self, operation: str) -> bool:
         """Whether :meth:`begin` would wait for nothing now: not for credentials, not for hooks."""

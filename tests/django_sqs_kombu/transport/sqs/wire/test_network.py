@@ -112,7 +112,7 @@ def ask(scripted, **options):
     }
     account = Account(options, access_key_id="k", secret_access_key="s", endpoint=scripted.url)
     account.urls["orders"] = QUEUE_URL
-    assert account.lane("orders", once=True) is not None
+    assert account.lane("orders") is not None
     return Requests(account).receive("orders", 1, 0, None)
 
 
