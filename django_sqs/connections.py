@@ -53,9 +53,12 @@ def around_message(*, close: bool = False, timeout: float | None = None) -> Iter
         left its connections amid a query or a transaction, so they are dropped.
     """
     reset_queries()
-    theirs = {each.alias for each in _used() if each.in_atomic_block}
+    used = _used()
+    theirs = {each.alias for each in used if each.in_atomic_block}
     fresh = time.monotonic() < _local.used_at + FRESH
-    for connection in _mine(theirs):
+    for connection in used:
+        if connection.alias in theirs:
+            continue
         _close_if_obsolete(connection)
         connection.health_check_enabled = True
         connection.health_check_done = fresh

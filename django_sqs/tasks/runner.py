@@ -252,6 +252,9 @@ class _Run:
             task_finished.send_robust(type(self._backend), task_result=result)
 
 
+_strictly = json.JSONEncoder(allow_nan=False).encode
+
+
 def _json_value(value: Any) -> Any:
     """What a task returned, as its result keeps it.
 
@@ -259,7 +262,7 @@ def _json_value(value: Any) -> Any:
     :raises ValueError: nor is NaN, or infinity.
     """
     normal = normalize_json(value)
-    json.dumps(normal, allow_nan=False)
+    _strictly(normal)
     return normal
 
 

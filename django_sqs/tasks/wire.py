@@ -9,6 +9,7 @@ import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import cached_property
 from typing import Any, Protocol
 
 from django.conf import settings
@@ -61,7 +62,7 @@ class Enqueued(Protocol):
         """The earliest that it may run."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class TaskCall:
     """A task with its arguments, as it travels.
 
@@ -69,7 +70,7 @@ class TaskCall:
     :param path: the task's dotted path.
     :param enqueued_at: when it was sent, and *run_after* the earliest it may run.
     :param backend: the alias of the backend in TASKS.
-    :param digest: of all that the message says: its result says the same.
+    :param said: all that the message says.
     :param signature: the project's own, where the task was enqueued elsewhere than it is
         declared for, by ``using()``.
     """
@@ -83,8 +84,16 @@ class TaskCall:
     enqueued_at: datetime
     run_after: datetime | None
     backend: str
-    digest: str
+    said: Mapping[str, Any]
     signature: str | None = None
+
+    @cached_property
+    def digest(self) -> str:
+        """Of all that the message says: its result says the same.
+
+        Whoever needs it asks before the task runs, which may change its arguments.
+        """
+        return _digest(self.said)
 
     @classmethod
     def from_json(cls, data: Any) -> TaskCall:
@@ -103,7 +112,7 @@ class TaskCall:
                 moment(datetime.fromisoformat(data["enqueued_at"])),
                 _moment_or_none(data.get("run_after")),
                 str(data["backend"]),
-                _digest(data),
+                data,
                 data.get("signature"),
             )
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as exc:
@@ -194,13 +203,15 @@ def is_declared_for(task: Task, backend: str, queue_name: str) -> bool:
 
 def as_enqueued(task: Task, call: Enqueued, backend: str) -> Task:
     """*task* as it was when *call* enqueued it on *backend*."""
-    return replace(
-        task,
-        priority=call.priority,
-        queue_name=call.queue_name,
-        run_after=call.run_after,
-        backend=backend,
-    )
+    enqueued = {
+        "priority": call.priority,
+        "queue_name": call.queue_name,
+        "run_after": call.run_after,
+        "backend": backend,
+    }
+    changed = {name: value for name, value in enqueued.items() if getattr(task, name) != value}
+    # A copy is validated anew, which costs more than all else.
+    return replace(task, **changed) if changed else task
 
 
 def moment(value: datetime) -> datetime:
