@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from datetime import timedelta
+from datetime import datetime, timedelta, timezone
 from itertools import islice
 
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 from django.core.cache import cache
-from django.utils import timezone
 
 from django_sqs_kombu.logs import get_logger
 
@@ -59,7 +58,8 @@ def _ask(names: Sequence[str]) -> Iterator[tuple[str, float]]:
         aws_session_token=keys.session_token,
         config=Config(connect_timeout=3, read_timeout=5, retries={"total_max_attempts": 2}),
     )
-    now = timezone.now()
+    # With its zone, whatever USE_TZ says: botocore takes the local time of another for UTC.
+    now = datetime.now(timezone.utc)
     left = iter(names)
     while some := list(islice(left, MOST_METRICS)):
         answer = client.get_metric_data(

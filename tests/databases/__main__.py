@@ -34,10 +34,11 @@ FILES = [
     "tests/pages/test_results_pages.py",
 ]
 
-#: A kind each, some with a router.
+#: A kind each, some with a router, or with times that have no zone.
 RUNS = {
     **{name: {"DB": name} for name in KINDS},
     "sqlite+apps": {"DB": "sqlite", "ROUTER": "apps"},
+    "sqlite+naive": {"DB": "sqlite", "TEST_USE_TZ": "no", "TEST_TIME_ZONE": "Asia/Kolkata"},
     "postgres+apps": {"DB": "postgres", "ROUTER": "apps"},
     "sqlite+replica": {"DB": "sqlite", "REPLICA": "1"},
     "postgres+replica": {"DB": "postgres", "REPLICA": "1"},

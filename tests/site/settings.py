@@ -6,7 +6,8 @@ from tests.databases.settings import DATABASE_ROUTERS, DATABASES  # noqa: F401
 
 SECRET_KEY = "test"
 DEBUG = False
-USE_TZ = True
+USE_TZ = os.environ.get("TEST_USE_TZ", "yes") == "yes"
+TIME_ZONE = os.environ.get("TEST_TIME_ZONE", "America/Chicago")
 # Its receivers delete what they fail on, as the original's did.
 SILENCED_SYSTEM_CHECKS = ["django_sqs.W007"]
 INSTALLED_APPS = [

@@ -76,6 +76,7 @@ def test_a_metric_that_fails_costs_no_other(db, monkeypatch):
 SCRIPT = """
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
+from datetime import timedelta
 from django.test import Client
 from django.utils import timezone
 import django_sqs
@@ -86,6 +87,7 @@ from django_sqs.outbox.models import OutboxMessage
 User.objects.create_superuser("root", password="root")
 reader = User.objects.create_user("reader", password="reader", is_staff=True)
 reader.user_permissions.add(Permission.objects.get(codename="view_outboxmessage"))
+FAR = timezone.now() + timedelta(days=10_000)
 LIST = "/admin/django_sqs_outbox/outboxmessage/"
 
 def client(name):
@@ -105,7 +107,7 @@ for body in ("failed", "waiting", "postponed"):
 OutboxMessage.objects.filter(body="failed").update(
     failed_at=timezone.now(), refusals=10, error="Nobody wants <it>"
 )
-OutboxMessage.objects.filter(body="postponed").update(try_after="2100-01-01T00:00:00Z")
+OutboxMessage.objects.filter(body="postponed").update(try_after=FAR)
 
 page = client("root").get(LIST).content.decode()
 assert "Nobody wants &lt;it&gt;" in page, page
@@ -121,7 +123,7 @@ assert "2 messages are to be sent again" in page.content.decode()
 assert (row("failed").failed_at, row("failed").refusals, row("failed").error) == (None, 0, "")
 assert row("postponed").try_after is None
 
-claimed = {"claimed_until": "2100-01-01T00:00:00Z"}
+claimed = {"claimed_until": FAR}
 OutboxMessage.objects.filter(body="postponed").update(**claimed)
 page = act("root", "set_aside", row("waiting"), row("postponed"))
 assert "1 messages are set aside" in page.content.decode()
