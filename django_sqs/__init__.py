@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from .api import (
+        Breaker,
         Continue,
         ReceiverProxy,
         RegisteredQueue,
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
+    "Breaker",
     "Continue",
     "ReceiverProxy",
     "RegisteredQueue",

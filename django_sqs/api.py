@@ -7,12 +7,13 @@ from django_sqs_kombu.exceptions import (
     TimedOut,
     UnknownSuffixWarning,
 )
-from django_sqs_kombu.working import Retry, cursor, exponential, stopping
+from django_sqs_kombu.working import Breaker, Retry, cursor, exponential, stopping
 
 from .registered_queue import ReceiverProxy, RegisteredQueue
 from .registry import receivers
 
 __all__ = [
+    "Breaker",
     "Continue",
     "ReceiverProxy",
     "RegisteredQueue",

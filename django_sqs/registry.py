@@ -6,14 +6,33 @@ from collections.abc import Mapping
 from typing import Any
 
 import kombu
+from django.core.cache import caches
+from django.core.cache.backends.db import DatabaseCache
+from django.core.cache.backends.dummy import DummyCache
+from django.core.cache.backends.locmem import LocMemCache
+from django.db import connections
 
 from django_sqs_kombu import Receivers
 from django_sqs_kombu.registration import Defaults, Outlet, RegisteredQueue
 from django_sqs_kombu.testing import receive_at_once
-from django_sqs_kombu.working import Middleware, Policy, Retry
+from django_sqs_kombu.working import Counter, Middleware, Policy, Retry
 
 from .conf import conf
 from .problems import require_valid
+
+
+def count_in_cache(name: str, count: int, seconds: float) -> int:
+    """Add *count* to a number in Django's cache that lasts for *seconds*; return the sum."""
+    cache = caches["default"]
+    try:
+        if cache.add(name, count, seconds):
+            return count
+        return int(cache.incr(name, count))
+    finally:
+        # It is called in a thread of its own, and the cache may be a table of a database.
+        cache.close()
+        if isinstance(cache, DatabaseCache):
+            connections.close_all()
 
 
 class DjangoReceivers(Receivers):
@@ -38,6 +57,11 @@ class DjangoReceivers(Receivers):
     def passing(self) -> Retry:
         """SQS_RETRY_ON and SQS_RETRY_TRIES."""
         return conf.passing
+
+    @property
+    def counter(self) -> Counter | None:
+        """Django's cache, which all workers share; None: it counts for no other process."""
+        return None if isinstance(caches["default"], DummyCache | LocMemCache) else count_in_cache
 
     @property
     def policy(self) -> Policy:

@@ -35,6 +35,7 @@ from .messages.s3 import BigMessage
 from .registration.proxy import ReceiverProxy
 from .registration.queue import RegisteredQueue
 from .registration.receivers import Receivers
+from .working.breaker import Breaker
 from .working.consumer import ReceiverConsumer
 from .working.failure import Failure
 from .working.going_on import cursor, stopping
@@ -46,6 +47,7 @@ __all__ = [
     "AccessDenied",
     "Admission",
     "BigMessage",
+    "Breaker",
     "ClockIsOff",
     "ConfigurationError",
     "Continue",

@@ -81,6 +81,7 @@ WALL_CLOCK = {
     "django_sqs_kombu.transport.sqs.clock",
     "django_sqs_kombu.transport.sqs.wire.lane",
     "django_sqs_kombu.working.failure",
+    "django_sqs_kombu.working.rate",
 }
 
 

@@ -28,7 +28,9 @@ from ..rules import (
     whole,
 )
 from ..transport.sqs.declaration import WIRE_FORMATS
+from ..working.breaker import Breaker, breaker
 from ..working.policy import DELETE, Policy
+from ..working.rate import rate
 from ..working.retry import Retry
 
 Receiver = Callable[[Any], Any]
@@ -55,6 +57,9 @@ _RULES: dict[str, Rule] = {
     "high_throughput": flag,
     "priority": whole(),
     "process_group": optional(text),
+    "concurrency": optional(whole(1)),
+    "rate": optional(rate),
+    "breaker": optional(breaker),
 }
 #: Nobody receives here, so nothing is received twice.
 _SENDING_RULES = {**_RULES, "visibility_timeout": optional(whole(0, MAX_VISIBILITY_TIMEOUT))}
@@ -97,6 +102,11 @@ class QueueOptions:
         the reason; the same.
     :param on_error: ``"delete"``: what fails is deleted, even where the queue has a redrive
         policy in SQS, and nobody warns of it.
+    :param concurrency: how many of its receivers run at once in a process, whatever threads
+        there are; None: as many as there are.  What may not run is not received.
+    :param rate: how many of its messages may be received in a time: ``"900/m"``, of s, m, h or
+        d, by each process of a registry without a shared counter, by all workers of a project.
+    :param breaker: stops receiving for a while when much fails; see :class:`Breaker`.
     :param model: in place of *message_class*: a pydantic model or a dataclass, whose
         instances the messages carry as JSON, validated as they are received.
     :raises ConfigurationError: for options that cannot work; it names queue and option.
@@ -122,6 +132,9 @@ class QueueOptions:
     discard: type[BaseException] | Iterable[type[BaseException]] | None = None
     dead_letter: type[BaseException] | Iterable[type[BaseException]] | None = None
     on_error: str | None = None
+    concurrency: int | None = None
+    rate: str | None = None
+    breaker: Breaker | None = None
     model: Any = None
     policy: Policy = field(init=False)
 

@@ -22,6 +22,7 @@ from ..working.coroutines import run_in_thread_loop
 from ..working.handling import handle
 from ..working.middleware import NOTHING
 from ..working.policy import Policy
+from ..working.rate import Rate
 from ..working.registered import Attempt, Received
 from ..working.table import Row, table_of
 from .declaration import DEFAULT_MAX_RECEIVES, QueueDeclaration
@@ -69,6 +70,9 @@ class RegisteredQueue:
         self.suffixes = tuple(chosen.suffixes)
         self.dead_letter_queue = chosen.dead_letter_queue
         self.priority = chosen.priority
+        self.concurrency = chosen.concurrency
+        self.rate = None if chosen.rate is None else Rate.read(chosen.rate)
+        self.breaker = chosen.breaker
         self.process_group = chosen.process_group or chosen.name
         self._queues: dict[tuple[Defaults, str | None], kombu.Queue] = {}
 

@@ -27,6 +27,7 @@ from ..transport.sending.unsent import check_unsent
 from ..transport.sqs.declaration import WIRE_FORMATS
 from ..working.middleware import Middleware, Sending, around_sending
 from ..working.policy import Policy
+from ..working.rate import Counter
 from ..working.registered import Registered
 from ..working.retry import RETRY_TRIES, Retry, exceptions
 from .connection import SendingConnection
@@ -151,6 +152,11 @@ class Receivers:
     def passing(self) -> Retry:
         """What receivers may raise for a reason that passes, and for how many receives."""
         return self._passing
+
+    @property
+    def counter(self) -> Counter | None:
+        """Where all workers count what they receive by a rate; None: each process by itself."""
+        return None
 
     @property
     def policy(self) -> Policy:

@@ -61,6 +61,8 @@ class ConsumingChannel(SettlingChannel):
     def consume(self, consumption: Consumption) -> None:
         """Say how a queue is to be consumed, before its first consumer."""
         self._consumptions[consumption.queue] = consumption
+        if consumption.most is not None:
+            self.prefetch.most[consumption.queue] = consumption.most
 
     def basic_consume(self, queue: str, no_ack: bool, *args: Any, **kwargs: Any) -> Any:
         """Consume from *queue*: its poller starts here."""
@@ -120,6 +122,12 @@ class ConsumingChannel(SettlingChannel):
     def has_waiting(self) -> bool:
         """Whether received messages wait for their consumer."""
         return any(poller.has_waiting for poller in list(self.pollers.values()))
+
+    def give_back_waiting(self, queue: str) -> None:
+        """Make visible to others what waits for the consumer of *queue*."""
+        if (poller := self.pollers.get(queue)) is not None:
+            waiting = self.held.all(State.WAITING)
+            poller.returns.give_back([held for held in waiting if held.receiver is poller])
 
     def deliver(self, held: Held) -> None:
         """Hand a message that was taken to its consumer."""

@@ -1,6 +1,7 @@
 """Working: from a delivery to its settlement."""
 
 from .attempt import is_interrupt
+from .breaker import Breaker
 from .consumer import ReceiverConsumer
 from .context import MessageContext, MessageContextFilter, current_message
 from .coroutines import CANCEL_GRACE, LeftBehind, within
@@ -20,6 +21,7 @@ from .middleware import (
 )
 from .outcomes import printable
 from .policy import DELETE, NO_POLICY, Policy
+from .rate import Counter, Rate, RateLimit
 from .registered import NotesEnds, Received, Registered, Registry
 from .restarting import attempts
 from .retry import RETRY_TRIES, Exponential, Retry, exponential
@@ -39,6 +41,8 @@ __all__ = [
     "Action",
     "Admission",
     "Attempts",
+    "Breaker",
+    "Counter",
     "Exponential",
     "Failure",
     "LeftBehind",
@@ -48,6 +52,8 @@ __all__ = [
     "NamedQueue",
     "NotesEnds",
     "Policy",
+    "Rate",
+    "RateLimit",
     "Received",
     "ReceiverConsumer",
     "Registered",

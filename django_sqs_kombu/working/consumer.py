@@ -20,10 +20,12 @@ from ..transport.delivery import Delivery
 from ..transport.receiving.consumption import Consumption
 from ..transport.receiving.message_limit import LocalLimit, ReceiveLimit
 from ..transport.receiving.poller import Poller
+from .breaker import Circuit
 from .early_burial import warn_of_early_burial
 from .gate import Gate
 from .going_on import worker_stops
 from .handling import handle
+from .limits import limits_of
 from .middleware import ADMITTED, Middleware, admission, tell
 from .outcomes import settle_undecodable
 from .pool import Pool
@@ -79,7 +81,11 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         self.prefetch = prefetch or 0
         self.grace_period = grace_period
         self.limits = dict(limits or {})
+        self._receivers = receivers
         self._middleware = receivers.middleware
+        #: All that limits a queue, by its name; and the circuits among that, by the name in SQS.
+        self._limits: dict[str, ReceiveLimit] = {}
+        self._circuits: dict[str, Circuit] = {}
         self._gate = Gate()
         self._one_by_one = one_by_one
         self._validate(message_limit)
@@ -205,11 +211,12 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
                 Consumption(
                     queue.name,
                     priority=registered.priority,
-                    limit=self.limits.get(registered.name),
+                    limit=self._limit(registered, queue.name, channel),
                     on_poll=partial(self._polled, registered) if observed else None,
                     free=self._free,
                     one_by_one=self._one_by_one,
                     lasting=True,
+                    most=registered.concurrency,
                 )
             )
             consumers.append(
@@ -222,6 +229,20 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
                 )
             )
         return consumers
+
+    def _limit(self, registered: Registered, queue: str, channel: Any) -> ReceiveLimit | None:
+        limit, circuit = limits_of(
+            registered,
+            queue,
+            self._receivers,
+            self.limits.get(registered.name),
+            on_open=partial(channel.give_back_waiting, queue),
+        )
+        if limit is not None:
+            self._limits[registered.name] = limit
+        if circuit is not None:
+            self._circuits[queue] = circuit
+        return limit
 
     def on_consume_ready(
         self, connection: Any, channel: Any, consumers: list[Any], **kwargs: Any
@@ -293,6 +314,8 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
                 finally:
                     worker_stops.reset(token)
                     self._gate.leave(delivery)
+                if self._circuits and (circuit := self._circuits.get(delivery.queue)):
+                    circuit.ended(handled.attempt.raised)
                 if isinstance(handled.attempt.raised, KeyboardInterrupt):
                     self.should_stop = True
         except BaseException:
@@ -323,8 +346,8 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         self._uncount(registered)
 
     def _uncount(self, registered: Registered) -> None:
-        if registered.name in self.limits:
-            self.limits[registered.name].give_back(1)
+        if registered.name in self._limits:
+            self._limits[registered.name].give_back(1)
 
     def _free(self) -> int:
         return self.threads - len(self._running)

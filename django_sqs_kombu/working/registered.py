@@ -10,8 +10,10 @@ from typing import Any, Protocol, runtime_checkable
 import kombu
 
 from ..messages.base import Delivery, RawMessage
+from .breaker import Breaker
 from .middleware import Middleware, NamedQueue
 from .policy import Policy
+from .rate import Counter, Rate
 from .table import Action, Row
 
 
@@ -65,6 +67,10 @@ class Registry(Protocol):
     def select(self, queue_names: Iterable[str] = ()) -> Sequence[Registered]:
         """The queues of these names, or all."""
 
+    @property
+    def counter(self) -> Counter | None:
+        """Where all workers count what they receive by a rate; None: each process by itself."""
+
     def new_connection(self) -> kombu.Connection:
         """A new connection to SQS."""
 
@@ -95,6 +101,18 @@ class Registered(NamedQueue, Protocol):
     @property
     def full_dead_letter_name(self) -> str | None:
         """The name in SQS of the dead-letter queue that was registered, if any."""
+
+    @property
+    def concurrency(self) -> int | None:
+        """How many of its receivers run at once in a process; None: any number."""
+
+    @property
+    def rate(self) -> Rate | None:
+        """How many of its messages may be received in a time."""
+
+    @property
+    def breaker(self) -> Breaker | None:
+        """What stops receiving for a while when much fails."""
 
     @property
     def policy(self) -> Policy:

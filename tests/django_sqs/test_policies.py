@@ -157,3 +157,18 @@ def test_options_of_tasks_make_a_policy():
 def test_options_of_tasks_that_cannot_work(options, says):
     with pytest.raises(ImproperlyConfigured, match=says):
         TaskOptions.read("default", options)
+
+
+def test_workers_that_share_a_cache_share_a_rate(site, tmp_path):
+    backend = "django.core.cache.backends.filebased.FileBasedCache"
+    site.CACHES = {"default": {"BACKEND": backend, "LOCATION": str(tmp_path)}}
+    counter = django_sqs.receivers.counter
+
+    assert [counter("a", 3, 60), counter("a", 4, 60), counter("b", 1, 60)] == [3, 7, 1]
+
+
+@pytest.mark.parametrize("backend", ["locmem.LocMemCache", "dummy.DummyCache"])
+def test_with_a_cache_of_its_own_each_process_has_the_rate(site, backend):
+    site.CACHES = {"default": {"BACKEND": f"django.core.cache.backends.{backend}"}}
+
+    assert django_sqs.receivers.counter is None

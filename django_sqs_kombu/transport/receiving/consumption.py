@@ -30,6 +30,7 @@ class Consumption:
         moves those to the dead letters that were received too often.
     :param lasting: whether the consumer comes back for messages for sure, however long it is
         away: then what waits for it is never given back for that.
+    :param most: how many of its messages may be with the consumer at once; None: any number.
     """
 
     queue: str
@@ -40,6 +41,7 @@ class Consumption:
     free: Callable[[], int] | None = None
     one_by_one: Callable[[], bool] | None = None
     lasting: bool = False
+    most: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

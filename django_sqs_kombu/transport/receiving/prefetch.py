@@ -21,10 +21,19 @@ class Prefetch:
     def __init__(self, table: HeldMessages) -> None:
         self._table = table
         self.count = 0
+        #: By queue: how many of its messages may be with its consumer at once.
+        self.most: dict[str, int] = {}
         self.on_loop = False
 
     def room(self, queue: str) -> int | None:
         """How many more messages of *queue* may be with a consumer; None: any number."""
+        room = self._room(queue)
+        if (most := self.most.get(queue)) is None:
+            return room
+        own = most - self._table.delivered(queue)
+        return own if room is None else min(room, own)
+
+    def _room(self, queue: str) -> int | None:
         if not self.count:
             return None
         if self.on_loop:
