@@ -87,6 +87,12 @@ def _consume(measured):
     return [*found, Figure("memory, one queue", memory[ONE], "MB", at_most(60), seen)]
 
 
+def _parts(measured):
+    parts = measured["parts"]
+    found = [Figure(f"part: {name}", value, "us") for name, value in parts.items()]
+    return [*found, Figure("all parts of a message's way", sum(parts.values()), "us")]
+
+
 def _celery(measured):
     found = []
     for latency, looks in measured["looks"].items():
@@ -209,6 +215,7 @@ def _count(threads):
 
 _SECTIONS = {
     "consume": _consume,
+    "parts": _parts,
     "sleeping": _sleeping,
     "fifo": _fifo,
     "fifo bursts": _fifo,

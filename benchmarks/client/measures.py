@@ -1,17 +1,21 @@
 """Measures: what is done to the contenders, and what is seen then, without any judgement."""
 
+import json
+import subprocess
+import sys
 import time
 
 from .. import tasks
+from ..servers import HERE
 from .running import contenders, wait_until
 
 LOOP, SINGLE = "boto3 batch loop", "boto3, one by one"
 ONE, TEN, MANY = "django-sqs", "django-sqs, 10 threads", "django-sqs, send_many"
 STOCK, ON_OURS = "Celery, 10 threads", "Celery on django-sqs, 10 threads"
 RECEIVES = "ReceiveMessage"
-#: The most round trips for which a contender may get faster, and by what factor from one look
-#: to the next it does.
-MOST_ROUND_TRIPS, GROWING = 60, 1.1
+#: The most round trips, and seconds, for which a contender may get faster; by what factor it
+#: does from one look to the next; and after how many looks without that it no longer does.
+MOST_ROUND_TRIPS, MOST_WARM_UP, GROWING, STILL = 100, 5.0, 1.1, 3
 SETTLEMENTS = (
     "DeleteMessage",
     "DeleteMessageBatch",
@@ -38,6 +42,15 @@ class Measures:
             looks = self._in_turns(running, (0.0, 0.02, 0.1))
             memory = {each.name: each.ask("facts")["rss_mb"] for each in running}
         return {"looks": looks, "rss_mb": memory}
+
+    def parts(self):
+        """What each part of a message's way costs where nothing else wants the interpreter."""
+        command = [sys.executable, "-m", "benchmarks.client.parts", self._stub.url]
+        self._stub.reset()
+        done = subprocess.run(
+            command, cwd=HERE.parent, capture_output=True, text=True, timeout=60, check=True
+        )
+        return json.loads(done.stdout)
 
     def celery(self):
         """The same of Celery, on both transports, which takes longer."""
@@ -152,8 +165,8 @@ class Measures:
         found = {}
         for latency in latencies:
             looks = found[f"{latency * 1000:.0f} ms"] = {each.name: [] for each in running}
-            # Where a request takes long, few are seen in a short look.
-            long = latency > 0.05
+            # Where a request takes long, few are seen in a short look, and warming up takes longer.
+            long = latency > 0.0
             for _ in range(1 if long else self._rounds):
                 for each in running:
                     window = self._window * (2 if long else 1)
@@ -178,13 +191,14 @@ class Measures:
     def _warm_up(self, each, latency):
         """Wait until it is no longer getting faster: polls at once follow what has come."""
         time.sleep(0.3 + 5 * latency)
-        deadline = time.monotonic() + MOST_ROUND_TRIPS * latency
-        fastest, sample = 0.0, each.ask("sample")
+        deadline = time.monotonic() + min(MOST_WARM_UP, MOST_ROUND_TRIPS * latency)
+        fastest, still, sample = 0.0, 0, each.ask("sample")
         while time.monotonic() < deadline:
             time.sleep(max(0.1, 3 * latency))
             before, sample = sample, each.ask("sample")
             rate = (sample["started"] - before["started"]) / (sample["at"] - before["at"])
-            if rate < GROWING * fastest:
+            still = still + 1 if rate < GROWING * fastest else 0
+            if still == STILL:
                 return
             fastest = max(fastest, rate)
 

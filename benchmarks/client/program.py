@@ -47,6 +47,7 @@ def sections(measures, *, quick=False, long=False):
     """What is measured, by name."""
     found = {
         "consume": measures.consume,
+        "parts": measures.parts,
         "sleeping": partial(measures.sleeping, ALL_SLEEPERS if long else SLEEPERS),
         "fifo": partial(measures.fifo, 1),
         "send": partial(measures.send, 200 if quick else 400),
