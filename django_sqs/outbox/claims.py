@@ -14,8 +14,10 @@ from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import NamedTuple
 
-from django.db.models import Exists, F, OuterRef, Q, QuerySet
+from django.db import connections
+from django.db.models import BinaryField, Exists, F, Func, OuterRef, Q, QuerySet
 from django.db.models.functions import Length
+from django.db.models.lookups import Exact
 from django.utils import timezone
 
 from django_sqs_kombu.names import FIFO
@@ -58,7 +60,14 @@ class OutboxQueue(NamedTuple):
     @property
     def rows(self) -> QuerySet[OutboxMessage]:
         """All its rows."""
-        return _rows(self.database).filter(queue_name=self.queue_name, suffix=self.suffix)
+        rows = _rows(self.database).filter(queue_name=self.queue_name, suffix=self.suffix)
+        if not _ignores_case(self.database):
+            return rows
+        # Those too, which find an index, and then the very names.
+        return rows.filter(
+            Exact(_bytes_of(F("queue_name")), self.queue_name.encode()),
+            Exact(_bytes_of(F("suffix")), self.suffix.encode()),
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,10 +88,13 @@ class Claim:
 
 def waiting_queues(database: str) -> list[OutboxQueue]:
     """The queues with rows that have not failed."""
-    found = _rows(database).filter(failed_at=None).order_by("queue_name", "suffix")
-    return [
-        OutboxQueue(database, *key) for key in found.values_list("queue_name", "suffix").distinct()
-    ]
+    found = _rows(database).filter(failed_at=None)
+    if not _ignores_case(database):
+        keys = found.order_by("queue_name", "suffix").values_list("queue_name", "suffix")
+        return [OutboxQueue(database, *key) for key in keys.distinct()]
+    exact = found.annotate(name=_bytes_of(F("queue_name")), of_suffix=_bytes_of(F("suffix")))
+    pairs = exact.order_by("name", "of_suffix").values_list("name", "of_suffix").distinct()
+    return [OutboxQueue(database, bytes(n).decode(), bytes(s).decode()) for n, s in pairs]
 
 
 def claim(queue: OutboxQueue, most: int = ROWS) -> Claim | None:
@@ -177,6 +189,15 @@ def set_aside(row: OutboxMessage, why: str) -> bool:
     return bool(rows.update(failed_at=now, error=why[:ERROR], claimed_by=None, claimed_until=None))
 
 
+def _ignores_case(database: str) -> bool:
+    """Whether names that differ by case alone, and so are two queues of SQS's, are equal there."""
+    return bool(connections[database].vendor == "mysql")
+
+
+def _bytes_of(text: F) -> Func:
+    return Func(text, template="CAST(%(expressions)s AS BINARY)", output_field=BinaryField())
+
+
 def _rows(database: str) -> QuerySet[OutboxMessage]:
     return OutboxMessage._base_manager.using(database)
 
@@ -223,4 +244,7 @@ def _older(queue: OutboxQueue, condition: Q) -> Q:
     if conf.outbox_group_waits:
         condition |= Q(failed_at__isnull=False)
     older = queue.rows.filter(condition, group_id=OuterRef("group_id"), pk__lt=OuterRef("pk"))
+    if _ignores_case(queue.database):
+        own, outer = _bytes_of(F("group_id")), _bytes_of(OuterRef("group_id"))
+        older = older.filter(Exact(own, outer))
     return Q(Exists(older))
