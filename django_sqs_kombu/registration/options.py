@@ -32,6 +32,7 @@ from ..working.breaker import Breaker, breaker
 from ..working.policy import DELETE, Policy
 from ..working.rate import rate
 from ..working.retry import Retry
+from .grouping import Grouping, GroupOf
 
 Receiver = Callable[[Any], Any]
 
@@ -107,6 +108,11 @@ class QueueOptions:
     :param rate: how many of its messages may be received in a time: ``"900/m"``, of s, m, h or
         d, by each process of a registry without a shared counter, by all workers of a project.
     :param breaker: stops receiving for a while when much fails; see :class:`Breaker`.
+    :param tenant: a function of the message that says whose it is: its group in a fair queue, so
+        that no tenant's messages wait for another's.  Only of a standard queue.
+    :param key: a function of the message; of each key's messages *at_most* are worked on at
+        once, by all workers of all hosts.  Only of a FIFO queue.
+    :param at_most: see *key*; with more than 1 the order within a key is lost.
     :param model: in place of *message_class*: a pydantic model or a dataclass, whose
         instances the messages carry as JSON, validated as they are received.
     :raises ConfigurationError: for options that cannot work; it names queue and option.
@@ -135,8 +141,12 @@ class QueueOptions:
     concurrency: int | None = None
     rate: str | None = None
     breaker: Breaker | None = None
+    tenant: GroupOf | None = None
+    key: GroupOf | None = None
+    at_most: int | None = None
     model: Any = None
     policy: Policy = field(init=False)
+    grouping: Grouping = field(init=False)
 
     def __post_init__(self) -> None:
         where = f"Queue {shown(self.name)}: "
@@ -166,6 +176,10 @@ class QueueOptions:
             )
         self._check_dead_letters(where)
         object.__setattr__(self, "policy", self._policy(where))
+        grouping = Grouping(
+            where, self.name, tenant=self.tenant, key=self.key, at_most=self.at_most
+        )
+        object.__setattr__(self, "grouping", grouping)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -226,11 +226,12 @@ class RegisteredQueue:
         attributes: Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> Outgoing:
+        message = self._message(message, kwargs)
         return Outgoing.to(
             self.name,
-            _encoded(wire_format, self._message(message, kwargs)),
+            _encoded(wire_format, message),
             delay=delay,
-            group_id=group_id,
+            group_id=self.options.grouping.of(message) if group_id is None else group_id,
             deduplication_id=deduplication_id,
             attributes=attributes,
         )
@@ -311,11 +312,12 @@ class RegisteredQueue:
                 if isinstance(item, self.message_class)
                 else self.message_class.from_value(item)
             )
+            group = group(item) if callable(group) else group
             return Outgoing.to(
                 self.name,
                 _encoded(wire_format, message),
                 delay=seconds,
-                group_id=group(item) if callable(group) else group,
+                group_id=self.options.grouping.of(message) if group is None else group,
             )
 
         return encode
