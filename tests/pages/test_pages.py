@@ -248,7 +248,13 @@ def test_the_oldest_message_by_cloudwatch(site, full_name, tmp_path):
         "shell", "-c", code, AWS_ENDPOINT_URL_CLOUDWATCH="http://127.0.0.1:9", AWS_MAX_ATTEMPTS="1"
     )
 
+    naive = {"TEST_USE_TZ": "no", "TEST_TIME_ZONE": "Asia/Kolkata"}
+    told_without_zones = site.project.run(
+        "shell", "-c", code, AWS_ENDPOINT_URL_CLOUDWATCH=site.sqs.url, **naive
+    )
+
     assert "{'watched': 321.0}" in told.output
+    assert "{'watched': 321.0}" in told_without_zones.output
     assert "CloudWatch does not tell the age of messages" in untold.output
     assert "{}" in untold.output
 
