@@ -174,8 +174,9 @@ class PoolConsumer:
         return 0 if self._stopping else self._slots - len(self._running)
 
     def _on_message(self, delivery: Delivery) -> None:
+        circuit = self._circuits.get(delivery.queue)
         with self._lock:
-            if self._stopping:
+            if self._stopping or (circuit is not None and circuit.refuses()):
                 delivery.release()
                 return
             self._running.add(delivery)

@@ -112,6 +112,15 @@ class Circuit:
         with self._lock:
             self._trying_until = 0.0
 
+    def refuses(self) -> bool:
+        """Whether a message that came is not to be started: its poll was begun before."""
+        if self._opens_at is None:
+            return False
+        with self._lock:
+            return self._opens_at is not None and (
+                time.monotonic() < self._opens_at or not self._trying_until
+            )
+
     def ended(self, raised: BaseException | None) -> None:
         """A receiver has ended."""
         failed = self._breaker.counts(raised)

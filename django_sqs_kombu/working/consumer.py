@@ -281,7 +281,8 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
     def on_message(self, delivery: Delivery) -> None:
         """Start a message that was received, unless it is too late for it."""
         registered, queue = self._sources[delivery.queue]
-        if self.should_stop:
+        circuit = self._circuits.get(delivery.queue) if self._circuits else None
+        if self.should_stop or (circuit is not None and circuit.refuses()):
             delivery.release()
             self._uncount(registered)
             return

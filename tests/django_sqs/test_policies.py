@@ -6,7 +6,7 @@ from io import StringIO
 import pytest
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 from django.db import DatabaseError, OperationalError
 
 import django_sqs
@@ -172,3 +172,18 @@ def test_with_a_cache_of_its_own_each_process_has_the_rate(site, backend):
     site.CACHES = {"default": {"BACKEND": f"django.core.cache.backends.{backend}"}}
 
     assert django_sqs.receivers.counter is None
+
+
+def test_whose_a_sample_of_the_messages_is(register, site):
+    queue = register("orders", tenant=lambda message: message.get_body()[0])
+    register("missing")
+    queue.send_many(["a1", "b1", "a2", "a3"])
+    out = StringIO()
+    call_command("sqs_status", tenants=100, format="json", stdout=out)
+
+    assert json.loads(out.getvalue()) == [
+        {"queue": "orders", "tenant": "a", "messages": 3},
+        {"queue": "orders", "tenant": "b", "messages": 1},
+    ]
+    with pytest.raises(CommandError, match="tenants"):
+        call_command("sqs_status", tenants=201)

@@ -6,13 +6,15 @@ from collections import Counter
 
 import pytest
 
-from django_sqs_kombu import Failure, RawMessage, ReceiverConsumer, Receivers
+from django_sqs_kombu import Breaker, Failure, RawMessage, ReceiverConsumer, Receivers, Retry
 from django_sqs_kombu.administration import move
 
 from .conftest import LONG
 from .fates import KINDS, POLICIES, TRIES, Fates, bodies_in
 
 MESSAGES = 10_000 if LONG else 300
+#: Messages that are there while what their receiver needs is away, for so many seconds.
+STRUCK, OUTAGE = (1_000, 60) if LONG else (300, 6)
 #: Seconds for all of them, at most.
 PATIENCE = 600 if LONG else 90
 
@@ -36,8 +38,7 @@ def fates():
 
 
 @pytest.fixture
-def queue(steady_server, prefix, fates):
-    """A queue with every policy switched on, and its receiver."""
+def receivers(steady_server, prefix):
     receivers = Receivers(
         "sqs-batch://testing:testing-secret@",
         prefix=prefix,
@@ -48,10 +49,16 @@ def queue(steady_server, prefix, fates):
             "region": "us-east-1",
         },
     )
-    yield receivers.register(
+    yield receivers
+    receivers.close()
+
+
+@pytest.fixture
+def queue(receivers, fates):
+    """A queue with every policy switched on, and its receiver."""
+    return receivers.register(
         "orders", fates, message_class=RawMessage, dead_letter_queue="dead", **POLICIES
     )
-    receivers.close()
 
 
 @pytest.fixture
@@ -118,3 +125,40 @@ def test_each_dead_letter_says_why(queue, consuming, direct, urls):
     assert {failure.error.rpartition(".")[2] for failure in failures} == {"Bad", "Hopeless"}
     assert {f.receives for f in failures if f.error.endswith("Hopeless")} == {TRIES}
     assert all("Traceback" in failure.traceback for failure in failures)
+
+
+def test_an_outage_of_what_receivers_need_buries_nothing(receivers, direct, prefix):
+    up, done, failed = threading.Event(), set(), []
+
+    def receive(message):
+        if not up.is_set():
+            failed.append(message.id)
+            raise ConnectionError("the API is away")
+        done.add(message.get_body())
+
+    queue = receivers.register(
+        "orders",
+        receive,
+        message_class=RawMessage,
+        retry=Retry(ConnectionError, tries=5, backoff=2),
+        breaker=Breaker(failures=0.5, of=20, pause=OUTAGE / 6, on=ConnectionError),
+        dead_letter_queue="dead",
+    )
+    queue.send_many(str(number) for number in range(STRUCK))
+    consumer = ReceiverConsumer(receivers, threads=4)
+    running = threading.Thread(target=consumer.run, daemon=True)
+    running.start()
+    try:
+        until(lambda: failed)
+        time.sleep(OUTAGE)
+        up.set()
+        until(lambda: len(done) == STRUCK)
+    finally:
+        consumer.stop()
+        running.join(20)
+
+    dead = direct.get_queue_url(QueueName=f"{prefix}__dead")["QueueUrl"]
+    assert left_in(direct, dead) == 0
+    # Twenty, what ran beside them, and one after each pause.
+    assert len(failed) <= 20 + 4 + 8
+    print(f"{STRUCK} messages, {OUTAGE} s: {len(failed)} receivers failed, 0 buried")

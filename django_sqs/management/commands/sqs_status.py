@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,6 +13,8 @@ from django_sqs.management.output import Output
 from django_sqs.operations.queues import Target, targets
 from django_sqs.operations.states import QueueState, states
 from django_sqs.registry import receivers
+from django_sqs_kombu.administration import MOST_PEEKED, peek
+from django_sqs_kombu.exceptions import QueueDoesNotExist
 from django_sqs_kombu.registration import RegisteredQueue
 from django_sqs_kombu.working import told
 
@@ -44,13 +47,25 @@ class Command(QueueCommand):
             help="Show what becomes of a message, by what its receiver raises; no request is sent.",
         )
 
+        parser.add_argument(
+            "--tenants",
+            type=int,
+            metavar="COUNT",
+            help="Show whose are so many messages of each queue, up to 200 (message groups). They "
+            "are received and given back, which counts as a receive.",
+        )
+
     def handle(self, *args: Any, **options: Any) -> None:
         """Print a line for each queue; queues that do not exist are not created."""
         require_between(options, "watch", 0, LONGEST_PAUSE, above=True)
+        require_between(options, "tenants", 1, MOST_PEEKED)
         chosen = list(targets(receivers.select(options["queue_names"])))
         output = self.output(options)
         if options["policy"]:
             self._show_policies(receivers.select(options["queue_names"]), output)
+            return
+        if options["tenants"] is not None:
+            self._show_tenants(chosen, options["tenants"], output)
             return
         pause = options["watch"]
         if pause is None:
@@ -79,6 +94,26 @@ class Command(QueueCommand):
         if not output.as_json:
             for name, lines in tables.items():
                 output.table(("the receiver", "the message is"), lines, title=f"Queue {name}")
+
+    def _show_tenants(self, chosen: list[Target], count: int, output: Output) -> None:
+        """Print how many of a sample of each queue's messages belong to whom."""
+        found: list[tuple[str, str, int]] = []
+        for target in chosen:
+            try:
+                sample = peek(target.requests, target.full_name, count)
+            except QueueDoesNotExist:
+                continue
+            whose = Counter(
+                str((message.get("Attributes") or {}).get("MessageGroupId") or "-")
+                for message in sample
+            )
+            found += [(target.label, tenant, number) for tenant, number in whose.most_common()]
+        output.result(
+            [{"queue": queue, "tenant": whose, "messages": n} for queue, whose, n in found]
+        )
+        if not output.as_json:
+            title = f"Of up to {count} messages of each queue"
+            output.table(("queue", "tenant", "messages"), found, title=title, numbers=1)
 
     def _show(self, chosen: list[Target], output: Output) -> list[str]:
         """Print them; return why queues could not be asked."""

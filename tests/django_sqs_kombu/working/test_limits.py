@@ -148,12 +148,14 @@ def test_a_breaker_opens_tries_one_and_closes(clock, caplog):
     circuit.ended(FAILED)
 
     assert opened
+    assert circuit.refuses()
     assert circuit.reserve(10) == 0
     # What ran before says nothing of how it is now.
     circuit.ended(None)
     clock.now += 61
     assert [circuit.reserve(10), circuit.reserve(10)] == [1, 0]
     circuit.settle(1, 1)
+    assert not circuit.refuses()
     circuit.ended(FAILED)
     assert circuit.reserve(10) == 0
     clock.now += 61

@@ -1,5 +1,6 @@
 """Policies at a real server: what fails is tried, discarded and buried, and nothing is lost."""
 
+import json
 import threading
 from collections import Counter
 
@@ -167,3 +168,21 @@ def test_a_large_payload_of_a_dead_letter_outlives_the_message(large, start, sqs
 
     assert [len(body) for body in received] == [1_200_000]
     assert before not in keys()
+
+
+@pytest.mark.parametrize(("receives", "warned"), [(2, True), (5, False)])
+def test_a_worker_warns_at_its_start_of_tries_that_sqs_cuts_short(
+    receivers, run, sqs, caplog, receives, warned
+):
+    queue = receivers.register("orders.fifo", print, retry=Retry(Timeout, tries=5))
+    name = queue.full_name()
+    dead = sqs.create_queue(QueueName=f"dead-{name}", Attributes={"FifoQueue": "true"})["QueueUrl"]
+    arn = sqs.get_queue_attributes(QueueUrl=dead, AttributeNames=["QueueArn"])["Attributes"]
+    policy = {"deadLetterTargetArn": arn["QueueArn"], "maxReceiveCount": str(receives)}
+    attributes = {"FifoQueue": "true", "RedrivePolicy": json.dumps(policy)}
+    sqs.create_queue(QueueName=name, Attributes=attributes)
+
+    run(lambda: True)
+
+    told = [record.getMessage() for record in caplog.records if "maxReceiveCount" in record.msg]
+    assert len(told) == warned
