@@ -129,7 +129,7 @@ class ModelInstanceMessage(RawMessage):
         # The original reads three parts.
         if (database := foreign_database(value)) is not None:
             parts.append(database)
-        return json.dumps(parts, default=str)
+        return json.dumps(parts, default=_key_text)
 
     def _allowed(self, argument: str) -> Collection[str] | None:
         allowed: Collection[str] | None = (getattr(self.queue, "queue_arguments", None) or {}).get(
@@ -187,6 +187,15 @@ class ModelInstanceMessage(RawMessage):
                 f"{type(self).__name__}: {model._meta.label} cannot be read now: {line(str(exc))}"
             ) from exc
         return instance
+
+
+def _key_text(key: Any) -> str:
+    """A key, or a part of one, that JSON does not know, such as a UUID."""
+    if isinstance(key, bytes | bytearray | memoryview):
+        raise MessageEncodeError(
+            f"A model instance whose primary key is binary cannot be sent: {quoted(key, NAME)}"
+        )
+    return str(key)
 
 
 def database_of(instance: Model) -> str:

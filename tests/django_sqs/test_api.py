@@ -205,7 +205,12 @@ def test_what_receivers_may_raise_for_a_reason_that_passes(settings):
 
 @pytest.mark.parametrize(
     ("instance", "says"),
-    [(None, "instance="), ("text", "carries a model instance"), (Order(), "no primary key")],
+    [
+        (None, "instance="),
+        ("text", "carries a model instance"),
+        (Order(), "no primary key"),
+        (Order(pk=b"\0\xff"), "primary key is binary"),
+    ],
 )
 def test_instances_that_cannot_be_sent(instance, says):
     with pytest.raises(MessageEncodeError, match=says):
