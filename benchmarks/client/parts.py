@@ -66,8 +66,8 @@ class Parts:
         self._connection.connect()
         self._channel = channel = self._connection.default_channel
         [self._consumer] = consumer.get_consumers(partial(kombu.Consumer, channel), channel)
-        self._consumer.on_message = self._kept = [].append
-        self._deliveries = self._kept.__self__
+        self._deliveries = []
+        self._consumer.on_message = self._deliveries.append
         self._queue = self._consumer.queues[0].name
         self._sent = channel.requests.receive(self._queue, BATCH, 0, None)
         self._numbers = iter(range(sys.maxsize))
@@ -113,14 +113,17 @@ class Parts:
         answers = [self._answer() for _ in range(COUNT // BATCH)]
         took = {}
         valid = _timed(took, LOOKED_AT, channel.requests._received.valid, queue, over=answers)
-        hold = partial(channel.intake.hold, queue, seconds=30, receiver=poller)
-        held = _timed(took, HELD, lambda came: hold(came), over=valid)
-        _timed(
-            took, ANNOUNCED, lambda came: channel.intake.read_all(came, poller._announce), over=held
-        )
-        taken = [
-            each for _, each in _timed(took, TAKEN, lambda _: inbox.next(1), over=range(COUNT))
-        ]
+
+        def hold(came):
+            return channel.intake.hold(queue, came, 30, receiver=poller)
+
+        def announce(came):
+            channel.intake.read_all(came, poller._announce)
+
+        held = _timed(took, HELD, hold, over=valid)
+        _timed(took, ANNOUNCED, announce, over=held)
+        found = _timed(took, TAKEN, lambda number: inbox.next(1), over=range(COUNT))
+        taken = [each for _, each in found]
         _timed(took, DECODED, channel.payload, over=taken)
         _timed(took, DELIVERED, channel.deliver, over=taken)
         deliveries = self._deliveries[:]
