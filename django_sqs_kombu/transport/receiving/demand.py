@@ -14,6 +14,8 @@ from .pace import Pace
 WAITING_SHARE = 1 / 3
 #: How many round trips' worth of messages are under way, so that the consumer never waits.
 LATENCY_SHARE = 1.5
+#: The least that counts as latency, in seconds: requests that are made together cost less.
+LEAST_LATENCY = 0.01
 #: Bytes of bodies that may wait for a consumer.
 MOST_BYTES = 32 * 1024 * 1024
 #: How much the latest answer counts in the average of their sizes.
@@ -158,7 +160,8 @@ class Demand:
         each = self._pace.seconds_each()
         if each is not None:
             soon = int((self._seconds() or 0) * WAITING_SHARE / each) - table.all_waiting
-            want = int(self._latency / each * LATENCY_SHARE) + MAX_MESSAGES
+            latency = max(self._latency, LEAST_LATENCY)
+            want = int(latency / each * LATENCY_SHARE) + MAX_MESSAGES
             fit = int(MOST_BYTES / self._size) if self._size else want
             ahead = min(soon - self.asked, want - self._coming, fit - self._coming)
             if self._on_credit():
