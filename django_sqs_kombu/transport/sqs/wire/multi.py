@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import selectors
-import threading
+import stat
 import time
 from collections.abc import Iterable
 
@@ -36,7 +37,9 @@ class Multi:
         #: What each registered socket waits for; None: nothing now, and it is to be unregistered.
         self._masks: dict[int, int | None] = {}
         self._left: list[int] = []
-        self._thread = threading.get_ident()
+        #: What is registered under each number, which the system gives again to the next that
+        #: is opened.
+        self._inodes: dict[int, int | None] = {}
         self._added = 0
         self._running = 0
         self._multi = pycurl.CurlMulti()
@@ -53,7 +56,6 @@ class Multi:
 
     def add(self, curl: pycurl.Curl) -> None:
         """Begin the request that *curl* has."""
-        curl.setopt(pycurl.SOCKOPTFUNCTION, self._opened)
         self._multi.add_handle(curl)
         self._added += 1
         self._running += 1
@@ -108,29 +110,63 @@ class Multi:
 
     def _socket(self, what: int, fd: int, multi: object, data: object) -> None:
         if what == pycurl.POLL_REMOVE:
-            # The next request mostly comes in the same turn, over the same connection.
-            if fd in self._masks:
-                self._masks[fd] = None
-                self._left.append(fd)
+            self._leave(fd)
             return
-        mask = _MASKS[what]
-        if fd not in self._masks:
-            self._selector.register(fd, mask, self._ready)
-        elif self._selector.get_key(fd).events != mask:
+        mask, before = _MASKS[what], self._masks.get(fd)
+        if before is None:
+            self._wait_for(fd, mask)
+        elif before != mask:
             self._selector.modify(fd, mask, self._ready)
         self._masks[fd] = mask
 
-    def _opened(self, fd: int, purpose: int) -> int:
-        """A socket was opened.  One of the same number was closed, and the system forgot it."""
-        # A handle may be used in another thread later, and its sockets are not waited for here.
-        if threading.get_ident() == self._thread and fd in self._masks:
+    def _leave(self, fd: int) -> None:
+        if fd not in self._masks:
+            return
+        if _forks.begun:
+            # What is closed here first stays registered as long as a child has it open, and
+            # nothing could unregister it then.
             self._forget(fd)
-        return int(pycurl.SOCKOPT_OK)
+        else:
+            # The next request mostly comes in the same turn, over the same connection.
+            self._masks[fd] = None
+            self._left.append(fd)
+
+    def _wait_for(self, fd: int, mask: int) -> None:
+        inode = _inode(fd)
+        if fd in self._masks:
+            if inode is not None and inode == self._inodes[fd]:
+                if self._selector.get_key(fd).events != mask:
+                    self._selector.modify(fd, mask, self._ready)
+                return
+            # That one was closed, and the system forgot it.
+            self._forget(fd)
+        self._selector.register(fd, mask, self._ready)
+        self._inodes[fd] = inode
 
     def _forget(self, fd: int) -> None:
-        del self._masks[fd]
+        del self._masks[fd], self._inodes[fd]
         with contextlib.suppress(KeyError, ValueError, OSError):
             self._selector.unregister(fd)
 
     def _set_timer(self, milliseconds: int) -> None:
         self.due = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
+
+
+class _Forks:
+    """Whether this process has forked others, which share its sockets."""
+
+    def __init__(self) -> None:
+        self.begun = False
+        os.register_at_fork(before=self._begin)
+
+    def _begin(self) -> None:
+        self.begun = True
+
+
+_forks = _Forks()
+
+
+def _inode(fd: int) -> int | None:
+    """What tells a socket from another one of the same number; None: it is no socket."""
+    found = os.fstat(fd)
+    return found.st_ino if stat.S_ISSOCK(found.st_mode) else None

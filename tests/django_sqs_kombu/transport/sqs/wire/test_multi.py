@@ -1,0 +1,110 @@
+"""Multi: sockets that servers close, and whose numbers the system gives to others at once."""
+
+import contextlib
+import os
+import socket
+import threading
+import time
+
+import pytest
+
+from django_sqs_kombu.transport.sqs.wire import reactor as reactors
+from django_sqs_kombu.transport.sqs.wire.reactor import Reactor
+
+from .test_reactor import Handle, begin
+
+ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+REQUESTS = 200
+
+
+@pytest.fixture
+def listening():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        yield listening
+
+
+@pytest.fixture
+def url(listening):
+    return f"http://127.0.0.1:{listening.getsockname()[1]}"
+
+
+@pytest.fixture
+def closing(listening):
+    """Answer each request, and close its connection."""
+
+    def serve():
+        with contextlib.suppress(OSError):
+            while True:
+                connection, _ = listening.accept()
+                with connection:
+                    connection.recv(4096)
+                    connection.sendall(ANSWER)
+
+    threading.Thread(target=serve, daemon=True).start()
+
+
+def errors_of(reactor, handles):
+    """The errors of many requests, of which as many are under way as there are *handles*."""
+    errors, ended = [], threading.Event()
+
+    def go_on(exchange):
+        errors.append(exchange.error)
+        if len(errors) < REQUESTS:
+            reactor.begin(exchange.handle, go_on)
+        else:
+            ended.set()
+
+    for handle in handles:
+        reactor.begin(handle, go_on)
+    assert ended.wait(30)
+    return [error for error in errors if error is not None]
+
+
+def test_connections_that_are_closed_after_each_answer_cost_no_request(closing, url, monkeypatch):
+    """Also where the thread has ended meanwhile, and another one goes on."""
+    monkeypatch.setattr(reactors, "IDLE", 0.1)
+    reactor = Reactor()
+    assert begin(reactor, Handle(url))[1].wait(5)
+    first = reactor._thread
+    first.join(5)
+    # One that comes later must not be taken for the one that has ended.
+    stays = threading.Event()
+    others = [threading.Thread(target=stays.wait, args=(30,), daemon=True) for _ in range(4)]
+    for each in others:
+        each.start()
+
+    assert errors_of(reactor, [Handle(url) for _ in range(4)]) == []
+
+    stays.set()
+
+
+def test_a_child_that_has_a_closed_connection_open_keeps_no_thread_busy(listening, url):
+    reactor = Reactor()
+    handle = Handle(url)
+    _, ended = begin(reactor, handle)
+    connection, _ = listening.accept()
+    connection.recv(4096)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        connection.close()
+        os.close(writer)
+        # Until its parent has seen enough.
+        os.read(reader, 1)
+        os._exit(0)
+    try:
+        connection.sendall(ANSWER)
+        connection.close()
+        assert ended.wait(5)
+        waits, selector = [], reactor._loop._selector
+        select = selector.select
+        selector.select = lambda timeout: waits.append(timeout) or select(timeout)
+        reactor.soon(lambda: None)
+
+        time.sleep(0.3)
+
+        assert len(waits) < 10
+    finally:
+        os.close(reader)
+        os.close(writer)
+        os.waitpid(child, 0)
