@@ -106,6 +106,14 @@ SHOWN = {
     ),
     "It only tells counts": (CONTROL, "test_alive_ready_and_counting"),
     "It keeps 32 connections": (CONTROL, "test_slow_clients_keep_nobody_from_an_answer"),
+    "Whoever may send to a queue may write any trail": (
+        "django_sqs_kombu/transport/sending/test_trail.py",
+        "test_an_odd_trail_says_nothing",
+    ),
+    "A dead letter's ``django_sqs.failure``": (
+        "faults/test_policies.py",
+        "test_each_dead_letter_says_why",
+    ),
     "print the IAM policy": (STRANGERS, "test_the_receivers_policy_is_enough"),
     "A receiver's has ``sqs:SendMessage``": (
         STRANGERS,

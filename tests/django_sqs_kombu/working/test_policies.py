@@ -1,6 +1,7 @@
 """Policies at a real server: what fails is tried, discarded and buried, and nothing is lost."""
 
 import json
+import logging
 import threading
 from collections import Counter
 
@@ -182,7 +183,8 @@ def test_a_worker_warns_at_its_start_of_tries_that_sqs_cuts_short(
     attributes = {"FifoQueue": "true", "RedrivePolicy": json.dumps(policy)}
     sqs.create_queue(QueueName=name, Attributes=attributes)
 
-    run(lambda: True)
+    caplog.set_level(logging.INFO, logger="django_sqs_kombu")
+    run(lambda: "Receiving from" in caplog.text)
 
     told = [record.getMessage() for record in caplog.records if "maxReceiveCount" in record.msg]
     assert len(told) == warned
