@@ -102,7 +102,11 @@ def full(server, env, span):
             with contextlib.suppress(Exception):
                 while True:
                     opened.append(stack.enter_context(direct.connection(past)))
-            _end_others(env, opened)
+            try:
+                _end_others(env, opened)
+            except Exception:
+                # Its own connection was lost; the next time another one serves.
+                del opened[:1]
 
         # That takes a while; only then the fault begins.
         take_all()
