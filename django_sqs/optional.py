@@ -103,3 +103,14 @@ outboxes: Announced[Outbox] = Announced()
 inboxes: Announced[RunOnce] = Announced()
 #: Wake the workers of a queue, named as in SQS, that rest.
 wakers: Announced[Callable[[str], object]] = Announced()
+
+
+#: Stands behind a queue's name, where workers are told that it was paused or resumed.  No name
+#: of a queue has it.
+PAUSES = "/pauses"
+
+
+def tell_of_pause(full_name: str) -> None:
+    """Have the workers of a queue, named as in SQS, look whether it is paused."""
+    for wake in wakers.all():
+        wake(full_name + PAUSES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractContextManager
+from datetime import timedelta
 from functools import partial
 from typing import Any
 
@@ -25,6 +26,7 @@ from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.messages import RawMessage
 from django_sqs_kombu.registration import Defaults, Outgoing, Receiver, ReceiverProxy, Receivers
 from django_sqs_kombu.rules import check, flag, shown
+from django_sqs_kombu.transport import Pause
 
 from .commits import after_commit, asked_for, in_any_transaction, in_transaction
 from .connections import around_message, leaving_no_connection
@@ -36,7 +38,7 @@ from .message import (
     foreign_database,
     row_of,
 )
-from .optional import inboxes, outboxes
+from .optional import inboxes, outboxes, tell_of_pause
 from .receiver_loop import run_in_receiver_loop
 from .registry import receivers as project_receivers
 from .signals import SignalSender, message_received
@@ -251,6 +253,26 @@ class DjangoQueue(base.RegisteredQueue):
             # What was done is rolled back, so there is nothing to go on from.
             logger.error("Queue %s: Continue does not go with once=True: it begins anew", self.name)
             raise RestartLater from exc
+
+    def pause(
+        self,
+        seconds: float | timedelta | None = None,
+        *,
+        reason: str = "",
+        suffix: str | None = None,
+    ) -> Pause:
+        """Have nobody receive from the queue, see django_sqs_kombu's class.
+
+        Workers are told at once over SQS_WAKE, else they see it within a minute.
+        """
+        pause = super().pause(seconds, reason=reason, suffix=suffix)
+        tell_of_pause(self.full_name(suffix))
+        return pause
+
+    def resume(self, *, suffix: str | None = None) -> None:
+        """End a pause, if there is one; workers are told as of its begin."""
+        super().resume(suffix=suffix)
+        tell_of_pause(self.full_name(suffix))
 
     def run_async(self, awaitable: Awaitable[Any], timeout: float | None) -> Any:
         """Await what a receiver returned; its database code runs in this thread.

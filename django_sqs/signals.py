@@ -7,7 +7,8 @@ from contextlib import contextmanager
 
 from django.dispatch import Signal
 
-from django_sqs_kombu.working import Middleware, Sending, Settlement
+from django_sqs_kombu.transport import Pause
+from django_sqs_kombu.working import Middleware, NamedQueue, Sending, Settlement
 
 #: SQS has accepted messages.  Arguments: ``queue``, a RegisteredQueue; ``count``, how many.
 message_sent = Signal()
@@ -17,6 +18,9 @@ message_received = Signal()
 #: decoded; ``message_id``; ``outcome``, such as ``"DELETE"`` (the names of
 #: :class:`~django_sqs_kombu.working.table.Action`); ``raised``: by the receiver, or None.
 message_settled = Signal()
+#: A process has learnt that a queue it receives from is paused, or resumed.  Arguments:
+#: ``queue``; ``pause``, a :class:`~django_sqs_kombu.Pause`, or None.
+queue_paused = Signal()
 
 
 class SignalSender(Middleware):
@@ -28,6 +32,10 @@ class SignalSender(Middleware):
         yield
         registered = sending.registered
         message_sent.send_robust(type(registered), queue=registered, count=sending.count)
+
+    def paused(self, registered: NamedQueue, pause: Pause | None) -> None:
+        """queue_paused."""
+        queue_paused.send_robust(type(registered), queue=registered, pause=pause)
 
     def settled(self, settlement: Settlement) -> None:
         """message_settled, unless SQS redelivers the message."""

@@ -44,7 +44,7 @@ def status(request: HttpRequest) -> HttpResponse:
     key = f"django_sqs.states.{conf.prefix}.{with_dead}"
     found: list[QueueState] | None = cache.get(key)
     if found is None or len(found) != len(chosen):
-        found = states(chosen, dead_letters=with_dead)
+        found = states(chosen, dead_letters=with_dead, pauses=False)
         cache.set(key, found, conf.status_cache_timeout)
     errors = [state.error for state in found if state.error]
     if errors:

@@ -35,6 +35,7 @@ from .messages.s3 import BigMessage
 from .registration.proxy import ReceiverProxy
 from .registration.queue import RegisteredQueue
 from .registration.receivers import Receivers
+from .transport.sqs.pauses import Pause
 from .working.breaker import Breaker
 from .working.consumer import ReceiverConsumer
 from .working.failure import Failure
@@ -65,6 +66,7 @@ __all__ = [
     "MessageTooLarge",
     "Middleware",
     "NoReceiver",
+    "Pause",
     "PayloadUnavailable",
     "Policy",
     "QueueDoesNotExist",

@@ -152,6 +152,10 @@ class Service:
         chosen = {k: v for k, v in attributes.items() if k in names or "All" in names}
         return ok(encoded({"Attributes": chosen}))
 
+    def _tags(self, asked, connection):
+        self.existing(asked["QueueUrl"])
+        return NOTHING
+
     def _set_attributes(self, asked, connection):
         self.existing(asked["QueueUrl"]).attributes.update(asked["Attributes"])
         return NOTHING
@@ -178,6 +182,7 @@ _OPERATIONS = {
     "CreateQueue": Service._create,
     "GetQueueUrl": Service._get_url,
     "GetQueueAttributes": Service._get_attributes,
+    "ListQueueTags": Service._tags,
     "SetQueueAttributes": Service._set_attributes,
     "ListQueues": Service._list,
 }

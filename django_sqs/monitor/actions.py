@@ -55,7 +55,27 @@ def _move(target: Target, form: Mapping[str, str]) -> str:
     return f"Moved {moved} messages from {target.label} to {other.label}."
 
 
+def _pause(target: Target, form: Mapping[str, str]) -> str:
+    text = form.get("seconds", "")
+    reason = form.get("reason", "")
+    seconds = int(text) if text in LENGTHS else None
+    pause = target.registered.pause(seconds, reason=reason, suffix=target.suffix)
+    return f"Queue {target.label} is paused: {pause}. Workers follow within a minute."
+
+
+def _resume(target: Target, form: Mapping[str, str]) -> str:
+    target.registered.resume(suffix=target.suffix)
+    return f"Queue {target.label} is resumed. Workers follow within a minute."
+
+
+#: How long a queue may be paused here, in seconds, and how that is written.
+LENGTHS = {"900": "for 15 minutes", "3600": "for an hour", "86400": "for a day"}
+
 ACTIONS = {
+    "pause": Action(
+        "pause_queuereport", "Have no worker receive from %s? What is sent waits in it.", _pause
+    ),
+    "resume": Action("pause_queuereport", "Have workers receive from %s again?", _resume),
     "purge": Action(
         "purge_queuereport", "Delete all messages of %s? This cannot be undone.", _purge
     ),

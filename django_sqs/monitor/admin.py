@@ -22,7 +22,7 @@ from ..operations.asking import NotAnsweredYet, ask_within
 from ..operations.inspection import beginnings, inspect
 from ..operations.queues import Target, targets
 from ..registry import receivers
-from .actions import ACTIONS
+from .actions import ACTIONS, LENGTHS
 from .models import QueueReport
 from .report import forget_counts, report, target_of
 
@@ -33,10 +33,12 @@ PEEKED = 10
 #: Seconds that a page waits for what it does; web servers give up a worker after 30.
 ACTION_PATIENCE = 15.0
 #: What a user may do besides reading; each has a permission of its name.
-MAY = ("peek", "purge", "move")
+MAY = ("peek", "purge", "move", "pause")
 #: What the admin's history says of each.
 NOTES = {
     "peek": "Looked at messages.",
+    "pause": "Paused.",
+    "resume": "Resumed.",
     "purge": "Deleted all messages.",
     "redrive": "Moved dead letters back.",
     "move": "Moved messages to another queue.",
@@ -153,6 +155,7 @@ class QueueReportAdmin(_ModelAdmin):
                 label=label,
                 action=action,
                 question=chosen.asks % label,
+                lengths=LENGTHS if action == "pause" else None,
                 target=request.POST.get("target", ""),
             )
         try:

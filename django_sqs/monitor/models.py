@@ -64,6 +64,7 @@ class QueueReport(QueueMinute):
             ("peek_queuereport", "Can look at messages"),
             ("purge_queuereport", "Can delete all messages of a queue"),
             ("move_queuereport", "Can move messages, and redrive dead letters"),
+            ("pause_queuereport", "Can pause and resume a queue"),
         )
 
     def __str__(self) -> str:

@@ -14,7 +14,7 @@ from django.db import router
 from django.utils import timezone
 from django.utils.safestring import SafeString
 
-from django_sqs_kombu.transport import QueueCounts
+from django_sqs_kombu.transport import Pause, QueueCounts
 
 from ..conf import conf
 from ..operations.queues import Target, targets
@@ -76,6 +76,7 @@ class QueueRow:
     :param receives: whether it has a receiver.
     :param running: how many receivers run.
     :param oldest: the age of its oldest message in seconds, where CloudWatch tells.
+    :param pause: its pause, if it has one.
     """
 
     label: str
@@ -87,6 +88,7 @@ class QueueRow:
     running: int
     oldest: float | None
     hour: Hour
+    pause: Pause | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,6 +156,7 @@ def _row(
         running.get(name, 0) if own else 0,
         ages.get(target.full_name),
         hours.get(name, Hour()) if own else Hour(),
+        state.pause,
     )
 
 

@@ -16,6 +16,7 @@ ACTIONS = {
         "DeleteMessage",
         "GetQueueAttributes",
         "GetQueueUrl",
+        "ListQueueTags",
         "ReceiveMessage",
     ),
     "administrator": (
@@ -26,12 +27,14 @@ ACTIONS = {
         "GetQueueAttributes",
         "GetQueueUrl",
         "ListMessageMoveTasks",
+        "ListQueueTags",
         "PurgeQueue",
         "ReceiveMessage",
         "SendMessage",
         "SetQueueAttributes",
         "StartMessageMoveTask",
         "TagQueue",
+        "UntagQueue",
     ),
 }
 #: Beginnings of AWS regions, and the partitions that they are in; all others are in "aws".

@@ -6,10 +6,10 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from django_sqs_kombu import administration
-from django_sqs_kombu.exceptions import ConfigurationError, QueueDoesNotExist
+from django_sqs_kombu.exceptions import ConfigurationError, QueueDoesNotExist, RequestFailed
 from django_sqs_kombu.names import join_name
 from django_sqs_kombu.registration import RegisteredQueue
-from django_sqs_kombu.transport import Channel, QueueCounts, Requests
+from django_sqs_kombu.transport import Channel, Pause, QueueCounts, Requests
 
 from ..registry import receivers
 
@@ -71,6 +71,13 @@ class Target:
         """Delete its messages, payloads in S3 included; see :func:`administration.clear`."""
         channel = self.channel
         return administration.clear(channel.requests, self.full_name, channel.payloads.delete)
+
+    def pause(self) -> Pause | None:
+        """Its pause; None: it has none, it does not exist, or SQS does not tell."""
+        try:
+            return self.registered.paused(suffix=self.suffix)
+        except RequestFailed:
+            return None
 
     def counts(self) -> QueueCounts | None:
         """How many messages it has; None where it does not exist in SQS."""

@@ -15,7 +15,7 @@ from django_sqs_kombu.registration import Receivers
 from django_sqs_kombu.working import Middleware, Sending
 
 from ..conf import conf
-from ..optional import wakers
+from ..optional import PAUSES, wakers
 from ..worker.companions import beside_workers
 from .channels import WakeChannel, channel_of
 
@@ -97,7 +97,9 @@ def announce(receivers: Receivers) -> None:
     if not any(isinstance(each, WakeOnSend) for each in receivers.middleware):
         receivers.middleware.append(WakeOnSend())
     wakers.announce(APP, partial(caller.call, always=True))
-    beside_workers.announce(APP, lambda beside: Listener(beside.names, beside.wake))
+    beside_workers.announce(
+        APP, lambda beside: Listener(beside.names, beside.wake, beside.look_for_pauses)
+    )
 
 
 class Listener:
@@ -105,11 +107,17 @@ class Listener:
 
     :param names: the queues as they were registered, by their names in SQS.
     :param wake: called with the registered name of a queue that was called.
+    :param look: the same, of one that was paused or resumed.
     """
 
-    def __init__(self, names: Mapping[str, str], wake: Callable[[str], None]) -> None:
-        self._names = dict(names)
-        self._wake = wake
+    def __init__(
+        self,
+        names: Mapping[str, str],
+        wake: Callable[[str], None],
+        look: Callable[[str], None],
+    ) -> None:
+        paused = {f"{full_name}{PAUSES}": (look, name) for full_name, name in names.items()}
+        self._calls = {**{full: (wake, name) for full, name in names.items()}, **paused}
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sqs-wake", daemon=True)
 
@@ -127,7 +135,7 @@ class Listener:
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                channel_of(conf.wake or "").listen(self._names, self._heard, self._stopping)
+                channel_of(conf.wake or "").listen(self._calls, self._heard, self._stopping)
             except Exception as exc:  # noqa: BLE001 - whatever a cache or a driver may raise
                 logger.warning("Wake-up calls cannot be heard, trying again: %s", exc)
                 self._stopping.wait(RETRY_PAUSE)
@@ -135,6 +143,7 @@ class Listener:
                 close_old_connections()
 
     def _heard(self, full_name: str) -> None:
-        if full_name in self._names:
+        if full_name in self._calls:
             logger.debug("Woken for queue %s", full_name)
-            self._wake(self._names[full_name])
+            call, name = self._calls[full_name]
+            call(name)

@@ -29,7 +29,7 @@ class ControlServer:
     """Answers ``/healthz``, ``/readyz``, ``/metrics`` and ``/wake`` in a thread.
 
     ``/healthz`` is 200 as long as this process lives.  ``/readyz`` is 200 when every queue
-    is polled, or nobody is free to take its messages, and 503 with the reason otherwise.
+    is polled or paused, or nobody is free to take its messages, and 503 with the reason otherwise.
     ``/metrics`` is in Prometheus's text format (extra ``metrics``).  ``POST /wake``, with the
     token of SQS_VIEW_TOKEN, wakes the workers from the rests of idle queues.
 
@@ -107,8 +107,8 @@ class ControlServer:
                     yield f"process {process} last polled queue {queue} {now - polled_at:.0f} s ago"
 
     def _is_busy(self, process: int, queue: str) -> bool:
-        """Whether nobody polls the queue, or did lately, since nobody is free."""
-        if self._stats.value(process, queue, "running"):
+        """Whether nobody polls the queue, or did lately, since nobody is free or it is paused."""
+        if any(self._stats.value(process, queue, field) for field in ("running", "paused")):
             return True
         if self.one_by_one() and self._stats.running(process):
             return True
@@ -149,7 +149,13 @@ class ControlServer:
             "message came for a minute.",
             labels=["queue"],
         )
+        paused = GaugeMetricFamily(
+            "django_sqs_queue_paused",
+            "Processes to which the queue is paused.",
+            labels=["queue"],
+        )
         for queue in stats.queues:
+            paused.add_metric([queue], stats.total(queue, "paused"))
             waited.add_metric([queue], stats.waited(queue))
             received.add_metric([queue], stats.total(queue, "received"))
             seconds.add_metric([queue], stats.total(queue, "seconds"))
@@ -159,7 +165,7 @@ class ControlServer:
         ready = GaugeMetricFamily(
             "django_sqs_ready", "Whether every queue is polled.", value=not any(self.not_ready())
         )
-        yield from (received, settled, seconds, running, waited, ready)
+        yield from (received, settled, seconds, running, waited, paused, ready)
         for gauge in _announced():
             family = GaugeMetricFamily(gauge.name, gauge.meaning, labels=gauge.labels)
             for labels, value in gauge.values.items():

@@ -9,6 +9,7 @@ from contextlib import contextmanager
 
 from django_sqs_kombu.administration import sent_at
 from django_sqs_kombu.messages import Delivery
+from django_sqs_kombu.transport import Pause
 from django_sqs_kombu.working import Action, Middleware, NamedQueue, Settlement
 
 from .cells import Cells
@@ -28,6 +29,7 @@ FIELDS = (
     "waited",
     "started_at",
     "full_at",
+    "paused",
 )
 #: How long the wait of the latest message is told after it was started, in seconds, where
 #: polls bring nothing since.
@@ -69,6 +71,10 @@ class SharedStats(Middleware):
         self._add(registered, received=received)
         self._set(registered, polled_at=time.monotonic())
 
+    def paused(self, registered: NamedQueue, pause: Pause | None) -> None:
+        """Note whether the queue is paused; as polled when it is resumed, since it is soon."""
+        self._set(registered, paused=float(pause is not None), polled_at=time.monotonic())
+
     @contextmanager
     def receiving(self, registered: NamedQueue, delivery: Delivery) -> Iterator[None]:
         """Count a receiver that runs, and note how long its message waited for it."""
@@ -91,7 +97,7 @@ class SharedStats(Middleware):
     def process_ended(self, process: int) -> None:
         """Nothing runs in it any more."""
         for queue in self.queues:
-            for field in ("running", "polled_at", "waited", "full_at"):
+            for field in ("running", "polled_at", "waited", "full_at", "paused"):
                 self._cells.set(process, self._column(queue, field), 0)
 
     def total(self, queue: str, field: str) -> float:

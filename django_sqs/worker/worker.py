@@ -134,7 +134,8 @@ class Worker:
 
     def _companions(self) -> Iterator[Callable[[], Companion | None]]:
         names = {queue.full_name(self._suffix): queue.name for queue in self._consumer.queues}
-        beside = Beside(self._turn, names, self._consumer.wake)
+        consumer = self._consumer
+        beside = Beside(self._turn, names, consumer.wake, consumer.look_for_pauses)
         return (partial(make, beside) for make in beside_workers.all())
 
     def wake(self) -> None:

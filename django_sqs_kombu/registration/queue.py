@@ -28,6 +28,7 @@ from ..working.table import Row, table_of
 from .declaration import DEFAULT_MAX_RECEIVES, QueueDeclaration
 from .options import FEW_RECEIVES, QueueOptions, Receiver
 from .outgoing import Outgoing, each
+from .pausing import Pausing
 from .proxy import ReceiverProxy
 from .sender import Defaults, Sender
 
@@ -39,7 +40,7 @@ MOST_KEPT = 100
 _Proxy = ReceiverProxy
 
 
-class RegisteredQueue:
+class RegisteredQueue(Pausing):
     """A queue that messages are sent to and, with a receiver, received from.
 
     Its options are those of :class:`QueueOptions`.

@@ -9,6 +9,7 @@ from .receiving.message_limit import LocalLimit, ReceiveLimit
 from .sending.dispatch import Dispatched, refused_for_content, send_list
 from .sending.trail import Trail
 from .sqs.declaration import WIRE_FORMATS
+from .sqs.pauses import Pause, pause_of
 from .sqs.received import Message as SQSMessage
 from .sqs.requests import QueueCounts, Requests
 from .transport import Transport
@@ -22,12 +23,14 @@ __all__ = [
     "LocalLimit",
     "Note",
     "NoteWriter",
+    "Pause",
     "QueueCounts",
     "ReceiveLimit",
     "Requests",
     "SQSMessage",
     "Trail",
     "Transport",
+    "pause_of",
     "refused_for_content",
     "send_list",
     "unarmoured",

@@ -39,6 +39,7 @@ class ConsumingChannel(SettlingChannel):
             wait_time=int(self.wait_time_seconds),
             max_idle=self.poll_max_idle,
             interval=float(self.transport_options.get("polling_interval") or 0),
+            look=self.pause_look,
             terms=self._terms,
             room=self.prefetch.room,
         )
@@ -118,6 +119,12 @@ class ConsumingChannel(SettlingChannel):
         for name, poller in list(self.pollers.items()):
             if queues is None or name in queues:
                 poller.wake()
+
+    def look_for_pauses(self, queues: Collection[str] | None = None) -> None:
+        """Look now whether these queues, or all, are paused or resumed; from any thread."""
+        for name, poller in list(self.pollers.items()):
+            if queues is None or name in queues:
+                poller.pauses.look()
 
     def has_waiting(self) -> bool:
         """Whether received messages wait for their consumer."""

@@ -11,6 +11,7 @@ from kombu.transport import SQS
 from ..exceptions import QueueNotPredefined
 from .body.objects import MAX_OBJECT_BYTES
 from .body.payloads import OLD_SIZE_ATTRIBUTE, PREFIX, SIZE_ATTRIBUTE, LargePayloads
+from .receiving.pause_watch import PERIOD
 from .settling.backoff import Backoff, BackoffPolicy
 from .sqs.clients import Account
 from .sqs.sessions import Identity
@@ -50,6 +51,9 @@ class OptionsChannel(SQS.Channel):  # type: ignore[misc]
     ``poll_max_idle``
         seconds from one poll of an idle queue to the next, at most; 0, the default, or
         anything up to 20: it is polled without a break.
+    ``pause_look``
+        seconds between two looks whether a queue that is polled is paused (default 60); 0: nobody
+        looks, and nobody can pause a queue.
     ``break_off_polls``
         whether polls under way are broken off when a channel is closed (default False).  SQS
         may then hide messages that come in that moment for their visibility timeout; without,
@@ -123,6 +127,11 @@ class OptionsChannel(SQS.Channel):  # type: ignore[misc]
     def poll_max_idle(self) -> float:
         """Seconds from one poll of an idle queue to the next, at most."""
         return float(self.transport_options.get("poll_max_idle", 0))
+
+    @cached_property
+    def pause_look(self) -> float:
+        """Seconds between two looks whether a queue is paused."""
+        return float(self.transport_options.get("pause_look", PERIOD))
 
     @cached_property
     def break_off_polls(self) -> bool:

@@ -125,6 +125,11 @@ class Transport(SQS.Transport):  # type: ignore[misc]
         for channel in list(self.channels):
             channel.wake_polling(queues)
 
+    def look_for_pauses(self, queues: Collection[str] | None = None) -> None:
+        """Look now whether these queues, by their names in SQS, or all, are paused or resumed."""
+        for channel in list(self.channels):
+            channel.look_for_pauses(queues)
+
     def has_waiting(self) -> bool:
         """Whether received messages wait for their consumers."""
         return any(channel.has_waiting() for channel in self.channels)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 from typing import Any
@@ -20,6 +20,7 @@ from ..transport.delivery import Delivery
 from ..transport.receiving.consumption import Consumption
 from ..transport.receiving.message_limit import LocalLimit, ReceiveLimit
 from ..transport.receiving.poller import Poller
+from ..transport.sqs.pauses import Pause
 from .breaker import Circuit
 from .early_burial import warn_of_early_burial
 from .gate import Gate
@@ -145,12 +146,16 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
     def wake(self, *queue_names: str) -> None:
         """Poll at once these queues, or all, that are idle and rest; from any thread."""
         if self._live_connection is not None:
-            chosen = [
-                full_name
-                for full_name, (registered, _) in list(self._sources.items())
-                if not queue_names or registered.name in queue_names
-            ]
-            self._live_connection.transport.wake_polling(chosen)
+            self._live_connection.transport.wake_polling(self._full_names(queue_names))
+
+    def look_for_pauses(self, *queue_names: str) -> None:
+        """Look now whether these queues, or all, are paused or resumed; from any thread."""
+        if self._live_connection is not None:
+            self._live_connection.transport.look_for_pauses(self._full_names(queue_names))
+
+    def _full_names(self, queue_names: Collection[str]) -> list[str]:
+        sources = list(self._sources.items())
+        return [n for n, (own, _) in sources if not queue_names or own.name in queue_names]
 
     def _wind_down(self) -> None:
         deadline = time.monotonic() + self.grace_period
@@ -213,6 +218,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
                     priority=registered.priority,
                     limit=self._limit(registered, queue.name, channel),
                     on_poll=partial(self._polled, registered) if observed else None,
+                    on_pause=partial(self._paused, registered),
                     free=self._free,
                     one_by_one=self._one_by_one,
                     lasting=True,
@@ -336,6 +342,9 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
 
     def _polled(self, registered: Registered, received: int) -> None:
         tell(self._middleware, lambda each: each.polled(registered, received))
+
+    def _paused(self, registered: Registered, pause: Pause | None) -> None:
+        tell(self._middleware, lambda each: each.paused(registered, pause))
 
     def _abandon(self, registered: Registered, delivery: Delivery) -> None:
         logger.info(

@@ -12,6 +12,7 @@ from typing import Any, Protocol
 from ..exceptions import TimedOut
 from ..logs import get_logger
 from ..messages.base import Delivery, RawMessage
+from ..transport.sqs.pauses import Pause
 from .table import Action
 
 logger = get_logger(__name__)
@@ -137,6 +138,13 @@ class Middleware:
 
         When: about when they are given to receivers.  Thread: one for all queues of the process,
         which calls one after the other.  An exception: logged, and the messages are received.
+        """
+
+    def paused(self, registered: NamedQueue, pause: Pause | None) -> None:
+        """A queue that this process receives from is paused, or, where it is None, resumed.
+
+        When: once for each change that this process has learnt of, about a minute after it was
+        made, or at once over SQS_WAKE.  Thread: that of :meth:`polled`.  An exception: logged.
         """
 
     def stopping(self) -> None:

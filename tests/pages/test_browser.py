@@ -68,6 +68,19 @@ def test_all_pages_are_accessible_and_fit(busy, open_page, tmp_path, width, dark
     page.click("button:text('Redrive')")
     page.wait_for_selector("text=Yes, go on")
     check("confirm")
+    page.goto(f"{page.url.partition('/admin/')[0]}{LIST}queue/watched/")
+    page.click("button:text-is('Pause')")
+    page.fill("#sqs-reason", "The payment service is away, see the incident of today")
+    check("pause")
+    page.click("text=Yes, go on")
+    page.wait_for_selector("text=No worker receives from it.")
+    check("paused")
+    page.goto(f"{page.url.partition('/admin/')[0]}{LIST}")
+    check("list-paused")
+    page.click("a:text-is('watched')")
+    page.click("button:text-is('Resume')")
+    page.click("text=Yes, go on")
+    page.wait_for_selector("text=Queue watched is resumed")
 
 
 def test_the_list_refreshes_itself(open_page, send, worker):

@@ -217,6 +217,31 @@ def test_moving_and_redriving(visit, send, sqs, full_name):
     assert visible(sqs, full_name("watched-dead")) == 0
 
 
+def test_pausing_and_resuming(visit, send, sqs, full_name):
+    send("django_sqs.send('raw', body='here')")
+    session = visit("root")
+    session.get(QUEUE.format("raw"))
+
+    asked = session.post(QUEUE.format("raw") + "pause/")
+    assert "Have no worker receive from raw?" in asked.text
+    done = session.post(
+        QUEUE.format("raw") + "pause/", confirmed="yes", seconds="3600", reason="<b>stock</b>"
+    )
+
+    assert "Queue raw is paused" in done.text
+    assert "b stock /b. No worker receives from it." in done.text
+    assert 'class="sqs-paused"' in session.get(LIST).text
+    url = sqs.get_queue_url(QueueName=full_name("raw"))["QueueUrl"]
+    assert "b stock /b" in sqs.list_queue_tags(QueueUrl=url)["Tags"]["django-sqs:paused"]
+    assert visit("mover").post(QUEUE.format("raw") + "resume/", confirmed="yes").status == 403
+    resumed = session.post(QUEUE.format("raw") + "resume/", confirmed="yes")
+    assert "Queue raw is resumed" in resumed.text
+    assert 'class="sqs-paused"' not in session.get(LIST).text
+    history = session.get(LIST + "raw/history/").text
+    assert "Paused." in history
+    assert "Resumed." in history
+
+
 def test_the_oldest_message_by_cloudwatch(site, full_name, tmp_path):
     """In a process of its own, since the pages of the others do not ask."""
     cloudwatch = boto3.client(

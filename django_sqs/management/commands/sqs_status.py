@@ -10,6 +10,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from django_sqs.management.base import QueueCommand, require_between, stop_by_signals
 from django_sqs.management.output import Output
+from django_sqs.management.pausing import facts
 from django_sqs.operations.queues import Target, targets
 from django_sqs.operations.states import QueueState, states
 from django_sqs.registry import receivers
@@ -29,7 +30,7 @@ class Command(QueueCommand):
     help = (
         "Show the approximate number of messages in the queues registered with django_sqs "
         "and their suffixes: visible, in flight, delayed, and in the dead-letter queue; "
-        "or what becomes of their messages."
+        "or what becomes of their messages; and which queues are paused."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -122,6 +123,9 @@ class Command(QueueCommand):
         if not output.as_json:
             rows = [_row(target.label, state) for target, state in found]
             output.table(COLUMNS, rows, title="Active SQS queues", numbers=4)
+            for target, state in found:
+                if state.pause is not None:
+                    output.say(f"\nQueue {target.label} is paused: {state.pause}.")
             missing = [target.label for target, state in found if _is_missing(state)]
             if missing:
                 output.say(f"\nMarked '-': does not exist yet ({', '.join(missing)}).")
@@ -151,5 +155,6 @@ def _as_json(target: Target, state: QueueState) -> dict[str, object]:
         "in_flight": counts.in_flight if counts else 0,
         "delayed": counts.delayed if counts else 0,
         "dead_letters": state.dead,
+        "paused": facts(state.pause),
         "error": state.error or None,
     }

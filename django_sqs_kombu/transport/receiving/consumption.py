@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..holding.held import HeldMessages
 from ..settling.keeper import Keeper
+from ..sqs.pauses import Pause
 from ..sqs.queues import Queues
 from ..sqs.requests import Requests
 from .inbox import Inbox
@@ -23,6 +24,8 @@ class Consumption:
     :param priority: messages of queues with a higher one are delivered first.
     :param limit: on the messages received from it.
     :param on_poll: called with the number of messages that a poll brought, from any thread.
+    :param on_pause: called with the pause when the queue is paused, and with None when it is
+        resumed, from any thread.
     :param wait: seconds that a poll waits; None: the transport's ``wait_time_seconds``.
     :param free: returns how many receivers are free; None: one while somebody waits for a
         message.
@@ -37,6 +40,7 @@ class Consumption:
     priority: int = 0
     limit: ReceiveLimit | None = None
     on_poll: Callable[[int], None] | None = None
+    on_pause: Callable[[Pause | None], None] | None = None
     wait: int | None = None
     free: Callable[[], int] | None = None
     one_by_one: Callable[[], bool] | None = None
@@ -52,6 +56,7 @@ class Receiving:
         empty is polled for twice as long, up to 20.
     :param max_idle: seconds from one poll of an idle queue to the next, at most.
     :param interval: seconds to pause after every empty answer.
+    :param look: seconds between two looks whether a queue is paused; 0: nobody looks.
     :param terms: what is known of the queues.
     :param room: returns how many more messages the prefetch count admits.
     """
@@ -65,5 +70,6 @@ class Receiving:
     wait_time: int
     max_idle: float
     interval: float
+    look: float
     terms: QueueTerms
     room: Callable[[str], int | None]

@@ -11,6 +11,7 @@ from ...logs import get_logger
 from ...quotas import MAX_MESSAGES, MAX_WAIT_TIME
 from ..holding.held import Held, State
 from ..sqs.abort import RequestAborted
+from ..sqs.pauses import Pause
 from ..sqs.received import Message
 from ..sqs.threads import aside
 from ..sqs.wire.reactor import Timer, reactor
@@ -18,10 +19,11 @@ from .at_once import AtOnce
 from .consumption import Consumption, Receiving
 from .demand import Answer, Demand
 from .message_limit import ReceiveLimit
-from .outage import FIRST_PAUSE, Outage
+from .pause_watch import PauseWatch
 from .polls import Poll, before_polls, tell
-from .rest import Rest
+from .preparation import Preparation
 from .returns import Returns
+from .rhythm import Rhythm
 from .wait import Wait
 
 logger = get_logger(__name__)
@@ -58,11 +60,10 @@ class Poller:
         #: What gives back its messages.
         self.returns = Returns(consumption, receiving)
         usual = receiving.wait_time if consumption.wait is None else consumption.wait
-        self._wait = Wait(usual, lasting=consumption.lasting, most=MAX_WAIT_TIME)
-        self._rest = Rest(
-            receiving.max_idle,
-            max(1, self._wait.longest),
-            longest=max(1.0, float(usual)),
+        self._rhythm = Rhythm(
+            self.queue,
+            Wait(usual, lasting=consumption.lasting, most=MAX_WAIT_TIME),
+            max_idle=receiving.max_idle,
             interval=receiving.interval,
         )
         self._at_once = AtOnce(1) if fifo else AtOnce()
@@ -77,20 +78,19 @@ class Poller:
             one_by_one=self._one_by_one,
             on_credit=self._on_credit,
         )
+        #: What looks whether the queue is paused.
+        self.pauses = PauseWatch(self.queue, receiving, self._on_pause, self._is_wanted)
+        self._preparation = Preparation(self.queue, receiving, self.returns, self.pauses)
         self._lock = receiving.table.lock
         self._ended = threading.Event()
         self._polls: set[Poll] = set()
         #: How many places more a poll needs at least.
         self._places_missing = 0
-        #: Before which time nothing is asked for, on the monotonic clock.
-        self._pauses_until = 0.0
         self._timer: Timer | None = None
         self._steps_soon = False
         self._preparing = False
-        self._resting = False
         self._stopping = False
         self._breaking_off = False
-        self._outage = Outage(self.queue)
 
     # From any thread.
 
@@ -113,7 +113,7 @@ class Poller:
 
     def wake(self) -> None:
         """Poll at once, should it rest since its queue is idle; from any thread."""
-        self._rest.wake()
+        self._rhythm.wake()
         self._step_soon()
 
     def look(self) -> None:
@@ -143,11 +143,15 @@ class Poller:
         """The oldest message that waits, which then is the consumer's."""
         # What was announced before a stop must not take what another poller of the queue, that
         # of a consumer that came later, has received.
+        self.pauses.look_if_due()
         return None if self._stopping else self._shared.table.take(self.queue)
 
     def _one_by_one(self) -> bool:
         asked = self.consumption.one_by_one
         return asked is not None and self.returns.redrives and asked()
+
+    def _is_wanted(self) -> bool:
+        return self._demand.worth_a_request
 
     def _on_credit(self) -> bool:
         lasts = self.consumption.lasting or self._shared.inbox.pace.always
@@ -176,7 +180,7 @@ class Poller:
     def finish(self) -> None:
         """After a stop: wait until no poll is under way, and what waits was given back."""
         if self._polls:
-            self._ended.wait(self._wait.longest + POLL_MARGIN)
+            self._ended.wait(self._rhythm.wait.longest + POLL_MARGIN)
         self._end()
 
     def abandon(self) -> None:
@@ -189,11 +193,22 @@ class Poller:
         return bool(self._polls)
 
     def _end(self) -> None:
+        self._give_back_waiting()
+        self._shared.inbox.remove(self)
+        self._ended.set()
+
+    def _give_back_waiting(self) -> None:
         # Another poller of the queue, that of a consumer that came later, keeps its own.
         waiting = self._shared.table.all(State.WAITING)
         self.returns.give_back([held for held in waiting if held.receiver is self])
-        self._shared.inbox.remove(self)
-        self._ended.set()
+
+    def _on_pause(self, pause: Pause | None) -> None:
+        """The queue is paused, or resumed."""
+        if pause is not None:
+            self._give_back_waiting()
+        if self.consumption.on_pause is not None:
+            tell(self.consumption.on_pause, self.queue, pause)
+        self._step_soon()
 
     # What is due.
 
@@ -233,8 +248,9 @@ class Poller:
         if self._stopping or self._preparing or len(self._polls) >= self._at_once.allowed:
             return None
         alone = not self._polls
-        if self._pauses_until > now and not (alone and self._is_woken()):
-            self._step_at(self._pauses_until)
+        until = self._rhythm.pauses_until(now, alone=alone) or self.pauses.until(now)
+        if until is not None:
+            self._step_at(until)
             return None
         if self.limit is not None and self.limit.reached:
             # Not the end: a message that is given back unstarted lowers the count.
@@ -252,9 +268,6 @@ class Poller:
             self._at_once.end_another()
         return poll
 
-    def _is_woken(self) -> bool:
-        return self._resting and self._rest.seconds() == 0
-
     def _reserve(self, alone: bool, now: float) -> Poll | None:
         places = self._demand.reserve()
         if not places:
@@ -269,18 +282,16 @@ class Poller:
             self._demand.answered(places, None)
             self._step_at(now + LOOK)
             return None
-        wait = self._wait.seconds(self._shared.inbox.pace.away(now)) if alone else 0
+        wait = self._rhythm.wait.seconds(self._shared.inbox.pace.away(now)) if alone else 0
         return Poll(places, asked, wait, alone)
 
     def _begin(self, poll: Poll) -> None:
         if poll.alone:
-            self._rest.polling()
-        terms = self._shared.terms.at_hand(self.queue) if self.returns.terms else None
-        if terms is None or not self._shared.queues.compared(self.queue):
+            self._rhythm.polling()
+        if self._preparation.at_hand():
+            self._send(poll)
+        else:
             self._prepare(poll)
-            return
-        self.returns.terms = terms
-        self._send(poll)
 
     def _prepare(self, poll: Poll) -> None:
         """Ask what must be known of the queue before it is polled, in a thread that may wait."""
@@ -288,12 +299,7 @@ class Poller:
 
         def prepare() -> None:
             if not self._stopping:
-                self._shared.queues.compare_once(self.queue)
-                terms = self._shared.terms
-                first = self.returns.terms is None
-                self.returns.terms = terms.recent(self.queue) if first else terms.known(self.queue)
-                if first:
-                    self._shared.requests.make_ready(self.queue)
+                self._preparation.ask()
 
         def prepared(error: Exception | None) -> None:
             self._preparing = False
@@ -308,6 +314,10 @@ class Poller:
         if self._stopping or self.returns.terms is None:
             self._answered(poll, RequestAborted())
             return
+        if self.pauses.paused:
+            self._close(poll, None, 0)
+            return
+        self.pauses.look_if_due()
         poll.seconds, poll.asked_at = self.returns.terms.seconds, time.monotonic()
         poll.begun = self._shared.requests.begin_receive(
             self.queue, poll.asked, poll.wait, poll.seconds, partial(self._answered, poll)
@@ -340,9 +350,8 @@ class Poller:
     def _take_in(self, poll: Poll, received: list[Message], *, late: bool = False) -> None:
         answer, new = None, 0
         try:
-            self._outage.over()
             took = time.monotonic() - poll.asked_at
-            self._grow(poll, len(received), took)
+            self._rhythm.answered(poll, len(received), took)
             intake = self._shared.intake
             size = intake.size(received)
             held = intake.hold(self.queue, received, poll.seconds, late=late, receiver=self)
@@ -376,23 +385,14 @@ class Poller:
                 self._at_once.end_another()
             self._step_soon()
 
-    def _grow(self, poll: Poll, received: int, took: float) -> None:
-        self._wait.answered(received, poll.wait)
-        if poll.alone:
-            self._rest.polled(received, poll.wait, took)
-            self._pauses_until = time.monotonic() + self._rest.seconds()
-            self._resting = True
-
     def _announce(self, held: Sequence[Held]) -> None:
-        if self._stopping:
+        if self._stopping or self.pauses.paused:
             self.returns.give_back(held)
         elif count := self._shared.table.announce(held):
             self._shared.inbox.announce(self, count)
 
     def _recover(self, exc: Exception) -> None:
-        pause = self._outage.failed(exc)
-        self._pauses_until, self._resting = time.monotonic() + pause, False
-        if pause > FIRST_PAUSE:
+        if self._rhythm.failed(exc):
             # Not over a single request that was lost.
             self._shared.inbox.failed(exc)
         self._step_soon()

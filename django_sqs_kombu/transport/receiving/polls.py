@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TypeVar
 
 from ...logs import get_logger
 from ..sqs.calls import Begun
 from ..sqs.threads import Threads
 
 logger = get_logger(__name__)
+
+T = TypeVar("T")
 
 #: What calls observers of polls, who may take their time: one thread, so that they are told in
 #: order.
@@ -39,12 +42,12 @@ class Poll:
     begun: Begun | None = None
 
 
-def tell(on_poll: Callable[[int], None], queue: str, received: int) -> None:
-    """Have an observer told how many messages a poll of *queue* brought."""
+def tell(observer: Callable[[T], None], queue: str, what: T) -> None:
+    """Have an observer of *queue* told something: how many messages a poll brought, say."""
 
     def call() -> None:
         try:
-            on_poll(received)
+            observer(what)
         except Exception:
             logger.exception("What observes the polls of queue %s failed", queue)
 

@@ -37,6 +37,7 @@ _EMPTY = frozenset(
         "PurgeQueue",
         "SetQueueAttributes",
         "TagQueue",
+        "UntagQueue",
     }
 )
 

@@ -33,7 +33,13 @@ logger = get_logger(__name__)
 #: What is tried once: whoever asks for it tries it again himself, and must not be held up by
 #: botocore's tries while leases run out.
 _ONCE = frozenset(
-    {"ChangeMessageVisibilityBatch", "DeleteMessageBatch", "ListQueues", "ReceiveMessage"}
+    {
+        "ChangeMessageVisibilityBatch",
+        "DeleteMessageBatch",
+        "ListQueues",
+        "ListQueueTags",
+        "ReceiveMessage",
+    }
 )
 #: About a message or a queue that was there: they never create the queue again.
 _SETTLING = frozenset(

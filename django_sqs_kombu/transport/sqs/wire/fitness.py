@@ -39,6 +39,7 @@ HOT = frozenset(
         "DeleteMessageBatch",
         "GetQueueAttributes",
         "GetQueueUrl",
+        "ListQueueTags",
         "ReceiveMessage",
         "SendMessage",
         "SendMessageBatch",

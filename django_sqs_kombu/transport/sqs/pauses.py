@@ -1,0 +1,143 @@
+"""Pauses: that nothing is received from a queue, as a tag of it in SQS says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+
+from ...exceptions import ConfigurationError
+from ...rules import shown
+from .calls import Calls
+
+#: The key of the tag.
+TAG = "django-sqs:paused"
+#: What stands in place of the end of a pause that has none.
+OPEN = ".."
+#: Characters that AWS takes for the value of a tag, and how many.
+_LEGAL = re.compile(r"[^\w\s.:/=+\-@]+")
+MOST = 256
+#: The longest pause that has an end: a year; what is longer is better without.
+LONGEST = timedelta(days=366)
+_FORMAT = "%Y-%m-%dT%H:%M:%SZ"
+
+
+@dataclass(frozen=True, slots=True)
+class Pause:
+    """That nothing is received from a queue.
+
+    :param since: when it began; None: a person wrote the tag, and not that.
+    :param until: when it ends by itself; None: it lasts until the queue is resumed.
+    :param reason: why, for people to read.
+    """
+
+    since: datetime | None = None
+    until: datetime | None = None
+    reason: str = ""
+
+    @classmethod
+    def of(cls, tags: Mapping[str, str] | None) -> Pause | None:
+        """The pause that the tags of a queue say; None: there is none, or it has ended.
+
+        A value that is no time, such as ``yes``, is a reason: whoever has only AWS's console may
+        pause a queue as well.
+        """
+        value = (tags or {}).get(TAG)
+        if value is None:
+            return None
+        times, _, reason = value.partition(" ")
+        since, slash, until = times.partition("/")
+        start, end = _time(since), _time(until)
+        if not slash or start is None or (end is None and until != OPEN):
+            return cls(reason=value)
+        pause = cls(start, end, reason)
+        return None if pause.is_over() else pause
+
+    @classmethod
+    def starting_now(cls, seconds: float | timedelta | None, reason: str) -> Pause:
+        """A pause from now on, for so many seconds or without an end.
+
+        :raises ConfigurationError: *seconds* is not above 0, or above a year.
+        """
+        now = datetime.now(timezone.utc).replace(microsecond=0)
+        if seconds is None:
+            return cls(now, None, reason)
+        try:
+            length = seconds if isinstance(seconds, timedelta) else timedelta(seconds=seconds)
+            right = timedelta(0) < length <= LONGEST
+        except (TypeError, ValueError, OverflowError):
+            right = False
+        if not right:
+            raise ConfigurationError(
+                "A queue is paused for a number of seconds above 0 and up to a year, or a "
+                f"timedelta, or without an end (None), not for {shown(seconds)}"
+            )
+        return cls(now, now + length, reason)
+
+    @property
+    def value(self) -> str:
+        """The tag's value; of the reason, as much as AWS takes."""
+        start = (self.since or datetime.now(timezone.utc)).strftime(_FORMAT)
+        end = OPEN if self.until is None else self.until.strftime(_FORMAT)
+        reason = " ".join(_LEGAL.sub(" ", self.reason).split())
+        return f"{start}/{end} {reason}"[:MOST].rstrip()
+
+    def seconds_left(self) -> float | None:
+        """Seconds until it ends by itself, 0 if it has; None: it does not."""
+        if self.until is None:
+            return None
+        return max(0.0, (self.until - datetime.now(timezone.utc)).total_seconds())
+
+    def is_over(self) -> bool:
+        """Whether it has ended by itself."""
+        return self.seconds_left() == 0
+
+    def __str__(self) -> str:
+        parts = [f"since {self.since:{_FORMAT}}" if self.since else "paused"]
+        if self.until is not None:
+            parts.append(f"until {self.until:{_FORMAT}}")
+        return ", ".join([*parts, *([self.reason] if self.reason else [])])
+
+
+def pause(
+    calls: Calls, queue: str, seconds: float | timedelta | None = None, reason: str = ""
+) -> Pause:
+    """Pause *queue* for all who receive from it; return the pause.
+
+    :param seconds: how long; None: until it is resumed.
+    :raises ConfigurationError: *seconds* is not above 0, or above a year.
+    :raises QueueDoesNotExist: there is no such queue.
+    :raises RequestFailed: SQS refused.
+    """
+    begun = Pause.starting_now(seconds, reason)
+    calls.existing_url(queue)
+    calls.call("TagQueue", queue, Tags={TAG: begun.value})
+    return begun
+
+
+def resume(calls: Calls, queue: str) -> None:
+    """End the pause of *queue*, if it has one.
+
+    :raises QueueDoesNotExist: there is no such queue.
+    :raises RequestFailed: SQS refused.
+    """
+    calls.existing_url(queue)
+    calls.call("UntagQueue", queue, TagKeys=[TAG])
+
+
+def pause_of(calls: Calls, queue: str) -> Pause | None:
+    """The pause of *queue*, if it has one.
+
+    :raises QueueDoesNotExist: there is no such queue.
+    :raises RequestFailed: SQS refused.
+    """
+    calls.existing_url(queue)
+    return Pause.of(calls.call("ListQueueTags", queue).get("Tags"))
+
+
+def _time(text: str) -> datetime | None:
+    try:
+        return datetime.strptime(text, _FORMAT).replace(tzinfo=timezone.utc)
+    except ValueError:
+        return None
