@@ -57,6 +57,7 @@ def test_status_as_json(prefix):
         "in_flight": 0,
         "delayed": 0,
         "dead_letters": None,
+        "paused": None,
         "error": None,
     }
 
