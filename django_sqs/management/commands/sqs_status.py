@@ -29,8 +29,8 @@ class Command(QueueCommand):
 
     help = (
         "Show the approximate number of messages in the queues registered with django_sqs "
-        "and their suffixes: visible, in flight, delayed, and in the dead-letter queue; "
-        "or what becomes of their messages; and which queues are paused."
+        "and their suffixes: visible, in flight, delayed, and in the dead-letter queue, "
+        "and which queues are paused; or what becomes of their messages."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
