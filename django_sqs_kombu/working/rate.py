@@ -126,13 +126,14 @@ class RateLimit:
             self._alone += count
             self._grant(self._window, count, self._alone)
         elif not self._asking:
-            self._asking = True
             threading.Thread(
                 target=self._count,
                 args=(self._counter, self._window, count),
                 name="sqs-rate",
                 daemon=True,
             ).start()
+            # After it: without a thread to be had now, the next reservation asks again.
+            self._asking = True
 
     def _count(self, counter: Counter, window: int, count: int) -> None:
         try:

@@ -263,24 +263,23 @@ class Poller:
             return None
         if not (alone or self._at_once.begin_another()):
             return None
-        poll = self._reserve(alone, now)
-        if poll is None and not alone:
-            self._at_once.end_another()
-        return poll
+        return self._reserve(alone, now)
 
     def _reserve(self, alone: bool, now: float) -> Poll | None:
-        places = self._demand.reserve()
-        if not places:
-            if alone:
-                self._step_at(now + PATIENCE)
-            return None
-        asked = self._demand.messages(places)
-        if self.limit is not None:
-            asked = self.limit.reserve(asked)
+        places = asked = 0
+        try:
+            if places := self._demand.reserve():
+                wanted = self._demand.messages(places)
+                asked = wanted if self.limit is None else self.limit.reserve(wanted)
+        finally:
+            if not asked:
+                self._demand.answered(places, None)
+                if not alone:
+                    self._at_once.end_another()
         if not asked:
-            # Another receiver holds the last reservations and may return them.
-            self._demand.answered(places, None)
-            self._step_at(now + LOOK)
+            if places or alone:
+                # Another receiver holds the last reservations and may return them.
+                self._step_at(now + (LOOK if places else PATIENCE))
             return None
         wait = self._rhythm.wait.seconds(self._shared.inbox.pace.away(now)) if alone else 0
         return Poll(places, asked, wait, alone)

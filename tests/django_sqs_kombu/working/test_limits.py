@@ -133,6 +133,20 @@ def test_a_counter_that_is_away_lets_nothing_through_and_is_asked_again(clock, c
     assert reserved(limit, 4) == 4
 
 
+def test_a_process_without_a_thread_to_spare_counts_later(clock, monkeypatch):
+    limit = RateLimit("q", Rate.read("5/s"), SharedCounter())
+
+    def start(thread):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as without:
+        without.setattr(threading.Thread, "start", start)
+        with pytest.raises(RuntimeError):
+            limit.reserve(4)
+
+    assert reserved(limit, 4) == 4
+
+
 # Breakers
 
 

@@ -7,6 +7,8 @@ import kombu
 import pytest
 
 from django_sqs_kombu import ConfigurationError, Middleware
+from django_sqs_kombu.transport.receiving import outage
+from django_sqs_kombu.transport.receiving.message_limit import LocalLimit
 
 
 class Raising(Middleware):
@@ -127,3 +129,32 @@ def test_a_channel_that_was_closed_takes_no_message_from_the_other(receivers, se
 
         assert sorted(received) == ["0", "1", "2", "3", "4"]
         assert server.count("ReceiveMessage", name) - asked <= 20
+
+
+class Failing(LocalLimit):
+    """A limit that raises so many times."""
+
+    def __init__(self, times):
+        super().__init__(1_000)
+        self.times = times
+
+    def reserve(self, count):
+        if self.times:
+            self.times -= 1
+            raise RuntimeError("can't start new thread")
+        return super().reserve(count)
+
+
+def test_a_limit_that_raises_for_a_while_costs_its_queue_no_place(
+    receivers, tally, start, eventually, monkeypatch
+):
+    monkeypatch.setattr(outage, "FIRST_PAUSE", 0.05)
+    monkeypatch.setattr(outage, "LAST_PAUSE", 0.05)
+    receivers.register("orders", tally)
+    receivers.send("orders", body="x")
+    limit = Failing(5)
+
+    start(receivers, limits={"orders": limit})
+
+    eventually(lambda: tally.done, timeout=15)
+    assert not limit.times
