@@ -72,7 +72,8 @@ def is_sent_again(
     policy, or whose messages have a number of tries.  A FIFO queue would lose its order.
     """
     counts = raised.counts if isinstance(raised, RestartLater) else None
-    if counts or delivery.is_fifo:
+    if counts or delivery.is_fifo or delivery.errors:
+        # What could not be read, as from S3, cannot be written again, and would go with this one.
         return False
     return counts is False or counts_tries or delivery.channel.requests.redrives(delivery.queue)
 

@@ -5,7 +5,7 @@ import logging
 
 import pytest
 
-from django_sqs_kombu import BigMessage, MessageEncodeError, ReceiverConsumer
+from django_sqs_kombu import BigMessage, MessageEncodeError, ReceiverConsumer, Retry
 
 LARGE = "x" * (1024 * 1024 + 1)
 OPTIONS = {
@@ -54,19 +54,42 @@ def test_a_payload_that_cannot_be_written_is_an_error_and_nothing_is_sent(
     assert server.count("SendMessage", queue.full_name()) == sent
 
 
-def test_a_payload_that_cannot_be_read_now_is_read_later(large, server, caplog, break_s3):
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"dead_letter_queue": "dead"}, {"retry": Retry()}],
+    ids=["plain", "dead", "retry"],
+)
+def test_a_payload_that_cannot_be_read_now_is_read_later(
+    large, server, caplog, break_s3, keys, options
+):
+    """Sent again, it would lose its payload: nobody has read it, and it goes with the message."""
     seen = []
-    large.register("orders", lambda message: seen.append(message.get_body()))
+    large.register("orders", lambda message: seen.append(message.get_body()), **options)
     large.send("orders", body=LARGE)
+    stored = keys()
     break_s3()
     ReceiverConsumer(large, message_limit=1).run()
     assert seen == []
     assert "is tried again later" in caplog.text
+    assert "was not deleted" not in caplog.text
 
     server.broken_bucket = None
+    assert keys() == stored
     ReceiverConsumer(large, message_limit=1).run()
 
     assert seen == [LARGE]
+
+
+def test_a_payload_that_is_not_read_outlives_its_dead_letter(large_with, counts, keys):
+    seen = []
+    large = large_with(large_payload_max_bytes=2_000_000)
+    small = large_with(large_payload_max_bytes=1_000_000)
+    small.register("orders", seen.append, dead_letter=Exception, dead_letter_queue="dead")
+    large.register("orders", dead_letter_queue="dead").send(body=LARGE)
+    ReceiverConsumer(small, message_limit=1).run()
+
+    assert seen == []
+    assert len(keys()) == 1
 
 
 def test_an_object_that_cannot_be_deleted_is_logged_and_its_message_done(
