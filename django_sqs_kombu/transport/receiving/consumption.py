@@ -72,4 +72,4 @@ class Receiving:
     interval: float
     look: float
     terms: QueueTerms
-    room: Callable[[str], int | None]
+    room: Callable[[str, int], int | None]

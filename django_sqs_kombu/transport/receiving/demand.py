@@ -51,7 +51,8 @@ class Demand:
     :param table: what is held.
     :param pace: of the consumer.
     :param seconds: returns the queue's visibility timeout, where it is known.
-    :param room: returns how many more messages the prefetch count admits; None: any number.
+    :param room: returns how many more messages the prefetch count admits, None: any number; it is
+        told how many the consumer takes until they come.
     :param fifo: whether it is a FIFO queue: then a poll counts for one message, since those behind
         it in its group cannot be started with it.
     :param redrives: returns whether the queue has a redrive policy.
@@ -67,7 +68,7 @@ class Demand:
         pace: Pace,
         *,
         seconds: Callable[[], float | None],
-        room: Callable[[str], int | None],
+        room: Callable[[str, int], int | None],
         fifo: bool = False,
         redrives: Callable[[], bool] = lambda: True,
         one_by_one: Callable[[], bool] = lambda: False,
@@ -168,7 +169,7 @@ class Demand:
                 ahead = min(ahead, self._pace.free() + self._pace.credit - self._coming)
             places = max(places, ahead)
         places = min(places, open_places)
-        room = self._room(queue)
+        room = self._room(queue, 0 if each is None else int(self._latency / each * LATENCY_SHARE))
         return places if room is None else min(places, room - self._coming)
 
     @property

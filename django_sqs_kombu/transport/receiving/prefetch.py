@@ -25,19 +25,23 @@ class Prefetch:
         self.most: dict[str, int] = {}
         self.on_loop = False
 
-    def room(self, queue: str) -> int | None:
-        """How many more messages of *queue* may be with a consumer; None: any number."""
-        room = self._room(queue)
+    def room(self, queue: str, soon: int = 0) -> int | None:
+        """How many more messages of *queue* may be with a consumer; None: any number.
+
+        :param soon: how many places there will be by the time that they come.  On an event loop
+            they count: it is given no more than it has places for, so what comes too early waits.
+        """
+        room = self._room(queue, soon)
         if (most := self.most.get(queue)) is None:
             return room
         own = most - self._table.delivered(queue)
         return own if room is None else min(room, own)
 
-    def _room(self, queue: str) -> int | None:
+    def _room(self, queue: str, soon: int) -> int | None:
         if not self.count:
             return None
         if self.on_loop:
-            return self.free() - self._table.all_waiting + self._table.waiting(queue)
+            return self.free() + soon - self._table.all_waiting + self._table.waiting(queue)
         return self.count - self._table.delivered(queue)
 
     def free(self) -> int:

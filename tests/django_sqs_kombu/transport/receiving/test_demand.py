@@ -5,6 +5,7 @@ import pytest
 from django_sqs_kombu.transport.holding.held import Held, HeldMessages, State
 from django_sqs_kombu.transport.receiving.demand import Answer, Demand
 from django_sqs_kombu.transport.receiving.pace import Pace
+from django_sqs_kombu.transport.receiving.prefetch import Prefetch
 
 
 class FixedPace(Pace):
@@ -32,7 +33,7 @@ def table():
 @pytest.fixture
 def demand(table):
     def demand(pace, *, seconds=60, room=None, **options):
-        terms = {"seconds": lambda: seconds, "room": lambda queue: room}
+        terms = {"seconds": lambda: seconds, "room": lambda queue, soon: room}
         return Demand("q", table, pace, **terms, **options)
 
     return demand
@@ -173,3 +174,15 @@ def test_for_a_consumer_that_may_leave_a_tenth_of_what_it_took_may_wait(demand):
     demand.answered(10, None)
     pace.forget()
     assert demand.reserve() == 1
+
+
+def test_places_that_an_event_loop_will_have_soon_count(table):
+    prefetch = Prefetch(table)
+    prefetch.count = 40
+    fill(table, 30, State.DELIVERED)
+
+    assert prefetch.room("q", soon=25) == 10
+    prefetch.on_loop = True
+    assert prefetch.room("q", soon=25) == 35
+    prefetch.most["q"] = 31
+    assert prefetch.room("q", soon=25) == 1
