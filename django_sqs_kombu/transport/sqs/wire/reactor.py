@@ -175,13 +175,18 @@ class Reactor:
         self._thread = threading.Thread(target=self._run, name="sqs-io", daemon=True)
         try:
             self._thread.start()
-        except RuntimeError:
+        except BaseException:
+            # Also a Ctrl-C or a time limit: nobody would start another one, for ever.
             self._thread = None
             raise
 
     # In the thread.
 
     def _run(self) -> None:
+        with self._lock:
+            if self._thread is not threading.current_thread():
+                # Who started it was struck by an exception just then, and has given it up.
+                return
         idle_at = time.monotonic() + IDLE
         while True:
             try:

@@ -227,3 +227,28 @@ def test_what_is_always_due_holds_up_nothing_else():
     reactor.soon(ended.set)
 
     assert ended.wait(2)
+
+
+@pytest.mark.parametrize("runs", [False, True])
+def test_a_ctrl_c_while_the_thread_is_started_leaves_no_later_request_without_one(
+    runs, scripted, monkeypatch
+):
+    """Whether the thread that it strikes runs or not, there is one in the end, and only one."""
+    reactor = Reactor()
+    start = threading.Thread.start
+
+    def interrupted(thread):
+        if runs:
+            start(thread)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as struck:
+        struck.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            begin(reactor, Handle(scripted.url))
+
+    exchange, ended = begin(reactor, Handle(scripted.url))
+    assert ended.wait(5)
+    assert exchange.error is None
+    alive = [each for each in threading.enumerate() if each._target == reactor._run]
+    assert alive == [reactor._thread]
