@@ -140,7 +140,7 @@ def test_an_outage_of_what_receivers_need_buries_nothing(receivers, direct, pref
         "orders",
         receive,
         message_class=RawMessage,
-        retry=Retry(ConnectionError, tries=5, backoff=2),
+        retry=Retry(ConnectionError, tries=8, backoff=2),
         breaker=Breaker(failures=0.5, of=20, pause=OUTAGE / 6, on=ConnectionError),
         dead_letter_queue="dead",
     )

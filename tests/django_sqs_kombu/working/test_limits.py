@@ -306,7 +306,7 @@ def test_an_outage_of_what_a_queue_needs_buries_nothing(receivers, running, coun
     queue = receivers.register(
         "orders",
         receive,
-        retry=Retry(ConnectionError, tries=5, backoff=2),
+        retry=Retry(ConnectionError, tries=8, backoff=2),
         breaker=Breaker(of=10, pause=1, on=ConnectionError),
         dead_letter_queue="dead",
     )
@@ -316,7 +316,7 @@ def test_an_outage_of_what_a_queue_needs_buries_nothing(receivers, running, coun
     time.sleep(3)
     tried = len(failed)
     away.clear()
-    until(lambda: len(done) == 200)
+    until(lambda: len(done) == 200, timeout=90)
 
     # Ten, what ran beside them, and one for each pause.
     assert tried <= 25
