@@ -34,6 +34,7 @@ COMMANDS = {
     "django_sqs": sorted(
         file.stem for file in (ROOT / "django_sqs/management/commands").glob("[!_]*.py")
     ),
+    "django_sqs.failures": ["sqs_bury", "sqs_prune_failures"],
     "django_sqs.inbox": ["sqs_prune_inbox"],
     "django_sqs.outbox": ["sqs_relay"],
     "django_sqs.results": ["sqs_prune_results"],

@@ -21,7 +21,14 @@ DOCUMENTS = [ROOT / "README.rst", *sorted((ROOT / "docs").rglob("*.rst"))]
 DOCUMENTS = [file for file in DOCUMENTS if "_generated" not in file.parts]
 BLOCK = re.compile(r"^( *)\.\. code-block:: (\S+)\n((?:\1 +:.*\n)*)\n((?:\1    .*\n|\n)+)", re.M)
 HTTP_PATHS = {"/healthz", "/readyz", "/metrics", "/wake", "/sqs/wake/"}
-APPS = ("django.core", "django_sqs", "django_sqs.inbox", "django_sqs.outbox", "django_sqs.results")
+APPS = (
+    "django.core",
+    "django_sqs",
+    "django_sqs.inbox",
+    "django_sqs.outbox",
+    "django_sqs.results",
+    "django_sqs.failures",
+)
 
 pytestmark = pytest.mark.slow
 

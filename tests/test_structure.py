@@ -135,12 +135,12 @@ FLOORS = {
         ("named",),
         ("conf", "optional", "signals"),
         ("problems",),
-        ("access", "commits", "connections", "registry", "row_admin"),
+        ("access", "commits", "connections", "registry", "row_admin", "storable"),
         ("message", "receiver_loop"),
         ("registered_queue",),
         ("api", "operations", "tasks", "worker"),
         ("development", "management", "views"),
-        ("urls", "inbox", "outbox", "results", "monitor", "wake"),
+        ("urls", "inbox", "outbox", "results", "monitor", "failures", "wake"),
         ("checks", "database_checks", "policy_checks", "testing"),
         ("pytest_plugin", "management.commands"),
         ("apps",),
@@ -150,7 +150,9 @@ FLOORS = {
 HALVES = pytest.mark.parametrize("half", FLOORS)
 
 #: What a project may leave out. Nothing else imports it; it announces itself.
-OPTIONAL = {f"django_sqs.{name}" for name in ("inbox", "outbox", "results", "monitor", "wake")}
+OPTIONAL = {
+    f"django_sqs.{name}" for name in ("inbox", "outbox", "results", "monitor", "failures", "wake")
+}
 
 #: What django_sqs may import of the other half.
 FACES = {

@@ -23,9 +23,9 @@ from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.printable import TEXT, line
 
 from ..connections import discard
+from ..storable import error_entry, storable, storable_text
 from .models import TaskRecord
 from .statements import ConditionalUpdate
-from .storable import error_entry, storable, storable_text
 
 logger = get_logger(__name__)
 

@@ -8,9 +8,9 @@ from django.db import router
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from ..storable import error_entry
 from .ends import UNFINISHED
 from .models import TaskRecord
-from .storable import error_entry
 
 
 class TaskLost(Exception):

@@ -12,6 +12,7 @@ from django.utils.module_loading import import_string
 from django_sqs_kombu.exceptions import EnvironmentFailure
 from django_sqs_kombu.transport import Note
 
+from ..storable import storable
 from ..tasks.framework import (
     Task,
     TaskError,
@@ -25,7 +26,6 @@ from ..tasks.wire import TaskCall, TaskRefused, as_enqueued, digest_of, moment
 from .ends import UNFINISHED, End, EndWriter
 from .models import TaskRecord
 from .statements import ConditionalUpdate
-from .storable import storable
 
 #: One writer for all: the notes of a channel are written together.
 _WRITER = EndWriter()

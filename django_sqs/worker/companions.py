@@ -62,6 +62,7 @@ class Beside:
     :param turn: taken by one process of its runreceiver at a time.
     :param names: its queues as they were registered, by their names in SQS.
     :param wake: polls a queue, by its registered name, that rests; from any thread.
+    :param bury: whether dead letters are to be taken out of SQS.
     :param look_for_pauses: looks whether a queue, by its registered name, is paused.
     """
 
@@ -69,6 +70,7 @@ class Beside:
     names: Mapping[str, str]
     wake: Callable[[str], None]
     look_for_pauses: Callable[[str], None]
+    bury: bool = False
 
 
 #: What runs in every process that receives; None: nothing in this one.

@@ -39,6 +39,7 @@ class Plan:
         each group of queues that share one.
     :param threads: receivers at once in each process.
     :param message_limit: end after this many messages of each queue.
+    :param bury: whether dead letters are taken out of SQS (django_sqs.failures).
     :param http: host and port of the control server, if there is to be one.
     """
 
@@ -48,6 +49,7 @@ class Plan:
     threads: int = 1
     message_limit: int | None = None
     http: tuple[str, int] | None = None
+    bury: bool = False
 
     def groups(self) -> list[list[RegisteredQueue]]:
         """The queues of each process."""
@@ -147,6 +149,7 @@ class Fleet:
             one_by_one=self._crashes.unresolved,
             on_stop=self._note_stop,
             turn=self._turn,
+            bury=self._plan.bury,
         )
 
     def _stop_supervising(self) -> None:

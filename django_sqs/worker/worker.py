@@ -67,6 +67,7 @@ class Worker:
     :param on_stop: called when it is told to stop.
     :param turn: shared with the other processes of its runreceiver; None: there are none.
     :param supervisor: the process id of the supervisor that forked this process, if any.
+    :param bury: whether dead letters are taken out of SQS beside it (django_sqs.failures).
 
     SIGUSR1 wakes it from the rests of idle queues.  SIGTERM stops it, when the polls under way
     have ended; SIGINT, unless a supervisor sees to that, and SIGUSR2 break them off.  SIGQUIT,
@@ -84,7 +85,9 @@ class Worker:
         one_by_one: Callable[[], bool] | None = None,
         on_stop: Callable[[], None] | None = None,
         turn: Turn | None = None,
+        bury: bool = False,
     ) -> None:
+        self._bury = bury
         self._suffix = suffix
         self._turn = turn or Turn()
         self._supervisor = supervisor
@@ -135,7 +138,7 @@ class Worker:
     def _companions(self) -> Iterator[Callable[[], Companion | None]]:
         names = {queue.full_name(self._suffix): queue.name for queue in self._consumer.queues}
         consumer = self._consumer
-        beside = Beside(self._turn, names, consumer.wake, consumer.look_for_pauses)
+        beside = Beside(self._turn, names, consumer.wake, consumer.look_for_pauses, self._bury)
         return (partial(make, beside) for make in beside_workers.all())
 
     def wake(self) -> None:

@@ -77,6 +77,9 @@ class Delivery(Protocol):
     def note(self, note: Note) -> None:
         """Have something written down before SQS is told what becomes of the message."""
 
+    def also_note(self, note: Note) -> None:
+        """Have something written down beside what is to be written already."""
+
     def change_visibility(self, seconds: int) -> None:
         """Hide the message for *seconds* from now."""
 

@@ -69,6 +69,10 @@ class LocalDelivery:
         """Write it at once: nothing is settled here."""
         note.write_now()
 
+    def also_note(self, note: Note) -> None:
+        """The same."""
+        note.write_now()
+
     def delete_now(self) -> None:
         """Note that the message was deleted."""
         self.ack()

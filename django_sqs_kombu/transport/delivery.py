@@ -163,6 +163,11 @@ class Delivery(Message):  # type: ignore[misc]
         else:
             self.held.note = note
 
+    def also_note(self, note: Note) -> None:
+        """As :meth:`note`, beside what is to be written already."""
+        earlier = self.held.note
+        self.note(note if earlier is None or self.acknowledged else earlier.beside(note))
+
     def delete_now(self) -> None:
         """Delete the message; unlike :meth:`ack`, return when SQS has done it.
 

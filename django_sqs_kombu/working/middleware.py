@@ -125,6 +125,13 @@ class Middleware:
         """
         return nullcontext()
 
+    def failing(self, settlement: Settlement) -> None:
+        """Something was raised for a message, and its ``action`` is about to be done.
+
+        When: before :meth:`settled`.  What is noted now, by ``settlement.delivery.also_note()``,
+        is written before SQS is told.  Thread: as there.  An exception: logged.
+        """
+
     def settled(self, settlement: Settlement) -> None:
         """A message was settled, or could not be.
 

@@ -63,6 +63,10 @@ def settle(
     settling = getattr(receiver, "settling", None)
     if settling is not None:
         guarded(receiver, partial(settling, delivery, row.action, raised))
+    middleware = registered.receivers.middleware
+    if raised is not None and middleware:
+        failing = Settlement(registered, delivery, message, row.action, raised, seconds)
+        tell(middleware, lambda each: each.failing(failing))
     try:
         action: Action | None = _carry_out(row, registered, delivery, message, raised)
     except TooOldToSendAgain as exc:
@@ -70,7 +74,6 @@ def settle(
         return settle(registered, delivery, message, exc, seconds)
     except Exception as exc:  # noqa: BLE001 - whatever a message class or a channel may raise
         action = _fall_back(row.action, delivery, exc)
-    middleware = registered.receivers.middleware
     if middleware:
         settlement = Settlement(registered, delivery, message, action, raised, seconds)
         tell(middleware, lambda each: each.settled(settlement))

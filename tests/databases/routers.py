@@ -13,6 +13,7 @@ APPS = {
     "django_sqs_outbox": "outbox",
     "django_sqs_results": "results",
     "django_sqs_monitor": "monitor",
+    "django_sqs_failures": "monitor",
 }
 REPLICA = "replica"
 

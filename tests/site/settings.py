@@ -16,6 +16,7 @@ INSTALLED_APPS = [
     "django_sqs.results",
     "django_sqs.inbox",
     "django_sqs.outbox",
+    "tests.site.monitoring.FailuresConfig",
     "tests.site.shop",
 ]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"

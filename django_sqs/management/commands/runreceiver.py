@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
+from django.apps import apps
 from django.core.management.base import CommandError, CommandParser
 
 from django_sqs.development.reloader import (
@@ -101,6 +102,12 @@ class Command(QueueCommand):
             action="store_true",
             help="In development: start again when a file of the project changes.",
         )
+        parser.add_argument(
+            "--bury",
+            action="store_true",
+            help="Take dead letters out of SQS and keep them in the database, once a minute "
+            "(django_sqs.failures).",
+        )
         parser.add_argument("--pid-file", metavar="F", help="Keep the process id in this file.")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -111,6 +118,8 @@ class Command(QueueCommand):
             self._reload()
             return
         stop_without_reloader()
+        if options["bury"] and not apps.is_installed("django_sqs.failures"):
+            raise CommandError("--bury needs 'django_sqs.failures' in INSTALLED_APPS.")
         queues = self._queues(options["queue_names"])
         with pid_file(options["pid_file"]):
             code = self._run(queues, options)
@@ -150,6 +159,7 @@ class Command(QueueCommand):
             threads=options["threads"],
             message_limit=options["message_limit"],
             http=options["http"],
+            bury=options["bury"],
         )
         try:
             fleet = Fleet(plan)

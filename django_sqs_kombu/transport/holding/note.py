@@ -33,6 +33,34 @@ class Note:
     writer: NoteWriter
     content: Any
 
+    def beside(self, other: Note) -> Note:
+        """A note that stands for both; this one is written first."""
+        return Note(_ALL, (self, other))
+
     def write_now(self) -> None:
         """Write it in this thread, where there is no settlement to wait for it."""
         self.writer.write([self.content])
+
+
+class _All:
+    """Writes notes that stand for several, each by its own writer; safe to write twice."""
+
+    def __init__(self) -> None:
+        self._used: set[NoteWriter] = set()
+
+    def write(self, contents: Sequence[Any]) -> None:
+        """Write all of all."""
+        by_writer: dict[NoteWriter, list[Any]] = {}
+        for note in (note for notes in contents for note in notes):
+            by_writer.setdefault(note.writer, []).append(note.content)
+        self._used.update(by_writer)
+        for writer, some in by_writer.items():
+            writer.write(some)
+
+    def rest(self) -> None:
+        """Have each let go of its connections."""
+        for writer in self._used:
+            writer.rest()
+
+
+_ALL = _All()

@@ -1,0 +1,50 @@
+"""The app of failed messages."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from django.apps import AppConfig
+from django.utils.module_loading import import_string
+
+
+class FailuresConfig(AppConfig):
+    """Keeps failed messages in the database.
+
+    A project that wants it otherwise names a subclass in INSTALLED_APPS.
+
+    :cvar notes: whether failures are noted; else only what sqs_bury finds.
+    :cvar keep_body: whether bodies are kept; without its body nothing can be sent again.
+    :cvar mask: a function, or its dotted path, that is given a queue's name and a body as text,
+        and returns what people may see and search of it, or None for nothing.
+    :cvar most_text: characters of a body, and of a traceback, that are shown and searched.
+    """
+
+    name = "django_sqs.failures"
+    label = "django_sqs_failures"
+    verbose_name = "Amazon SQS failures"
+    default_auto_field = "django.db.models.BigAutoField"
+    notes = True
+    keep_body = True
+    mask: str | Callable[[str, str], str | None] | None = None
+    most_text = 20_000
+
+    def ready(self) -> None:
+        """Have failures of the project's queues noted."""
+        from ..registry import receivers
+        from ..worker.companions import beside_workers
+        from .burying import companion
+        from .noting import FailureNotes
+
+        if self.notes and not any(isinstance(each, FailureNotes) for each in receivers.middleware):
+            receivers.middleware.append(FailureNotes())
+        beside_workers.announce("django_sqs.failures", companion)
+
+    def shown(self, queue: str, text: str) -> str:
+        """What people may see of a body."""
+        # Of the class: a function would be bound to this object.
+        mask: Any = type(self).mask
+        if mask is not None:
+            text = (import_string(mask) if isinstance(mask, str) else mask)(queue, text) or ""
+        return text[: self.most_text]

@@ -1,0 +1,181 @@
+"""Burying: dead letters are taken out of SQS, which deletes them after 14 days, and kept here."""
+
+from __future__ import annotations
+
+import os
+import socket
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from datetime import datetime, timezone
+from typing import Any
+
+from django.apps import apps
+from django.db import Error, connections, router, transaction
+from django.db.models import F
+
+from django_sqs_kombu import Failure as Told
+from django_sqs_kombu import administration
+from django_sqs_kombu.exceptions import ConfigurationError, QueueDoesNotExist, SQSError
+from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.quotas import MAX_MESSAGES
+from django_sqs_kombu.transport import SQSMessage, Trail
+
+from ..operations.queues import Target, targets
+from ..registry import receivers
+from ..storable import storable_text
+from ..worker.companions import Beside, InThread
+from .fingerprints import hashed
+from .models import Failure, FailureGroup, State
+from .noting import MOST_ERROR, body_of, kept_attributes
+from .writing import write_all
+
+logger = get_logger(__name__)
+
+#: Seconds that dead letters are hidden from others while they are written down.
+HOLD = 60
+#: Seconds between two looks of a worker.
+PERIOD = 60.0
+#: The most of one look, so that a stop is heeded.
+MOST = 1_000
+UNKNOWN = "Dead letter"
+UNTOLD = "SQS moved it to the dead letters; why it failed was not noted here."
+
+
+def bury(target: Target, *, limit: int) -> Iterator[int]:
+    """Take up to *limit* dead letters of a queue out of SQS; yield how many, again and again.
+
+    Each is deleted only after it was written down; one that is found again, since it was not
+    deleted, is not written twice.
+
+    :raises ConfigurationError: it has no dead-letter queue.
+    :raises SQSError: SQS refused.
+    """
+    dead_letters, requests, left = target.dead_letters, target.requests, limit
+    try:
+        requests.existing_url(dead_letters)
+    except QueueDoesNotExist:
+        # There are no dead letters yet.
+        return
+    while left > 0:
+        found = requests.receive(dead_letters, min(MAX_MESSAGES, left), 1, HOLD)
+        if not found:
+            return
+        keep(target, dead_letters, found)
+        errors = requests.delete_batch(dead_letters, found)
+        for failure in errors:
+            if failure is not None:
+                logger.warning(
+                    "A dead letter of %s is kept, and not deleted: %s", dead_letters, failure
+                )
+        left -= len(found)
+        yield len(found)
+
+
+def keep(target: Target, dead_letters: str, found: Sequence[SQSMessage]) -> None:
+    """Write dead letters down, beside what is known of their failures.
+
+    :raises django.db.Error: nothing is written.
+    """
+    using = router.db_for_write(Failure)
+    with transaction.atomic(using=using):
+        for message in found:
+            _keep(using, target, message)
+
+
+def _keep(using: str, target: Target, message: SQSMessage) -> None:
+    own = Failure.objects.using(using)
+    message_id = str(message.get("MessageId"))[:100]
+    target = _source(message) or target
+    # One that was sent to the dead letters, and not moved by SQS, is another to SQS.
+    known_as = {message_id, str(Trail.received(message).id)[:100]}
+    same = own.filter(message_id__in=known_as, full_name=target.full_name).order_by("-pk")
+    earlier = same.first()
+    if earlier is not None and earlier.state == State.WAITING:
+        # Written before, and not deleted then.
+        return
+    if earlier is not None and earlier.state == State.IN_QUEUE:
+        own.filter(pk=earlier.pk).update(state=State.WAITING)
+        group = FailureGroup.objects.using(using).filter(pk=earlier.group_id)
+        group.update(waiting=F("waiting") + 1)
+        return
+    row = _row(target, message, message_id)
+    write_all(using, [(hashed(target.registered.name, row.error_class), row)])
+
+
+def _row(target: Target, message: SQSMessage, message_id: str) -> Failure:
+    name = target.registered.name
+    app: Any = apps.get_app_config("django_sqs_failures")
+    delivery = target.channel.delivery(target.full_name, message, settles=False)
+    body, text = body_of(delivery)
+    sent = administration.sent_at(message)
+    system = message.get("Attributes") or {}
+    told = Told.read(message.get("MessageAttributes")) or Told()
+    return Failure(
+        state=State.WAITING,
+        queue_name=name,
+        full_name=target.full_name,
+        message_id=message_id,
+        receipt=hashed(str(message.get("ReceiptHandle"))),
+        body=storable_text(body) if app.keep_body else "",
+        text=storable_text(app.shown(name, text)) if app.keep_body else "",
+        attributes=kept_attributes(message),
+        message_group=str(system.get("MessageGroupId") or "")[:128],
+        error_class=storable_text(told.error)[:200] or UNKNOWN,
+        error=storable_text(told.text)[:MOST_ERROR] or UNTOLD,
+        traceback=storable_text(told.traceback),
+        receive_count=delivery.receive_count,
+        worker=f"{socket.gethostname()}:{os.getpid()}"[:120],
+        sent_at=datetime.fromtimestamp(sent, timezone.utc) if sent else None,
+        failed_at=datetime.now(timezone.utc),
+    )
+
+
+def _source(message: SQSMessage) -> Target | None:
+    """The queue that a dead letter comes from, where SQS says it and it is one of this project."""
+    arn = str((message.get("Attributes") or {}).get("DeadLetterQueueSourceArn") or "")
+    name = arn.rpartition(":")[2]
+    return next((t for t in targets(receivers.select()) if t.full_name == name), None)
+
+
+def sources(names: Sequence[str]) -> list[Target]:
+    """The queues of these registered names, each dead-letter queue once."""
+    found: dict[str, Target] = {}
+    for target in targets(receivers.select(names)):
+        try:
+            found.setdefault(target.dead_letters, target)
+        except (ConfigurationError, QueueDoesNotExist):
+            continue
+    return list(found.values())
+
+
+def companion(beside: Beside) -> InThread | None:
+    """What buries dead letters beside a worker that was told to."""
+    if not beside.bury:
+        return None
+    stopping = threading.Event()
+
+    def run() -> None:
+        while not stopping.is_set():
+            _bury_all(list(beside.names.values()), stopping.is_set)
+            stopping.wait(PERIOD)
+        connections.close_all()
+
+    return InThread(run, stopping.set, "sqs-bury", beside.turn)
+
+
+def _bury_all(names: Sequence[str], stops: Callable[[], bool]) -> None:
+    try:
+        for target in sources(names):
+            count = 0
+            for number in bury(target, limit=MOST):
+                count += number
+                if stops():
+                    return
+            if count:
+                logger.info("%d dead letters of queue %s are kept here", count, target.label)
+    except (Error, SQSError) as exc:
+        logger.warning("Dead letters could not be taken out of SQS, trying again: %s", exc)
+    except Exception:
+        logger.exception("Dead letters could not be taken out of SQS, trying again")
+    finally:
+        connections.close_all()

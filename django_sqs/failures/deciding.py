@@ -1,0 +1,237 @@
+"""Deciding: failed messages are sent again or discarded, each by one person at most."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections import Counter, defaultdict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.db import connections, router, transaction
+from django.db.models import F, Q, QuerySet
+from django.utils import timezone
+
+from django_sqs_kombu.exceptions import RequestFailed, SQSError
+from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.names import FIFO
+from django_sqs_kombu.transport import Requests, Trail, send_list
+
+from ..registry import receivers
+from .models import Failure, FailureGroup, State
+
+logger = get_logger(__name__)
+
+#: Messages that are claimed, and sent, at once.
+BATCH = 100
+#: Time after which a message that was being sent may be sent by somebody else: whoever did it
+#: has died, and nobody knows whether SQS has it.
+STUCK = timedelta(minutes=10)
+#: Our attribute that says how often a message was restarted; sent again it begins anew.
+TRAIL = "django_sqs.trail"
+#: The same that says why a message is a dead letter.
+FAILURE = "django_sqs.failure"
+
+
+@dataclass(slots=True)
+class Decided:
+    """What became of messages that somebody decided about.
+
+    :ivar done: how many were sent or discarded.
+    :ivar refused: how many SQS did not take, or have no body that was kept; they wait on.
+    :ivar why: of one of those.
+    """
+
+    done: int = 0
+    refused: int = 0
+    why: str = ""
+    groups: set[int] = field(default_factory=set)
+
+
+def open_failures(rows: QuerySet[Failure]) -> QuerySet[Failure]:
+    """Those of *rows* that wait for a decision, or were being sent by somebody who has died."""
+    stuck = Q(state=State.SENDING, changed_at__lt=timezone.now() - STUCK)
+    return rows.filter(Q(state=State.WAITING) | stuck)
+
+
+def discard(rows: QuerySet[Failure], *, by: str, limit: int) -> Decided:
+    """Discard up to *limit* of *rows* that wait; their bodies are kept until they are pruned."""
+    decided = Decided()
+    while decided.done < limit:
+        claimed = _claim(rows, State.DISCARDED, by, min(BATCH, limit - decided.done))
+        if not claimed:
+            break
+        decided.done += len(claimed)
+        decided.groups |= {row.group_id for row in claimed}
+    return decided
+
+
+def send_again(
+    rows: QuerySet[Failure],
+    *,
+    by: str,
+    limit: int,
+    ask: Callable[[str, Callable[[], Any]], Any] | None = None,
+    text: str | None = None,
+) -> Decided:
+    """Send up to *limit* of *rows* that wait to their queues, with attributes and groups.
+
+    Each is claimed before, so that two who do it at the same time send it once.  A message
+    keeps the identity that receivers with ``once=True`` know it by.
+
+    :param by: who does it.
+    :param ask: how SQS is asked, by the name and the question; default: here and now.
+    :param text: the body to send in place of what failed, for a single message.
+    :raises SQSError: SQS could not be asked; what was not sent waits on.
+    """
+    decided, after = Decided(), 0
+    while decided.done + decided.refused < limit:
+        count = min(BATCH, limit - decided.done - decided.refused)
+        claimed = _claim(rows.filter(pk__gt=after), State.SENDING, by, count)
+        if not claimed:
+            break
+        after = claimed[-1].pk
+        decided.groups |= {row.group_id for row in claimed}
+        _send_claimed(claimed, decided, ask or _now, text)
+    return decided
+
+
+def _now(name: str, question: Callable[[], Any]) -> Any:
+    return question()
+
+
+def _claim(rows: QuerySet[Failure], state: State, by: str, count: int) -> list[Failure]:
+    using = router.db_for_write(Failure)
+    skip = connections[using].features.has_select_for_update_skip_locked
+    with transaction.atomic(using=using):
+        waiting = open_failures(rows.using(using)).order_by("pk")
+        claimed = list(waiting.select_for_update(skip_locked=skip, of=())[:count])
+        keys = [row.pk for row in claimed]
+        own = Failure.objects.using(using).filter(pk__in=keys)
+        own.update(state=state, changed_at=timezone.now(), changed_by=by[:150], note="")
+        # What was being sent by somebody who died is counted as waiting still.
+        if state is State.DISCARDED:
+            _uncount(using, claimed)
+    return claimed
+
+
+def _send_claimed(
+    claimed: Sequence[Failure],
+    decided: Decided,
+    ask: Callable[[str, Callable[[], Any]], Any],
+    text: str | None,
+) -> None:
+    by_queue: dict[str, list[Failure]] = defaultdict(list)
+    for row in claimed:
+        by_queue[row.full_name].append(row)
+    left = dict(by_queue)
+    try:
+        for full_name, rows in by_queue.items():
+            errors = _send_to(full_name, rows, ask, text)
+            del left[full_name]
+            _settle(rows, errors, decided)
+    except SQSError as exc:
+        # Those that nobody has an answer about may have been sent.
+        unsent = [row for rows in left.values() for row in rows]
+        if isinstance(exc, RequestFailed):
+            _settle(unsent, [str(exc)] * len(unsent), decided)
+        raise
+
+
+def _send_to(
+    full_name: str,
+    rows: Sequence[Failure],
+    ask: Callable[[str, Callable[[], Any]], Any],
+    text: str | None,
+) -> list[str | None]:
+    """Why each was not sent, None where it was."""
+    channel: Any = receivers.channel()
+    errors: list[str | None] = [None if row.body else "Its body was not kept." for row in rows]
+    entries, places = [], []
+    for place, row in enumerate(rows):
+        if errors[place] is not None:
+            continue
+        try:
+            entries.append(channel.payloads.offload(entry_of(row, text)))
+            places.append(place)
+        except SQSError as exc:
+            errors[place] = str(exc)
+    if not entries:
+        return errors
+    requests: Requests = channel.requests
+    name = f"send {rows[0].pk} and {len(rows)} failed messages to {full_name}"
+    sent = ask(name, lambda: send_list(requests, full_name, entries))
+    for place, error in zip(places, sent.errors, strict=True):
+        errors[place] = None if error is None else str(error)
+    return errors
+
+
+def _settle(rows: Sequence[Failure], errors: Sequence[str | None], decided: Decided) -> None:
+    using = router.db_for_write(Failure)
+    sent = [row for row, error in zip(rows, errors, strict=True) if error is None]
+    with transaction.atomic(using=using):
+        own = Failure.objects.using(using)
+        own.filter(pk__in=[row.pk for row in sent]).update(state=State.SENT)
+        for row, error in zip(rows, errors, strict=True):
+            if error is not None:
+                own.filter(pk=row.pk).update(state=State.WAITING, note=error[:500])
+        _uncount(using, sent)
+    decided.done += len(sent)
+    decided.refused += len(rows) - len(sent)
+    decided.why = next((error for error in errors if error is not None), decided.why)
+
+
+def _uncount(using: str, rows: Sequence[Failure]) -> None:
+    """They wait no more."""
+    counts = Counter(row.group_id for row in rows)
+    for group, count in sorted(counts.items()):
+        own = FailureGroup.objects.using(using).filter(pk=group)
+        own.update(waiting=F("waiting") - count)
+
+
+def entry_of(row: Failure, text: str | None = None) -> dict[str, Any]:
+    """What SendMessage needs to send a failed message again.
+
+    :param text: the body to send in its place, inside of the same envelope.
+    """
+    attributes = {name: dict(value) for name, value in row.attributes.items()}
+    for value in attributes.values():
+        if "BinaryValue" in value:
+            value["BinaryValue"] = base64.b64decode(value["BinaryValue"])
+    trail = Trail.of(attributes.pop(TRAIL, None) and row.attributes)
+    attributes[TRAIL] = Trail(trail.id or row.message_id).attribute()
+    for name in [n for n in attributes if n.startswith("SQSLargePayload")]:
+        # The payload itself was kept; it is offloaded anew.
+        del attributes[name]
+    for name in ("ExtendedPayloadSize", FAILURE):
+        attributes.pop(name, None)
+    entry: dict[str, Any] = {
+        "MessageBody": row.body if text is None else edited(row.body, text),
+        "MessageAttributes": attributes,
+    }
+    if row.message_group:
+        entry["MessageGroupId"] = row.message_group
+    if row.full_name.endswith(FIFO):
+        entry.setdefault("MessageGroupId", "default")
+        # Another for each time that it is sent, and the same should a request be repeated.
+        stamp = row.changed_at or timezone.now()
+        entry["MessageDeduplicationId"] = f"{row.pk}-{stamp.timestamp():.6f}"
+    return entry
+
+
+def edited(body: str, text: str) -> str:
+    """*body* with *text* in place of what its envelope holds, or of itself."""
+    try:
+        envelope = json.loads(body)
+        properties = envelope["properties"]
+        if not (isinstance(envelope["body"], str) and isinstance(properties, dict)):
+            return text
+    except (ValueError, LookupError, TypeError):
+        return text
+    headers = envelope.get("headers")
+    if isinstance(headers, dict):
+        headers.pop("compression", None)
+    properties.pop("body_encoding", None)
+    return json.dumps({**envelope, "body": text, "content-encoding": "utf-8"})

@@ -1,0 +1,42 @@
+"""manage.py sqs_bury: take dead letters out of SQS and keep them in the database."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.core.management.base import CommandError, CommandParser
+
+from django_sqs.failures.burying import bury, sources
+from django_sqs.management.base import MOST_MOVED, QueueCommand, require_between
+
+
+class Command(QueueCommand):
+    """Moves dead letters into the table of failures."""
+
+    help = (
+        "Take the dead letters of the queues that are named, or of all, out of SQS, which "
+        "deletes them after 14 days at most, and keep them among the failed messages in the "
+        "database. Each is deleted from SQS only after it was written."
+    )
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Define the command line."""
+        super().add_arguments(parser)
+        parser.add_argument(
+            "--limit", type=int, default=MOST_MOVED, help="At most so many. Default: all."
+        )
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Bury, and say how many."""
+        require_between(options, "limit", 0, MOST_MOVED)
+        output = self.output(options)
+        chosen = sources(options["queue_names"])
+        if not chosen and options["queue_names"]:
+            raise CommandError("None of these queues has a dead-letter queue.")
+        done, left = [], options["limit"]
+        for target in chosen:
+            count = sum(bury(target, limit=left))
+            left -= count
+            done.append({"name": target.full_name, "buried": count})
+            output.say(f"Queue {target.label}: {count} dead letters are kept here now.")
+        output.result(done)

@@ -1,0 +1,114 @@
+"""FailureNotes: has each failed delivery written down before SQS is told what becomes of it."""
+
+from __future__ import annotations
+
+import base64
+import os
+import socket
+import traceback
+from collections.abc import Mapping
+from datetime import datetime, timezone
+from typing import Any
+
+from django.apps import apps
+from django.db import Error
+
+from django_sqs_kombu.administration import sent_at
+from django_sqs_kombu.exceptions import EnvironmentFailure, RestartLater
+from django_sqs_kombu.messages import Delivery
+from django_sqs_kombu.printable import line
+from django_sqs_kombu.transport import Note
+from django_sqs_kombu.working import Action, Middleware, Settlement
+
+from ..storable import storable, storable_text
+from .fingerprints import class_of, fingerprint, hashed
+from .models import Failure, State
+from .writing import FailureWriter
+
+#: Characters of an exception's text that are kept.
+MOST_ERROR = 1000
+#: No failure of a message: its receiver or the library put it off, or the process was stopped.
+_NO_FAILURE = (EnvironmentFailure, KeyboardInterrupt, RestartLater)
+
+_writer = FailureWriter()
+
+
+class FailureNotes(Middleware):
+    """Notes failed deliveries; a message is not deleted before its note is written.
+
+    What is tried again since a database is away is not noted: there is nowhere to.
+    """
+
+    def failing(self, settlement: Settlement) -> None:
+        """Have it written down."""
+        raised = settlement.raised
+        if raised is None or isinstance(raised, _NO_FAILURE):
+            return
+        if settlement.action is Action.REQUEUE and isinstance(raised, Error):
+            return
+        settlement.delivery.also_note(Note(_writer, _failure(settlement, raised)))
+
+
+def _failure(settlement: Settlement, raised: BaseException) -> tuple[str, Failure]:
+    """The failure's fingerprint, and its row without a group."""
+    delivery, name = settlement.delivery, settlement.registered.name
+    app: Any = apps.get_app_config("django_sqs_failures")
+    message = delivery.sqs_message
+    sent = sent_at(message)
+    body, text = body_of(delivery)
+    row = Failure(
+        state=_state(settlement),
+        queue_name=name,
+        full_name=delivery.queue[:80],
+        message_id=delivery.message_id[:100],
+        receipt=hashed(str(message.get("ReceiptHandle"))),
+        body=storable_text(body) if app.keep_body else "",
+        text=storable_text(app.shown(name, text)) if app.keep_body else "",
+        attributes=kept_attributes(message),
+        message_group=str((message.get("Attributes") or {}).get("MessageGroupId") or "")[:128],
+        error_class=class_of(raised),
+        error=storable_text(line(str(raised)))[:MOST_ERROR],
+        traceback=_traceback(raised, app.most_text),
+        receive_count=delivery.receive_count,
+        worker=f"{socket.gethostname()}:{os.getpid()}"[:120],
+        sent_at=datetime.fromtimestamp(sent, timezone.utc) if sent else None,
+        failed_at=datetime.now(timezone.utc),
+    )
+    return fingerprint(name, raised), row
+
+
+def body_of(delivery: Delivery) -> tuple[str, str]:
+    """The body of a message as SQS, or S3 in its place, had it, and as text for people."""
+    body = str(getattr(delivery, "sqs_body", None) or delivery.text)
+    try:
+        return body, delivery.text
+    except UnicodeDecodeError:
+        return body, body
+
+
+def kept_attributes(message: Mapping[str, Any]) -> dict[str, Any]:
+    """The message attributes, as JSON can hold them."""
+    kept: dict[str, Any] = {}
+    for name, value in (message.get("MessageAttributes") or {}).items():
+        known = {part: value[part] for part in ("DataType", "StringValue") if part in value}
+        if "BinaryValue" in value:
+            known["BinaryValue"] = base64.b64encode(value["BinaryValue"]).decode()
+        kept[name] = known
+    return dict(storable(kept))
+
+
+def _state(settlement: Settlement) -> State:
+    """Whether SQS has the message still, when it is settled."""
+    if settlement.action is Action.DISCARD:
+        return State.DISCARDED
+    if settlement.action not in (Action.REJECT, Action.DEAD_LETTER):
+        return State.IN_QUEUE
+    channel: Any = getattr(settlement.delivery, "channel", None)
+    redrives = channel is not None and channel.requests.redrives(settlement.delivery.queue)
+    return State.IN_QUEUE if redrives else State.WAITING
+
+
+def _traceback(raised: BaseException, most: int) -> str:
+    text = "".join(traceback.format_exception(raised))
+    # Its end says most.
+    return storable_text(text[-most:])

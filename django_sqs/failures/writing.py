@@ -1,0 +1,126 @@
+"""FailureWriter: writes failures, many in one transaction, and counts them in their groups."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+
+from django.db import (
+    DataError,
+    Error,
+    IntegrityError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+    ProgrammingError,
+    connections,
+    router,
+    transaction,
+)
+from django.db.models import F
+
+from django_sqs_kombu.logs import get_logger
+
+from ..connections import discard
+from .models import Failure, FailureGroup, State
+
+logger = get_logger(__name__)
+
+Noted = tuple[str, Failure]
+
+
+class FailureWriter:
+    """Writes what :class:`~.noting.FailureNotes` notes; safe to write twice.
+
+    A database that is away raises, and all are written again later: meanwhile their messages
+    are held.  A row that the database refuses is left out, which the log says.
+    """
+
+    def write(self, contents: Sequence[Noted]) -> None:
+        """Write all of them, in this thread's connection.
+
+        :raises django.db.Error: some could not be written now.
+        """
+        using = router.db_for_write(Failure)
+        try:
+            write_all(using, contents)
+        except (DataError, IntegrityError, ValueError):
+            for each in contents:
+                _write_alone(using, each)
+        except (InterfaceError, InternalError, OperationalError, ProgrammingError):
+            if _lacks_tables(using):
+                # Messages must not wait for somebody to migrate.
+                logger.exception("%d failures cannot be stored: migrate", len(contents))
+                return
+            if not connections[using].in_atomic_block:
+                discard(connections[using])
+            raise
+
+    def rest(self) -> None:
+        """Close this thread's connections."""
+        connections.close_all()
+
+
+def _lacks_tables(using: str) -> bool:
+    try:
+        return Failure._meta.db_table not in connections[using].introspection.table_names()
+    except Error:
+        return False
+
+
+def _write_alone(using: str, noted: Noted) -> None:
+    try:
+        write_all(using, [noted])
+    except (DataError, IntegrityError, ValueError):
+        row = noted[1]
+        logger.exception(
+            "That message %s of queue %s failed cannot be stored", row.message_id, row.full_name
+        )
+
+
+def write_all(using: str, contents: Sequence[Noted]) -> None:
+    """Write failures and count them; those that were written before are left alone.
+
+    :raises django.db.Error: nothing is written.
+    """
+    with transaction.atomic(using=using):
+        receipts = [row.receipt for _, row in contents]
+        known = set(
+            Failure.objects.using(using)
+            .filter(receipt__in=receipts)
+            .values_list("receipt", flat=True)
+        )
+        fresh = {row.receipt: (mark, row) for mark, row in contents if row.receipt not in known}
+        groups = _groups(using, fresh.values())
+        for mark, row in fresh.values():
+            row.group_id = groups[mark]
+        Failure.objects.using(using).bulk_create([row for _, row in fresh.values()])
+
+
+def _groups(using: str, contents: Iterable[Noted]) -> dict[str, int]:
+    """Count failures in their groups, which are made where they are new; return their keys."""
+    by_mark: dict[str, list[Failure]] = defaultdict(list)
+    for mark, row in contents:
+        by_mark[mark].append(row)
+    # In one order for all processes, so that two do not deadlock.
+    return {mark: _count(using, mark, by_mark[mark]) for mark in sorted(by_mark)}
+
+
+def _count(using: str, mark: str, rows: Sequence[Failure]) -> int:
+    groups = FailureGroup.objects.using(using)
+    latest = max(rows, key=lambda row: row.failed_at)
+    facts = {
+        "queue_name": latest.queue_name,
+        "error_class": latest.error_class,
+        "error": latest.error[:500],
+        "first_seen": min(row.failed_at for row in rows),
+        "last_seen": latest.failed_at,
+    }
+    group, _ = groups.get_or_create(fingerprint=mark, defaults=facts)
+    groups.filter(pk=group.pk).update(
+        seen=F("seen") + len(rows),
+        waiting=F("waiting") + sum(row.state == State.WAITING for row in rows),
+        error=facts["error"],
+        last_seen=latest.failed_at,
+    )
+    return int(group.pk)

@@ -1,0 +1,243 @@
+"""Failed messages are sent again, edited, discarded, pruned, and taken out of the dead letters."""
+
+import json
+import time
+from datetime import timedelta
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+import django_sqs
+from django_sqs.failures import deciding
+from django_sqs.failures.deciding import discard, send_again
+from django_sqs.failures.models import Failure, FailureGroup, State
+from django_sqs_kombu import RawMessage
+from django_sqs_kombu.messages import JSONMessage
+
+from ..commands import as_json, run
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def seen():
+    return []
+
+
+@pytest.fixture
+def mend(seen):
+    """Register a receiver that fails until it is mended."""
+    state = {"broken": True}
+
+    def mend(name, **options):
+        def receive(message):
+            if state["broken"]:
+                raise ValueError("broken")
+            seen.append((message.get_body(), message.id, dict(message.message_attributes), message))
+
+        django_sqs.register(name, receive, **options)
+        return lambda: state.update(broken=False)
+
+    return mend
+
+
+def test_a_failed_message_is_sent_again_as_it_was(mend, work, seen):
+    mended = mend("d1")
+    django_sqs.send("d1", body="one", attributes={"tenant": "acme"})
+    work("d1")
+    mended()
+
+    decided = send_again(Failure.objects.all(), by="root", limit=10)
+    work("d1")
+
+    assert (decided.done, decided.refused) == (1, 0)
+    [(body, _, attributes, _)] = seen
+    assert body == "one"
+    assert attributes["tenant"]["StringValue"] == "acme"
+    row = Failure.objects.get()
+    assert (row.state, row.changed_by) == (State.SENT, "root")
+    assert FailureGroup.objects.get().waiting == 0
+    assert send_again(Failure.objects.all(), by="root", limit=10).done == 0
+
+
+def test_it_keeps_its_identity(mend, work, seen):
+    from django_sqs_kombu.transport import Trail
+
+    mended = mend("d2")
+    django_sqs.send("d2", body="one")
+    work("d2")
+    first = Failure.objects.get().message_id
+    mended()
+    send_again(Failure.objects.all(), by="root", limit=1)
+    work("d2")
+
+    [(_, later, attributes, _)] = seen
+    assert later != first
+    assert Trail.of(attributes).id == first
+
+
+def test_an_edited_body_without_an_envelope_is_all_there_is(mend, work, seen):
+    mended = mend("d14", message_class=RawMessage, wire_format="raw")
+    django_sqs.send("d14", body="one")
+    work("d14")
+    mended()
+    send_again(Failure.objects.all(), by="root", limit=1, text="two")
+    work("d14")
+
+    assert [body for body, *_ in seen] == ["two"]
+
+
+def test_an_edited_body_goes_into_the_same_envelope(mend, work, seen):
+    mended = mend("d3", message_class=JSONMessage)
+    django_sqs.send("d3", body={"sum": 1})
+    work("d3")
+    mended()
+
+    row = Failure.objects.get()
+    assert json.loads(row.text) == {"sum": 1}
+    send_again(Failure.objects.all(), by="root", limit=1, text='{"sum": 2}')
+    work("d3")
+
+    assert [body for body, *_ in seen] == [{"sum": 2}]
+
+
+def test_a_fifo_queue_gets_it_in_its_group(mend, work, seen):
+    mended = mend("d4.fifo")
+    django_sqs.send("d4.fifo", body="one", group_id="g")
+    work("d4.fifo")
+    mended()
+
+    assert send_again(Failure.objects.all(), by="root", limit=1).done == 1
+    work("d4.fifo")
+
+    [(_, _, _, message)] = seen
+    assert message.attributes["MessageGroupId"] == "g"
+
+
+def test_what_sqs_refuses_waits_on_and_says_why(mend, work, server, prefix):
+    mend("d5")
+    django_sqs.send("d5", body="one")
+    work("d5")
+    server.faults["SendMessageBatch", f"{prefix}__d5"] = (403, "AccessDenied")
+    server.faults["SendMessage", f"{prefix}__d5"] = (403, "AccessDenied")
+
+    decided = send_again(Failure.objects.all(), by="root", limit=10)
+
+    row = Failure.objects.get()
+    assert (decided.done, decided.refused) == (0, 1)
+    assert row.state == State.WAITING
+    assert "sqs:SendMessage" in row.note
+    assert FailureGroup.objects.get().waiting == 1
+
+
+def test_two_who_do_it_at_the_same_time_send_it_once(mend, work, monkeypatch):
+    mend("d6")
+    django_sqs.send_many("d6", [str(n) for n in range(20)])
+    work("d6")
+    inner = []
+
+    def ask(name, question):
+        if not inner:
+            inner.append(send_again(Failure.objects.all(), by="other", limit=100).done)
+        return question()
+
+    outer = send_again(Failure.objects.all(), by="root", limit=100, ask=ask)
+
+    assert (outer.done, inner) == (20, [0])
+
+
+def test_what_somebody_was_sending_who_died_can_be_sent(mend, work):
+    mend("d7")
+    django_sqs.send("d7", body="one")
+    work("d7")
+    Failure.objects.update(state=State.SENDING, changed_at=timezone.now())
+    assert send_again(Failure.objects.all(), by="root", limit=1).done == 0
+    Failure.objects.update(changed_at=timezone.now() - deciding.STUCK * 2)
+
+    assert send_again(Failure.objects.all(), by="root", limit=1).done == 1
+    assert FailureGroup.objects.get().waiting == 0
+
+
+def test_a_discarded_message_is_seen_and_not_run(mend, work):
+    mend("d8")
+    django_sqs.send_many("d8", ["a", "b", "c"])
+    work("d8")
+
+    assert discard(Failure.objects.all(), by="root", limit=2).done == 2
+
+    assert FailureGroup.objects.get().waiting == 1
+    assert Failure.objects.filter(state=State.DISCARDED, changed_by="root").count() == 2
+    assert send_again(Failure.objects.all(), by="root", limit=10).done == 1
+
+
+def test_dead_letters_are_kept_with_what_is_known_of_them(mend, work, counts, prefix):
+    mend("d9", dead_letter_queue="d9-dead", max_receives=1, visibility_timeout=1)
+    django_sqs.send("d9", body="known")
+    work("d9")
+    time.sleep(1.5)
+    # It is moved when somebody asks.
+    work("d9")
+    [row] = Failure.objects.all()
+    assert row.state == State.IN_QUEUE
+
+    assert as_json("sqs_bury", "d9") == [{"name": f"{prefix}__d9", "buried": 1}]
+
+    [row] = Failure.objects.all()
+    assert (row.state, row.error) == (State.WAITING, "broken")
+    assert counts(f"{prefix}__d9-dead") == (0, 0, 0)
+    assert FailureGroup.objects.get().waiting == 1
+
+
+def test_dead_letters_nobody_noted_are_kept_too(mend, work, sqs, prefix, seen, counts):
+    mended = mend("d10", dead_letter_queue="d10-dead", max_receives=1)
+    django_sqs.send("d10", body="x")
+    sqs.purge_queue(QueueUrl=sqs.get_queue_url(QueueName=f"{prefix}__d10")["QueueUrl"])
+    url = sqs.get_queue_url(QueueName=f"{prefix}__d10-dead")["QueueUrl"]
+    for number in range(25):
+        sqs.send_message(QueueUrl=url, MessageBody=f"dead {number}")
+
+    said = run("sqs_bury")
+
+    assert "Queue d10: 25 dead letters are kept here now." in said
+    [group] = FailureGroup.objects.all()
+    assert (group.error_class, group.waiting) == ("Dead letter", 25)
+    mended()
+    assert send_again(Failure.objects.all(), by="root", limit=100).done == 25
+    work("d10")
+    assert sorted(body for body, *_ in seen) == sorted(f"dead {number}" for number in range(25))
+
+
+def test_a_dead_letter_that_was_not_deleted_is_not_kept_twice(mend, work, server, prefix):
+    mend("d11", dead_letter_queue="d11-dead", max_receives=1, visibility_timeout=1)
+    django_sqs.send("d11", body="x")
+    work("d11")
+    time.sleep(1.5)
+    work("d11")
+    server.faults["DeleteMessageBatch", f"{prefix}__d11-dead"] = (500, "InternalError")
+    with pytest.raises(CommandError, match="InternalError"):
+        run("sqs_bury", "d11")
+    del server.faults["DeleteMessageBatch", f"{prefix}__d11-dead"]
+
+    assert Failure.objects.filter(state=State.WAITING).count() == 1
+
+
+def test_a_queue_without_dead_letters_is_an_error(mend):
+    mend("d12")
+    django_sqs.send("d12", body="x")
+
+    with pytest.raises(CommandError, match="has a dead-letter queue"):
+        call_command("sqs_bury", "d12")
+
+
+def test_old_rows_are_pruned_but_not_those_that_wait(mend, work):
+    mend("d13")
+    django_sqs.send_many("d13", ["a", "b", "c"])
+    work("d13")
+    discard(Failure.objects.all(), by="root", limit=1)
+    Failure.objects.update(failed_at=timezone.now() - timedelta(days=40))
+
+    assert as_json("sqs_prune_failures") == {"deleted": 1}
+    assert FailureGroup.objects.get().waiting == 2
+    assert as_json("sqs_prune_failures", "--waiting") == {"deleted": 2}
+    assert not FailureGroup.objects.exists()

@@ -1,0 +1,174 @@
+"""What is noted of failed deliveries, and what is not."""
+
+import logging
+
+import pytest
+from django.db import OperationalError, connection
+
+import django_sqs
+from django_sqs.failures.apps import FailuresConfig
+from django_sqs.failures.models import Failure, FailureGroup, State
+from django_sqs_kombu import RawMessage, RestartLater
+from django_sqs_kombu.exceptions import EnvironmentFailure
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+
+class Rejected(Exception):
+    pass
+
+
+def failing(message):
+    raise Rejected(f"no {message.get_body()}")
+
+
+def test_a_failed_message_is_kept_with_all_that_is_known_of_it(work):
+    django_sqs.register("f1", failing)
+    django_sqs.send("f1", body="one", attributes={"tenant": "acme"})
+
+    work("f1")
+
+    [row] = Failure.objects.all()
+    assert (row.state, row.queue_name, row.text) == (State.WAITING, "f1", "one")
+    assert row.full_name.endswith("__f1")
+    assert row.error == "no one"
+    assert row.error_class.endswith("Rejected")
+    assert 'raise Rejected(f"no {message.get_body()}")' in row.traceback
+    assert row.attributes["tenant"]["StringValue"] == "acme"
+    assert row.receive_count == 1
+    assert row.sent_at <= row.failed_at
+    assert row.worker
+
+
+def test_failures_that_are_alike_are_one_group(work):
+    def other(message):
+        raise Rejected("another place")
+
+    def both(message):
+        (other if message.get_body() == "other" else failing)(message)
+
+    django_sqs.register("f2", both)
+    for body in ("1", "2", "3", "other"):
+        django_sqs.send("f2", body=body)
+
+    work("f2")
+
+    groups = list(FailureGroup.objects.order_by("-seen"))
+    assert [(group.seen, group.waiting) for group in groups] == [(3, 3), (1, 1)]
+    assert groups[0].first_seen <= groups[0].last_seen
+
+
+@pytest.mark.parametrize(
+    "raised", [RestartLater(), EnvironmentFailure("away"), OperationalError("the database is away")]
+)
+def test_what_is_no_failure_of_a_message_is_not_noted(work, raised):
+    def receive(message):
+        raise raised
+
+    django_sqs.register("f3", receive)
+    django_sqs.send("f3", body="x")
+
+    work("f3", most=1)
+
+    assert not Failure.objects.exists()
+
+
+def test_what_stays_in_sqs_is_told_apart(work):
+    django_sqs.register("f4", failing, dead_letter_queue="f4-dead", max_receives=3)
+    django_sqs.send("f4", body="x")
+
+    work("f4", most=1)
+
+    assert [row.state for row in Failure.objects.all()] == [State.IN_QUEUE]
+    assert FailureGroup.objects.get().waiting == 0
+
+
+def test_what_cannot_be_decoded_is_kept(work, sqs, site):
+    class Strict(RawMessage):
+        def decode(self, text):
+            raise ValueError("not of our form")
+
+    django_sqs.register("f5", failing, message_class=Strict, wire_format="raw")
+    django_sqs.send("f5", body="x")
+
+    work("f5", most=1)
+
+    [row] = Failure.objects.all()
+    assert "not of our form" in row.error
+
+
+def test_odd_characters_are_stored(work):
+    def receive(message):
+        raise Rejected("a \0 here")
+
+    django_sqs.register("f6", receive)
+    django_sqs.send("f6", body="nul")
+
+    work("f6")
+
+    row = Failure.objects.get()
+    assert "\0" not in row.error + row.traceback
+
+
+def test_a_message_is_not_deleted_before_its_note_is_written(work, counts, prefix, monkeypatch):
+    django_sqs.register("f7", failing)
+    django_sqs.send("f7", body="x")
+    tries = []
+
+    def away(using, contents):
+        tries.append(1)
+        if len(tries) < 3:
+            raise OperationalError("the database is away")
+        write(using, contents)
+
+    from django_sqs.failures import writing
+
+    write = writing.write_all
+    monkeypatch.setattr(writing, "write_all", away)
+
+    work("f7")
+
+    assert len(tries) == 3
+    assert counts(f"{prefix}__f7") == (0, 0, 0)
+    assert Failure.objects.count() == 1
+
+
+def test_without_tables_messages_go_their_way(work, counts, prefix, caplog):
+    django_sqs.register("f8", failing)
+    django_sqs.send("f8", body="x")
+    models = (Failure, FailureGroup)
+    with connection.schema_editor() as editor:
+        for model in models:
+            editor.delete_model(model)
+    try:
+        with caplog.at_level(logging.ERROR):
+            work("f8")
+        assert counts(f"{prefix}__f8") == (0, 0, 0)
+        assert "cannot be stored" in caplog.text
+    finally:
+        with connection.schema_editor() as editor:
+            for model in reversed(models):
+                editor.create_model(model)
+
+
+def test_bodies_can_be_masked_and_kept_out(work, monkeypatch):
+    django_sqs.register("f9", failing)
+    monkeypatch.setattr(FailuresConfig, "mask", lambda queue, text: f"{queue}: {text[0]}***")
+    django_sqs.send("f9", body="4111111111111111")
+    work("f9")
+    monkeypatch.setattr(FailuresConfig, "keep_body", False)
+    django_sqs.send("f9", body="4222222222222222")
+    work("f9")
+
+    masked, without = Failure.objects.order_by("pk")
+    assert masked.text == "f9: 4***"
+    assert "4111111111111111" in masked.body
+    assert (without.text, without.body) == ("", "")
+
+
+def test_a_receiver_that_succeeds_costs_no_query(work, django_assert_num_queries):
+    django_sqs.register("f10", lambda message: None)
+    django_sqs.send("f10", body="x")
+
+    with django_assert_num_queries(0):
+        work("f10")

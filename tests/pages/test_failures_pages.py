@@ -1,0 +1,80 @@
+"""The pages about failed messages, for who may see them, in Chromium, too."""
+
+import re
+
+import pytest
+
+from .conftest import shoot
+
+pytestmark = pytest.mark.slow
+
+ENVIRONMENT = {"TEST_FAILURES": "yes"}
+GROUPS = "/admin/django_sqs_failures/failuregroup/"
+ROWS = "/admin/django_sqs_failures/failure/"
+
+
+@pytest.fixture
+def failed(site, send, worker, visit, eventually):
+    """The page of a group of failures."""
+    send("django_sqs.send_many('broken', ['bad', 'worse <b>'])")
+
+    def group():
+        found = re.search(rf'href="({GROUPS}\d+/change/)', visit("root").get(GROUPS).text)
+        return found and found[1]
+
+    return eventually(group, timeout=40)
+
+
+def test_who_may_see_and_do_what(failed, visit):
+    assert visit("reader").get(failed).status == 403
+    assert visit("reader").get(GROUPS).status == 403
+    session = visit("reader")
+    session.get("/admin/")
+    assert session.post(failed.replace("change/", "decide/send/")).status in (403, 404)
+    assert visit("outsider").get(failed).url.endswith(failed)
+
+
+def test_a_group_is_sent_again_and_noted(failed, visit, eventually, site):
+    session = visit("root")
+    assert "Latest failures" in session.get(failed).text
+    asked = session.post(failed.replace("change/", "decide/send/"))
+    assert "again, to where" in asked.text
+    done = session.post(failed.replace("change/", "decide/send/"), confirmed="yes")
+
+    assert "sent again." in done.text
+    assert "sent again." in session.get(failed.replace("change/", "history/")).text
+    assert "sent again" in session.get(ROWS + "?state__exact=sent").text
+
+
+def test_bodies_are_searched_and_shown_as_text(failed, visit):
+    session = visit("root")
+    found = session.get(ROWS + "?q=worse").text
+    row = re.search(rf'href="({ROWS}\d+/change/)', found)[1]
+    page = session.get(row).text
+
+    assert "worse &lt;b&gt;" in page
+    assert "worse <b>" not in page
+    assert session.get(ROWS + "?q=nowhere-at-all").text.count('class="field-') == 0
+
+
+@pytest.mark.parametrize("width", [360, 1280])
+@pytest.mark.parametrize("dark", [False, True])
+def test_pages_are_accessible_and_fit(failed, open_page, tmp_path, width, dark):
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright").Axe()
+    page = open_page(GROUPS, width=width, dark=dark)
+    look = f"{'dark' if dark else 'light'}-{width}"
+
+    def check(name):
+        shoot(page, tmp_path, f"{name}-{look}")
+        found = axe.run(page, context=".sqs")
+        assert [each["id"] for each in found.response["violations"]] == [], f"{name} {look}"
+        overflow = page.evaluate(
+            "(s => s.scrollWidth - s.clientWidth)(document.querySelector('.sqs'))"
+        )
+        assert overflow <= 0, f"{name} {look}"
+        assert page.errors == []
+
+    page.goto(page.url.partition("/admin/")[0] + failed)
+    check("group")
+    page.click(".sqs-latest tbody a >> nth=0")
+    check("failure")
