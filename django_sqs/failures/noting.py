@@ -103,6 +103,9 @@ def _state(settlement: Settlement) -> State:
         return State.DISCARDED
     if settlement.action not in (Action.REJECT, Action.DEAD_LETTER):
         return State.IN_QUEUE
+    named = getattr(settlement.registered, "full_dead_letter_name", None)
+    if settlement.action is Action.DEAD_LETTER and named:
+        return State.IN_QUEUE
     channel: Any = getattr(settlement.delivery, "channel", None)
     redrives = channel is not None and channel.requests.redrives(settlement.delivery.queue)
     return State.IN_QUEUE if redrives else State.WAITING
