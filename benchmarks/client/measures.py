@@ -15,7 +15,7 @@ STOCK, ON_OURS = "Celery, 10 threads", "Celery on django-sqs, 10 threads"
 RECEIVES = "ReceiveMessage"
 #: The most round trips, and seconds, for which a contender may get faster; by what factor it
 #: does from one look to the next; and after how many looks without that it no longer does.
-MOST_ROUND_TRIPS, MOST_WARM_UP, GROWING, STILL = 75, 2.5, 1.1, 3
+MOST_ROUND_TRIPS, MOST_WARM_UP, GROWING, STILL = 75, 2.2, 1.1, 3
 SETTLEMENTS = (
     "DeleteMessage",
     "DeleteMessageBatch",
@@ -98,7 +98,7 @@ class Measures:
             polled = wait_until(lambda: self._stub.stats()["queues_polled"] == count, 30)
             stats = self._stub.stats()
             # What was begun at the start comes to its end, and no poll does yet.
-            time.sleep(4.0)
+            time.sleep(3.0)
             before = each.ask("sample")
             time.sleep(2.0)
             after = each.ask("sample")
@@ -180,7 +180,7 @@ class Measures:
         self._stub.reset(latency)
         before = each.ask("sample")["started"]
         self._set(each, "all")
-        self._warm_up(each, latency, quick=not pause)
+        self._warm_up(each, latency)
         first, stats = each.ask("sample"), self._stub.stats()
         most_held = self._watch(each, before, window or self._window, often=bool(pause))
         last, then = each.ask("sample"), self._stub.stats()
@@ -189,12 +189,9 @@ class Measures:
         wait_until(lambda: not self._stub.stats()["in_flight"], 5)
         return {**look(first, last, stats, then), "most_held": most_held}
 
-    def _warm_up(self, each, latency, quick):
+    def _warm_up(self, each, latency):
         """Wait until it is no longer getting faster: polls at once follow what has come."""
-        time.sleep(0.3 + (5 if quick else 10) * latency)
-        if not quick:
-            # How fast it gets is what its receivers allow.
-            return
+        time.sleep(0.3 + 5 * latency)
         deadline = time.monotonic() + min(MOST_WARM_UP, MOST_ROUND_TRIPS * latency)
         fastest, still, sample = 0.0, 0, each.ask("sample")
         while time.monotonic() < deadline:
