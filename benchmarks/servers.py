@@ -98,10 +98,14 @@ class Stub:
 
 
 @contextlib.contextmanager
-def stub(latency=0.0):
-    """A stub, in a process of its own until the block ends."""
+def stub(latency=0.0, *, pinned=False):
+    """A stub, in a process of its own until the block ends.
+
+    :param pinned: whether it has a core of its own, beside that of its clients.
+    """
     port = free_port()
     command = [sys.executable, "-m", "benchmarks.stub", "--port", port, "--latency", latency]
+    command += ["--pinned"] * pinned
     with process(command, port):
         yield Stub(port)
 

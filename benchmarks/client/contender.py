@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 
 from ..contenders import CONTENDERS
+from ..cores import CLIENT, pin
 
 PAGE = os.sysconf("SC_PAGE_SIZE")
 STATM = Path("/proc/self/statm")
@@ -61,6 +62,7 @@ class Contender:
 
     def run(self):
         """Prepare, say so, and answer until told to end."""
+        pin(CLIENT)
         if self._about.get("fill"):
             self._contender.fill(self._url, self._queues, len(self._queues))
         threading.Thread(target=self._listen, daemon=True).start()

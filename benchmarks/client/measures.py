@@ -46,7 +46,7 @@ class Measures:
     def parts(self):
         """What each part of a message's way costs where nothing else wants the interpreter."""
         # What it receives is not deleted, and the other sections count what is in flight.
-        with stub() as own:
+        with stub(pinned=True) as own:
             command = [sys.executable, "-m", "benchmarks.client.parts", own.url]
             done = subprocess.run(
                 command, cwd=HERE.parent, capture_output=True, text=True, timeout=60, check=True

@@ -23,6 +23,7 @@ from django_sqs_kombu.transport.receiving.poller import Poller
 from django_sqs_kombu.working.outcomes import settle
 
 from ..contenders.meter import PAYLOAD, REGION
+from ..cores import CLIENT, pin
 
 #: Messages of a round, rounds, and messages of a request.
 COUNT, ROUNDS, BATCH = 200, 100, 10
@@ -161,6 +162,7 @@ def _timed(took, part, call, *first, over):
 
 
 def main(url):
+    pin(CLIENT)
     parts = Parts(url)
     rounds = [parts.round() for _ in range(ROUNDS)]
     least = {part: min(each[part] for each in rounds) / COUNT * 1e6 for part in rounds[0]}

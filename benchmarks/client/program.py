@@ -28,7 +28,7 @@ def run(*, quick=False, long=False, only=()):
     """
     about = {**_about(), "quick": quick}
     raw = {}
-    with stub() as server:
+    with stub(pinned=True) as server:
         measures = Measures(server, window=0.3 if quick else 0.4, rounds=1 if quick else 2)
         for name, section in sections(measures, quick=quick, long=long).items():
             if only and name not in only:

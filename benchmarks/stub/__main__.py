@@ -5,6 +5,7 @@ import asyncio
 import contextlib
 import signal
 
+from ..cores import SERVER, pin
 from .connection import Connection
 from .service import Service
 
@@ -33,7 +34,10 @@ def main():
     parser = argparse.ArgumentParser(prog="python -m benchmarks.stub", description=__doc__)
     parser.add_argument("--port", type=int, default=0, help="0, the default: a free one")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds added to each request")
+    parser.add_argument("--pinned", action="store_true", help="to a core, beside its clients'")
     arguments = parser.parse_args()
+    if arguments.pinned:
+        pin(SERVER)
     if uvloop is not None:
         asyncio.set_event_loop_policy(uvloop.EventLoopPolicy())
     with contextlib.suppress(KeyboardInterrupt):
