@@ -20,6 +20,11 @@ else:
             return cls
 
 
+def written(model: type[Row]) -> QuerySet[Row]:
+    """The rows of *model*, where they are written: a replica may not know them yet."""
+    return model._default_manager.using(router.db_for_write(model))
+
+
 class RowAdmin(_ModelAdmin[Row]):
     """Nobody adds a row; it shows the database that rows are written to."""
 
@@ -31,5 +36,5 @@ class RowAdmin(_ModelAdmin[Row]):
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Row]:
-        """The rows, where they are written: a replica may not know them yet."""
+        """The rows, where they are :func:`written`."""
         return super().get_queryset(request).using(router.db_for_write(self.model))

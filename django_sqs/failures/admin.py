@@ -21,7 +21,7 @@ from django_sqs_kombu.exceptions import SQSError
 from django_sqs_kombu.logs import get_logger
 
 from ..registry import receivers
-from ..row_admin import Row, RowAdmin
+from ..row_admin import Row, RowAdmin, written
 from .choices import CHOICES, MOST, Choice
 from .deciding import Decided
 from .models import Failure, FailureGroup, State
@@ -178,7 +178,7 @@ class DecidingAdmin(RowAdmin[Row]):
         return decided
 
     def _note_groups(self, request: HttpRequest, decided: Decided, said: str, but: Any) -> None:
-        touched = FailureGroup.objects.filter(pk__in=decided.groups)[:MOST_NOTED]
+        touched = written(FailureGroup).filter(pk__in=decided.groups)[:MOST_NOTED]
         groups = [group for group in touched if group != but]
         if groups and request.user.pk is not None:
             LogEntry.objects.log_actions(request.user.pk, groups, CHANGE, said)
@@ -209,11 +209,11 @@ class FailureGroupAdmin(DecidingAdmin[FailureGroup]):
 
     def rows(self, row: Any) -> QuerySet[Failure]:
         """Those of the group."""
-        return Failure.objects.filter(group=row)
+        return written(Failure).filter(group=row)
 
     def more(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """The latest of its failures, one of them with its traceback."""
-        latest = list(Failure.objects.filter(group=row).defer("body", "text").order_by("-pk")[:20])
+        latest = list(self.rows(row).defer("body", "text").order_by("-pk")[:20])
         return {"latest": latest, "traceback": latest[0].traceback if latest else ""}
 
 
@@ -302,7 +302,7 @@ class FailureAdmin(DecidingAdmin[Failure]):
 
     def rows(self, row: Any) -> QuerySet[Failure]:
         """Itself."""
-        return Failure.objects.filter(pk=row.pk)
+        return written(Failure).filter(pk=row.pk)
 
     def more(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """Its body, to be edited, for those who may, and where it is all there."""

@@ -20,6 +20,7 @@ SHORT = [
 #: All that uses the database of the project, and runs as it is on each kind.
 FILES = [
     *SHORT,
+    "tests/django_sqs/failures",
     "tests/django_sqs/management",
     "tests/django_sqs/test_api.py",
     "tests/django_sqs/test_celery.py",
@@ -29,6 +30,7 @@ FILES = [
     "tests/django_sqs/test_views.py",
     "tests/django_sqs/wake",
     "tests/django_sqs/worker/test_runreceiver.py",
+    "tests/pages/test_failures_pages.py",
     "tests/pages/test_pages.py",
     "tests/pages/test_payloads_pages.py",
     "tests/pages/test_results_pages.py",
