@@ -3,7 +3,7 @@
 import logging
 
 import pytest
-from django.db import OperationalError, connection
+from django.db import OperationalError, connections, router
 
 import django_sqs
 from django_sqs.failures.apps import FailuresConfig
@@ -137,6 +137,7 @@ def test_without_tables_messages_go_their_way(work, counts, prefix, caplog):
     django_sqs.register("f8", failing)
     django_sqs.send("f8", body="x")
     models = (Failure, FailureGroup)
+    connection = connections[router.db_for_write(Failure)]
     with connection.schema_editor() as editor:
         for model in models:
             editor.delete_model(model)
