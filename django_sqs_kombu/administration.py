@@ -129,7 +129,7 @@ def dead_letter_queue(requests: Requests, queue: str) -> str | None:
     names = ["QueueArn", "RedrivePolicy"]
     answer = requests.call("GetQueueAttributes", queue, AttributeNames=names)
     policy = redrive_policy(answer["Attributes"].get("RedrivePolicy"))
-    return None if policy is None else policy.dead_letter_arn.rpartition(":")[2]
+    return None if policy is None else policy.dead_letter_name
 
 
 def start_redrive(requests: Requests, dead_letters: str) -> str | None:

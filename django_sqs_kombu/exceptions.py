@@ -160,6 +160,13 @@ class ReceiverFailed(SQSError):
         self.kind = kind
 
 
+def kind_of(raised: BaseException) -> type[BaseException]:
+    """The class of what was raised; of what was raised in another process, too."""
+    if isinstance(raised, ReceiverFailed) and raised.kind is not None:
+        return raised.kind
+    return type(raised)
+
+
 class EnvironmentFailure(SQSError):
     """The library's own work failed for the environment's sake: S3, SQS, a database, threads.
 

@@ -101,7 +101,7 @@ def number(low: float, high: float) -> Rule:
     """A number; no bool, no NaN and no text."""
 
     def rule(value: Any) -> str | None:
-        if _is_number(value) and low <= value <= high:
+        if is_number(value) and low <= value <= high:
             return None
         return f"must be a number{_range(low, high)}"
 
@@ -112,7 +112,7 @@ def above_zero(high: float) -> Rule:
     """A number above 0; no bool, no NaN and no text."""
 
     def rule(value: Any) -> str | None:
-        if _is_number(value) and 0 < value <= high:
+        if is_number(value) and 0 < value <= high:
             return None
         return f"must be a number above 0 and up to {high:,}"
 
@@ -173,7 +173,8 @@ def check_consumer(
     )
 
 
-def _is_number(value: Any) -> bool:
+def is_number(value: Any) -> bool:
+    """Whether it is a number, and no bool."""
     return isinstance(value, int | float) and not isinstance(value, bool)
 
 

@@ -133,8 +133,7 @@ class ConsumingChannel(SettlingChannel):
     def give_back_waiting(self, queue: str) -> None:
         """Make visible to others what waits for the consumer of *queue*."""
         if (poller := self.pollers.get(queue)) is not None:
-            waiting = self.held.all(State.WAITING)
-            poller.returns.give_back([held for held in waiting if held.receiver is poller])
+            poller.give_back_waiting()
 
     def deliver(self, held: Held) -> None:
         """Hand a message that was taken to its consumer."""

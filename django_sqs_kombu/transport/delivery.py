@@ -222,5 +222,5 @@ def receive_count(message: Received) -> int:
     attributes = message.get("Attributes") or {}
     try:
         return int(attributes.get("ApproximateReceiveCount") or 1)
-    except ValueError:
+    except (TypeError, ValueError):
         return 1

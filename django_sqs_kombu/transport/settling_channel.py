@@ -134,7 +134,7 @@ class SettlingChannel(QueueChannel):
                 delivery.queue,
                 delivery.receive_count,
                 redrive.max_receives,
-                line(redrive.dead_letter_arn.rpartition(":")[2], NAME),
+                line(redrive.dead_letter_name, NAME),
             )
 
     def requeue(self, delivery: Delivery, delay: float | None) -> None:

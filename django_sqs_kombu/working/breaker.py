@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from ..exceptions import ConfigurationError, ReceiverFailed, RestartLater
+from ..exceptions import ConfigurationError, RestartLater, kind_of
 from ..logs import get_logger
 from ..rules import above_zero, check, whole
 from .retry import Exceptions, exceptions
@@ -49,9 +49,9 @@ class Breaker:
 
     def counts(self, raised: BaseException | None) -> bool:
         """Whether what a receiver raised is a failure."""
-        if isinstance(raised, ReceiverFailed) and raised.kind is not None:
-            return issubclass(raised.kind, self.on)
-        return isinstance(raised, self.on) and not isinstance(raised, RestartLater)
+        if raised is None or isinstance(raised, RestartLater):
+            return False
+        return issubclass(kind_of(raised), self.on)
 
 
 def breaker(value: Any) -> str | None:

@@ -20,7 +20,7 @@ def dead_letter_queue_of(registered: Registered, delivery: Delivery) -> str | No
     if not requests.redrives(delivery.queue):
         return None
     redrive = requests.facts(delivery.queue).redrive
-    return (redrive and redrive.dead_letter_arn.rpartition(":")[2]) or None
+    return (redrive and redrive.dead_letter_name) or None
 
 
 def send_to_dead_letters(

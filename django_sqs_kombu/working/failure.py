@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from ..exceptions import ReceiverFailed
+from ..exceptions import kind_of
 from ..printable import line
 from ..transport.delivery import Delivery
 from ..transport.sending.trail import Trail
@@ -123,9 +123,7 @@ def _time_of(facts: Mapping[str, Any], name: str) -> float | None:
 
 
 def _name(raised: BaseException) -> str:
-    kind = type(raised)
-    if isinstance(raised, ReceiverFailed) and raised.kind is not None:
-        kind = raised.kind
+    kind = kind_of(raised)
     return f"{kind.__module__}.{kind.__qualname__}"
 
 

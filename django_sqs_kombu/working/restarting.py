@@ -10,7 +10,7 @@ from typing import Any
 from ..exceptions import Continue, RestartLater
 from ..logs import get_logger
 from ..quotas import MAX_VISIBILITY_TIMEOUT
-from ..transport.delivery import Delivery
+from ..transport.delivery import Delivery, receive_count
 from ..transport.sending.trail import Trail
 from .table import Attempts
 
@@ -23,10 +23,7 @@ def attempts(attributes: Mapping[str, Any], message_attributes: Mapping[str, Any
     :param attributes: SQS's own, ``ApproximateReceiveCount`` among them.
     :param message_attributes: those that it was sent with.
     """
-    try:
-        receives = int(attributes.get("ApproximateReceiveCount") or 1)
-    except (TypeError, ValueError):
-        receives = 1
+    receives = receive_count({"Attributes": attributes})
     trail = Trail.of(message_attributes)
     return Attempts(receives + trail.restarts, receives + trail.tries)
 

@@ -11,13 +11,20 @@ from typing import Any, cast
 from ..exceptions import ConfigurationError
 from ..logs import get_logger
 from ..quotas import MAX_VISIBILITY_TIMEOUT
-from ..rules import shown
+from ..rules import check, flag, is_number, number, shown, whole
 from ..transport.settling.backoff import Backoff, jittered
 
 logger = get_logger(__name__)
 
 #: The tries of a message, unless another number is given.
 RETRY_TRIES = 10
+
+_RETRY = {"tries": whole(0), "jitter": flag}
+_EXPONENTIAL = {
+    "base": number(0, MAX_VISIBILITY_TIMEOUT),
+    "factor": number(1, MAX_VISIBILITY_TIMEOUT),
+    "longest": number(0, MAX_VISIBILITY_TIMEOUT),
+}
 
 Exceptions = tuple[type[BaseException], ...]
 Seconds = float | timedelta
@@ -37,13 +44,7 @@ class Exponential:
     longest: float = 900
 
     def __post_init__(self) -> None:
-        for name, low in (("base", 0), ("factor", 1), ("longest", 0)):
-            value = getattr(self, name)
-            if not _is_number(value) or not low <= value <= MAX_VISIBILITY_TIMEOUT:
-                raise ConfigurationError(
-                    f"exponential: {name} must be a number from {low} to "
-                    f"{MAX_VISIBILITY_TIMEOUT:,}, not {shown(value)}"
-                )
+        check("exponential: ", _EXPONENTIAL, {name: getattr(self, name) for name in _EXPONENTIAL})
 
     def __call__(self, tries: int) -> float:
         """Seconds after so many tries."""
@@ -80,15 +81,7 @@ class Retry:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "on", exceptions("Retry: on", self.on))
-        whole = isinstance(self.tries, int) and not isinstance(self.tries, bool)
-        if not whole or self.tries < 0:
-            raise ConfigurationError(
-                f"Retry: tries must be a whole number from 0, not {shown(self.tries)}"
-            )
-        if not isinstance(self.jitter, bool):
-            raise ConfigurationError(
-                f"Retry: jitter must be True or False, not {shown(self.jitter)}"
-            )
+        check("Retry: ", _RETRY, {name: getattr(self, name) for name in _RETRY})
         if self.backoff is not None and not callable(self.backoff):
             object.__setattr__(self, "backoff", _pauses(self.backoff))
 
@@ -152,10 +145,6 @@ def _seconds(value: Any) -> float:
     :raises ValueError: they are not.
     """
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
-    if not _is_number(seconds) or not 0 <= seconds < math.inf:
+    if not is_number(seconds) or not 0 <= seconds < math.inf:
         raise ValueError(f"{value!r} is no number of seconds")
     return float(seconds)
-
-
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)

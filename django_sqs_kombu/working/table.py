@@ -15,10 +15,10 @@ from ..exceptions import (
     MessageDecodeError,
     MessageTargetMissing,
     NotTriedAgain,
-    ReceiverFailed,
     RestartLater,
     TimedOut,
     TooOldToSendAgain,
+    kind_of,
 )
 from .policy import DELETE, NO_POLICY, Policy
 from .retry import Exceptions, Retry
@@ -111,9 +111,7 @@ class Row:
 
 
 def _is(raised: BaseException | None, cls: type[object]) -> bool:
-    if isinstance(raised, ReceiverFailed) and raised.kind is not None:
-        return issubclass(raised.kind, cls)
-    return isinstance(raised, cls)
+    return isinstance(None, cls) if raised is None else issubclass(kind_of(raised), cls)
 
 
 _LATER = "is tried again later"

@@ -51,7 +51,7 @@ _WAITING, _DELIVERED, _SETTLING, _GONE = State
 
 
 class OfQueue:
-    """What a channel holds of one queue, or of all.
+    """What a channel holds of one queue.
 
     :ivar counts: how many messages are in each state; of those that are gone it says nothing.
     :ivar line: those that may be taken, the oldest first.
@@ -182,8 +182,8 @@ class HeldMessages:
         self._by_tag: dict[str, Held] = {}
         self._by_id: dict[tuple[str, str], Held] = {}
         self._queues: defaultdict[str, OfQueue] = defaultdict(OfQueue)
-        #: Of all queues.
-        self._all = OfQueue()
+        #: How many messages of all queues are in each state.
+        self._all = [0] * len(State)
         #: How many messages of all queues are behind another one.
         self._behind = 0
 
@@ -344,17 +344,17 @@ class HeldMessages:
     @property
     def all_startable(self) -> int:
         """How many messages that wait may be taken now."""
-        return self._all.counts[_WAITING] - self._behind
+        return self._all[_WAITING] - self._behind
 
     @property
     def all_waiting(self) -> int:
         """How many messages no consumer has taken yet."""
-        return self._all.counts[_WAITING]
+        return self._all[_WAITING]
 
     @property
     def all_delivered(self) -> int:
         """How many messages are with consumers."""
-        return self._all.counts[_DELIVERED]
+        return self._all[_DELIVERED]
 
     def __len__(self) -> int:
         return len(self._by_tag)
@@ -368,7 +368,7 @@ class HeldMessages:
         self._by_tag.clear()
         self._by_id.clear()
         self._queues.clear()
-        self._all = OfQueue()
+        self._all = [0] * len(State)
         self._behind = 0
 
     def _go_on(self, held: Held) -> None:
@@ -390,7 +390,7 @@ class HeldMessages:
 
     def _enter(self, held: Held, state: State) -> None:
         before = held.state
-        for counts in (self._queues[held.queue].counts, self._all.counts):
+        for counts in (self._queues[held.queue].counts, self._all):
             counts[before] -= 1
             counts[state] += 1
         held.state = state

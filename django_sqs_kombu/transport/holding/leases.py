@@ -190,10 +190,6 @@ def _soon(held: Held, now: float) -> float:
     return now + min(LONGEST_RETRY, held.seconds * RETRY_SHARE)
 
 
-def _looked_at(held: Held, now: float) -> float:
-    return max(held.renew_at, now + 1.0) if held.hiding else held.renew_at
-
-
 def _lasts(held: Held) -> bool:
     return held.renewed and bool(held.seconds)
 

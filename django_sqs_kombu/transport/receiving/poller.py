@@ -141,9 +141,10 @@ class Poller:
 
     def take(self) -> Held | None:
         """The oldest message that waits, which then is the consumer's."""
+        # With all places taken nobody polls, and looks.
+        self.pauses.look_if_due()
         # What was announced before a stop must not take what another poller of the queue, that
         # of a consumer that came later, has received.
-        self.pauses.look_if_due()
         return None if self._stopping else self._shared.table.take(self.queue)
 
     def _one_by_one(self) -> bool:
@@ -193,11 +194,12 @@ class Poller:
         return bool(self._polls)
 
     def _end(self) -> None:
-        self._give_back_waiting()
+        self.give_back_waiting()
         self._shared.inbox.remove(self)
         self._ended.set()
 
-    def _give_back_waiting(self) -> None:
+    def give_back_waiting(self) -> None:
+        """Make visible to others what waits for its consumer; from any thread."""
         # Another poller of the queue, that of a consumer that came later, keeps its own.
         waiting = self._shared.table.all(State.WAITING)
         self.returns.give_back([held for held in waiting if held.receiver is self])
@@ -205,7 +207,7 @@ class Poller:
     def _on_pause(self, pause: Pause | None) -> None:
         """The queue is paused, or resumed."""
         if pause is not None:
-            self._give_back_waiting()
+            self.give_back_waiting()
         if self.consumption.on_pause is not None:
             tell(self.consumption.on_pause, self.queue, pause)
         self._step_soon()

@@ -34,6 +34,11 @@ class RedrivePolicy:
     dead_letter_arn: str
     max_receives: int
 
+    @property
+    def dead_letter_name(self) -> str:
+        """The name of that queue; empty where the policy is assumed."""
+        return self.dead_letter_arn.rpartition(":")[2]
+
 
 #: In doubt there is a policy, of the strictest kind: with one a rejected message is left to
 #: SQS, without one it is deleted.
