@@ -74,6 +74,11 @@ class DecidingAdmin(RowAdmin[Row]):
             context |= self.more(request, row)
         return super().change_view(request, object_id, form_url, context)
 
+    @admin.display(description="error", ordering="error_class")
+    def what(self, row: Any) -> str:
+        """The exception and its text."""
+        return f"{row.error_class}: {row.error}"[:ERROR]
+
     def failures(self, row: Any) -> int:
         """How many failed messages it stands for that wait."""
         raise NotImplementedError
@@ -131,16 +136,13 @@ class DecidingAdmin(RowAdmin[Row]):
 
     def _ask(self, request: HttpRequest, chosen: Choice, row: Any) -> HttpResponse:
         count = self.failures(row)
-        which = f"{min(count, MOST)} of the {count} messages" if count > MOST else None
-        which = which or ("this message" if count == 1 else f"these {count} messages")
+        which = f"{MOST} of the {count}" if count > MOST else f"these {count}"
         request.current_app = self.admin_site.name
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": chosen.label,
-            "question": chosen.asks % which
-            if count != 1
-            else (chosen.asks % which).replace("they", "it"),
+            "question": chosen.asks_one if count == 1 else chosen.asks % which,
             "row": row,
             "media": self.media,
             "label": chosen.label,
@@ -197,11 +199,6 @@ class FailureGroupAdmin(DecidingAdmin[FailureGroup]):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """All of them."""
         return self.fields
-
-    @admin.display(description="error", ordering="error_class")
-    def what(self, group: FailureGroup) -> str:
-        """The exception and its text."""
-        return f"{group.error_class}: {group.error}"[:ERROR]
 
     def failures(self, row: Any) -> int:
         """Those of the group that wait."""
@@ -274,11 +271,6 @@ class FailureAdmin(DecidingAdmin[Failure]):
         if self.has_body_permission(request):
             found |= Q(text__icontains=search_term)
         return queryset.filter(found), False
-
-    @admin.display(description="error", ordering="error_class")
-    def what(self, row: Failure) -> str:
-        """The exception and its text."""
-        return f"{row.error_class}: {row.error}"[:ERROR]
 
     @admin.display(description="traceback")
     def shown_traceback(self, row: Failure) -> SafeString:

@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
-import os
-import socket
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from datetime import datetime, timezone
-from typing import Any
 
-from django.apps import apps
 from django.db import Error, connections, router, transaction
 from django.db.models import F
 
 from django_sqs_kombu import Failure as Told
-from django_sqs_kombu import administration
 from django_sqs_kombu.exceptions import ConfigurationError, QueueDoesNotExist, SQSError
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.quotas import MAX_MESSAGES
@@ -26,7 +20,7 @@ from ..storable import storable_text
 from ..worker.companions import Beside, InThread
 from .fingerprints import hashed
 from .models import Failure, FailureGroup, State
-from .noting import MOST_ERROR, body_of, kept_attributes
+from .noting import MOST_ERROR, row_of
 from .writing import write_all
 
 logger = get_logger(__name__)
@@ -98,35 +92,19 @@ def _keep(using: str, target: Target, message: SQSMessage) -> None:
         group = FailureGroup.objects.using(using).filter(pk=earlier.group_id)
         group.update(waiting=F("waiting") + 1)
         return
-    row = _row(target, message, message_id)
+    row = _row(target, message)
     write_all(using, [(hashed(target.registered.name, row.error_class), row)])
 
 
-def _row(target: Target, message: SQSMessage, message_id: str) -> Failure:
-    name = target.registered.name
-    app: Any = apps.get_app_config("django_sqs_failures")
-    delivery = target.channel.delivery(target.full_name, message, settles=False)
-    body, text = body_of(delivery)
-    sent = administration.sent_at(message)
-    system = message.get("Attributes") or {}
+def _row(target: Target, message: SQSMessage) -> Failure:
     told = Told.read(message.get("MessageAttributes")) or Told()
-    return Failure(
+    return row_of(
+        target.registered.name,
+        target.channel.delivery(target.full_name, message, settles=False),
         state=State.WAITING,
-        queue_name=name,
-        full_name=target.full_name,
-        message_id=message_id,
-        receipt=hashed(str(message.get("ReceiptHandle"))),
-        body=storable_text(body) if app.keep_body else "",
-        text=storable_text(app.shown(name, text)) if app.keep_body else "",
-        attributes=kept_attributes(message),
-        message_group=str(system.get("MessageGroupId") or "")[:128],
         error_class=storable_text(told.error)[:200] or UNKNOWN,
         error=storable_text(told.text)[:MOST_ERROR] or UNTOLD,
         traceback=storable_text(told.traceback),
-        receive_count=delivery.receive_count,
-        worker=f"{socket.gethostname()}:{os.getpid()}"[:120],
-        sent_at=datetime.fromtimestamp(sent, timezone.utc) if sent else None,
-        failed_at=datetime.now(timezone.utc),
     )
 
 

@@ -24,7 +24,8 @@ class Choice:
 
     :param permission: what the user needs.
     :param label: what its button says.
-    :param asks: what is asked before; %s is which messages.
+    :param asks: what is asked before; %s is which messages, such as "these 5".
+    :param asks_one: what is asked of a single one.
     :param says: what was done; %d is how many.
     :param run: does it, for somebody.
     """
@@ -32,6 +33,7 @@ class Choice:
     permission: str
     label: str
     asks: str
+    asks_one: str
     says: str
     run: Callable[[QuerySet[Failure], str, str | None], Decided]
 
@@ -51,14 +53,16 @@ CHOICES = {
     "send": Choice(
         "django_sqs_failures.send_failure",
         "Send again",
-        "Send %s again, to where they came from?",
+        "Send %s messages again, to where they came from?",
+        "Send this message again, to where it came from?",
         "%d messages are sent again.",
         _send,
     ),
     "discard": Choice(
         "django_sqs_failures.discard_failure",
         "Discard",
-        "Discard %s? They are not run again.",
+        "Discard %s messages? They are not run again.",
+        "Discard this message? It is not run again.",
         "%d messages are discarded.",
         _discard,
     ),

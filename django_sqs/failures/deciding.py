@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 import json
 from collections import Counter, defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -17,7 +17,8 @@ from django.utils import timezone
 from django_sqs_kombu.exceptions import RequestFailed, SQSError
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.names import FIFO
-from django_sqs_kombu.transport import Requests, Trail, send_list
+from django_sqs_kombu.transport import SIZE_ATTRIBUTES, Requests, Trail, copy_of, send_list
+from django_sqs_kombu.working import FAILURE
 
 from ..registry import receivers
 from .models import Failure, FailureGroup, State
@@ -29,10 +30,9 @@ BATCH = 100
 #: Time after which a message that was being sent may be sent by somebody else: whoever did it
 #: has died, and nobody knows whether SQS has it.
 STUCK = timedelta(minutes=10)
-#: Our attribute that says how often a message was restarted; sent again it begins anew.
-TRAIL = "django_sqs.trail"
-#: The same that says why a message is a dead letter.
-FAILURE = "django_sqs.failure"
+#: Attributes that are not sent again: why it is a dead letter, and where its payload was, which
+#: was kept and is offloaded anew.
+_NOT_SENT = {FAILURE, *SIZE_ATTRIBUTES}
 
 
 @dataclass(slots=True)
@@ -196,29 +196,29 @@ def entry_of(row: Failure, text: str | None = None) -> dict[str, Any]:
 
     :param text: the body to send in its place, inside of the same envelope.
     """
-    attributes = {name: dict(value) for name, value in row.attributes.items()}
-    for value in attributes.values():
-        if "BinaryValue" in value:
-            value["BinaryValue"] = base64.b64decode(value["BinaryValue"])
-    trail = Trail.of(attributes.pop(TRAIL, None) and row.attributes)
-    attributes[TRAIL] = Trail(trail.id or row.message_id).attribute()
-    for name in [n for n in attributes if n.startswith("SQSLargePayload")]:
-        # The payload itself was kept; it is offloaded anew.
-        del attributes[name]
-    for name in ("ExtendedPayloadSize", FAILURE):
-        attributes.pop(name, None)
-    entry: dict[str, Any] = {
-        "MessageBody": row.body if text is None else edited(row.body, text),
-        "MessageAttributes": attributes,
+    message = {
+        "Body": row.body if text is None else edited(row.body, text),
+        "MessageAttributes": {
+            name: _received(value)
+            for name, value in row.attributes.items()
+            if name not in _NOT_SENT
+        },
+        "Attributes": {"MessageGroupId": row.message_group},
     }
-    if row.message_group:
-        entry["MessageGroupId"] = row.message_group
+    entry = copy_of(message, Trail(Trail.of(row.attributes).id or row.message_id))
     if row.full_name.endswith(FIFO):
         entry.setdefault("MessageGroupId", "default")
         # Another for each time that it is sent, and the same should a request be repeated.
         stamp = row.changed_at or timezone.now()
         entry["MessageDeduplicationId"] = f"{row.pk}-{stamp.timestamp():.6f}"
     return entry
+
+
+def _received(attribute: Mapping[str, str]) -> dict[str, Any]:
+    """A message attribute as it was received, of what is kept of it."""
+    if "BinaryValue" not in attribute:
+        return dict(attribute)
+    return {**attribute, "BinaryValue": base64.b64decode(attribute["BinaryValue"])}
 
 
 def edited(body: str, text: str) -> str:

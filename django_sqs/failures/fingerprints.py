@@ -6,6 +6,8 @@ import hashlib
 import traceback
 from pathlib import PurePath
 
+from django_sqs_kombu.exceptions import kind_of
+
 #: Frames that count, the innermost of the receiver.
 FRAMES = 6
 LENGTH = 40
@@ -13,7 +15,7 @@ LENGTH = 40
 
 def class_of(raised: BaseException) -> str:
     """The name of an exception's class, with its module."""
-    cls = type(raised)
+    cls = kind_of(raised)
     name = cls.__qualname__ if cls.__module__ == "builtins" else f"{cls.__module__}.{cls.__name__}"
     return name[-200:]
 

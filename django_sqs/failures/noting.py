@@ -51,13 +51,29 @@ class FailureNotes(Middleware):
 
 def _failure(settlement: Settlement, raised: BaseException) -> tuple[str, Failure]:
     """The failure's fingerprint, and its row without a group."""
-    delivery, name = settlement.delivery, settlement.registered.name
+    name = settlement.registered.name
     app: Any = apps.get_app_config("django_sqs_failures")
+    row = row_of(
+        name,
+        settlement.delivery,
+        state=_state(settlement),
+        error_class=class_of(raised),
+        error=storable_text(line(str(raised)))[:MOST_ERROR],
+        traceback=_traceback(raised, app.most_text),
+    )
+    return fingerprint(name, raised), row
+
+
+def row_of(name: str, delivery: Delivery, **failed: Any) -> Failure:
+    """The row of a failed delivery of the queue that was registered as *name*, without a group.
+
+    :param failed: its state, and of what raised the class, text and traceback.
+    """
     message = delivery.sqs_message
+    app: Any = apps.get_app_config("django_sqs_failures")
     sent = sent_at(message)
     body, text = body_of(delivery)
-    row = Failure(
-        state=_state(settlement),
+    return Failure(
         queue_name=name,
         full_name=delivery.queue[:80],
         message_id=delivery.message_id[:100],
@@ -66,15 +82,12 @@ def _failure(settlement: Settlement, raised: BaseException) -> tuple[str, Failur
         text=storable_text(app.shown(name, text)) if app.keep_body else "",
         attributes=kept_attributes(message),
         message_group=str((message.get("Attributes") or {}).get("MessageGroupId") or "")[:128],
-        error_class=class_of(raised),
-        error=storable_text(line(str(raised)))[:MOST_ERROR],
-        traceback=_traceback(raised, app.most_text),
         receive_count=delivery.receive_count,
         worker=f"{socket.gethostname()}:{os.getpid()}"[:120],
         sent_at=datetime.fromtimestamp(sent, timezone.utc) if sent else None,
         failed_at=datetime.now(timezone.utc),
+        **failed,
     )
-    return fingerprint(name, raised), row
 
 
 def body_of(delivery: Delivery) -> tuple[str, str]:

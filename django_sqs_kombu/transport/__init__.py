@@ -1,11 +1,12 @@
 """The Kombu transport: what a broker URL names, and its channel."""
 
 from .body.armour import unarmoured
-from .body.payloads import PREFIX
+from .body.payloads import PREFIX, SIZE_ATTRIBUTES
 from .channel import Channel
 from .delivery import Delivery
 from .holding.note import Note, NoteWriter
 from .receiving.message_limit import LocalLimit, ReceiveLimit
+from .sending.copies import copy_of
 from .sending.dispatch import Dispatched, refused_for_content, send_list
 from .sending.trail import Trail
 from .sqs.declaration import WIRE_FORMATS
@@ -16,6 +17,7 @@ from .transport import Transport
 
 __all__ = [
     "PREFIX",
+    "SIZE_ATTRIBUTES",
     "WIRE_FORMATS",
     "Channel",
     "Delivery",
@@ -30,6 +32,7 @@ __all__ = [
     "SQSMessage",
     "Trail",
     "Transport",
+    "copy_of",
     "pause_of",
     "refused_for_content",
     "send_list",

@@ -30,6 +30,7 @@ POINTER_CLASS = "software.amazon.payloadoffloading.PayloadS3Pointer"
 OLD_POINTER_CLASS = "com.amazon.sqs.javamessaging.MessageS3Pointer"
 SIZE_ATTRIBUTE = "ExtendedPayloadSize"
 OLD_SIZE_ATTRIBUTE = "SQSLargePayloadSize"
+SIZE_ATTRIBUTES = (SIZE_ATTRIBUTE, OLD_SIZE_ATTRIBUTE)
 #: What the keys of payloads begin with; a random UUID follows.
 PREFIX = "django-sqs/"
 
@@ -129,7 +130,7 @@ class LargePayloads:
     def size(self, message: Mapping[str, Any]) -> int:
         """Bytes of the body of a received message, of one in S3 as its sender says."""
         if self.pointer(message) is not None:
-            for name in (SIZE_ATTRIBUTE, OLD_SIZE_ATTRIBUTE):
+            for name in SIZE_ATTRIBUTES:
                 says = str(message["MessageAttributes"].get(name, {}).get("StringValue"))
                 if says.isdecimal():
                     return min(int(says), self._max_bytes)

@@ -17,7 +17,7 @@ from ...logs import get_logger
 from ...names import FIFO
 from ...printable import line, quoted
 from ...quotas import MAX_ATTRIBUTES
-from ..body.payloads import OLD_SIZE_ATTRIBUTE, SIZE_ATTRIBUTE, LargePayloads
+from ..body.payloads import SIZE_ATTRIBUTES, LargePayloads
 from ..settling.backoff import Backoff
 from ..sqs.received import Message
 from ..sqs.requests import Requests
@@ -124,7 +124,7 @@ def payload_of(delivery: Delivery) -> dict[str, Any]:
     attributes = dict(delivery.sqs_message.get("MessageAttributes") or {})
     # One that cannot be read stays what it is: a pointer to it.
     if delivery.sqs_body != delivery.sqs_message.get("Body"):
-        for name in (SIZE_ATTRIBUTE, OLD_SIZE_ATTRIBUTE):
+        for name in SIZE_ATTRIBUTES:
             attributes.pop(name, None)
     return {
         **delivery.sqs_message,
