@@ -113,7 +113,12 @@ class Settlements:
             return min((each.due for each in self._again), default=math.inf)
 
     def all_ripe(self, now: float, most: int, *, hurry: bool = False) -> list[Batch]:
-        """What is to be sent now, in *most* requests at most; see :meth:`ripe`."""
+        """What is to be sent now, in *most* requests at most; it then is under way.
+
+        That is what fills a request, or is due.
+
+        :param hurry: send what is collected, however little it is.
+        """
         with self._table.lock:
             batches: list[Batch] = []
             keys = [
@@ -129,13 +134,6 @@ class Settlements:
             while self._again and len(batches) < most and (batch := self._batch_again(now)):
                 batches.append(batch)
             return batches
-
-    def ripe(self, now: float, *, hurry: bool = False) -> Batch | None:
-        """What is to be sent now: what fills a request, or is due; it then is under way.
-
-        :param hurry: send what is collected, however little it is.
-        """
-        return next(iter(self.all_ripe(now, 1, hurry=hurry)), None)
 
     def _fresh_batch(
         self, key: Key, collected: deque[Settlement] | None, now: float, *, hurry: bool

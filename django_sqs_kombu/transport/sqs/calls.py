@@ -143,28 +143,28 @@ class Calls:
             would have raised.  It must be quick.
         :param seconds: how long the answer may take; None: as long as usual.
         """
-        lane = self._lane_without_waiting(operation, queue)
-        if lane is not None:
-            self._count(operation)
-            params = {"QueueUrl": self.account.url(queue), **params}
-            try:
-                ended = partial(self._ended, operation, queue, params, done)
-                begun: Begun | None = lane.begin(operation, params, seconds, ended)
-            except RuntimeError as exc:
-                # No thread can be started that waits for the answer.
-                done(exc)
-                begun = None
-            return begun or _NOTHING
-        return self._begin_in_thread(operation, queue, params, done, seconds)
+        lane = self._lane_made(operation, queue)
+        keys = None if lane is None else lane.ready(operation)
+        if lane is None or keys is None:
+            return self._begin_in_thread(operation, queue, params, done, seconds)
+        self._count(operation)
+        params = {"QueueUrl": self.account.url(queue), **params}
+        try:
+            ended = partial(self._ended, operation, queue, params, done)
+            begun: Begun | None = lane.begin(operation, params, keys, seconds, ended)
+        except RuntimeError as exc:
+            # No thread can be started that waits for the answer.
+            done(exc)
+            begun = None
+        return begun or _NOTHING
 
-    def _lane_without_waiting(self, operation: str, queue: str) -> Lane | None:
-        """What sends a request at once, where nothing is to be waited for before."""
+    def _lane_made(self, operation: str, queue: str) -> Lane | None:
+        """What sends a request at once, where it is made and the queue's URL is known."""
         try:
             known = operation in HOT and self.account.url(queue) is not None
         except QueueNotPredefined:
             return None
-        lane = self.account.lane_made(queue) if known else None
-        return lane if lane is not None and lane.begins(operation) else None
+        return self.account.lane_made(queue) if known else None
 
     def _ended(
         self, operation: str, queue: str, params: dict[str, Any], done: Done, result: Result

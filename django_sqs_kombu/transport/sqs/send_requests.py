@@ -40,7 +40,8 @@ class SendRequests(Calls):
 
     def begins_sending(self, queue: str) -> bool:
         """Whether :meth:`begin_send` takes no thread, and waits for nothing."""
-        return self._lane_without_waiting(_MANY, queue) is not None
+        lane = self._lane_made(_MANY, queue)
+        return lane is not None and lane.ready(_MANY) is not None
 
     def begin_send(self, queue: str, batch: Entries, done: Done) -> None:
         """Send up to 10 messages, once; *done* is called with what :meth:`read_sent` reads."""

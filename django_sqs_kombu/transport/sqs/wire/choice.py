@@ -9,6 +9,7 @@ import botocore.session
 from botocore.client import BaseClient
 
 from .fitness import HAS_CURL, HOT, say_why
+from .signing import Keys
 
 __all__ = ["HOT", "Lane", "new_lane"]
 
@@ -24,15 +25,16 @@ class Lane(Protocol):
         """Send one request; return what SQS answered."""
 
     def make_ready(self) -> None:
-        """Wait for what :meth:`begin` would wait for."""
+        """Wait for the credentials that :meth:`ready` has then."""
 
-    def begins(self, operation: str) -> bool:
-        """Whether :meth:`begin` would wait for nothing now."""
+    def ready(self, operation: str) -> Keys | None:
+        """The credentials to :meth:`begin` a request with; None: it cannot be begun now."""
 
     def begin(
         self,
         operation: str,
         params: Mapping[str, Any],
+        keys: Keys,
         seconds: float | None,
         ended: Callable[[dict[str, Any] | Exception], None],
     ) -> Any:

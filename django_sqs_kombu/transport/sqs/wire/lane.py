@@ -64,20 +64,24 @@ class CurlLane:
         return self._unfit is None
 
     def make_ready(self) -> None:
-        """Wait for what :meth:`begin` would wait for, the credentials; a failure is its to tell."""
+        """Wait for the credentials that :meth:`ready` has then; a failure is others' to tell."""
         with suppress(BotoCoreError, ClientError, OSError):
             self._target.keys.now()
 
-    def begins(self, operation: str) -> bool:
-        """Whether :meth:`begin` would wait for nothing now: not for credentials, not for hooks."""
+    def ready(self, operation: str) -> Keys | None:
+        """The credentials to :meth:`begin` a request with.
+
+        None: it cannot be begun now, since somebody would wait for them, or for hooks.
+        """
         if operation not in self._hooked:
             self._hooked[operation] = has_hooks(self._client, operation)
-        return not self._hooked[operation] and self._target.keys.at_once() is not None
+        return None if self._hooked[operation] else self._target.keys.at_once()
 
     def begin(
         self,
         operation: str,
         params: Mapping[str, Any],
+        keys: Keys,
         seconds: float | None,
         ended: Callable[[dict[str, Any] | Exception], None],
     ) -> Exchange | None:
@@ -89,9 +93,8 @@ class CurlLane:
         :raises RuntimeError: no thread can be started that waits for it.
         """
         try:
-            keys = self._target.keys.at_once() or self._target.keys.now()
             request = self._request(operation, encode(params), keys, seconds)
-        except Exception as exc:  # noqa: BLE001 - credentials that are over, say
+        except Exception as exc:  # noqa: BLE001 - whoever asked must hear of it
             ended(exc)
             return None
         handle = self._handles.take()

@@ -20,6 +20,11 @@ def failure(code):
     )
 
 
+def ripe(settlements, now):
+    """The first batch that is to be sent now, if there is one."""
+    return next(iter(settlements.all_ripe(now, 1)), None)
+
+
 @pytest.fixture
 def table():
     return HeldMessages()
@@ -47,10 +52,10 @@ def test_ten_go_at_once_and_fewer_after_the_linger(settlements, decide):
     for number in range(11):
         decide(number)
 
-    assert len(settlements.ripe(0.0).settlements) == 10
-    assert settlements.ripe(0.0) is None
-    assert len(settlements.ripe(0.1).settlements) == 1
-    assert settlements.ripe(1.0) is None
+    assert len(ripe(settlements, 0.0).settlements) == 10
+    assert ripe(settlements, 0.0) is None
+    assert len(ripe(settlements, 0.1).settlements) == 1
+    assert ripe(settlements, 1.0) is None
 
 
 def test_deletes_and_visibility_changes_of_each_queue_are_requests_of_their_own(
@@ -58,7 +63,7 @@ def test_deletes_and_visibility_changes_of_each_queue_are_requests_of_their_own(
 ):
     decide(1), decide(2, 5), decide(3, queue="p")
 
-    batches = [settlements.ripe(1.0) for _ in range(3)]
+    batches = [ripe(settlements, 1.0) for _ in range(3)]
 
     assert [(batch.queue, batch.deletes, batch.seconds) for batch in batches] == [
         ("q", True, []),
@@ -69,7 +74,7 @@ def test_deletes_and_visibility_changes_of_each_queue_are_requests_of_their_own(
 
 def test_a_message_is_held_until_its_settlement_is_confirmed(settlements, table, decide):
     held = decide(1)
-    batch = settlements.ripe(1.0)
+    batch = ripe(settlements, 1.0)
     assert held.state is State.SETTLING
 
     [confirmed] = settlements.answered(batch, [None], 1.0)
@@ -85,7 +90,7 @@ def test_what_can_pass_is_tried_again_with_growing_pauses(settlements, decide, c
     held = decide(1)
     now, pauses = 1.0, []
     for _ in range(6):
-        batch = settlements.ripe(now)
+        batch = ripe(settlements, now)
         settlements.failed(batch, failure(code), now)
         pauses.append(settlements.next_due() - now)
         now = settlements.next_due()
@@ -96,17 +101,17 @@ def test_what_can_pass_is_tried_again_with_growing_pauses(settlements, decide, c
 
 def test_a_partial_failure_is_tried_again_alone(settlements, decide):
     decide(1), decide(2)
-    batch = settlements.ripe(1.0)
+    batch = ripe(settlements, 1.0)
 
     settlements.answered(batch, [None, failure("InternalError")], 1.0)
 
-    assert [each.held.tag for each in settlements.ripe(10.0).settlements] == ["q-2"]
+    assert [each.held.tag for each in ripe(settlements, 10.0).settlements] == ["q-2"]
 
 
 def test_what_cannot_pass_is_given_up_and_logged(settlements, table, decide, caplog):
     decide(1)
 
-    settlements.failed(settlements.ripe(1.0), failure("AccessDenied"), 1.0)
+    settlements.failed(ripe(settlements, 1.0), failure("AccessDenied"), 1.0)
 
     assert settlements.done
     assert len(table) == 0
@@ -115,10 +120,10 @@ def test_what_cannot_pass_is_given_up_and_logged(settlements, table, decide, cap
 
 def test_it_is_given_up_when_the_lease_is_long_over(settlements, decide, caplog):
     held = decide(1, lease=15)
-    settlements.failed(settlements.ripe(1.0), failure("ServiceUnavailable"), 30.0)
+    settlements.failed(ripe(settlements, 1.0), failure("ServiceUnavailable"), 30.0)
     assert held.state is State.SETTLING
 
-    settlements.failed(settlements.ripe(100.0), failure("ServiceUnavailable"), 100.0)
+    settlements.failed(ripe(settlements, 100.0), failure("ServiceUnavailable"), 100.0)
 
     assert held.state is State.GONE
     assert "could not be settled" in caplog.text
@@ -127,7 +132,7 @@ def test_it_is_given_up_when_the_lease_is_long_over(settlements, decide, caplog)
 def test_a_lost_receipt_ends_it(settlements, decide, caplog):
     held = decide(1)
 
-    settlements.answered(settlements.ripe(1.0), [failure("ReceiptHandleIsInvalid")], 1.0)
+    settlements.answered(ripe(settlements, 1.0), [failure("ReceiptHandleIsInvalid")], 1.0)
 
     assert held.state is State.GONE
     assert "no longer ours" in caplog.text
@@ -137,18 +142,18 @@ def test_a_message_that_comes_again_before_its_delete_is_deleted_by_the_new_rece
     settlements, table, decide
 ):
     decide(1)
-    batch = settlements.ripe(1.0)
+    batch = ripe(settlements, 1.0)
     again = Held("q", {"ReceiptHandle": "new", "MessageId": "q-1"}, 60, 1.0)
     assert not table.receive(again)
 
     settlements.answered(batch, [None], 1.0)
 
-    assert [m["ReceiptHandle"] for m in settlements.ripe(1.0).messages] == ["new"]
+    assert [m["ReceiptHandle"] for m in ripe(settlements, 1.0).messages] == ["new"]
 
 
 def test_one_given_back_that_comes_at_once_is_a_new_message(settlements, table, decide):
     decide(1, 0)
-    batch = settlements.ripe(1.0)
+    batch = ripe(settlements, 1.0)
     again = Held("q", {"ReceiptHandle": "new", "MessageId": "q-1"}, 60, 1.0)
 
     assert table.receive(again)
@@ -161,16 +166,16 @@ def test_one_given_back_that_comes_at_once_is_a_new_message(settlements, table, 
 def test_a_visibility_change_is_cut_to_what_is_left_of_twelve_hours(settlements, decide):
     decide(1, 43_200)
 
-    assert settlements.ripe(100.0).seconds == [43_200 - 100 - 1]
+    assert ripe(settlements, 100.0).seconds == [43_200 - 100 - 1]
 
 
 def test_a_visibility_change_waits_for_a_renewal_under_way(settlements, decide):
     held = decide(1, 900)
     held.renewals = 1
-    assert settlements.ripe(1.0) is None
+    assert ripe(settlements, 1.0) is None
 
     held.renewals = 0
-    assert settlements.ripe(1.1).seconds == [900]
+    assert ripe(settlements, 1.1).seconds == [900]
     assert held.hiding
 
 
