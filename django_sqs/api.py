@@ -23,6 +23,7 @@ __all__ = [
     "TimedOut",
     "UnknownSuffixWarning",
     "asend",
+    "batch",
     "cursor",
     "exponential",
     "queues",
@@ -40,4 +41,5 @@ register = receivers.register
 receiver = receivers.receiver
 send = receivers.send
 asend = receivers.asend
+batch = receivers.batch
 send_many = receivers.send_many

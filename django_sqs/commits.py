@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -49,6 +49,18 @@ def after_commit(queue: str, send: Callable[[], Any], using: str | None) -> None
     else:
         warn_of_another(queue, "on_commit=True", using)
         send()
+
+
+def when_all_committed(databases: Sequence[str], action: Callable[[], None]) -> None:
+    """Call *action* when the transactions of *databases* are committed.
+
+    :param action: what it raises keeps all else that waits for the commit from being done.
+    """
+    if not databases:
+        action()
+        return
+    first, *rest = databases
+    transaction.on_commit(partial(when_all_committed, rest, action), using=first)
 
 
 def warn_of_another(queue: str, option: str, using: str | None) -> None:

@@ -28,6 +28,7 @@ from django_sqs_kombu.registration import Defaults, Outgoing, Receiver, Receiver
 from django_sqs_kombu.rules import check, flag, shown
 from django_sqs_kombu.transport import Pause
 
+from .batches import joining_batch
 from .commits import after_commit, asked_for, in_any_transaction, in_transaction
 from .connections import around_message, leaving_no_connection
 from .message import (
@@ -138,7 +139,7 @@ class DjangoQueue(base.RegisteredQueue):
         if row is not None:
             using = using or database_of(row)
         if self._waits(on_commit, using):
-            after_commit(self.name, send, using)
+            after_commit(self.name, joining_batch(self.receivers, send, [using]), using)
         else:
             send()
 
@@ -238,7 +239,8 @@ class DjangoQueue(base.RegisteredQueue):
         if not (in_block and self._waits(on_commit, using)):
             return super().send_many(items, suffix, **options)
         kept = list(items)
-        after_commit(self.name, partial(super().send_many, kept, suffix, **options), using)
+        send = partial(super().send_many, kept, suffix, **options)
+        after_commit(self.name, joining_batch(self.receivers, send, [using]), using)
         return len(kept)
 
     def receive(self, message: RawMessage) -> Any:

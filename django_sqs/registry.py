@@ -17,6 +17,7 @@ from django_sqs_kombu.registration import Defaults, Outlet, RegisteredQueue
 from django_sqs_kombu.testing import receive_at_once
 from django_sqs_kombu.working import Counter, Middleware, Policy, Retry
 
+from .batches import DjangoBatch
 from .conf import conf
 from .problems import require_valid
 
@@ -78,6 +79,10 @@ class DjangoReceivers(Receivers):
         # What the setting chooses is not kept when a test puts back what was there.
         chosen = outlet is receive_at_once and conf.eager
         self._outlet = None if chosen else outlet
+
+    def batch(self) -> DjangoBatch:
+        """A block whose sends are made together when it ends; see :class:`DjangoBatch`."""
+        return DjangoBatch(self)
 
     def warn_of_few_receives(self, registered: RegisteredQueue) -> None:
         """Log nothing: a system check says it."""

@@ -4,6 +4,9 @@ from kombu.transport import TRANSPORT_ALIASES
 
 from .exceptions import (
     AccessDenied,
+    BatchDropped,
+    BatchFailed,
+    BatchFailure,
     ClockIsOff,
     ConfigurationError,
     Continue,
@@ -32,6 +35,7 @@ from .exceptions import (
 from .messages.base import RawMessage
 from .messages.boto import EncodedMHMessage, JSONMessage, Message, MHMessage
 from .messages.s3 import BigMessage
+from .registration.batch import Batch
 from .registration.proxy import ReceiverProxy
 from .registration.queue import RegisteredQueue
 from .registration.receivers import Receivers
@@ -47,6 +51,10 @@ from .working.retry import Retry, exponential
 __all__ = [
     "AccessDenied",
     "Admission",
+    "Batch",
+    "BatchDropped",
+    "BatchFailed",
+    "BatchFailure",
     "BigMessage",
     "Breaker",
     "ClockIsOff",

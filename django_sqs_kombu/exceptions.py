@@ -364,3 +364,37 @@ class SendManyFailed(SQSError):
         self.sent = sent
         self.failures = list(failures)
         self.untried_from = untried_from
+
+
+@dataclass(frozen=True, slots=True)
+class BatchFailure(SendFailure):
+    """A message of a ``batch()`` that was not accepted; its item is its text.
+
+    :param queue: the name of its queue in SQS.
+    """
+
+    queue: str
+
+
+class BatchFailed(SQSError):
+    """Some messages of a ``batch()`` were not accepted at its end; all others were, once.
+
+    :ivar sent: how many were accepted.
+    :ivar failures: the others, a :class:`BatchFailure` each.
+    """
+
+    def __init__(self, sent: int, failures: Sequence[BatchFailure]) -> None:
+        queues = ", ".join(dict.fromkeys(failure.queue for failure in failures))
+        super().__init__(
+            f"{len(failures)} messages of a batch() were not accepted (queues: {queues}), {sent} "
+            f"were. The first of them is message {failures[0].number}: {failures[0].error}"
+        )
+        self.sent = sent
+        self.failures = list(failures)
+
+
+class BatchDropped(SQSError):
+    """A message was not sent, since an exception has left the block of its ``batch()``."""
+
+    def __init__(self) -> None:
+        super().__init__("It was not sent: an exception has left the block of its batch()")

@@ -12,7 +12,7 @@ import kombu
 from django.db import router, transaction
 from django.utils import timezone
 
-from django_sqs_kombu.registration import Outgoing, RegisteredQueue
+from django_sqs_kombu.registration import Outgoing, RegisteredQueue, outside
 
 from ..commits import warn_of_another
 from ..registry import receivers
@@ -38,7 +38,7 @@ def write(
     if receivers.outlet is None:
         row.save(using=using, force_insert=True)
     else:
-        _at_commit(using, partial(receivers.send_one, registered, queue, message))
+        _at_commit(using, partial(_hand_over, registered, queue, message))
 
 
 def write_many(
@@ -82,6 +82,12 @@ def _row(
     # With the id that the relay gives it, which takes one of the ten attributes.
     receivers.check_unsent(registered, queue, replace(message, id=str(row.uid)))
     return row
+
+
+def _hand_over(registered: RegisteredQueue, queue: kombu.Queue, message: Outgoing) -> None:
+    # As the relay sends it: an open batch does not decide on it.
+    with outside():
+        receivers.send_one(registered, queue, message)
 
 
 def _at_commit(using: str, send: Callable[[], None]) -> None:

@@ -20,11 +20,13 @@ from django_sqs_kombu.exceptions import SendManyFailed, SQSError
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.messages import JSONMessage
 from django_sqs_kombu.names import FIFO
-from django_sqs_kombu.registration import Receivers
+from django_sqs_kombu.registration import Prepared, Receivers, open_batch
 from django_sqs_kombu.registration import RegisteredQueue as PlainQueue
 
+from ..batches import joining_batch
+from ..commits import when_all_committed
 from ..registry import receivers
-from .commit import after_commit, open_transactions
+from .commit import open_transactions
 from .framework import (
     BaseTaskBackend,
     InvalidTask,
@@ -185,8 +187,8 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
         for queue, batch in by_queue.items():
             send = partial(self._send_many, queue, batch)
             if databases:
-                after_commit(databases, partial(self._send_later, databases, batch, send))
-            else:
+                self._wait(databases, batch, send)
+            elif not self._kept(batch, known=False):
                 self._send(batch, send)
         return results
 
@@ -209,19 +211,16 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
     def _ready(
         self, task: Task, args: Iterable[Any], kwargs: dict[str, Any]
     ) -> tuple[TaskResult, Send | None]:
-        """All of :meth:`enqueue` that needs no SQS; None: the rest waits for the commit."""
+        """All of :meth:`enqueue` that needs no SQS; None: the rest waits."""
         result = self._new_result(task, args, kwargs)
-        send = self._queue(task).prepare(
-            body=body_of(result),
-            delay=delay_of(task.run_after),
-            group_id=self._group(task),
-        )
+        send = self._prepared(result)
         databases = self._open_transactions()
         if self._creates_now(databases):
             self.store.create([result])
-        if not databases:
+        if databases:
+            self._wait(databases, [result], send)
+        elif not self._kept([result], known=False):
             return result, send
-        after_commit(databases, partial(self._send_later, databases, [result], send))
         return result, None
 
     def _new_result(self, task: Task, args: Iterable[Any], kwargs: dict[str, Any]) -> TaskResult:
@@ -251,7 +250,53 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
             worker_ids=[],
         )
 
+    def _prepared(self, result: TaskResult) -> Prepared:
+        return self._queue(result.task).prepare(
+            body=body_of(result),
+            delay=delay_of(result.task.run_after),
+            group_id=self._group(result.task),
+        )
+
+    # Waiting for the end of a batch().
+
+    def _kept(self, results: Sequence[TaskResult], *, known: bool) -> bool:
+        """Have a batch that is open send the tasks at its end; return whether there is one."""
+        block = open_batch(receivers)
+        if block is None:
+            return False
+        for result in results:
+            message = self._prepared(result)
+            tag = result, known
+            if not block.add(*message.parts, follower=self._heard, tag=tag):
+                # It has ended meanwhile, in another thread.
+                self._send([result], message, known=known)
+        return True
+
+    def _heard(self, ends: Sequence[tuple[tuple[TaskResult, bool], SQSError | None]]) -> None:
+        """A batch has ended; what became of each task."""
+        for (result, _), error in ends:
+            if error is None:
+                self._announce(result)
+        try:
+            for (result, known), error in ends:
+                if error is not None and known:
+                    self.store.fail([result], error)
+            forgotten = [result for (result, known), error in ends if error and not known]
+            self.store.discard(forgotten)
+        except DatabaseError as exc:
+            # In a transaction that is rolled back they are gone in any case.
+            logger.error("The results of tasks that were not enqueued were not noted: %s", exc)
+
     # Waiting for the commit.
+
+    def _wait(self, databases: Sequence[str], batch: list[TaskResult], send: Send) -> None:
+        enqueue = partial(self._enqueue_known, batch, send)
+        joining = joining_batch(receivers, enqueue, databases)
+        when_all_committed(databases, partial(self._send_later, databases, batch, joining))
+
+    def _enqueue_known(self, batch: list[TaskResult], send: Send) -> None:
+        if not self._kept(batch, known=True):
+            self._send(batch, send, known=True)
 
     def _open_transactions(self) -> list[str]:
         """The databases whose commit is waited for."""
@@ -268,7 +313,7 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
         try:
             if not self._creates_now(databases):
                 self.store.create(batch)
-            self._send(batch, send, known=True)
+            send()
         except (SQSError, DatabaseError) as exc:
             paths = sorted({result.task.module_path for result in batch})
             logger.error(

@@ -1,11 +1,8 @@
-"""After the commit: what waits until every transaction around it is committed."""
+"""The transactions whose commit the enqueuing of a task waits for."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from functools import partial
-
-from django.db import connections, transaction
+from django.db import connections
 
 from ..commits import in_transaction
 
@@ -21,15 +18,3 @@ def open_transactions(main: str) -> list[str]:
         if connection.alias != main and in_transaction(connection.alias):
             found.append(connection.alias)
     return found
-
-
-def after_commit(databases: Sequence[str], action: Callable[[], None]) -> None:
-    """Call *action* when the transactions of *databases* are committed.
-
-    :param action: what it raises keeps all else that waits for the commit from being done.
-    """
-    if not databases:
-        action()
-        return
-    first, *rest = databases
-    transaction.on_commit(partial(after_commit, rest, action), using=first)

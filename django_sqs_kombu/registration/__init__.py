@@ -1,5 +1,6 @@
 """Registration: who receives what, and sending to it."""
 
+from .batch import BatchSender, open_batch, outside
 from .declaration import DEFAULT_MAX_RECEIVES, QueueDeclaration
 from .forward import CeleryForward
 from .options import FEW_RECEIVES, LONGEST_TIMEOUT, QueueOptions, Receiver
@@ -7,16 +8,18 @@ from .outgoing import Outgoing
 from .proxy import ReceiverProxy
 from .queue import RegisteredQueue
 from .receivers import Outlet, Receivers
-from .sender import Defaults, Sender
+from .sender import Defaults, Prepared, Sender
 
 __all__ = [
     "DEFAULT_MAX_RECEIVES",
     "FEW_RECEIVES",
     "LONGEST_TIMEOUT",
+    "BatchSender",
     "CeleryForward",
     "Defaults",
     "Outgoing",
     "Outlet",
+    "Prepared",
     "QueueDeclaration",
     "QueueOptions",
     "Receiver",
@@ -24,4 +27,6 @@ __all__ = [
     "Receivers",
     "RegisteredQueue",
     "Sender",
+    "open_batch",
+    "outside",
 ]

@@ -7,7 +7,6 @@ import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from datetime import timedelta
-from functools import partial
 from typing import Any, ClassVar
 
 import kombu
@@ -30,7 +29,7 @@ from .options import FEW_RECEIVES, QueueOptions, Receiver
 from .outgoing import Outgoing, each
 from .pausing import Pausing
 from .proxy import ReceiverProxy
-from .sender import Defaults, Sender
+from .sender import Defaults, Prepared, Sender
 
 #: How many of its queues in SQS, one for each suffix, a registered queue keeps; suffixes may
 #: be made at run time, without an end.
@@ -204,12 +203,12 @@ class RegisteredQueue(Pausing):
 
     def prepare(
         self, message: RawMessage | None = None, suffix: str | None = None, **options: Any
-    ) -> Callable[[], None]:
+    ) -> Prepared:
         """Everything about :meth:`send` that needs no SQS; what is returned sends."""
         defaults = self.receivers.defaults
         queue = self._queue(defaults, suffix)
         outgoing = self._make(self._wire_format(defaults), message, **options)
-        return partial(self.receivers.send_one, self, queue, outgoing)
+        return Prepared(self.receivers, self, queue, outgoing)
 
     def outgoing(self, message: RawMessage | None = None, **options: Any) -> Outgoing:
         """A message as it is to be sent; the options are those of :meth:`send`."""

@@ -30,6 +30,7 @@ from ..working.policy import Policy
 from ..working.rate import Counter
 from ..working.registered import Registered
 from ..working.retry import RETRY_TRIES, Retry, exceptions
+from .batch import Batch, open_batch
 from .connection import SendingConnection
 from .forward import CeleryForward, task_or_name
 from .options import FEW_RECEIVES, Receiver, check_receiver
@@ -324,8 +325,18 @@ class Receivers:
         """The channel that this process sends over; shared by all threads."""
         return self._sending.open()[0]
 
+    def batch(self) -> Batch:
+        """A block whose sends are made together when it ends, ten to a request.
+
+        See :class:`~django_sqs_kombu.Batch`.
+        """
+        return Batch(self)
+
     def send_one(self, registered: Registered, queue: kombu.Queue, outgoing: Outgoing) -> None:
-        """Send one message, or hand it to :attr:`outlet`."""
+        """Send one message, keep it for the end of its batch, or hand it to :attr:`outlet`."""
+        batch = open_batch(self)
+        if batch is not None and batch.add(registered, queue, outgoing):
+            return
         if (outlet := self.outlet) is not None:
             outlet(registered, queue, outgoing)
             return
@@ -342,7 +353,9 @@ class Receivers:
         encode: Callable[[Any], Outgoing],
         **options: Any,
     ) -> int:
-        """Send many messages, or hand them to :attr:`outlet`; return how many."""
+        """Send many messages, keep them, or hand them to :attr:`outlet`; return how many."""
+        if (batch := open_batch(self)) is not None:
+            return batch.add_many(registered, queue, items, encode)
         if (outlet := self.outlet) is not None:
             messages = [encode(item) for item in items]
             for message in messages:

@@ -61,3 +61,27 @@ class Sender(Registry, Protocol):
 
     def channel(self) -> Any:
         """The channel that this process sends over; shared by all threads."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A message that is ready to be sent: calling it sends it.
+
+    :param sender: the registry that it is sent by.
+    :param registered: its queue.
+    :param queue: the same as SQS knows it.
+    """
+
+    sender: Sender
+    registered: Registered
+    queue: kombu.Queue
+    outgoing: Outgoing
+
+    def __call__(self) -> None:
+        """Send it; returns when SQS has accepted it, or an open batch keeps it."""
+        self.sender.send_one(self.registered, self.queue, self.outgoing)
+
+    @property
+    def parts(self) -> tuple[Registered, kombu.Queue, Outgoing]:
+        """What it is, apart from who sends it."""
+        return self.registered, self.queue, self.outgoing

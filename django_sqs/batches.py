@@ -1,0 +1,125 @@
+"""DjangoBatch: a batch that knows of transactions, and sends at the commit what waits for it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import Any, TypeVar
+
+from asgiref.sync import sync_to_async
+from django.db import DEFAULT_DB_ALIAS, connections
+
+from django_sqs_kombu import Batch
+from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.registration import BatchSender, open_batch
+
+from .commits import when_all_committed
+from .connections import leaving_no_connection
+
+logger = get_logger(__name__)
+
+T = TypeVar("T")
+
+
+class AtCommit:
+    """What was sent in a batch and waits for the commit of the same transactions.
+
+    Whether it is sent, those alone decide: each message waits by itself, so that one of a
+    savepoint that is rolled back is gone.  At the commit it joins the batch, where that is
+    still open, or else the others, which are sent together when the last has come.
+
+    :param batch: the outermost one.
+    :param databases: the aliases of the databases.
+    """
+
+    def __init__(self, batch: DjangoBatch, databases: Sequence[str]) -> None:
+        self._batch = batch
+        self._databases = databases
+        self._others = Batch(batch.receivers)
+        #: The savepoints that all of it is in.
+        self._savepoints: set[str | None] | None = None
+
+    def joining(self, send: Callable[[], Any]) -> Callable[[], None]:
+        """What calls *send* at the commit, so that what it sends joins the others."""
+        ids: set[str | None] = set(connections[self._databases[0]].savepoint_ids)
+        self._savepoints = ids if self._savepoints is None else self._savepoints & ids
+        return partial(self._join, send)
+
+    def _join(self, send: Callable[[], Any]) -> None:
+        outer = self._batch if self._batch.is_open else self._others
+        with Batch(self._batch.receivers, outer=outer, decided=True):
+            send()
+
+    def batch_ended(self) -> None:
+        """Have the others sent at the commit, where it is still to come."""
+        connection = connections[self._databases[0]]
+        # In a savepoint that the others are not in, this could be gone without them.
+        if connection.in_atomic_block and set(connection.savepoint_ids) <= (
+            self._savepoints or set()
+        ):
+            when_all_committed(self._databases, self._send_others)
+        else:
+            # What comes later sends itself.
+            self._others.send_kept()
+
+    def _send_others(self) -> None:
+        try:
+            self._others.send_kept()
+        except Exception:
+            # A test's, which receives in place of sending, is to hear of it.
+            if self._batch.receivers.outlet is not None:
+                raise
+            logger.exception(
+                "What was sent in a batch was not sent after the commit, or not all of it. "
+                "outbox=True keeps messages until SQS takes them"
+            )
+
+
+class DjangoBatch(Batch):
+    """A block, ``with batch():`` or ``async with batch():``, whose sends are made at its end.
+
+    As django_sqs_kombu's class; and what waits for a commit (on_commit, tasks, rows of the
+    database) is sent if that is committed, whatever becomes of the block: together with it, or
+    at the commit where that comes later.  ``outbox=True`` writes its rows at once, which the
+    relay sends ten to a request in any case.
+    """
+
+    def __init__(self, receivers: BatchSender, **options: Any) -> None:
+        super().__init__(receivers, **options)
+        self._at_commit: dict[tuple[str, ...], AtCommit] = {}
+
+    def at_commit(self, databases: Sequence[str]) -> AtCommit:
+        """What waits for the commit of these databases."""
+        key = tuple(databases)
+        if key not in self._at_commit:
+            self._at_commit[key] = AtCommit(self, key)
+        return self._at_commit[key]
+
+    def ending(self) -> None:
+        """Have what waits for a commit sent then."""
+        for each in self._at_commit.values():
+            each.batch_ended()
+
+    async def in_thread(self, call: Callable[..., T], *args: Any) -> T:
+        """Call what asks SQS, from an event loop; no connection is left in its thread."""
+        thread = sync_to_async(partial(leaving_no_connection, call), thread_sensitive=False)
+        return await thread(*args)
+
+    async def beside(self, call: Callable[..., T], *args: Any) -> T:
+        """Call what may ask the database, in the thread that it belongs to."""
+        return await sync_to_async(call)(*args)
+
+
+def joining_batch(
+    receivers: object, send: Callable[[], Any], databases: Sequence[str | None]
+) -> Callable[[], Any]:
+    """What calls *send* at a commit, so that what it sends joins a batch that is open now.
+
+    :param databases: those whose commit is waited for; None: the default one.
+    """
+    batch = open_batch(receivers)
+    root = None if batch is None else batch.root
+    aliases = [each or DEFAULT_DB_ALIAS for each in databases]
+    if not isinstance(root, DjangoBatch) or not connections[aliases[0]].in_atomic_block:
+        return send
+    return root.at_commit(aliases).joining(send)
