@@ -96,15 +96,15 @@ class ControlServer:
         if self.stopping:
             yield "stopping"
         now = time.monotonic()
-        for process, queues in enumerate(self._served):
+        for place, queues in enumerate(self._served):
             for queue in queues:
-                polled_at = self._stats.value(process, queue, "polled_at")
-                if self._is_busy(process, queue):
+                polled_at = self._stats.polled_at(place, queue)
+                if any(self._is_busy(process, queue) for process in self._stats.of_place(place)):
                     continue
                 if not polled_at:
-                    yield f"process {process} has not polled queue {queue} yet"
+                    yield f"process {place} has not polled queue {queue} yet"
                 elif now - polled_at > STALLED + conf.poll_max_idle:
-                    yield f"process {process} last polled queue {queue} {now - polled_at:.0f} s ago"
+                    yield f"process {place} last polled queue {queue} {now - polled_at:.0f} s ago"
 
     def _is_busy(self, process: int, queue: str) -> bool:
         """Whether nobody polls the queue, or did lately, since nobody is free or it is paused."""

@@ -11,3 +11,5 @@ CUT_OFF = 4
 #: A supervised process, for its supervisor alone: it has ended as it was to.  0 would also be what
 #: ``os._exit(0)`` in a receiver says.
 FINISHED = 5
+#: A supervised process, for its supervisor alone: it has ended since another takes its place.
+RECYCLED = 6

@@ -12,6 +12,7 @@ from functools import partial
 from typing import Any
 
 from django_sqs_kombu.exceptions import ConfigurationError
+from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.registration import RegisteredQueue
 from django_sqs_kombu.transport import LocalLimit, ReceiveLimit
 from django_sqs_kombu.working import tell
@@ -19,14 +20,18 @@ from django_sqs_kombu.working import tell
 from ..conf import conf
 from ..connections import close_before_fork, forget_inherited
 from ..registry import receivers
+from .cells import Cells
 from .companions import Companion, Turn, beside_fleets, running
 from .control import ControlServer
 from .crash_file import lasting_memory
 from .crashes import CrashNotes
+from .recycling import MEBIBYTE, NEVER, Recycler, Recycling, resident_memory
 from .shared_limit import SharedLimit
 from .stats import SharedStats
 from .supervisor import Child, Supervisor
 from .worker import Worker
+
+logger = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +45,7 @@ class Plan:
     :param threads: receivers at once in each process.
     :param message_limit: end after this many messages of each queue.
     :param bury: whether dead letters are taken out of SQS (django_sqs.failures).
+    :param recycling: when a process is replaced.
     :param http: host and port of the control server, if there is to be one.
     """
 
@@ -50,6 +56,12 @@ class Plan:
     message_limit: int | None = None
     http: tuple[str, int] | None = None
     bury: bool = False
+    recycling: Recycling = NEVER
+
+    @property
+    def generations(self) -> int:
+        """How many processes may have a place for a while: one that is replaced ends slowly."""
+        return 2 if self.recycling else 1
 
     def groups(self) -> list[list[RegisteredQueue]]:
         """The queues of each process."""
@@ -70,10 +82,13 @@ class Fleet:
     def __init__(self, plan: Plan) -> None:
         self._plan = plan
         self._groups = plan.groups()
-        self._limits = _limits(plan)
+        self._supervised = len(self._groups) > 1 or bool(plan.recycling)
+        self._limits = _limits(plan, len(self._groups))
         self._turn = Turn()
         names = [queue.name for queue in plan.queues]
-        self._stats = SharedStats(names, len(self._groups), plan.threads)
+        self._stats = SharedStats(names, len(self._groups), plan.threads, plan.generations)
+        #: Which of the processes live.
+        self._alive = Cells(len(self._groups) * plan.generations, 1)
         served = [[queue.name for queue in group] for group in self._groups]
         #: The control server, where the plan has one.
         self.control = ControlServer(plan.http, self._stats, served) if plan.http else None
@@ -86,7 +101,7 @@ class Fleet:
                 self.control.one_by_one = self._crashes.unresolved
                 self.control.start()
                 stack.callback(self.control.stop)
-            if len(self._groups) > 1:
+            if self._supervised:
                 close_before_fork()
             stack.enter_context(running(self._companions()))
             return self._run()
@@ -95,21 +110,38 @@ class Fleet:
         return (partial(make, self._stats, self._plan.threads) for make in beside_fleets.all())
 
     def _run(self) -> int:
-        if len(self._groups) == 1:
+        if not self._supervised:
             worker = self._worker(self._groups[0])
             self._wake_by(worker.wake)
             return worker.run()
         if threading.current_thread() is not threading.main_thread():
             raise ConfigurationError(
-                "Several processes are supervised in the main thread only. In another thread run "
-                "one: --processes=1"
+                "Several processes, and such as are recycled, are supervised in the main thread "
+                "only. In another thread run one: --processes=1"
             )
-        children = [self._child(process, group) for process, group in enumerate(self._groups)]
-        supervisor = Supervisor(
+        self._check_memory()
+        places = len(self._groups)
+        children = [
+            self._child(number, self._groups[number % places])
+            for number in range(places * self._plan.generations)
+        ]
+        # The two of a place take turns.
+        for child, other in zip(children, children[places:], strict=False):
+            child.successor, other.successor = other, child
+            other.respawn_at = None
+        self._supervisor = Supervisor(
             children, grace_period=conf.grace_period, on_stop=self._stop_supervising
         )
-        self._wake_by(supervisor.wake)
-        return supervisor.run()
+        self._wake_by(self._supervisor.wake)
+        return self._supervisor.run()
+
+    def _check_memory(self) -> None:
+        taken, most = resident_memory() // MEBIBYTE, self._plan.recycling.memory
+        if most is not None and taken >= most:
+            raise ConfigurationError(
+                f"--recycle-memory={most} is less than a process takes before its first message, "
+                f"which is {taken} MiB here"
+            )
 
     @contextmanager
     def _told(self) -> Iterator[None]:
@@ -117,9 +149,9 @@ class Fleet:
 
         The notes a lone worker finds as they were when it died.
         """
-        layout = len(self._groups), self._plan.threads
+        layout = len(self._groups) * self._plan.generations, self._plan.threads
         size = CrashNotes.size(*layout)
-        alone = len(self._groups) == 1
+        alone = not self._supervised
         names = [queue.full_name(self._plan.suffix) for queue in self._plan.queues]
         key = " ".join([*names, str(self._plan.threads)])
         # A supervisor lives on and counts, so memory will do.
@@ -165,11 +197,15 @@ class Fleet:
         run = partial(self._run_child, process, queues, shared, os.getpid())
 
         def on_exit() -> None:
+            self._alive.set(process, 0, 0)
             tell(receivers.middleware, lambda each: each.process_ended(process))
             for limit in shared:
                 limit.forget(process)
 
-        return Child(", ".join(queue.name for queue in queues), run, on_exit)
+        def on_start() -> None:
+            self._alive.set(process, 0, 1)
+
+        return Child(", ".join(queue.name for queue in queues), run, on_exit, on_start)
 
     def _run_child(
         self,
@@ -184,13 +220,33 @@ class Fleet:
         self._stats.process = self._crashes.process = process
         for limit in shared:
             limit.process = process
-        return self._worker(queues, supervisor).run()
+        worker = self._worker(queues, supervisor)
+        if self._plan.recycling:
+            self._recycle(worker, process)
+        return worker.run()
+
+    def _recycle(self, worker: Worker, process: int) -> None:
+        """Have this process replaced when it has done enough."""
+        other = (process + len(self._groups)) % (2 * len(self._groups))
+
+        def place_is_its_own() -> bool:
+            return not self._alive.get(other, 0)
+
+        def retire(reason: str) -> None:
+            logger.info("Process %d is replaced after %s", os.getpid(), reason)
+            worker.retire()
+            self._stats.hand_over()
+            self._supervisor.retire()
+
+        recycler = Recycler(self._plan.recycling, place_is_its_own, retire)
+        receivers.middleware.append(recycler)
 
 
-def _limits(plan: Plan) -> dict[str, ReceiveLimit]:
+def _limits(plan: Plan, places: int) -> dict[str, ReceiveLimit]:
     count = plan.message_limit
     if count is None:
         return {}
-    if plan.processes in (None, 1):
+    if plan.processes in (None, 1) and not plan.recycling:
         return {queue.name: LocalLimit(count) for queue in plan.queues}
-    return {queue.name: SharedLimit(count, plan.processes or 1) for queue in plan.queues}
+    processes = places * plan.generations
+    return {queue.name: SharedLimit(count, processes) for queue in plan.queues}

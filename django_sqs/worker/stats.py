@@ -30,6 +30,7 @@ FIELDS = (
     "started_at",
     "full_at",
     "paused",
+    "handed_over_at",
 )
 #: How long the wait of the latest message is told after it was started, in seconds, where
 #: polls bring nothing since.
@@ -55,13 +56,18 @@ class SharedStats(Middleware):
     :param queues: the names of the queues.
     :param processes: how many processes there are.
     :param threads: receivers at once in each.
+    :param generations: how many processes may share a place for a while, the old one and the
+        new; the number of a process is that of its place, then plus that of all places.
     """
 
-    def __init__(self, queues: Sequence[str], processes: int, threads: int = 1) -> None:
+    def __init__(
+        self, queues: Sequence[str], processes: int, threads: int = 1, generations: int = 1
+    ) -> None:
         self.queues = tuple(queues)
         self.processes = processes
         self.threads = threads
-        self._cells = Cells(processes, len(FIELDS) * len(self.queues))
+        self._numbers = range(processes * generations)
+        self._cells = Cells(len(self._numbers), len(FIELDS) * len(self.queues))
         self._lock = threading.Lock()
         #: Which of the processes this one is; set after the fork.
         self.process = 0
@@ -110,7 +116,22 @@ class SharedStats(Middleware):
         The longest of all processes; nothing of one whose latest was started a while ago, and
         which has looked for others since.
         """
-        return max(self._waited(process, queue) for process in range(self.processes))
+        return max(self._waited(process, queue) for process in self._numbers)
+
+    def hand_over(self) -> None:
+        """Note that another process takes this one's place now."""
+        for queue in self.queues:
+            column = self._column(queue, "handed_over_at")
+            self._cells.set(self.process, column, time.monotonic())
+
+    def of_place(self, place: int) -> Sequence[int]:
+        """The numbers of the processes that may have a place."""
+        return self._numbers[place :: self.processes]
+
+    def polled_at(self, place: int, queue: str) -> float:
+        """When a queue was last polled from a place, or that was handed over; 0: never."""
+        fields = ("polled_at", "handed_over_at")
+        return max(self.value(n, queue, field) for n in self.of_place(place) for field in fields)
 
     def _waited(self, process: int, queue: str) -> float:
         started_at = self.value(process, queue, "started_at")

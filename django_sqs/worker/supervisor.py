@@ -39,11 +39,16 @@ class Child:
     :param name: for the log.
     :param run: what it does; returns its exit code. 0 means that it is done.
     :param on_exit: called in the supervisor when the process has ended.
+    :param on_start: called in the supervisor before the process is forked.
+    :param successor: takes its place when it has done enough; None: nothing does.
     """
 
     name: str
     run: Callable[[], int]
     on_exit: Callable[[], None] | None = None
+    on_start: Callable[[], None] | None = None
+    successor: Child | None = None
+    retired: bool = False
     pid: int | None = None
     started_at: float = 0.0
     respawn_at: float | None = 0.0
@@ -58,7 +63,7 @@ class Supervisor:
     After SIGINT, and at SIGUSR2, which also stops it, polls are broken off.  SIGUSR1 is passed
     on to the children.
 
-    :param children: what to run.
+    :param children: what to run; a successor whose ``respawn_at`` is None waits for its turn.
     :param grace_period: seconds that the children may take to stop.
     :param on_stop: called when it is told to stop.
     """
@@ -74,6 +79,8 @@ class Supervisor:
         self._children = list(children)
         self._grace_period = grace_period
         self._signals: list[int] = []
+        #: Children write their process ids, 4 bytes each, when they retire.
+        self._retiring, self._retire_to = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
         self._stopping_since: float | None = None
         self._exit_code = exit_codes.OK
 
@@ -82,6 +89,7 @@ class Supervisor:
         with self._woken_by_signals() as wakeups:
             while True:
                 self._heed_signals()
+                self._heed_retiring()
                 self._reap()
                 self._kill_late()
                 self._respawn()
@@ -101,6 +109,8 @@ class Supervisor:
             try:
                 yield wakeups
             finally:
+                os.close(self._retiring)
+                os.close(self._retire_to)
                 signal.set_wakeup_fd(fd)
                 for number, handler in previous.items():
                     signal.signal(number, handler)
@@ -109,6 +119,23 @@ class Supervisor:
         """Wake the children from the rests of idle queues; from any thread."""
         self._send(signal.SIGUSR1)
 
+    def retire(self) -> None:
+        """Have another take this process's place, which takes no message any more; in a child."""
+        os.write(self._retire_to, os.getpid().to_bytes(4, "little"))
+
+    def _heed_retiring(self) -> None:
+        with suppress(BlockingIOError):
+            while pid := int.from_bytes(os.read(self._retiring, 4), "little"):
+                for child in self._living:
+                    if child.pid == pid:
+                        self._succeed(child)
+
+    def _succeed(self, child: Child) -> None:
+        """Start the successor beside a child that finishes what it holds."""
+        successor, child.retired = child.successor, True
+        if successor is not None and self._stopping_since is None and not successor.pid:
+            successor.respawn_at = 0.0
+
     def _note(self, signum: int, frame: FrameType | None) -> Any:
         if signum in HANDLED:
             self._signals.append(signum)
@@ -116,7 +143,8 @@ class Supervisor:
     def _wait(self, wakeups: socket.socket) -> None:
         due = [c.respawn_at for c in self._children if c.respawn_at is not None]
         timeout = min([max(0.0, at - time.monotonic()) for at in due] or [1.0])
-        if select.select([wakeups], [], [], min(timeout, 1.0))[0]:
+        sources = [wakeups.fileno(), self._retiring]
+        if wakeups.fileno() in select.select(sources, [], [], min(timeout, 1.0))[0]:
             wakeups.recv(4096)
 
     def _heed_signals(self) -> None:
@@ -163,13 +191,19 @@ class Supervisor:
         pid, child.pid = child.pid, None
         if child.on_exit is not None:
             child.on_exit()
-        if code == exit_codes.FINISHED:
+        if code == exit_codes.RECYCLED and not child.retired:
+            self._succeed(child)
+        replaced, child.retired = child.retired, False
+        if code in (exit_codes.FINISHED, exit_codes.RECYCLED):
             logger.info("Process %s (%s) is done", pid, child.name)
             return
         how = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
         if self._stopping_since is not None:
             logger.error("Process %s (%s) ended with %s", pid, child.name, how)
             self._exit_code = exit_codes.CUT_OFF
+            return
+        if replaced:
+            logger.error("Process %s (%s), replaced before, ended with %s", pid, child.name, how)
             return
         now = time.monotonic()
         if now - child.started_at >= HEALTHY:
@@ -201,6 +235,8 @@ class Supervisor:
     def _fork(self, child: Child) -> None:
         sys.stdout.flush()
         sys.stderr.flush()
+        if child.on_start is not None:
+            child.on_start()
         # A signal that comes before the child can handle it waits until it can.
         signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
         pid = os.fork()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -11,7 +10,6 @@ from functools import partial
 from types import FrameType
 from typing import Any
 
-from django_sqs_kombu import ReceiverConsumer
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.registration import RegisteredQueue
 from django_sqs_kombu.transport import ReceiveLimit
@@ -20,40 +18,9 @@ from ..conf import conf
 from ..registry import receivers
 from . import exit_codes
 from .companions import Beside, Companion, Turn, beside_workers, running
-from .ending import end_process
+from .worker_consumer import WorkerConsumer
 
 logger = get_logger(__name__)
-
-
-class WorkerConsumer(ReceiverConsumer):
-    """A consumer whose process exits when the grace period has passed.
-
-    :param supervisor: the process id of the supervisor that forked this process, if any; it
-        stops when that is gone.
-    """
-
-    def __init__(self, *args: Any, supervisor: int | None, **options: Any) -> None:
-        super().__init__(*args, **options)
-        self._supervisor = supervisor
-
-    def on_turn(self) -> None:
-        """Stop without a supervisor."""
-        orphaned = self._supervisor is not None and os.getppid() != self._supervisor
-        if orphaned and not self.should_stop:
-            logger.error("The supervisor is gone: stopping")
-            self.stop()
-
-    def on_grace_expired(self) -> None:
-        """Give back what still runs, and exit without waiting for it."""
-        super().on_grace_expired()
-        self.cut_off()
-
-    def cut_off(self) -> None:
-        """Exit now; what was running becomes visible to others at once."""
-        try:
-            self.release_running()
-        finally:
-            end_process(exit_codes.CUT_OFF)
 
 
 class Worker:
@@ -92,6 +59,7 @@ class Worker:
         self._turn = turn or Turn()
         self._supervisor = supervisor
         self._told_to_stop = on_stop
+        self._retired = False
         self._consumer = WorkerConsumer(
             receivers,
             queues,
@@ -110,7 +78,13 @@ class Worker:
         """
         with self._heeding_signals(), running(self._companions()):
             self._consumer.run()
-        return exit_codes.OK
+        return exit_codes.RECYCLED if self._retired else exit_codes.OK
+
+    def retire(self) -> None:
+        """Receive nothing more and finish what runs, however long it takes; from any thread."""
+        if not self._consumer.should_stop:
+            self._retired = True
+            self._consumer.retire()
 
     @contextmanager
     def _heeding_signals(self) -> Iterator[None]:
@@ -152,11 +126,14 @@ class Worker:
     def _on_stop(self, signum: int, frame: FrameType | None) -> Any:
         if not self._consumer.should_stop:
             self._stop(signum)
+        elif self._consumer.retired:
+            self._consumer.stop_in_time()
         elif self._supervisor is None:
             self._on_cut_off(signum, frame)
 
     def _on_break_off(self, signum: int, frame: FrameType | None) -> Any:
         if self._consumer.should_stop:
+            self._consumer.stop_in_time()
             self._consumer.stop(break_off=True)
         else:
             self._stop(signum)

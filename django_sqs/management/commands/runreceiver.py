@@ -23,6 +23,7 @@ from django_sqs.management.pid_file import pid_file
 from django_sqs.registry import receivers
 from django_sqs.worker import exit_codes
 from django_sqs.worker.fleet import Fleet, Plan
+from django_sqs.worker.recycling import Recycling
 from django_sqs_kombu.registration import RegisteredQueue
 
 PER_QUEUE = "per-queue"
@@ -90,6 +91,19 @@ class Command(QueueCommand):
             default=1,
             metavar="N",
             help="Run up to N receivers at once in each process. Default: 1.",
+        )
+        parser.add_argument(
+            "--recycle-after",
+            type=positive,
+            metavar="N",
+            help="Replace a process after N messages, or up to a tenth fewer, by chance.",
+        )
+        parser.add_argument(
+            "--recycle-memory",
+            type=positive,
+            metavar="MB",
+            help="Replace a process after a message when so many MiB of memory, or up to a tenth "
+            "fewer, by chance, are resident.",
         )
         parser.add_argument(
             "--http",
@@ -160,6 +174,7 @@ class Command(QueueCommand):
             message_limit=options["message_limit"],
             http=options["http"],
             bury=options["bury"],
+            recycling=Recycling(options["recycle_after"], options["recycle_memory"]),
         )
         try:
             fleet = Fleet(plan)

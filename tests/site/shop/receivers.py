@@ -242,6 +242,16 @@ def receive_broken(message):
     raise ValueError(message.get_body())
 
 
+HOARD = []
+
+
+@django_sqs.receiver("hoarding", message_class=RawMessage)
+def receive_hoarding(message):
+    """Keeps the MiB that the body says, for ever."""
+    HOARD.append(bytearray(b"x") * (int(message.get_body()) * 1024 * 1024))
+    record("hoarding", message)
+
+
 @django_sqs.receiver("talking")
 def receive_talking(message):
     print(f"it says {message.get_body()}")  # noqa: T201 - as receivers do
