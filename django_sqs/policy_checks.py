@@ -1,4 +1,4 @@
-"""System checks of policies: receivers that delete what fails, and tries that SQS cuts short."""
+"""System checks of policies: receivers that delete what fails, what SQS cuts short, and limits."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ from .registry import receivers
 DELETES = "django_sqs.W007"
 CUT_SHORT = "django_sqs.W008"
 NOWHERE = "django_sqs.W009"
+UNSHARED = "django_sqs.W014"
 
 
 @register("django_sqs")
@@ -59,4 +60,13 @@ def _of_queue(queue: RegisteredQueue) -> Iterator[CheckMessage]:
             hint="Register it with dead_letter_queue=...",
             obj=queue.name,
             id=NOWHERE,
+        )
+    if queue.rate is not None and receivers.counter is None:
+        yield CheckWarning(
+            f"Queue {queue.name!r} may be received from at its rate by each process, since the "
+            "default cache is in a process's own memory.",
+            hint="Set CACHES to one that all workers share, such as Redis; or silence this where "
+            "there is a single process.",
+            obj=queue.name,
+            id=UNSHARED,
         )

@@ -87,6 +87,7 @@ def policy(
     *,
     create: bool = False,
     resends: Sequence[str] = (),
+    pauses: Sequence[str] = (),
     keys: Iterable[str] = (),
     bucket: str | None = None,
     prefix: str = PREFIX,
@@ -97,6 +98,7 @@ def policy(
     :param names: the queues' names in SQS, and *place*, where they are.
     :param create: whether queues are created on first use.
     :param resends: the queues to which a receiver sends messages again.
+    :param pauses: the queues that a receiver pauses for all, by a shared breaker.
     :param keys: the KMS keys that encrypt queues: ids, ARNs or aliases.
     :param bucket: the bucket of large payloads, if there is one.
     :param prefix: what the keys of payloads in it begin with.
@@ -105,6 +107,8 @@ def policy(
     statements = [_allow("sqs", actions, [place.arn("sqs", name) for name in names])]
     if role == "receiver" and resends:
         statements.append(_allow("sqs", {"SendMessage"}, [place.arn("sqs", n) for n in resends]))
+    if role == "receiver" and pauses:
+        statements.append(_allow("sqs", {"TagQueue"}, [place.arn("sqs", n) for n in pauses]))
     sends = role != "receiver" or bool(resends)
     statements += _for_keys(keys, {"Decrypt", *(("GenerateDataKey",) if sends else ())}, place)
     if bucket:

@@ -12,10 +12,11 @@ from django.db import close_old_connections, transaction
 
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.registration import Receivers
-from django_sqs_kombu.working import Middleware, Sending
+from django_sqs_kombu.working import Middleware, NamedQueue, Sending, Trip
 
 from ..conf import conf
-from ..optional import PAUSES, wakers
+from ..connections import leaving_no_connection
+from ..optional import PAUSES, tell_of_pause, wakers
 from ..worker.companions import beside_workers
 from .channels import WakeChannel, channel_of
 
@@ -83,13 +84,18 @@ caller = Caller()
 
 
 class WakeOnSend(Middleware):
-    """Calls the workers of a queue when something was sent to it."""
+    """Calls the workers of a queue when something was sent to it, or its breaker has opened."""
 
     @contextmanager
     def sending(self, sending: Sending) -> Iterator[None]:
         """Call when SQS has accepted it."""
         yield
         caller.call(sending.full_name)
+
+    def tripped(self, registered: NamedQueue, full_name: str, trip: Trip | None) -> None:
+        """Have them look for the pause, where the breaker is shared."""
+        if trip is not None and trip.shared:
+            leaving_no_connection(tell_of_pause, full_name)
 
 
 def announce(receivers: Receivers) -> None:

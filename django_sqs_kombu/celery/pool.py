@@ -19,13 +19,11 @@ from ..logs import get_logger
 from ..messages.base import RawMessage
 from ..transport.delivery import Delivery
 from ..transport.receiving.consumption import Consumption
-from ..transport.receiving.message_limit import ReceiveLimit
-from ..working.breaker import Circuit
+from ..working.circuits import Circuits
 from ..working.consumer import ACCEPT
 from ..working.early_burial import warn_of_early_burial
 from ..working.going_on import worker_stops
 from ..working.handling import Surroundings, attempt_within, cleaning_up
-from ..working.limits import limits_of
 from ..working.middleware import tell
 from ..working.outcomes import settle, settle_undecodable
 from ..working.registered import Attempt
@@ -92,7 +90,7 @@ class PoolConsumer:
         # A pool of threads ends receivers in its threads.
         self._lock = threading.RLock()
         self._running: set[Delivery] = set()
-        self._circuits: dict[str, Circuit] = {}
+        self._circuits = Circuits(receivers)
         self._stopping = False
         self._finished = False
         self.closed = False
@@ -108,9 +106,10 @@ class PoolConsumer:
                 Consumption(
                     queue.name,
                     priority=registered.priority,
-                    limit=self._limit(registered, queue.name),
+                    limit=self._circuits.limit(registered, queue.name, self._channel),
                     most=registered.concurrency,
                     on_poll=functools.partial(self._polled, registered),
+                    on_pause=functools.partial(self._circuits.paused, registered, queue.name),
                     free=self._free,
                     lasting=True,
                 )
@@ -125,17 +124,6 @@ class PoolConsumer:
             ).consume()
         _told[0] = 0
         logger.info("Receiving from %s in Celery's pool", ", ".join(self._sources))
-
-    def _limit(self, registered: RegisteredQueue, queue: str) -> ReceiveLimit | None:
-        limit, circuit = limits_of(
-            registered,
-            queue,
-            registered.receivers,
-            on_open=functools.partial(self._channel.give_back_waiting, queue),
-        )
-        if circuit is not None:
-            self._circuits[queue] = circuit
-        return limit
 
     def stop(self) -> None:
         """Stop receiving and give back what waits; what runs goes on."""
@@ -174,9 +162,8 @@ class PoolConsumer:
         return 0 if self._stopping else self._slots - len(self._running)
 
     def _on_message(self, delivery: Delivery) -> None:
-        circuit = self._circuits.get(delivery.queue)
         with self._lock:
-            if self._stopping or (circuit is not None and circuit.refuses()):
+            if self._stopping or self._circuits.refuses(delivery.queue):
                 delivery.release()
                 return
             self._running.add(delivery)
@@ -233,8 +220,7 @@ class PoolConsumer:
             if outcome.deleted and not delivery.acknowledged:
                 delivery.abandon()
             settle(registered, delivery, None, raised, outcome.seconds)
-            if (circuit := self._circuits.get(delivery.queue)) is not None:
-                circuit.ended(raised)
+            self._circuits.ended(delivery.queue, raised)
         finally:
             self._done(delivery)
 

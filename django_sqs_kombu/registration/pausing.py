@@ -47,7 +47,7 @@ class Pausing:
         return pause(found, name, seconds, reason)
 
     def resume(self, *, suffix: str | None = None) -> None:
-        """End a pause, if there is one.
+        """End a pause, if there is one; one that a shared breaker made ends by itself.
 
         :raises QueueDoesNotExist: there is no such queue in SQS yet.
         :raises RequestFailed: SQS refused; it takes sqs:UntagQueue.

@@ -1,7 +1,7 @@
 """Working: from a delivery to its settlement."""
 
 from .attempt import is_interrupt
-from .breaker import Breaker
+from .breaker import Breaker, Trip
 from .consumer import ReceiverConsumer
 from .context import MessageContext, MessageContextFilter, current_message
 from .coroutines import CANCEL_GRACE, LeftBehind, within
@@ -62,6 +62,7 @@ __all__ = [
     "Row",
     "Sending",
     "Settlement",
+    "Trip",
     "around_sending",
     "attempts",
     "current_message",

@@ -11,7 +11,7 @@ from typing import Any
 
 from ..exceptions import ConfigurationError, RestartLater, kind_of
 from ..logs import get_logger
-from ..rules import above_zero, check, whole
+from ..rules import above_zero, check, flag, whole
 from .retry import Exceptions, exceptions
 
 logger = get_logger(__name__)
@@ -22,17 +22,21 @@ _RULES = {
     "failures": above_zero(1),
     "of": whole(1, 10_000),
     "pause": above_zero(LONGEST_PAUSE),
+    "shared": flag,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """When a process receives no more from a queue, and for how long.
+    """When a process, or all, receive no more from a queue, and for how long.
 
     :param failures: the share of failures at which it stops, above 0 and up to 1.
     :param of: among so many messages, the latest.
     :param pause: seconds until one message is received again; if it does not fail, all are.
     :param on: the exceptions that count as failures, or one; a RestartLater never does.
+    :param shared: whether the queue pauses for all workers, as a tag of it in SQS says, which
+        they look at once a minute (see :meth:`RegisteredQueue.pause`).  After the pause each
+        process tries one message.  It takes sqs:TagQueue.
     :raises ConfigurationError: for what cannot work.
     """
 
@@ -40,6 +44,7 @@ class Breaker:
     of: int = 20
     pause: float = 60
     on: Exceptions = (Exception,)
+    shared: bool = False
 
     def __post_init__(self) -> None:
         check("Breaker: ", _RULES, {name: getattr(self, name) for name in _RULES})
@@ -59,19 +64,42 @@ def breaker(value: Any) -> str | None:
     return None if isinstance(value, Breaker) else "must be a Breaker"
 
 
+@dataclass(frozen=True, slots=True)
+class Trip:
+    """That the breaker of a queue has opened in a process, or stays open for another pause.
+
+    :param seconds: how long nothing is received.
+    :param failed: so many messages failed *of* so many, the latest.
+    :param again: it was open, and the message that was tried after the pause failed.
+    :param shared: the queue's tag in SQS has all workers follow.
+    """
+
+    seconds: float
+    failed: int
+    of: int
+    again: bool = False
+    shared: bool = False
+
+    def __str__(self) -> str:
+        return f"of its last {self.of} messages {self.failed} failed"
+
+
 class Circuit:
     """A limit of a consumption that lets nothing through while its breaker is open.
 
     :param queue: the queue's name in SQS.
-    :param on_open: called when it opens, to give back what waits.
+    :param on_change: called when it opens, stays open for another pause, or closes (None).
     """
 
     def __init__(
-        self, queue: str, breaker: Breaker, on_open: Callable[[], None] = lambda: None
+        self,
+        queue: str,
+        breaker: Breaker,
+        on_change: Callable[[Trip | None], None] = lambda trip: None,
     ) -> None:
         self._queue = queue
         self._breaker = breaker
-        self._on_open = on_open
+        self._on_change = on_change
         self._lock = threading.Lock()
         self._latest: deque[bool] = deque(maxlen=breaker.of)
         #: Before which time nothing is received, on the monotonic clock; None: it is closed.
@@ -121,38 +149,49 @@ class Circuit:
                 time.monotonic() < self._opens_at or not self._trying_until
             )
 
+    def shut(self, seconds: float) -> None:
+        """Another process has paused the queue: after that it is tried with one message here, too.
+
+        :param seconds: how long the pause lasts still; it is never made shorter.
+        """
+        with self._lock:
+            self._opens_at = max(self._opens_at or 0.0, time.monotonic() + seconds)
+            self._trying_until = 0.0
+
     def ended(self, raised: BaseException | None) -> None:
         """A receiver has ended."""
         failed = self._breaker.counts(raised)
         with self._lock:
-            opened = self._note(failed)
-        if opened:
-            self._on_open()
+            changes = self._note(failed)
+        for trip in changes:
+            self._tell(trip)
 
-    def _note(self, failed: bool) -> bool:
-        """Note how a receiver ended; return whether the breaker has opened just now."""
+    def _note(self, failed: bool) -> tuple[Trip | None, ...]:
+        """Note how a receiver ended; return how that changes the breaker, if it does."""
         now = time.monotonic()
         if self._opens_at is not None:
             if now < self._opens_at or not self._trying_until:
                 # It ran before.
-                return False
+                return ()
             if failed:
-                self._opens_at, self._trying_until = now + self._breaker.pause, 0.0
-                return False
+                return (self._open(now, Trip(self._breaker.pause, 1, 1, again=True)),)
             self._opens_at, self._trying_until = None, 0.0
-            self._latest.clear()
-            logger.warning("Queue %s is received from again: what failed works", self._queue)
-            return False
+            return (None,)
         self._latest.append(failed)
-        latest = self._latest
-        if len(latest) < self._breaker.of or sum(latest) < self._breaker.failures * len(latest):
-            return False
-        self._opens_at = now + self._breaker.pause
-        logger.error(
-            "Queue %s is left alone for %g s: of its last %d messages %d failed",
-            self._queue,
-            self._breaker.pause,
-            len(latest),
-            sum(latest),
-        )
-        return True
+        count, of = sum(self._latest), len(self._latest)
+        if of < self._breaker.of or count < self._breaker.failures * of:
+            return ()
+        return (self._open(now, Trip(self._breaker.pause, count, of)),)
+
+    def _open(self, now: float, trip: Trip) -> Trip:
+        self._opens_at, self._trying_until = now + trip.seconds, 0.0
+        # What failed has been counted.
+        self._latest.clear()
+        return trip
+
+    def _tell(self, trip: Trip | None) -> None:
+        if trip is None:
+            logger.warning("Queue %s is received from again: what failed works", self._queue)
+        elif not trip.again:
+            logger.error("Queue %s is left alone for %g s: %s", self._queue, trip.seconds, trip)
+        self._on_change(trip)

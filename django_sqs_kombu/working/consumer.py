@@ -20,13 +20,11 @@ from ..transport.delivery import Delivery
 from ..transport.receiving.consumption import Consumption
 from ..transport.receiving.message_limit import LocalLimit, ReceiveLimit
 from ..transport.receiving.poller import Poller
-from ..transport.sqs.pauses import Pause
-from .breaker import Circuit
+from .circuits import Circuits
 from .early_burial import warn_of_early_burial
 from .gate import Gate
 from .going_on import worker_stops
 from .handling import handle
-from .limits import limits_of
 from .middleware import ADMITTED, Middleware, admission, tell
 from .outcomes import settle_undecodable
 from .pool import Pool
@@ -84,9 +82,9 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         self.limits = dict(limits or {})
         self._receivers = receivers
         self._middleware = receivers.middleware
-        #: All that limits a queue, by its name; and the circuits among that, by the name in SQS.
+        #: All that limits a queue, by its name; and the circuits among that.
         self._limits: dict[str, ReceiveLimit] = {}
-        self._circuits: dict[str, Circuit] = {}
+        self._circuits = Circuits(receivers)
         self._gate = Gate()
         self._one_by_one = one_by_one
         self._validate(message_limit)
@@ -218,7 +216,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
                     priority=registered.priority,
                     limit=self._limit(registered, queue.name, channel),
                     on_poll=partial(self._polled, registered) if observed else None,
-                    on_pause=partial(self._paused, registered),
+                    on_pause=partial(self._circuits.paused, registered, queue.name),
                     free=self._free,
                     one_by_one=self._one_by_one,
                     lasting=True,
@@ -237,17 +235,10 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         return consumers
 
     def _limit(self, registered: Registered, queue: str, channel: Any) -> ReceiveLimit | None:
-        limit, circuit = limits_of(
-            registered,
-            queue,
-            self._receivers,
-            self.limits.get(registered.name),
-            on_open=partial(channel.give_back_waiting, queue),
-        )
+        own = self.limits.get(registered.name)
+        limit = self._circuits.limit(registered, queue, channel, own)
         if limit is not None:
             self._limits[registered.name] = limit
-        if circuit is not None:
-            self._circuits[queue] = circuit
         return limit
 
     def on_consume_ready(
@@ -287,8 +278,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
     def on_message(self, delivery: Delivery) -> None:
         """Start a message that was received, unless it is too late for it."""
         registered, queue = self._sources[delivery.queue]
-        circuit = self._circuits.get(delivery.queue) if self._circuits else None
-        if self.should_stop or (circuit is not None and circuit.refuses()):
+        if self.should_stop or (self._circuits and self._circuits.refuses(delivery.queue)):
             delivery.release()
             self._uncount(registered)
             return
@@ -321,8 +311,8 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
                 finally:
                     worker_stops.reset(token)
                     self._gate.leave(delivery)
-                if self._circuits and (circuit := self._circuits.get(delivery.queue)):
-                    circuit.ended(handled.attempt.raised)
+                if self._circuits:
+                    self._circuits.ended(delivery.queue, handled.attempt.raised)
                 if isinstance(handled.attempt.raised, KeyboardInterrupt):
                     self.should_stop = True
         except BaseException:
@@ -342,9 +332,6 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
 
     def _polled(self, registered: Registered, received: int) -> None:
         tell(self._middleware, lambda each: each.polled(registered, received))
-
-    def _paused(self, registered: Registered, pause: Pause | None) -> None:
-        tell(self._middleware, lambda each: each.paused(registered, pause))
 
     def _abandon(self, registered: Registered, delivery: Delivery) -> None:
         logger.info(

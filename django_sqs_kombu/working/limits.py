@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 
 from ..transport.receiving.message_limit import ReceiveLimit
-from .breaker import Circuit
+from .breaker import Circuit, Trip
 from .rate import RateLimit
 from .registered import Registered, Registry
 
@@ -52,20 +52,20 @@ def limits_of(
     queue: str,
     receivers: Registry,
     message_limit: ReceiveLimit | None = None,
-    on_open: Callable[[], None] = lambda: None,
+    on_change: Callable[[Trip | None], None] = lambda trip: None,
 ) -> tuple[ReceiveLimit | None, Circuit | None]:
     """What limits how a queue is consumed, and the circuit among it, which hears of ends.
 
     :param queue: its name in SQS.
     :param message_limit: another limit, if there is one.
-    :param on_open: called when its breaker opens.
+    :param on_change: called when its breaker opens, stays open, or closes (None).
     """
     parts: list[ReceiveLimit] = [] if message_limit is None else [message_limit]
     circuit = None
     if registered.rate is not None:
         parts.append(RateLimit(queue, registered.rate, receivers.counter))
     if registered.breaker is not None:
-        circuit = Circuit(queue, registered.breaker, on_open)
+        circuit = Circuit(queue, registered.breaker, on_change)
         parts.append(circuit)
     if len(parts) < 2:
         return (parts[0] if parts else None), circuit

@@ -13,6 +13,7 @@ from ..exceptions import TimedOut
 from ..logs import get_logger
 from ..messages.base import Delivery, RawMessage
 from ..transport.sqs.pauses import Pause
+from .breaker import Trip
 from .table import Action
 
 logger = get_logger(__name__)
@@ -152,6 +153,16 @@ class Middleware:
 
         When: once for each change that this process has learnt of, about a minute after it was
         made, or at once over SQS_WAKE.  Thread: that of :meth:`polled`.  An exception: logged.
+        """
+
+    def tripped(self, registered: NamedQueue, full_name: str, trip: Trip | None) -> None:
+        """The breaker of a queue has opened in this process, or, where *trip* is None, closed.
+
+        When: once it is so, and again when the message that was tried after a pause has failed,
+        too; of a shared one when SQS has the pause, or has refused it.  Thread: the receiver's
+        whose message made the difference, or one aside.  An exception: logged.
+
+        :param full_name: the queue's name in SQS.
         """
 
     def stopping(self) -> None:

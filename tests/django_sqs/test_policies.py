@@ -10,11 +10,13 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, OperationalError
 
 import django_sqs
-from django_sqs import Retry
+from django_sqs import Breaker, Retry
 from django_sqs.conf import conf
+from django_sqs.optional import wakers
 from django_sqs.tasks.options import TaskOptions
+from django_sqs.wake.calls import WakeOnSend
 from django_sqs_kombu import Policy, exponential
-from django_sqs_kombu.working import Action, Attempts, row_for
+from django_sqs_kombu.working import Action, Attempts, Trip, row_for
 
 
 @pytest.fixture
@@ -135,6 +137,35 @@ def test_what_policies_send_is_permitted(register, site):
     assert [arn.rpartition("__")[2] for arn in sends] == ["dead", "orders"]
 
 
+@pytest.mark.parametrize("shared", [True, False])
+def test_what_shared_breakers_need_is_permitted(register, site, shared):
+    register("orders", breaker=Breaker(shared=shared))
+    register("others")
+    out = StringIO()
+    call_command("sqs_policy", stdout=out)
+
+    tags = [
+        statement["Resource"]
+        for statement in json.loads(out.getvalue())["Statement"]
+        if statement["Action"] == ["sqs:TagQueue"]
+    ]
+    assert [[arn.rpartition("__")[2] for arn in each] for each in tags] == (
+        [["orders"]] if shared else []
+    )
+
+
+@pytest.mark.parametrize(("shared", "told"), [(True, ["shop__orders/pauses"]), (False, [])])
+def test_workers_are_woken_when_a_shared_breaker_opens(register, monkeypatch, shared, told):
+    called = []
+    monkeypatch.setitem(wakers._offers, "django_sqs", called.append)
+    wake = WakeOnSend()
+    queue = register("orders", breaker=Breaker(shared=shared))
+    wake.tripped(queue, "shop__orders", Trip(60, 10, 20, shared=shared))
+    wake.tripped(queue, "shop__orders", None)
+
+    assert called == told
+
+
 def test_options_of_tasks_make_a_policy():
     options = TaskOptions.read(
         "default",
@@ -172,6 +203,17 @@ def test_with_a_cache_of_its_own_each_process_has_the_rate(site, backend):
     site.CACHES = {"default": {"BACKEND": f"django.core.cache.backends.{backend}"}}
 
     assert django_sqs.receivers.counter is None
+
+
+def test_a_check_names_rates_that_each_process_has_for_itself(register, site, tmp_path):
+    site.CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+    register("orders", rate="900/m", on_error="delete")
+    register("others", on_error="delete")
+    assert found() == [("django_sqs.W014", "orders")]
+
+    backend = "django.core.cache.backends.filebased.FileBasedCache"
+    site.CACHES = {"default": {"BACKEND": backend, "LOCATION": str(tmp_path)}}
+    assert found() == []
 
 
 def test_whose_a_sample_of_the_messages_is(register, site):

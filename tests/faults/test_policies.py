@@ -127,7 +127,8 @@ def test_each_dead_letter_says_why(queue, consuming, direct, urls):
     assert all("Traceback" in failure.traceback for failure in failures)
 
 
-def test_an_outage_of_what_receivers_need_buries_nothing(receivers, direct, prefix):
+@pytest.mark.parametrize("shared", [False, True])
+def test_an_outage_of_what_receivers_need_buries_nothing(receivers, direct, prefix, shared):
     up, done, failed = threading.Event(), set(), []
 
     def receive(message):
@@ -141,7 +142,7 @@ def test_an_outage_of_what_receivers_need_buries_nothing(receivers, direct, pref
         receive,
         message_class=RawMessage,
         retry=Retry(ConnectionError, tries=8, backoff=2),
-        breaker=Breaker(failures=0.5, of=20, pause=OUTAGE / 6, on=ConnectionError),
+        breaker=Breaker(failures=0.5, of=20, pause=OUTAGE / 6, on=ConnectionError, shared=shared),
         dead_letter_queue="dead",
     )
     queue.send_many(str(number) for number in range(STRUCK))

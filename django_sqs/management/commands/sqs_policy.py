@@ -48,6 +48,7 @@ class Command(QueueCommand):
         if not names:
             raise CommandError("No queue is registered, so there is nothing to allow.")
         resends = [queue for queue in chosen if options["sends"] or _sends_again(queue)]
+        pauses = [queue for queue in chosen if queue.breaker and queue.breaker.shared]
         buries = {queue.full_dead_letter_name for queue in chosen if _buries(queue)}
         dead = {queue.dead_letter_queue for queue in chosen if queue.dead_letter_queue}
         if conf.create_queues or options["role"] == "administrator":
@@ -61,6 +62,7 @@ class Command(QueueCommand):
                 *(target.full_name for target in targets(resends)),
                 *sorted(name for name in buries if name),
             ],
+            pauses=[target.full_name for target in targets(pauses)],
             keys=sorted({q.options.kms_key for q in chosen if q.options.kms_key}),
             bucket=conf.large_payload_bucket,
             prefix=conf.transport_options.get("large_payload_prefix", PREFIX),

@@ -279,6 +279,9 @@ class Poller:
                 if not alone:
                     self._at_once.end_another()
         if not asked:
+            if places:
+                # What a limit holds back, a breaker's for hours, is paused and resumed as well.
+                self.pauses.look_if_due()
             if places or alone:
                 # Another receiver holds the last reservations and may return them.
                 self._step_at(now + (LOOK if places else PATIENCE))

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta, timezone
 
 from ...exceptions import ConfigurationError
 from ...rules import shown
 from .calls import Calls
 
-#: The key of the tag.
+#: The key of the tag of whoever pauses a queue, and of the one of its breaker.  Two, so that
+#: neither can lift or shorten what the other has said, whoever writes last.
 TAG = "django-sqs:paused"
+BREAKER_TAG = "django-sqs:breaker"
 #: What stands in place of the end of a pause that has none.
 OPEN = ".."
 #: Characters that AWS takes for the value of a tag, and how many.
@@ -30,20 +32,32 @@ class Pause:
     :param since: when it began; None: a person wrote the tag, and not that.
     :param until: when it ends by itself; None: it lasts until the queue is resumed.
     :param reason: why, for people to read.
+    :param by_breaker: whether a shared breaker made it: it ends by itself, and nothing resumes
+        the queue sooner.
     """
 
     since: datetime | None = None
     until: datetime | None = None
     reason: str = ""
+    by_breaker: bool = False
 
     @classmethod
     def of(cls, tags: Mapping[str, str] | None) -> Pause | None:
         """The pause that the tags of a queue say; None: there is none, or it has ended.
 
-        A value that is no time, such as ``yes``, is a reason: whoever has only AWS's console may
-        pause a queue as well.
+        Of two the one that ends later.  A value that is no time, such as ``yes``, is a reason:
+        whoever has only AWS's console may pause a queue as well.
         """
-        value = (tags or {}).get(TAG)
+        asked, broken = cls._read((tags or {}).get(TAG)), cls._read((tags or {}).get(BREAKER_TAG))
+        if broken is None or broken.until is None:
+            # A breaker's has an end; without one it would be for ever, and nothing lifts it.
+            return asked
+        if asked is not None and (asked.until is None or asked.until >= broken.until):
+            return asked
+        return replace(broken, by_breaker=True)
+
+    @classmethod
+    def _read(cls, value: str | None) -> Pause | None:
         if value is None:
             return None
         times, _, reason = value.partition(" ")
@@ -116,8 +130,19 @@ def pause(
     return begun
 
 
+def pause_by_breaker(calls: Calls, queue: str, seconds: float, reason: str) -> Pause:
+    """Pause *queue* for all who receive from it, beside what people say of it.
+
+    :param seconds: how long, above 0.
+    :raises RequestFailed: SQS refused.
+    """
+    begun = Pause.starting_now(seconds, reason)
+    calls.call("TagQueue", queue, Tags={BREAKER_TAG: begun.value})
+    return replace(begun, by_breaker=True)
+
+
 def resume(calls: Calls, queue: str) -> None:
-    """End the pause of *queue*, if it has one.
+    """End the pause of *queue*, if it has one; that of a breaker ends by itself.
 
     :raises QueueDoesNotExist: there is no such queue.
     :raises RequestFailed: SQS refused.

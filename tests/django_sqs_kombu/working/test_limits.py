@@ -9,7 +9,7 @@ import pytest
 from django_sqs_kombu import Breaker, ConfigurationError, ReceiverConsumer, RestartLater, Retry
 from django_sqs_kombu.transport.receiving.message_limit import LocalLimit
 from django_sqs_kombu.working import Rate, RateLimit
-from django_sqs_kombu.working.breaker import Circuit
+from django_sqs_kombu.working.breaker import Circuit, Trip
 from django_sqs_kombu.working.limits import Limits
 
 
@@ -155,13 +155,13 @@ FAILED = ConnectionError("the API is away")
 
 def test_a_breaker_opens_tries_one_and_closes(clock, caplog):
     opened = []
-    circuit = Circuit("q", Breaker(0.5, of=4, pause=60), lambda: opened.append(clock.now))
+    circuit = Circuit("q", Breaker(0.5, of=4, pause=60), opened.append)
     for raised in (None, None, None, FAILED, RestartLater()):
         circuit.ended(raised)
     assert circuit.reserve(10) == 10
     circuit.ended(FAILED)
 
-    assert opened
+    assert opened == [Trip(60, 2, 4)]
     assert circuit.refuses()
     assert circuit.reserve(10) == 0
     # What ran before says nothing of how it is now.
@@ -171,6 +171,7 @@ def test_a_breaker_opens_tries_one_and_closes(clock, caplog):
     circuit.settle(1, 1)
     assert not circuit.refuses()
     circuit.ended(FAILED)
+    assert opened[1:] == [Trip(60, 1, 1, again=True)]
     assert circuit.reserve(10) == 0
     clock.now += 61
     assert circuit.reserve(10) == 1
@@ -181,6 +182,7 @@ def test_a_breaker_opens_tries_one_and_closes(clock, caplog):
     circuit.ended(None)
     assert circuit.reserve(10) == 10
     assert not circuit.is_open
+    assert opened[2:] == [None]
     assert [r.levelno for r in caplog.records] == [logging.ERROR, logging.WARNING]
 
 
@@ -195,6 +197,25 @@ def test_a_message_that_was_tried_and_is_not_heard_of_stops_a_queue_for_a_pause_
     assert circuit.reserve(10) == 1
 
 
+def test_a_pause_of_another_process_is_followed_and_shortens_none(clock):
+    circuit = Circuit("q", Breaker(of=1, pause=60))
+    circuit.shut(30)
+    assert [circuit.reserve(10), circuit.refuses()] == [0, True]
+    clock.now += 31
+    assert [circuit.reserve(10), circuit.reserve(10)] == [1, 0]
+    circuit.settle(1, 1)
+    circuit.ended(FAILED)
+
+    circuit.shut(5)
+    clock.now += 31
+    assert circuit.reserve(10) == 0
+    clock.now += 30
+    assert circuit.reserve(10) == 1
+    circuit.settle(1, 1)
+    circuit.ended(None)
+    assert circuit.reserve(10) == 10
+
+
 def test_only_what_it_names_opens_it(clock):
     circuit = Circuit("q", Breaker(of=2, on=ConnectionError))
     for _ in range(10):
@@ -205,7 +226,15 @@ def test_only_what_it_names_opens_it(clock):
 
 @pytest.mark.parametrize(
     "options",
-    [{"failures": 0}, {"failures": 1.5}, {"of": 0}, {"pause": 0}, {"on": "OSError"}, {"on": ()}],
+    [
+        {"failures": 0},
+        {"failures": 1.5},
+        {"of": 0},
+        {"pause": 0},
+        {"on": "OSError"},
+        {"on": ()},
+        {"shared": "yes"},
+    ],
 )
 def test_breakers_that_cannot_work(options):
     with pytest.raises(ConfigurationError, match=next(iter(options))):

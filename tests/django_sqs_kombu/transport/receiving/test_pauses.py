@@ -9,7 +9,7 @@ import pytest
 
 from django_sqs_kombu import ConfigurationError, Middleware, Pause
 from django_sqs_kombu.transport.receiving import pause_watch
-from django_sqs_kombu.transport.sqs.pauses import TAG
+from django_sqs_kombu.transport.sqs.pauses import BREAKER_TAG, TAG
 
 
 @pytest.fixture
@@ -246,6 +246,36 @@ def test_a_tag_says_all_of_a_pause(reason):
     pause = Pause.starting_now(timedelta(hours=1), reason)
 
     assert Pause.of({TAG: pause.value}) == pause
+
+
+@pytest.mark.parametrize(
+    ("asked", "broken", "counts"),
+    [
+        (None, 60, "breaker"),
+        (60, None, "person"),
+        (3600, 60, "person"),
+        (60, 3600, "breaker"),
+        ("open", 3600, "person"),
+        ("by hand", 3600, "person"),
+        (-60, 60, "breaker"),
+        (60, -60, "person"),
+        (None, "open", None),
+        (None, "by hand", None),
+        (-60, -60, None),
+    ],
+)
+def test_of_a_persons_pause_and_a_breakers_the_longer_counts(asked, broken, counts):
+    now = datetime.now(timezone.utc)
+
+    def value(seconds, reason):
+        if seconds in ("open", "by hand"):
+            return "by hand" if seconds == "by hand" else Pause(now, None, reason).value
+        return Pause(now, now + timedelta(seconds=seconds), reason).value
+
+    tags = {TAG: (asked, "person"), BREAKER_TAG: (broken, "breaker")}
+    pause = Pause.of({tag: value(*each) for tag, each in tags.items() if each[0] is not None})
+
+    assert (pause and ("breaker" if pause.by_breaker else "person")) == counts
 
 
 def test_a_reason_becomes_what_aws_takes():

@@ -1,0 +1,105 @@
+"""Circuits: the breakers of a consumer's queues, and whom they tell."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import partial
+from typing import Any
+
+from ..exceptions import SQSError
+from ..logs import get_logger
+from ..transport.receiving.message_limit import ReceiveLimit
+from ..transport.sqs.pauses import Pause, pause_by_breaker
+from ..transport.sqs.threads import aside
+from .breaker import Circuit, Trip
+from .limits import limits_of
+from .middleware import Middleware, tell
+from .registered import Registered, Registry
+
+logger = get_logger(__name__)
+
+
+class Circuits:
+    """The circuits of a consumer's queues, by the names in SQS; false where there are none.
+
+    :param receivers: the registry.
+    """
+
+    def __init__(self, receivers: Registry) -> None:
+        self._receivers = receivers
+        self._circuits: dict[str, Circuit] = {}
+
+    def __bool__(self) -> bool:
+        return bool(self._circuits)
+
+    def limit(
+        self,
+        registered: Registered,
+        queue: str,
+        channel: Any,
+        message_limit: ReceiveLimit | None = None,
+    ) -> ReceiveLimit | None:
+        """All that limits how a queue is consumed, its breaker included.
+
+        :param queue: its name in SQS.
+        :param channel: what receives from it.
+        :param message_limit: another limit, if there is one.
+        """
+        changed = partial(self._changed, registered, queue, channel)
+        limit, circuit = limits_of(registered, queue, self._receivers, message_limit, changed)
+        if circuit is not None:
+            self._circuits[queue] = circuit
+        return limit
+
+    def refuses(self, queue: str) -> bool:
+        """Whether a message of the queue that came is not to be started."""
+        circuit = self._circuits.get(queue)
+        return circuit is not None and circuit.refuses()
+
+    def ended(self, queue: str, raised: BaseException | None) -> None:
+        """A receiver of the queue has ended."""
+        if (circuit := self._circuits.get(queue)) is not None:
+            circuit.ended(raised)
+
+    def paused(self, registered: Registered, queue: str, pause: Pause | None) -> None:
+        """The queue is paused, or resumed: by a breaker, all try it with one message then."""
+        circuit = self._circuits.get(queue)
+        if pause is not None and pause.by_breaker and circuit is not None:
+            circuit.shut(pause.seconds_left() or 0.0)
+        tell(self._receivers.middleware, lambda each: each.paused(registered, pause))
+
+    def _changed(self, registered: Registered, queue: str, channel: Any, trip: Trip | None) -> None:
+        middleware = self._receivers.middleware
+        if trip is None:
+            _tell(middleware, registered, queue, trip)
+            return
+        channel.give_back_waiting(queue)
+
+        def share() -> None:
+            shared = replace(trip, shared=_shared(channel, queue, trip))
+            _tell(middleware, registered, queue, shared)
+
+        if registered.breaker is not None and registered.breaker.shared:
+            # The receiver's thread does not wait for SQS.
+            aside(share)
+        else:
+            _tell(middleware, registered, queue, trip)
+
+
+def _tell(
+    middleware: Sequence[Middleware], registered: Registered, queue: str, trip: Trip | None
+) -> None:
+    tell(middleware, lambda each: each.tripped(registered, queue, trip))
+
+
+def _shared(channel: Any, queue: str, trip: Trip) -> bool:
+    """Have all other workers leave the queue alone as well; return whether they will."""
+    try:
+        pause_by_breaker(channel.requests, queue, trip.seconds, f"breaker: {trip}")
+    except SQSError as exc:
+        logger.warning(
+            "That the breaker of queue %s is open is known to this process alone: %s", queue, exc
+        )
+        return False
+    return True
