@@ -10,7 +10,7 @@ from functools import partial
 
 from ...exceptions import EndpointUnreachable, RequestFailed
 from ...logs import get_logger
-from ..sqs.calls import Result
+from ..sqs.calls import Begun, Result
 from ..sqs.pauses import Pause
 from ..sqs.threads import aside
 from ..sqs.wire.reactor import reactor
@@ -18,6 +18,7 @@ from .consumption import Receiving
 
 logger = get_logger(__name__)
 
+OPERATION = "ListQueueTags"
 #: Seconds between two looks at a queue that is polled, or paused.
 PERIOD = 60.0
 #: Looks are early by up to this share, so that those of many queues spread.
@@ -69,20 +70,52 @@ class PauseWatch:
         """Whether nothing is to be received now."""
         return self._pause is not None and not self._pause.is_over()
 
+    @property
+    def is_to_learn(self) -> bool:
+        """Whether nobody has looked yet, and somebody must before the first poll."""
+        return bool(self._period) and not self._looks_at
+
+    def begin(self, done: Callable[[Exception | None], None], seconds: float) -> Begun:
+        """Look for the first time, as :meth:`learn`, but wait for nothing.
+
+        :param done: called with what :meth:`learn` would have raised, from any thread.
+        :param seconds: how long the answer may take.
+        """
+        return self._requests.begin(
+            OPERATION,
+            self._queue,
+            {},
+            lambda answer: done(self._first(answer)),
+            seconds=seconds,
+        )
+
     def learn(self) -> None:
         """Look for the first time, before the first poll; it waits for the answer.
 
         :raises RequestFailed: it cannot be known now, so the queue must not be polled yet.
         """
-        if not self._period or self._looks_at:
+        if not self.is_to_learn:
             return
+        answer: Result
         try:
-            self._heard(self._requests.call("ListQueueTags", self._queue))
+            answer = self._requests.call(OPERATION, self._queue)
         except RequestFailed as exc:
+            answer = exc
+        failure = self._first(answer)
+        if failure is not None:
+            raise failure
+
+    def _first(self, answer: Result) -> Exception | None:
+        """Hear the answer to a first look; returned: why it cannot be known now."""
+        if isinstance(answer, Exception):
             self._tries -= 1
-            if isinstance(exc, EndpointUnreachable) or (exc.passing and self._tries > 0):
-                raise
-            self._heard(exc)
+            known = isinstance(answer, RequestFailed) and not isinstance(
+                answer, EndpointUnreachable
+            )
+            if not known or (answer.passing and self._tries > 0):
+                return answer
+        self._heard(answer)
+        return None
 
     def look_if_due(self) -> None:
         """Have the reactor look, where that is due; from any thread."""
@@ -116,7 +149,7 @@ class PauseWatch:
 
     def _begin(self) -> None:
         try:
-            self._requests.begin("ListQueueTags", self._queue, {}, self._answered)
+            self._requests.begin(OPERATION, self._queue, {}, self._answered)
         except Exception as exc:  # noqa: BLE001 - what is known counts until the next look
             self._answered(exc)
 

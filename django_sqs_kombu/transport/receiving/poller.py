@@ -20,7 +20,7 @@ from .consumption import Consumption, Receiving
 from .demand import Answer, Demand
 from .message_limit import ReceiveLimit
 from .pause_watch import PauseWatch
-from .polls import Poll, before_polls, tell
+from .polls import Poll, tell
 from .preparation import Preparation
 from .returns import Returns
 from .rhythm import Rhythm
@@ -80,7 +80,9 @@ class Poller:
         )
         #: What looks whether the queue is paused.
         self.pauses = PauseWatch(self.queue, receiving, self._on_pause, self._is_wanted)
-        self._preparation = Preparation(self.queue, receiving, self.returns, self.pauses)
+        self._preparation = Preparation(
+            self.queue, receiving, self.returns, self.pauses, lambda: self._stopping
+        )
         self._lock = receiving.table.lock
         self._ended = threading.Event()
         self._polls: set[Poll] = set()
@@ -176,6 +178,7 @@ class Poller:
             for poll in under_way:
                 if poll.begun is not None:
                     poll.begun.break_off()
+            self._preparation.break_off()
         self._step_soon()
 
     def finish(self) -> None:
@@ -298,21 +301,16 @@ class Poller:
             self._prepare(poll)
 
     def _prepare(self, poll: Poll) -> None:
-        """Ask what must be known of the queue before it is polled, in a thread that may wait."""
+        """Ask what must be known of the queue before it is polled."""
         self._preparing = True
+        self._preparation.begin(partial(self._prepared, poll))
 
-        def prepare() -> None:
-            if not self._stopping:
-                self._preparation.ask()
-
-        def prepared(error: Exception | None) -> None:
-            self._preparing = False
-            if error is None:
-                self._surely(self._send, poll)
-            else:
-                self._answered(poll, error)
-
-        before_polls(prepare, prepared)
+    def _prepared(self, poll: Poll, error: Exception | None) -> None:
+        self._preparing = False
+        if error is None:
+            self._surely(self._send, poll)
+        else:
+            self._answered(poll, error)
 
     def _send(self, poll: Poll) -> None:
         if self._stopping or self.returns.terms is None:

@@ -2,40 +2,190 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from itertools import count
+
+from ..sqs.abort import RequestAborted
+from ..sqs.calls import Begun, Result
+from ..sqs.facts import NAMES
 from .consumption import Receiving
 from .pause_watch import PauseWatch
+from .polls import before_polls
 from .returns import Returns
+from .turns import Turns
+
+#: Seconds that an answer may take until a thread waits for it that tries more than once.
+PATIENCE = 10.0
+
+#: How many queues are asked about side by side, where no thread waits for it: a round trip must
+#: not be waited for by each of a thousand queues in turn, nor SQS be asked about all at once.
+_turns = Turns(64)
+
+Done = Callable[[Exception | None], None]
 
 
 class Preparation:
     """Asks SQS about one queue; it has no thread.
 
+    At first all is asked for that can be without a thread which waits. Whatever came of that,
+    a thread asks for what is still not known, and creates the queue.
+
     :param queue: the queue's name.
     :param shared: what the pollers of its channel share.
     :param returns: where the terms are kept that it learns.
     :param watch: looks for the first time with it.
+    :param stopping: whether nothing needs to be known any more.
     """
 
-    def __init__(self, queue: str, shared: Receiving, returns: Returns, watch: PauseWatch) -> None:
+    def __init__(
+        self,
+        queue: str,
+        shared: Receiving,
+        returns: Returns,
+        watch: PauseWatch,
+        stopping: Callable[[], bool],
+    ) -> None:
         self._queue = queue
         self._shared = shared
         self._returns = returns
         self._watch = watch
+        self._stopping = stopping
+        self._is_first = True
+        self._under_way: list[Begun] = []
 
     def at_hand(self) -> bool:
         """Whether nothing needs to be asked for now; what was learnt last counts then."""
-        if self._returns.terms is None or not self._shared.queues.compared(self._queue):
+        return self._returns.terms is not None and self._know()
+
+    def _know(self) -> bool:
+        if not self._shared.queues.compared(self._queue):
             return False
         terms = self._shared.terms.at_hand(self._queue)
         if terms is not None:
             self._returns.terms = terms
         return terms is not None
 
-    def ask(self) -> None:
+    def begin(self, done: Done) -> None:
+        """Ask; *done* is called when all is known, or with what is in the way, from any thread."""
+        if not self._is_first:
+            self._ask_in_thread(done)
+            return
+        self._is_first = False
+        job = partial(self._ask_first, done)
+        if self._shared.requests.is_ready(self._queue):
+            _turns.begin(job)
+        else:
+            before_polls(self._make_ready, lambda error: _turns.begin(job))
+
+    def break_off(self) -> None:
+        """Wait for no answer any more; from any thread."""
+        for begun in self._under_way:
+            begun.break_off()
+
+    # Without a thread that waits.
+
+    def _make_ready(self) -> None:
+        # Whoever asks for something says what is wrong.
+        with suppress(Exception):
+            self._shared.requests.make_ready(self._queue)
+
+    def _ask_first(self, done: Done, ended: Callable[[], None]) -> None:
+        def then(failure: Exception | None = None) -> None:
+            ended()
+            self._under_way = []
+            if failure is not None:
+                done(failure)
+                return
+            recent = self._shared.terms.is_recent(self._queue)
+            if recent and not self._watch.is_to_learn and self._know():
+                done(None)
+            else:
+                self._ask_in_thread(done)
+
+        try:
+            self._ask_url(then)
+        except Exception as exc:  # noqa: BLE001 - the queue is asked about again
+            then(exc)
+
+    def _ask_url(self, then: Done) -> None:
+        requests = self._shared.requests
+        if self._stopping() or not requests.is_ready(self._queue):
+            then(None)
+        elif requests.account.url(self._queue) is not None:
+            self._ask_rest(then)
+        else:
+            asked = requests.begin_url(self._queue, partial(self._ask_more, then), PATIENCE)
+            self._under_way.append(asked)
+
+    def _ask_more(self, then: Done, answer: Result) -> None:
+        if isinstance(answer, Exception) or self._stopping():
+            then(None)
+            return
+        try:
+            self._ask_rest(then)
+        except Exception as exc:  # noqa: BLE001 - the queue is asked about again
+            then(exc)
+
+    def _ask_rest(self, then: Done) -> None:
+        asks: list[Callable[[Done], Begun]] = []
+        if self._asks_attributes():
+            asks.append(self._begin_attributes)
+        if self._watch.is_to_learn:
+            asks.append(partial(self._watch.begin, seconds=PATIENCE))
+        left = count(len(asks) - 1, -1)
+        failures: list[Exception] = []
+
+        def one_more(failure: Exception | None) -> None:
+            if failure is not None:
+                failures.append(failure)
+            # The answers may come side by side.
+            if next(left) == 0:
+                then(failures[0] if failures else None)
+
+        for ask in asks:
+            self._under_way.append(ask(one_more))
+        if not asks:
+            then(None)
+
+    def _asks_attributes(self) -> bool:
+        queues, terms = self._shared.queues, self._shared.terms
+        if queues.compared(self._queue):
+            return not terms.is_recent(self._queue)
+        return queues.compares_without_asking(self._queue)
+
+    def _begin_attributes(self, done: Done) -> Begun:
+        compares = not self._shared.queues.compared(self._queue)
+        requests = self._shared.requests
+
+        def heard(answer: Result) -> None:
+            try:
+                if not isinstance(answer, Exception):
+                    requests.learn(self._queue, answer["Attributes"])
+                    if compares:
+                        self._shared.queues.compare(self._queue, answer["Attributes"])
+            finally:
+                # A thread asks again, or assumes something.
+                done(None)
+
+        names = ["All"] if compares else list(NAMES)
+        return requests.begin(
+            "GetQueueAttributes", self._queue, {"AttributeNames": names}, heard, seconds=PATIENCE
+        )
+
+    # In a thread.
+
+    def _ask_in_thread(self, done: Done) -> None:
+        before_polls(self._ask, done)
+
+    def _ask(self) -> None:
         """Ask; it waits for the answers.
 
         :raises RequestFailed: the queue cannot be polled now.
         """
+        if self._stopping():
+            raise RequestAborted
         self._shared.queues.compare_once(self._queue)
         self._watch.learn()
         terms = self._shared.terms

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -50,12 +51,18 @@ class QueueTerms:
 
     def at_hand(self, queue: str) -> Terms | None:
         """What was learnt last; None: there is something to ask for."""
+        return self.known(queue) if self._is_known(queue) else None
+
+    def is_recent(self, queue: str) -> bool:
+        """Whether :meth:`recent` asks for nothing."""
+        return self._is_known(queue, within=RECENT)
+
+    def _is_known(self, queue: str, *, within: float = math.inf) -> bool:
         declared = self._declarations.get(queue, {})
-        if "VisibilityTimeout" not in declared or not _counts(declared):
-            facts = self._requests.learnt(queue)
-            if facts is None or not facts.known:
-                return None
-        return self.known(queue)
+        if "VisibilityTimeout" in declared and _counts(declared):
+            return True
+        facts = self._requests.learnt(queue, within=within)
+        return facts is not None and facts.known
 
     def recent(self, queue: str) -> Terms:
         """What was learnt within :data:`RECENT` seconds, or else is asked for now."""

@@ -27,6 +27,7 @@ from .request_ids import request_id
 from .threads import ThreadedCall, aside, polls, work
 from .waits import answered_within
 from .wire.choice import HOT, Lane
+from .wire.signing import Keys
 
 logger = get_logger(__name__)
 
@@ -51,6 +52,7 @@ _SETTLING = frozenset(
         "DeleteQueue",
     }
 )
+_URL = "GetQueueUrl"
 
 
 Result = dict[str, Any] | Exception
@@ -126,6 +128,11 @@ class Calls:
         if lane is not None:
             lane.make_ready()
 
+    def is_ready(self, queue: str) -> bool:
+        """Whether what is begun about *queue* takes no thread, and waits for nothing."""
+        lane = self.account.lane_made(queue)
+        return lane is not None and lane.ready(_URL) is not None
+
     def begin(
         self,
         operation: str,
@@ -149,6 +156,37 @@ class Calls:
             return self._begin_in_thread(operation, queue, params, done, seconds)
         self._count(operation)
         params = {"QueueUrl": self.account.url(queue), **params}
+        return self._begin_over(lane, keys, operation, queue, params, done, seconds)
+
+    def begin_url(self, queue: str, done: Done, seconds: float) -> Begun:
+        """As :meth:`begin`, to ask for the URL of *queue*, which is known when *done* is called.
+
+        It is not asked where somebody would have to wait before.
+        """
+        lane = self.account.lane_made(queue)
+        keys = None if lane is None else lane.ready(_URL)
+        if lane is None or keys is None:
+            done(RequestAborted())
+            return _NOTHING
+        name = self.account.canonical(queue)
+
+        def got(answer: Result) -> None:
+            if not isinstance(answer, Exception):
+                self.account.urls[name] = str(answer["QueueUrl"])
+            done(answer)
+
+        return self._begin_over(lane, keys, _URL, queue, {"QueueName": name}, got, seconds)
+
+    def _begin_over(
+        self,
+        lane: Lane,
+        keys: Keys,
+        operation: str,
+        queue: str,
+        params: dict[str, Any],
+        done: Done,
+        seconds: float | None,
+    ) -> Begun:
         try:
             ended = partial(self._ended, operation, queue, params, done)
             begun: Begun | None = lane.begin(operation, params, keys, seconds, ended)
@@ -332,7 +370,7 @@ class Calls:
         if known is not None:
             return known
         name = self.account.canonical(queue)
-        url = str(self.ask("GetQueueUrl", queue, QueueName=name)["QueueUrl"])
+        url = str(self.ask(_URL, queue, QueueName=name)["QueueUrl"])
         self.account.urls[name] = url
         return url
 

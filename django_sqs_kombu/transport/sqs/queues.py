@@ -83,6 +83,17 @@ class Queues:
             self._compared.add(queue)
             self._report_mismatches(queue, declared)
 
+    def compares_without_asking(self, queue: str) -> bool:
+        """Whether its attributes are enough to compare *queue* with its declaration."""
+        return DEAD_LETTER_ARGUMENT not in self.declared(queue)
+
+    def compare(self, queue: str, actual: Mapping[str, Any]) -> None:
+        """As :meth:`compare_once`, with all attributes that *queue* has."""
+        declared = self.declared(queue)
+        if declared and queue not in self._compared:
+            self._compared.add(queue)
+            _say_mismatches(queue, self._attributes(declared), actual)
+
     def _parameters(self, queue: str, name: str) -> dict[str, Any]:
         """What CreateQueue needs; a dead-letter queue is created before."""
         declared = self.declared(queue)
@@ -126,16 +137,20 @@ class Queues:
             return
         actual = answer["Attributes"]
         self.learnt(queue, actual)
-        for name, value in expected.items():
-            if not _same(name, actual.get(name), value):
-                logger.warning(
-                    "Queue %s exists with %s = %s, and is declared with %s. It is left as it is; "
-                    "change the queue in SQS, or the declaration.",
-                    queue,
-                    name,
-                    actual.get(name, "nothing"),
-                    value,
-                )
+        _say_mismatches(queue, expected, actual)
+
+
+def _say_mismatches(queue: str, expected: Mapping[str, str], actual: Mapping[str, Any]) -> None:
+    for name, value in expected.items():
+        if not _same(name, actual.get(name), value):
+            logger.warning(
+                "Queue %s exists with %s = %s, and is declared with %s. It is left as it is; "
+                "change the queue in SQS, or the declaration.",
+                queue,
+                name,
+                actual.get(name, "nothing"),
+                value,
+            )
 
 
 def _same(name: str, actual: str | None, expected: str) -> bool:

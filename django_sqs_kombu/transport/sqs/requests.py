@@ -225,10 +225,13 @@ class Requests(SendRequests):
         """SQS has just said what *queue* is."""
         self._facts[queue] = facts_of(attributes), time.monotonic()
 
-    def learnt(self, queue: str) -> QueueFacts | None:
-        """What was learnt of *queue* last, without a request; None: it was not asked yet."""
-        facts, _ = self._facts.get(queue, (None, 0.0))
-        return facts
+    def learnt(self, queue: str, *, within: float = math.inf) -> QueueFacts | None:
+        """What was learnt of *queue* last, without a request; None: it was not asked yet.
+
+        :param within: how many seconds ago at most.
+        """
+        facts, asked_at = self._facts.get(queue, (None, 0.0))
+        return facts if time.monotonic() - asked_at < within else None
 
     def redrives(self, queue: str) -> bool:
         """Whether SQS moves what is received too often from *queue* to dead letters.

@@ -1,0 +1,57 @@
+"""Many queues, of which all must be known before they are polled, far away from SQS."""
+
+import threading
+import time
+
+import pytest
+
+from benchmarks.servers import stub as run_stub
+from django_sqs_kombu import ReceiverConsumer, Receivers
+
+pytestmark = pytest.mark.slow
+
+QUEUES = 128
+#: Seconds of a round trip.
+AWAY = 0.25
+
+
+@pytest.fixture(scope="module")
+def stub():
+    with run_stub() as server:
+        yield server
+
+
+@pytest.mark.parametrize("declared", [{}, {"visibility_timeout": 40}], ids=["plain", "declared"])
+def test_many_queues_are_asked_about_side_by_side_and_without_threads(stub, declared):
+    receivers = Receivers(
+        f"sqs-batch://k:s@{stub.url.removeprefix('http://')}",
+        transport_options={"region": "us-east-1", "is_secure": False},
+    )
+    stub.create("many", QUEUES)
+    for number in range(QUEUES):
+        receivers.register(f"many{number}", lambda message: None, **declared)
+    stub.reset(AWAY)
+    before = threading.active_count()
+    consumer = ReceiverConsumer(receivers, grace_period=5)
+    thread = threading.Thread(target=consumer.run)
+    started = time.monotonic()
+    thread.start()
+    try:
+        most = 0
+        while (asked := stub.stats()["requests"]).get("ReceiveMessage", 0) < QUEUES:
+            most = max(most, threading.active_count() - before)
+            assert time.monotonic() - started < 60
+            time.sleep(0.02)
+        took = time.monotonic() - started
+    finally:
+        consumer.stop(break_off=True)
+        thread.join(30)
+
+    # Two turns of 64, of two round trips each, and the poll's own; asked one after another by
+    # 16 threads they would be 24.
+    assert took < 16 * AWAY
+    assert {asked[name] for name in ("GetQueueUrl", "GetQueueAttributes", "ListQueueTags")} == {
+        QUEUES
+    }
+    # The consumer's own, the I/O thread, and those that wait until a client is made.
+    assert most < 24
