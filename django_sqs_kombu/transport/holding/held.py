@@ -43,8 +43,8 @@ class State(enum.IntEnum):
     GONE = 3
 
 
-#: Messages of a queue that may wait, be with consumers or be settled and not confirmed: so many
-#: at first, and at the most when SQS confirms what becomes of them.
+#: Messages of a queue that may wait or be settled: so many at first, and at the most when SQS
+#: confirms them.  While as many of all queues are settled, it is what one poll brings.
 LEAST_OPEN, MOST_OPEN = 4 * MAX_MESSAGES, 128 * MAX_MESSAGES
 
 _WAITING, _DELIVERED, _SETTLING, _GONE = State
@@ -56,7 +56,7 @@ class OfQueue:
     :ivar counts: how many messages are in each state; of those that are gone it says nothing.
     :ivar line: those that may be taken, the oldest first.
     :ivar lanes: of a FIFO queue.
-    :ivar most_open: how many there may be, in whatever state, for more to be asked for.
+    :ivar most_open: how many may wait or be settled, for more to be asked for.
     """
 
     __slots__ = ("counts", "lanes", "line", "most_open")
@@ -323,14 +323,11 @@ class HeldMessages:
         """How many messages of *queue* no consumer has taken yet."""
         return self._queues[queue].counts[_WAITING]
 
-    def settling(self, queue: str) -> int:
-        """How many messages of *queue* SQS has not confirmed yet."""
-        return self._queues[queue].counts[_SETTLING]
-
     def room_to_settle(self, queue: str) -> int:
         """How many more messages of *queue* may come, to be settled in their turn."""
         of = self._queues[queue]
-        return of.most_open - of.counts[_WAITING] - of.counts[_SETTLING]
+        most = of.most_open if self._all[_SETTLING] < MOST_OPEN else MAX_MESSAGES
+        return most - of.counts[_WAITING] - of.counts[_SETTLING]
 
     def delivered(self, queue: str) -> int:
         """How many messages of *queue* are with a consumer."""

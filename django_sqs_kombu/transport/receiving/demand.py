@@ -164,6 +164,9 @@ class Demand:
             latency = max(self._latency, LEAST_LATENCY)
             want = int(latency / each * LATENCY_SHARE) + MAX_MESSAGES
             fit = int(MOST_BYTES / self._size) if self._size else want
+            # The consumer's pace is that of all queues; each may have what one poll brings.
+            others = table.all_startable - table.startable(queue)
+            want = max(want - others, MAX_MESSAGES)
             ahead = min(soon - self.asked, want - self._coming, fit - self._coming)
             if self._on_credit():
                 ahead = min(ahead, self._pace.free() + self._pace.credit - self._coming)

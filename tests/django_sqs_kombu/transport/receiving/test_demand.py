@@ -2,7 +2,7 @@
 
 import pytest
 
-from django_sqs_kombu.transport.holding.held import Held, HeldMessages, State
+from django_sqs_kombu.transport.holding.held import MOST_OPEN, Held, HeldMessages, State
 from django_sqs_kombu.transport.receiving.demand import Answer, Demand
 from django_sqs_kombu.transport.receiving.pace import Pace
 from django_sqs_kombu.transport.receiving.prefetch import Prefetch
@@ -39,10 +39,10 @@ def demand(table):
     return demand
 
 
-def fill(table, count, state=State.WAITING):
+def fill(table, count, state=State.WAITING, queue="q"):
     for number in range(count):
-        name = f"{state.name}-{number}"
-        held = Held("q", {"ReceiptHandle": name, "MessageId": name}, 60, 0.0)
+        name = f"{queue}-{state.name}-{number}"
+        held = Held(queue, {"ReceiptHandle": name, "MessageId": name}, 60, 0.0)
         table.receive(held, State.DELIVERED if state is State.SETTLING else state)
         if state is State.SETTLING:
             table.settle(held, delete=True)
@@ -114,6 +114,32 @@ def test_what_is_not_confirmed_holds_up_the_polls(demand, table):
 
     fill(table, 40, State.SETTLING)
     assert demand(FixedPace(1)).reserve() == 0
+
+
+def test_what_hides_the_latency_is_shared_by_the_queues_and_each_has_what_a_poll_brings(
+    demand, table
+):
+    fast = FixedPace(10, each=0.001)
+    mine = demand(fast)
+    answered(mine, mine.reserve(), 10, seconds=0.1)
+    assert mine.reserve() == 10
+    mine.answered(10, None)
+
+    # 100 milliseconds are 150 messages, and 10: so many wait already, of another queue.
+    fill(table, 160, queue="other")
+    assert mine.reserve() == 10
+    assert mine.reserve() == 0
+
+
+def test_while_much_of_all_queues_is_settled_each_has_what_a_poll_brings(demand, table):
+    mine = demand(FixedPace(1000, each=0.0001))
+    fill(table, MOST_OPEN, State.SETTLING, queue="other")
+
+    assert mine.reserve() == 10
+    assert mine.reserve() == 0
+    mine.answered(10, None)
+    fill(table, 4, State.SETTLING)
+    assert mine.reserve() == 6
 
 
 def test_large_bodies_are_fewer(demand):

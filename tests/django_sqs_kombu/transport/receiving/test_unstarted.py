@@ -18,7 +18,8 @@ VISIBILITY_TIMEOUT = 30
 LOOK, KNOWN_AFTER = 2.5, 1.0
 #: Looks over which a pace is taken.
 STEP = 10
-#: Seconds of a round trip that are this process's and the server's own, on a busy machine.
+#: Seconds of a round trip that are this process's and the server's own, at least: on a busy
+#: machine, as many as the test's own questions take.
 OWN = 0.1
 
 
@@ -62,29 +63,35 @@ def consumed(stub):
 
 
 def _watch(stub, numbers):
-    """The most unstarted messages before the pace was known, and after; and the fastest pace."""
-    began, looks, most = time.monotonic(), 0, [0, 0]
+    """What was seen of a consumer.
+
+    :returns: the most unstarted messages before the pace was known, and after; the fastest pace,
+        in seconds a message; the longest that the server took to answer.
+    """
+    began, looks, most, own = time.monotonic(), 0, [0, 0], OWN
     samples = []
     while (now := time.monotonic()) < began + LOOK:
         # Those that start meanwhile count as unstarted, and none that is does not.
         started, looks = next(numbers) - looks, looks + 1
         stats = stub.stats()
+        own = max(own, time.monotonic() - now)
         late = now > began + KNOWN_AFTER
         most[late] = max(most[late], stats["handed_out"] - stats["given_back"] - started)
         samples.append((now, started))
         time.sleep(0.02)
     # It takes time until it is reached: polls at once follow what has come.
     spans = zip(samples, samples[STEP:], strict=False)
-    return *most, min((b - a) / max(1, m - n) for (a, n), (b, m) in spans)
+    return *most, min((b - a) / max(1, m - n) for (a, n), (b, m) in spans), own
 
 
 @pytest.mark.parametrize("latency", [0.0, 0.02, 0.1])
 @pytest.mark.parametrize("pause", [0.0, 0.001, 0.02, 1.0])
 def test_no_more_wait_than_hide_the_latency_and_start_soon(consumed, pause, latency):
-    at_first, most, pace = consumed(pause, latency)
+    at_first, most, pace, own = consumed(pause, latency)
 
     share = VISIBILITY_TIMEOUT / 3 / pace
-    hidden = 2 * (latency + OWN) / pace + 20
+    # One round trip's and a half are asked for, and meanwhile the pace may fall by half.
+    hidden = 3 * (latency + own) / pace + 20
     assert most <= min(share, hidden) + THREADS
     # Until it is known how soon they start: no more than there are receivers, and one request.
     assert at_first <= max(2 * THREADS, min(share, hidden) + THREADS)
