@@ -145,8 +145,7 @@ class Poller:
         """The oldest message that waits, which then is the consumer's."""
         # With all places taken nobody polls, and looks.
         self.pauses.look_if_due()
-        # What was announced before a stop must not take what another poller of the queue, that
-        # of a consumer that came later, has received.
+        # What was announced before a stop must not take what a later consumer's has received.
         return None if self._stopping else self._shared.table.take(self.queue)
 
     def _one_by_one(self) -> bool:
@@ -283,10 +282,9 @@ class Poller:
                     self._at_once.end_another()
         if not asked:
             if places:
-                # What a limit holds back, a breaker's for hours, is paused and resumed as well.
+                # What a limit holds back, for hours maybe, is paused and resumed as well.
                 self.pauses.look_if_due()
-            if places or alone:
-                # Another receiver holds the last reservations and may return them.
+            if places or alone:  # Another receiver may return the last reservations.
                 self._step_at(now + (LOOK if places else PATIENCE))
             return None
         wait = self._rhythm.wait.seconds(self._shared.inbox.pace.away(now)) if alone else 0
