@@ -109,10 +109,9 @@ class PauseWatch:
         """Hear the answer to a first look; returned: why it cannot be known now."""
         if isinstance(answer, Exception):
             self._tries -= 1
-            known = isinstance(answer, RequestFailed) and not isinstance(
-                answer, EndpointUnreachable
-            )
-            if not known or (answer.passing and self._tries > 0):
+            if not isinstance(answer, RequestFailed) or isinstance(answer, EndpointUnreachable):
+                return answer
+            if answer.passing and self._tries > 0:
                 return answer
         self._heard(answer)
         return None
