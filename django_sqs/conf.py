@@ -174,6 +174,12 @@ SETTINGS: dict[str, Setting] = {
         optional(exceptions_rule),
     ),
     "SQS_GRACE_PERIOD": Setting(30, "seconds running receivers may take at a stop", GRACE_PERIOD),
+    "SQS_MIGRATIONS_PATIENCE": Setting(
+        600,
+        "seconds that runreceiver waits at its start until no migration is to be applied; 0: it "
+        "starts at once",
+        number(0, 86_400),
+    ),
     "SQS_STATUS_CACHE_TIMEOUT": Setting(10, "seconds the status view is cached", number(0, 86_400)),
     "SQS_ACK_LINGER": Setting(
         0.1, "seconds deletes wait for others to share a request", number(0, 10)
@@ -285,6 +291,7 @@ class Conf:
     wait_time = Read("SQS_WAIT_TIME", float)
     wait_cycles = Read("SQS_WAIT_CYCLES", int)
     grace_period = Read("SQS_GRACE_PERIOD", float)
+    migrations_patience = Read("SQS_MIGRATIONS_PATIENCE", float)
     poll_max_idle = Read("SQS_POLL_MAX_IDLE", float)
     wake = Read("SQS_WAKE", _text_or_none)
     eager = Read("SQS_EAGER", bool)

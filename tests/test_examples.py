@@ -162,6 +162,8 @@ def test_readme_in_a_new_site(new_site, prefix, server, eventually):
     manage = [sys.executable, "manage.py"]
     checked = run([*manage, "check"], cwd=new_site, env=env)
     assert checked.returncode == 0, checked.stdout
+    migrated = run([*manage, "migrate"], cwd=new_site, env=env)
+    assert migrated.returncode == 0, migrated.stdout
     with (new_site / "out").open("w") as out:
         worker = subprocess.Popen(
             [*manage, "runreceiver"], cwd=new_site, env=env, stdout=out, stderr=out

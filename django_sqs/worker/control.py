@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import threading
-import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from http.server import BaseHTTPRequestHandler
 from typing import Any
 
@@ -15,40 +14,33 @@ from ..access import has_bearer_token
 from ..conf import conf
 from ..optional import Gauge, metrics
 from .bounded_http import BoundedHTTPServer
+from .readiness import Readiness
 from .stats import OUTCOMES, SharedStats
 
 logger = get_logger(__name__)
 
-#: A queue that no poll was answered for so long, in seconds, is stalled. The longest poll
-#: takes 20 s, the longest pause after a failed one 4 s. The rests of idle queues come on top.
-STALLED = 60.0
 TEXT = "text/plain; charset=utf-8"
 
 
 class ControlServer:
     """Answers ``/healthz``, ``/readyz``, ``/metrics`` and ``/wake`` in a thread.
 
-    ``/healthz`` is 200 as long as this process lives.  ``/readyz`` is 200 when every queue
-    is polled or paused, or nobody is free to take its messages, and 503 with the reason otherwise.
+    ``/healthz`` is 200 as long as this process lives.  ``/readyz`` is 200 when the processes do
+    their work, and 503 with the reason otherwise.
     ``/metrics`` is in Prometheus's text format (extra ``metrics``).  ``POST /wake``, with the
     token of SQS_VIEW_TOKEN, wakes the workers from the rests of idle queues.
 
     :param address: host and port; port 0: any.
     :param stats: what the processes count.
-    :param served: the names of the queues that each process serves.
+    :param readiness: whether the processes do their work.
     :raises OSError: the port is taken.
     """
 
-    def __init__(
-        self, address: tuple[str, int], stats: SharedStats, served: Sequence[Sequence[str]]
-    ) -> None:
+    def __init__(self, address: tuple[str, int], stats: SharedStats, readiness: Readiness) -> None:
         self._stats = stats
-        self._served = served
-        self.stopping = False
+        self._readiness = readiness
         #: Wakes the workers.
         self.on_wake: Callable[[], None] = lambda: None
-        #: Whether messages are received one by one, since one may have killed its process.
-        self.one_by_one: Callable[[], bool] = lambda: False
         self._http = BoundedHTTPServer(address, _handler(self))
 
     @property
@@ -75,7 +67,7 @@ class ControlServer:
         if path == "/healthz":
             return 200, TEXT, "ok\n"
         if path == "/readyz":
-            waiting = list(self.not_ready())
+            waiting = list(self._readiness.reasons())
             body = json.dumps({"ready": not waiting, "reasons": waiting}) + "\n"
             return (503 if waiting else 200), "application/json", body
         if path == "/metrics":
@@ -90,30 +82,6 @@ class ControlServer:
             return 401, TEXT, "Send the token of SQS_VIEW_TOKEN as a bearer token.\n"
         self.on_wake()
         return 202, TEXT, "Woken.\n"
-
-    def not_ready(self) -> Iterator[str]:
-        """Why it is not ready; nothing where it is."""
-        if self.stopping:
-            yield "stopping"
-        now = time.monotonic()
-        for place, queues in enumerate(self._served):
-            for queue in queues:
-                polled_at = self._stats.polled_at(place, queue)
-                if any(self._is_busy(process, queue) for process in self._stats.of_place(place)):
-                    continue
-                if not polled_at:
-                    yield f"process {place} has not polled queue {queue} yet"
-                elif now - polled_at > STALLED + conf.poll_max_idle:
-                    yield f"process {place} last polled queue {queue} {now - polled_at:.0f} s ago"
-
-    def _is_busy(self, process: int, queue: str) -> bool:
-        """Whether nobody polls the queue, or did lately, since nobody is free or it is paused."""
-        if any(self._stats.value(process, queue, field) for field in ("running", "paused")):
-            return True
-        if self.one_by_one() and self._stats.running(process):
-            return True
-        full_at = self._stats.full_at(process)
-        return bool(full_at) and time.monotonic() - full_at <= STALLED
 
     def _metrics(self) -> tuple[int, str, str]:
         try:
@@ -163,7 +131,9 @@ class ControlServer:
             for outcome in OUTCOMES:
                 settled.add_metric([queue, outcome], stats.total(queue, outcome))
         ready = GaugeMetricFamily(
-            "django_sqs_ready", "Whether every queue is polled.", value=not any(self.not_ready())
+            "django_sqs_ready",
+            "Whether every queue is polled.",
+            value=not any(self._readiness.reasons()),
         )
         yield from (received, settled, seconds, running, waited, paused, ready)
         for gauge in _announced():

@@ -20,11 +20,15 @@ from django_sqs_kombu.working import tell
 from ..conf import conf
 from ..connections import close_before_fork, forget_inherited
 from ..registry import receivers
+from . import exit_codes
 from .cells import Cells
 from .companions import Companion, Turn, beside_fleets, running
 from .control import ControlServer
 from .crash_file import lasting_memory
 from .crashes import CrashNotes
+from .idle import StopWhenIdle
+from .migrations import wait_for_migrations
+from .readiness import Readiness
 from .recycling import MEBIBYTE, NEVER, Recycler, Recycling, resident_memory
 from .shared_limit import SharedLimit
 from .stats import SharedStats
@@ -46,6 +50,7 @@ class Plan:
     :param message_limit: end after this many messages of each queue.
     :param bury: whether dead letters are taken out of SQS (django_sqs.failures).
     :param recycling: when a process is replaced.
+    :param stop_when_idle: end after so many seconds without anything to do; None: never.
     :param http: host and port of the control server, if there is to be one.
     """
 
@@ -57,6 +62,7 @@ class Plan:
     http: tuple[str, int] | None = None
     bury: bool = False
     recycling: Recycling = NEVER
+    stop_when_idle: float | None = None
 
     @property
     def generations(self) -> int:
@@ -90,21 +96,29 @@ class Fleet:
         #: Which of the processes live.
         self._alive = Cells(len(self._groups) * plan.generations, 1)
         served = [[queue.name for queue in group] for group in self._groups]
+        self._ready = Readiness(self._stats, served)
         #: The control server, where the plan has one.
-        self.control = ControlServer(plan.http, self._stats, served) if plan.http else None
+        self.control = ControlServer(plan.http, self._stats, self._ready) if plan.http else None
 
     def run(self) -> int:
         """Run until done or stopped; return the exit code."""
         with ExitStack() as stack:
             stack.enter_context(self._told())
+            self._ready.one_by_one = self._crashes.unresolved
             if self.control is not None:
-                self.control.one_by_one = self._crashes.unresolved
                 self.control.start()
                 stack.callback(self.control.stop)
+            if not self._migrated():
+                return exit_codes.OK
             if self._supervised:
                 close_before_fork()
             stack.enter_context(running(self._companions()))
             return self._run()
+
+    def _migrated(self) -> bool:
+        """Wait until the databases are; False: it was told to stop before."""
+        patience = conf.migrations_patience
+        return not patience or wait_for_migrations(patience, self._ready.wait_for)
 
     def _companions(self) -> Iterator[Callable[[], Companion]]:
         return (partial(make, self._stats, self._plan.threads) for make in beside_fleets.all())
@@ -113,7 +127,8 @@ class Fleet:
         if not self._supervised:
             worker = self._worker(self._groups[0])
             self._wake_by(worker.wake)
-            return worker.run()
+            with running(self._idle_stop(worker.stop)):
+                return worker.run()
         if threading.current_thread() is not threading.main_thread():
             raise ConfigurationError(
                 "Several processes, and such as are recycled, are supervised in the main thread "
@@ -133,7 +148,14 @@ class Fleet:
             children, grace_period=conf.grace_period, on_stop=self._stop_supervising
         )
         self._wake_by(self._supervisor.wake)
-        return self._supervisor.run()
+        with running(self._idle_stop(self._supervisor.stop)):
+            return self._supervisor.run()
+
+    def _idle_stop(self, stop: Callable[[], None]) -> Iterator[Callable[[], Companion]]:
+        seconds = self._plan.stop_when_idle
+        if seconds is not None:
+            plan = self._plan
+            yield partial(StopWhenIdle, seconds, self._stats, plan.queues, plan.suffix, stop)
 
     def _check_memory(self) -> None:
         taken, most = resident_memory() // MEBIBYTE, self._plan.recycling.memory
@@ -189,8 +211,7 @@ class Fleet:
         self._note_stop()
 
     def _note_stop(self) -> None:
-        if self.control is not None:
-            self.control.stopping = True
+        self._ready.stopping = True
 
     def _child(self, process: int, queues: list[RegisteredQueue]) -> Child:
         shared = [limit for limit in self._limits.values() if isinstance(limit, SharedLimit)]

@@ -119,6 +119,10 @@ class Supervisor:
         """Wake the children from the rests of idle queues; from any thread."""
         self._send(signal.SIGUSR1)
 
+    def stop(self) -> None:
+        """Stop as by SIGTERM, within a second; from any thread."""
+        self._signals.append(signal.SIGTERM)
+
     def retire(self) -> None:
         """Have another take this process's place, which takes no message any more; in a child."""
         os.write(self._retire_to, os.getpid().to_bytes(4, "little"))

@@ -115,6 +115,11 @@ class Worker:
         beside = Beside(self._turn, names, consumer.wake, consumer.look_for_pauses, self._bury)
         return (partial(make, beside) for make in beside_workers.all())
 
+    def stop(self) -> None:
+        """Stop as by SIGTERM; from any thread."""
+        if not self._consumer.should_stop:
+            self._stop("idleness")
+
     def wake(self) -> None:
         """Poll the queues that are idle and rest at once."""
         self._consumer.wake()
@@ -125,7 +130,7 @@ class Worker:
 
     def _on_stop(self, signum: int, frame: FrameType | None) -> Any:
         if not self._consumer.should_stop:
-            self._stop(signum)
+            self._stop_on(signum)
         elif self._consumer.retired:
             self._consumer.stop_in_time()
         elif self._supervisor is None:
@@ -136,14 +141,17 @@ class Worker:
             self._consumer.stop_in_time()
             self._consumer.stop(break_off=True)
         else:
-            self._stop(signum)
+            self._stop_on(signum)
 
-    def _stop(self, signum: int) -> None:
-        logger.info("Stopping on %s", signal.Signals(signum).name)
+    def _stop_on(self, signum: int) -> None:
+        # Whoever presses Ctrl-C waits for no poll.
+        self._stop(signal.Signals(signum).name, break_off=signum in (signal.SIGINT, signal.SIGUSR2))
+
+    def _stop(self, reason: str, *, break_off: bool = False) -> None:
+        logger.info("Stopping on %s", reason)
         if self._told_to_stop is not None:
             self._told_to_stop()
-        # Whoever presses Ctrl-C waits for no poll.
-        self._consumer.stop(break_off=signum in (signal.SIGINT, signal.SIGUSR2))
+        self._consumer.stop(break_off=break_off)
 
     def _on_cut_off(self, signum: int, frame: FrameType | None) -> Any:
         # In a thread: the main one may be inside a request, holding its locks.

@@ -106,6 +106,13 @@ class Command(QueueCommand):
             "fewer, by chance, are resident.",
         )
         parser.add_argument(
+            "--stop-when-idle",
+            type=positive,
+            metavar="SECONDS",
+            help="Exit when for so long nothing was received, nothing ran, and the queues were "
+            "empty: no message visible, in flight or delayed. A paused queue does not count.",
+        )
+        parser.add_argument(
             "--http",
             type=address,
             metavar="HOST:PORT",
@@ -174,6 +181,7 @@ class Command(QueueCommand):
             message_limit=options["message_limit"],
             http=options["http"],
             bury=options["bury"],
+            stop_when_idle=options["stop_when_idle"],
             recycling=Recycling(options["recycle_after"], options["recycle_memory"]),
         )
         try:

@@ -12,6 +12,7 @@ from django_sqs.outbox.databases import outbox_databases
 from django_sqs.outbox.models import OutboxMessage
 from django_sqs.outbox.relay import Relay
 from django_sqs.worker.control import ControlServer
+from django_sqs.worker.readiness import Readiness
 from django_sqs.worker.stats import SharedStats
 
 
@@ -49,7 +50,7 @@ def test_an_outbox_that_is_not_migrated_yet_fails_no_check(monkeypatch):
 def test_the_metrics_tell_how_much_waits_and_how_long(backlog):
     pytest.importorskip("prometheus_client")
     stats = SharedStats(["plain"], 1)
-    control = ControlServer(("127.0.0.1", 0), stats, [["plain"]])
+    control = ControlServer(("127.0.0.1", 0), stats, Readiness(stats, [["plain"]]))
 
     status, _, text = control.answer("/metrics")
 
@@ -64,7 +65,8 @@ def test_the_metrics_tell_how_much_waits_and_how_long(backlog):
 def test_a_metric_that_fails_costs_no_other(db, monkeypatch):
     pytest.importorskip("prometheus_client")
     monkeypatch.setitem(metrics._offers, "django_sqs.outbox", lambda: 1 / 0)
-    control = ControlServer(("127.0.0.1", 0), SharedStats(["plain"], 1), [["plain"]])
+    stats = SharedStats(["plain"], 1)
+    control = ControlServer(("127.0.0.1", 0), stats, Readiness(stats, [["plain"]]))
 
     status, _, text = control.answer("/metrics")
 

@@ -18,6 +18,7 @@ from django.core.management import CommandError, call_command
 
 from django_sqs.worker.bounded_http import MOST_CONNECTIONS
 from django_sqs.worker.control import ControlServer
+from django_sqs.worker.readiness import Readiness
 from django_sqs.worker.stats import SharedStats
 from django_sqs_kombu.working import Action, Settlement
 
@@ -119,70 +120,67 @@ def test_a_port_that_is_taken_is_named(project, eventually):
 
 def test_a_queue_that_is_not_polled_any_more_is_stalled(monkeypatch):
     stats = SharedStats(["a", "b"], processes=1, threads=2)
-    control = ControlServer(("127.0.0.1", 0), stats, [["a", "b"]])
+    ready = Readiness(stats, [["a", "b"]])
     a, b = SimpleNamespace(name="a"), SimpleNamespace(name="b")
     stats.polled(a, 3)
     stats.polled(b, 0)
-    assert not list(control.not_ready())
+    assert not list(ready.reasons())
 
     now = stats.value(0, "a", "polled_at")
-    monkeypatch.setattr("django_sqs.worker.control.time.monotonic", lambda: now + 61)
+    monkeypatch.setattr("django_sqs.worker.readiness.time.monotonic", lambda: now + 61)
     with stats.receiving(b, SimpleNamespace(sqs_message={})):
-        assert [reason.split()[5] for reason in control.not_ready()] == ["a"]
+        assert [reason.split()[5] for reason in ready.reasons()] == ["a"]
     stats.settled(Settlement(b, None, None, Action.DELETE, None, 2.5))
 
-    assert len(list(control.not_ready())) == 2
+    assert len(list(ready.reasons())) == 2
     assert stats.total("a", "received") == 3
     assert stats.total("b", "seconds") == 2.5
     stats.process_ended(0)
     assert stats.total("b", "deleted") == 1
-    control._http.server_close()
 
 
 def test_a_worker_whose_places_are_taken_is_ready(monkeypatch):
     clock = SimpleNamespace(now=1_000_000.0)
-    monkeypatch.setattr("django_sqs.worker.control.time.monotonic", lambda: clock.now)
+    monkeypatch.setattr("django_sqs.worker.readiness.time.monotonic", lambda: clock.now)
     stats = SharedStats(["a", "b"], processes=1, threads=2)
-    control = ControlServer(("127.0.0.1", 0), stats, [["a", "b"]])
+    ready = Readiness(stats, [["a", "b"]])
     a, b = SimpleNamespace(name="a"), SimpleNamespace(name="b")
     delivery = SimpleNamespace(sqs_message={})
     stats.polled(a, 2)
     stats.polled(b, 0)
     with stats.receiving(a, delivery), stats.receiving(a, delivery):
         clock.now += 3600
-        assert not list(control.not_ready()), "both receivers run: nobody polls b"
+        assert not list(ready.reasons()), "both receivers run: nobody polls b"
 
     clock.now += 30
     stats.polled(a, 0)
-    assert not list(control.not_ready()), "b is polled again soon"
+    assert not list(ready.reasons()), "b is polled again soon"
     clock.now += 31
-    assert [reason.split()[5] for reason in control.not_ready()] == ["b"]
+    assert [reason.split()[5] for reason in ready.reasons()] == ["b"]
 
     with stats.receiving(a, delivery):
-        assert len(list(control.not_ready())) == 1, "one receiver is free, and does not poll"
-        control.one_by_one = lambda: True
-        assert not list(control.not_ready()), "after a crash messages are received one by one"
-    control._http.server_close()
+        assert len(list(ready.reasons())) == 1, "one receiver is free, and does not poll"
+        ready.one_by_one = lambda: True
+        assert not list(ready.reasons()), "after a crash messages are received one by one"
 
 
 @pytest.mark.parametrize("step", [3600, -3600])
 def test_a_step_of_the_clock_neither_stalls_a_queue_nor_hides_one_that_is(step, monkeypatch):
     clock = SimpleNamespace(now=1_000.0)
     wall = time.time()
-    monkeypatch.setattr("django_sqs.worker.control.time.monotonic", lambda: clock.now)
+    monkeypatch.setattr("django_sqs.worker.readiness.time.monotonic", lambda: clock.now)
     stats = SharedStats(["a", "b"], processes=1)
-    control = ControlServer(("127.0.0.1", 0), stats, [["a", "b"]])
+    ready = Readiness(stats, [["a", "b"]])
     a, b = SimpleNamespace(name="a"), SimpleNamespace(name="b")
     stats.polled(b, 0)
     with stats.receiving(a, SimpleNamespace(sqs_message={})):
         stats.polled(a, 1)
 
-    monkeypatch.setattr("django_sqs.worker.control.time.time", lambda: wall + step)
-    assert not list(control.not_ready())
+    monkeypatch.setattr("django_sqs.worker.readiness.time.time", lambda: wall + step)
+    assert not list(ready.reasons())
     clock.now += 61
     stats.polled(a, 0)
-    assert [reason.split()[5] for reason in control.not_ready()] == ["b"]
-    control._http.server_close()
+    assert [reason.split()[5] for reason in ready.reasons()] == ["b"]
 
 
 def test_the_wait_of_a_message_is_not_told_for_ever(monkeypatch):
@@ -205,7 +203,8 @@ def test_the_wait_of_a_message_is_not_told_for_ever(monkeypatch):
 @pytest.fixture
 def control():
     """A control server, and nothing else of a worker."""
-    server = ControlServer(("::1", 0), SharedStats(["a"], processes=1), [[]])
+    stats = SharedStats(["a"], processes=1)
+    server = ControlServer(("::1", 0), stats, Readiness(stats, [[]]))
     server.start()
     yield server
     server.stop()
