@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from django.dispatch import Signal
 
 from django_sqs_kombu.transport import Pause
-from django_sqs_kombu.working import Middleware, NamedQueue, Sending, Settlement
+from django_sqs_kombu.working import Middleware, NamedQueue, Sending, Settlement, Trip
 
 #: SQS has accepted messages.  Arguments: ``queue``, a RegisteredQueue; ``count``, how many.
 message_sent = Signal()
@@ -16,11 +16,22 @@ message_sent = Signal()
 message_received = Signal()
 #: What became of a message.  Arguments: ``queue``; ``message``, None where it could not be
 #: decoded; ``message_id``; ``outcome``, such as ``"DELETE"`` (the names of
-#: :class:`~django_sqs_kombu.working.table.Action`); ``raised``: by the receiver, or None.
+#: :class:`~django_sqs_kombu.working.table.Action`); ``operation``: the same in small letters,
+#: ``"retry"`` or ``"continue"`` where that is why it was requeued; ``raised``: by the receiver,
+#: or None.
 message_settled = Signal()
 #: A process has learnt that a queue it receives from is paused, or resumed.  Arguments:
 #: ``queue``; ``pause``, a :class:`~django_sqs_kombu.Pause`, or None.
 queue_paused = Signal()
+#: The breaker of a queue has opened in this process, stays open for another pause, or has closed.
+#: Arguments: ``queue``; ``trip``, a :class:`~django_sqs_kombu.working.breaker.Trip`, or None.
+breaker_tripped = Signal()
+#: A queue's rate lets this process receive no more for now, though messages come: once for each
+#: second, or the time that a slower rate gives a message.  Argument: ``queue``.
+queue_limited = Signal()
+#: The app django_sqs.failures has written down that a message failed.  Arguments: ``queue``, a
+#: RegisteredQueue, or None; ``failure``, its row.  Sent in a thread of its own.
+failure_noted = Signal()
 
 
 class SignalSender(Middleware):
@@ -37,6 +48,14 @@ class SignalSender(Middleware):
         """queue_paused."""
         queue_paused.send_robust(type(registered), queue=registered, pause=pause)
 
+    def tripped(self, registered: NamedQueue, full_name: str, trip: Trip | None) -> None:
+        """breaker_tripped."""
+        breaker_tripped.send_robust(type(registered), queue=registered, trip=trip)
+
+    def limited(self, registered: NamedQueue, full_name: str) -> None:
+        """queue_limited."""
+        queue_limited.send_robust(type(registered), queue=registered)
+
     def settled(self, settlement: Settlement) -> None:
         """message_settled, unless SQS redelivers the message."""
         if settlement.action is None:
@@ -47,5 +66,6 @@ class SignalSender(Middleware):
             message=settlement.message,
             message_id=settlement.delivery.message_id,
             outcome=settlement.action.name,
+            operation=settlement.operation,
             raised=settlement.raised,
         )

@@ -8,6 +8,7 @@ OpenTelemetry SDK is told to send them.
 
 from __future__ import annotations
 
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -15,12 +16,14 @@ from typing import Any
 
 from opentelemetry import metrics, trace
 from opentelemetry.context import Context
-from opentelemetry.metrics import MeterProvider
+from opentelemetry.metrics import MeterProvider, UpDownCounter
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode, TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
 from .exceptions import RestartLater
 from .messages.base import Delivery
+from .transport.sqs.pauses import Pause
+from .working.breaker import Trip
 from .working.middleware import Middleware, NamedQueue, Sending, Settlement
 
 SYSTEM = "aws_sqs"
@@ -31,7 +34,11 @@ class OpenTelemetry(Middleware):
     """Makes a span ``send QUEUE`` and a span ``process QUEUE``, the second linked to the first.
 
     Metrics: ``messaging.client.sent.messages``, ``messaging.client.operation.duration``,
-    ``messaging.client.consumed.messages`` and ``messaging.process.duration``.
+    ``messaging.client.consumed.messages`` and ``messaging.process.duration``, and where the
+    conventions have no name: ``django_sqs.settled.messages``, by what was done
+    (``messaging.operation.name``) and ``error.type``; ``django_sqs.paused.queues`` and
+    ``django_sqs.open.breakers``, of which there are as many as say so now;
+    ``django_sqs.tripped.breakers`` and ``django_sqs.limited.windows``.
 
     :param tracer_provider: default: the global one.
     :param meter_provider: default: the global one.
@@ -55,6 +62,25 @@ class OpenTelemetry(Middleware):
         )
         self._process_duration = meter.create_histogram(
             "messaging.process.duration", "s", "How long receivers ran."
+        )
+        self._settled = meter.create_counter(
+            "django_sqs.settled.messages", "{message}", "Messages by what became of them."
+        )
+        self._tripped = meter.create_counter(
+            "django_sqs.tripped.breakers", "{breaker}", "Breakers that opened, or stayed open."
+        )
+        self._limited = meter.create_counter(
+            "django_sqs.limited.windows", "{window}", "Times in which a rate let no more through."
+        )
+        self._paused = _Now(
+            meter.create_up_down_counter(
+                "django_sqs.paused.queues", "{queue}", "Queues that are paused."
+            )
+        )
+        self._open = _Now(
+            meter.create_up_down_counter(
+                "django_sqs.open.breakers", "{breaker}", "Breakers that are open."
+            )
         )
 
     @contextmanager
@@ -115,10 +141,14 @@ class OpenTelemetry(Middleware):
             self._process_duration.record(time.monotonic() - started, facts)
 
     def settled(self, settlement: Settlement) -> None:
-        """A span for the settlement, linked to the producer's."""
+        """A count, and a span for the settlement, linked to the producer's."""
+        delivery = settlement.delivery
+        facts = _facts(delivery.queue, "settle", settlement.operation)
+        if settlement.raised is not None:
+            facts["error.type"] = type(settlement.raised).__qualname__
+        self._settled.add(1, facts)
         if settlement.action is None:
             return
-        delivery = settlement.delivery
         self._tracer.start_span(
             f"settle {delivery.queue}",
             context=Context(),
@@ -130,11 +160,44 @@ class OpenTelemetry(Middleware):
             links=_links(delivery),
         ).end()
 
+    def paused(self, registered: NamedQueue, pause: Pause | None) -> None:
+        """One more queue is paused, or one fewer."""
+        self._paused.note(registered.full_name(), pause is not None)
+
+    def tripped(self, registered: NamedQueue, full_name: str, trip: Trip | None) -> None:
+        """One more breaker is open, or one fewer."""
+        self._open.note(full_name, trip is not None)
+        if trip is not None:
+            self._tripped.add(1, _queue(full_name))
+
+    def limited(self, registered: NamedQueue, full_name: str) -> None:
+        """Count it."""
+        self._limited.add(1, _queue(full_name))
+
+
+class _Now:
+    """How many queues something is said of now; what is said twice counts once."""
+
+    def __init__(self, counter: UpDownCounter) -> None:
+        self._counter = counter
+        self._lock = threading.Lock()
+        self._queues: set[str] = set()
+
+    def note(self, queue: str, is_so: bool) -> None:
+        with self._lock:
+            if (queue in self._queues) is is_so:
+                return
+            (self._queues.add if is_so else self._queues.discard)(queue)
+        self._counter.add(1 if is_so else -1, _queue(queue))
+
+
+def _queue(name: str) -> dict[str, Any]:
+    return {"messaging.system": SYSTEM, "messaging.destination.name": name}
+
 
 def _facts(queue: str, kind: str, name: str | None = None) -> dict[str, Any]:
     return {
-        "messaging.system": SYSTEM,
-        "messaging.destination.name": queue,
+        **_queue(queue),
         "messaging.operation.type": kind,
         "messaging.operation.name": name or kind,
     }

@@ -32,14 +32,17 @@ class FailuresConfig(AppConfig):
 
     def ready(self) -> None:
         """Have failures of the project's queues noted."""
+        from ..optional import metrics
         from ..registry import receivers
         from ..worker.companions import beside_workers
         from .burying import companion
+        from .counting import gauges
         from .noting import FailureNotes
 
         if self.notes and not any(isinstance(each, FailureNotes) for each in receivers.middleware):
             receivers.middleware.append(FailureNotes())
         beside_workers.announce("django_sqs.failures", companion)
+        metrics.announce("django_sqs.failures", gauges)
 
     def shown(self, queue: str, text: str) -> str:
         """What people may see of a body."""

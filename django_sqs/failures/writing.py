@@ -22,6 +22,8 @@ from django.db.models import F
 from django_sqs_kombu.logs import get_logger
 
 from ..connections import discard
+from ..registry import receivers
+from ..signals import failure_noted
 from .models import Failure, FailureGroup, State
 
 logger = get_logger(__name__)
@@ -43,7 +45,7 @@ class FailureWriter:
         """
         using = router.db_for_write(Failure)
         try:
-            write_all(using, contents)
+            _tell(write_all(using, contents))
         except (DataError, IntegrityError, ValueError):
             for each in contents:
                 _write_alone(using, each)
@@ -70,7 +72,7 @@ def _lacks_tables(using: str) -> bool:
 
 def _write_alone(using: str, noted: Noted) -> None:
     try:
-        write_all(using, [noted])
+        _tell(write_all(using, [noted]))
     except (DataError, IntegrityError, ValueError):
         row = noted[1]
         logger.exception(
@@ -78,8 +80,14 @@ def _write_alone(using: str, noted: Noted) -> None:
         )
 
 
-def write_all(using: str, contents: Sequence[Noted]) -> None:
-    """Write failures and count them; those that were written before are left alone.
+def _tell(rows: Iterable[Failure]) -> None:
+    for row in rows:
+        queue = receivers.queues.get(row.queue_name)
+        failure_noted.send_robust(type(row), queue=queue, failure=row)
+
+
+def write_all(using: str, contents: Sequence[Noted]) -> list[Failure]:
+    """Write failures and count them; return them without those that were written before.
 
     :raises django.db.Error: nothing is written.
     """
@@ -94,7 +102,9 @@ def write_all(using: str, contents: Sequence[Noted]) -> None:
         groups = _groups(using, fresh.values())
         for mark, row in fresh.values():
             row.group_id = groups[mark]
-        Failure.objects.using(using).bulk_create([row for _, row in fresh.values()])
+        rows = [row for _, row in fresh.values()]
+        Failure.objects.using(using).bulk_create(rows)
+    return rows
 
 
 def _groups(using: str, contents: Iterable[Noted]) -> dict[str, int]:

@@ -20,6 +20,25 @@ from .stats import OUTCOMES, SharedStats
 logger = get_logger(__name__)
 
 TEXT = "text/plain; charset=utf-8"
+#: Counters of queues: their names, what they mean, and the fields of SharedStats.
+COUNTERS = (
+    (
+        "django_sqs_messages_retried",
+        "Messages that are tried again, as a policy says; they are among those requeued.",
+        "retried",
+    ),
+    (
+        "django_sqs_messages_continued",
+        "Messages sent again with a cursor, by Continue; they are among those requeued.",
+        "continued",
+    ),
+    (
+        "django_sqs_rate_limited",
+        "Windows of a rate in which a process was let receive no more, though messages came.",
+        "limited",
+    ),
+    ("django_sqs_breaker_tripped", "Times that breakers opened, or stayed open.", "tripped"),
+)
 
 
 class ControlServer:
@@ -122,7 +141,17 @@ class ControlServer:
             "Processes to which the queue is paused.",
             labels=["queue"],
         )
+        others = [
+            (CounterMetricFamily(name, meaning, labels=["queue"]), field)
+            for name, meaning, field in COUNTERS
+        ]
+        broken = GaugeMetricFamily(
+            "django_sqs_breaker_open", "Processes whose breaker is open.", labels=["queue"]
+        )
         for queue in stats.queues:
+            for counter, field in others:
+                counter.add_metric([queue], stats.total(queue, field))
+            broken.add_metric([queue], stats.total(queue, "open"))
             paused.add_metric([queue], stats.total(queue, "paused"))
             waited.add_metric([queue], stats.waited(queue))
             received.add_metric([queue], stats.total(queue, "received"))
@@ -135,7 +164,8 @@ class ControlServer:
             "Whether every queue is polled.",
             value=not any(self._readiness.reasons()),
         )
-        yield from (received, settled, seconds, running, waited, paused, ready)
+        yield from (received, settled, seconds, running, waited, paused, broken, ready)
+        yield from (counter for counter, _ in others)
         for gauge in _announced():
             family = GaugeMetricFamily(gauge.name, gauge.meaning, labels=gauge.labels)
             for labels, value in gauge.values.items():

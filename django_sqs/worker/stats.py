@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from django_sqs_kombu.administration import sent_at
 from django_sqs_kombu.messages import Delivery
 from django_sqs_kombu.transport import Pause
-from django_sqs_kombu.working import Action, Middleware, NamedQueue, Settlement
+from django_sqs_kombu.working import Action, Middleware, NamedQueue, Settlement, Trip
 
 from .cells import Cells
 
@@ -23,6 +23,11 @@ FIELDS = (
     "discarded",
     "dead_lettered",
     "unsettled",
+    "retried",
+    "continued",
+    "limited",
+    "tripped",
+    "open",
     "seconds",
     "running",
     "polled_at",
@@ -44,6 +49,8 @@ _OUTCOMES = {
     Action.DEAD_LETTER: "dead_lettered",
     None: "unsettled",
 }
+#: Why messages were requeued, where it was neither RestartLater nor the environment.
+_WHY = {"retry": "retried", "continue": "continued"}
 #: The outcomes of messages, as the metrics name them.
 OUTCOMES = tuple(_OUTCOMES.values())
 
@@ -97,13 +104,24 @@ class SharedStats(Middleware):
 
     def settled(self, settlement: Settlement) -> None:
         """Count what became of a message."""
-        outcome = {_OUTCOMES[settlement.action]: 1}
-        self._add(settlement.registered, seconds=settlement.seconds, **outcome)
+        counts = {_OUTCOMES[settlement.action]: 1.0}
+        if (why := _WHY.get(settlement.operation)) is not None:
+            counts[why] = 1
+        self._add(settlement.registered, seconds=settlement.seconds, **counts)
+
+    def tripped(self, registered: NamedQueue, full_name: str, trip: Trip | None) -> None:
+        """Count a breaker that opens, and note whether it is open."""
+        self._add(registered, tripped=float(trip is not None))
+        self._set(registered, open=float(trip is not None))
+
+    def limited(self, registered: NamedQueue, full_name: str) -> None:
+        """Count the times in which a rate let no more through."""
+        self._add(registered, limited=1)
 
     def process_ended(self, process: int) -> None:
         """Nothing runs in it any more."""
         for queue in self.queues:
-            for field in ("running", "polled_at", "waited", "full_at", "paused"):
+            for field in ("running", "polled_at", "waited", "full_at", "paused", "open"):
                 self._cells.set(process, self._column(queue, field), 0)
 
     def total(self, queue: str, field: str) -> float:

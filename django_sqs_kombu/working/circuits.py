@@ -46,8 +46,15 @@ class Circuits:
         :param channel: what receives from it.
         :param message_limit: another limit, if there is one.
         """
-        changed = partial(self._changed, registered, queue, channel)
-        limit, circuit = limits_of(registered, queue, self._receivers, message_limit, changed)
+        limit, circuit = limits_of(
+            registered,
+            queue,
+            self._receivers,
+            message_limit,
+            on_change=partial(self._changed, registered, queue, channel),
+            # Polls do not wait for what middleware do.
+            on_limit=partial(aside, partial(self._limited, registered, queue)),
+        )
         if circuit is not None:
             self._circuits[queue] = circuit
         return limit
@@ -68,6 +75,9 @@ class Circuits:
         if pause is not None and pause.by_breaker and circuit is not None:
             circuit.shut(pause.seconds_left() or 0.0)
         tell(self._receivers.middleware, lambda each: each.paused(registered, pause))
+
+    def _limited(self, registered: Registered, queue: str) -> None:
+        tell(self._receivers.middleware, lambda each: each.limited(registered, queue))
 
     def _changed(self, registered: Registered, queue: str, channel: Any, trip: Trip | None) -> None:
         middleware = self._receivers.middleware

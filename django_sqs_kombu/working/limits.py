@@ -53,17 +53,19 @@ def limits_of(
     receivers: Registry,
     message_limit: ReceiveLimit | None = None,
     on_change: Callable[[Trip | None], None] = lambda trip: None,
+    on_limit: Callable[[], None] = lambda: None,
 ) -> tuple[ReceiveLimit | None, Circuit | None]:
     """What limits how a queue is consumed, and the circuit among it, which hears of ends.
 
     :param queue: its name in SQS.
     :param message_limit: another limit, if there is one.
     :param on_change: called when its breaker opens, stays open, or closes (None).
+    :param on_limit: called when its rate lets no more through for now.
     """
     parts: list[ReceiveLimit] = [] if message_limit is None else [message_limit]
     circuit = None
     if registered.rate is not None:
-        parts.append(RateLimit(queue, registered.rate, receivers.counter))
+        parts.append(RateLimit(queue, registered.rate, receivers.counter, on_limit))
     if registered.breaker is not None:
         circuit = Circuit(queue, registered.breaker, on_change)
         parts.append(circuit)

@@ -9,7 +9,7 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Protocol
 
-from ..exceptions import TimedOut
+from ..exceptions import Continue, TimedOut
 from ..logs import get_logger
 from ..messages.base import Delivery, RawMessage
 from ..transport.sqs.pauses import Pause
@@ -56,6 +56,7 @@ class Settlement:
     :param action: what was done with it; None: nothing could be, and SQS redelivers it.
     :param raised: what its receiver raised, or why it did not run, if anything.
     :param seconds: how long decoding it and running its receiver took.
+    :param retried: whether it is tried again since the project named what was raised.
     """
 
     registered: NamedQueue
@@ -64,6 +65,20 @@ class Settlement:
     action: Action | None
     raised: BaseException | None
     seconds: float = 0.0
+    retried: bool = False
+
+    @property
+    def operation(self) -> str:
+        """What was done, in a word for metrics: an action in small letters, ``retry`` or
+        ``continue`` where that is why it was requeued, or ``none``.
+        """
+        if self.action is None:
+            return "none"
+        if self.action is Action.REQUEUE and isinstance(self.raised, Continue):
+            return "continue"
+        if self.action is Action.REQUEUE and self.retried:
+            return "retry"
+        return self.action.name.lower()
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,6 +176,15 @@ class Middleware:
         When: once it is so, and again when the message that was tried after a pause has failed,
         too; of a shared one when SQS has the pause, or has refused it.  Thread: the receiver's
         whose message made the difference, or one aside.  An exception: logged.
+
+        :param full_name: the queue's name in SQS.
+        """
+
+    def limited(self, registered: NamedQueue, full_name: str) -> None:
+        """A queue's ``rate=`` lets this process receive no more for now, though messages come.
+
+        When: once for each second, or the time that a slower rate gives a message.  Thread: one
+        aside.  An exception: logged.
 
         :param full_name: the queue's name in SQS.
         """

@@ -64,8 +64,9 @@ def settle(
     if settling is not None:
         guarded(receiver, partial(settling, delivery, row.action, raised))
     middleware = registered.receivers.middleware
+    retried = row.named and row.action is Action.REQUEUE
     if raised is not None and middleware:
-        failing = Settlement(registered, delivery, message, row.action, raised, seconds)
+        failing = Settlement(registered, delivery, message, row.action, raised, seconds, retried)
         tell(middleware, lambda each: each.failing(failing))
     try:
         action: Action | None = _carry_out(row, registered, delivery, message, raised)
@@ -75,7 +76,7 @@ def settle(
     except Exception as exc:  # noqa: BLE001 - whatever a message class or a channel may raise
         action = _fall_back(row.action, delivery, exc)
     if middleware:
-        settlement = Settlement(registered, delivery, message, action, raised, seconds)
+        settlement = Settlement(registered, delivery, message, action, raised, seconds, retried)
         tell(middleware, lambda each: each.settled(settlement))
     return action
 

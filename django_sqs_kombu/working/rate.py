@@ -67,9 +67,18 @@ class RateLimit:
 
     :param name: the queue's name in SQS.
     :param counter: counts for all workers; None: for this process alone.
+    :param on_limit: called when a window's share is used up that brought messages, and more are
+        asked for; once a window.
     """
 
-    def __init__(self, name: str, rate: Rate, counter: Counter | None = None) -> None:
+    def __init__(
+        self,
+        name: str,
+        rate: Rate,
+        counter: Counter | None = None,
+        on_limit: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._on_limit = on_limit
         self._name = name
         self._rate = rate
         self._counter = counter
@@ -81,6 +90,8 @@ class RateLimit:
         self._used_up = False
         self._asking = False
         self._alone = 0
+        #: Whether messages came in the window, and whether it was told that no more may.
+        self._came = self._told = False
         #: What polls under way may bring: reserved in this window, and in earlier ones.
         self._reserved = self._reserved_before = 0
 
@@ -99,11 +110,16 @@ class RateLimit:
             granted = min(count, self._granted)
             self._granted -= granted
             self._reserved += granted
-            return granted
+            limits = not granted and self._used_up and self._came and not self._told
+            self._told = self._told or limits
+        if limits:
+            self._on_limit()
+        return granted
 
     def settle(self, reserved: int, received: int) -> None:
         """Those that did not come may come still, in the same window."""
         with self._lock:
+            self._came = self._came or received > 0
             if self._reserved_before >= reserved:
                 self._reserved_before -= reserved
                 return
@@ -117,6 +133,7 @@ class RateLimit:
         if window == self._window:
             return
         self._window, self._granted, self._used_up, self._alone = window, 0, False, 0
+        self._came = self._told = False
         self._reserved_before += self._reserved
         self._reserved = 0
 

@@ -5,8 +5,16 @@ import logging
 import pytest
 
 import django_sqs
-from django_sqs.signals import message_received, message_sent, message_settled
+from django_sqs.signals import (
+    SignalSender,
+    breaker_tripped,
+    message_received,
+    message_sent,
+    message_settled,
+    queue_limited,
+)
 from django_sqs_kombu import Middleware, ReceiverConsumer
+from django_sqs_kombu.working import Trip
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -54,6 +62,29 @@ def test_sent_received_and_settled(heard, server):
         kwargs["message"].id for kwargs in received
     }
     assert {(kwargs["outcome"], kwargs["raised"]) for kwargs in settled} == {("DELETE", None)}
+
+
+def test_breakers_and_limits():
+    told, queue = [], django_sqs.queues["typed"]
+
+    def tripped(sender, queue, trip, **kwargs):
+        told.append((queue.name, trip))
+
+    def limited(sender, queue, **kwargs):
+        told.append(queue.name)
+
+    breaker_tripped.connect(tripped)
+    queue_limited.connect(limited)
+    try:
+        sender = SignalSender()
+        sender.tripped(queue, "typed", Trip(60, 10, 20))
+        sender.tripped(queue, "typed", None)
+        sender.limited(queue, "typed")
+    finally:
+        breaker_tripped.disconnect(tripped)
+        queue_limited.disconnect(limited)
+
+    assert told == [("typed", Trip(60, 10, 20)), ("typed", None), "typed"]
 
 
 def test_failures_and_what_cannot_be_decoded(heard, server, sqs):

@@ -1,8 +1,17 @@
 """OpenTelemetry with its real SDK: spans linked across the queue, and metrics."""
 
+import threading
+
 import pytest
 
-from django_sqs_kombu import ReceiverConsumer, RestartLater, SendManyFailed
+from django_sqs_kombu import (
+    Breaker,
+    Continue,
+    ReceiverConsumer,
+    RestartLater,
+    Retry,
+    SendManyFailed,
+)
 
 otel = pytest.importorskip("django_sqs_kombu.otel")
 sdk = pytest.importorskip("opentelemetry.sdk")
@@ -129,6 +138,82 @@ def test_metrics(receivers, spans, server):
         None: 2,
         "SendManyFailed": 1,
     }
+
+
+def test_what_becomes_of_messages_is_counted(receivers, spans, eventually):
+    seen = set()
+
+    def receive(message):
+        body, first = message.get_body(), message.get_body() not in seen
+        seen.add(body)
+        if body == "moot":
+            raise LookupError(body)
+        if body == "bad":
+            raise ValueError(body)
+        if body == "flaky" and first:
+            raise ConnectionError(body)
+        if body == "long" and not message.cursor:
+            raise Continue(1)
+        if body == "later" and first:
+            raise RestartLater(delay=0)
+
+    receivers.register(
+        "orders",
+        receive,
+        retry=Retry(ConnectionError, tries=3, backoff=0.01, jitter=False),
+        discard=LookupError,
+        dead_letter=ValueError,
+        dead_letter_queue="dead",
+    )
+    receivers.send_many("orders", ["fine", "moot", "bad", "flaky", "long", "later"])
+    ReceiverConsumer(receivers, message_limit=9).run()
+
+    counted = {
+        (p.attributes["messaging.operation.name"], p.attributes.get("error.type")): p.value
+        for p in metrics(spans.reader)["django_sqs.settled.messages"]
+    }
+    assert counted == {
+        ("delete", None): 4,
+        ("discard", "LookupError"): 1,
+        ("dead_letter", "ValueError"): 1,
+        ("retry", "ConnectionError"): 1,
+        ("continue", "Continue"): 1,
+        ("requeue", "RestartLater"): 1,
+    }
+
+
+def test_pauses_breakers_and_limits_are_counted(receivers, spans, start, eventually):
+    receivers._options["pause_look"] = 0.3
+    away = threading.Event()
+    away.set()
+
+    def receive(message):
+        if away.is_set():
+            raise ConnectionError
+
+    receivers.register(
+        "orders",
+        receive,
+        retry=Retry(ConnectionError, tries=8, backoff=1),
+        breaker=Breaker(of=3, pause=1, on=ConnectionError),
+    )
+    receivers.register("slow", lambda message: None, rate="5/s")
+    receivers.send_many("orders", map(str, range(10)))
+    receivers.send_many("slow", map(str, range(40)))
+    start(receivers, threads=2)
+
+    def value(name):
+        return sum(point.value for point in metrics(spans.reader).get(name, ()))
+
+    eventually(lambda: value("django_sqs.tripped.breakers") >= 2)
+    assert value("django_sqs.open.breakers") == 1
+    eventually(lambda: value("django_sqs.limited.windows") >= 2)
+    away.clear()
+    eventually(lambda: value("django_sqs.open.breakers") == 0)
+    receivers.get("orders").pause()
+    eventually(lambda: value("django_sqs.paused.queues") == 1)
+    receivers.get("orders").resume()
+    eventually(lambda: value("django_sqs.paused.queues") == 0)
 
 
 def test_a_stranger_without_a_context_and_a_message_with_ten_attributes(receivers, spans, sqs):

@@ -7,7 +7,9 @@ from django.db import OperationalError, connections, router
 
 import django_sqs
 from django_sqs.failures.apps import FailuresConfig
+from django_sqs.failures.counting import gauges
 from django_sqs.failures.models import Failure, FailureGroup, State
+from django_sqs.signals import failure_noted
 from django_sqs_kombu import RawMessage, RestartLater
 from django_sqs_kombu.exceptions import EnvironmentFailure
 
@@ -38,6 +40,28 @@ def test_a_failed_message_is_kept_with_all_that_is_known_of_it(work):
     assert row.receive_count == 1
     assert row.sent_at <= row.failed_at
     assert row.worker
+
+
+def test_each_failure_is_told_and_counted_once(work, eventually):
+    told = []
+
+    def note(sender, queue, failure, **kwargs):
+        told.append((queue.name, failure.pk, failure.text))
+
+    failure_noted.connect(note)
+    try:
+        django_sqs.register("f1a", failing)
+        for body in ("one", "two"):
+            django_sqs.send("f1a", body=body)
+        work("f1a")
+        eventually(lambda: len(told) == 2)
+    finally:
+        failure_noted.disconnect(note)
+
+    assert {(name, text) for name, _, text in told} == {("f1a", "one"), ("f1a", "two")}
+    assert {key for _, key, _ in told} == {row.pk for row in Failure.objects.all()}
+    [gauge] = gauges()
+    assert gauge.values == {("f1a",): 2.0}
 
 
 def test_failures_that_are_alike_are_one_group(work):
@@ -119,7 +143,7 @@ def test_a_message_is_not_deleted_before_its_note_is_written(work, counts, prefi
         tries.append(1)
         if len(tries) < 3:
             raise OperationalError("the database is away")
-        write(using, contents)
+        return write(using, contents)
 
     from django_sqs.failures import writing
 

@@ -20,7 +20,8 @@ from django_sqs.worker.bounded_http import MOST_CONNECTIONS
 from django_sqs.worker.control import ControlServer
 from django_sqs.worker.readiness import Readiness
 from django_sqs.worker.stats import SharedStats
-from django_sqs_kombu.working import Action, Settlement
+from django_sqs_kombu import Continue, RestartLater
+from django_sqs_kombu.working import Action, Settlement, Trip
 
 # How the port answers hardly depends on versions.
 pytestmark = pytest.mark.slow
@@ -137,6 +138,45 @@ def test_a_queue_that_is_not_polled_any_more_is_stalled(monkeypatch):
     assert stats.total("b", "seconds") == 2.5
     stats.process_ended(0)
     assert stats.total("b", "deleted") == 1
+
+
+def test_policies_breakers_and_limits_are_counted():
+    pytest.importorskip("prometheus_client")
+    stats = SharedStats(["a", "b"], processes=2)
+    control = ControlServer(("127.0.0.1", 0), stats, [["a", "b"]])
+    a, b = SimpleNamespace(name="a"), SimpleNamespace(name="b")
+
+    def settled(queue, raised, **options):
+        stats.settled(Settlement(queue, None, None, Action.REQUEUE, raised, **options))
+
+    settled(a, OSError(), retried=True)
+    settled(a, Continue(1))
+    settled(b, RestartLater())
+    stats.settled(Settlement(a, None, None, Action.DISCARD, KeyError()))
+    stats.settled(Settlement(a, None, None, Action.DEAD_LETTER, ValueError()))
+    stats.limited(b, "b")
+    stats.tripped(a, "a", Trip(60, 10, 20))
+    stats.tripped(b, "b", Trip(60, 10, 20))
+    stats.tripped(b, "b", None)
+    found = samples(control.answer("/metrics")[2])
+
+    def both(name, labels=""):
+        return [float(found[f'{name}{{{labels}queue="{queue}"}}']) for queue in ("a", "b")]
+
+    def outcome(of):
+        return both("django_sqs_messages_settled_total", f'outcome="{of}",')
+
+    assert outcome("requeued") == [2, 1]
+    assert [outcome("discarded"), outcome("dead_lettered")] == [[1, 0], [1, 0]]
+    assert both("django_sqs_messages_retried_total") == [1, 0]
+    assert both("django_sqs_messages_continued_total") == [1, 0]
+    assert both("django_sqs_rate_limited_total") == [0, 1]
+    assert both("django_sqs_breaker_tripped_total") == [1, 1]
+    assert both("django_sqs_breaker_open") == [1, 0]
+    stats.process_ended(0)
+    found = samples(control.answer("/metrics")[2])
+    assert both("django_sqs_breaker_open") == [0, 0]
+    control._http.server_close()
 
 
 def test_a_worker_whose_places_are_taken_is_ready(monkeypatch):

@@ -1,0 +1,35 @@
+"""Counting: how many failed messages wait for a decision, for a worker's metrics."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from django.db import Error, router
+from django.db.models import Sum
+
+from django_sqs_kombu.logs import get_logger
+
+from ..connections import leaving_no_connection
+from ..optional import Gauge
+from .models import Failure, FailureGroup
+
+logger = get_logger(__name__)
+
+
+def gauges() -> Iterator[Gauge]:
+    """The metric; nothing while the database is away."""
+    waiting = Gauge(
+        "django_sqs_failures_waiting", "Failed messages that wait for a decision.", ("queue",)
+    )
+    try:
+        waiting.values = leaving_no_connection(_waiting)
+    except Error as exc:
+        logger.warning("How many failed messages wait is not known: %s", exc)
+        return
+    yield waiting
+
+
+def _waiting() -> dict[tuple[str, ...], float]:
+    groups = FailureGroup.objects.using(router.db_for_write(Failure)).order_by()
+    found = groups.values_list("queue_name").annotate(Sum("waiting"))
+    return {(name,): float(count) for name, count in found}
