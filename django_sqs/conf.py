@@ -207,6 +207,9 @@ SETTINGS: dict[str, Setting] = {
     ),
     "SQS_VIEWS_PUBLIC": Setting(False, "anybody may see the views", flag),
     "SQS_VIEW_TOKEN": Setting(None, "bearer token that opens the views", _token),
+    "SQS_VERSION": Setting(
+        None, "the project's release, which workers tell: sqs_health", optional(string)
+    ),
     "SQS_CLOUDWATCH": Setting(False, "the pages ask CloudWatch for the oldest message", flag),
     "SQS_EAGER": Setting(False, "send() runs the receiver at once, without SQS", flag),
     "SQS_MIDDLEWARE": Setting(
@@ -291,6 +294,7 @@ class Conf:
     wait_time = Read("SQS_WAIT_TIME", float)
     wait_cycles = Read("SQS_WAIT_CYCLES", int)
     grace_period = Read("SQS_GRACE_PERIOD", float)
+    version = Read("SQS_VERSION", _text_or_empty)
     migrations_patience = Read("SQS_MIGRATIONS_PATIENCE", float)
     poll_max_idle = Read("SQS_POLL_MAX_IDLE", float)
     wake = Read("SQS_WAKE", _text_or_none)

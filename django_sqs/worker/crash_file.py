@@ -7,12 +7,12 @@ import fcntl
 import hashlib
 import mmap
 import os
-import stat
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from django_sqs_kombu.logs import get_logger
+
+from .own_folder import own_folder
 
 logger = get_logger(__name__)
 
@@ -40,7 +40,7 @@ def lasting_memory(key: str, size: int) -> Iterator[mmap.mmap]:
 
 @contextlib.contextmanager
 def _file(key: str, size: int) -> Iterator[mmap.mmap]:
-    folder = _folder()
+    folder = own_folder()
     name = hashlib.sha256(f"{size}:{key}".encode()).hexdigest()[:16]
     with contextlib.ExitStack() as stack:
         for number in range(MOST_FILES):
@@ -58,31 +58,3 @@ def _file(key: str, size: int) -> Iterator[mmap.mmap]:
                     Path(file.name).unlink(missing_ok=True)
                 return
         raise OSError(f"{MOST_FILES} workers use {folder}")
-
-
-def _folder() -> Path:
-    """This user's folder, which no other user can write to or put a link in place of.
-
-    :raises OSError: there is none, and none can be made.
-    """
-    failure: OSError | None = None
-    for folder in _candidates():
-        try:
-            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-            facts = folder.lstat()
-            if stat.S_ISDIR(facts.st_mode) and facts.st_uid == os.getuid():
-                folder.chmod(0o700)
-                return folder
-        except OSError as exc:
-            failure = exc
-    raise failure or OSError("every folder for it belongs to somebody else")
-
-
-def _candidates() -> Iterator[Path]:
-    with contextlib.suppress(OSError):
-        yield Path(tempfile.gettempdir()) / f"django-sqs-{os.getuid()}"
-    # Where somebody else has made that one before, or it cannot be written to. A user of a
-    # container may have no home.
-    with contextlib.suppress(RuntimeError):
-        cache = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-        yield Path(cache) / "django-sqs"

@@ -26,6 +26,7 @@ from .companions import Companion, Turn, beside_fleets, running
 from .control import ControlServer
 from .crash_file import lasting_memory
 from .crashes import CrashNotes
+from .health_socket import Health, HealthSocket
 from .idle import StopWhenIdle
 from .migrations import wait_for_migrations
 from .readiness import Readiness
@@ -97,6 +98,7 @@ class Fleet:
         self._alive = Cells(len(self._groups) * plan.generations, 1)
         served = [[queue.name for queue in group] for group in self._groups]
         self._ready = Readiness(self._stats, served)
+        self._health = HealthSocket(self._how_it_is)
         #: The control server, where the plan has one.
         self.control = ControlServer(plan.http, self._stats, self._ready) if plan.http else None
 
@@ -105,6 +107,8 @@ class Fleet:
         with ExitStack() as stack:
             stack.enter_context(self._told())
             self._ready.one_by_one = self._crashes.unresolved
+            self._health.start()
+            stack.callback(self._health.stop)
             if self.control is not None:
                 self.control.start()
                 stack.callback(self.control.stop)
@@ -114,6 +118,11 @@ class Fleet:
                 close_before_fork()
             stack.enter_context(running(self._companions()))
             return self._run()
+
+    def _how_it_is(self) -> Health:
+        plan = self._plan
+        queues = [queue.name for queue in plan.queues]
+        return Health(os.getpid(), conf.version, queues, plan.suffix, list(self._ready.reasons()))
 
     def _migrated(self) -> bool:
         """Wait until the databases are; False: it was told to stop before."""
@@ -236,6 +245,7 @@ class Fleet:
         supervisor: int,
     ) -> int:
         forget_inherited()
+        self._health.leave()
         if self.control is not None:
             self.control.leave()
         self._stats.process = self._crashes.process = process

@@ -65,6 +65,7 @@ SQS_GRACE_PERIOD = float(os.environ.get("TEST_GRACE_PERIOD", "10"))
 SQS_DEFAULT_VISIBILITY_TIMEOUT = int(os.environ.get("TEST_VISIBILITY_TIMEOUT", "60"))
 # Most tests make the tables that they need without migrations.
 SQS_MIGRATIONS_PATIENCE = float(os.environ.get("TEST_MIGRATIONS_PATIENCE", "0"))
+SQS_VERSION = os.environ.get("TEST_VERSION")
 SQS_CREATE_QUEUES = os.environ.get("TEST_CREATE_QUEUES", "yes") == "yes"
 
 LOGGING = {
