@@ -28,6 +28,9 @@ IDLE = 10.0
 LOOK = 5.0
 #: Seconds that the thread pauses after a failure of its own.
 PAUSE = 1.0
+#: Seconds for which answers gather, while they come: what is done together costs less, and
+#: whoever works on what has come is interrupted less often.
+TOGETHER = 0.001
 #: What a request ends with that was broken off, and one whose thread failed: libcurl's
 #: CURLE_ABORTED_BY_CALLBACK and CURLE_FAILED_INIT.
 BROKEN_OFF, FAILED = 42, 2
@@ -99,6 +102,8 @@ class Reactor:
         self._timers: list[tuple[float, int, Timer]] = []
         self._numbers = itertools.count()
         self._sleeps_until = 0.0
+        #: Whether the last turn brought answers, so that more may come soon.
+        self._gathers = False
         self._under_way: dict[Any, Exchange] = {}
         self._loop: _Loop | None = None
 
@@ -207,6 +212,22 @@ class Reactor:
                         return
 
     def _turn(self, loop: _Loop) -> None:
+        self._begin_asked(loop)
+        if self._gathers:
+            self._gathers = False
+            loop.send()
+            time.sleep(TOGETHER)
+            self._begin_asked(loop)
+        self._ring()
+        loop.wait(self._seconds_to_sleep())
+        self._sleeps_until = 0.0
+        for curl, error in loop.ended():
+            # Nobody gains by it whose one request follows the other.
+            self._gathers = len(self._under_way) > 1
+            if (found := self._under_way.pop(curl, None)) is not None:
+                self._end(found, error)
+
+    def _begin_asked(self, loop: _Loop) -> None:
         while self._asked:
             asked = self._asked.popleft()
             if not isinstance(asked, tuple):
@@ -215,12 +236,6 @@ class Reactor:
                 self._begin(loop, asked[1])
             else:
                 self._break_off(loop, asked[1])
-        self._ring()
-        loop.wait(self._seconds_to_sleep())
-        self._sleeps_until = 0.0
-        for curl, error in loop.ended():
-            if (found := self._under_way.pop(curl, None)) is not None:
-                self._end(found, error)
 
     def _seconds_to_sleep(self) -> float:
         with self._lock:
@@ -321,6 +336,11 @@ class _Loop:
     def remove(self, curl: Any) -> None:
         """End the request of a handle."""
         self._multi.remove(curl)
+
+    def send(self) -> None:
+        """Send what has begun."""
+        if self._multi is not None:
+            self._multi.look()
 
     def wait(self, timeout: float) -> None:
         """Wait for a turn of the requests under way, for *timeout* seconds at most."""
