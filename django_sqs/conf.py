@@ -27,11 +27,13 @@ from django_sqs_kombu.rules import (
     whole,
 )
 from django_sqs_kombu.transport import WIRE_FORMATS
-from django_sqs_kombu.working import RETRY_TRIES, Middleware, Policy, Retry
+from django_sqs_kombu.working import RETRY_TRIES, Mask, Middleware, Policy, Retry
 
 from .named import (
     exception_classes,
     exceptions_rule,
+    function_rule,
+    mask_of,
     middleware_class,
     middleware_rule,
     policy_of,
@@ -212,6 +214,12 @@ SETTINGS: dict[str, Setting] = {
     ),
     "SQS_CLOUDWATCH": Setting(False, "the pages ask CloudWatch for the oldest message", flag),
     "SQS_EAGER": Setting(False, "send() runs the receiver at once, without SQS", flag),
+    "SQS_MASK": Setting(
+        None,
+        "function, or its dotted path, of a queue's name and a body: what people may see of it, in "
+        "logs and failures; None: nothing",
+        optional(function_rule),
+    ),
     "SQS_MIDDLEWARE": Setting(
         [], "dotted paths of middleware around what is sent and received", middleware_rule
     ),
@@ -340,6 +348,11 @@ class Conf:
         return policy_of(
             self.value("SQS_RETRY"), self.value("SQS_DISCARD"), self.value("SQS_DEAD_LETTER")
         )
+
+    @property
+    def mask(self) -> Mask | None:
+        """What people may see of bodies; None: all.  Nothing while the setting is wrong."""
+        return mask_of(self.value("SQS_MASK"))
 
     @property
     def middleware(self) -> list[type[Middleware]]:

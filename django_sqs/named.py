@@ -10,7 +10,7 @@ from django.utils.module_loading import import_string
 from django_sqs_kombu.exceptions import ConfigurationError
 from django_sqs_kombu.printable import line
 from django_sqs_kombu.rules import shown
-from django_sqs_kombu.working import Middleware, Policy, Retry
+from django_sqs_kombu.working import Mask, Middleware, Policy, Retry
 
 
 def exception_class(value: Any) -> type[BaseException]:
@@ -22,6 +22,37 @@ def exception_class(value: Any) -> type[BaseException]:
     if not (isinstance(found, type) and issubclass(found, BaseException)):
         raise ImportError(f"{value!r} is no exception class")
     return found
+
+
+def function_of(value: Any) -> Any:
+    """The function that *value* is, or whose dotted path it is.
+
+    :raises ImportError: there is none.
+    """
+    found = import_string(value) if isinstance(value, str) else value
+    if not callable(found):
+        raise ImportError(f"{value!r} is no function")
+    return found
+
+
+def function_rule(value: Any) -> str | None:
+    """The rule for a function, or its dotted path."""
+    try:
+        function_of(value)
+    except ImportError:
+        return "must be a function or its dotted path"
+    return None
+
+
+def mask_of(value: Any) -> Mask | None:
+    """The mask that *value* is, or names; None: there is none.  A wrong one shows nothing."""
+    if value is None:
+        return None
+    return _nothing if function_rule(value) else function_of(value)
+
+
+def _nothing(queue: str, text: str) -> None:
+    """A mask through which nothing is seen."""
 
 
 def exception_classes(value: Any) -> tuple[type[BaseException], ...]:

@@ -15,7 +15,7 @@ from django.db import connections
 from django_sqs_kombu import Receivers
 from django_sqs_kombu.registration import Defaults, Outlet, RegisteredQueue
 from django_sqs_kombu.testing import receive_at_once
-from django_sqs_kombu.working import Counter, Middleware, Policy, Retry
+from django_sqs_kombu.working import Counter, Mask, Middleware, Policy, Retry
 
 from .batches import DjangoBatch
 from .conf import conf
@@ -63,6 +63,11 @@ class DjangoReceivers(Receivers):
     def counter(self) -> Counter | None:
         """Django's cache, which all workers share; None: it counts for no other process."""
         return None if isinstance(caches["default"], DummyCache | LocMemCache) else count_in_cache
+
+    @property
+    def mask(self) -> Mask | None:
+        """SQS_MASK."""
+        return conf.mask
 
     @property
     def policy(self) -> Policy:

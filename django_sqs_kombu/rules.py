@@ -47,6 +47,11 @@ def flag(value: Any) -> str | None:
     return None if isinstance(value, bool) else "must be True or False"
 
 
+def function(value: Any) -> str | None:
+    """What can be called."""
+    return None if callable(value) else "must be a function"
+
+
 def string(value: Any) -> str | None:
     """Text; may be empty."""
     return None if isinstance(value, str) else "must be a string"

@@ -114,6 +114,14 @@ SHOWN = {
         "faults/test_policies.py",
         "test_each_dead_letter_says_why",
     ),
+    "Logs show the first 1,000 characters": (
+        "django_sqs_kombu/working/test_outcomes.py",
+        "test_bodies_in_logs_are_masked",
+    ),
+    "The app ``django_sqs.failures`` keeps bodies": (
+        "django_sqs/failures/test_noting.py",
+        "test_bodies_can_be_masked_and_kept_out",
+    ),
     "print the IAM policy": (STRANGERS, "test_the_receivers_policy_is_enough"),
     "A receiver's has ``sqs:SendMessage``": (
         STRANGERS,

@@ -8,6 +8,12 @@ from typing import Any
 from django.apps import AppConfig
 from django.utils.module_loading import import_string
 
+from django_sqs_kombu.logs import get_logger
+
+from ..conf import conf
+
+logger = get_logger(__name__)
+
 
 class FailuresConfig(AppConfig):
     """Keeps failed messages in the database.
@@ -17,7 +23,8 @@ class FailuresConfig(AppConfig):
     :cvar notes: whether failures are noted; else only what sqs_bury finds.
     :cvar keep_body: whether bodies are kept; without its body nothing can be sent again.
     :cvar mask: a function, or its dotted path, that is given a queue's name and a body as text,
-        and returns what people may see and search of it, or None for nothing.
+        and returns what people may see and search of it, or None for nothing; default: that
+        of SQS_MASK.
     :cvar most_text: characters of a body, and of a traceback, that are shown and searched.
     """
 
@@ -48,6 +55,13 @@ class FailuresConfig(AppConfig):
         """What people may see of a body."""
         # Of the class: a function would be bound to this object.
         mask: Any = type(self).mask
+        if mask is None:
+            mask = conf.mask
         if mask is not None:
-            text = (import_string(mask) if isinstance(mask, str) else mask)(queue, text) or ""
+            try:
+                text = (import_string(mask) if isinstance(mask, str) else mask)(queue, text) or ""
+            except Exception as exc:  # noqa: BLE001 - the failure is kept, and nothing is shown
+                # Its text may quote what is not to be seen.
+                logger.error("The mask of queue %s failed: %s", queue, type(exc).__qualname__)
+                text = ""
         return text[: self.most_text]

@@ -12,7 +12,8 @@ from django_sqs_kombu import Failure as Told
 from django_sqs_kombu.exceptions import ConfigurationError, QueueDoesNotExist, SQSError
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.quotas import MAX_MESSAGES
-from django_sqs_kombu.transport import SQSMessage, Trail
+from django_sqs_kombu.transport import Delivery, SQSMessage, Trail
+from django_sqs_kombu.working import FAILURE
 
 from ..operations.queues import Target, targets
 from ..registry import receivers
@@ -97,15 +98,22 @@ def _keep(using: str, target: Target, message: SQSMessage) -> None:
 
 
 def _row(target: Target, message: SQSMessage) -> Failure:
-    told = Told.read(message.get("MessageAttributes")) or Told()
+    delivery = target.channel.delivery(target.full_name, message, settles=False)
+    told = Told.read(message.get("MessageAttributes")) or _told_in(delivery) or Told()
     return row_of(
         target.registered.name,
-        target.channel.delivery(target.full_name, message, settles=False),
+        delivery,
         state=State.WAITING,
         error_class=storable_text(told.error)[:200] or UNKNOWN,
         error=storable_text(told.text)[:MOST_ERROR] or UNTOLD,
         traceback=storable_text(told.traceback),
     )
+
+
+def _told_in(delivery: Delivery) -> Told | None:
+    """Why it failed, where the message had ten attributes: a header of its envelope says it."""
+    facts = (delivery.headers or {}).get(FAILURE)
+    return Told.known(facts) if isinstance(facts, dict) else None
 
 
 def _source(message: SQSMessage) -> Target | None:

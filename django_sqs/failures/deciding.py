@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -17,7 +16,15 @@ from django.utils import timezone
 from django_sqs_kombu.exceptions import RequestFailed, SQSError
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.names import FIFO
-from django_sqs_kombu.transport import SIZE_ATTRIBUTES, Requests, Trail, copy_of, send_list
+from django_sqs_kombu.transport import (
+    SIZE_ATTRIBUTES,
+    TRACE,
+    Requests,
+    Trail,
+    copy_of,
+    rewritten,
+    send_list,
+)
 from django_sqs_kombu.working import FAILURE
 
 from ..registry import receivers
@@ -203,9 +210,11 @@ def entry_of(row: Failure, text: str | None = None) -> dict[str, Any]:
             for name, value in row.attributes.items()
             if name not in _NOT_SENT
         },
-        "Attributes": {"MessageGroupId": row.message_group},
+        "Attributes": {"MessageGroupId": row.message_group, TRACE: row.trace},
     }
-    entry = copy_of(message, Trail(Trail.of(row.attributes).id or row.message_id))
+    # Its identity, and where its receiver goes on; it has all its tries again.
+    trail = Trail.of(row.attributes)
+    entry = copy_of(message, Trail(id=trail.id or row.message_id, cursor=trail.cursor))
     if row.full_name.endswith(FIFO):
         entry.setdefault("MessageGroupId", "default")
         # Another for each time that it is sent, and the same should a request be repeated.
@@ -223,15 +232,11 @@ def _received(attribute: Mapping[str, str]) -> dict[str, Any]:
 
 def edited(body: str, text: str) -> str:
     """*body* with *text* in place of what its envelope holds, or of itself."""
-    try:
-        envelope = json.loads(body)
-        properties = envelope["properties"]
-        if not (isinstance(envelope["body"], str) and isinstance(properties, dict)):
-            return text
-    except (ValueError, LookupError, TypeError):
-        return text
-    headers = envelope.get("headers")
-    if isinstance(headers, dict):
-        headers.pop("compression", None)
-    properties.pop("body_encoding", None)
-    return json.dumps({**envelope, "body": text, "content-encoding": "utf-8"})
+
+    def edit(envelope: dict[str, Any]) -> None:
+        envelope["headers"].pop("compression", None)
+        envelope["properties"].pop("body_encoding", None)
+        envelope.update({"body": text, "content-encoding": "utf-8"})
+
+    edited = rewritten(body, edit)
+    return text if edited is None else edited

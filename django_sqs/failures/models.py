@@ -57,6 +57,7 @@ class Failure(models.Model):
     text = models.TextField(blank=True)
     attributes = models.JSONField(default=dict)
     message_group = models.CharField(max_length=128, blank=True)
+    trace = models.CharField(max_length=500, blank=True, help_text="X-Ray's header.")
     error_class = models.CharField(max_length=200)
     error = models.CharField(max_length=1000)
     traceback = models.TextField(blank=True)

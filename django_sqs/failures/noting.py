@@ -17,7 +17,7 @@ from django_sqs_kombu.administration import sent_at
 from django_sqs_kombu.exceptions import EnvironmentFailure, RestartLater
 from django_sqs_kombu.messages import Delivery
 from django_sqs_kombu.printable import line
-from django_sqs_kombu.transport import Note
+from django_sqs_kombu.transport import TRACE, Note
 from django_sqs_kombu.working import Action, Middleware, Settlement
 
 from ..storable import storable, storable_text
@@ -27,6 +27,8 @@ from .writing import FailureWriter
 
 #: Characters of an exception's text that are kept.
 MOST_ERROR = 1000
+#: Characters of X-Ray's header; it has a few hundred.
+MOST_TRACE = 500
 #: No failure of a message: its receiver or the library put it off, or the process was stopped.
 _NO_FAILURE = (EnvironmentFailure, KeyboardInterrupt, RestartLater)
 
@@ -82,12 +84,19 @@ def row_of(name: str, delivery: Delivery, **failed: Any) -> Failure:
         text=storable_text(app.shown(name, text)) if app.keep_body else "",
         attributes=kept_attributes(message),
         message_group=str((message.get("Attributes") or {}).get("MessageGroupId") or "")[:128],
+        trace=_trace(message),
         receive_count=delivery.receive_count,
         worker=f"{socket.gethostname()}:{os.getpid()}"[:120],
         sent_at=datetime.fromtimestamp(sent, timezone.utc) if sent else None,
         failed_at=datetime.now(timezone.utc),
         **failed,
     )
+
+
+def _trace(message: Mapping[str, Any]) -> str:
+    trace = str((message.get("Attributes") or {}).get(TRACE) or "")
+    # Cut it would be another's, or none.
+    return storable_text(trace) if len(trace) <= MOST_TRACE else ""
 
 
 def body_of(delivery: Delivery) -> tuple[str, str]:

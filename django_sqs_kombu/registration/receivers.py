@@ -17,6 +17,7 @@ from ..rules import (
     VISIBILITY_TIMEOUT,
     Rule,
     check,
+    function,
     mapping,
     name_prefix,
     one_of,
@@ -25,6 +26,7 @@ from ..rules import (
 )
 from ..transport.sending.unsent import check_unsent
 from ..transport.sqs.declaration import WIRE_FORMATS
+from ..working.masking import Mask
 from ..working.middleware import Middleware, Sending, around_sending
 from ..working.policy import Policy
 from ..working.rate import Counter
@@ -49,9 +51,9 @@ _RULES: dict[str, Rule] = {
     "poll_period": POLL_PERIOD,
     "wire_format": one_of(WIRE_FORMATS),
     "transport_options": optional(mapping),
+    "retry_tries": whole(0),
+    "mask": optional(function),
 }
-
-_RETRY_RULES: dict[str, Rule] = {"retry_tries": whole(0)}
 _TASK_RULES: dict[str, Rule] = {"celery_task": task_or_name}
 
 _all: weakref.WeakSet[Receivers] = weakref.WeakSet()
@@ -79,6 +81,7 @@ class Receivers:
     :param dead_letter: the same: exceptions whose message is sent to the dead-letter queue at
         once.
     :param middleware: stands around all that is sent and received, the first outermost.
+    :param mask: what logs may show of a body, by the queue's registered name and the body's text.
     """
 
     queue_class: type[RegisteredQueue] = RegisteredQueue
@@ -98,24 +101,16 @@ class Receivers:
         discard: Iterable[type[BaseException]] | None = None,
         dead_letter: Iterable[type[BaseException]] | None = None,
         middleware: Iterable[Middleware] = (),
+        mask: Mask | None = None,
     ) -> None:
-        check(
-            "",
-            _RULES,
-            {
-                "prefix": prefix,
-                "visibility_timeout": visibility_timeout,
-                "poll_period": poll_period,
-                "wire_format": wire_format,
-                "transport_options": transport_options,
-            },
-        )
+        given = locals()
+        check("", _RULES, {name: given[name] for name in _RULES})
         self._defaults = Defaults(prefix or "", visibility_timeout, wire_format)
         self._origin = connection
         self._options = {"wait_time_seconds": poll_period, **(transport_options or {})}
-        check("", _RETRY_RULES, {"retry_tries": retry_tries})
         self._passing = Retry(exceptions("retry_on", retry_on), retry_tries)
         self._policy = Policy(retry, discard, dead_letter)  # type: ignore[arg-type]
+        self._mask = mask
         self._setup()
         self.middleware += middleware
 
@@ -153,6 +148,11 @@ class Receivers:
     def passing(self) -> Retry:
         """What receivers may raise for a reason that passes, and for how many receives."""
         return self._passing
+
+    @property
+    def mask(self) -> Mask | None:
+        """What logs may show of bodies; None: all."""
+        return self._mask
 
     @property
     def counter(self) -> Counter | None:

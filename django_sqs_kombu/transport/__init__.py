@@ -1,12 +1,13 @@
 """The Kombu transport: what a broker URL names, and its channel."""
 
 from .body.armour import unarmoured
+from .body.envelope import rewritten
 from .body.payloads import PREFIX, SIZE_ATTRIBUTES
 from .channel import Channel
 from .delivery import Delivery
 from .holding.note import Note, NoteWriter
 from .receiving.message_limit import LocalLimit, ReceiveLimit
-from .sending.copies import copy_of
+from .sending.copies import TRACE, copy_of
 from .sending.dispatch import Dispatched, refused_for_content, send_list
 from .sending.trail import Trail
 from .sqs.declaration import WIRE_FORMATS
@@ -18,6 +19,7 @@ from .transport import Transport
 __all__ = [
     "PREFIX",
     "SIZE_ATTRIBUTES",
+    "TRACE",
     "WIRE_FORMATS",
     "Channel",
     "Delivery",
@@ -35,6 +37,7 @@ __all__ = [
     "copy_of",
     "pause_of",
     "refused_for_content",
+    "rewritten",
     "send_list",
     "unarmoured",
 ]

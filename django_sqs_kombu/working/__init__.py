@@ -9,6 +9,7 @@ from .deadline import deadline
 from .failure import FAILURE, Failure
 from .forks import end_process
 from .going_on import cursor, stopping
+from .masking import Mask, printable
 from .middleware import (
     ADMITTED,
     Admission,
@@ -19,7 +20,6 @@ from .middleware import (
     around_sending,
     tell,
 )
-from .outcomes import printable
 from .policy import DELETE, NO_POLICY, Policy
 from .rate import Counter, Rate, RateLimit
 from .registered import NotesEnds, Received, Registered, Registry
@@ -46,6 +46,7 @@ __all__ = [
     "Exponential",
     "Failure",
     "LeftBehind",
+    "Mask",
     "MessageContext",
     "MessageContextFilter",
     "Middleware",

@@ -15,10 +15,11 @@ from ..exceptions import (
 )
 from ..logs import get_logger
 from ..messages.base import RawMessage
-from ..printable import NAME, line, quoted
+from ..printable import NAME, line
 from ..transport.delivery import Delivery
 from ..transport.sending.resending import send_again
 from .dead_letters import send_to_dead_letters
+from .masking import loggable
 from .middleware import Settlement, guarded, tell
 from .registered import Registered
 from .restarting import attempts_of, cursor_of, is_last_receive, is_sent_again, requested_delay
@@ -55,7 +56,7 @@ def settle(
         row = row_for(raised, attempts_of(delivery), registered.table)
     # A filter that the project gave its logs must not cost a message.
     try:  # noqa: SIM105 - as suppress() would, at a tenth of the time
-        log(row, delivery, message, raised)
+        log(row, registered, delivery, message, raised)
     except Exception:  # noqa: BLE001, S110
         pass
     receiver: object = registered.receiver
@@ -74,7 +75,7 @@ def settle(
         exc.__cause__ = raised
         return settle(registered, delivery, message, exc, seconds)
     except Exception as exc:  # noqa: BLE001 - whatever a message class or a channel may raise
-        action = _fall_back(row.action, delivery, exc)
+        action = _fall_back(row.action, registered, delivery, message, exc)
     if middleware:
         settlement = Settlement(registered, delivery, message, action, raised, seconds, retried)
         tell(middleware, lambda each: each.settled(settlement))
@@ -101,31 +102,29 @@ def undecodable(exc: BaseException) -> EnvironmentFailure | MessageDecodeError:
 
 
 def log(
-    row: Row, delivery: Delivery, message: RawMessage | None, raised: BaseException | None
+    row: Row,
+    registered: Registered,
+    delivery: Delivery,
+    message: RawMessage | None,
+    raised: BaseException | None,
 ) -> None:
-    """Write the log record that *row* asks for."""
+    """Write the log record that *row* asks for; where bodies are masked, without their parts."""
     if not logger.isEnabledFor(row.level):
         return
     text = "Message %s of queue %s (receive %d) %s"
     message_id = line(delivery.message_id, NAME)
     args: list[Any] = [message_id, delivery.queue, delivery.receive_count, row.says]
+    mask = registered.receivers.mask
+    # What cannot be decoded is quoted in the error's text, and in those that led to it.
+    quotes = mask is not None and isinstance(raised, MessageDecodeError)
     if row.traceback:
         text += "; body %s"
-        args.append(printable(delivery, message))
-    if row.reason:
+        args.append(loggable(registered.name, delivery, message, mask))
+    if row.reason or (row.traceback and quotes):
         text += ": %s"
-        args.append(_reason(raised))
-    logger.log(
-        row.level, text, *args, exc_info=raised if row.traceback else None, extra=_facts(delivery)
-    )
-
-
-def printable(delivery: Delivery, message: RawMessage | None) -> str:
-    """The body for the log: decoded if it could be, cut and escaped."""
-    try:
-        return quoted(delivery.text if message is None else message.get_body())
-    except Exception:  # noqa: BLE001 - a body that cannot be shown is no reason to fail
-        return quoted(delivery.sqs_body)
+        args.append(type(raised).__qualname__ if quotes else _reason(raised))
+    exc_info = raised if row.traceback and not quotes else None
+    logger.log(row.level, text, *args, exc_info=exc_info, extra=_facts(delivery))
 
 
 def _carry_out(
@@ -251,12 +250,23 @@ def _settle_deleted(
         send_again(delivery, seconds, tries=tries, cursor=cursor_of(raised), deleted=True)
 
 
-def _fall_back(action: Action, delivery: Delivery, exc: Exception) -> Action | None:
+def _fall_back(
+    action: Action,
+    registered: Registered,
+    delivery: Delivery,
+    message: RawMessage | None,
+    exc: Exception,
+) -> Action | None:
     """What is done instead of an *action* that failed."""
     if delivery.acknowledged and action in _STAYING:
         # Only with delete_on_start.
-        _complain(delivery, "was deleted on receipt and could not be sent again", exc)
+        body = loggable(registered.name, delivery, message, registered.receivers.mask)
+        _complain(delivery, f"was deleted on receipt and is lost; body {body}", exc)
         return None
+    if delivery.acknowledged and action is Action.DEAD_LETTER and registered.delete_on_start:
+        body = loggable(registered.name, delivery, message, registered.receivers.mask)
+        _complain(delivery, f"was deleted on receipt and its dead letter is lost; body {body}", exc)
+        return action
     if delivery.acknowledged:
         _complain(delivery, f"could not be settled ({action.value}) to the end", exc)
         return action

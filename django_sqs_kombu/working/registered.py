@@ -11,6 +11,7 @@ import kombu
 
 from ..messages.base import Delivery, RawMessage
 from .breaker import Breaker
+from .masking import Mask
 from .middleware import Middleware, NamedQueue
 from .policy import Policy
 from .rate import Counter, Rate
@@ -70,6 +71,10 @@ class Registry(Protocol):
     @property
     def counter(self) -> Counter | None:
         """Where all workers count what they receive by a rate; None: each process by itself."""
+
+    @property
+    def mask(self) -> Mask | None:
+        """What logs may show of bodies; None: all."""
 
     def new_connection(self) -> kombu.Connection:
         """A new connection to SQS."""

@@ -47,6 +47,7 @@ def test_the_test_project_has_no_problems():
         ("SQS_MIDDLEWARE", "shop.Tenants", "a list of dotted paths"),
         ("SQS_MIDDLEWARE", ["no.such.Class"], "'no.such.Class' does not"),
         ("SQS_MIDDLEWARE", ["django_sqs.conf.Conf"], "'django_sqs.conf.Conf' does not"),
+        ("SQS_MASK", "shop.no.such.mask", "a function or its dotted path"),
         ("SQS_RETRY_TRIES", -1, "a whole number from 0"),
         ("SQS_RETRY", 5, "must be a dict of the arguments of django_sqs.Retry"),
         ("SQS_RETRY", {"on": ["no.such.Error"]}, "must be a dict of the arguments"),

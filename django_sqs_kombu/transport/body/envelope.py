@@ -8,8 +8,10 @@ of Celery does not know.  Everything else is foreign and is passed on exactly as
 
 from __future__ import annotations
 
+import base64
 import json
 import re
+from collections.abc import Callable
 from typing import Any
 
 from kombu.utils.json import JSONEncoder
@@ -50,6 +52,21 @@ def parse_envelope(text: str) -> dict[str, Any] | None:
             return None
         return _envelope(candidate) if candidate.startswith("{") else None
     return None
+
+
+def rewritten(text: str, change: Callable[[dict[str, Any]], None]) -> str | None:
+    """The envelope *text* after a change, in base64 where it was; None: it is no envelope.
+
+    :param change: is given the envelope as its sender wrote it, with headers, and changes it.
+    """
+    if parse_envelope(text) is None:
+        return None
+    armours = not text.lstrip().startswith("{")
+    envelope = json.loads(unarmoured(text) if armours else text)
+    envelope["headers"] = envelope.get("headers") or {}
+    change(envelope)
+    written = json.dumps(envelope)
+    return base64.b64encode(written.encode()).decode() if armours else written
 
 
 def foreign_payload(text: str) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from typing import Any
 from ...logs import get_logger
 from ...names import FIFO
 from ...quotas import MAX_ATTRIBUTES, MAX_MESSAGE_BYTES, size_of
+from ..body.envelope import rewritten
 from .checks import TRAIL_GROWTH
 from .copies import copy_of
 from .resending import Delivery, payload_of, send_copy, send_surely
@@ -94,11 +95,5 @@ def _has_room(letter: Mapping[str, Any], least: Mapping[str, Any]) -> bool:
 
 def _with_header(body: str, name: str, reason: Attribute) -> str | None:
     """The envelope *body* with one more header; None: it is no envelope."""
-    try:
-        envelope = json.loads(body)
-        if "properties" not in envelope or "body" not in envelope:
-            return None
-        envelope.setdefault("headers", {})[name] = json.loads(reason["StringValue"])
-        return json.dumps(envelope)
-    except (AttributeError, TypeError, ValueError, RecursionError):
-        return None
+    facts = json.loads(reason["StringValue"])
+    return rewritten(body, lambda envelope: envelope["headers"].update({name: facts}))

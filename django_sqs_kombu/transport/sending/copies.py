@@ -10,7 +10,7 @@ from .trail import TRAIL, Trail
 #: What a message attribute is made of; a received one may have more.
 _PARTS = ("DataType", "StringValue", "BinaryValue")
 #: A message system attribute: X-Ray's, which SQS does not count among the ten.
-_TRACE = "AWSTraceHeader"
+TRACE = "AWSTraceHeader"
 
 
 def copy_of(message: Mapping[str, Any], trail: Trail | None = None) -> dict[str, Any]:
@@ -33,6 +33,6 @@ def copy_of(message: Mapping[str, Any], trail: Trail | None = None) -> dict[str,
     if group := system.get("MessageGroupId"):
         # A FIFO queue's, or the tenant of a fair one.
         entry["MessageGroupId"] = group
-    if trace := system.get(_TRACE):
-        entry["MessageSystemAttributes"] = {_TRACE: {"DataType": "String", "StringValue": trace}}
+    if trace := system.get(TRACE):
+        entry["MessageSystemAttributes"] = {TRACE: {"DataType": "String", "StringValue": trace}}
     return entry

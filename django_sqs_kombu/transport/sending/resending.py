@@ -15,7 +15,7 @@ from ...exceptions import (
 )
 from ...logs import get_logger
 from ...names import FIFO
-from ...printable import line, quoted
+from ...printable import line
 from ...quotas import MAX_ATTRIBUTES
 from ..body.payloads import SIZE_ATTRIBUTES, LargePayloads
 from ..settling.backoff import Backoff
@@ -154,8 +154,7 @@ def send_surely(delivery: Delivery, queue: str, entry: dict[str, Any]) -> None:
     """Send what was made of a message that was deleted on receipt, so that it must go.
 
     :param queue: where to.
-    :raises SQSError: for half a minute that did not succeed, or never will; the log has the
-        body.
+    :raises SQSError: for half a minute that did not succeed, or never will.
     """
     failure: Exception
     for pause in (*PAUSES, None):
@@ -178,11 +177,9 @@ def send_surely(delivery: Delivery, queue: str, entry: dict[str, Any]) -> None:
         if pause is not None:
             logger.warning("%s is tried again in %g s: %s", _named(delivery), pause, failure)
             time.sleep(pause)
+    # Its body is in the record of whoever settles it, who knows what may be shown of it.
     logger.critical(
-        "%s, which was deleted on receipt, is lost: %s; body %s",
-        _named(delivery),
-        line(str(failure)),
-        quoted(delivery.sqs_body),
+        "%s, which was deleted on receipt, is lost: %s", _named(delivery), line(str(failure))
     )
     raise failure
 

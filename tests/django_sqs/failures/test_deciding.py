@@ -1,5 +1,6 @@
 """Failed messages are sent again, edited, discarded, pruned, and taken out of the dead letters."""
 
+import base64
 import json
 import time
 from datetime import timedelta
@@ -10,10 +11,12 @@ from django.utils import timezone
 
 import django_sqs
 from django_sqs.failures import deciding
-from django_sqs.failures.deciding import discard, send_again
+from django_sqs.failures.deciding import discard, edited, send_again
 from django_sqs.failures.models import Failure, FailureGroup, State
 from django_sqs_kombu import RawMessage
 from django_sqs_kombu.messages import JSONMessage
+from django_sqs_kombu.transport import Trail
+from django_sqs_kombu.transport.sending.trail import TRAIL
 
 from ..commands import as_json, run
 
@@ -62,8 +65,6 @@ def test_a_failed_message_is_sent_again_as_it_was(mend, work, seen):
 
 
 def test_it_keeps_its_identity(mend, work, seen):
-    from django_sqs_kombu.transport import Trail
-
     mended = mend("d2")
     django_sqs.send("d2", body="one")
     work("d2")
@@ -75,6 +76,60 @@ def test_it_keeps_its_identity(mend, work, seen):
     [(_, later, attributes, _)] = seen
     assert later != first
     assert Trail.of(attributes).id == first
+
+
+def test_it_keeps_its_cursor_and_its_trace_and_has_all_its_tries(mend, work, seen, sqs, prefix):
+    mended = mend("d2b")
+    django_sqs.send("d2b", body="one")
+    work("d2b")
+    Failure.objects.all().delete()
+    trail = Trail(id="known-as", restarts=3, tries=5, cursor={"page": 7}).attribute()
+    header = {"DataType": "String", "StringValue": "Root=1-5759e988-bd862e3fe1be46a994272793"}
+    sqs.send_message(
+        QueueUrl=sqs.get_queue_url(QueueName=f"{prefix}__d2b")["QueueUrl"],
+        MessageBody=base64.b64encode(b"two").decode(),
+        MessageAttributes={TRAIL: trail},
+        MessageSystemAttributes={"AWSTraceHeader": header},
+    )
+    work("d2b")
+    mended()
+    send_again(Failure.objects.all(), by="root", limit=1)
+    work("d2b")
+
+    [(_, _, attributes, message)] = seen
+    assert message.cursor == {"page": 7}
+    assert Trail.of(attributes) == Trail(id="known-as", cursor={"page": 7})
+    assert message.attributes["AWSTraceHeader"] == header["StringValue"]
+
+
+@pytest.mark.parametrize("armoured", [False, True])
+def test_an_edited_body_goes_into_an_envelope_of_others_too(
+    mend, work, seen, sqs, prefix, armoured
+):
+    mended = mend("d3b", message_class=JSONMessage)
+    django_sqs.send("d3b", body={})
+    work("d3b")
+    Failure.objects.all().delete()
+    envelope = {
+        "body": base64.b64encode(b'{"sum": 1}').decode(),
+        "content-type": "application/json",
+        "content-encoding": "utf-8",
+        "headers": {"kept": "yes"},
+        "properties": {"body_encoding": "base64", "delivery_info": {}, "kept": "as well"},
+    }
+    body = json.dumps(envelope)
+    if armoured:
+        body = base64.b64encode(body.encode()).decode()
+    url = sqs.get_queue_url(QueueName=f"{prefix}__d3b")["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody=body)
+    work("d3b")
+    mended()
+    send_again(Failure.objects.all(), by="root", limit=1, text='{"sum": 2}')
+    work("d3b")
+
+    [(found, *_)] = seen
+    assert found == {"sum": 2}
+    assert edited(body, "x").startswith("{") is not armoured
 
 
 def test_an_edited_body_without_an_envelope_is_all_there_is(mend, work, seen):
@@ -187,6 +242,40 @@ def test_dead_letters_are_kept_with_what_is_known_of_them(mend, work, counts, pr
     assert (row.state, row.error) == (State.WAITING, "broken")
     assert counts(f"{prefix}__d9-dead") == (0, 0, 0)
     assert FailureGroup.objects.get().waiting == 1
+
+
+@pytest.mark.parametrize("armoured", [False, True])
+def test_a_reason_in_an_envelope_of_a_message_with_ten_attributes_is_read(
+    mend, work, sqs, prefix, armoured
+):
+    mend("d9b", dead_letter=ValueError, dead_letter_queue="d9b-dead")
+    django_sqs.send("d9b", body="x")
+    work("d9b")
+    envelope = {
+        "body": "y",
+        "content-type": "text/plain",
+        "content-encoding": "utf-8",
+        "headers": None,
+        "properties": {"delivery_info": {}},
+    }
+    body = json.dumps(envelope)
+    if armoured:
+        body = base64.b64encode(body.encode()).decode()
+    sqs.send_message(
+        QueueUrl=sqs.get_queue_url(QueueName=f"{prefix}__d9b")["QueueUrl"],
+        MessageBody=body,
+        MessageAttributes={
+            f"a{number}": {"DataType": "String", "StringValue": "x"} for number in range(10)
+        },
+    )
+    work("d9b")
+    Failure.objects.all().delete()
+    FailureGroup.objects.all().delete()
+
+    run("sqs_bury", "d9b")
+
+    assert [row.error for row in Failure.objects.all()] == ["broken"] * 2
+    assert {len(row.attributes) for row in Failure.objects.all()} == {2, 10}
 
 
 def test_dead_letters_nobody_noted_are_kept_too(mend, work, sqs, prefix, seen, counts):

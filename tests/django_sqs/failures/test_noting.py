@@ -191,6 +191,25 @@ def test_bodies_can_be_masked_and_kept_out(work, monkeypatch):
     assert (without.text, without.body) == ("", "")
 
 
+def hide(queue, text):
+    if text == "odd":
+        raise LookupError(text)
+    return f"{queue}: {text[:1]}***"
+
+
+def test_one_setting_masks_failures_and_logs(work, site, caplog):
+    site.SQS_MASK = f"{__name__}.hide"
+    django_sqs.register("f9b", lambda message: 1 / 0)
+    for body in ("4111111111111111", "odd"):
+        django_sqs.send("f9b", body=body)
+    work("f9b")
+
+    assert {row.text for row in Failure.objects.all()} == {"f9b: 4***", ""}
+    assert "f9b: 4***" in caplog.text
+    assert "4111111111111111" not in caplog.text
+    assert "'odd'" not in caplog.text
+
+
 def test_a_receiver_that_succeeds_costs_no_query(work, django_assert_num_queries):
     django_sqs.register("f10", lambda message: None)
     django_sqs.send("f10", body="x")

@@ -251,6 +251,52 @@ def test_a_message_deleted_on_start_that_cannot_be_sent_again_is_said_to_be_lost
     assert "the body" in caplog.text
 
 
+def masking(queue, text):
+    if "odd" in text:
+        raise ValueError(text)
+    return None if "none" in text else f"{queue}: {text[:2]}***"
+
+
+@pytest.mark.parametrize(
+    ("body", "shown"),
+    [("4111", "'orders: 41***'"), ("none of it", "(not shown)"), ("odd", "(not shown)")],
+)
+@pytest.mark.parametrize("deleted", [False, True])
+def test_bodies_in_logs_are_masked(caplog, body, shown, deleted):
+    def fail(message):
+        raise RestartLater if deleted else ValueError("no")
+
+    receivers = Receivers("sqs-batch://", mask=masking)
+    registered = receivers.register("orders", fail, delete_on_start=deleted)
+    delivery = FakeDelivery({"SendMessage": refused()})
+    delivery.text = delivery.payload = delivery.sqs_body = body
+    handle(registered, delivery, registered.get_queue())
+
+    assert f"body {shown}" in caplog.text
+    assert body not in caplog.text
+
+
+def test_an_error_that_quotes_what_it_cannot_decode_is_masked_as_well(caplog):
+    class Strict(RawMessage):
+        @classmethod
+        def from_delivery(cls, delivery, queue=None):
+            raise MessageDecodeError(f"input was {delivery.text}")
+
+    receivers = Receivers("sqs-batch://", mask=masking)
+    registered = receivers.register("orders", print, message_class=Strict)
+    delivery = FakeDelivery()
+    delivery.text = delivery.payload = delivery.sqs_body = "4111"
+    handle(registered, delivery, registered.get_queue())
+
+    assert "cannot be decoded; body 'orders: 41***': MessageDecodeError" in caplog.text
+    assert "4111" not in caplog.text
+
+
+def test_a_mask_that_is_no_function_is_refused():
+    with pytest.raises(ConfigurationError, match="mask must be a function"):
+        Receivers("sqs-batch://", mask="shop.mask")
+
+
 # The table
 
 

@@ -5,7 +5,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from django_sqs_kombu.transport.body.envelope import foreign_payload, parse_envelope, write_envelope
+from django_sqs_kombu.transport.body.envelope import (
+    foreign_payload,
+    parse_envelope,
+    rewritten,
+    write_envelope,
+)
 
 ENVELOPE = {
     "body": "text",
@@ -114,3 +119,21 @@ def test_what_is_written_is_read(body, headers):
     payload = parse_envelope(written)
     assert payload["body"] == body
     assert payload["headers"] == headers
+
+
+@pytest.mark.parametrize("armoured", [False, True])
+def test_an_envelope_is_rewritten_as_its_sender_wrote_it(armoured):
+    envelope = {"body": "eA==", "headers": None, "properties": {"body_encoding": "base64"}}
+    text = json.dumps(envelope)
+    if armoured:
+        text = base64.encodebytes(text.encode()).decode()
+    new = rewritten(text, lambda envelope: envelope["headers"].update(why="so"))
+    if armoured:
+        new = base64.b64decode(new)
+
+    assert json.loads(new) == {**envelope, "headers": {"why": "so"}}
+
+
+@pytest.mark.parametrize("text", ["", "x", "eA==", "[1]", '{"body": 1, "properties": {}}', "{"])
+def test_what_is_no_envelope_is_not_rewritten(text):
+    assert rewritten(text, lambda envelope: None) is None
