@@ -223,7 +223,7 @@ class Reactor:
         self._sleeps_until = 0.0
         for curl, error in loop.ended():
             # Nobody gains by it whose one request follows the other.
-            self._gathers = len(self._under_way) > 1
+            self._gathers = bool(self._under_way)
             if (found := self._under_way.pop(curl, None)) is not None:
                 self._end(found, error)
 
