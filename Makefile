@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 # Tests wait for processes and polls more than they compute.
 JOBS ?= 4
 
-.PHONY: demo test databases faults fuzz audit lint types docs build release-test matrix bench clean
+.PHONY: demo test databases faults fuzz audit lint types docs pictures build release-test matrix bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/demo/demo.py $(if $(KEEP),--keep)
@@ -32,6 +32,10 @@ types: $(VENV)/.dev
 docs: $(VENV)/.dev
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
 	@echo docs/_build/index.html
+
+# The pictures of docs/howto/failing.rst, by Chromium.
+pictures: $(VENV)/.dev
+	PICTURES=docs/images/failing $(BIN)/python -m pytest -q tests/pages/test_failing_howto.py
 
 build: $(VENV)/.dev
 	rm -rf dist

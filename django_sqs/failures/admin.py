@@ -299,7 +299,7 @@ class FailureAdmin(DecidingAdmin[Failure]):
     def more(self, request: HttpRequest, row: Any) -> dict[str, Any]:
         """Its body, to be edited, for those who may, and where it is all there."""
         app: Any = apps.get_app_config("django_sqs_failures")
-        whole = type(app).mask is None and row.body and len(row.text) < app.most_text
+        whole = not app.masks and row.body and len(row.text) < app.most_text
         return {"editable": bool(whole and self.has_body_permission(request))}
 
     @admin.action(description="Send selected messages again", permissions=["send"])

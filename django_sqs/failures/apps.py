@@ -51,12 +51,20 @@ class FailuresConfig(AppConfig):
         beside_workers.announce("django_sqs.failures", companion)
         metrics.announce("django_sqs.failures", gauges)
 
+    @property
+    def masks(self) -> bool:
+        """Whether what people see of a body may be other than the body."""
+        return self._mask is not None
+
+    @property
+    def _mask(self) -> Any:
+        # Of the class: a function would be bound to this object.
+        own: Any = type(self).mask
+        return conf.mask if own is None else own
+
     def shown(self, queue: str, text: str) -> str:
         """What people may see of a body."""
-        # Of the class: a function would be bound to this object.
-        mask: Any = type(self).mask
-        if mask is None:
-            mask = conf.mask
+        mask = self._mask
         if mask is not None:
             try:
                 text = (import_string(mask) if isinstance(mask, str) else mask)(queue, text) or ""

@@ -3,6 +3,7 @@
 import logging
 
 import pytest
+from django.apps import apps
 from django.db import OperationalError, connections, router
 
 import django_sqs
@@ -208,6 +209,8 @@ def test_one_setting_masks_failures_and_logs(work, site, caplog):
     assert "f9b: 4***" in caplog.text
     assert "4111111111111111" not in caplog.text
     assert "'odd'" not in caplog.text
+    # What is masked would be sent so, if it were edited.
+    assert apps.get_app_config("django_sqs_failures").masks
 
 
 def test_a_receiver_that_succeeds_costs_no_query(work, django_assert_num_queries):

@@ -255,3 +255,15 @@ def receive_hoarding(message):
 @django_sqs.receiver("talking")
 def receive_talking(message):
     print(f"it says {message.get_body()}")  # noqa: T201 - as receivers do
+
+
+if "TEST_FAILURES" in os.environ:
+
+    @django_sqs.receiver("checkout", message_class=JSONMessage)
+    def receive_checkout(message):
+        """Fails as a shop's receiver may, for the pages about that."""
+        order = message.get_body()
+        rate = {"EUR": 1, "USD": 1.1}.get(order["currency"])
+        if rate is None:
+            raise ValueError(f"no rate for currency {order['currency']}")
+        record("checkout", message, str(order["order"]))
