@@ -177,7 +177,8 @@ class Poller:
             for poll in under_way:
                 if poll.begun is not None:
                     poll.begun.break_off()
-            self._preparation.break_off()
+        # What is asked before the first poll hides no message.
+        self._preparation.break_off()
         self._step_soon()
 
     def finish(self) -> None:

@@ -81,7 +81,7 @@ class Preparation:
 
     def break_off(self) -> None:
         """Wait for no answer any more; from any thread."""
-        for begun in self._under_way:
+        for begun in list(self._under_way):
             begun.break_off()
 
     # Without a thread that waits.
@@ -116,8 +116,7 @@ class Preparation:
         elif requests.account.url(self._queue) is not None:
             self._ask_rest(then)
         else:
-            asked = requests.begin_url(self._queue, partial(self._ask_more, then), PATIENCE)
-            self._under_way.append(asked)
+            self._keep(requests.begin_url(self._queue, partial(self._ask_more, then), PATIENCE))
 
     def _ask_more(self, then: Done, answer: Result) -> None:
         if isinstance(answer, Exception) or self._stopping():
@@ -145,9 +144,15 @@ class Preparation:
                 then(failures[0] if failures else None)
 
         for ask in asks:
-            self._under_way.append(ask(one_more))
+            self._keep(ask(one_more))
         if not asks:
             then(None)
+
+    def _keep(self, begun: Begun) -> None:
+        self._under_way.append(begun)
+        if self._stopping():
+            # It may have been too early for that.
+            begun.break_off()
 
     def _asks_attributes(self) -> bool:
         queues, terms = self._shared.queues, self._shared.terms

@@ -21,15 +21,20 @@ def stub():
         yield server
 
 
-@pytest.mark.parametrize("declared", [{}, {"visibility_timeout": 40}], ids=["plain", "declared"])
-def test_many_queues_are_asked_about_side_by_side_and_without_threads(stub, declared):
+def receivers_of(stub, prefix, count, **declared):
     receivers = Receivers(
         f"sqs-batch://k:s@{stub.url.removeprefix('http://')}",
         transport_options={"region": "us-east-1", "is_secure": False},
     )
-    stub.create("many", QUEUES)
-    for number in range(QUEUES):
-        receivers.register(f"many{number}", lambda message: None, **declared)
+    stub.create(prefix, count)
+    for number in range(count):
+        receivers.register(f"{prefix}{number}", lambda message: None, **declared)
+    return receivers
+
+
+@pytest.mark.parametrize("declared", [{}, {"visibility_timeout": 40}], ids=["plain", "declared"])
+def test_many_queues_are_asked_about_side_by_side_and_without_threads(stub, declared):
+    receivers = receivers_of(stub, "many", QUEUES, **declared)
     stub.reset(AWAY)
     before = threading.active_count()
     consumer = ReceiverConsumer(receivers, grace_period=5)
@@ -55,3 +60,21 @@ def test_many_queues_are_asked_about_side_by_side_and_without_threads(stub, decl
     }
     # The consumer's own, the I/O thread, and those that wait until a client is made.
     assert most < 24
+
+
+def test_a_stop_does_not_wait_for_what_is_asked_before_the_first_poll(stub):
+    receivers = receivers_of(stub, "late", QUEUES)
+    stub.reset(30)
+    consumer = ReceiverConsumer(receivers, grace_period=5)
+    thread = threading.Thread(target=consumer.run)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while stub.stats()["requests"].get("GetQueueUrl", 0) < QUEUES // 2:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+    consumer.stop()
+    stopped_at = time.monotonic()
+    thread.join(30)
+    assert time.monotonic() - stopped_at < 4
+    assert "ReceiveMessage" not in stub.stats()["requests"]
