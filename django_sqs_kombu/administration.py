@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any
 
 from .exceptions import ConfigurationError, RequestFailed
 from .logs import get_logger
 from .names import FIFO
 from .quotas import MAX_MESSAGES
+from .sifting import HOLD, MOST_SIFTED, Sieve, Wanted
 from .transport.sending.copies import copy_of
 from .transport.sending.dispatch import send_list
 from .transport.sqs.facts import redrive_policy
@@ -18,8 +20,6 @@ from .transport.sqs.requests import Requests
 
 logger = get_logger(__name__)
 
-#: Seconds that messages which are looked at, or moved, are hidden from receivers.
-HOLD = 60
 #: Seconds between the tries to delete what was moved; together less than :data:`HOLD`.
 DELETE_PAUSES = (0.2, 1.0, 3.0, 8.0)
 #: More could come round again before all are seen.
@@ -67,6 +67,8 @@ def move(
     *,
     limit: int,
     progress: Progress | None = None,
+    wanted: Wanted | None = None,
+    most: int = MOST_SIFTED,
 ) -> int:
     """Move messages from one queue to another; return how many.
 
@@ -75,28 +77,69 @@ def move(
 
     :param limit: at most so many, since others may send to *source* meanwhile.
     :param progress: called with the number moved so far.
+    :param wanted: says of a message whether it is to be moved; None: all are.  The others are
+        given back at the end, see :class:`~django_sqs_kombu.sifting.Sieve`.
+    :param most: where only some are wanted, the most that are looked at for them.
     :raises RequestFailed: SQS refused; what was not moved is visible in *source* again.
     """
     if source == target:
         raise ConfigurationError(f"Queue {source!r} cannot be moved to itself")
     moved = 0
-    for messages in _received(requests, source, limit):
-        left = list(messages)
-        try:
-            errors = send_list(requests, target, [_entry(m, target) for m in messages]).errors
-            accepted = [m for m, error in zip(messages, errors, strict=True) if error is None]
-            if accepted:
-                _delete(requests, source, accepted)
-            left = [m for m in left if m not in accepted]
-            moved += len(accepted)
-            if failure := next((error for error in errors if error is not None), None):
-                raise failure
-        finally:
-            if left:
-                requests.release(source, left)
-        if progress is not None:
-            progress(moved)
+    with _sifted(requests, source, wanted, limit, most) as found:
+        for messages in found:
+            moved += _move(requests, source, target, messages)
+            if progress is not None:
+                progress(moved)
     return moved
+
+
+def _move(requests: Requests, source: str, target: str, messages: list[Message]) -> int:
+    left = list(messages)
+    try:
+        errors = send_list(requests, target, [_entry(m, target) for m in messages]).errors
+        accepted = [m for m, error in zip(messages, errors, strict=True) if error is None]
+        if accepted:
+            _delete(requests, source, accepted)
+        left = [m for m in left if m not in accepted]
+        if failure := next((error for error in errors if error is not None), None):
+            raise failure
+    finally:
+        if left:
+            requests.release(source, left)
+    return len(accepted)
+
+
+def delete(
+    requests: Requests,
+    queue: str,
+    *,
+    wanted: Wanted,
+    limit: int,
+    most: int = MOST_SIFTED,
+    deleted: Callable[[Message], None] | None = None,
+) -> int:
+    """Delete messages of a queue; return how many.  The others are given back.
+
+    :param wanted: says of a message whether it is to be deleted.
+    :param limit: at most so many.
+    :param most: the most that are looked at.
+    :param deleted: called with each message that SQS has deleted.
+    :raises RequestFailed: SQS refused; what was not deleted is visible again.
+    """
+    count = 0
+    with Sieve(requests, queue, wanted, limit=limit, most=most) as found:
+        for messages in found:
+            results = requests.delete_batch(queue, messages)
+            answers = list(zip(messages, results, strict=True))
+            gone = [message for message, failure in answers if failure is None]
+            count += len(gone)
+            if deleted is not None:
+                for message in gone:
+                    deleted(message)
+            if failure := next((failure for _, failure in answers if failure is not None), None):
+                requests.release(queue, [message for message, why in answers if why is not None])
+                raise failure
+    return count
 
 
 def clear(
@@ -190,6 +233,18 @@ def _received(requests: Requests, queue: str, limit: int) -> Iterator[list[Messa
             return
         seen += len(messages)
         yield messages
+
+
+@contextmanager
+def _sifted(
+    requests: Requests, queue: str, wanted: Wanted | None, limit: int, most: int
+) -> Iterator[Iterable[list[Message]]]:
+    """Lists of the messages of a queue that are wanted."""
+    if wanted is None:
+        yield _received(requests, queue, limit)
+        return
+    with Sieve(requests, queue, wanted, limit=limit, most=most) as found:
+        yield found
 
 
 def _entry(message: Message, target: str) -> dict[str, Any]:

@@ -127,7 +127,7 @@ FLOORS = {
         ("transport",),
         ("messages",),
         ("working",),
-        ("registration",),
+        ("registration", "sifting"),
         ("celery", "testing", "administration", "otel"),
         ("",),
     ),

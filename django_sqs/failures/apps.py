@@ -39,17 +39,20 @@ class FailuresConfig(AppConfig):
 
     def ready(self) -> None:
         """Have failures of the project's queues noted."""
+        from ..operations.choosing import noted_failures
         from ..optional import metrics
         from ..registry import receivers
         from ..worker.companions import beside_workers
         from .burying import companion
         from .counting import gauges
+        from .noted import failed_with
         from .noting import FailureNotes
 
         if self.notes and not any(isinstance(each, FailureNotes) for each in receivers.middleware):
             receivers.middleware.append(FailureNotes())
         beside_workers.announce("django_sqs.failures", companion)
         metrics.announce("django_sqs.failures", gauges)
+        noted_failures.announce("django_sqs.failures", failed_with)
 
     @property
     def masks(self) -> bool:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.management.base import CommandParser
+from django.core.management.base import CommandError, CommandParser
 
 from django_sqs.management.base import MOST_MOVED, OneQueueCommand, require_between
-from django_sqs.operations.queues import by_name
+from django_sqs.operations.choosing import Chosen
+from django_sqs.operations.queues import Target, by_name
 from django_sqs_kombu import administration
 
 
@@ -17,7 +18,8 @@ class Command(OneQueueCommand):
     help = (
         "Move the messages of a queue's dead-letter queue, or of the dead-letter queue that is "
         "named, back into the queue: by SQS itself "
-        "(StartMessageMoveTask) where the server can do that, else by hand."
+        "(StartMessageMoveTask) where the server can do that, else by hand. Some of them are "
+        "moved by hand: SQS cannot search, so each is received, and given back at the end."
     )
     suffix_help = "The queue with this queue name suffix."
 
@@ -30,6 +32,17 @@ class Command(OneQueueCommand):
             help="Receive, send and delete here, and do not ask SQS to do it.",
         )
         parser.add_argument("--limit", type=int, help="At most so many, by hand. Default: all.")
+        parser.add_argument(
+            "--match",
+            metavar="TEXT",
+            help="Only those whose body holds this text, upper and lower case told apart.",
+        )
+        parser.add_argument(
+            "--exception",
+            metavar="CLASS",
+            help="Only those that failed with this exception, with its module or without: where "
+            "the dead letter says so, or django_sqs.failures has noted it.",
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Redrive, and say what was done."""
@@ -38,7 +51,8 @@ class Command(OneQueueCommand):
         output = self.output(options)
         dead_letters = target.dead_letters
         about: dict[str, Any] = {"source": dead_letters, "target": target.full_name}
-        if not options["by_hand"] and options["limit"] is None:
+        wanted = _wanted(target, options)
+        if not options["by_hand"] and options["limit"] is None and wanted is None:
             task = administration.start_redrive(target.requests, dead_letters)
             if task is not None:
                 output.result(
@@ -56,8 +70,19 @@ class Command(OneQueueCommand):
                 target.full_name,
                 limit=limit,
                 progress=progress,
+                wanted=wanted,
             )
         output.result(
             {**about, "task": None, "moved": moved},
             f"Moved {moved} messages from {dead_letters} to {target.label}.",
         )
+
+
+def _wanted(target: Target, options: dict[str, Any]) -> Chosen | None:
+    """What the options choose; None: all."""
+    for name in ("match", "exception"):
+        if options[name] == "":
+            # As of a variable that is not set: all would be moved.
+            raise CommandError(f"--{name} is empty")
+    chosen = Chosen(target, options["match"], options["exception"])
+    return chosen if chosen != Chosen(target) else None

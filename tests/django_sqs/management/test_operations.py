@@ -299,6 +299,43 @@ def test_redrive_by_sqs_where_it_can(dead_letters, counts, server, prefix):
     assert counts(f"{prefix}__watched-dead") == (1, 0, 0)
 
 
+def test_redrive_of_those_that_match(dead_letters, counts, prefix):
+    dead_letters(12)
+
+    output = run("sqs_redrive", "watched", "--match=dead 1", "--limit=2")
+
+    assert "Moved 2 messages" in output
+    assert counts(full_name("watched")) == (3, 0, 0)
+    assert counts(f"{prefix}__watched-dead") == (10, 0, 0)
+    moved = {each["body"] for each in as_json("sqs_peek", "watched")} - {"alive"}
+    assert {"dead 1", "dead 10", "dead 11"} >= {each for each in moved if "dead" in each}
+
+
+@pytest.mark.django_db
+def test_redrive_of_those_that_failed_with_an_exception(dead_letters, counts, sqs, prefix):
+    dead_letters(3)
+    url = sqs.get_queue_url(QueueName=f"{prefix}__watched-dead")["QueueUrl"]
+    for error in ("shop.errors.Timeout", "shop.errors.NoTimeout", "Timeout"):
+        failure = {"DataType": "String", "StringValue": json.dumps({"error": error})}
+        sqs.send_message(
+            QueueUrl=url, MessageBody=error, MessageAttributes={"django_sqs.failure": failure}
+        )
+
+    assert as_json("sqs_redrive", "watched", "--exception=shop.errors.Timeout")["moved"] == 1
+    assert as_json("sqs_redrive", "watched", "--exception=Timeout")["moved"] == 1
+    assert counts(f"{prefix}__watched-dead") == (4, 0, 0)
+
+
+@pytest.mark.parametrize("option", ["--match=", "--exception="])
+def test_redrive_of_what_an_unset_variable_names_is_refused(dead_letters, counts, option, prefix):
+    dead_letters(1)
+
+    with pytest.raises(CommandError, match="is empty"):
+        run("sqs_redrive", "watched", option)
+
+    assert counts(f"{prefix}__watched-dead") == (1, 0, 0)
+
+
 def test_clear_and_wait_as_json(counts):
     django_sqs.send_many("plain", map(str, range(3)))
 
