@@ -129,8 +129,19 @@ def _unapplied(connection: Any) -> list[str]:
         # DATABASES is empty.
         return []
     executor = MigrationExecutor(connection)
-    # Another than Django's first that was never migrated is not migrated by anybody.
-    if connection.alias != DEFAULT_DB_ALIAS and not executor.recorder.has_table():
+    if connection.alias != DEFAULT_DB_ALIAS and not _is_migrated_here(executor):
         return []
     plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
     return [f"{each.app_label}.{each.name} in database {connection.alias!r}" for each, _ in plan]
+
+
+def _is_migrated_here(executor: MigrationExecutor) -> bool:
+    """Whether the migrations of a further database are this project's to apply.
+
+    One that was never migrated is not migrated by anybody; one with those of apps that are not
+    installed here is another project's.
+    """
+    loader = executor.loader
+    return executor.recorder.has_table() and loader.migrated_apps.issuperset(
+        label for label, _ in loader.applied_migrations or ()
+    )
