@@ -118,7 +118,9 @@ class QueueReportAdmin(_ModelAdmin):
     ) -> HttpResponse:
         """All queues and workers."""
         self._require(request, "view_queuereport")
-        return self._page(request, "change_list.html", "Queues", report=report())
+        return self._page(
+            request, "change_list.html", "Queues", report=report(), may=self._may_what(request)
+        )
 
     def queue_view(self, request: HttpRequest, label: str, peeked: Any = None) -> HttpResponse:
         """One queue."""
@@ -134,7 +136,7 @@ class QueueReportAdmin(_ModelAdmin):
             report=found,
             others=others,
             peeked=peeked,
-            may={what: self._may(request, f"{what}_queuereport") for what in MAY},
+            may=self._may_what(request),
         )
 
     def action_view(self, request: HttpRequest, label: str, action: str) -> HttpResponse:
@@ -223,6 +225,9 @@ class QueueReportAdmin(_ModelAdmin):
 
     def _may(self, request: HttpRequest, permission: str) -> bool:
         return request.user.has_perm(f"django_sqs_monitor.{permission}")
+
+    def _may_what(self, request: HttpRequest) -> dict[str, bool]:
+        return {what: self._may(request, f"{what}_queuereport") for what in MAY}
 
     def _require(self, request: HttpRequest, permission: str) -> None:
         if not self._may(request, permission):

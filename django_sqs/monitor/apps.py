@@ -11,6 +11,8 @@ class MonitorConfig(AppConfig):
     verbose_name = "Amazon SQS"
     #: Seconds between two heartbeats; a worker that was not seen for three is taken for dead.
     record_period = 10.0
+    #: Seconds for which a receiver may run before the pages say that it may be stuck.
+    stuck_after = 900.0
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

@@ -15,6 +15,8 @@ class Heartbeat(models.Model):
     processes = models.PositiveIntegerField()
     threads = models.PositiveIntegerField()
     running = models.JSONField(default=dict, help_text="Receivers that run, by queue.")
+    messages = models.JSONField(default=list, help_text="What has run for a while.")
+    version = models.CharField(max_length=100, blank=True, help_text="SQS_VERSION.")
 
     class Meta:
         constraints = (

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import threading
+import time
 from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
@@ -17,7 +18,9 @@ from django.utils import timezone
 
 from django_sqs_kombu.logs import get_logger
 
-from ..worker.stats import OUTCOMES, SharedStats
+from ..conf import conf
+from ..worker.companions import BesideFleet
+from ..worker.stats import OUTCOMES
 from .models import Heartbeat, QueueMinute
 
 logger = get_logger(__name__)
@@ -26,21 +29,22 @@ logger = get_logger(__name__)
 KEPT = timedelta(hours=25)
 #: Seconds before the first heartbeat.
 SOON = 0.2
+#: A message is shown when it has run for so many seconds: of most nothing is written.
+LONG = 5.0
+#: As many of a worker are shown.
+MOST_MESSAGES = 100
 #: Outcomes that a minute's row counts with another.
 WITH = {"discarded": "deleted", "dead_lettered": "rejected"}
 SUMS = ("received", *(each for each in OUTCOMES if each not in WITH), "seconds")
 
 
 class Recorder:
-    """A thread of the process that starts the others.
+    """A thread of the process that starts the others."""
 
-    :param stats: what the processes count.
-    :param threads: receivers at once in each process.
-    """
-
-    def __init__(self, stats: SharedStats, threads: int) -> None:
-        self._stats = stats
-        self._threads = threads
+    def __init__(self, beside: BesideFleet) -> None:
+        self._stats = beside.stats
+        self._threads = beside.threads
+        self._running = beside.running
         self._written: dict[tuple[str, str], float] = {}
         app: Any = apps.get_app_config("django_sqs_monitor")
         self._period: float = app.record_period
@@ -102,10 +106,26 @@ class Recorder:
             "processes": self._stats.processes,
             "threads": self._threads,
             "running": running,
+            "messages": self._messages(now),
+            "version": conf.version[:100],
         }
         Heartbeat.objects.update_or_create(**mine, defaults=facts)
         QueueMinute.objects.filter(minute__lt=now - KEPT).delete()
         Heartbeat.objects.filter(seen_at__lt=now - KEPT).delete()
+
+    def _messages(self, now: Any) -> list[dict[str, Any]]:
+        """What has run for a while, the oldest first, as JSON holds it."""
+        clock = time.monotonic()
+        found = [each for each in self._running() if clock - each.since >= LONG]
+        return [
+            {
+                "queue": each.queue,
+                "id": each.message_id,
+                "process": each.process,
+                "since": (now - timedelta(seconds=clock - each.since)).isoformat(),
+            }
+            for each in found[:MOST_MESSAGES]
+        ]
 
 
 def _add(queue: str, minute: Any, news: Mapping[str, float], waited: float) -> None:

@@ -4,91 +4,22 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any
 
-from django.apps import apps
 from django.core.cache import cache
 from django.db import router
 from django.utils import timezone
-from django.utils.safestring import SafeString
-
-from django_sqs_kombu.transport import Pause, QueueCounts
 
 from ..conf import conf
 from ..operations.queues import Target, targets
 from ..operations.states import QueueState, states
 from ..registry import receivers
 from .ages import oldest_ages
+from .attention import Concern, concerns
 from .models import Heartbeat, QueueMinute
-from .sparkline import sparkline
-
-MINUTES = 60
-
-
-@dataclass(slots=True)
-class Hour:
-    """What the receivers of a queue did in the last hour, by the minute, the oldest first.
-
-    :param received: messages in each minute, and *failed* those that were rejected.
-    :param seconds: that receivers ran, in all.
-    :param waited: the longest wait of a message in the last five minutes, in seconds.
-    """
-
-    received: list[int] = field(default_factory=lambda: [0] * MINUTES)
-    failed: list[int] = field(default_factory=lambda: [0] * MINUTES)
-    seconds: float = 0.0
-    waited: float = 0.0
-
-    @property
-    def line(self) -> SafeString:
-        """Messages and failures as a sparkline."""
-        label = (
-            f"{self.received_total} messages received in the last hour, "
-            f"{self.failed_total} failures"
-        )
-        return sparkline(self.received, label, self.failed if self.failed_total else ())
-
-    @property
-    def received_total(self) -> int:
-        """Messages received in the last hour."""
-        return sum(self.received)
-
-    @property
-    def failed_total(self) -> int:
-        """Failures of the last hour."""
-        return sum(self.failed)
-
-    @property
-    def average(self) -> float | None:
-        """Seconds that a receiver took, on average."""
-        return self.seconds / self.received_total if self.received_total else None
-
-
-@dataclass(frozen=True, slots=True)
-class QueueRow:
-    """A line of the page.
-
-    :param label: the queue's name without prefix, and *full_name* that in SQS.
-    :param counts: its messages, *dead* its dead letters and *error* why SQS could not be
-        asked, as :class:`~django_sqs.operations.states.QueueState` has them.
-    :param receives: whether it has a receiver.
-    :param running: how many receivers run.
-    :param oldest: the age of its oldest message in seconds, where CloudWatch tells.
-    :param pause: its pause, if it has one.
-    """
-
-    label: str
-    full_name: str
-    counts: QueueCounts | None
-    dead: int | None
-    error: str
-    receives: bool
-    running: int
-    oldest: float | None
-    hour: Hour
-    pause: Pause | None = None
+from .rows import MINUTES, Hour, QueueRow
+from .workers import MOST_RUNNING, RunningMessage, Workers, workers
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,8 +27,34 @@ class Report:
     """All that the page shows."""
 
     rows: list[QueueRow]
-    workers: list[Heartbeat]
+    found: Workers
     made_at: datetime
+
+    @property
+    def workers(self) -> list[Heartbeat]:
+        """The workers that live."""
+        return self.found.alive
+
+    @property
+    def stale(self) -> list[Heartbeat]:
+        """Those that have died lately, without signing off."""
+        return self.found.stale
+
+    @property
+    def messages(self) -> list[RunningMessage]:
+        """What has run for a while, as far as it is shown."""
+        labels = {row.label for row in self.rows}
+        return [each for each in self.found.messages if each.queue in labels][:MOST_RUNNING]
+
+    @property
+    def concerns(self) -> list[Concern]:
+        """What is wrong."""
+        return concerns(self.rows, self.found)
+
+    @property
+    def troubled(self) -> int:
+        """How many queues, or kinds of workers, somebody should look at."""
+        return len({concern.about for concern in self.concerns})
 
     @property
     def tells_ages(self) -> bool:
@@ -114,21 +71,14 @@ def report(chosen: Iterable[Target] | None = None) -> Report:
     """Ask SQS and the database; what SQS says is cached for SQS_STATUS_CACHE_TIMEOUT."""
     now = timezone.now()
     chosen = list(targets(receivers.select()) if chosen is None else chosen)
-    app: Any = apps.get_app_config("django_sqs_monitor")
-    alive = timedelta(seconds=3 * app.record_period)
-    beats = Heartbeat.objects.using(router.db_for_write(Heartbeat))
-    workers = list(beats.filter(seen_at__gte=now - alive).order_by("host", "pid"))
-    running: dict[str, int] = defaultdict(int)
-    for worker in workers:
-        for queue, number in worker.running.items():
-            running[queue] += number
+    found = workers(now)
     hours = _hours(now)
     ages = oldest_ages()
     rows = [
-        _row(target, state, running, ages, hours)
+        _row(target, state, found.running, ages, hours)
         for target, state in zip(chosen, _states(chosen), strict=True)
     ]
-    return Report(rows, workers, now)
+    return Report(rows, found, now)
 
 
 def target_of(label: str) -> Target | None:
@@ -153,6 +103,7 @@ def _row(
         state.dead,
         state.error,
         target.registered.receiver is not None,
+        own,
         running.get(name, 0) if own else 0,
         ages.get(target.full_name),
         hours.get(name, Hour()) if own else Hour(),

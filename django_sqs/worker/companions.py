@@ -12,6 +12,7 @@ from typing import Protocol
 from django_sqs_kombu.logs import get_logger
 
 from ..optional import Announced
+from .crashes import Running
 from .lock_file import lock_file
 from .stats import SharedStats
 
@@ -73,11 +74,24 @@ class Beside:
     bury: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class BesideFleet:
+    """What a companion may know of the processes that its own starts.
+
+    :param stats: what they count.
+    :param threads: receivers at once in each.
+    :param running: the messages that they run, the oldest first.
+    """
+
+    stats: SharedStats
+    threads: int
+    running: Callable[[], list[Running]]
+
+
 #: What runs in every process that receives; None: nothing in this one.
 beside_workers: Announced[Callable[[Beside], Companion | None]] = Announced()
-#: What runs in the process that starts the others; it is told what they count, and how many
-#: receivers run at once in each.
-beside_fleets: Announced[Callable[[SharedStats, int], Companion]] = Announced()
+#: What runs in the process that starts the others.
+beside_fleets: Announced[Callable[[BesideFleet], Companion]] = Announced()
 
 
 class InThread:

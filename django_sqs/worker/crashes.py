@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from django_sqs_kombu.exceptions import KilledItsProcess
 from django_sqs_kombu.messages import Delivery
@@ -20,9 +21,25 @@ REMEMBERED = 128
 #: Seconds for which a suspect makes its queue's messages be received one by one, and between
 #: two looks at the notes for that.
 PATIENCE, LOOK = 300.0, 0.2
-_SLOT = struct.Struct("100s")
+_ID = struct.Struct("100s")
+#: What runs: the message's id, its queue, and since when by the monotonic clock.
+_SLOT = struct.Struct("100s80sd")
 #: The message's id; how many processes died with it; whether it has not ended since.
 _NOTE = struct.Struct("100sq?")
+
+
+@dataclass(frozen=True, slots=True)
+class Running:
+    """A message whose receiver runs.
+
+    :param process: the number of the process that runs it.
+    :param since: when it was started, by the monotonic clock.
+    """
+
+    process: int
+    queue: str
+    message_id: str
+    since: float
 
 
 class CrashNotes(Middleware):
@@ -67,7 +84,7 @@ class CrashNotes(Middleware):
             free = next((n for n in range(self._threads) if n not in taken), None)
             if free is not None:
                 self._mine[delivery.message_id] = free
-                self._write(self.process, free, delivery.message_id)
+                self._write(self.process, free, delivery.message_id, registered.name)
         yield
 
     def settled(self, settlement: Settlement) -> None:
@@ -153,17 +170,39 @@ class CrashNotes(Middleware):
 
     def _find(self, message_id: str) -> int:
         # With its padding it can only be found where a note begins: a count is never 0.
-        found = self._memory.find(_SLOT.pack(message_id.encode()[:100]), self._first_note)
+        found = self._memory.find(_ID.pack(message_id.encode()[:100]), self._first_note)
         return found - self._first_note if found >= 0 else -1
 
     def _deaths(self, place: int) -> int:
         return int(_NOTE.unpack_from(self._notes, place)[1])
 
-    def _write(self, process: int, slot: int, message_id: str) -> None:
+    def running(self) -> list[Running]:
+        """What the receivers of all processes run, the oldest first."""
+        size = _SLOT.size * self._threads
+        slots = [
+            (place // size, *found)
+            for place, found in zip(
+                range(0, len(self._slots), _SLOT.size),
+                _SLOT.iter_unpack(self._slots),
+                strict=True,
+            )
+        ]
+        found = [
+            Running(process, _text(queue), _text(message_id), since)
+            for process, message_id, queue, since in slots
+            if message_id[0]
+        ]
+        return sorted(found, key=lambda each: each.since)
+
+    def _write(self, process: int, slot: int, message_id: str, queue: str = "") -> None:
         place = (process * self._threads + slot) * _SLOT.size
-        _SLOT.pack_into(self._slots, place, message_id.encode()[:100])
+        encoded = message_id.encode()[:100], queue.encode()[:80]
+        _SLOT.pack_into(self._slots, place, *encoded, time.monotonic())
 
     def _read(self, process: int, slot: int) -> str:
         place = (process * self._threads + slot) * _SLOT.size
-        found: bytes = _SLOT.unpack_from(self._slots, place)[0]
-        return found.rstrip(b"\0").decode(errors="replace")
+        return _text(_SLOT.unpack_from(self._slots, place)[0])
+
+
+def _text(padded: bytes) -> str:
+    return padded.rstrip(b"\0").decode(errors="replace")

@@ -22,7 +22,7 @@ from ..connections import close_before_fork, forget_inherited
 from ..registry import receivers
 from . import exit_codes
 from .cells import Cells
-from .companions import Companion, Turn, beside_fleets, running
+from .companions import BesideFleet, Companion, Turn, beside_fleets, running
 from .control import ControlServer
 from .crash_file import lasting_memory
 from .crashes import CrashNotes
@@ -130,7 +130,8 @@ class Fleet:
         return not patience or wait_for_migrations(patience, self._ready.wait_for)
 
     def _companions(self) -> Iterator[Callable[[], Companion]]:
-        return (partial(make, self._stats, self._plan.threads) for make in beside_fleets.all())
+        beside = BesideFleet(self._stats, self._plan.threads, self._crashes.running)
+        return (partial(make, beside) for make in beside_fleets.all())
 
     def _run(self) -> int:
         if not self._supervised:

@@ -5,6 +5,7 @@ import os
 import shutil
 import subprocess
 import sys
+import time
 from types import SimpleNamespace
 
 import pytest
@@ -27,7 +28,7 @@ def message(number):
 
 
 def receive(notes, number):
-    with notes.receiving(None, message(number)):
+    with notes.receiving(SimpleNamespace(name="orders"), message(number)):
         pass
 
 
@@ -58,6 +59,26 @@ def test_what_ran_at_a_death_is_a_suspect_and_after_three_refused(notes):
 
     assert not suspects(notes, 2)
     assert refused(notes, 1).deaths == MOST_DEATHS
+
+
+def test_what_runs_is_told_with_its_queue_the_oldest_first(notes):
+    for number in range(3):
+        # A third has no place, since two run at once.
+        receive(notes, number)
+    notes.process = 1
+    notes._mine.clear()
+    receive(notes, 7)
+    settle(notes, 7)
+    receive(notes, 8)
+
+    found = notes.running()
+
+    assert [(each.process, each.queue, each.message_id) for each in found] == [
+        (0, "orders", "message-0"),
+        (0, "orders", "message-1"),
+        (1, "orders", "message-8"),
+    ]
+    assert found[0].since <= found[1].since <= found[2].since <= time.monotonic()
 
 
 def test_what_had_ended_is_no_suspect(notes):

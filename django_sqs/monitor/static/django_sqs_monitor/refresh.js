@@ -3,8 +3,8 @@
 {
     const place = () => document.querySelector("[data-refresh]");
     const refresh = async () => {
-        // Not while somebody selects text or the page is hidden.
-        if (document.hidden || !document.getSelection().isCollapsed) {
+        // Not while somebody selects text.
+        if (!document.getSelection().isCollapsed) {
             return;
         }
         const answer = await fetch(location.href, {credentials: "same-origin"});
@@ -21,5 +21,22 @@
             }
         }
     };
-    setInterval(() => refresh().catch(() => {}), place().dataset.refresh * 1000);
+    const again = () => refresh().catch(() => {});
+    let timer = null;
+    // A page that nobody looks at asks for nothing; one that is looked at again is fresh at once.
+    const look = () => {
+        if (document.hidden) {
+            clearInterval(timer);
+            timer = null;
+        } else if (timer === null) {
+            timer = setInterval(again, place().dataset.refresh * 1000);
+        }
+    };
+    document.addEventListener("visibilitychange", () => {
+        look();
+        if (!document.hidden) {
+            again();
+        }
+    });
+    look();
 }

@@ -1,0 +1,59 @@
+"""Attention: what is wrong, in words, before all figures."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from .rows import QueueRow
+from .workers import Workers
+
+
+@dataclass(frozen=True, slots=True)
+class Concern:
+    """Something that somebody should look at.
+
+    :param about: what it is about, such as a queue's label.
+    :param says: what stands between that and the link, such as "has".
+    :param link: the text of the link, with its count.
+    :param kind: where that leads: ``dead``, ``messages``, ``queue``, ``running`` or
+        ``workers``.
+    :param label: the queue that it leads to, if it leads to one.
+    """
+
+    about: str
+    says: str
+    link: str
+    kind: str
+    label: str = ""
+
+
+def concerns(rows: Sequence[QueueRow], workers: Workers) -> list[Concern]:
+    """What is wrong with queues and workers."""
+    stuck = Counter(each.queue for each in workers.messages if each.stuck)
+    found = [each for row in rows for each in _of_queue(row, workers, stuck[row.label])]
+    if workers.stale:
+        died = counted(len(workers.stale), "worker")
+        found.append(Concern(died, "gone without a word:", "see which", "workers"))
+    return found
+
+
+def _of_queue(row: QueueRow, workers: Workers, stuck: int) -> Iterator[Concern]:
+    if row.error:
+        yield Concern(row.label, "", "cannot be asked", "queue", row.label)
+    if row.dead:
+        yield Concern(row.label, "has", counted(row.dead, "dead letter"), "dead", row.label)
+    waiting = row.counts.visible if row.counts else 0
+    # Where no worker lives at all, the page says so.
+    if waiting and workers.alive and row.own and row.receives and row.label not in workers.served:
+        link = counted(waiting, "message")
+        yield Concern(row.label, "has no worker for", link, "messages", row.label)
+    if stuck:
+        link = counted(stuck, "receiver")
+        yield Concern(row.label, "may be stuck in", link, "running", row.label)
+
+
+def counted(number: int, noun: str) -> str:
+    """Such as "1 worker" and "2 workers"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
