@@ -82,7 +82,7 @@ $(VENV)/bin/python:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
 $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[local]'
+	$(BIN)/python -m pip install --quiet --editable '.[django,local]'
 	touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python

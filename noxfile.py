@@ -63,11 +63,13 @@ for _python, _django, _kombu, _boto3, _tags in MATRIX:
 
 
 def use(session: nox.Session, pattern: str) -> None:
-    """Install what `make build` made into a clean environment, and use it."""
-    [file] = Path("dist").glob(pattern)
-    session.install(str(file), env=LAZY)
+    """Install what `make build` made into a clean environment, without Django and with; use it."""
+    [file] = Path("dist").resolve().glob(pattern)
     session.cd(session.create_tmp())
-    session.run("python", "-I", str(SMOKE))
+    for shape in ("", "[django]"):
+        session.install(f"django-sqs{shape} @ {file.as_uri()}", env=LAZY)
+        session.run("python", "-m", "pip", "check")
+        session.run("python", "-I", str(SMOKE), *(["--without-django"] if not shape else []))
 
 
 @nox.session(python=["3.10", "3.11", "3.12", "3.13"], reuse_venv=False, tags=["release"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from importlib import import_module
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -57,7 +58,17 @@ def __getattr__(name: str) -> Any:
     # Late: pytest imports this package, for its plugin, in every project where it is installed.
     if name not in __all__:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
-    value = globals()[name] = getattr(import_module(".api", __name__), name)
+    try:
+        api = import_module(".api", __name__)
+    except ModuleNotFoundError as exc:
+        if find_spec("django") is not None:
+            raise
+        raise ModuleNotFoundError(
+            "django_sqs needs Django, which is not installed: pip install 'django-sqs[django]'. "
+            "Without Django there is django_sqs_kombu",
+            name="django",
+        ) from exc
+    value = globals()[name] = getattr(api, name)
     return value
 
 

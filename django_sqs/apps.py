@@ -2,12 +2,15 @@
 
 import logging
 
+import django
 from django.apps import AppConfig
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.module_loading import autodiscover_modules
 
 from django_sqs_kombu.registration import Receivers
+
+OLDEST_DJANGO = (5, 2)
 
 
 class DjangoSQSConfig(AppConfig):
@@ -18,6 +21,13 @@ class DjangoSQSConfig(AppConfig):
 
     def ready(self) -> None:
         """Find the receivers."""
+        # Django is an extra of the package, so pip may not have compared the two.
+        if django.VERSION < OLDEST_DJANGO:
+            oldest = ".".join(map(str, OLDEST_DJANGO))
+            raise ImproperlyConfigured(
+                f"django_sqs needs Django {oldest} or newer; Django {django.get_version()} is "
+                "installed. pip install --upgrade 'django-sqs[django]' brings one"
+            )
         import django_sqs.checks
         import django_sqs.database_checks
         import django_sqs.policy_checks  # noqa: F401 - registers them

@@ -1,11 +1,13 @@
 """What an installed package must be able to do, run where nothing else is installed.
 
-``python tests/release_smoke.py`` with the Python of a clean environment, from anywhere.
+``python tests/release_smoke.py`` with the Python of a clean environment, from anywhere;
+``--without-django`` where that is not installed.
 """
 
 import importlib
 import importlib.metadata
 import importlib.resources
+import importlib.util
 import pkgutil
 import subprocess
 import sys
@@ -66,6 +68,17 @@ def run(folder, *command):
     return done.stdout
 
 
+def check_without_django():
+    """That all of the Django-free half is there, and the other says what it needs."""
+    assert importlib.util.find_spec("django") is None
+    try:
+        from django_sqs import receiver  # noqa: F401 - it is not there
+    except ModuleNotFoundError as exc:
+        assert "pip install 'django-sqs[django]'" in str(exc), exc
+    else:
+        sys.exit("django_sqs was imported without Django")
+
+
 def check_modules():
     import django_sqs
     import django_sqs_kombu
@@ -103,6 +116,9 @@ def check_site(folder):
 
 if __name__ == "__main__":
     check_modules()
-    with tempfile.TemporaryDirectory() as name:
-        check_site(Path(name))
+    if sys.argv[1:] == ["--without-django"]:
+        check_without_django()
+    else:
+        with tempfile.TemporaryDirectory() as name:
+            check_site(Path(name))
     print(f"Python {sys.version.split()[0]}: works")
