@@ -161,6 +161,17 @@ def check_options(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
                     id=APP_MISSING,
                 )
             )
+        if getattr(queue, "schedule", None) is not None:
+            for app in ("django_sqs.schedules", "django_sqs.outbox"):
+                if not apps.is_installed(app):
+                    found.append(
+                        Error(
+                            f"Queue {queue.name!r} has a schedule, which needs {app}.",
+                            hint=f"Add {app!r} to INSTALLED_APPS and migrate.",
+                            obj=queue.name,
+                            id=APP_MISSING,
+                        )
+                    )
     if _wakes_only_itself():
         found.append(
             CheckWarning(

@@ -42,6 +42,7 @@ from .message import (
 from .optional import inboxes, outboxes, tell_of_pause
 from .receiver_loop import run_in_receiver_loop
 from .registry import receivers as project_receivers
+from .schedule import CATCH_UP, Schedule
 from .signals import SignalSender, message_received
 
 logger = get_logger(__name__)
@@ -72,6 +73,8 @@ class DjangoQueue(base.RegisteredQueue):
         the router gives for the model.
     :param once: run the receiver in a transaction that also notes the message's id (the
         app django_sqs.inbox), so that one delivered again has no second effect.
+    :param every, cron, timezone, catch_up: a :class:`Schedule` at which a message with its slot is
+        sent to it (the app django_sqs.schedules); neither of the first two: none.
     """
 
     def __init__(
@@ -84,6 +87,10 @@ class DjangoQueue(base.RegisteredQueue):
         databases: Iterable[str] = (),
         once: bool = False,
         close_database: bool = False,
+        every: timedelta | None = None,
+        cron: str | None = None,
+        timezone: str | None = None,
+        catch_up: timedelta | None = None,
         **options: Any,
     ) -> None:
         if len(args) > CLOSE_DATABASE_PLACE:
@@ -96,6 +103,9 @@ class DjangoQueue(base.RegisteredQueue):
         self.close_database = close_database
         self.models = None if models is None else _labels(name, models)
         self.databases = _aliases(name, databases)
+        self.schedule = _schedule(name, every, cron, timezone, catch_up)
+        if self.schedule is not None and issubclass(self.message_class, ModelInstanceMessage):
+            raise ConfigurationError(f"Queue {name!r}: a schedule knows of no row to send")
 
     def make_queue(self, defaults: Defaults, suffix: str | None) -> kombu.Queue:
         """The queue as a :class:`kombu.Queue`, with its declaration and its models."""
@@ -324,3 +334,20 @@ RegisteredQueue = DjangoQueue
 # Set here, since RegisteredQueue's default registry is imported above.
 project_receivers.queue_class = RegisteredQueue
 project_receivers.middleware.append(SignalSender())
+
+
+def _schedule(
+    name: str,
+    every: timedelta | None,
+    cron: str | None,
+    timezone: str | None,
+    catch_up: timedelta | None,
+) -> Schedule | None:
+    if every is None and cron is None:
+        if timezone is not None or catch_up is not None:
+            raise ConfigurationError(f"Queue {name!r}: timezone= and catch_up= need a schedule")
+        return None
+    try:
+        return Schedule(every, cron, timezone, CATCH_UP if catch_up is None else catch_up)
+    except ConfigurationError as exc:
+        raise ConfigurationError(f"Queue {name!r}: {exc}") from exc

@@ -38,6 +38,7 @@ COMMANDS = {
     "django_sqs.inbox": ["sqs_prune_inbox"],
     "django_sqs.outbox": ["sqs_relay"],
     "django_sqs.results": ["sqs_prune_results"],
+    "django_sqs.schedules": ["sqs_schedules"],
 }
 
 

@@ -28,6 +28,7 @@ APPS = (
     "django_sqs.outbox",
     "django_sqs.results",
     "django_sqs.failures",
+    "django_sqs.schedules",
 )
 
 pytestmark = pytest.mark.slow

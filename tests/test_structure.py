@@ -137,12 +137,12 @@ FLOORS = {
         ("problems",),
         ("access", "commits", "connections", "row_admin", "storable"),
         ("batches",),
-        ("registry",),
+        ("registry", "schedule"),
         ("message", "receiver_loop"),
         ("registered_queue",),
         ("api", "operations", "tasks", "worker"),
         ("development", "management", "views"),
-        ("urls", "inbox", "outbox", "results", "monitor", "failures", "wake"),
+        ("urls", "inbox", "outbox", "results", "monitor", "failures", "schedules", "wake"),
         ("checks", "database_checks", "policy_checks", "testing"),
         ("pytest_plugin", "management.commands"),
         ("apps",),
@@ -153,7 +153,8 @@ HALVES = pytest.mark.parametrize("half", FLOORS)
 
 #: What a project may leave out. Nothing else imports it; it announces itself.
 OPTIONAL = {
-    f"django_sqs.{name}" for name in ("inbox", "outbox", "results", "monitor", "failures", "wake")
+    f"django_sqs.{name}"
+    for name in ("inbox", "outbox", "results", "monitor", "failures", "schedules", "wake")
 }
 
 #: What django_sqs may import of the other half.

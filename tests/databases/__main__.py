@@ -11,6 +11,7 @@ from .kinds import KINDS
 SHORT = [
     "tests/django_sqs/inbox",
     "tests/django_sqs/outbox",
+    "tests/django_sqs/schedules",
     "tests/django_sqs/tasks",
     "tests/django_sqs/test_atomic_requests.py",
     "tests/django_sqs/test_connections.py",
@@ -34,6 +35,7 @@ FILES = [
     "tests/pages/test_pages.py",
     "tests/pages/test_payloads_pages.py",
     "tests/pages/test_results_pages.py",
+    "tests/pages/test_schedules_pages.py",
 ]
 
 #: A kind each, some with a router, or with times that have no zone.

@@ -11,6 +11,7 @@ APPS = {
     "shop": "shop",
     "django_sqs_inbox": "shop",
     "django_sqs_outbox": "outbox",
+    "django_sqs_schedules": "outbox",
     "django_sqs_results": "results",
     "django_sqs_monitor": "monitor",
     "django_sqs_failures": "monitor",

@@ -16,6 +16,7 @@ INSTALLED_APPS = [
     "django_sqs.results",
     "django_sqs.inbox",
     "django_sqs.outbox",
+    "django_sqs.schedules",
     "tests.site.monitoring.FailuresConfig",
     "tests.site.shop",
 ]

@@ -1,6 +1,7 @@
 """Receivers, one for each way in which a message can end."""
 
 import asyncio
+import datetime
 import os
 import sys
 import threading
@@ -240,6 +241,17 @@ def receive_typed(message):
 @django_sqs.receiver("broken")
 def receive_broken(message):
     raise ValueError(message.get_body())
+
+
+if "TEST_EVERY" in os.environ:
+
+    @django_sqs.receiver(
+        "ticking",
+        every=datetime.timedelta(seconds=int(os.environ["TEST_EVERY"])),
+        once=True,
+    )
+    def receive_ticking(message):
+        record("ticking", message)
 
 
 HOARD = []

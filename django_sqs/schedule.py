@@ -1,0 +1,111 @@
+"""Schedule: when messages are sent by themselves."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime, timedelta, timezone
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from django.utils.timezone import get_default_timezone_name
+
+from django_sqs_kombu.exceptions import ConfigurationError
+
+UTC = timezone.utc
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+#: For how long after its time a slot is caught up with by default.
+CATCH_UP = timedelta(hours=1)
+SECOND = timedelta(seconds=1)
+#: Characters of a definition.
+LONGEST = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Schedule:
+    """Times, called slots, at which a message is sent.
+
+    They follow from the schedule alone, so all hosts agree on them without talking.
+
+    :param every: the time from one slot to the next, in whole seconds; the slots are its
+        multiples since 1970 in UTC, so an hour's are on the hour.
+    :param cron: an expression of five fields, in place of *every* (extra ``schedules``).
+    :param timezone: of *cron*, such as ``"Europe/Berlin"``; default: the setting TIME_ZONE.
+        Where clocks are put forward, what would fall into the gap comes at its end, and where they
+        are put back, a fixed time comes once, at its first.
+    :param catch_up: how late a slot may be sent that nobody could send in time.  Of several that
+        were missed the last one alone is.
+    :raises ConfigurationError: it says no time.
+    """
+
+    every: timedelta | None = None
+    cron: str | None = None
+    timezone: str | None = None
+    catch_up: timedelta = CATCH_UP
+
+    def __post_init__(self) -> None:
+        if (self.every is None) == (self.cron is None):
+            raise ConfigurationError("A schedule is either every= or cron=")
+        if self.every is not None and (self.every < SECOND or self.every % SECOND):
+            raise ConfigurationError(f"every={self.every} is not a number of whole seconds from 1")
+        if self.every is not None and self.timezone is not None:
+            raise ConfigurationError("timezone= belongs to cron=; every= counts in UTC")
+        if self.catch_up < timedelta(0):
+            raise ConfigurationError(f"catch_up={self.catch_up} is less than nothing")
+        if self.cron is not None:
+            self._check_cron(datetime.now(UTC))
+
+    def _check_cron(self, now: datetime) -> None:
+        _, error = _cronsim()
+        try:
+            self.next(now)
+        except error as exc:
+            raise ConfigurationError(f"cron={self.cron!r}: {exc}") from exc
+        except StopIteration:
+            raise ConfigurationError(f"cron={self.cron!r} is at no time") from None
+        except (KeyError, ValueError) as exc:
+            # ZoneInfo's own.
+            raise ConfigurationError(f"timezone={self.timezone!r}: {exc}") from exc
+
+    @property
+    def definition(self) -> str:
+        """It in words; one that says other times has others."""
+        if self.cron is not None:
+            return f"{self.cron} {self._zone}"[:LONGEST]
+        return f"every {self.every}"
+
+    def latest(self, now: datetime) -> datetime | None:
+        """The last slot that is not after *now*, in UTC; None: there was none yet."""
+        if self.every is not None:
+            return now - (now - EPOCH) % self.every
+        cronsim, _ = _cronsim()
+        # Backwards it does not give the time that it begins with.
+        begin = now.replace(microsecond=0) + SECOND
+        try:
+            slot: datetime = next(cronsim(self.cron, begin.astimezone(self._zone), reverse=True))
+        except StopIteration:
+            return None
+        return slot.astimezone(UTC)
+
+    def next(self, now: datetime) -> datetime:
+        """The first slot after *now*, in UTC."""
+        if self.every is not None:
+            return now - (now - EPOCH) % self.every + self.every
+        cronsim, _ = _cronsim()
+        slot: datetime = next(cronsim(self.cron, now.astimezone(self._zone)))
+        return slot.astimezone(UTC)
+
+    @property
+    def _zone(self) -> ZoneInfo:
+        return ZoneInfo(self.timezone or get_default_timezone_name())
+
+
+def _cronsim() -> tuple[Callable[..., Any], type[Exception]]:
+    """What reads cron expressions, and its error."""
+    try:
+        from cronsim import CronSim, CronSimError
+    except ImportError as exc:
+        raise ConfigurationError(
+            "cron= needs the extra: pip install 'django-sqs[schedules]'"
+        ) from exc
+    return CronSim, CronSimError

@@ -1,0 +1,1 @@
+"""Sends messages at the times of their queues' schedules, once over all hosts; see README."""

@@ -1,0 +1,115 @@
+"""Schedules in Django's admin: when they are next, what was sent, run one now, pause."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import datetime
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+
+from ..row_admin import RowAdmin
+from ..schedule import UTC
+from .firing import database, last_slots, pause, resume, scheduled, send
+from .models import KnownSchedule, Slot
+
+
+@admin.register(KnownSchedule)
+class KnownScheduleAdmin(RowAdmin[KnownSchedule]):
+    """Read-only; actions run a schedule now, pause it and resume it.
+
+    A schedule appears when the first worker that knows it has started; one that the code knows no
+    more can be deleted.
+    """
+
+    list_display = ("name", "definition", "following", "last", "paused", "known_since")
+    fields = list_display
+    search_fields = ("name",)
+    list_filter = ("paused",)
+    actions = ("run_now", "pause", "resume")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
+        """All of them."""
+        return self.fields
+
+    @admin.display(description="next")
+    def following(self, row: KnownSchedule) -> datetime | str:
+        """Its next slot."""
+        if row.paused:
+            return "paused"
+        for queue, schedule in scheduled():
+            if (queue.name, schedule.definition) == (row.name, row.definition):
+                return schedule.next(datetime.now(UTC))
+        return "not in this release"
+
+    @admin.display(description="last sent")
+    def last(self, row: KnownSchedule) -> datetime | None:
+        """The last slot that was sent."""
+        found = last_slots([row.name]).get(row.name)
+        return None if found is None else found.time
+
+    @admin.display(description="since", ordering="since")
+    def known_since(self, row: KnownSchedule) -> datetime:
+        """Since when its slots are sent."""
+        return datetime.fromtimestamp(row.since, UTC)
+
+    @admin.action(description="Run selected schedules now", permissions=["change"])
+    def run_now(self, request: HttpRequest, queryset: QuerySet[KnownSchedule]) -> None:
+        """Send their messages now, beside their slots."""
+        known = {queue.name: queue for queue, _ in scheduled()}
+        now = datetime.now(UTC)
+
+        def run(name: str) -> None:
+            send(known[name], now, database())
+
+        self._each(request, queryset.filter(name__in=known), run, "Run now.")
+
+    @admin.action(description="Pause selected schedules", permissions=["change"])
+    def pause(self, request: HttpRequest, queryset: QuerySet[KnownSchedule]) -> None:
+        """Send none of their slots."""
+        self._each(request, queryset.filter(paused=False), pause, "Paused.")
+
+    @admin.action(description="Resume selected schedules", permissions=["change"])
+    def resume(self, request: HttpRequest, queryset: QuerySet[KnownSchedule]) -> None:
+        """Send their slots again."""
+        now = datetime.now(UTC)
+        rows = queryset.filter(paused=True)
+        self._each(request, rows, lambda name: resume(name, now), "Resumed.")
+
+    def _each(
+        self,
+        request: HttpRequest,
+        rows: QuerySet[KnownSchedule],
+        act: Callable[[str], None],
+        done: str,
+    ) -> None:
+        """Act on each queue once, and note it in the history."""
+        chosen = {row.name: row for row in rows}
+        for name, row in chosen.items():
+            act(name)
+            self.log_change(request, row, done)
+        self.message_user(request, f"{len(chosen)} schedules: {done.lower()}")
+
+
+@admin.register(Slot)
+class SlotAdmin(RowAdmin[Slot]):
+    """Read-only: which slots were sent."""
+
+    list_display = ("name", "time", "sent_at")
+    list_filter = ("name",)
+    search_fields = ("name",)
+
+    @admin.display(description="slot", ordering="slot")
+    def time(self, row: Slot) -> datetime:
+        """The slot."""
+        return row.time
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody changes one."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody has one sent again so."""
+        return False

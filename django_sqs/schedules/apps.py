@@ -1,0 +1,19 @@
+"""The app of schedules."""
+
+from django.apps import AppConfig
+
+
+class SchedulesConfig(AppConfig):
+    """Sends messages at the times that their queues are registered with."""
+
+    name = "django_sqs.schedules"
+    label = "django_sqs_schedules"
+    verbose_name = "Amazon SQS schedules"
+    default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Announce what ticks beside workers."""
+        from ..worker.companions import beside_fleets
+        from .ticker import Ticker
+
+        beside_fleets.announce(self.name, lambda beside: Ticker())

@@ -1,0 +1,123 @@
+"""Firing: a slot is sent once, whichever worker is the first."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db import IntegrityError, router, transaction
+
+from django_sqs_kombu.logs import get_logger
+
+from ..message import MHMessage
+from ..registered_queue import DjangoQueue
+from ..registry import receivers
+from ..schedule import Schedule
+from .models import KnownSchedule, Slot
+
+logger = get_logger(__name__)
+
+#: A worker that looks so long after a slot is not late: it was busy.
+ON_TIME = timedelta(seconds=60)
+#: How long it is remembered which slots were sent; the last of each schedule for ever.
+KEPT = timedelta(days=40)
+
+
+def scheduled() -> list[tuple[DjangoQueue, Schedule]]:
+    """The queues that are registered with a schedule."""
+    found = []
+    for queue in receivers.select():
+        schedule = getattr(queue, "schedule", None)
+        if schedule is not None and isinstance(queue, DjangoQueue):
+            found.append((queue, schedule))
+    return found
+
+
+def seconds(moment: datetime) -> int:
+    """A time as it is in the tables."""
+    return int(moment.timestamp())
+
+
+def database() -> str:
+    """The alias of the database that slots are written to, and their messages with them."""
+    return router.db_for_write(Slot)
+
+
+def know(now: datetime) -> None:
+    """Note the schedules that are new: their first slot is the next one.
+
+    A pause is one of the queue's, whatever its schedule becomes.
+    """
+    known = KnownSchedule.objects.using(database())
+    for queue, schedule in scheduled():
+        paused = known.filter(name=queue.name, paused=True).exists()
+        known.get_or_create(
+            name=queue.name,
+            definition=schedule.definition,
+            defaults={"since": seconds(now), "paused": paused},
+        )
+
+
+def fire(queue: DjangoQueue, schedule: Schedule, slot: datetime, now: datetime) -> bool:
+    """Send a slot's message unless another has, or it is not to be; return whether this did.
+
+    The row that says so, of which there can be one, and the message, in the outbox, are written
+    in one transaction: whoever dies, both are there or neither is.
+    """
+    if now - slot > max(schedule.catch_up, ON_TIME):
+        return False
+    using = database()
+    known = KnownSchedule.objects.using(using).filter(
+        name=queue.name, definition=schedule.definition, since__lt=seconds(slot), paused=False
+    )
+    sent = Slot.objects.using(using).filter(name=queue.name, slot=seconds(slot))
+    if not known.exists() or sent.exists():
+        return False
+    try:
+        with transaction.atomic(using=using):
+            Slot.objects.using(using).create(name=queue.name, slot=seconds(slot))
+            send(queue, slot, using)
+    except IntegrityError:
+        # Another was the first.
+        if sent.exists():
+            return False
+        raise
+    logger.info("Slot %s of queue %s is sent", slot.isoformat(), queue.name)
+    return True
+
+
+def send(queue: DjangoQueue, slot: datetime, using: str) -> None:
+    """Write a slot's message into the outbox: its time as text, or as ``{"slot": ...}``."""
+    text = slot.isoformat()
+    body: Any = {"slot": text} if issubclass(queue.message_class, MHMessage) else text
+    options: dict[str, Any] = {}
+    if queue.name.endswith(".fifo"):
+        options = {"group_id": "schedule", "deduplication_id": f"schedule-{seconds(slot)}"}
+    queue.send(body=body, outbox=True, using=using, **options)
+
+
+def pause(name: str) -> None:
+    """Send no slot of a queue."""
+    KnownSchedule.objects.using(database()).filter(name=name).update(paused=True)
+
+
+def resume(name: str, now: datetime) -> None:
+    """Send the slots of a queue again, from the next one on: a pause is not caught up with."""
+    paused = KnownSchedule.objects.using(database()).filter(name=name, paused=True)
+    paused.update(paused=False, since=seconds(now))
+
+
+def last_slots(names: Iterable[str]) -> Mapping[str, Slot]:
+    """The last slot that was sent of each."""
+    slots = Slot.objects.using(database())
+    found = {name: slots.filter(name=name).order_by("-slot").first() for name in names}
+    return {name: slot for name, slot in found.items() if slot is not None}
+
+
+def forget(now: datetime) -> None:
+    """Delete the rows of slots that are long over."""
+    using = database()
+    for queue, schedule in scheduled():
+        old = now - max(KEPT, 2 * schedule.catch_up)
+        Slot.objects.using(using).filter(name=queue.name, slot__lt=seconds(old)).delete()

@@ -1,0 +1,205 @@
+"""Slots and their rows: sent once, caught up with once, and not before there was a schedule."""
+
+from datetime import datetime, timedelta, timezone
+
+import pytest
+from django.core.checks import run_checks
+from django.core.management import CommandError, call_command
+
+import django_sqs
+from django_sqs.message import JSONMessage, ModelInstanceMessage
+from django_sqs.outbox.models import OutboxMessage
+from django_sqs.schedules.firing import KEPT, database, forget, seconds
+from django_sqs.schedules.models import KnownSchedule, Slot
+from django_sqs.schedules.ticker import Ticker
+from django_sqs_kombu.exceptions import ConfigurationError
+
+pytestmark = pytest.mark.django_db
+
+HOUR = timedelta(hours=1)
+NOON = datetime(2026, 11, 28, 12, tzinfo=timezone.utc)
+
+
+def register(name="report", **options):
+    return django_sqs.register(name, lambda message: None, **{"every": HOUR, **options})
+
+
+def sent(name="report"):
+    """The slots whose messages are in the outbox."""
+    rows = OutboxMessage.objects.using(database()).filter(queue_name=name).order_by("pk")
+    return [row.text for row in rows]
+
+
+def tick(*moments, ticker=None):
+    ticker = ticker or Ticker()
+    for moment in moments:
+        assert ticker.tick(moment)
+    return ticker
+
+
+def known_since(moment, name="report"):
+    """A ticker that has known the schedules since then."""
+    return tick(moment)
+
+
+def test_a_new_schedule_starts_with_its_next_slot():
+    register()
+    ticker = tick(NOON + timedelta(minutes=10), NOON + timedelta(minutes=59))
+    assert sent() == []
+
+    tick(NOON + HOUR, NOON + HOUR + timedelta(seconds=1), ticker=ticker)
+
+    assert sent() == ["2026-11-28T13:00:00+00:00"]
+
+
+def test_of_many_workers_one_sends_a_slot():
+    register()
+    tickers = [tick(NOON + timedelta(minutes=1)) for _ in range(5)]
+
+    for ticker in (*tickers, Ticker()):
+        tick(NOON + HOUR, ticker=ticker)
+
+    assert len(sent()) == 1
+    assert Slot.objects.using(database()).count() == 1
+
+
+def test_of_the_missed_slots_the_last_is_sent_where_it_is_not_too_old():
+    register(every=timedelta(minutes=10), catch_up=timedelta(minutes=5))
+    tick(NOON + timedelta(minutes=1))
+
+    tick(NOON + timedelta(minutes=54))
+    tick(NOON + timedelta(minutes=66))
+
+    assert sent() == ["2026-11-28T12:50:00+00:00"]
+
+
+def test_a_clock_that_jumps_sends_no_slot_twice_and_holds_up_none():
+    register()
+    ticker = tick(NOON + timedelta(minutes=1))
+
+    tick(
+        NOON + HOUR,
+        # A day ahead, and back.
+        NOON + timedelta(hours=24),
+        NOON + HOUR + timedelta(minutes=1),
+        NOON - HOUR,
+        NOON + 2 * HOUR,
+        NOON + timedelta(hours=24),
+        ticker=ticker,
+    )
+
+    assert [text[:16] for text in sent()] == [
+        "2026-11-28T13:00",
+        "2026-11-29T12:00",
+        "2026-11-28T14:00",
+    ]
+
+
+def test_a_message_that_cannot_be_written_leaves_no_row_and_harms_no_other(monkeypatch, caplog):
+    refused, _ = register("refused"), register("report")
+    ticker = tick(NOON + timedelta(minutes=1))
+    with monkeypatch.context() as patch:
+        patch.setattr(type(refused), "send", _failing_for("refused", type(refused).send))
+
+        assert not ticker.tick(NOON + HOUR)
+
+    assert (sent("refused"), len(sent("report"))) == ([], 1)
+    assert [slot.name for slot in Slot.objects.using(database())] == ["report"]
+    assert "of queue refused is not sent" in caplog.text
+    assert ticker.tick(NOON + HOUR + timedelta(seconds=1))
+    assert (len(sent("refused")), len(sent("report"))) == (1, 1)
+
+
+def _failing_for(name, send):
+    def failing(self, *args, **options):
+        if self.name == name:
+            raise ValueError("no")
+        return send(self, *args, **options)
+
+    return failing
+
+
+def test_another_definition_starts_with_its_next_slot_and_shares_what_was_sent():
+    register()
+    old = tick(NOON + timedelta(minutes=1))
+    tick(NOON + HOUR, ticker=old)
+    django_sqs.queues.pop("report")
+    register(every=timedelta(minutes=30))
+    new = tick(NOON + HOUR + timedelta(minutes=20))
+
+    tick(NOON + HOUR + timedelta(minutes=30), NOON + 2 * HOUR, ticker=new)
+
+    assert [text[11:16] for text in sent()] == ["13:00", "13:30", "14:00"]
+
+
+def test_a_mapping_has_the_slot_by_its_name():
+    register(message_class=JSONMessage)
+    tick(NOON + HOUR, ticker=tick(NOON + timedelta(minutes=1)))
+
+    [text] = sent()
+    assert "2026-11-28T13:00:00+00:00" in text
+    assert "slot" in text
+
+
+def test_a_fifo_queue_is_told_which_slot_it_is():
+    register("report.fifo")
+    tick(NOON + HOUR, ticker=tick(NOON + timedelta(minutes=1)))
+
+    [row] = OutboxMessage.objects.using(database())
+    assert (row.group_id, row.deduplication_id) == ("schedule", "schedule-1795870800")
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"message_class": ModelInstanceMessage, "every": HOUR}, "no row to send"),
+        ({"timezone": "UTC"}, "need a schedule"),
+        ({"catch_up": HOUR}, "need a schedule"),
+        ({"every": timedelta(0)}, "Queue 'report': every="),
+    ],
+)
+def test_what_cannot_work_is_refused_at_once(options, says):
+    with pytest.raises(ConfigurationError, match=says):
+        django_sqs.register("report", lambda message: None, **options)
+
+
+def test_rows_are_kept_for_a_while():
+    register()
+    slots = Slot.objects.using(database())
+    for age in (KEPT - HOUR, KEPT + HOUR):
+        slots.create(name="report", slot=seconds(NOON - age))
+
+    forget(NOON)
+
+    assert [row.time for row in slots.all()] == [NOON - KEPT + HOUR]
+
+
+def test_the_command_lists_runs_pauses_and_resumes(capsys):
+    register()
+    ticker = tick(NOON + timedelta(minutes=1))
+    tick(NOON + HOUR, ticker=ticker)
+
+    call_command("sqs_schedules")
+    assert "every 1:00:00" in capsys.readouterr().out
+    call_command("sqs_schedules", run="report")
+    assert len(sent()) == 2
+    call_command("sqs_schedules", pause="report")
+    tick(NOON + 2 * HOUR, ticker=ticker)
+    assert len(sent()) == 2
+    call_command("sqs_schedules", format="json")
+    assert '"paused": true' in capsys.readouterr().out
+    call_command("sqs_schedules", resume="report")
+    assert not KnownSchedule.objects.using(database()).filter(paused=True).exists()
+    with pytest.raises(CommandError, match="No queue 'nowhere'"):
+        call_command("sqs_schedules", run="nowhere")
+
+
+def test_a_schedule_without_its_apps_is_an_error(settings):
+    register()
+    gone = ("django_sqs.schedules", "django_sqs.outbox")
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if app not in gone]
+
+    found = [each for each in run_checks() if each.obj == "report" and "schedule" in each.msg]
+
+    assert [each.id for each in found] == ["django_sqs.E004"] * 2
+    assert [app in each.hint for app, each in zip(gone, found, strict=True)] == [True, True]

@@ -1,0 +1,50 @@
+"""Schedules with real workers: each slot once, whoever dies."""
+
+import random
+import signal
+import time
+from datetime import datetime
+
+import pytest
+
+pytestmark = pytest.mark.usefixtures("site")
+
+EVERY = 3
+
+
+def slots_of(project):
+    return [run["body"] for run in project.runs("ticking")]
+
+
+@pytest.mark.parametrize("workers", [2, pytest.param(20, marks=pytest.mark.slow)])
+def test_each_slot_is_sent_once_over_many_workers_of_which_some_are_killed(
+    workers, project, eventually, counts, prefix
+):
+    project.add_tables()
+    running = [
+        project.start("runreceiver", "ticking", TEST_EVERY=str(EVERY), TEST_SQLITE_TIMEOUT="30")
+        for _ in range(workers)
+    ]
+    eventually(lambda: len(slots_of(project)) >= 2, timeout=120)
+    for worker in random.sample(running, workers // 2):
+        # About when a slot is due, where it matters.
+        time.sleep(EVERY - time.time() % EVERY + random.uniform(0, 0.05))
+        worker.signal(signal.SIGKILL)
+    before = len(slots_of(project))
+    eventually(lambda: len(slots_of(project)) >= before + 2, timeout=120)
+    for worker in running:
+        worker.signal(signal.SIGTERM)
+    for worker in running:
+        worker.wait(60)
+
+    rows = project.rows(
+        "django_sqs_schedules",
+        "SELECT slot FROM django_sqs_schedules_slot WHERE name = ?",
+        "ticking",
+    )
+    found = slots_of(project)
+    assert len(set(found)) == len(found), "a slot was run twice"
+    assert {datetime.fromisoformat(text).timestamp() % EVERY for text in found} == {0}
+    # What was not run before the end is still to be: in SQS or in the outbox.
+    waiting = project.rows("django_sqs_outbox", "SELECT id FROM django_sqs_outbox_outboxmessage")
+    assert len(found) + sum(counts(f"{prefix}__ticking")) + len(waiting) == len(rows)

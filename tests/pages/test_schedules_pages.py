@@ -1,0 +1,53 @@
+"""Schedules in the admin: to see, to run now, to pause and to resume."""
+
+import pytest
+
+pytestmark = pytest.mark.slow
+
+ENVIRONMENT = {"TEST_EVERY": "3600"}
+LIST = "/admin/django_sqs_schedules/knownschedule/"
+SLOTS = "/admin/django_sqs_schedules/slot/"
+
+KNOWN = """
+import time
+from datetime import datetime
+from django_sqs.schedule import UTC
+from django_sqs.schedules.firing import know
+from django_sqs.schedules.models import KnownSchedule, Slot
+know(datetime.now(UTC))
+KnownSchedule.objects.create(name="gone", definition="every 0:01:00", since=int(time.time()))
+Slot.objects.create(name="ticking", slot=int(time.time()))
+"""
+
+
+def test_schedules_are_seen_run_paused_and_resumed(site, visit):
+    made = site.project.run("shell", "-v0", "-c", KNOWN)
+    assert made.popen.returncode == 0, made.output
+    root = visit("root")
+    rows = {row["name"]: row["id"] for row in site.project.rows("django_sqs_schedules", ALL)}
+
+    page = root.get(LIST)
+    assert "every 1:00:00" in page.text
+    assert "not in this release" in page.text
+    assert root.get(LIST + f"{rows['ticking']}/change/").status == 200
+    assert root.get(LIST + "add/").status == 403
+    assert "ticking" in root.get(SLOTS).text
+
+    def act(action):
+        return root.post(LIST, action=action, _selected_action=rows["ticking"]).text
+
+    assert "1 schedules: run now." in act("run_now")
+    outbox = "SELECT queue_name FROM django_sqs_outbox_outboxmessage"
+    assert [r["queue_name"] for r in site.project.rows("django_sqs_outbox", outbox)] == ["ticking"]
+    assert "1 schedules: paused." in act("pause")
+    assert "0 schedules: paused." in act("pause")
+    assert [r["name"] for r in site.project.rows("django_sqs_schedules", PAUSED)] == ["ticking"]
+    assert "1 schedules: resumed." in act("resume")
+    assert not site.project.rows("django_sqs_schedules", PAUSED)
+    history = root.get(LIST + f"{rows['ticking']}/history/").text
+    assert [done in history for done in ("Run now.", "Paused.", "Resumed.")] == [True] * 3
+    assert visit("nobody").get(LIST).status == 403
+
+
+ALL = "SELECT id, name FROM django_sqs_schedules_knownschedule"
+PAUSED = f"{ALL} WHERE paused"
