@@ -9,6 +9,7 @@ from django_sqs_kombu import administration
 from django_sqs_kombu.exceptions import ConfigurationError
 
 from ..operations.queues import Target
+from . import chosen
 from .report import target_of
 
 #: Messages that are moved while the browser waits; the rest at the next click, or by sqs_move.
@@ -20,7 +21,7 @@ class Action:
     """Something to do.
 
     :param permission: what the user needs.
-    :param asks: what is asked before; %s is the queue.
+    :param asks: what is asked before; %s is the queue, and {} are the messages that were chosen.
     :param run: does it, with the form's values, and returns what it did.  It runs in a thread
         of its own, so it touches no database.
     """
@@ -81,4 +82,9 @@ ACTIONS = {
     ),
     "redrive": Action("move_queuereport", "Move the dead letters of %s back into it?", _redrive),
     "move": Action("move_queuereport", "Move the visible messages of %s to another queue?", _move),
+    "redrive-chosen": Action("move_queuereport", "Move the {} of %s back into it?", chosen.redrive),
+    "move-chosen": Action("move_queuereport", "Move the {} of %s to another queue?", chosen.move),
+    "delete-chosen": Action(
+        "purge_queuereport", "Delete the {} of %s? This cannot be undone.", chosen.delete
+    ),
 }

@@ -22,7 +22,8 @@ from ..operations.asking import NotAnsweredYet, ask_within
 from ..operations.inspection import beginnings, inspect
 from ..operations.queues import Target, targets
 from ..registry import receivers
-from .actions import ACTIONS, LENGTHS
+from .actions import ACTIONS, LENGTHS, Action
+from .attention import counted
 from .models import QueueReport
 from .report import forget_counts, report, target_of
 
@@ -42,7 +43,14 @@ NOTES = {
     "purge": "Deleted all messages.",
     "redrive": "Moved dead letters back.",
     "move": "Moved messages to another queue.",
+    "redrive-chosen": "Moved chosen dead letters back: ",
+    "move-chosen": "Moved chosen messages to another queue: ",
+    "delete-chosen": "Deleted chosen messages: ",
 }
+#: Actions upon messages that were ticked end so.
+CHOSEN = "-chosen"
+#: Characters of their ids that the history keeps.
+MOST_NOTED = 1_000
 LIST = "django_sqs_monitor_queuereport_changelist"
 QUEUE = "django_sqs_monitor_queue"
 TEMPLATES = "admin/django_sqs_monitor/queuereport"
@@ -55,6 +63,13 @@ def _look(
     name = target.dead_letters if dead else target.full_name
     found = administration.peek(target.requests, name, PEEKED)
     return found, beginnings(target, found) if payloads else {}
+
+
+def _question(action: Action, label: str, form: Mapping[str, str]) -> str:
+    """What is asked before *action*."""
+    noun = "chosen dead letter" if form.get("dead") == "yes" else "chosen message"
+    which = counted(len(form.get("ids", "").split()), noun)
+    return action.asks.replace("{}", which) % label
 
 
 if TYPE_CHECKING:
@@ -127,6 +142,7 @@ class QueueReportAdmin(_ModelAdmin):
         self._require(request, "view_queuereport")
         target = self._target(label)
         found = report([target])
+        may = self._may_what(request)
         others = [t.label for t in targets(receivers.select()) if t.label != label]
         return self._page(
             request,
@@ -136,7 +152,8 @@ class QueueReportAdmin(_ModelAdmin):
             report=found,
             others=others,
             peeked=peeked,
-            may=self._may_what(request),
+            may=may,
+            chooses=may["move"] or may["purge"],
         )
 
     def action_view(self, request: HttpRequest, label: str, action: str) -> HttpResponse:
@@ -149,27 +166,36 @@ class QueueReportAdmin(_ModelAdmin):
             raise Http404(action)
         chosen = ACTIONS[action]
         self._require(request, chosen.permission)
+        form = {**request.POST.dict()}
+        if action.endswith(CHOSEN):
+            form.setdefault("ids", " ".join(request.POST.getlist("id")))
+            if not form["ids"].split():
+                messages.error(request, "Choose messages first.")
+                return self._to(QUEUE, label)
         if "confirmed" not in request.POST:
             return self._page(
                 request,
                 "confirm.html",
-                f"{action.capitalize()} {label}",
+                f"{action.capitalize().replace('-', ' ')} {label}",
                 label=label,
                 action=action,
-                question=chosen.asks % label,
+                question=_question(chosen, label, form),
+                ids=form.get("ids", ""),
+                dead=form.get("dead", ""),
                 lengths=LENGTHS if action == "pause" else None,
                 target=request.POST.get("target", ""),
             )
         try:
-            name = f"{action} {target.full_name} {request.POST.get('target', '')}"
-            done = ask_within(ACTION_PATIENCE, name, lambda: chosen.run(target, request.POST))
+            asked = (form.get(each, "") for each in ("target", "ids", "dead"))
+            name = f"{action} {target.full_name} {' '.join(asked)}"
+            done = ask_within(ACTION_PATIENCE, name, lambda: chosen.run(target, form))
         except NotAnsweredYet as exc:
-            self._note(request, action, label)
+            self._note(request, action, label, form)
             messages.warning(request, f"{exc} It goes on: look here again later.")
         except SQSError as exc:
             messages.error(request, str(exc))
         else:
-            self._note(request, action, label)
+            self._note(request, action, label, form)
             messages.success(request, done)
         touched = [target_of(request.POST.get("target", "")), target]
         forget_counts(*(each for each in touched if each is not None))
@@ -188,11 +214,14 @@ class QueueReportAdmin(_ModelAdmin):
         self._note(request, "peek", target.label)
         return self.queue_view(request, target.label, {"messages": peeked, "dead": dead})
 
-    def _note(self, request: HttpRequest, action: str, label: str) -> None:
+    def _note(
+        self, request: HttpRequest, action: str, label: str, form: Mapping[str, str] | None = None
+    ) -> None:
         """Keep who did what: in the log, and in the admin's history of the queue."""
-        logger.warning("User %s: %s of queue %s", request.user, action, label)
+        which = ", ".join(sorted((form or {}).get("ids", "").split()))[:MOST_NOTED]
+        logger.warning("User %s: %s of queue %s %s", request.user, action, label, which)
         queue = QueueReport(pk=label, queue_name=label)
-        self.log_change(request, queue, NOTES[action])
+        self.log_change(request, queue, NOTES[action] + which)
 
     def _to(self, page: str, *args: str) -> HttpResponseRedirect:
         return HttpResponseRedirect(self._url(page, *args))

@@ -1,0 +1,77 @@
+"""What a person may do with the messages that were ticked when a queue was looked at."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from django_sqs_kombu import administration
+from django_sqs_kombu.exceptions import ConfigurationError
+from django_sqs_kombu.transport import SQSMessage
+
+from ..operations.queues import Target
+from .report import target_of
+
+#: Messages that are looked at to find those that were ticked; they may have moved on.
+MOST_LOOKED_AT = 1_000
+
+
+def redrive(target: Target, form: Mapping[str, str]) -> str:
+    """Move dead letters back into their queue."""
+    return _move(target, target.dead_letters, target, form)
+
+
+def move(target: Target, form: Mapping[str, str]) -> str:
+    """Move messages, or dead letters, to another queue."""
+    other = target_of(form.get("target", ""))
+    if other is None:
+        raise ConfigurationError("Choose a queue of this project to move the messages to.")
+    other.declare()
+    return _move(target, source_of(target, form), other, form)
+
+
+def delete(target: Target, form: Mapping[str, str]) -> str:
+    """Delete messages, or dead letters, with their payloads in S3."""
+    ids = ids_of(form)
+    done = administration.delete(
+        target.requests,
+        source_of(target, form),
+        wanted=lambda message: message["MessageId"] in ids,
+        limit=len(ids),
+        most=MOST_LOOKED_AT,
+        deleted=target.channel.payloads.delete,
+    )
+    return f"Deleted {done} of the {len(ids)} messages that were chosen.{_left(done, len(ids))}"
+
+
+def ids_of(form: Mapping[str, str]) -> frozenset[str]:
+    """The ids of the messages that were ticked."""
+    return frozenset(form.get("ids", "").split())
+
+
+def source_of(target: Target, form: Mapping[str, str]) -> str:
+    """The name in SQS of the queue that was looked at."""
+    return target.dead_letters if form.get("dead") == "yes" else target.full_name
+
+
+def _move(target: Target, source: str, other: Target, form: Mapping[str, str]) -> str:
+    ids = ids_of(form)
+
+    def is_chosen(message: SQSMessage) -> bool:
+        return message["MessageId"] in ids
+
+    done = administration.move(
+        target.requests,
+        source,
+        other.full_name,
+        limit=len(ids),
+        wanted=is_chosen,
+        most=MOST_LOOKED_AT,
+    )
+    return (
+        f"Moved {done} of the {len(ids)} messages that were chosen to {other.label}."
+        f"{_left(done, len(ids))}"
+    )
+
+
+def _left(done: int, chosen: int) -> str:
+    return "" if done == chosen else " The others are not visible any more."
