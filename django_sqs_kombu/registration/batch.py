@@ -103,6 +103,7 @@ class Batch:
         #: What waits, and what goes even after an exception; written under the lock.
         self._entries: list[tuple[Entry, bool]] = []
         self._is_open = True
+        self._entered = False
 
     # Within the block.
 
@@ -175,6 +176,9 @@ class Batch:
     # The block.
 
     def __enter__(self) -> Batch:
+        if self._entered:
+            raise RuntimeError("A block is entered once: call batch() for each")
+        self._entered = True
         self._before = _open.get()
         if self._outer is None:
             self._outer = open_batch(self.receivers)

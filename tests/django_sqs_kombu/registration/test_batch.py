@@ -175,6 +175,18 @@ def test_a_block_within_another_is_sent_with_it(receivers, orders, requests, bod
     assert sorted(bodies("orders")) == ["a", "b", "c"]
 
 
+def test_a_batch_is_used_once(receivers, orders, requests):
+    batch = receivers.batch()
+    with batch:
+        pass
+
+    with pytest.raises(RuntimeError, match=r"batch\(\)"), batch:
+        orders.send(body="x")
+
+    assert open_batch(receivers) is None
+    assert requests() == (0, 0)
+
+
 def test_registries_have_batches_of_their_own(receivers, orders, requests, prefix):
     other = Receivers("sqs-batch://", prefix=prefix)
     with other.batch() as outer, receivers.batch():
