@@ -1,5 +1,8 @@
 """runreceiver --stop-when-idle: done when there is nothing to do."""
 
+import os
+import re
+import signal
 import time
 from types import SimpleNamespace
 
@@ -73,6 +76,22 @@ def test_a_queue_that_is_paused_does_not_keep_it(project, counts):
 
     assert worker.wait() == 0
     assert counts(name("plain")) == (1, 0, 0)
+
+
+@pytest.mark.slow
+def test_a_process_that_starts_after_sqs_was_asked_receives(project, eventually):
+    """What asks is a thread of the supervisor, which forks the next process then."""
+    django_sqs.send("plain", body="later", delay=15)
+    worker = project.start("runreceiver", "plain", "second", "--stop-when-idle=1")
+    # Its processes ask once before they poll; then it is the supervisor that asks.
+    eventually(lambda: worker.output.count("GetQueueAttributes on queue") >= 4)
+    for pid in re.findall(r"Process (\d+) started", worker.output):
+        os.kill(int(pid), signal.SIGKILL)
+    django_sqs.send("second", body="x")
+
+    assert worker.wait(120) == 0
+    assert (project.bodies("plain"), project.bodies("second")) == (["later"], ["x"])
+    assert worker.output.count("ended with SIGKILL") == 2
 
 
 class Idle:
