@@ -157,9 +157,9 @@ def check_command(arguments):
 def check_install(arguments):
     extras = importlib.metadata.metadata("django-sqs").get_all("Provides-Extra")
     for requirement in arguments:
-        name, extra = re.fullmatch(r"([a-z-]+)(?:\[([a-z0-9]+)\])?", requirement).groups()
+        name, chosen = re.fullmatch(r"([a-z-]+)(?:\[([a-z0-9,]+)\])?(?:>=2)?", requirement).groups()
         assert name == "django-sqs"
-        assert extra is None or extra in extras
+        assert not {*(chosen or "").split(",")} - {"", *extras}
 
 
 @those("shell")

@@ -65,7 +65,7 @@ def as_json(target: Target, pause: Pause | None) -> dict[str, object]:
     return {"queue": target.label, "name": target.full_name, "paused": facts(pause)}
 
 
-def facts(pause: Pause | None) -> dict[str, str | None] | None:
+def facts(pause: Pause | None) -> dict[str, str | bool | None] | None:
     """A pause for a program; None: there is none."""
     if pause is None:
         return None
@@ -73,4 +73,5 @@ def facts(pause: Pause | None) -> dict[str, str | None] | None:
         "since": pause.since.isoformat() if pause.since else None,
         "until": pause.until.isoformat() if pause.until else None,
         "reason": pause.reason,
+        "by_breaker": pause.by_breaker,
     }

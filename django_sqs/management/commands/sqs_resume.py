@@ -22,6 +22,11 @@ class Command(PauseCommand):
         done = []
         for target in self.existing(options):
             target.registered.resume(suffix=target.suffix)
-            done.append(as_json(target, None))
-            output.say(f"Queue {target.label} is resumed.")
+            # A breaker's pause is not a person's to end.
+            left = target.registered.paused(suffix=target.suffix)
+            done.append(as_json(target, left))
+            if left is None:
+                output.say(f"Queue {target.label} is resumed.")
+            else:
+                output.say(f"Queue {target.label} is still paused by its breaker: {left}")
         output.result(done)

@@ -7,6 +7,7 @@ from django.core.management import CommandError, call_command
 
 import django_sqs
 from django_sqs.management.pausing import length
+from django_sqs_kombu.transport.sqs.pauses import pause_by_breaker
 
 from ..commands import as_json, full_name, run
 
@@ -42,6 +43,19 @@ def test_suffixes_go_with_it_unless_one_is_meant(plain):
     ]
     assert django_sqs.queues["plain"].paused() is not None
     assert django_sqs.queues["plain"].paused(suffix="big") is None
+
+
+def test_what_a_breaker_pauses_is_not_resumed(plain):
+    requests = django_sqs.receivers.channel().requests
+    pause_by_breaker(
+        requests, full_name("plain"), 600, "breaker: of its last 20 messages 12 failed"
+    )
+    run("sqs_pause", "plain", "--for=1s")
+
+    assert "Queue plain is still paused by its breaker: since" in run("sqs_resume", "plain")
+    [found] = as_json("sqs_resume", "plain")
+    assert found["paused"]["by_breaker"] is True
+    assert found["paused"]["reason"] == "breaker: of its last 20 messages 12 failed"
 
 
 def test_all_queues_are_paused_only_when_that_is_said(plain):
