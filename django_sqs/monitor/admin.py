@@ -12,6 +12,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from django_sqs_kombu import administration
@@ -24,6 +25,8 @@ from ..operations.queues import Target, targets
 from ..registry import receivers
 from .actions import ACTIONS, LENGTHS, Action
 from .attention import counted
+from .chart import panels
+from .history import SPANS, history
 from .models import QueueReport
 from .report import forget_counts, report, target_of
 
@@ -63,6 +66,13 @@ def _look(
     name = target.dead_letters if dead else target.full_name
     found = administration.peek(target.requests, name, PEEKED)
     return found, beginnings(target, found) if payloads else {}
+
+
+def _chart(request: HttpRequest, queue: str | None = None) -> dict[str, Any]:
+    """What the chart of a queue, or of all, is drawn from."""
+    span = SPANS.get(request.GET.get("span", ""), SPANS["hour"])
+    found = history(span, timezone.now(), queue)
+    return {"history": found, "panels": panels(found), "spans": SPANS}
 
 
 def _question(action: Action, label: str, form: Mapping[str, str]) -> str:
@@ -134,7 +144,12 @@ class QueueReportAdmin(_ModelAdmin):
         """All queues and workers."""
         self._require(request, "view_queuereport")
         return self._page(
-            request, "change_list.html", "Queues", report=report(), may=self._may_what(request)
+            request,
+            "change_list.html",
+            "Queues",
+            report=report(),
+            may=self._may_what(request),
+            **_chart(request),
         )
 
     def queue_view(self, request: HttpRequest, label: str, peeked: Any = None) -> HttpResponse:
@@ -154,6 +169,7 @@ class QueueReportAdmin(_ModelAdmin):
             peeked=peeked,
             may=may,
             chooses=may["move"] or may["purge"],
+            **_chart(request, target.registered.name),
         )
 
     def action_view(self, request: HttpRequest, label: str, action: str) -> HttpResponse:

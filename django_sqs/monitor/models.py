@@ -27,11 +27,10 @@ class Heartbeat(models.Model):
         return f"{self.host}:{self.pid}"
 
 
-class QueueMinute(models.Model):
-    """What all receivers of a queue did in one minute."""
+class Did(models.Model):
+    """What all receivers of a queue did in some time."""
 
     queue_name = models.CharField(max_length=80, help_text="As it was registered.")
-    minute = models.DateTimeField(db_index=True)
     received = models.PositiveBigIntegerField(default=0)
     deleted = models.PositiveBigIntegerField(default=0)
     requeued = models.PositiveBigIntegerField(default=0)
@@ -40,6 +39,16 @@ class QueueMinute(models.Model):
     unsettled = models.PositiveBigIntegerField(default=0)
     seconds = models.FloatField(default=0, help_text="That receivers ran.")
     waited = models.FloatField(default=0, help_text="The longest wait of a message, in seconds.")
+    busy = models.FloatField(default=0, help_text="Seconds that receivers were seen running.")
+
+    class Meta:
+        abstract = True
+
+
+class QueueMinute(Did):
+    """What all receivers of a queue did in one minute."""
+
+    minute = models.DateTimeField(db_index=True)
 
     class Meta:
         constraints = (
@@ -48,6 +57,20 @@ class QueueMinute(models.Model):
 
     def __str__(self) -> str:
         return f"{self.queue_name} at {self.minute:%H:%M}"
+
+
+class QueueHour(Did):
+    """What all receivers of a queue did in one hour."""
+
+    hour = models.DateTimeField(db_index=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(fields=["queue_name", "hour"], name="django_sqs_hour_of"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.queue_name} at {self.hour:%Y-%m-%d %H:00}"
 
 
 class QueueReport(QueueMinute):

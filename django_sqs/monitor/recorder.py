@@ -11,8 +11,8 @@ from datetime import timedelta
 from typing import Any
 
 from django.apps import apps
-from django.db import DatabaseError, connections
-from django.db.models import F, Value
+from django.db import DatabaseError, connections, router, transaction
+from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Greatest
 from django.utils import timezone
 
@@ -21,12 +21,13 @@ from django_sqs_kombu.logs import get_logger
 from ..conf import conf
 from ..worker.companions import BesideFleet
 from ..worker.stats import OUTCOMES
-from .models import Heartbeat, QueueMinute
+from .models import Did, Heartbeat, QueueHour, QueueMinute
 
 logger = get_logger(__name__)
 
 #: How long what queues did is remembered.
 KEPT = timedelta(hours=25)
+KEPT_BY_HOUR = timedelta(days=8)
 #: Seconds before the first heartbeat.
 SOON = 0.2
 #: A message is shown when it has run for so many seconds: of most nothing is written.
@@ -49,6 +50,7 @@ class Recorder:
         app: Any = apps.get_app_config("django_sqs_monitor")
         self._period: float = app.record_period
         self._started_at = timezone.now()
+        self._recorded_at = time.monotonic()
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sqs-recorder", daemon=True)
 
@@ -82,6 +84,9 @@ class Recorder:
         """Write what was counted since the last time, and a heartbeat or its end."""
         now = timezone.now()
         minute = now.replace(second=0, microsecond=0)
+        clock = time.monotonic()
+        elapsed = min(clock - self._recorded_at, 60.0)
+        self._recorded_at = clock
         for queue in self._stats.queues:
             totals = {field: self._stats.total(queue, field) for field in SUMS}
             for outcome, field in WITH.items():
@@ -89,7 +94,17 @@ class Recorder:
             news = {f: n - self._written.get((queue, f), 0.0) for f, n in totals.items()}
             running = self._stats.total(queue, "running")
             if any(news.values()) or running:
-                _add(queue, minute, news, self._stats.waited(queue))
+                news["busy"] = running * elapsed
+                waited = self._stats.waited(queue)
+                hour = minute.replace(minute=0)
+                rows = (
+                    _row(QueueMinute, queue_name=queue, minute=minute),
+                    _row(QueueHour, queue_name=queue, hour=hour),
+                )
+                # Both or none, so that what is written again counts once.
+                with transaction.atomic(using=router.db_for_write(QueueMinute)):
+                    for row in rows:
+                        _add(row, news, waited)
             # Only now: what could not be written is written the next time.
             self._written.update({(queue, field): n for field, n in totals.items()})
         self._beat(now, alive=alive)
@@ -111,6 +126,7 @@ class Recorder:
         }
         Heartbeat.objects.update_or_create(**mine, defaults=facts)
         QueueMinute.objects.filter(minute__lt=now - KEPT).delete()
+        QueueHour.objects.filter(hour__lt=now - KEPT_BY_HOUR).delete()
         Heartbeat.objects.filter(seen_at__lt=now - KEPT).delete()
 
     def _messages(self, now: Any) -> list[dict[str, Any]]:
@@ -128,10 +144,15 @@ class Recorder:
         ]
 
 
-def _add(queue: str, minute: Any, news: Mapping[str, float], waited: float) -> None:
-    row, _ = QueueMinute.objects.get_or_create(queue_name=queue, minute=minute)
+def _row(model: type[Did], **key: Any) -> QuerySet[Did]:
+    """The row with *key*, which is made where there is none."""
+    rows = model._default_manager.using(router.db_for_write(model))
+    return rows.filter(pk=rows.get_or_create(**key)[0].pk)
+
+
+def _add(row: QuerySet[Did], news: Mapping[str, float], waited: float) -> None:
     # Added in the database, where another runreceiver adds, too. A process that was
     # restarted counts on, so nothing ever goes down.
     changes: dict[str, Any] = {field: F(field) + number for field, number in news.items()}
     changes["waited"] = Greatest(F("waited"), Value(waited))
-    QueueMinute.objects.filter(pk=row.pk).update(**changes)
+    row.update(**changes)
