@@ -103,7 +103,9 @@ def test_a_worker_that_is_stopped_does_not_answer(project, eventually):
 
 
 def test_deep_looks_at_sqs_and_the_databases(project, eventually, tmp_path, sqs):
-    project.start("runreceiver", "plain")
+    django_sqs.send("plain", body="there is the queue")
+    # Its worker would make it again.
+    project.start("runreceiver", "plain", TEST_CREATE_QUEUES="no")
     eventually(lambda: is_ready(project))
     missing = str(tmp_path / "missing" / "db")
 
