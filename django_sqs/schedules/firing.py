@@ -117,7 +117,9 @@ def last_slots(names: Iterable[str]) -> Mapping[str, Slot]:
 
 def forget(now: datetime) -> None:
     """Delete the rows of slots that are long over."""
-    using = database()
+    last = last_slots(queue.name for queue, _ in scheduled())
     for queue, schedule in scheduled():
-        old = now - max(KEPT, 2 * schedule.catch_up)
-        Slot.objects.using(using).filter(name=queue.name, slot__lt=seconds(old)).delete()
+        if (latest := last.get(queue.name)) is not None:
+            old = seconds(now - max(KEPT, 2 * schedule.catch_up))
+            rows = Slot.objects.using(database()).filter(name=queue.name, slot__lt=old)
+            rows.exclude(pk=latest.pk).delete()

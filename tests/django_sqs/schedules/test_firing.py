@@ -172,6 +172,8 @@ def test_rows_are_kept_for_a_while():
     forget(NOON)
 
     assert [row.time for row in slots.all()] == [NOON - KEPT + HOUR]
+    forget(NOON + 2 * KEPT)
+    assert [row.time for row in slots.all()] == [NOON - KEPT + HOUR], "the last is shown"
 
 
 def test_the_command_lists_runs_pauses_and_resumes(capsys):
