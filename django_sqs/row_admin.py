@@ -20,6 +20,11 @@ else:
             return cls
 
 
+def counted(number: int, noun: str) -> str:
+    """Such as "1 worker" and "2 workers"."""
+    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+
+
 def written(model: type[Row]) -> QuerySet[Row]:
     """The rows of *model*, where they are written: a replica may not know them yet."""
     return model._default_manager.using(router.db_for_write(model))

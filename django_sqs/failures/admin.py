@@ -21,7 +21,7 @@ from django_sqs_kombu.exceptions import SQSError
 from django_sqs_kombu.logs import get_logger
 
 from ..registry import receivers
-from ..row_admin import Row, RowAdmin, written
+from ..row_admin import Row, RowAdmin, counted, written
 from .choices import CHOICES, MOST, Choice
 from .deciding import Decided
 from .models import Failure, FailureGroup, State
@@ -164,10 +164,10 @@ class DecidingAdmin(RowAdmin[Row]):
             messages.error(request, str(exc))
             decided = Decided()
         if decided.refused:
-            told = f"{decided.refused} messages could not be sent again: {decided.why}"
+            told = f"{counted(decided.refused, 'message')} could not be sent again: {decided.why}"
             messages.error(request, told)
         if decided.done:
-            said = chosen.says % decided.done
+            said = chosen.says % counted(decided.done, "message")
             logger.warning("User %s: %s", by, said)
             messages.success(request, said)
             if text is not None:

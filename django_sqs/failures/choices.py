@@ -26,7 +26,7 @@ class Choice:
     :param label: what its button says.
     :param asks: what is asked before; %s is which messages, such as "these 5".
     :param asks_one: what is asked of a single one.
-    :param says: what was done; %d is how many.
+    :param says: what was done; %s is how many.
     :param run: does it, for somebody.
     """
 
@@ -55,7 +55,7 @@ CHOICES = {
         "Send again",
         "Send %s messages again, to where they came from?",
         "Send this message again, to where it came from?",
-        "%d messages are sent again.",
+        "Sent again: %s.",
         _send,
     ),
     "discard": Choice(
@@ -63,7 +63,7 @@ CHOICES = {
         "Discard",
         "Discard %s messages? They are not run again.",
         "Discard this message? It is not run again.",
-        "%d messages are discarded.",
+        "Discarded: %s.",
         _discard,
     ),
 }

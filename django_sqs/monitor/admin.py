@@ -23,8 +23,8 @@ from ..operations.asking import NotAnsweredYet, ask_within
 from ..operations.inspection import beginnings, inspect
 from ..operations.queues import Target, targets
 from ..registry import receivers
+from ..row_admin import counted
 from .actions import ACTIONS, LENGTHS, Action
-from .attention import counted
 from .chart import panels
 from .history import SPANS, history
 from .models import QueueReport

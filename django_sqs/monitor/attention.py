@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from ..row_admin import counted
 from .rows import QueueRow
 from .workers import Workers
 
@@ -52,8 +53,3 @@ def _of_queue(row: QueueRow, workers: Workers, stuck: int) -> Iterator[Concern]:
     if stuck:
         link = counted(stuck, "receiver")
         yield Concern(row.label, "may be stuck in", link, "running", row.label)
-
-
-def counted(number: int, noun: str) -> str:
-    """Such as "1 worker" and "2 workers"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"

@@ -10,7 +10,7 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.timesince import timesince
 
-from ..row_admin import RowAdmin
+from ..row_admin import RowAdmin, counted
 from . import claims
 from .models import OutboxMessage
 
@@ -75,7 +75,7 @@ class OutboxMessageAdmin(RowAdmin[OutboxMessage]):
     def send_again(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> None:
         """Let the relay try those that have failed or wait for their next try."""
         count = self._each(request, queryset, claims.send_again, "Sent again.")
-        self.message_user(request, f"{count} messages are to be sent again.")
+        self.message_user(request, f"To be sent again: {counted(count, 'message')}.")
 
     @admin.action(description="Set selected messages aside", permissions=["change"])
     def set_aside(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> None:
@@ -86,7 +86,7 @@ class OutboxMessageAdmin(RowAdmin[OutboxMessage]):
             return claims.set_aside(row, reason)
 
         count = self._each(request, queryset, skip, "Set aside.")
-        self.message_user(request, f"{count} messages are set aside as failed.")
+        self.message_user(request, f"Set aside as failed: {counted(count, 'message')}.")
 
     def _each(
         self,

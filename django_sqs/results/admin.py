@@ -12,7 +12,7 @@ from django.utils.html import format_html_join
 
 from django_sqs_kombu.exceptions import SQSError
 
-from ..row_admin import RowAdmin
+from ..row_admin import RowAdmin, counted
 from .models import TaskRecord
 
 #: What is shown of an error before its traceback.
@@ -83,4 +83,4 @@ class TaskRecordAdmin(RowAdmin[TaskRecord]):
             else:
                 count += 1
                 self.log_change(request, record, f"Enqueued again, with the id {result.id}.")
-        self.message_user(request, f"{count} tasks are enqueued again.")
+        self.message_user(request, f"Enqueued again: {counted(count, 'task')}.")

@@ -10,7 +10,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from ..row_admin import RowAdmin
+from ..row_admin import RowAdmin, counted
 from ..schedule import UTC
 from .firing import database, last_slots, pause, resume, scheduled, send
 from .models import KnownSchedule, Slot
@@ -90,7 +90,7 @@ class KnownScheduleAdmin(RowAdmin[KnownSchedule]):
         for name, row in chosen.items():
             act(name)
             self.log_change(request, row, done)
-        self.message_user(request, f"{len(chosen)} schedules: {done.lower()}")
+        self.message_user(request, f"{done.rstrip('.')}: {counted(len(chosen), 'schedule')}.")
 
 
 @admin.register(Slot)

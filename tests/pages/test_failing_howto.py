@@ -82,7 +82,7 @@ def test_from_it_raised_to_sent_again(failed, site, open_page, picture, eventual
 
     page.click("text=Send this instead")
     page.wait_for_load_state()
-    assert "sent again" in page.text_content("body"), page.text_content("body")
+    assert "Sent again: 1 message." in page.text_content("body"), page.text_content("body")
     picture(page, "sent", look, size)
     eventually(lambda: order in site.project.bodies("checkout"), timeout=30)
     assert page.errors == []

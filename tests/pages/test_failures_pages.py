@@ -41,8 +41,8 @@ def test_a_group_is_sent_again_and_noted(failed, visit, eventually, site):
     assert "again, to where" in asked.text
     done = session.post(failed.replace("change/", "decide/send/"), confirmed="yes")
 
-    assert "sent again." in done.text
-    assert "sent again." in session.get(failed.replace("change/", "history/")).text
+    assert "Sent again: " in done.text
+    assert "Sent again: " in session.get(failed.replace("change/", "history/")).text
     assert "sent again" in session.get(ROWS + "?state__exact=sent").text
 
 

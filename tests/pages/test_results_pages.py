@@ -38,7 +38,7 @@ def test_results_are_searched_read_and_enqueued_again(site, visit, sqs_count):
     assert root.get(LIST + "add/").status == 403
 
     again = root.post(LIST, action="enqueue_again", _selected_action=failed)
-    assert "1 tasks are enqueued again" in again.text
+    assert "Enqueued again: 1 task." in again.text
     assert sqs_count("tasks-default") == 3
     assert visit("nobody").get(LIST).status == 403
 

@@ -36,13 +36,13 @@ def test_schedules_are_seen_run_paused_and_resumed(site, visit):
     def act(action):
         return root.post(LIST, action=action, _selected_action=rows["ticking"]).text
 
-    assert "1 schedules: run now." in act("run_now")
+    assert "Run now: 1 schedule." in act("run_now")
     outbox = "SELECT queue_name FROM django_sqs_outbox_outboxmessage"
     assert [r["queue_name"] for r in site.project.rows("django_sqs_outbox", outbox)] == ["ticking"]
-    assert "1 schedules: paused." in act("pause")
-    assert "0 schedules: paused." in act("pause")
+    assert "Paused: 1 schedule." in act("pause")
+    assert "Paused: 0 schedules." in act("pause")
     assert [r["name"] for r in site.project.rows("django_sqs_schedules", PAUSED)] == ["ticking"]
-    assert "1 schedules: resumed." in act("resume")
+    assert "Resumed: 1 schedule." in act("resume")
     assert not site.project.rows("django_sqs_schedules", PAUSED)
     history = root.get(LIST + f"{rows['ticking']}/history/").text
     assert [done in history for done in ("Run now.", "Paused.", "Resumed.")] == [True] * 3

@@ -121,14 +121,14 @@ assert "Nobody wants &lt;it&gt;" in page and "<textarea" not in page, page
 act("reader", "send_again", row("failed"))
 assert row("failed").failed_at, "who may only read has sent it again"
 page = act("root", "send_again", row("failed"), row("waiting"), row("postponed"))
-assert "2 messages are to be sent again" in page.content.decode()
+assert "To be sent again: 2 messages" in page.content.decode()
 assert (row("failed").failed_at, row("failed").refusals, row("failed").error) == (None, 0, "")
 assert row("postponed").try_after is None
 
 claimed = {"claimed_until": FAR}
 OutboxMessage.objects.filter(body="postponed").update(**claimed)
 page = act("root", "set_aside", row("waiting"), row("postponed"))
-assert "1 messages are set aside" in page.content.decode()
+assert "Set aside as failed: 1 message." in page.content.decode()
 assert row("waiting").error == "Set aside by root" and row("waiting").failed_at
 assert row("postponed").state == "being sent"
 act("root", "delete_selected", row("waiting"))
