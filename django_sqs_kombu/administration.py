@@ -129,16 +129,19 @@ def delete(
     count = 0
     with Sieve(requests, queue, wanted, limit=limit, most=most) as found:
         for messages in found:
-            results = requests.delete_batch(queue, messages)
-            answers = list(zip(messages, results, strict=True))
-            gone = [message for message, failure in answers if failure is None]
-            count += len(gone)
-            if deleted is not None:
-                for message in gone:
-                    deleted(message)
-            if failure := next((failure for _, failure in answers if failure is not None), None):
-                requests.release(queue, [message for message, why in answers if why is not None])
-                raise failure
+            left = messages
+            try:
+                answers = list(zip(messages, requests.delete_batch(queue, messages), strict=True))
+                left = [message for message, failure in answers if failure is not None]
+                count += len(messages) - len(left)
+                if deleted is not None:
+                    for message in (each for each, failure in answers if failure is None):
+                        deleted(message)
+                if left:
+                    raise next(failure for _, failure in answers if failure is not None)
+            finally:
+                if left:
+                    requests.release(queue, left)
     return count
 
 

@@ -22,6 +22,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from .exceptions import RestartLater
 from .messages.base import Delivery
+from .transport.sqs.forks import renew_after_fork
 from .transport.sqs.pauses import Pause
 from .working.breaker import Trip
 from .working.middleware import Middleware, NamedQueue, Sending, Settlement
@@ -180,6 +181,11 @@ class _Now:
 
     def __init__(self, counter: UpDownCounter) -> None:
         self._counter = counter
+        self.renew_after_fork()
+        renew_after_fork(self)
+
+    def renew_after_fork(self) -> None:
+        """Forget, in a forked child, what its parent has said."""
         self._lock = threading.Lock()
         self._queues: set[str] = set()
 

@@ -56,6 +56,9 @@ class Circuits:
             on_limit=partial(aside, partial(self._limited, registered, queue)),
         )
         if circuit is not None:
+            if (before := self._circuits.get(queue)) is not None:
+                # The connection was made anew; what failed may fail still.
+                circuit.go_on_from(before)
             self._circuits[queue] = circuit
         return limit
 

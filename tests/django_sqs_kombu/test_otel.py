@@ -1,6 +1,8 @@
 """OpenTelemetry with its real SDK: spans linked across the queue, and metrics."""
 
+import os
 import threading
+from types import SimpleNamespace
 
 import pytest
 
@@ -226,3 +228,16 @@ def test_a_stranger_without_a_context_and_a_message_with_ten_attributes(receiver
     ReceiverConsumer(receivers, message_limit=2).run()
 
     assert [list(span.links) for span in spans("process")] == [[], []]
+
+
+def test_a_forked_child_says_for_itself_what_is_paused():
+    added = []
+    now = otel._Now(SimpleNamespace(add=lambda number, facts: added.append(number)))
+    now.note("q", True)
+    now._lock.acquire()
+
+    pid = os.fork()
+    if not pid:
+        now.note("q", True)
+        os._exit(len(added))
+    assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 2

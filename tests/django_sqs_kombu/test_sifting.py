@@ -130,6 +130,29 @@ def test_what_cannot_be_deleted_is_visible_again(requests, names, server, counts
     assert counts(source) == (1, 0, 0)
 
 
+def test_a_delete_that_fails_as_a_whole_hides_nothing(requests, names, server, counts):
+    source, _ = names
+    fill(requests, source, 4)
+    server.faults["DeleteMessageBatch", source] = (400, "AccessDeniedException")
+
+    with pytest.raises(RequestFailed):
+        administration.delete(requests, source, wanted=even, limit=100)
+
+    assert counts(source) == (4, 0, 0)
+
+
+def test_what_observes_deletes_and_raises_hides_nothing_that_is_left(requests, names, counts):
+    source, _ = names
+    fill(requests, source, 4)
+
+    with pytest.raises(ZeroDivisionError):
+        administration.delete(
+            requests, source, wanted=even, limit=100, deleted=lambda message: 1 / 0
+        )
+
+    assert counts(source) == (2, 0, 0)
+
+
 def test_a_question_that_raises_hides_nothing(requests, names, counts):
     source, target = names
     fill(requests, source, 12)
@@ -185,7 +208,8 @@ def test_what_was_moved_and_not_deleted_is_not_moved_again(
         [(0, "InternalError", False)],
     ]
 
-    administration.move(requests, source, target, limit=100, wanted=lambda message: True)
+    # It comes again and again, after a second each time.
+    administration.move(requests, source, target, limit=100, most=20, wanted=lambda message: True)
 
     found = bodies(requests, target)
     assert len(found) == len(set(found))

@@ -81,13 +81,16 @@ class PauseWatch:
         :param done: called with what :meth:`learn` would have raised, from any thread.
         :param seconds: how long the answer may take.
         """
-        return self._requests.begin(
-            OPERATION,
-            self._queue,
-            {},
-            lambda answer: done(self._first(answer)),
-            seconds=seconds,
-        )
+
+        def heard(answer: Result) -> None:
+            failure: Exception | None
+            try:
+                failure = self._first(answer)
+            except Exception as exc:  # noqa: BLE001 - a thread looks again, and says it
+                failure = exc
+            done(failure)
+
+        return self._requests.begin(OPERATION, self._queue, {}, heard, seconds=seconds)
 
     def learn(self) -> None:
         """Look for the first time, before the first poll; it waits for the answer.

@@ -170,14 +170,15 @@ class Poller:
             hide messages that nobody gets for their visibility timeout.
         """
         self._stopping = True
-        if break_off:
-            self._breaking_off = True
-            with self._lock:
-                under_way = list(self._polls)
-            for poll in under_way:
-                if poll.begun is not None:
-                    poll.begun.break_off()
-        # What is asked before the first poll hides no message.
+        self._breaking_off |= break_off
+        with self._lock:
+            under_way = list(self._polls)
+        for poll in under_way:
+            if poll.begun is None and self._preparing:
+                # What is asked before a first poll hides no message.
+                aside(partial(self._close, poll, None, 0))
+            elif break_off and poll.begun is not None:
+                poll.begun.break_off()
         self._preparation.break_off()
         self._step_soon()
 

@@ -95,19 +95,26 @@ class Preparation:
         def then(failure: Exception | None = None) -> None:
             ended()
             self._under_way = []
-            if failure is not None:
-                done(failure)
-                return
-            recent = self._shared.terms.is_recent(self._queue)
-            if recent and not self._watch.is_to_learn and self._know():
-                done(None)
-            else:
-                self._ask_in_thread(done)
+            self._go_on(failure, done)
 
         try:
             self._ask_url(then)
         except Exception as exc:  # noqa: BLE001 - the queue is asked about again
             then(exc)
+
+    def _go_on(self, failure: Exception | None, done: Done) -> None:
+        """Ask for what is still not known, after all that needed no thread; raises nothing."""
+        try:
+            if failure is None and self._stopping():
+                failure = RequestAborted()
+            if failure is None:
+                recent = self._shared.terms.is_recent(self._queue)
+                if not (recent and not self._watch.is_to_learn and self._know()):
+                    self._ask_in_thread(done)
+                    return
+        except Exception as exc:  # noqa: BLE001 - whoever polls says it, and tries again
+            failure = exc
+        done(failure)
 
     def _ask_url(self, then: Done) -> None:
         requests = self._shared.requests

@@ -136,8 +136,9 @@ class Account:
         return self._fitting(identity)
 
     def lane_made(self, queue: str) -> Lane | None:
-        """As :meth:`lane`, but None where it would have to be made, which may take long."""
-        return self._fitting(self._identity(queue))
+        """As :meth:`lane`, but None where it is still to be made, which may take long, or fail."""
+        identity = self._identities.get(queue if self.predefined else None)
+        return None if identity is None else self._fitting(identity)
 
     def _fitting(self, identity: Identity) -> Lane | None:
         lane = self._lanes.get(identity)

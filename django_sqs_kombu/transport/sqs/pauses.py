@@ -60,6 +60,8 @@ class Pause:
     def _read(cls, value: str | None) -> Pause | None:
         if value is None:
             return None
+        # A server like SQS may say a number.
+        value = str(value)
         times, _, reason = value.partition(" ")
         since, slash, until = times.partition("/")
         start, end = _time(since), _time(until)

@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +11,7 @@ from django_sqs_kombu import Breaker, ConfigurationError, ReceiverConsumer, Rest
 from django_sqs_kombu.transport.receiving.message_limit import LocalLimit
 from django_sqs_kombu.working import Rate, RateLimit
 from django_sqs_kombu.working.breaker import Circuit, Trip
+from django_sqs_kombu.working.circuits import Circuits
 from django_sqs_kombu.working.limits import Limits
 
 
@@ -214,6 +216,40 @@ def test_a_pause_of_another_process_is_followed_and_shortens_none(clock):
     circuit.settle(1, 1)
     circuit.ended(None)
     assert circuit.reserve(10) == 10
+
+
+def test_what_failed_before_another_process_paused_the_queue_is_not_counted_after(clock):
+    circuit = Circuit("q", Breaker(0.5, of=4, pause=60))
+    for _ in range(3):
+        circuit.ended(FAILED)
+    circuit.shut(30)
+    clock.now += 31
+    assert circuit.reserve(10) == 1
+    circuit.settle(1, 1)
+    circuit.ended(None)
+    circuit.ended(None)
+
+    assert circuit.reserve(10) == 10
+
+
+def test_a_queue_whose_connection_is_made_anew_keeps_its_breaker(clock, receivers):
+    def receive(message):
+        pass
+
+    registered = receivers.register("q", receive, breaker=Breaker(of=2, pause=60))
+    channel = SimpleNamespace(give_back_waiting=lambda queue: None)
+    circuits = Circuits(receivers)
+    circuits.limit(registered, "q", channel)
+    for _ in range(2):
+        circuits.ended("q", FAILED)
+    assert circuits.refuses("q")
+
+    limit = circuits.limit(registered, "q", channel)
+
+    assert circuits.refuses("q")
+    assert limit.reserve(10) == 0
+    clock.now += 61
+    assert limit.reserve(10) == 1
 
 
 def test_only_what_it_names_opens_it(clock):

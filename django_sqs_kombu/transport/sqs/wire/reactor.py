@@ -223,9 +223,10 @@ class Reactor:
         self._sleeps_until = 0.0
         for curl, error in loop.ended():
             # Nobody gains by it whose one request follows the other.
-            self._gathers = bool(self._under_way)
             if (found := self._under_way.pop(curl, None)) is not None:
                 self._end(found, error)
+            # Nobody gains by it whose one request follows the other.
+            self._gathers = bool(self._under_way)
 
     def _begin_asked(self, loop: _Loop) -> None:
         while self._asked:

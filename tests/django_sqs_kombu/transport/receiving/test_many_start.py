@@ -21,10 +21,10 @@ def stub():
         yield server
 
 
-def receivers_of(stub, prefix, count, **declared):
+def receivers_of(stub, prefix, count, *, wire="auto", **declared):
     receivers = Receivers(
         f"sqs-batch://k:s@{stub.url.removeprefix('http://')}",
-        transport_options={"region": "us-east-1", "is_secure": False},
+        transport_options={"region": "us-east-1", "is_secure": False, "wire": wire},
     )
     stub.create(prefix, count)
     for number in range(count):
@@ -62,14 +62,15 @@ def test_many_queues_are_asked_about_side_by_side_and_without_threads(stub, decl
     assert most < 24
 
 
-def test_a_stop_does_not_wait_for_what_is_asked_before_the_first_poll(stub):
-    receivers = receivers_of(stub, "late", QUEUES)
+@pytest.mark.parametrize("wire", ["auto", "botocore"])
+def test_a_stop_does_not_wait_for_what_is_asked_before_the_first_poll(stub, wire):
+    receivers = receivers_of(stub, f"late-{wire}", QUEUES, wire=wire)
     stub.reset(30)
     consumer = ReceiverConsumer(receivers, grace_period=5)
     thread = threading.Thread(target=consumer.run)
     thread.start()
     deadline = time.monotonic() + 20
-    while stub.stats()["requests"].get("GetQueueUrl", 0) < QUEUES // 2:
+    while stub.stats()["requests"].get("GetQueueUrl", 0) < QUEUES // 8:
         assert time.monotonic() < deadline
         time.sleep(0.05)
 

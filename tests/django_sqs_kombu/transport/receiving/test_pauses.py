@@ -7,7 +7,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from django_sqs_kombu import ConfigurationError, Middleware, Pause
+from django_sqs_kombu import ConfigurationError, Middleware, Pause, Receivers
 from django_sqs_kombu.transport.receiving import pause_watch
 from django_sqs_kombu.transport.sqs.pauses import BREAKER_TAG, TAG
 
@@ -297,3 +297,43 @@ def test_a_pause_that_is_over_is_none():
 def test_a_length_that_cannot_be_is_refused(looking, made, seconds):
     with pytest.raises(ConfigurationError):
         looking.get("orders").pause(seconds)
+
+
+def test_a_first_look_that_cannot_be_followed_is_made_again(
+    looking, made, start, eventually, monkeypatch
+):
+    of, failing = Pause.of, [True]
+
+    def once_failing(tags):
+        if failing:
+            failing.pop()
+            raise ZeroDivisionError
+        return of(tags)
+
+    monkeypatch.setattr(pause_watch.Pause, "of", once_failing)
+    start(looking)
+
+    eventually(lambda: made == ["first"], timeout=10)
+
+
+def test_a_tag_that_is_no_text_is_a_reason():
+    assert Pause.of({TAG: 5}).reason == "5"
+
+
+def test_a_profile_that_comes_later_is_found(made, prefix, server, start, eventually, monkeypatch):
+    monkeypatch.setenv("AWS_PROFILE", "nowhere")
+    later = Receivers(
+        "sqs-batch://testing:testing-secret@",
+        prefix=prefix,
+        poll_period=1,
+        transport_options={"endpoint_url": server.url},
+    )
+    got = []
+    later.register("orders", lambda message: got.append(message.get_body()))
+    start(later)
+    time.sleep(1.5)
+    assert got == []
+
+    monkeypatch.delenv("AWS_PROFILE")
+
+    eventually(lambda: got == ["first"], timeout=20)

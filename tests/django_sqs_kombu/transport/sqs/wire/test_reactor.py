@@ -252,3 +252,12 @@ def test_a_ctrl_c_while_the_thread_is_started_leaves_no_later_request_without_on
     assert exchange.error is None
     alive = [each for each in threading.enumerate() if each._target == reactor._run]
     assert alive == [reactor._thread]
+
+
+def test_a_lone_request_lets_nothing_gather(scripted):
+    reactor = Reactor()
+    for _ in range(3):
+        _, ended = begin(reactor, Handle(scripted.url))
+        assert ended.wait(5)
+        time.sleep(0.05)
+        assert not reactor._gathers
