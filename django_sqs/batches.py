@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any, TypeVar
@@ -62,6 +63,10 @@ class AtCommit:
             # What comes later sends itself.
             self._others.send_kept()
 
+    def batch_interrupted(self) -> None:
+        """Gather no others: what comes at the commit sends itself."""
+        self._others.send_kept()
+
     def _send_others(self) -> None:
         try:
             self._others.send_kept()
@@ -97,13 +102,24 @@ class DjangoBatch(Batch):
 
     def ending(self) -> None:
         """Have what waits for a commit sent then."""
-        for each in self._at_commit.values():
-            each.batch_ended()
+        rest = list(self._at_commit.values())
+        try:
+            while rest:
+                rest[0].batch_ended()
+                rest.pop(0)
+        except BaseException:
+            for each in rest:
+                each.batch_interrupted()
+            raise
 
     async def in_thread(self, call: Callable[..., T], *args: Any) -> T:
         """Call what asks SQS, from an event loop; no connection is left in its thread."""
         thread = sync_to_async(partial(leaving_no_connection, call), thread_sensitive=False)
         return await thread(*args)
+
+    def new_thread(self, call: Callable[[], None]) -> threading.Thread:
+        """A thread for *call*; no connection is left in it."""
+        return super().new_thread(partial(leaving_no_connection, call))
 
     async def beside(self, call: Callable[..., T], *args: Any) -> T:
         """Call what may ask the database, in the thread that it belongs to."""

@@ -339,9 +339,8 @@ class SendManyFailed(SQSError):
 
     :ivar sent: how many were accepted.
     :ivar failures: the others that were tried, a :class:`SendFailure` each.
-    :ivar untried_from: where the sending ended early, since a whole request failed or the
-        items could not be read further, the number of the first item that was not tried any
-        more; else None.
+    :ivar untried_from: where a whole request failed or the items could not be read further, the
+        number of the first item that was not tried; else None.
     """
 
     def __init__(
@@ -396,5 +395,6 @@ class BatchFailed(SQSError):
 class BatchDropped(SQSError):
     """A message was not sent, since an exception has left the block of its ``batch()``."""
 
-    def __init__(self) -> None:
-        super().__init__("It was not sent: an exception has left the block of its batch()")
+
+class BatchInterrupted(SQSError):
+    """The end of a ``batch()`` was interrupted while it sent a message: SQS may have it."""

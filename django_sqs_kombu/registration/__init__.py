@@ -1,6 +1,7 @@
 """Registration: who receives what, and sending to it."""
 
-from .batch import BatchSender, open_batch, outside
+from .batch import open_batch, outside
+from .batch_end import BatchSender
 from .declaration import DEFAULT_MAX_RECEIVES, QueueDeclaration
 from .forward import CeleryForward
 from .options import FEW_RECEIVES, LONGEST_TIMEOUT, QueueOptions, Receiver

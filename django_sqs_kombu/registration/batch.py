@@ -3,73 +3,26 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import threading
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass
 from functools import partial
 from types import TracebackType
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 import kombu
 
-from ..exceptions import (
-    BatchDropped,
-    BatchFailed,
-    BatchFailure,
-    SendFailure,
-    SendManyFailed,
-    SQSError,
-)
+from ..exceptions import SendFailure, SendManyFailed, SQSError
 from ..logs import get_logger
-from ..working.middleware import guarded
 from ..working.registered import Registered
+from .batch_end import BatchEnd, BatchSender, Entry, Follower, Step, do_all
 from .outgoing import Outgoing
 
 logger = get_logger(__name__)
 
 T = TypeVar("T")
-
-#: Hears what became of entries: the tag of each, and why it was not sent; None: SQS has it.
-Follower = Callable[[Sequence[tuple[Any, "SQSError | None"]]], None]
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """A message that waits for the end of its block.
-
-    :param follower: hears what became of it, if anybody does.
-    :param tag: what the follower knows it by.
-    """
-
-    registered: Registered
-    queue: kombu.Queue
-    outgoing: Outgoing
-    follower: Follower | None = None
-    tag: Any = None
-
-
-class BatchSender(Protocol):
-    """The registry whose sends a batch keeps."""
-
-    @property
-    def outlet(self) -> Callable[[Any, kombu.Queue, Outgoing], None] | None:
-        """What takes messages in place of SQS, in tests."""
-
-    def send_bulk(
-        self,
-        registered: Any,
-        queue: kombu.Queue,
-        items: Any,
-        encode: Callable[[Any], Outgoing],
-        **options: Any,
-    ) -> int:
-        """Send many messages."""
-
-    def check_unsent(self, registered: Any, queue: kombu.Queue, outgoing: Outgoing) -> None:
-        """Raise what sending would raise, as far as it lies in the message."""
-
 
 #: The innermost block of this context.
 _open: ContextVar[Batch | None] = ContextVar("open_batch", default=None)
@@ -84,7 +37,11 @@ class Batch:
 
     An exception that leaves the block drops what was sent in it.  A block within another hands
     its messages on to that one, unless an exception leaves it.  Threads and tasks that got the
-    block's context send in it, too; once it has ended, what they send goes at once.
+    block's context send in it, too; once it has ended, what they send goes at once.  So does what
+    a process sends that is forked in the block, which is its parent's.
+
+    What interrupts the end of a block (a cancellation, a receiver's timeout, Ctrl-C) ends it as an
+    exception in it does, or leaves what is being sent by then to a thread that ends it.
 
     :param receivers: the registry whose sends are kept.
     :param outer: the block that this one's messages go to; by default the one that it is in.
@@ -104,6 +61,8 @@ class Batch:
         self._entries: list[tuple[Entry, bool]] = []
         self._is_open = True
         self._entered = False
+        #: The process that it belongs to: a fork has a copy of what is its parent's to send.
+        self._process = os.getpid()
 
     # Within the block.
 
@@ -111,12 +70,16 @@ class Batch:
     def root(self) -> Batch:
         """The outermost block that messages of this one come to and that is open still."""
         outer = self._outer
-        return self if outer is None or not outer._is_open else outer.root
+        return self if outer is None or not outer.is_open else outer.root
 
     @property
     def is_open(self) -> bool:
         """Whether it takes messages."""
-        return self._is_open
+        return self._is_open and self._is_ours
+
+    @property
+    def _is_ours(self) -> bool:
+        return self._process == os.getpid()
 
     def add(
         self,
@@ -148,7 +111,7 @@ class Batch:
 
         :raises SendManyFailed: SQS would refuse some; the others are kept.
         """
-        kept: list[Outgoing] = []
+        kept: list[tuple[int, Any, Outgoing]] = []
         failures: list[SendFailure] = []
         for number, item in enumerate(items):
             try:
@@ -158,16 +121,46 @@ class Batch:
             except SQSError as exc:
                 failures.append(SendFailure(number, item, exc))
             else:
-                kept.append(outgoing)
-        if not self._take([(Entry(registered, queue, each), self._decided) for each in kept]):
+                kept.append((number, item, outgoing))
+        entries = [(Entry(registered, queue, each), self._decided) for _, _, each in kept]
+        if not self._take(entries):
             # It has ended meanwhile, in another thread.
-            with outside():
-                self.receivers.send_bulk(registered, queue, kept, lambda outgoing: outgoing)
+            return self._send_late(registered, queue, kept, failures)
         if failures:
             raise SendManyFailed(queue.name, len(kept), failures, None)
         return len(kept)
 
+    def _send_late(
+        self,
+        registered: Registered,
+        queue: kombu.Queue,
+        kept: list[tuple[int, Any, Outgoing]],
+        failures: list[SendFailure],
+    ) -> int:
+        """Send *kept* at once; what is raised names the caller's items, with *failures*."""
+        sent, untried_from = len(kept), None
+        try:
+            with outside():
+                self.receivers.send_bulk(registered, queue, kept, lambda each: each[2])
+        except SendManyFailed as exc:
+            sent = exc.sent
+            failures = [
+                *failures,
+                *(SendFailure(*kept[each.number][:2], each.error) for each in exc.failures),
+            ]
+            if exc.untried_from is not None and exc.untried_from < len(kept):
+                untried_from = kept[exc.untried_from][0]
+                # Whoever sends again what was not tried has these among it.
+                failures = [each for each in failures if each.number < untried_from]
+            failures.sort(key=lambda each: each.number)
+        if failures or untried_from is not None:
+            raise SendManyFailed(queue.name, sent, failures, untried_from)
+        return sent
+
     def _take(self, entries: list[tuple[Entry, bool]]) -> bool:
+        # Before the lock: a fork may have copied it while another thread held it.
+        if not self._is_ours:
+            return False
         with self._lock:
             if self._is_open:
                 self._entries += entries
@@ -179,6 +172,7 @@ class Batch:
         if self._entered:
             raise RuntimeError("A block is entered once: call batch() for each")
         self._entered = True
+        self._process = os.getpid()
         self._before = _open.get()
         if self._outer is None:
             self._outer = open_batch(self.receivers)
@@ -192,11 +186,12 @@ class Batch:
         traceback: TracebackType | None,
     ) -> None:
         self._leave()
-        self.ending()
-        going, dropped = self._close(raised=exc is not None)
-        self._tell(dropped)
-        if going:
-            self._finish(self._send(going), going, exc)
+        try:
+            self._end_taking()
+        except BaseException as struck:
+            self._end(struck)
+            raise
+        self._end(exc)
 
     async def __aenter__(self) -> Batch:
         return self.__enter__()
@@ -208,17 +203,49 @@ class Batch:
         traceback: TracebackType | None,
     ) -> None:
         self._leave()
-        await self.beside(self.ending)
-        going, dropped = self._close(raised=exc is not None)
-        if dropped:
-            await self.beside(self._tell, dropped)
-        if going:
-            errors = await self.in_thread(self._send, going)
-            await self.beside(self._finish, errors, going, exc)
+        ending = Step(self._end_taking)
+        try:
+            await _apart(self.beside(ending))
+        except BaseException as struck:
+            end = self._close(raised=True)
+            await self._go_on([ending, *self._steps(end)], end, struck)
+            raise
+        end = self._close(raised=exc is not None)
+        tell_dropped, send, tell = steps = self._steps(end)
+        try:
+            if end.drops:
+                await _apart(self.beside(tell_dropped))
+            if end.sends:
+                await _apart(self.in_thread(send))
+                await _apart(self.beside(tell))
+        except BaseException as struck:
+            await self._go_on(steps, end, struck)
+            raise
+        end.report(exc)
+
+    def _steps(self, end: BatchEnd) -> tuple[Step, Step, Step]:
+        return Step(end.tell_dropped), Step(partial(_outside, end.send)), Step(end.tell)
+
+    async def _go_on(self, steps: Sequence[Step], end: BatchEnd, struck: BaseException) -> None:
+        """Do what is left of *steps* although their coroutine is ended by *struck*."""
+        rest = partial(do_all, [*steps, Step(partial(end.report, struck))], struck)
+        if isinstance(struck, Exception):
+            await _apart(self.beside(rest))
+            return
+        # A task that is cancelled is to end soon, and its loop perhaps with it.
+        try:
+            self.new_thread(rest).start()
+        except RuntimeError as exc:
+            logger.warning("The end of a batch() holds up its event loop: %s", exc)
+            rest()
 
     def _leave(self) -> None:
         # No token: it could be put back only in the very context where it was made.
         _open.set(self._before)
+
+    def _end_taking(self) -> None:
+        if self._is_ours:
+            self.ending()
 
     def ending(self) -> None:
         """Called when the block has ended and takes messages still; does nothing."""
@@ -227,98 +254,54 @@ class Batch:
         """Call what asks SQS, from an event loop."""
         return await asyncio.to_thread(call, *args)
 
+    def new_thread(self, call: Callable[[], None]) -> threading.Thread:
+        """A thread for *call*, which goes on when the event loop is gone."""
+        return threading.Thread(target=call, name="sqs-batch-end", daemon=False)
+
     async def beside(self, call: Callable[..., T], *args: Any) -> T:
         """Call what asks no SQS, from an event loop."""
         return call(*args)
 
-    def _close(self, *, raised: bool) -> tuple[list[Entry], list[tuple[Entry, SQSError | None]]]:
+    def _close(self, *, raised: bool) -> BatchEnd:
         """Take no more; return what is to be sent now, and what is not to be sent at all."""
+        if not self._is_ours:
+            return BatchEnd(self.receivers, [], [])
         with self._lock:
             self._is_open = False
             entries, self._entries = self._entries, []
         kept = [(entry, decided) for entry, decided in entries if decided or not raised]
-        dropped: list[tuple[Entry, SQSError | None]] = [
-            (entry, BatchDropped()) for entry, decided in entries if raised and not decided
-        ]
+        dropped = [entry for entry, decided in entries if raised and not decided]
         outer = self._outer
-        if not kept or (outer is not None and outer._take(kept)):
-            return [], dropped
-        return [entry for entry, _ in kept], dropped
+        if kept and outer is not None and outer._take(kept):
+            kept = []
+        return BatchEnd(self.receivers, [entry for entry, _ in kept], dropped)
 
-    # Sending.
+    def _end(self, raised: BaseException | None) -> None:
+        end = self._close(raised=raised is not None)
+        try:
+            end.tell_dropped()
+        finally:
+            if end.sends:
+                self._send(end, raised)
+
+    def _send(self, end: BatchEnd, raised: BaseException | None) -> None:
+        """Send it, and tell what became of it, also where that is interrupted."""
+        try:
+            try:
+                _outside(end.send)
+            finally:
+                end.tell()
+        except BaseException as struck:
+            end.report(struck)
+            raise
+        end.report(raised)
 
     def send_kept(self) -> None:
         """Close it, which is not used as a block, and send what it keeps.
 
         :raises BatchFailed: some were not accepted.
         """
-        going, _ = self._close(raised=False)
-        if going:
-            self._finish(self._send(going), going, None)
-
-    def _send(self, entries: list[Entry]) -> list[SQSError | None]:
-        """Send *entries*; return why each was not accepted."""
-        errors: list[SQSError | None] = [None] * len(entries)
-        with outside():
-            if (outlet := self.receivers.outlet) is not None:
-                for entry in entries:
-                    outlet(entry.registered, entry.queue, entry.outgoing)
-                return errors
-            by_queue: dict[str, list[int]] = {}
-            for number, entry in enumerate(entries):
-                by_queue.setdefault(entry.queue.name, []).append(number)
-            for numbers in by_queue.values():
-                of_queue = [entries[number] for number in numbers]
-                for number, error in zip(numbers, self._send_some(of_queue), strict=True):
-                    errors[number] = error
-        return errors
-
-    def _send_some(self, entries: list[Entry]) -> list[SQSError | None]:
-        """Send *entries*, which are of one queue; its trouble is no other's."""
-        errors: list[SQSError | None] = [None] * len(entries)
-        first = entries[0]
-        try:
-            self.receivers.send_bulk(first.registered, first.queue, entries, _outgoing)
-        except SendManyFailed as exc:
-            for failure in exc.failures:
-                errors[failure.number] = failure.error
-            if exc.untried_from is not None:
-                rest = len(entries) - exc.untried_from
-                errors[exc.untried_from :] = [
-                    exc.failures[-1].error if exc.failures else exc
-                ] * rest
-        except SQSError as exc:
-            errors = [exc] * len(entries)
-        return errors
-
-    def _finish(
-        self,
-        errors: list[SQSError | None],
-        entries: list[Entry],
-        raised: BaseException | None,
-    ) -> None:
-        """Tell what became of *entries*, and raise what SQS did not accept."""
-        self._tell(list(zip(entries, errors, strict=True)))
-        failures = [
-            BatchFailure(number, entry.outgoing.body, error, entry.queue.name)
-            for number, (entry, error) in enumerate(zip(entries, errors, strict=True))
-            if error is not None
-        ]
-        if not failures:
-            return
-        failed = BatchFailed(len(entries) - len(failures), failures)
-        if raised is None:
-            raise failed
-        # Whoever waits for what the block raised is to get that.
-        logger.error("What was decided before the block of a batch() failed: %s", failed)
-
-    def _tell(self, ends: list[tuple[Entry, SQSError | None]]) -> None:
-        heard: dict[Follower, list[tuple[Any, SQSError | None]]] = {}
-        for entry, error in ends:
-            if entry.follower is not None:
-                heard.setdefault(entry.follower, []).append((entry.tag, error))
-        for follower, some in heard.items():
-            guarded(follower, partial(follower, some))
+        self._end(None)
 
 
 def open_batch(receivers: object) -> Batch | None:
@@ -340,5 +323,11 @@ def outside() -> Iterator[None]:
         _open.set(before)
 
 
-def _outgoing(entry: Entry) -> Outgoing:
-    return entry.outgoing
+def _outside(call: Callable[[], None]) -> None:
+    with outside():
+        call()
+
+
+async def _apart(call: Coroutine[Any, Any, T]) -> T:
+    """Await *call*, which goes on if the caller is cancelled."""
+    return await asyncio.shield(asyncio.ensure_future(call))

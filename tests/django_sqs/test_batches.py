@@ -2,14 +2,16 @@
 
 import asyncio
 import contextlib
+import threading
 
 import pytest
 from asgiref.sync import sync_to_async
 from django.db import router, transaction
 
 import django_sqs
+from django_sqs.batches import AtCommit, DjangoBatch
 from django_sqs.outbox.models import OutboxMessage
-from django_sqs_kombu import BatchFailed
+from django_sqs_kombu import BatchDropped, BatchFailed
 from django_sqs_kombu.testing import captured
 
 from ..site.shop.models import Order
@@ -201,3 +203,83 @@ def test_coroutines_send_at_the_commits_of_their_threads(sent, requests):
     asyncio.run(main())
 
     assert (sent(), requests()) == (20, 2)
+
+
+@SHOP
+def test_a_coroutine_that_is_cancelled_as_its_batch_ends_loses_nothing_that_is_committed(
+    sent, eventually
+):
+    heard, blocks = [], []
+    occupied, go_on = threading.Event(), threading.Event()
+
+    @sync_to_async
+    def place():
+        with transaction.atomic():
+            django_sqs.send("plain", body="committed", on_commit=True)
+
+    @sync_to_async
+    def occupy():
+        occupied.set()
+        go_on.wait(30)
+
+    async def late():
+        while not (blocks and not blocks[0].is_open):
+            await asyncio.sleep(0.01)
+        await django_sqs.asend("plain", body="late")
+
+    async def block(tasks):
+        async with django_sqs.batch() as batch:
+            await place()
+            message = django_sqs.receivers.get("plain").prepare(body="dropped")
+            batch.add(*message.parts, follower=heard.extend, tag="dropped")
+            tasks.append(asyncio.create_task(late()))
+            # The end asks in the thread that this holds.
+            tasks.append(asyncio.create_task(occupy()))
+            await asyncio.to_thread(occupied.wait, 30)
+            blocks.append(batch)
+
+    async def main():
+        tasks = []
+        try:
+            ending = asyncio.create_task(block(tasks))
+            while not (blocks or ending.done()):
+                await asyncio.sleep(0.01)
+            ending.cancel()
+            with pytest.raises(asyncio.CancelledError):
+                await ending
+            assert not blocks[0].is_open
+            await asyncio.wait_for(tasks[0], 30)
+        finally:
+            go_on.set()
+        await tasks[1]
+
+    asyncio.run(main())
+
+    eventually(lambda: sent() == 2)
+    eventually(lambda: len(heard) == 1)
+    assert isinstance(heard[0][1], BatchDropped)
+
+
+@SHOP
+def test_what_comes_at_a_commit_after_an_interrupted_end_is_sent(sent):
+    class Struck(DjangoBatch):
+        def ending(self):
+            # A second database's, so that the interruption comes amid the list.
+            self._at_commit["struck",] = Interrupting(self, ("struck",))
+            self._at_commit = dict(reversed(self._at_commit.items()))
+            super().ending()
+
+    class Interrupting(AtCommit):
+        def batch_ended(self):
+            raise KeyboardInterrupt
+
+    def block():
+        with Struck(django_sqs.receivers):
+            django_sqs.send("plain", body="committed", on_commit=True)
+
+    with transaction.atomic():
+        with pytest.raises(KeyboardInterrupt):
+            block()
+        assert sent() == 0
+
+    assert sent() == 1

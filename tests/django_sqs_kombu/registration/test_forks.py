@@ -110,3 +110,44 @@ def test_closing_in_a_child_leaves_the_parents_connection_open(receivers, in_chi
     assert in_child(child) == 0
     assert receivers.channel() is parents
     receivers.send("orders", body="x")
+
+
+@pytest.mark.parametrize("leaves", [True, False], ids=["leaves the block", "ends in it"])
+def test_a_child_forked_in_a_batch_sends_its_own_at_once_and_nothing_of_its_parents(
+    receivers, bodies, in_child, leaves
+):
+    orders = receivers.register("orders")
+
+    with receivers.batch() as batch:
+        orders.send(body="parent")
+
+        def child():
+            orders.send(body="child")
+            sent = orders.send_many(["many"])
+            with receivers.batch():
+                orders.send(body="block")
+            if leaves:
+                batch.__exit__(None, None, None)
+            return sent == 1 and not batch.is_open
+
+        assert in_child(child) == 0
+        assert sorted(bodies("orders")) == ["block", "child", "many"]
+        assert batch.is_open
+
+    assert bodies("orders") == ["parent"]
+
+
+def test_a_child_that_is_forked_while_a_thread_adds_to_a_batch_does_not_hang(
+    receivers, bodies, in_child
+):
+    orders = receivers.register("orders")
+    with receivers.batch() as batch, batch._lock:
+
+        def child():
+            orders.send(body="child")
+            batch.__exit__(None, None, None)
+            return True
+
+        assert in_child(child) == 0
+
+    assert bodies("orders") == ["child"]
