@@ -16,7 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseError
 from django.utils import timezone
 
-from django_sqs_kombu.exceptions import SendManyFailed, SQSError
+from django_sqs_kombu.exceptions import SendFailure, SendManyFailed, SQSError
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.messages import JSONMessage
 from django_sqs_kombu.names import FIFO
@@ -194,9 +194,7 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
 
     async def aenqueue_many(self, calls: Iterable[Call]) -> list[TaskResult]:
         """:meth:`enqueue_many` from asynchronous code."""
-        enqueue = sync_to_async(self.enqueue_many)
-        results: list[TaskResult] = await enqueue(calls)
-        return results
+        return await sync_to_async(self.enqueue_many)(calls)
 
     def get_result(self, result_id: str) -> TaskResult:
         """The stored result.
@@ -264,12 +262,21 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
         block = open_batch(receivers)
         if block is None:
             return False
-        for result in results:
-            message = self._prepared(result)
-            tag = result, known
-            if not block.add(*message.parts, follower=self._heard, tag=tag):
-                # It has ended meanwhile, in another thread.
-                self._send([result], message, known=known)
+        refused: list[SendFailure] = []
+        for number, result in enumerate(results):
+            message, tag, error = self._prepared(result), (result, known), None
+            try:
+                if block.add(*message.parts, follower=self._heard, tag=tag):
+                    continue
+                message()  # It has ended meanwhile, in another thread.
+            except SQSError as exc:
+                error = exc
+                refused.append(SendFailure(number, message.outgoing.body, exc))
+            self._heard([(tag, error)])
+        if refused:
+            name, sent = message.queue.name, len(results) - len(refused)
+            many = SendManyFailed(name, sent, refused, None)
+            raise many if len(results) > 1 else refused[0].error
         return True
 
     def _heard(self, ends: Sequence[tuple[tuple[TaskResult, bool], SQSError | None]]) -> None:
@@ -281,8 +288,7 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
             for (result, known), error in ends:
                 if error is not None and known:
                     self.store.fail([result], error)
-            forgotten = [result for (result, known), error in ends if error and not known]
-            self.store.discard(forgotten)
+            self.store.discard([result for (result, known), error in ends if error and not known])
         except DatabaseError as exc:
             # In a transaction that is rolled back they are gone in any case.
             logger.error("The results of tasks that were not enqueued were not noted: %s", exc)
@@ -315,13 +321,8 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
                 self.store.create(batch)
             send()
         except (SQSError, DatabaseError) as exc:
-            paths = sorted({result.task.module_path for result in batch})
-            logger.error(
-                "Tasks were not enqueued at the commit (%s): %s",
-                ", ".join(paths),
-                exc,
-                exc_info=exc,
-            )
+            paths = ", ".join(sorted({result.task.module_path for result in batch}))
+            logger.error("Tasks were not enqueued at the commit (%s): %s", paths, exc, exc_info=exc)
         except Exception:
             # A test's, which runs tasks in place of sending them, is to hear of it.
             if receivers.outlet is not None:

@@ -5,7 +5,7 @@ import contextlib
 import threading
 
 import pytest
-from asgiref.sync import sync_to_async
+from asgiref.sync import async_to_sync, sync_to_async
 from django.db import router, transaction
 
 import django_sqs
@@ -283,3 +283,21 @@ def test_what_comes_at_a_commit_after_an_interrupted_end_is_sent(sent):
         assert sent() == 0
 
     assert sent() == 1
+
+
+@SHOP
+def test_a_coroutines_batch_within_a_transaction_of_its_caller_waits_for_that(sent, requests):
+    @sync_to_async
+    def place(number):
+        django_sqs.send("plain", body=str(number), on_commit=True)
+
+    async def main():
+        async with django_sqs.batch():
+            for number in range(10):
+                await place(number)
+
+    with transaction.atomic():
+        async_to_sync(main)()
+        assert sent() == 0
+
+    assert (sent(), requests()) == (10, 1)

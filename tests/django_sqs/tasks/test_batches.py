@@ -9,7 +9,7 @@ from django.db import transaction
 import django_sqs
 from django_sqs.results.models import TaskRecord
 from django_sqs.tasks.framework import TaskResultDoesNotExist, task_enqueued
-from django_sqs_kombu import BatchFailed
+from django_sqs_kombu import BatchFailed, MessageTooLarge, SendManyFailed
 
 from . import chores
 
@@ -143,3 +143,16 @@ def test_in_eager_mode_tasks_run_at_the_end_of_the_block(backends, settings):
         assert chores.calls == []
 
     assert chores.calls == [1]
+
+
+def test_a_task_that_is_too_large_is_forgotten_and_costs_no_other(backends, announced):
+    large = "x" * 1_100_000
+    with django_sqs.batch():
+        with pytest.raises(MessageTooLarge):
+            chores.double.enqueue(large)
+        with pytest.raises(SendManyFailed) as caught:
+            backends["default"].enqueue_many((chores.double, [each], {}) for each in (1, large, 2))
+
+    assert (caught.value.sent, [each.number for each in caught.value.failures]) == (2, [1])
+    assert len(announced) == 2
+    assert TaskRecord.objects.count() == 2
