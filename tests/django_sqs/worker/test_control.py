@@ -143,7 +143,7 @@ def test_a_queue_that_is_not_polled_any_more_is_stalled(monkeypatch):
 def test_policies_breakers_and_limits_are_counted():
     pytest.importorskip("prometheus_client")
     stats = SharedStats(["a", "b"], processes=2)
-    control = ControlServer(("127.0.0.1", 0), stats, [["a", "b"]])
+    control = ControlServer(("127.0.0.1", 0), stats, Readiness(stats, [["a", "b"]]))
     a, b = SimpleNamespace(name="a"), SimpleNamespace(name="b")
 
     def settled(queue, raised, **options):
