@@ -37,6 +37,7 @@ from .framework import (
     task_enqueued,
 )
 from .options import TaskOptions
+from .refusals import refused
 from .runner import TaskRunner
 from .store import NoStore, Store
 from .stores import stores
@@ -175,7 +176,8 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
         :param calls: ``(task, args, kwargs)`` each.
         :returns: the results, in order.
         :raises InvalidTask: the worker could not find one of the tasks; none is enqueued.
-        :raises SendManyFailed: SQS did not accept some; the others are enqueued.
+        :raises SendManyFailed: SQS did not accept some; the others are enqueued.  Of several
+            queues it names those of the first.
         """
         results = [self._new_result(task, args, kwargs) for task, args, kwargs in calls]
         by_queue: dict[PlainQueue, list[TaskResult]] = defaultdict(list)
@@ -184,12 +186,19 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
         databases = self._open_transactions()
         if self._creates_now(databases):
             self.store.create(results)
+        failure: SQSError | None = None
         for queue, batch in by_queue.items():
             send = partial(self._send_many, queue, batch)
-            if databases:
-                self._wait(databases, batch, send)
-            elif not self._kept(batch, known=False):
-                self._send(batch, send)
+            try:
+                if databases:
+                    self._wait(databases, batch, send)
+                elif not self._kept(batch, known=False):
+                    self._send(batch, send)
+            except SQSError as exc:
+                # Those of the other queues are enqueued all the same.
+                failure = failure or exc
+        if failure is not None:
+            raise failure
         return results
 
     async def aenqueue_many(self, calls: Iterable[Call]) -> list[TaskResult]:
@@ -337,24 +346,19 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
         :param known: whether somebody has the results already: then those that were not
             enqueued have failed, else they are forgotten.
         """
-        refused: set[int] = set()
+        not_sent: set[int] = set()
         failure: SQSError | None = None
         try:
             send()
-        except SendManyFailed as exc:
-            failure = exc
-            refused = {failed.number for failed in exc.failures}
-            if exc.untried_from is not None:
-                refused.update(range(exc.untried_from, len(batch)))
         except SQSError as exc:
-            failure, refused = exc, set(range(len(batch)))
-        unsent = [batch[number] for number in sorted(refused)]
+            failure, not_sent = exc, refused(exc, len(batch))
+        unsent = [batch[number] for number in sorted(not_sent)]
         if failure is not None and known:
             self.store.fail(unsent, failure)
         elif failure is not None:
             self.store.discard(unsent)
         for number, result in enumerate(batch):
-            if number not in refused:
+            if number not in not_sent:
                 self._announce(result)
         if failure is not None:
             raise failure

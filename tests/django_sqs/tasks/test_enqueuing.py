@@ -10,6 +10,7 @@ from django.db import router, transaction
 import django_sqs
 from django_sqs.results.models import TaskRecord
 from django_sqs.tasks.framework import task_enqueued
+from django_sqs_kombu import SendManyFailed
 
 from . import chores
 
@@ -115,3 +116,17 @@ def listening(signal, listener):
         yield
     finally:
         signal.disconnect(listener)
+
+
+@pytest.mark.django_db(transaction=True, databases="__all__")
+def test_of_many_the_trouble_of_one_queue_is_no_other_queues(backends, settings, counts, prefix):
+    chores.double.enqueue(0)
+    settings.SQS_CREATE_QUEUES = False
+    mail = chores.double.using(queue_name="mail")
+
+    with pytest.raises(SendManyFailed):
+        backends["default"].enqueue_many((task, [1], {}) for task in (mail, chores.double))
+
+    assert counts(f"{prefix}__tasks-default") == (2, 0, 0)
+    records = TaskRecord.objects.using(router.db_for_write(TaskRecord))
+    assert [record.queue_name for record in records.all()] == ["default"] * 2
