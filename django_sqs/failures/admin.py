@@ -100,7 +100,7 @@ class DecidingAdmin(RowAdmin[Row]):
         # Of a group, one text would take the place of all its bodies.
         edits = choice == "send" and isinstance(row, Failure)
         text = request.POST.get("text") if edits else None
-        if text is not None and not self.has_body_permission(request):
+        if text is not None and not self.more(request, row).get("editable"):
             raise PermissionDenied
         if "confirmed" not in request.POST and text is None:
             return self._ask(request, chosen, row)

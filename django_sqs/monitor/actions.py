@@ -66,6 +66,9 @@ def _pause(target: Target, form: Mapping[str, str]) -> str:
 
 def _resume(target: Target, form: Mapping[str, str]) -> str:
     target.registered.resume(suffix=target.suffix)
+    left = target.registered.paused(suffix=target.suffix)
+    if left is not None:
+        return f"Queue {target.label} is still paused by its breaker: {left}"
     return f"Queue {target.label} is resumed. Workers follow within a minute."
 
 

@@ -8,6 +8,7 @@ from django_sqs_kombu import administration
 from django_sqs_kombu.exceptions import ConfigurationError
 from django_sqs_kombu.transport import SQSMessage
 
+from ..operations.choosing import is_of_another
 from ..operations.queues import Target
 from .report import target_of
 
@@ -16,8 +17,8 @@ MOST_LOOKED_AT = 1_000
 
 
 def redrive(target: Target, form: Mapping[str, str]) -> str:
-    """Move dead letters back into their queue."""
-    return _move(target, target.dead_letters, target, form)
+    """Move dead letters back into their queue, none of another that shares its dead letters."""
+    return _move(target, target.dead_letters, target, form, back=True)
 
 
 def move(target: Target, form: Mapping[str, str]) -> str:
@@ -53,11 +54,13 @@ def source_of(target: Target, form: Mapping[str, str]) -> str:
     return target.dead_letters if form.get("dead") == "yes" else target.full_name
 
 
-def _move(target: Target, source: str, other: Target, form: Mapping[str, str]) -> str:
+def _move(
+    target: Target, source: str, other: Target, form: Mapping[str, str], *, back: bool = False
+) -> str:
     ids = ids_of(form)
 
     def is_chosen(message: SQSMessage) -> bool:
-        return message["MessageId"] in ids
+        return message["MessageId"] in ids and not (back and is_of_another(other, message))
 
     done = administration.move(
         target.requests,
@@ -74,4 +77,4 @@ def _move(target: Target, source: str, other: Target, form: Mapping[str, str]) -
 
 
 def _left(done: int, chosen: int) -> str:
-    return "" if done == chosen else " The others are not visible any more."
+    return "" if done == chosen else " The others are not visible any more, or of another queue."

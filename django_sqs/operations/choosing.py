@@ -16,6 +16,17 @@ from .queues import Target
 noted_failures: Announced[Callable[[str, set[str]], str]] = Announced()
 
 
+def is_of_another(target: Target, message: SQSMessage) -> bool:
+    """Whether a dead letter says that it comes from another queue, which shares the dead letters.
+
+    :param target: the queue that it would be moved back to.
+    """
+    told = Failure.read(message.get("MessageAttributes"))
+    arn = str((message.get("Attributes") or {}).get("DeadLetterQueueSourceArn") or "")
+    origin = arn.rpartition(":")[2] or (told.queue if told else "")
+    return origin not in ("", target.full_name)
+
+
 @dataclass(frozen=True, slots=True)
 class Chosen:
     """Says of a message whether it is meant; all that is given must be so.
@@ -30,7 +41,9 @@ class Chosen:
     exception: str | None = None
 
     def __call__(self, message: SQSMessage) -> bool:
-        """Whether *message* is meant."""
+        """Whether *message* is meant, and a dead letter of this queue."""
+        if is_of_another(self.target, message):
+            return False
         return self._matches(message) and self._failed_so(message)
 
     def _matches(self, message: SQSMessage) -> bool:

@@ -63,12 +63,16 @@ class HealthSocket:
         listening = socket.socket(socket.AF_UNIX)
         try:
             path = own_folder() / f"{_project()}{os.getpid()}"
-            # Of one with this process id that was killed.
-            path.unlink(missing_ok=True)
+            # Of those that were killed, with this process id, too; one of another container that
+            # has the same is left alone.
             for left in _sockets():
                 _remove_if_dead(left)
-            listening.bind(str(path))
+            # Nobody looks at it before it listens.
+            fresh = path.with_name(f"{path.name}.new")
+            fresh.unlink(missing_ok=True)
+            listening.bind(str(fresh))
             listening.listen()
+            fresh.rename(path)
             thread = threading.Thread(
                 target=self._answer, args=(listening,), name="sqs-health", daemon=True
             )

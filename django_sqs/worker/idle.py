@@ -23,7 +23,7 @@ class StopWhenIdle:
 
     That is when for so long nothing was received and nothing ran, each queue was polled in that
     time, and SQS then counts no message in it: none visible, none in flight, also elsewhere, and
-    none delayed.  A paused queue keeps nobody.
+    none delayed.  A queue that a person has paused keeps nobody.
 
     :param seconds: for how long.
     :param stats: what the processes count.
@@ -84,13 +84,20 @@ class StopWhenIdle:
             self._received, self._since = received, now
         if now - self._since < self._seconds:
             return False
-        polled = [queue for queue in self._queues if not self._stats.total(queue.name, "paused")]
+        polled = [queue for queue in self._queues if not self._is_put_off(queue)]
         if not all(self._was_polled(queue) for queue in polled):
             # SQS may be away.
             return False
         # Asked again only after as long again.
         self._since = now
         return not any(self._has_messages(queue) for queue in polled)
+
+    def _is_put_off(self, queue: RegisteredQueue) -> bool:
+        """Whether a person has paused it; a breaker's pause is over soon."""
+        paused, by_breaker = (
+            self._stats.total(queue.name, field) for field in ("paused", "by_breaker")
+        )
+        return bool(paused) and not by_breaker
 
     def _was_polled(self, queue: RegisteredQueue) -> bool:
         places = range(self._stats.processes)

@@ -129,19 +129,20 @@ def _unapplied(connection: Any) -> list[str]:
         # DATABASES is empty.
         return []
     executor = MigrationExecutor(connection)
-    if connection.alias != DEFAULT_DB_ALIAS and not _is_migrated_here(executor):
-        return []
-    plan = executor.migration_plan(executor.loader.graph.leaf_nodes())
+    leaves = executor.loader.graph.leaf_nodes()
+    if connection.alias != DEFAULT_DB_ALIAS:
+        leaves = [leaf for leaf in leaves if leaf[0] in _migrated_apps(executor)]
+    plan = executor.migration_plan(leaves)
     return [f"{each.app_label}.{each.name} in database {connection.alias!r}" for each, _ in plan]
 
 
-def _is_migrated_here(executor: MigrationExecutor) -> bool:
-    """Whether the migrations of a further database are this project's to apply.
+def _migrated_apps(executor: MigrationExecutor) -> set[str]:
+    """The apps that were migrated in a further database: others are not to be there.
 
-    One that was never migrated is not migrated by anybody; one with those of apps that are not
-    installed here is another project's.
+    One with those of apps that are not installed here is another project's.
     """
     loader = executor.loader
-    return executor.recorder.has_table() and loader.migrated_apps.issuperset(
-        label for label, _ in loader.applied_migrations or ()
-    )
+    if not executor.recorder.has_table():
+        return set()
+    labels = {label for label, _ in loader.applied_migrations or ()}
+    return labels if loader.migrated_apps.issuperset(labels) else set()

@@ -35,8 +35,11 @@ FIELDS = (
     "started_at",
     "full_at",
     "paused",
+    "by_breaker",
     "handed_over_at",
 )
+#: What is over with the process that says it.
+_OF_A_PROCESS = ("running", "polled_at", "waited", "full_at", "paused", "by_breaker", "open")
 #: How long the wait of the latest message is told after it was started, in seconds, where
 #: polls bring nothing since.
 WAIT_KEPT = 60.0
@@ -86,7 +89,13 @@ class SharedStats(Middleware):
 
     def paused(self, registered: NamedQueue, pause: Pause | None) -> None:
         """Note whether the queue is paused; as polled when it is resumed, since it is soon."""
-        self._set(registered, paused=float(pause is not None), polled_at=time.monotonic())
+        by_breaker = pause is not None and pause.by_breaker
+        self._set(
+            registered,
+            paused=float(pause is not None),
+            by_breaker=float(by_breaker),
+            polled_at=time.monotonic(),
+        )
 
     @contextmanager
     def receiving(self, registered: NamedQueue, delivery: Delivery) -> Iterator[None]:
@@ -121,7 +130,7 @@ class SharedStats(Middleware):
     def process_ended(self, process: int) -> None:
         """Nothing runs in it any more."""
         for queue in self.queues:
-            for field in ("running", "polled_at", "waited", "full_at", "paused", "open"):
+            for field in _OF_A_PROCESS:
                 self._cells.set(process, self._column(queue, field), 0)
 
     def total(self, queue: str, field: str) -> float:

@@ -131,6 +131,8 @@ class Worker:
     def _on_stop(self, signum: int, frame: FrameType | None) -> Any:
         if not self._consumer.should_stop:
             self._stop_on(signum)
+            # It may be retiring in this moment.
+            self._consumer.stop_in_time()
         elif self._consumer.retired:
             self._consumer.stop_in_time()
         elif self._supervisor is None:
@@ -142,6 +144,7 @@ class Worker:
             self._consumer.stop(break_off=True)
         else:
             self._stop_on(signum)
+            self._consumer.stop_in_time()
 
     def _stop_on(self, signum: int) -> None:
         # Whoever presses Ctrl-C waits for no poll.

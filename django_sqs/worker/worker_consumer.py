@@ -49,8 +49,13 @@ class WorkerConsumer(ReceiverConsumer):
 
     def retire(self) -> None:
         """Stop receiving, and let what runs take the time that it needs."""
+        told = self.should_stop
         self._grace_at_stop, self.grace_period = self.grace_period, NO_HURRY
+        # A stop that came in between has found nothing to hurry.
+        told = told or self.should_stop
         self.stop()
+        if told:
+            self.stop_in_time()
 
     def stop_in_time(self) -> None:
         """Of what was retired: end within the grace period; safe in a signal handler."""

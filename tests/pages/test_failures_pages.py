@@ -78,3 +78,21 @@ def test_pages_are_accessible_and_fit(failed, open_page, tmp_path, width, dark):
     check("group")
     page.click(".sqs-latest tbody a >> nth=0")
     check("failure")
+
+
+def test_what_is_not_shown_whole_is_not_edited(site, send, worker, visit, eventually):
+    long = "x" * 70_000
+    send(f"django_sqs.send('broken', body={long!r})")
+    session = visit("root")
+
+    def row():
+        found = re.search(rf'href="({ROWS}\d+/change/)', session.get(ROWS + "?q=xxxxx").text)
+        return found and found[1]
+
+    page = eventually(row, timeout=40)
+    assert "Send this instead" not in session.get(page).text
+
+    answer = session.post(page.replace("change/", "decide/send/"), confirmed="yes", text="short")
+
+    assert answer.status == 403
+    assert "Sent again" not in session.get(page.replace("change/", "history/")).text

@@ -326,6 +326,23 @@ def test_redrive_of_those_that_failed_with_an_exception(dead_letters, counts, sq
     assert counts(f"{prefix}__watched-dead") == (4, 0, 0)
 
 
+@pytest.mark.django_db
+def test_letters_of_another_queue_that_shares_the_dead_letters_stay(
+    dead_letters, counts, sqs, prefix
+):
+    dead_letters(1)
+    url = sqs.get_queue_url(QueueName=f"{prefix}__watched-dead")["QueueUrl"]
+    for name in ("watched", "other"):
+        told = json.dumps({"error": "E", "queue": f"{prefix}__{name}"})
+        failure = {"DataType": "String", "StringValue": told}
+        sqs.send_message(
+            QueueUrl=url, MessageBody=name, MessageAttributes={"django_sqs.failure": failure}
+        )
+
+    assert as_json("sqs_redrive", "watched", "--exception=E")["moved"] == 1
+    assert counts(f"{prefix}__watched-dead") == (2, 0, 0)
+
+
 @pytest.mark.parametrize("option", ["--match=", "--exception="])
 def test_redrive_of_what_an_unset_variable_names_is_refused(dead_letters, counts, option, prefix):
     dead_letters(1)

@@ -4,6 +4,7 @@ import os
 import re
 import signal
 import time
+from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 import django_sqs
 from django_sqs.worker.idle import StopWhenIdle
 from django_sqs.worker.stats import SharedStats
+from django_sqs_kombu import Pause
 
 pytestmark = pytest.mark.usefixtures("site")
 
@@ -135,3 +137,12 @@ def test_sqs_is_asked_at_the_end_alone_and_again_after_as_long(monkeypatch):
 
     assert over.index(True) == 20
     assert idle.asked == 2
+
+
+def test_a_breakers_pause_keeps_it_and_a_persons_does_not(monkeypatch):
+    soon = datetime.now(timezone.utc) + timedelta(minutes=1)
+    for by_breaker in (True, False):
+        idle = Idle(monkeypatch, [True] * 60)
+        idle.stats.paused(idle.queue, Pause(until=soon, by_breaker=by_breaker))
+        over = any(idle.after(1) for _ in range(60))
+        assert over is not by_breaker

@@ -128,6 +128,8 @@ def look():
 look()
 call_command("migrate", verbosity=0)
 look()
+call_command("migrate", "contenttypes", "0001", database="other", verbosity=0)
+look()
 call_command("migrate", "contenttypes", database="other", verbosity=0)
 look()
 from django.db import connections
@@ -151,7 +153,7 @@ def test_a_further_database_counts_once_somebody_migrates_it(tmp_path):
     )
 
     assert done.returncode == 0, done.stderr
-    first, migrated, other, of_another_project, both = done.stdout.splitlines()
+    first, migrated, other, one_app, of_another_project, both = done.stdout.splitlines()
     assert first.startswith("not migrated: contenttypes.0001_initial in database 'default' and")
-    assert migrated == of_another_project == both == "None"
-    assert other.startswith("not migrated: auth.0001_initial in database 'other' and ")
+    assert migrated == one_app == of_another_project == both == "None"
+    assert other == ("not migrated: contenttypes.0002_remove_content_type_name in database 'other'")
