@@ -17,6 +17,8 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: For how long after its time a slot is caught up with by default.
 CATCH_UP = timedelta(hours=1)
 SECOND = timedelta(seconds=1)
+#: No time of a schedule is longer: dates end with the year 9999.
+CENTURY = timedelta(days=36525)
 #: Characters of a definition.
 LONGEST = 200
 
@@ -48,10 +50,14 @@ class Schedule:
             raise ConfigurationError("A schedule is either every= or cron=")
         if self.every is not None and (self.every < SECOND or self.every % SECOND):
             raise ConfigurationError(f"every={self.every} is not a number of whole seconds from 1")
+        if self.every is not None and self.every > CENTURY:
+            raise ConfigurationError(f"every={self.every} is more than 100 years")
         if self.every is not None and self.timezone is not None:
             raise ConfigurationError("timezone= belongs to cron=; every= counts in UTC")
         if self.catch_up < timedelta(0):
             raise ConfigurationError(f"catch_up={self.catch_up} is less than nothing")
+        if self.catch_up > CENTURY:
+            raise ConfigurationError(f"catch_up={self.catch_up} is more than 100 years")
         if self.cron is not None:
             self._check_cron(datetime.now(UTC))
 

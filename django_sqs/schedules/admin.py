@@ -6,9 +6,11 @@ from collections.abc import Callable
 from datetime import datetime
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.contrib.admin.actions import delete_selected
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 
 from ..row_admin import RowAdmin, counted
 from ..schedule import UTC
@@ -33,6 +35,19 @@ class KnownScheduleAdmin(RowAdmin[KnownSchedule]):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """All of them."""
         return self.fields
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody deletes one that the code knows: workers would write it again."""
+        if obj is not None and _is_live(obj):
+            return False
+        return super().has_delete_permission(request, obj)
+
+    def get_actions(self, request: HttpRequest) -> dict[str, Any]:
+        """Of selected schedules, those that the code knows stay."""
+        actions: dict[str, Any] = dict(super().get_actions(request))
+        if found := actions.get("delete_selected"):
+            actions["delete_selected"] = (_delete_gone, *found[1:])
+        return actions
 
     @admin.display(description="next")
     def following(self, row: KnownSchedule) -> datetime | str:
@@ -91,6 +106,27 @@ class KnownScheduleAdmin(RowAdmin[KnownSchedule]):
             act(name)
             self.log_change(request, row, done)
         self.message_user(request, f"{done.rstrip('.')}: {counted(len(chosen), 'schedule')}.")
+
+
+def _is_live(row: KnownSchedule) -> bool:
+    """Whether this release's code has the schedule."""
+    return any(
+        (queue.name, schedule.definition) == (row.name, row.definition)
+        for queue, schedule in scheduled()
+    )
+
+
+def _delete_gone(
+    admin: KnownScheduleAdmin, request: HttpRequest, queryset: QuerySet[KnownSchedule]
+) -> HttpResponseBase | None:
+    """Delete those of the selected schedules that the code knows no more."""
+    live = [row.pk for row in queryset if _is_live(row)]
+    if live:
+        stay = "is in this release and stays" if len(live) == 1 else "are in this release and stay"
+        text = f"{counted(len(live), 'schedule')} {stay}."
+        admin.message_user(request, text, messages.WARNING)
+    gone = queryset.exclude(pk__in=live)
+    return delete_selected(admin, request, gone) if gone.exists() else None
 
 
 @admin.register(Slot)

@@ -47,7 +47,8 @@ def database() -> str:
 def know(now: datetime) -> None:
     """Note the schedules that are new: their first slot is the next one.
 
-    A pause is one of the queue's, whatever its schedule becomes.
+    A pause is one of the queue's, whatever its schedule becomes.  A time that is to come was
+    written by a host whose clock is ahead, and is put back to *now*: it would hold up all others.
     """
     known = KnownSchedule.objects.using(database())
     for queue, schedule in scheduled():
@@ -57,6 +58,14 @@ def know(now: datetime) -> None:
             definition=schedule.definition,
             defaults={"since": seconds(now), "paused": paused},
         )
+        ahead = known.filter(name=queue.name, definition=schedule.definition)
+        ahead.filter(since__gt=seconds(now)).update(since=seconds(now))
+
+
+def is_known(queue: DjangoQueue, schedule: Schedule, now: datetime) -> bool:
+    """Whether its row is there, and is not one that :func:`know` would write."""
+    rows = KnownSchedule.objects.using(database()).filter(name=queue.name)
+    return rows.filter(definition=schedule.definition, since__lte=seconds(now)).exists()
 
 
 def fire(queue: DjangoQueue, schedule: Schedule, slot: datetime, now: datetime) -> bool:

@@ -9,8 +9,9 @@ from django.db import DatabaseError, connections
 
 from django_sqs_kombu.logs import get_logger
 
-from ..schedule import UTC
-from .firing import fire, forget, know, scheduled
+from ..registered_queue import DjangoQueue
+from ..schedule import UTC, Schedule
+from .firing import fire, forget, is_known, know, scheduled
 
 logger = get_logger(__name__)
 
@@ -26,12 +27,11 @@ class Ticker:
     """A thread of the process that starts the others.
 
     There is no leader: every worker ticks, and the first to write a slot's row sends it.
-
     """
 
     def __init__(self) -> None:
-        self._known = False
         self._done: dict[str, datetime] = {}
+        self._ticked_at: datetime | None = None
         self._swept_at: datetime | None = None
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sqs-schedules", daemon=True)
@@ -50,46 +50,70 @@ class Ticker:
     def _run(self) -> None:
         pause, failures = 0.0, 0
         while not self._stopping.wait(pause):
+            now = datetime.now(UTC)
+            failures = 0 if self._ticked(now) else failures + 1
+            pause = self._pause(now, failures)
+
+    def _ticked(self, now: datetime) -> bool:
+        """Tick, whatever it raises; return whether nothing failed."""
+        try:
             try:
-                failures = 0 if self.tick(datetime.now(UTC)) else failures + 1
-            except DatabaseError as exc:
-                failures += 1
-                logger.warning("Schedules wait for their database: %s", exc)
-            except Exception:
-                failures += 1
-                logger.exception("Schedules do not go on, trying again")
+                return self.tick(now)
             finally:
                 # Not kept: a process that is forked meanwhile must not share it.
                 connections.close_all()
-            pause = self._pause(failures)
+        except DatabaseError as exc:
+            logger.warning("Schedules wait for their database: %s", exc)
+        except Exception:
+            logger.exception("Schedules do not go on, trying again")
+        return False
 
-    def _pause(self, failures: int) -> float:
+    def _pause(self, now: datetime, failures: int) -> float:
+        """Seconds until the next tick, of which the last began at *now*."""
+        shortest, longest = SHORTEST, LONGEST
         if failures:
-            return min(LAST_PAUSE, FIRST_PAUSE * 2.0 ** min(failures - 1, 10))
-        now = datetime.now(UTC)
-        due = min(schedule.next(now) for _, schedule in scheduled())
-        return min(LONGEST, max(SHORTEST, (due - now).total_seconds()))
+            shortest = FIRST_PAUSE
+            longest = min(LAST_PAUSE, FIRST_PAUSE * 2.0 ** min(failures - 1, 10))
+        try:
+            # What came while the tick ran was not looked at; and whoever failed, others are due.
+            due = min(schedule.next(now) for _, schedule in scheduled())
+        except Exception:
+            logger.exception("The next slot is not known, trying again")
+            return min(longest, LAST_PAUSE)
+        return min(longest, max(shortest, (due - datetime.now(UTC)).total_seconds()))
 
     def tick(self, now: datetime) -> bool:
         """Send what is due; return whether nothing failed."""
-        if not self._known:
-            know(now)
-            self._known = True
+        # What came after it is this tick's to send.
+        before = now if self._ticked_at is None else min(now, self._ticked_at)
+        # A clock may have been put back since.
+        sweep = self._swept_at is None or abs(now - self._swept_at) > SWEEP
+        if sweep:
+            know(before)
         fine = True
         for queue, schedule in scheduled():
-            slot = schedule.latest(now)
-            if slot is None or self._done.get(queue.name) == slot:
-                continue
             try:
-                fire(queue, schedule, slot, now)
-                self._done[queue.name] = slot
+                self._send(queue, schedule, now, before)
             except DatabaseError:
                 raise
             except Exception:
                 # Its queue's own fault; the others are sent.
-                logger.exception("Slot %s of queue %s is not sent", slot, queue.name)
+                logger.exception("A slot of queue %s is not sent", queue.name)
                 fine = False
-        if self._swept_at is None or now - self._swept_at > SWEEP:
-            self._swept_at = now
+        if sweep:
             forget(now)
+            self._swept_at = now
+        self._ticked_at = now
         return fine
+
+    def _send(
+        self, queue: DjangoQueue, schedule: Schedule, now: datetime, before: datetime
+    ) -> None:
+        slot = schedule.latest(now)
+        if slot is None or self._done.get(queue.name) == slot:
+            return
+        if not fire(queue, schedule, slot, now) and not is_known(queue, schedule, now):
+            # Its row was deleted, or written by a host whose clock is ahead.
+            know(before)
+            fire(queue, schedule, slot, now)
+        self._done[queue.name] = slot

@@ -111,7 +111,7 @@ class Session:
         return self
 
     def _open(self, path, fields):
-        data = None if fields is None else urllib.parse.urlencode(fields).encode()
+        data = None if fields is None else urllib.parse.urlencode(fields, doseq=True).encode()
         try:
             with self._opener.open(self.url + path, data, timeout=30) as answer:
                 return SimpleNamespace(

@@ -15,8 +15,9 @@ from django_sqs.schedule import UTC
 from django_sqs.schedules.firing import know
 from django_sqs.schedules.models import KnownSchedule, Slot
 know(datetime.now(UTC))
-KnownSchedule.objects.create(name="gone", definition="every 0:01:00", since=int(time.time()))
-Slot.objects.create(name="ticking", slot=int(time.time()))
+gone = {"name": "gone", "definition": "every 0:01:00"}
+KnownSchedule.objects.get_or_create(**gone, defaults={"since": int(time.time())})
+Slot.objects.get_or_create(name="ticking", slot=int(time.time()))
 """
 
 
@@ -47,6 +48,22 @@ def test_schedules_are_seen_run_paused_and_resumed(site, visit):
     history = root.get(LIST + f"{rows['ticking']}/history/").text
     assert [done in history for done in ("Run now.", "Paused.", "Resumed.")] == [True] * 3
     assert visit("nobody").get(LIST).status == 403
+
+
+def test_only_a_schedule_that_the_code_knows_no_more_can_be_deleted(site, visit):
+    made = site.project.run("shell", "-v0", "-c", KNOWN)
+    assert made.popen.returncode == 0, made.output
+    root = visit("root")
+    rows = {row["name"]: row["id"] for row in site.project.rows("django_sqs_schedules", ALL)}
+
+    assert root.post(LIST + f"{rows['ticking']}/delete/", post="yes").status == 403
+    page = root.post(LIST, action="delete_selected", _selected_action=list(rows.values()))
+    assert "1 schedule is in this release and stays" in page.text
+    both = {"_selected_action": list(rows.values()), "post": "yes"}
+    assert "deleted 1 schedule" in root.post(LIST, action="delete_selected", **both).text
+
+    left = site.project.rows("django_sqs_schedules", ALL)
+    assert [row["name"] for row in left] == ["ticking"]
 
 
 ALL = "SELECT id, name FROM django_sqs_schedules_knownschedule"

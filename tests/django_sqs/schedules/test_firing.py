@@ -9,7 +9,8 @@ from django.core.management import CommandError, call_command
 import django_sqs
 from django_sqs.message import JSONMessage, ModelInstanceMessage
 from django_sqs.outbox.models import OutboxMessage
-from django_sqs.schedules.firing import KEPT, database, forget, seconds
+from django_sqs.schedules import ticker as ticking
+from django_sqs.schedules.firing import KEPT, database, forget, pause, resume, seconds
 from django_sqs.schedules.models import KnownSchedule, Slot
 from django_sqs.schedules.ticker import Ticker
 from django_sqs_kombu.exceptions import ConfigurationError
@@ -50,6 +51,50 @@ def test_a_new_schedule_starts_with_its_next_slot():
     tick(NOON + HOUR, NOON + HOUR + timedelta(seconds=1), ticker=ticker)
 
     assert sent() == ["2026-11-28T13:00:00+00:00"]
+
+
+def test_a_schedule_whose_row_was_deleted_is_sent_at_its_next_slot_nevertheless():
+    register()
+    ticker = tick(NOON + timedelta(minutes=1), NOON + timedelta(minutes=59))
+
+    KnownSchedule.objects.using(database()).all().delete()
+    tick(NOON + HOUR, ticker=ticker)
+
+    assert sent() == ["2026-11-28T13:00:00+00:00"]
+    assert KnownSchedule.objects.using(database()).count() == 1
+
+
+def test_a_row_that_was_deleted_is_there_again_after_a_sweep():
+    register(every=timedelta(days=1))
+    ticker = tick(NOON)
+    KnownSchedule.objects.using(database()).all().delete()
+
+    tick(NOON + ticking.SWEEP + timedelta(seconds=1), ticker=ticker)
+
+    assert KnownSchedule.objects.using(database()).count() == 1
+    assert sent() == []
+
+
+def test_a_host_whose_clock_is_ahead_holds_up_no_new_schedule_of_the_others():
+    register()
+    tick(NOON + timedelta(days=1, minutes=1))
+
+    late = tick(NOON + timedelta(minutes=1), NOON + timedelta(minutes=59))
+    tick(NOON + HOUR, ticker=late)
+
+    assert sent() == ["2026-11-28T13:00:00+00:00"]
+
+
+def test_a_host_whose_clock_is_ahead_resumes_for_all():
+    register()
+    ticker = tick(NOON + timedelta(minutes=1), NOON + timedelta(minutes=2))
+    pause("report")
+    tick(NOON + HOUR, NOON + HOUR + timedelta(minutes=59), ticker=ticker)
+
+    resume("report", NOON + timedelta(days=1))
+    tick(NOON + 2 * HOUR, ticker=ticker)
+
+    assert sent() == ["2026-11-28T14:00:00+00:00"]
 
 
 def test_of_many_workers_one_sends_a_slot():
@@ -108,6 +153,69 @@ def test_a_message_that_cannot_be_written_leaves_no_row_and_harms_no_other(monke
     assert "of queue refused is not sent" in caplog.text
     assert ticker.tick(NOON + HOUR + timedelta(seconds=1))
     assert (len(sent("refused")), len(sent("report"))) == (1, 1)
+
+
+def test_a_time_that_cannot_be_told_harms_no_other_schedule(monkeypatch, caplog):
+    broken = register("timeless").schedule
+    register("report")
+    ticker = tick(NOON + timedelta(minutes=1))
+    latest = type(broken).latest
+
+    def failing(self, now):
+        if self is broken:
+            raise OverflowError("date value out of range")
+        return latest(self, now)
+
+    monkeypatch.setattr(type(broken), "latest", failing)
+
+    assert not ticker.tick(NOON + HOUR)
+    assert len(sent("report")) == 1
+    assert "queue timeless" in caplog.text
+
+
+class Counted(Ticker):
+    """Its ticks do nothing."""
+
+    ticks = 0
+
+    def tick(self, now):
+        self.ticks += 1
+        return True
+
+
+def test_one_queue_that_fails_makes_no_other_late():
+    register(every=timedelta(seconds=1))
+    moment = datetime.now(timezone.utc)
+
+    pauses = [Ticker()._pause(moment, failures) for failures in (1, 5, 50)]
+
+    assert all(each <= 1.0 for each in pauses)
+
+
+def test_a_slot_that_comes_while_a_tick_runs_is_looked_at_at_once():
+    register(every=timedelta(hours=1))
+    began = datetime.now(timezone.utc)
+    before = began - (began - NOON) % HOUR - timedelta(seconds=1)
+
+    # The tick began a second before the hour, and ended after it.
+    assert Ticker()._pause(before, 0) == ticking.SHORTEST
+
+
+def test_a_next_time_that_cannot_be_told_does_not_end_the_thread(monkeypatch, eventually):
+    schedule = register().schedule
+
+    def failing(self, now):
+        raise OverflowError("date value out of range")
+
+    monkeypatch.setattr(type(schedule), "next", failing)
+    monkeypatch.setattr(ticking, "LAST_PAUSE", 0.01)
+
+    ticker = Counted()
+    ticker.start()
+    try:
+        eventually(lambda: ticker.ticks > 2)
+    finally:
+        ticker.stop()
 
 
 def _failing_for(name, send):

@@ -86,6 +86,8 @@ def test_backwards_and_forwards_are_the_same_slots(day, cron):
         ({"every": timedelta(seconds=1.5)}, "whole seconds"),
         ({"every": HOUR, "timezone": "UTC"}, "belongs to cron="),
         ({"every": HOUR, "catch_up": -HOUR}, "less than nothing"),
+        ({"every": timedelta.max - timedelta.max % HOUR}, "more than 100 years"),
+        ({"every": HOUR, "catch_up": timedelta.max}, "more than 100 years"),
         ({"cron": "61 * * * *"}, "cron='61"),
         ({"cron": "0 0 30 2 *"}, "cron='0 0 30 2"),
         ({"cron": "hourly"}, "cron='hourly'"),
