@@ -125,6 +125,15 @@ def developing(project, tmp_path):
     return write
 
 
+@pytest.fixture
+def heard_hangup():
+    """Whoever runs the tests may ignore SIGHUP, as nohup does, and what is started would, too."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
+@pytest.mark.usefixtures("heard_hangup")
 @pytest.mark.parametrize("number", [signal.SIGHUP, signal.SIGKILL])
 def test_a_reloader_leaves_no_worker_behind(developing, project, eventually, number):
     """Started by Django's own module, too."""
