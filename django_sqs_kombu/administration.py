@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -94,19 +94,36 @@ def move(
 
 
 def _move(requests: Requests, source: str, target: str, messages: list[Message]) -> int:
-    left = list(messages)
-    try:
+    with _giving_back(requests, source, messages) as left:
         errors = send_list(requests, target, [_entry(m, target) for m in messages]).errors
-        accepted = [m for m, error in zip(messages, errors, strict=True) if error is None]
+        accepted = _done(messages, errors)
         if accepted:
             _delete(requests, source, accepted)
-        left = [m for m in left if m not in accepted]
-        if failure := next((error for error in errors if error is not None), None):
-            raise failure
+        left[:] = [m for m in messages if m not in accepted]
+        _raise_first(errors)
+    return len(accepted)
+
+
+@contextmanager
+def _giving_back(
+    requests: Requests, queue: str, messages: list[Message]
+) -> Iterator[list[Message]]:
+    """A list of *messages*; what is in it at the end, or at an exception, is given back."""
+    left = list(messages)
+    try:
+        yield left
     finally:
         if left:
-            requests.release(source, left)
-    return len(accepted)
+            requests.release(queue, left)
+
+
+def _done(messages: list[Message], errors: Sequence[Exception | None]) -> list[Message]:
+    return [m for m, error in zip(messages, errors, strict=True) if error is None]
+
+
+def _raise_first(errors: Sequence[Exception | None]) -> None:
+    if failure := next((error for error in errors if error is not None), None):
+        raise failure
 
 
 def delete(
@@ -129,19 +146,15 @@ def delete(
     count = 0
     with Sieve(requests, queue, wanted, limit=limit, most=most) as found:
         for messages in found:
-            left = messages
-            try:
-                answers = list(zip(messages, requests.delete_batch(queue, messages), strict=True))
-                left = [message for message, failure in answers if failure is not None]
-                count += len(messages) - len(left)
+            with _giving_back(requests, queue, messages) as left:
+                errors = requests.delete_batch(queue, messages)
+                gone = _done(messages, errors)
+                count += len(gone)
+                left[:] = [m for m in messages if m not in gone]
                 if deleted is not None:
-                    for message in (each for each, failure in answers if failure is None):
+                    for message in gone:
                         deleted(message)
-                if left:
-                    raise next(failure for _, failure in answers if failure is not None)
-            finally:
-                if left:
-                    requests.release(queue, left)
+                _raise_first(errors)
     return count
 
 

@@ -76,7 +76,7 @@ class Sieve:
     ) -> None:
         """Give back what was not wanted."""
         if self._kept:
-            kept = [_handle(message) for message in self._kept.values()]
+            kept = list(self._kept.values())
             self._kept.clear()
             self._requests.release(self._queue, kept)
 

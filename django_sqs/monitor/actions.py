@@ -6,11 +6,9 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from django_sqs_kombu import administration
-from django_sqs_kombu.exceptions import ConfigurationError
 
 from ..operations.queues import Target
 from . import chosen
-from .report import target_of
 
 #: Messages that are moved while the browser waits; the rest at the next click, or by sqs_move.
 MOST_MOVED = 1_000
@@ -46,10 +44,7 @@ def _redrive(target: Target, form: Mapping[str, str]) -> str:
 
 
 def _move(target: Target, form: Mapping[str, str]) -> str:
-    other = target_of(form.get("target", ""))
-    if other is None:
-        raise ConfigurationError("Choose a queue of this project to move the messages to.")
-    other.declare()
+    other = chosen.destination(form)
     moved = administration.move(
         target.requests, target.full_name, other.full_name, limit=MOST_MOVED
     )

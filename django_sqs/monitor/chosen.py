@@ -23,11 +23,7 @@ def redrive(target: Target, form: Mapping[str, str]) -> str:
 
 def move(target: Target, form: Mapping[str, str]) -> str:
     """Move messages, or dead letters, to another queue."""
-    other = target_of(form.get("target", ""))
-    if other is None:
-        raise ConfigurationError("Choose a queue of this project to move the messages to.")
-    other.declare()
-    return _move(target, source_of(target, form), other, form)
+    return _move(target, source_of(target, form), destination(form), form)
 
 
 def delete(target: Target, form: Mapping[str, str]) -> str:
@@ -42,6 +38,18 @@ def delete(target: Target, form: Mapping[str, str]) -> str:
         deleted=target.channel.payloads.delete,
     )
     return f"Deleted {done} of the {len(ids)} messages that were chosen.{_left(done, len(ids))}"
+
+
+def destination(form: Mapping[str, str]) -> Target:
+    """The queue that messages are to be moved to; it is declared.
+
+    :raises ConfigurationError: it is none of this project.
+    """
+    other = target_of(form.get("target", ""))
+    if other is None:
+        raise ConfigurationError("Choose a queue of this project to move the messages to.")
+    other.declare()
+    return other
 
 
 def ids_of(form: Mapping[str, str]) -> frozenset[str]:

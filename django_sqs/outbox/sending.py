@@ -17,6 +17,7 @@ from django_sqs_kombu.exceptions import (
     SQSError,
 )
 from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.names import FIFO
 from django_sqs_kombu.printable import line
 from django_sqs_kombu.quotas import MAX_MESSAGES
 from django_sqs_kombu.registration import Outgoing, RegisteredQueue
@@ -183,7 +184,7 @@ def outgoing(row: OutboxMessage) -> Outgoing:
 
     :raises MessageEncodeError: SQS would not take it.
     """
-    fifo = row.queue_name.endswith(".fifo")
+    fifo = row.queue_name.endswith(FIFO)
     delay = None
     if row.due_at is not None and not fifo:
         delay = max(0.0, (row.due_at - timezone.now()).total_seconds())

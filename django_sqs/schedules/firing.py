@@ -9,6 +9,7 @@ from typing import Any
 from django.db import IntegrityError, router, transaction
 
 from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.names import FIFO
 
 from ..message import MHMessage
 from ..registered_queue import DjangoQueue
@@ -101,7 +102,7 @@ def send(queue: DjangoQueue, slot: datetime, using: str) -> None:
     text = slot.isoformat()
     body: Any = {"slot": text} if issubclass(queue.message_class, MHMessage) else text
     options: dict[str, Any] = {}
-    if queue.name.endswith(".fifo"):
+    if queue.name.endswith(FIFO):
         options = {"group_id": "schedule", "deduplication_id": f"schedule-{seconds(slot)}"}
     queue.send(body=body, outbox=True, using=using, **options)
 

@@ -20,7 +20,7 @@ from django_sqs_kombu.exceptions import SendFailure, SendManyFailed, SQSError
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.messages import JSONMessage
 from django_sqs_kombu.names import FIFO
-from django_sqs_kombu.registration import Prepared, Receivers, open_batch
+from django_sqs_kombu.registration import Prepared, Receivers, errors_of, open_batch
 from django_sqs_kombu.registration import RegisteredQueue as PlainQueue
 
 from ..batches import joining_batch
@@ -37,7 +37,6 @@ from .framework import (
     task_enqueued,
 )
 from .options import TaskOptions
-from .refusals import refused
 from .runner import TaskRunner
 from .store import NoStore, Store
 from .stores import stores
@@ -346,19 +345,19 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
         :param known: whether somebody has the results already: then those that were not
             enqueued have failed, else they are forgotten.
         """
-        not_sent: set[int] = set()
+        errors: list[SQSError | None] = [None] * len(batch)
         failure: SQSError | None = None
         try:
             send()
         except SQSError as exc:
-            failure, not_sent = exc, refused(exc, len(batch))
-        unsent = [batch[number] for number in sorted(not_sent)]
+            failure, errors = exc, errors_of(exc, len(batch))
+        unsent = [result for result, error in zip(batch, errors, strict=True) if error]
         if failure is not None and known:
             self.store.fail(unsent, failure)
         elif failure is not None:
             self.store.discard(unsent)
-        for number, result in enumerate(batch):
-            if number not in not_sent:
+        for result, error in zip(batch, errors, strict=True):
+            if error is None:
                 self._announce(result)
         if failure is not None:
             raise failure

@@ -1,7 +1,7 @@
 """Registration: who receives what, and sending to it."""
 
 from .batch import open_batch, outside
-from .batch_end import BatchSender
+from .batch_end import BatchSender, errors_of
 from .declaration import DEFAULT_MAX_RECEIVES, QueueDeclaration
 from .forward import CeleryForward
 from .options import FEW_RECEIVES, LONGEST_TIMEOUT, QueueOptions, Receiver
@@ -28,6 +28,7 @@ __all__ = [
     "Receivers",
     "RegisteredQueue",
     "Sender",
+    "errors_of",
     "open_batch",
     "outside",
 ]

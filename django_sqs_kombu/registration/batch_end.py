@@ -65,6 +65,19 @@ class BatchSender(Protocol):
         """Raise what sending would raise, as far as it lies in the message."""
 
 
+def errors_of(exc: SQSError, count: int) -> list[SQSError | None]:
+    """Why each of *count* messages was not sent, of whose sending came *exc*; None: it was."""
+    if not isinstance(exc, SendManyFailed):
+        return [exc] * count
+    errors: list[SQSError | None] = [None] * count
+    for failure in exc.failures:
+        errors[failure.number] = failure.error
+    if exc.untried_from is not None:
+        why = exc.failures[-1].error if exc.failures else exc
+        errors[exc.untried_from :] = [why] * (count - exc.untried_from)
+    return errors
+
+
 class BatchEnd:
     """What a block kept, on its way to SQS; it knows of each message what became of it.
 
@@ -123,23 +136,14 @@ class BatchEnd:
 
     def _send_some(self, entries: list[Entry]) -> list[SQSError | None]:
         """Send *entries*, which are of one queue; its trouble is no other's."""
-        errors: list[SQSError | None] = [None] * len(entries)
         first = entries[0]
         try:
             self._receivers.send_bulk(
                 first.registered, first.queue, entries, lambda entry: entry.outgoing
             )
-        except SendManyFailed as exc:
-            for failure in exc.failures:
-                errors[failure.number] = failure.error
-            if exc.untried_from is not None:
-                rest = len(entries) - exc.untried_from
-                errors[exc.untried_from :] = [
-                    exc.failures[-1].error if exc.failures else exc
-                ] * rest
         except SQSError as exc:
-            errors = [exc] * len(entries)
-        return errors
+            return errors_of(exc, len(entries))
+        return [None] * len(entries)
 
     def tell(self) -> None:
         """Tell what became of what was to be sent."""
