@@ -20,7 +20,7 @@ from opentelemetry.metrics import MeterProvider, UpDownCounter
 from opentelemetry.trace import Link, SpanKind, Status, StatusCode, TracerProvider
 from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapPropagator
 
-from .exceptions import RestartLater
+from .exceptions import RestartLater, kind_of
 from .messages.base import Delivery
 from .transport.sqs.forks import renew_after_fork
 from .transport.sqs.pauses import Pause
@@ -146,7 +146,7 @@ class OpenTelemetry(Middleware):
         delivery = settlement.delivery
         facts = _facts(delivery.queue, "settle", settlement.operation)
         if settlement.raised is not None:
-            facts["error.type"] = type(settlement.raised).__qualname__
+            facts["error.type"] = kind_of(settlement.raised).__qualname__
         self._settled.add(1, facts)
         if settlement.action is None:
             return

@@ -68,6 +68,7 @@ class PoolConsumer:
     :param suffix: the queue name suffix to use.
     :param pool: the worker's pool.
     :param hub: the worker's event loop.
+    :param circuits: of the registry, which outlast a connection.
     """
 
     def __init__(
@@ -77,6 +78,7 @@ class PoolConsumer:
         suffix: str | None,
         pool: Any,
         hub: Any,
+        circuits: Circuits,
     ) -> None:
         self._pool = pool
         self._hub = hub
@@ -90,7 +92,7 @@ class PoolConsumer:
         # A pool of threads ends receivers in its threads.
         self._lock = threading.RLock()
         self._running: set[Delivery] = set()
-        self._circuits = Circuits(receivers)
+        self._circuits = circuits
         self._stopping = False
         self._finished = False
         self.closed = False

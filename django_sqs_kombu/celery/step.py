@@ -9,6 +9,7 @@ from celery import bootsteps
 from ..exceptions import ConfigurationError
 from ..registration.queue import RegisteredQueue
 from ..registration.receivers import Receivers
+from ..working.circuits import Circuits
 from .pool import PoolConsumer
 
 
@@ -35,6 +36,7 @@ class ReceiverStep(bootsteps.StartStopStep):  # type: ignore[misc]
         super().__init__(consumer, **kwargs)
         #: Those that still have receivers running, the one that receives last.
         self._consumers: list[PoolConsumer] = []
+        self._circuits: dict[Receivers, Circuits] = {}
 
     def start(self, consumer: Any) -> None:
         """Start receiving.
@@ -48,8 +50,9 @@ class ReceiverStep(bootsteps.StartStopStep):  # type: ignore[misc]
             )
         self._consumers = [running for running in self._consumers if not running.closed]
         for receivers, queues in self._queues().items():
+            circuits = self._circuits.setdefault(receivers, Circuits(receivers))
             self._consumers.append(
-                PoolConsumer(receivers, queues, self.suffix, consumer.pool, consumer.hub)
+                PoolConsumer(receivers, queues, self.suffix, consumer.pool, consumer.hub, circuits)
             )
             self._consumers[-1].start()
 

@@ -149,12 +149,6 @@ class Circuit:
                 time.monotonic() < self._opens_at or not self._trying_until
             )
 
-    def go_on_from(self, before: Circuit) -> None:
-        """Know what the circuit of the queue knew that it takes the place of."""
-        with before._lock:
-            self._latest.extend(before._latest)
-            self._opens_at = before._opens_at
-
     def shut(self, seconds: float) -> None:
         """Another process has paused the queue: after that it is tried with one message here, too.
 

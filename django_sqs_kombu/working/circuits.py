@@ -29,6 +29,9 @@ class Circuits:
     def __init__(self, receivers: Registry) -> None:
         self._receivers = receivers
         self._circuits: dict[str, Circuit] = {}
+        #: Kept when a connection is made anew: what failed may fail still, and counts on.
+        self._limits: dict[str, ReceiveLimit | None] = {}
+        self._channels: dict[str, Any] = {}
 
     def __bool__(self) -> bool:
         return bool(self._circuits)
@@ -43,24 +46,24 @@ class Circuits:
         """All that limits how a queue is consumed, its breaker included.
 
         :param queue: its name in SQS.
-        :param channel: what receives from it.
+        :param channel: what receives from it now.
         :param message_limit: another limit, if there is one.
         """
-        limit, circuit = limits_of(
-            registered,
-            queue,
-            self._receivers,
-            message_limit,
-            on_change=partial(self._changed, registered, queue, channel),
-            # Polls do not wait for what middleware do.
-            on_limit=partial(aside, partial(self._limited, registered, queue)),
-        )
-        if circuit is not None:
-            if (before := self._circuits.get(queue)) is not None:
-                # The connection was made anew; what failed may fail still.
-                circuit.go_on_from(before)
-            self._circuits[queue] = circuit
-        return limit
+        self._channels[queue] = channel
+        if queue not in self._limits:
+            limit, circuit = limits_of(
+                registered,
+                queue,
+                self._receivers,
+                message_limit,
+                on_change=partial(self._changed, registered, queue),
+                # Polls do not wait for what middleware do.
+                on_limit=partial(aside, partial(self._limited, registered, queue)),
+            )
+            self._limits[queue] = limit
+            if circuit is not None:
+                self._circuits[queue] = circuit
+        return self._limits[queue]
 
     def refuses(self, queue: str) -> bool:
         """Whether a message of the queue that came is not to be started."""
@@ -82,11 +85,12 @@ class Circuits:
     def _limited(self, registered: Registered, queue: str) -> None:
         tell(self._receivers.middleware, lambda each: each.limited(registered, queue))
 
-    def _changed(self, registered: Registered, queue: str, channel: Any, trip: Trip | None) -> None:
+    def _changed(self, registered: Registered, queue: str, trip: Trip | None) -> None:
         middleware = self._receivers.middleware
         if trip is None:
             _tell(middleware, registered, queue, trip)
             return
+        channel = self._channels[queue]
         channel.give_back_waiting(queue)
 
         def share() -> None:

@@ -14,6 +14,8 @@ from django_sqs_kombu import (
     Retry,
     SendManyFailed,
 )
+from django_sqs_kombu.exceptions import ReceiverFailed
+from django_sqs_kombu.working import Settlement
 
 otel = pytest.importorskip("django_sqs_kombu.otel")
 sdk = pytest.importorskip("opentelemetry.sdk")
@@ -241,3 +243,12 @@ def test_a_forked_child_says_for_itself_what_is_paused():
         now.note("q", True)
         os._exit(len(added))
     assert os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]) == 2
+
+
+def test_what_failed_in_another_process_is_counted_by_its_own_class(receivers, spans):
+    failed = ReceiverFailed("KeyError: 'x'", kind=KeyError)
+    delivery = SimpleNamespace(queue="q")
+    receivers.middleware[-1].settled(Settlement(None, delivery, None, None, failed))
+
+    [point] = metrics(spans.reader)["django_sqs.settled.messages"]
+    assert point.attributes["error.type"] == "KeyError"

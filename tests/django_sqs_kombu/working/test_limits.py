@@ -252,6 +252,14 @@ def test_a_queue_whose_connection_is_made_anew_keeps_its_breaker(clock, receiver
     assert limit.reserve(10) == 1
 
 
+def test_a_queue_whose_connection_is_made_anew_keeps_its_rate(receivers):
+    registered = receivers.register("q", print, rate="5/d")
+    circuits = Circuits(receivers)
+    assert circuits.limit(registered, "q", None).reserve(10) > 0
+
+    assert circuits.limit(registered, "q", None).reserve(10) == 0
+
+
 def test_only_what_it_names_opens_it(clock):
     circuit = Circuit("q", Breaker(of=2, on=ConnectionError))
     for _ in range(10):
