@@ -15,6 +15,7 @@ from django_sqs_kombu.quotas import MAX_MESSAGES
 from django_sqs_kombu.transport import Delivery, SQSMessage, Trail
 from django_sqs_kombu.working import FAILURE
 
+from ..operations.choosing import moved_from
 from ..operations.queues import Target, targets
 from ..registry import receivers
 from ..storable import storable_text
@@ -74,13 +75,14 @@ def keep(target: Target, dead_letters: str, found: Sequence[SQSMessage]) -> None
     using = router.db_for_write(Failure)
     with transaction.atomic(using=using):
         for message in found:
-            _keep(using, target, message)
+            _keep(using, target, dead_letters, message)
 
 
-def _keep(using: str, target: Target, message: SQSMessage) -> None:
+def _keep(using: str, target: Target, dead_letters: str, message: SQSMessage) -> None:
     own = Failure.objects.using(using)
     message_id = str(message.get("MessageId"))[:100]
-    target = _source(message) or target
+    told = _told(target, message)
+    target = _source(message, told, dead_letters) or target
     # One that was sent to the dead letters, and not moved by SQS, is another to SQS.
     known_as = {message_id, str(Trail.received(message).id)[:100]}
     same = own.filter(message_id__in=known_as, full_name=target.full_name).order_by("-pk")
@@ -93,16 +95,14 @@ def _keep(using: str, target: Target, message: SQSMessage) -> None:
         group = FailureGroup.objects.using(using).filter(pk=earlier.group_id)
         group.update(waiting=F("waiting") + 1)
         return
-    row = _row(target, message)
+    row = _row(target, message, told)
     write_all(using, [(hashed(target.registered.name, row.error_class), row)])
 
 
-def _row(target: Target, message: SQSMessage) -> Failure:
-    delivery = target.channel.delivery(target.full_name, message, settles=False)
-    told = Told.read(message.get("MessageAttributes")) or _told_in(delivery) or Told()
+def _row(target: Target, message: SQSMessage, told: Told) -> Failure:
     return row_of(
         target.registered.name,
-        delivery,
+        _delivery(target, message),
         state=State.WAITING,
         error_class=storable_text(told.error)[:200] or UNKNOWN,
         error=storable_text(told.text)[:MOST_ERROR] or UNTOLD,
@@ -110,17 +110,33 @@ def _row(target: Target, message: SQSMessage) -> Failure:
     )
 
 
-def _told_in(delivery: Delivery) -> Told | None:
-    """Why it failed, where the message had ten attributes: a header of its envelope says it."""
-    facts = (delivery.headers or {}).get(FAILURE)
-    return Told.known(facts) if isinstance(facts, dict) else None
+def _delivery(target: Target, message: SQSMessage) -> Delivery:
+    return target.channel.delivery(target.full_name, message, settles=False)
 
 
-def _source(message: SQSMessage) -> Target | None:
-    """The queue that a dead letter comes from, where SQS says it and it is one of this project."""
-    arn = str((message.get("Attributes") or {}).get("DeadLetterQueueSourceArn") or "")
-    name = arn.rpartition(":")[2]
-    return next((t for t in targets(receivers.select()) if t.full_name == name), None)
+def _told(target: Target, message: SQSMessage) -> Told:
+    """Why a dead letter failed, as far as it says so itself.
+
+    Where the message had ten attributes, a header of its envelope says it.
+    """
+    told = Told.read(message.get("MessageAttributes"))
+    if told is None:
+        facts = (_delivery(target, message).headers or {}).get(FAILURE)
+        told = Told.known(facts) if isinstance(facts, dict) else Told()
+    return told
+
+
+def _source(message: SQSMessage, told: Told, dead_letters: str) -> Target | None:
+    """The queue of this project that a dead letter comes from.
+
+    What SQS says counts.  What the message says anybody may have written, so it is believed of
+    queues with these dead letters alone.
+    """
+    found = targets(receivers.select())
+    if name := moved_from(message):
+        return next((t for t in found if t.full_name == name), None)
+    own = (t for t in found if t.registered.full_dead_letter_name == dead_letters)
+    return next((t for t in own if t.full_name == told.queue), None)
 
 
 def sources(names: Sequence[str]) -> list[Target]:

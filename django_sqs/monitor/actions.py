@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django_sqs_kombu import administration
 
 from ..operations.queues import Target
+from ..operations.resuming import resume
 from . import chosen
 
 #: Messages that are moved while the browser waits; the rest at the next click, or by sqs_move.
@@ -60,11 +61,8 @@ def _pause(target: Target, form: Mapping[str, str]) -> str:
 
 
 def _resume(target: Target, form: Mapping[str, str]) -> str:
-    target.registered.resume(suffix=target.suffix)
-    left = target.registered.paused(suffix=target.suffix)
-    if left is not None:
-        return f"Queue {target.label} is still paused by its breaker: {left}"
-    return f"Queue {target.label} is resumed. Workers follow within a minute."
+    left, said = resume(target)
+    return said if left is not None else f"{said} Workers follow within a minute."
 
 
 #: How long a queue may be paused here, in seconds, and how that is written.

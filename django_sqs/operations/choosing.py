@@ -16,14 +16,19 @@ from .queues import Target
 noted_failures: Announced[Callable[[str, set[str]], str]] = Announced()
 
 
+def moved_from(message: SQSMessage) -> str:
+    """The name in SQS of the queue that SQS has moved a dead letter from; empty: it has not."""
+    arn = str((message.get("Attributes") or {}).get("DeadLetterQueueSourceArn") or "")
+    return arn.rpartition(":")[2]
+
+
 def is_of_another(target: Target, message: SQSMessage) -> bool:
     """Whether a dead letter says that it comes from another queue, which shares the dead letters.
 
     :param target: the queue that it would be moved back to.
     """
     told = Failure.read(message.get("MessageAttributes"))
-    arn = str((message.get("Attributes") or {}).get("DeadLetterQueueSourceArn") or "")
-    origin = arn.rpartition(":")[2] or (told.queue if told else "")
+    origin = moved_from(message) or (told.queue if told else "")
     return origin not in ("", target.full_name)
 
 

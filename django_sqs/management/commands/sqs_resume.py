@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from django_sqs.management.pausing import PauseCommand, as_json
+from django_sqs.operations.resuming import resume
 
 
 class Command(PauseCommand):
@@ -21,12 +22,7 @@ class Command(PauseCommand):
         output = self.output(options)
         done = []
         for target in self.existing(options):
-            target.registered.resume(suffix=target.suffix)
-            # A breaker's pause is not a person's to end.
-            left = target.registered.paused(suffix=target.suffix)
+            left, said = resume(target)
             done.append(as_json(target, left))
-            if left is None:
-                output.say(f"Queue {target.label} is resumed.")
-            else:
-                output.say(f"Queue {target.label} is still paused by its breaker: {left}")
+            output.say(said)
         output.result(done)

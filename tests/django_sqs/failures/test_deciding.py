@@ -297,6 +297,30 @@ def test_dead_letters_nobody_noted_are_kept_too(mend, work, sqs, prefix, seen, c
     assert sorted(body for body, *_ in seen) == sorted(f"dead {number}" for number in range(25))
 
 
+def test_letters_of_queues_that_share_them_are_kept_as_those_of_their_queue(
+    mend, work, sqs, prefix
+):
+    for name in ("d13a", "d13b"):
+        mend(name, dead_letter=ValueError, dead_letter_queue="d13-dead")
+    mend("d13c", dead_letter=ValueError, dead_letter_queue="other-dead")
+    django_sqs.send("d13b", body="x")
+    work("d13b")
+    url = sqs.get_queue_url(QueueName=f"{prefix}__d13-dead")["QueueUrl"]
+    # It says that it comes from a queue with other dead letters.
+    forged = json.dumps({"error": "E", "queue": f"{prefix}__d13c"})
+    sqs.send_message(
+        QueueUrl=url,
+        MessageBody="y",
+        MessageAttributes={"django_sqs.failure": {"DataType": "String", "StringValue": forged}},
+    )
+    Failure.objects.all().delete()
+    FailureGroup.objects.all().delete()
+
+    run("sqs_bury", "d13a")
+
+    assert sorted(row.queue_name for row in Failure.objects.all()) == ["d13a", "d13b"]
+
+
 def test_a_dead_letter_that_was_not_deleted_is_not_kept_twice(mend, work, server, prefix):
     mend("d11", dead_letter_queue="d11-dead", max_receives=1, visibility_timeout=1)
     django_sqs.send("d11", body="x")

@@ -58,6 +58,16 @@ def test_what_a_breaker_pauses_is_not_resumed(plain):
     assert found["paused"]["reason"] == "breaker: of its last 20 messages 12 failed"
 
 
+def test_who_may_not_read_tags_resumes_all_the_same(plain, server):
+    run("sqs_pause", "plain", "--for=1h")
+    server.faults["ListQueueTags", full_name("plain")] = (400, "AccessDeniedException")
+
+    assert "Queue plain is resumed." in run("sqs_resume", "plain")
+
+    del server.faults["ListQueueTags", full_name("plain")]
+    assert django_sqs.queues["plain"].paused() is None
+
+
 def test_all_queues_are_paused_only_when_that_is_said(plain):
     with pytest.raises(CommandError, match="--all"):
         call_command("sqs_pause")
