@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.db import router
-from django.db.models import Model, QuerySet
+from django.db.models import QuerySet
 from django.http import HttpRequest
 
-Row = TypeVar("Row", bound=Model)
+from .written import Row
 
 if TYPE_CHECKING:
     _ModelAdmin = admin.ModelAdmin
@@ -25,11 +25,6 @@ def counted(number: int, noun: str) -> str:
     return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
 
 
-def written(model: type[Row]) -> QuerySet[Row]:
-    """The rows of *model*, where they are written: a replica may not know them yet."""
-    return model._default_manager.using(router.db_for_write(model))
-
-
 class RowAdmin(_ModelAdmin[Row]):
     """Nobody adds a row; it shows the database that rows are written to."""
 
@@ -41,5 +36,5 @@ class RowAdmin(_ModelAdmin[Row]):
         return False
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Row]:
-        """The rows, where they are :func:`written`."""
+        """The rows, where they are :func:`~django_sqs.written.written`."""
         return super().get_queryset(request).using(router.db_for_write(self.model))

@@ -21,7 +21,8 @@ from django_sqs_kombu.exceptions import SQSError
 from django_sqs_kombu.logs import get_logger
 
 from ..registry import receivers
-from ..row_admin import Row, RowAdmin, counted, written
+from ..row_admin import RowAdmin, counted
+from ..written import Row, written
 from .choices import CHOICES, MOST, Choice
 from .deciding import Decided
 from .models import Failure, FailureGroup, State

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from typing import Any
 
 from django.apps import AppConfig
-from django.utils.module_loading import import_string
 
 from django_sqs_kombu.logs import get_logger
 
 from ..conf import conf
+from ..named import function_of
 
 logger = get_logger(__name__)
 
@@ -70,7 +70,7 @@ class FailuresConfig(AppConfig):
         mask = self._mask
         if mask is not None:
             try:
-                text = (import_string(mask) if isinstance(mask, str) else mask)(queue, text) or ""
+                text = function_of(mask)(queue, text) or ""
             except Exception as exc:  # noqa: BLE001 - the failure is kept, and nothing is shown
                 # Its text may quote what is not to be seen.
                 logger.error("The mask of queue %s failed: %s", queue, type(exc).__qualname__)

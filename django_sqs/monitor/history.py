@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import router
 from django.db.models import Max, Sum
 
+from ..written import written
 from .models import QueueHour, QueueMinute
 
 
@@ -88,7 +88,7 @@ def _rows(
     span: Span, first: datetime, queue: str | None
 ) -> list[tuple[datetime, int, int, float, float]]:
     model, at = (QueueHour, "hour") if span.by_hours else (QueueMinute, "minute")
-    rows = model._default_manager.using(router.db_for_write(model)).filter(**{f"{at}__gte": first})
+    rows = written(model).filter(**{f"{at}__gte": first})
     if queue is not None:
         rows = rows.filter(queue_name=queue)
     sums = (Sum("received"), Sum("rejected"), Max("waited"), Sum("busy"))

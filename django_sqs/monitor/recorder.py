@@ -21,6 +21,7 @@ from django_sqs_kombu.logs import get_logger
 from ..conf import conf
 from ..worker.companions import BesideFleet
 from ..worker.stats import OUTCOMES
+from ..written import written
 from .models import Did, Heartbeat, QueueHour, QueueMinute
 
 logger = get_logger(__name__)
@@ -146,7 +147,7 @@ class Recorder:
 
 def _row(model: type[Did], **key: Any) -> QuerySet[Did]:
     """The row with *key*, which is made where there is none."""
-    rows = model._default_manager.using(router.db_for_write(model))
+    rows = written(model)
     return rows.filter(pk=rows.get_or_create(**key)[0].pk)
 
 

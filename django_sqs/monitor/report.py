@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.core.cache import cache
-from django.db import router
 from django.utils import timezone
 
 from ..conf import conf
 from ..operations.queues import Target, targets
 from ..operations.states import QueueState, states
 from ..registry import receivers
+from ..written import written
 from .ages import oldest_ages
 from .attention import Concern, concerns
 from .models import Heartbeat, QueueMinute
@@ -136,7 +136,7 @@ def _hours(now: datetime) -> dict[str, Hour]:
     latest = now.replace(second=0, microsecond=0)
     hours: dict[str, Hour] = defaultdict(Hour)
     first = latest - timedelta(minutes=MINUTES - 1)
-    minutes = QueueMinute.objects.using(router.db_for_write(QueueMinute))
+    minutes = written(QueueMinute)
     for row in minutes.filter(minute__gte=first):
         hour = hours[row.queue_name]
         place = int((row.minute - first).total_seconds() // 60)

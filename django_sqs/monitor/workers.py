@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.apps import apps
-from django.db import router
 
+from ..written import written
 from .models import Heartbeat
 
 #: For how long one that has died without signing off is shown.
@@ -63,9 +63,8 @@ def workers(now: datetime) -> Workers:
     """Ask the database, in one query."""
     app: Any = apps.get_app_config("django_sqs_monitor")
     limit = now - timedelta(seconds=3 * app.record_period)
-    # Where they are written: a replica that lags hides no worker.
-    beats = Heartbeat.objects.using(router.db_for_write(Heartbeat))
-    found = list(beats.filter(seen_at__gte=now - STALE).order_by("-seen_at")[:MOST])
+    # A replica that lags hides no worker.
+    found = list(written(Heartbeat).filter(seen_at__gte=now - STALE).order_by("-seen_at")[:MOST])
     found.sort(key=lambda beat: (beat.host, beat.pid))
     alive = [beat for beat in found if beat.seen_at >= limit]
     stale = [beat for beat in found if beat.seen_at < limit]

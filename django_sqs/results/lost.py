@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from django.db import router
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from ..storable import error_entry
+from ..written import written
 from .ends import UNFINISHED
 from .models import TaskRecord
 
@@ -28,7 +28,7 @@ def end_lost_results(days: float) -> int:
     queue purged, or it is among the dead letters.
     """
     moment = timezone.now() - timedelta(days=days)
-    records = TaskRecord.objects.using(router.db_for_write(TaskRecord))
+    records = written(TaskRecord)
     text = f"Nothing was seen of this task for {days:g} days, so its message must be gone."
     error = error_entry(TaskLost, text)
     ended = 0

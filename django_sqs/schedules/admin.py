@@ -62,8 +62,7 @@ class KnownScheduleAdmin(RowAdmin[KnownSchedule]):
     @admin.display(description="last sent")
     def last(self, row: KnownSchedule) -> datetime | None:
         """The last slot that was sent."""
-        found = last_slots([row.name]).get(row.name)
-        return None if found is None else found.time
+        return last_slots([row.name]).get(row.name)
 
     @admin.display(description="since", ordering="since")
     def known_since(self, row: KnownSchedule) -> datetime:

@@ -67,7 +67,7 @@ class Command(SQSCommand):
                 "queue": queue.name,
                 "schedule": schedule.definition,
                 "next": None if queue.name in paused else schedule.next(now).isoformat(),
-                "last": last[queue.name].time.isoformat() if queue.name in last else None,
+                "last": last[queue.name].isoformat() if queue.name in last else None,
                 "paused": queue.name in paused,
             }
             for queue, schedule in queues
