@@ -4,6 +4,7 @@ A Python that is not on PATH is skipped with a message.
 """
 
 import functools
+import hashlib
 import os
 from pathlib import Path
 
@@ -65,9 +66,11 @@ for _python, _django, _kombu, _boto3, _tags in MATRIX:
 def use(session: nox.Session, pattern: str) -> None:
     """Install what `make build` made into a clean environment, without Django and with; use it."""
     [file] = Path("dist").resolve().glob(pattern)
+    # pip keeps the wheel of a source distribution by its address; with the digest, by its content.
+    address = f"{file.as_uri()}#sha256={hashlib.sha256(file.read_bytes()).hexdigest()}"
     session.cd(session.create_tmp())
     for shape in ("", "[django]"):
-        session.install(f"django-sqs{shape} @ {file.as_uri()}", env=LAZY)
+        session.install(f"django-sqs{shape} @ {address}", env=LAZY)
         session.run("python", "-m", "pip", "check")
         session.run("python", "-I", str(SMOKE), *(["--without-django"] if not shape else []))
 
