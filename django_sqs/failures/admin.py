@@ -32,6 +32,8 @@ logger = get_logger(__name__)
 
 #: What the lists show of an error.
 ERROR = 160
+#: Rows that a search finds.
+MOST_FOUND = 1_000
 #: Rows that an action on selected ones notes by themselves; else only their groups.
 MOST_NOTED = 100
 
@@ -238,7 +240,9 @@ class FailureAdmin(DecidingAdmin[Failure]):
     list_display = ("message_id", "queue_name", "what", "receive_count", "state", "failed_at")
     list_filter = ("state", QueueFilter)
     search_fields = ("message_id", "error", "text")
-    search_help_text = "A message id, or what is in an error or a body."
+    search_help_text = (
+        f"A message id, or what is in an error or a body: the last {MOST_FOUND:,} that have it."
+    )
     ordering = ("-pk",)
     actions = ("send_selected", "discard_selected")
     fields = (
@@ -271,7 +275,9 @@ class FailureAdmin(DecidingAdmin[Failure]):
         found = Q(message_id=search_term) | Q(error__icontains=search_term)
         if self.has_body_permission(request):
             found |= Q(text__icontains=search_term)
-        return queryset.filter(found), False
+        # Looked for once: the changelist asks for its count, and for its page.
+        keys = queryset.filter(found).order_by("-pk").values_list("pk", flat=True)
+        return queryset.filter(pk__in=list(keys[:MOST_FOUND])), False
 
     @admin.display(description="traceback")
     def shown_traceback(self, row: Failure) -> SafeString:

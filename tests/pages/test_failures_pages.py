@@ -55,6 +55,9 @@ def test_bodies_are_searched_and_shown_as_text(failed, visit):
     assert "worse &lt;b&gt;" in page
     assert "worse <b>" not in page
     assert session.get(ROWS + "?q=nowhere-at-all").text.count('class="field-') == 0
+    # Within what a filter has.
+    assert row in session.get(ROWS + "?q=worse&state__exact=waiting").text
+    assert row not in session.get(ROWS + "?q=worse&state__exact=sent").text
 
 
 @pytest.mark.parametrize("width", [360, 1280])

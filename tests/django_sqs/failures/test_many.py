@@ -54,11 +54,12 @@ base, found = "/admin/django_sqs_failures/", {}
 pages = ("failuregroup/", f"failuregroup/{group}/change/", "failure/", "failure/?p=3",
     "failure/?state__exact=sent", f"failure/?group__id__exact={group}", f"failure/{row}/change/",
     "failure/?q=m77")
-for page in pages:
-    client.get(base + page)
+
+def asks(question):
+    # The answer, how many queries, seconds, and the queries that scan all rows.
     with CaptureQueriesContext(connection) as captured:
         started = time.monotonic()
-        answer = client.get(base + page)
+        answer = question()
         seconds = time.monotonic() - started
     scans = []
     with connection.cursor() as cursor:
@@ -72,14 +73,20 @@ for page in pages:
                 if "Seq Scan on django_sqs_failures_failure" in plan:
                     scans.append(asked[:3000])
         cursor.execute("RESET enable_seqscan")
-    found[page] = [answer.status_code, len(captured), seconds, scans]
+    return answer, len(captured), seconds, scans
+
+for page in pages:
+    client.get(base + page)
+    answer, *rest = asks(lambda: client.get(base + page))
+    found[page] = [answer.status_code, *rest]
+*_, unserved = asks(lambda: Failure.objects.filter(text__contains="m77").count())
 with connection.cursor() as cursor:
     started = time.monotonic()
     cursor.execute('''
         SELECT count(*) FROM django_sqs_failures_failure WHERE UPPER(text) LIKE '%M77%'
     ''')
     scan = time.monotonic() - started
-print("FOUND " + json.dumps([found, scan]))
+print("FOUND " + json.dumps([found, scan, unserved]))
 """
 
 
@@ -87,7 +94,7 @@ print("FOUND " + json.dumps([found, scan]))
 def pages():
     """Of each page: its status, how many queries it asked, seconds, and the scans of all rows.
 
-    And the seconds of one look at all bodies.
+    And the seconds of one look at all bodies, and what is said of a question without an index.
     """
     with postgres.running() as server:
         server.execute("CREATE DATABASE many")
@@ -108,22 +115,23 @@ def pages():
 
 
 def test_each_page_asks_few_questions_and_answers_soon(pages):
-    pages, scan = pages
+    pages, scan, _ = pages
     for page, (status, queries, seconds, _) in pages.items():
         assert status == 200, page
         assert queries < MOST_QUERIES, page
-        # A search in bodies takes its time on a busy machine: for the count, and for the page.
-        most = max(MOST_SECONDS, 5 * scan) if "?q=" in page else MOST_SECONDS
+        # A search in bodies takes its time on a busy machine: a little more than a look at all.
+        most = max(MOST_SECONDS, 2 * scan) if "?q=" in page else MOST_SECONDS
         assert seconds < most, f"{page}: {seconds:.3f} s, {ROWS} rows, a scan {scan:.3f} s"
 
 
 def test_each_question_but_a_search_has_an_index(pages):
-    pages, _ = pages
+    pages, *_ = pages
     scans = {page: scans for page, (*_, scans) in pages.items() if "?q=" not in page}
 
     assert {page: found for page, found in scans.items() if found} == {}
 
 
 def test_a_question_without_an_index_would_be_found(pages):
-    # A search in bodies reads them all.
-    assert pages[0]["failure/?q=m77"][3]
+    *_, unserved = pages
+
+    assert unserved
