@@ -191,22 +191,45 @@ def dead_letter_queue(requests: Requests, queue: str) -> str | None:
     return None if policy is None else policy.dead_letter_name
 
 
-def start_redrive(requests: Requests, dead_letters: str) -> str | None:
-    """Have SQS move the messages of a dead-letter queue back to where they came from.
+def start_redrive(requests: Requests, dead_letters: str, target: str) -> str | None:
+    """Have SQS move the messages of a dead-letter queue into *target*, if it is their only source.
 
-    :returns: SQS's handle of the task; None: this server cannot do it, so :meth:`move` must.
+    It is named as the destination.  SQS knows of no queue that a letter came from which a policy
+    has sent there, and a task without a destination ends at the first of these.
+
+    :returns: SQS's handle of the task; None: this server cannot do it, or cannot do it for this
+        queue alone, so :meth:`move` must.
     :raises RequestFailed: it can, and refused.
     """
-    answer = requests.call("GetQueueAttributes", dead_letters, AttributeNames=["QueueArn"])
+    if not _is_only_source(requests, dead_letters, target):
+        return None
+    source, destination = (_arn(requests, each) for each in (dead_letters, target))
     try:
         started = requests.ask(
-            "StartMessageMoveTask", dead_letters, SourceArn=answer["Attributes"]["QueueArn"]
+            "StartMessageMoveTask", dead_letters, SourceArn=source, DestinationArn=destination
         )
     except RequestFailed as exc:
         if exc.code in NO_MOVE_TASKS:
             return None
         raise
     return str(started["TaskHandle"])
+
+
+def _is_only_source(requests: Requests, dead_letters: str, queue: str) -> bool:
+    try:
+        answer = requests.call("ListDeadLetterSourceQueues", dead_letters)
+    except RequestFailed as exc:
+        if exc.passing:
+            raise
+        # Nobody knows; a role may not be allowed to ask.
+        return False
+    urls = answer.get("queueUrls") or ()
+    return {url.rpartition("/")[2] for url in urls} == {queue}
+
+
+def _arn(requests: Requests, queue: str) -> str:
+    answer = requests.call("GetQueueAttributes", queue, AttributeNames=["QueueArn"])
+    return str(answer["Attributes"]["QueueArn"])
 
 
 def _delete(requests: Requests, queue: str, messages: list[Message]) -> None:

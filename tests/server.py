@@ -154,7 +154,9 @@ class Server:
         if failing := self.failed_entries.get((operation, queue)):
             return self._fail_entries(environ, start_response, asked, failing.pop(0))
         if (operation, queue) in self.answers:
-            return self._json(start_response, "200 OK", self.answers[operation, queue])
+            answer = self.answers[operation, queue]
+            answer = answer(asked) if callable(answer) else answer
+            return self._json(start_response, "200 OK", answer)
         fault = self.faults.get((operation, queue))
         if fault is None:
             if (beyond := self.limits.refuse(operation, asked)) is not None:

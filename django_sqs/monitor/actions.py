@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django_sqs_kombu import administration
 
+from ..operations import redriving
 from ..operations.queues import Target
 from ..operations.resuming import resume
 from . import chosen
@@ -37,10 +38,9 @@ def _purge(target: Target, form: Mapping[str, str]) -> str:
 
 def _redrive(target: Target, form: Mapping[str, str]) -> str:
     dead_letters = target.dead_letters
-    task = administration.start_redrive(target.requests, dead_letters)
-    if task is not None:
-        return f"SQS moves the messages of {dead_letters} back to where they came from."
-    moved = administration.move(target.requests, dead_letters, target.full_name, limit=MOST_MOVED)
+    if redriving.start(target) is not None:
+        return f"SQS moves the messages of {dead_letters} to {target.label}."
+    moved = redriving.by_hand(target, limit=MOST_MOVED)
     return f"Moved {moved} messages from {dead_letters} to {target.label}."
 
 

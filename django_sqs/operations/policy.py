@@ -26,6 +26,7 @@ ACTIONS = {
         "DeleteMessage",
         "GetQueueAttributes",
         "GetQueueUrl",
+        "ListDeadLetterSourceQueues",
         "ListMessageMoveTasks",
         "ListQueueTags",
         "PurgeQueue",

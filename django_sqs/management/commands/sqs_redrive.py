@@ -7,9 +7,9 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from django_sqs.management.base import MOST_MOVED, OneQueueCommand, require_between
+from django_sqs.operations import redriving
 from django_sqs.operations.choosing import Chosen
 from django_sqs.operations.queues import Target, by_name
-from django_sqs_kombu import administration
 
 
 class Command(OneQueueCommand):
@@ -18,8 +18,9 @@ class Command(OneQueueCommand):
     help = (
         "Move the messages of a queue's dead-letter queue, or of the dead-letter queue that is "
         "named, back into the queue: by SQS itself "
-        "(StartMessageMoveTask) where the server can do that, else by hand. Some of them are "
-        "moved by hand: SQS cannot search, so each is received, and given back at the end."
+        "(StartMessageMoveTask) where the server can do that, else by hand. Some of them, and "
+        "those that share a dead-letter queue with others, are moved by hand: SQS cannot search, "
+        "so each is received, and given back at the end."
     )
     suffix_help = "The queue with this queue name suffix."
 
@@ -53,25 +54,21 @@ class Command(OneQueueCommand):
         about: dict[str, Any] = {"source": dead_letters, "target": target.full_name}
         wanted = _wanted(target, options)
         if not options["by_hand"] and options["limit"] is None and wanted is None:
-            task = administration.start_redrive(target.requests, dead_letters)
+            task = redriving.start(target)
             if task is not None:
                 output.result(
                     {**about, "task": task, "moved": None},
-                    f"SQS moves the messages of {dead_letters} back to where they came from.",
+                    f"SQS moves the messages of {dead_letters} to {target.label}.",
                 )
                 return
-            output.say("This server moves no messages by itself: moving them by hand.")
+            output.say(
+                "This server moves none by itself, or other queues share the dead letters: "
+                "moving them by hand."
+            )
         total = target.requests.counts(dead_letters).visible
         limit = total if options["limit"] is None else options["limit"]
         with output.progress(dead_letters, total) as progress:
-            moved = administration.move(
-                target.requests,
-                dead_letters,
-                target.full_name,
-                limit=limit,
-                progress=progress,
-                wanted=wanted,
-            )
+            moved = redriving.by_hand(target, limit=limit, chosen=wanted, progress=progress)
         output.result(
             {**about, "task": None, "moved": moved},
             f"Moved {moved} messages from {dead_letters} to {target.label}.",

@@ -284,7 +284,8 @@ def test_redrive_by_hand_where_the_server_cannot(dead_letters, counts, monkeypat
 def test_redrive_by_sqs_where_it_can(dead_letters, counts, server, prefix):
     dead_letters(1)
     key = "StartMessageMoveTask", f"{prefix}__watched-dead"
-    server.answers[key] = {"TaskHandle": "a-handle"}
+    asked = []
+    server.answers[key] = lambda request: asked.append(request) or {"TaskHandle": "a-handle"}
     try:
         found = as_json("sqs_redrive", "watched")
     finally:
@@ -297,6 +298,49 @@ def test_redrive_by_sqs_where_it_can(dead_letters, counts, server, prefix):
 
     assert (found["task"], found["moved"]) == ("a-handle", None)
     assert counts(f"{prefix}__watched-dead") == (1, 0, 0)
+    # Without a destination SQS would stop at a letter that a policy has sent.
+    [request] = asked
+    assert request["DestinationArn"].endswith(f":{full_name('watched')}")
+
+
+def test_redrive_of_shared_dead_letters_is_by_hand(dead_letters, counts, server, sqs, prefix):
+    dead_letters(1)
+    url = sqs.get_queue_url(QueueName=f"{prefix}__watched-dead")["QueueUrl"]
+    told = json.dumps({"error": "E", "queue": f"{prefix}__other"})
+    failure = {"DataType": "String", "StringValue": told}
+    sqs.send_message(
+        QueueUrl=url, MessageBody="x", MessageAttributes={"django_sqs.failure": failure}
+    )
+    key = "StartMessageMoveTask", f"{prefix}__watched-dead"
+    sources = "ListDeadLetterSourceQueues", f"{prefix}__watched-dead"
+    server.answers[key] = {"TaskHandle": "a-handle"}
+    server.answers[sources] = {"queueUrls": [f"http://x/1/{prefix}__{n}" for n in ("watched", "b")]}
+    try:
+        first = as_json("sqs_redrive", "watched")
+        del server.answers[sources]
+        with server.refusing(*sources):
+            second = as_json("sqs_redrive", "watched")
+    finally:
+        server.answers.clear()
+
+    assert (first["task"], first["moved"]) == (None, 1)
+    assert (second["task"], second["moved"]) == (None, 0)
+    assert counts(f"{prefix}__watched-dead") == (1, 0, 0)
+
+
+def test_redrive_of_dead_letters_that_another_registered_queue_has_is_by_hand(
+    dead_letters, server, prefix
+):
+    dead_letters(1)
+    key = "StartMessageMoveTask", f"{prefix}__watched-dead"
+    server.answers[key] = {"TaskHandle": "a-handle"}
+    django_sqs.register("sharing", dead_letter_queue="watched-dead")
+    try:
+        found = as_json("sqs_redrive", "watched")
+    finally:
+        del django_sqs.receivers.queues["sharing"], server.answers[key]
+
+    assert (found["task"], found["moved"]) == (None, 1)
 
 
 def test_redrive_of_those_that_match(dead_letters, counts, prefix):
