@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from django_sqs_kombu import administration
-from django_sqs_kombu.sifting import MOST_SIFTED
 
 from ..registry import receivers
 from .choosing import Chosen
@@ -46,5 +45,5 @@ def by_hand(
         limit=limit,
         progress=progress,
         wanted=chosen or Chosen(target),
-        most=max(limit, MOST_SIFTED),
+        most=max(limit, administration.MOST_SIFTED),
     )
