@@ -11,7 +11,8 @@ from .exceptions import ConfigurationError, RequestFailed
 from .logs import get_logger
 from .names import FIFO
 from .quotas import MAX_MESSAGES
-from .sifting import HOLD, MOST_SIFTED, Sieve, Wanted
+from .sifting import HOLD, Sieve, Wanted
+from .sifting import MOST_SIFTED as MOST_SIFTED
 from .transport.sending.copies import copy_of
 from .transport.sending.dispatch import send_list
 from .transport.sqs.facts import redrive_policy

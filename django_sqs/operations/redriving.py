@@ -38,6 +38,7 @@ def by_hand(
     :param progress: called with the number moved so far.
     :raises RequestFailed: SQS refused; what was not moved is visible where it was.
     """
+    sifted = administration.MOST_SIFTED
     return administration.move(
         target.requests,
         target.dead_letters,
@@ -45,5 +46,5 @@ def by_hand(
         limit=limit,
         progress=progress,
         wanted=chosen or Chosen(target),
-        most=max(limit, administration.MOST_SIFTED),
+        most=sifted if chosen else max(limit, sifted),
     )
