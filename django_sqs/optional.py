@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
@@ -97,6 +97,8 @@ class Gauge:
 
 #: Further metrics of a worker's port.
 metrics: Announced[Callable[[], Iterable[Gauge]]] = Announced()
+#: Tells how many failed messages of each registered queue wait for a decision.
+waiting_failures: Announced[Callable[[], Mapping[str, int]]] = Announced()
 #: For ``outbox=True``.
 outboxes: Announced[Outbox] = Announced()
 #: For ``once=True``.

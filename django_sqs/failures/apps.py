@@ -40,11 +40,11 @@ class FailuresConfig(AppConfig):
     def ready(self) -> None:
         """Have failures of the project's queues noted."""
         from ..operations.choosing import noted_failures
-        from ..optional import metrics
+        from ..optional import metrics, waiting_failures
         from ..registry import receivers
         from ..worker.companions import beside_workers
         from .burying import companion
-        from .counting import gauges
+        from .counting import gauges, waiting_by_queue
         from .noted import failed_with
         from .noting import FailureNotes
 
@@ -52,6 +52,7 @@ class FailuresConfig(AppConfig):
             receivers.middleware.append(FailureNotes())
         beside_workers.announce("django_sqs.failures", companion)
         metrics.announce("django_sqs.failures", gauges)
+        waiting_failures.announce("django_sqs.failures", waiting_by_queue)
         noted_failures.announce("django_sqs.failures", failed_with)
 
     @property

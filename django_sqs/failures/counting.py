@@ -22,14 +22,15 @@ def gauges() -> Iterator[Gauge]:
         "django_sqs_failures_waiting", "Failed messages that wait for a decision.", ("queue",)
     )
     try:
-        waiting.values = leaving_no_connection(_waiting)
+        found = leaving_no_connection(waiting_by_queue)
+        waiting.values = {(name,): float(count) for name, count in found.items()}
     except Error as exc:
         logger.warning("How many failed messages wait is not known: %s", exc)
         return
     yield waiting
 
 
-def _waiting() -> dict[tuple[str, ...], float]:
+def waiting_by_queue() -> dict[str, int]:
+    """How many failed messages of each queue wait for a decision."""
     groups = FailureGroup.objects.using(router.db_for_write(Failure)).order_by()
-    found = groups.values_list("queue_name").annotate(Sum("waiting"))
-    return {(name,): float(count) for name, count in found}
+    return dict(groups.values_list("queue_name").annotate(Sum("waiting")))

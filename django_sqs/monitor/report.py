@@ -13,6 +13,7 @@ from django.utils import timezone
 from ..conf import conf
 from ..operations.queues import Target, targets
 from ..operations.states import QueueState, states
+from ..optional import waiting_failures
 from ..registry import receivers
 from ..written import written
 from .ages import oldest_ages
@@ -28,6 +29,7 @@ class Report:
 
     rows: list[QueueRow]
     found: Workers
+    failures: Mapping[str, int]
     made_at: datetime
 
     @property
@@ -49,7 +51,7 @@ class Report:
     @property
     def concerns(self) -> list[Concern]:
         """What is wrong."""
-        return concerns(self.rows, self.found)
+        return concerns(self.rows, self.found, self.failures)
 
     @property
     def troubled(self) -> int:
@@ -78,7 +80,8 @@ def report(chosen: Iterable[Target] | None = None) -> Report:
         _row(target, state, found.running, ages, hours)
         for target, state in zip(chosen, _states(chosen), strict=True)
     ]
-    return Report(rows, found, now)
+    failures = {name: n for each in waiting_failures.all() for name, n in each().items()}
+    return Report(rows, found, failures, now)
 
 
 def target_of(label: str) -> Target | None:

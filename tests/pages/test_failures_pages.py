@@ -11,6 +11,7 @@ pytestmark = pytest.mark.slow
 ENVIRONMENT = {"TEST_FAILURES": "yes"}
 GROUPS = "/admin/django_sqs_failures/failuregroup/"
 ROWS = "/admin/django_sqs_failures/failure/"
+OVERVIEW = "/admin/django_sqs_monitor/queuereport/"
 
 
 @pytest.fixture
@@ -32,6 +33,22 @@ def test_who_may_see_and_do_what(failed, visit):
     session.get("/admin/")
     assert session.post(failed.replace("change/", "decide/send/")).status in (403, 404)
     assert visit("outsider").get(failed).url.endswith(failed)
+
+
+def test_the_list_of_queues_says_that_some_failed_and_leads_to_them(failed, visit):
+    link = f'<a href="{GROUPS}?queue=broken">'
+    found = re.search(
+        rf"broken has {re.escape(link)}\d+ failed messages?</a>",
+        " ".join(visit("root").get(OVERVIEW).text.split()),
+    )
+    assert found
+
+    session = visit("root")
+    assert failed in session.get(f"{GROUPS}?queue=broken").text
+    assert failed not in session.get(f"{GROUPS}?queue=plain").text
+    # Who may not see them is told, and led nowhere.
+    page = " ".join(visit("reader").get(OVERVIEW).text.split())
+    assert re.search(r"broken has \d+ failed messages?</li>", page)
 
 
 def test_a_group_is_sent_again_and_noted(failed, visit, eventually, site):
