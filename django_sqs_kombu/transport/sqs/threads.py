@@ -6,6 +6,7 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from weakref import WeakSet
 
 from ...logs import get_logger
 from .abort import abort_request, allow_requests
@@ -39,6 +40,8 @@ class Threads:
         self._idle = 0
         #: How many threads wait for the end of all work.
         self._waiting = 0
+        #: Threads whose start failed, or was interrupted.
+        self._given_up: WeakSet[threading.Thread] = WeakSet()
 
     def renew_after_fork(self) -> None:
         """Leave the parent's threads and work alone, in a forked child."""
@@ -72,9 +75,11 @@ class Threads:
         self._alive += 1
         try:
             thread.start()
-        except RuntimeError:
+        except BaseException as exc:
+            # Also a Ctrl-C or a time limit, after which it may run all the same.
+            self._given_up.add(thread)
             self._alive -= 1
-            if self._alive and self._most is not None:
+            if isinstance(exc, RuntimeError) and self._alive and self._most is not None:
                 # Those there are come to it.
                 return
             self._jobs.remove(job)
@@ -83,6 +88,9 @@ class Threads:
     # In the threads.
 
     def _run(self) -> None:
+        with self._changed:
+            if threading.current_thread() in self._given_up:
+                return
         while (job := self._next()) is not None:
             try:
                 job()

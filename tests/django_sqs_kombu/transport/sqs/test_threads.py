@@ -1,0 +1,64 @@
+"""Threads that come with the work."""
+
+import threading
+
+import pytest
+
+from django_sqs_kombu.transport.sqs.threads import Threads
+
+
+@pytest.mark.parametrize("runs", [True, False])
+def test_a_start_that_is_interrupted_costs_no_place(monkeypatch, runs):
+    threads = Threads("tested", most=1)
+    start = threading.Thread.start
+    done = []
+
+    def interrupted(thread):
+        if runs:
+            start(thread)
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as struck:
+        struck.setattr(threading.Thread, "start", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            threads.run(lambda: done.append("interrupted"))
+
+    ran = threading.Event()
+    threads.run(ran.set)
+    assert ran.wait(5)
+    threads.finish(5)
+    assert done == []
+    assert [each.name for each in threading.enumerate()].count("tested") == 1
+
+
+def test_where_no_thread_can_be_started_those_there_do_the_work(monkeypatch):
+    threads = Threads("tested-too", most=2)
+    blocked, going_on, ran = threading.Event(), threading.Event(), threading.Event()
+    threads.run(lambda: (blocked.set(), going_on.wait(5)))
+    assert blocked.wait(5)
+
+    def refused(thread):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as struck:
+        struck.setattr(threading.Thread, "start", refused)
+        threads.run(ran.set)
+    going_on.set()
+
+    assert ran.wait(5)
+
+
+def test_where_there_is_none_it_is_told(monkeypatch):
+    threads = Threads("tested-three", most=2)
+
+    def refused(thread):
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as struck:
+        struck.setattr(threading.Thread, "start", refused)
+        with pytest.raises(RuntimeError):
+            threads.run(lambda: None)
+    ran = threading.Event()
+    threads.run(ran.set)
+
+    assert ran.wait(5)
