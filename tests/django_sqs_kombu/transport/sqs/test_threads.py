@@ -8,7 +8,7 @@ from django_sqs_kombu.transport.sqs.threads import Threads
 
 
 @pytest.mark.parametrize("runs", [True, False])
-def test_a_start_that_is_interrupted_costs_no_place(monkeypatch, runs):
+def test_a_start_that_is_interrupted_costs_no_place(monkeypatch, runs, eventually):
     name = f"tested-{runs}"
     threads = Threads(name, most=1)
     start = threading.Thread.start
@@ -29,7 +29,7 @@ def test_a_start_that_is_interrupted_costs_no_place(monkeypatch, runs):
     assert ran.wait(5)
     threads.finish(5)
     assert done == []
-    assert [each.name for each in threading.enumerate()].count(name) == 1
+    eventually(lambda: [each.name for each in threading.enumerate()].count(name) == 1)
 
 
 def test_where_no_thread_can_be_started_those_there_do_the_work(monkeypatch):
