@@ -20,11 +20,6 @@ else:
             return cls
 
 
-def counted(number: int, noun: str) -> str:
-    """Such as "1 worker" and "2 workers"."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
-
-
 class RowAdmin(_ModelAdmin[Row]):
     """Nobody adds a row; it shows the database that rows are written to."""
 

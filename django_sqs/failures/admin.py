@@ -20,8 +20,9 @@ from django.views.decorators.http import require_POST
 from django_sqs_kombu.exceptions import SQSError
 from django_sqs_kombu.logs import get_logger
 
+from ..counted import counted
 from ..registry import receivers
-from ..row_admin import RowAdmin, counted
+from ..row_admin import RowAdmin
 from ..written import Row, written
 from .choices import CHOICES, MOST, Choice
 from .deciding import Decided

@@ -21,6 +21,7 @@ class FailureGroup(models.Model):
     last_seen = models.DateTimeField(db_index=True)
 
     class Meta:
+        default_permissions = ("view",)
         verbose_name = "group of failures"
         verbose_name_plural = "groups of failures"
 

@@ -11,6 +11,7 @@ from django.db import router
 from django.db.models import Model, QuerySet
 from django.utils import timezone
 
+from ..counted import counted
 from .base import SQSCommand, require_between
 
 #: Rows deleted in one statement, so that none locks the table for long.
@@ -23,11 +24,11 @@ class PruneCommand(SQSCommand):
     """Deletes old rows, a batch at a time.
 
     :cvar days: the default of ``--days``.
-    :cvar done: what is said at the end, with the number in place of ``{}``.
+    :cvar noun: of one row.
     """
 
     days: ClassVar[float]
-    done: ClassVar[str]
+    noun: ClassVar[str]
 
     @abstractmethod
     def older_than(self, moment: Any) -> QuerySet[Model]:
@@ -51,4 +52,4 @@ class PruneCommand(SQSCommand):
         while ids := list(old.values_list("pk", flat=True)[:BATCH]):
             old.model._base_manager.using(using).filter(pk__in=ids).delete()
             count += len(ids)
-        self.output(options).result({"deleted": count}, self.done.format(count))
+        self.output(options).result({"deleted": count}, f"Deleted {counted(count, self.noun)}.")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django_sqs_kombu import administration
 
+from ..counted import counted
 from ..operations import redriving
 from ..operations.queues import Target
 from ..operations.resuming import resume
@@ -41,7 +42,7 @@ def _redrive(target: Target, form: Mapping[str, str]) -> str:
     if redriving.start(target) is not None:
         return f"SQS moves the messages of {dead_letters} to {target.label}."
     moved = redriving.by_hand(target, limit=MOST_MOVED)
-    return f"Moved {moved} messages from {dead_letters} to {target.label}."
+    return f"Moved {counted(moved, 'message')} from {dead_letters} to {target.label}."
 
 
 def _move(target: Target, form: Mapping[str, str]) -> str:
@@ -49,7 +50,7 @@ def _move(target: Target, form: Mapping[str, str]) -> str:
     moved = administration.move(
         target.requests, target.full_name, other.full_name, limit=MOST_MOVED
     )
-    return f"Moved {moved} messages from {target.label} to {other.label}."
+    return f"Moved {counted(moved, 'message')} from {target.label} to {other.label}."
 
 
 def _pause(target: Target, form: Mapping[str, str]) -> str:

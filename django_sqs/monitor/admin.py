@@ -19,11 +19,11 @@ from django_sqs_kombu import administration
 from django_sqs_kombu.exceptions import SQSError
 from django_sqs_kombu.logs import get_logger
 
+from ..counted import counted
 from ..operations.asking import NotAnsweredYet, ask_within
 from ..operations.inspection import beginnings, inspect
 from ..operations.queues import Target, targets
 from ..registry import receivers
-from ..row_admin import counted
 from .actions import ACTIONS, LENGTHS, Action
 from .chart import panels
 from .history import SPANS, history

@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from ..row_admin import counted
+from ..counted import counted
 from .rows import QueueRow
 from .workers import Workers
 

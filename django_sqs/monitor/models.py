@@ -19,6 +19,7 @@ class Heartbeat(models.Model):
     version = models.CharField(max_length=100, blank=True, help_text="SQS_VERSION.")
 
     class Meta:
+        default_permissions = ()
         constraints = (
             models.UniqueConstraint(fields=["host", "pid"], name="django_sqs_heartbeat_of"),
         )
@@ -51,6 +52,7 @@ class QueueMinute(Did):
     minute = models.DateTimeField(db_index=True)
 
     class Meta:
+        default_permissions = ()
         constraints = (
             models.UniqueConstraint(fields=["queue_name", "minute"], name="django_sqs_minute_of"),
         )
@@ -65,6 +67,7 @@ class QueueHour(Did):
     hour = models.DateTimeField(db_index=True)
 
     class Meta:
+        default_permissions = ()
         constraints = (
             models.UniqueConstraint(fields=["queue_name", "hour"], name="django_sqs_hour_of"),
         )

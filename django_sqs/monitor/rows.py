@@ -8,6 +8,7 @@ from django.utils.safestring import SafeString
 
 from django_sqs_kombu.transport import Pause, QueueCounts
 
+from ..counted import counted
 from .sparkline import sparkline
 
 MINUTES = 60
@@ -31,8 +32,8 @@ class Hour:
     def line(self) -> SafeString:
         """Messages and failures as a sparkline."""
         label = (
-            f"{self.received_total} messages received in the last hour, "
-            f"{self.failed_total} failures"
+            f"{counted(self.received_total, 'message')} received in the last hour, "
+            f"{counted(self.failed_total, 'failure')}"
         )
         return sparkline(self.received, label, self.failed if self.failed_total else ())
 

@@ -10,7 +10,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.timesince import timesince
 
-from ..row_admin import RowAdmin, counted
+from ..counted import counted
+from ..row_admin import RowAdmin
 from . import claims
 from .models import OutboxMessage
 

@@ -11,6 +11,7 @@ from django.core.checks import Warning as CheckWarning
 from django.db import Error, transaction
 
 from ..conf import conf
+from ..counted import counted
 from .backlog import Backlog, backlog
 from .databases import Tables
 
@@ -49,7 +50,7 @@ def _warnings(database: str, found: Backlog) -> list[CheckMessage]:
     if found.age > conf.outbox_max_age:
         warnings.append(
             CheckWarning(
-                f"The outbox of {database!r} has {found.waiting} messages for queue "
+                f"The outbox of {database!r} has {counted(found.waiting, 'message')} for queue "
                 f"{found.queue_name!r}, the oldest for {found.age:.0f} s.",
                 hint="Run runreceiver or sqs_relay; the rows tell why they could not be sent "
                 "(SQS_OUTBOX_MAX_AGE).",
@@ -60,8 +61,8 @@ def _warnings(database: str, found: Backlog) -> list[CheckMessage]:
     if found.failed:
         warnings.append(
             CheckWarning(
-                f"The outbox of {database!r} has {found.failed} messages for queue "
-                f"{found.queue_name!r} that have failed and are not sent any more.",
+                f"The outbox of {database!r} has given up on {counted(found.failed, 'message')} "
+                f"for queue {found.queue_name!r}.",
                 hint="Look at their errors in the admin; send them again from there, or delete "
                 "them.",
                 obj=found.queue_name,

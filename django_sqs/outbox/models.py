@@ -41,6 +41,7 @@ class OutboxMessage(models.Model):
 
     class Meta:
         ordering = ("pk",)
+        default_permissions = ("change", "delete", "view")
         verbose_name = "message to send"
         verbose_name_plural = "messages to send"
         indexes = (

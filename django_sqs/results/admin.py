@@ -12,7 +12,8 @@ from django.utils.html import format_html_join
 
 from django_sqs_kombu.exceptions import SQSError
 
-from ..row_admin import RowAdmin, counted
+from ..counted import counted
+from ..row_admin import RowAdmin
 from .models import TaskRecord
 
 #: What is shown of an error before its traceback.
@@ -38,9 +39,8 @@ class TaskRecordAdmin(RowAdmin[TaskRecord]):
         return False
 
     def has_enqueue_permission(self, request: HttpRequest) -> bool:
-        """Who might change results may enqueue failed tasks again."""
-        label = TaskRecord._meta.app_label
-        return request.user.has_perm(f"{label}.change_{TaskRecord._meta.model_name}")
+        """Who may enqueue failed tasks again."""
+        return request.user.has_perm("django_sqs_results.enqueue_taskrecord")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         """All of them."""

@@ -32,6 +32,8 @@ class TaskRecord(models.Model):
 
     class Meta:
         verbose_name = "task result"
+        default_permissions = ("delete", "view")
+        permissions = (("enqueue_taskrecord", "Can enqueue failed tasks again"),)
         ordering = ("-enqueued_at",)
 
     def __str__(self) -> str:

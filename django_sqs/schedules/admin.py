@@ -12,7 +12,8 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
-from ..row_admin import RowAdmin, counted
+from ..counted import counted
+from ..row_admin import RowAdmin
 from ..schedule import UTC
 from .firing import database, last_slots, pause, resume, scheduled, send
 from .models import KnownSchedule, Slot

@@ -21,6 +21,7 @@ class KnownSchedule(models.Model):
     paused = models.BooleanField(default=False)
 
     class Meta:
+        default_permissions = ("change", "delete", "view")
         verbose_name = "schedule"
         constraints = (
             models.UniqueConstraint(
@@ -41,6 +42,7 @@ class Slot(models.Model):
     sent_at = models.DateTimeField(auto_now_add=True, db_index=True)
 
     class Meta:
+        default_permissions = ("view",)
         constraints = (
             models.UniqueConstraint(fields=["name", "slot"], name="django_sqs_schedules_once"),
         )

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.working import Middleware, Settlement
 
+from ..counted import counted
+
 logger = get_logger(__name__)
 
 MEBIBYTE = 1024 * 1024
@@ -72,7 +74,7 @@ class Recycler(Middleware):
     def _reason(self) -> str | None:
         """Why it has done enough; None: it has not."""
         if self._after is not None and self._count >= self._after:
-            return f"{self._count} messages"
+            return counted(self._count, "message")
         # A look takes some ten microseconds.
         if self._memory is None or (taken := resident_memory()) < self._memory:
             return None
@@ -82,7 +84,7 @@ class Recycler(Middleware):
                 "and most of its time goes into starting",
                 taken // MEBIBYTE,
             )
-        return f"{self._count} messages, at {taken // MEBIBYTE} MiB"
+        return f"{counted(self._count, 'message')}, at {taken // MEBIBYTE} MiB"
 
 
 def resident_memory() -> int:

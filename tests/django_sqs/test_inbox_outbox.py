@@ -285,5 +285,5 @@ def test_old_notes_are_forgotten(tables):
     out = StringIO()
     call_command("sqs_prune_inbox", stdout=out)
 
-    assert "Forgot 1 messages" in out.getvalue()
+    assert "Deleted 1 note of a received message." in out.getvalue()
     assert ReceivedMessage.objects.get().message_id == "1"

@@ -57,8 +57,8 @@ def test_the_list_shows_counts_and_dead_letters(visit, send, sqs, full_name):
     page = visit("root").get(LIST)
 
     assert page.status == 200
-    assert cells(page.text, "watched")[:4] == ["2", "1", "1", "1"]
-    assert "does not exist yet" in cells(page.text, "second")[0]
+    assert cells(page.text, "watched")[:5] == ["1", "0", "2", "1", "1"]
+    assert "does not exist yet" in cells(page.text, "second")[2]
     assert "No worker is alive" in page.text
     assert 'href="/admin/django_sqs_monitor/queuereport/"' in visit("root").get("/admin/").text
 
@@ -72,7 +72,7 @@ def test_what_workers_do_is_seen(visit, send, worker, eventually):
 
     page = eventually(seen, timeout=40)
 
-    assert cells(page, "broken")[-3:-1] == ["1", "1"]
+    assert [cells(page, "broken")[at] for at in (1, -2)] == ["1", "1"]
     assert f":{worker.pid}</th>" in page
     assert "No worker is alive" not in page
     assert "7 messages received in the last hour" in page
@@ -210,9 +210,9 @@ def test_moving_and_redriving(visit, send, sqs, full_name):
     nowhere = session.post(QUEUE.format("copy") + "move/", target="nowhere", confirmed="yes")
     redriven = session.post(QUEUE.format("watched") + "redrive/", confirmed="yes")
 
-    assert "Moved 1 messages from copy to restart." in moved.text
+    assert "Moved 1 message from copy to restart." in moved.text
     assert "Choose a queue of this project" in nowhere.text
-    assert "Moved 1 messages" in redriven.text
+    assert "Moved 1 message " in redriven.text
     assert visible(sqs, full_name("restart")) == 1
     assert visible(sqs, full_name("watched-dead")) == 0
 
@@ -399,3 +399,32 @@ def test_an_sqs_that_hangs_holds_up_no_page(site, send, visit):
     assert times[0] < 15
     assert max(times[1:3]) < 5, "what was found out is kept"
     assert times[3] < 27
+
+
+def test_the_list_of_permissions_has_those_alone_that_mean_something(site):
+    code = (
+        "from django.contrib.auth.models import Permission;"
+        "print(sorted(Permission.objects.filter(content_type__app_label__startswith='django_sqs')"
+        ".values_list('codename', flat=True)))"
+    )
+    done = site.project.run("shell", "-c", code)
+
+    assert eval(done.output.splitlines()[-1]) == sorted(
+        [
+            *(f"{each}_outboxmessage" for each in ("change", "delete", "view")),
+            *(f"{each}_taskrecord" for each in ("delete", "enqueue", "view")),
+            *(f"{each}_knownschedule" for each in ("change", "delete", "view")),
+            *(f"{each}_queuereport" for each in ("move", "pause", "peek", "purge", "view")),
+            *(f"{each}_failure" for each in ("body", "discard", "send", "view")),
+            *("view_slot", "view_failuregroup"),
+        ]
+    )
+
+
+def test_an_empty_queue_is_told_as_such(visit, send):
+    send("django_sqs.send('copy', body='x')")
+    send("from django_sqs.operations.queues import by_name; list(by_name('copy', None)[0].clear())")
+    session = visit("root")
+    session.get(f"{LIST}queue/copy/")
+
+    assert "The queue is empty." in session.post(f"{LIST}queue/copy/peek/").text

@@ -29,6 +29,7 @@ class Migration(migrations.Migration):
                 ("last_seen", models.DateTimeField(db_index=True)),
             ],
             options={
+                "default_permissions": ("view",),
                 "verbose_name": "group of failures",
                 "verbose_name_plural": "groups of failures",
             },

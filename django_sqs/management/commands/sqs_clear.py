@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from django_sqs.counted import counted
 from django_sqs.management.base import QueueCommand
 from django_sqs.management.output import Output
 from django_sqs.operations.queues import Target, targets
@@ -72,7 +73,7 @@ class Command(QueueCommand):
 
     def _purge(self, target: Target, counts: QueueCounts, output: Output) -> dict[str, object]:
         target.requests.call("PurgeQueue", target.full_name)
-        output.say(f"Queue {target.label}: purged of about {counts.total} messages.")
+        output.say(f"Queue {target.label}: purged of about {counted(counts.total, 'message')}.")
         return {"name": target.full_name, "deleted": counts.total, "in_flight": 0, "delayed": 0}
 
     def _clear(self, target: Target, counts: QueueCounts, output: Output) -> dict[str, object]:

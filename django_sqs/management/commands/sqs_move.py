@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from django_sqs.counted import counted
 from django_sqs.management.base import MOST_MOVED, QueueCommand, require_between
 from django_sqs.operations.queues import Target
 from django_sqs.registry import receivers
@@ -49,5 +50,5 @@ class Command(QueueCommand):
             )
         output.result(
             {"source": source.full_name, "target": target.full_name, "moved": moved},
-            f"Moved {moved} messages from {source.label} to {target.label}.",
+            f"Moved {counted(moved, 'message')} from {source.label} to {target.label}.",
         )

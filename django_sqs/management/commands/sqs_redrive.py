@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
+from django_sqs.counted import counted
 from django_sqs.management.base import MOST_MOVED, OneQueueCommand, require_between
 from django_sqs.operations import redriving
 from django_sqs.operations.choosing import Chosen
@@ -71,7 +72,7 @@ class Command(OneQueueCommand):
             moved = redriving.by_hand(target, limit=limit, chosen=wanted, progress=progress)
         output.result(
             {**about, "task": None, "moved": moved},
-            f"Moved {moved} messages from {dead_letters} to {target.label}.",
+            f"Moved {counted(moved, 'message')} from {dead_letters} to {target.label}.",
         )
 
 

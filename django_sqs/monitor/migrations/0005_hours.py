@@ -48,6 +48,7 @@ class Migration(migrations.Migration):
                 ("hour", models.DateTimeField(db_index=True)),
             ],
             options={
+                "default_permissions": (),
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("queue_name", "hour"), name="django_sqs_hour_of"

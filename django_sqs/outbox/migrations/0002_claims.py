@@ -15,6 +15,7 @@ class Migration(migrations.Migration):
         migrations.AlterModelOptions(
             name="outboxmessage",
             options={
+                "default_permissions": ("change", "delete", "view"),
                 "ordering": ("pk",),
                 "verbose_name": "message to send",
                 "verbose_name_plural": "messages to send",

@@ -50,6 +50,8 @@ class Migration(migrations.Migration):
                 ("worker_ids", models.JSONField(default=list)),
             ],
             options={
+                "default_permissions": ("delete", "view"),
+                "permissions": (("enqueue_taskrecord", "Can enqueue failed tasks again"),),
                 "verbose_name": "task result",
                 "ordering": ("-enqueued_at",),
             },

@@ -29,6 +29,7 @@ class Migration(migrations.Migration):
                 ("paused", models.BooleanField(default=False)),
             ],
             options={
+                "default_permissions": ("change", "delete", "view"),
                 "verbose_name": "schedule",
                 "constraints": [
                     models.UniqueConstraint(
@@ -51,6 +52,7 @@ class Migration(migrations.Migration):
                 ("sent_at", models.DateTimeField(auto_now_add=True, db_index=True)),
             ],
             options={
+                "default_permissions": ("view",),
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("name", "slot"), name="django_sqs_schedules_once"

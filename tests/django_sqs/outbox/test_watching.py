@@ -32,7 +32,7 @@ def test_a_check_of_the_database_warns_of_what_is_old_or_has_failed(backlog, set
     }
 
     assert "2 messages" in found["django_sqs_outbox.W001"].msg
-    assert "1 messages" in found["django_sqs_outbox.W002"].msg
+    assert "1 message " in found["django_sqs_outbox.W002"].msg
     settings.SQS_OUTBOX_MAX_AGE = 2_000
     ids = [each.id for each in run_checks(tags=["database"], databases=[outbox_databases()[0]])]
     assert "django_sqs_outbox.W001" not in ids

@@ -108,7 +108,7 @@ def test_a_stop_has_a_replaced_process_end_within_the_grace_period(
     )
     eventually(lambda: project.runs("slow"))
     send("slow", "0")
-    eventually(lambda: "is replaced after 1 messages" in worker.output)
+    eventually(lambda: "is replaced after 1 message" in worker.output)
 
     worker.signal(signal.SIGTERM)
 

@@ -29,7 +29,7 @@ class Command(PruneCommand):
         "that wait for somebody to decide exist nowhere else, and stay, unless --waiting."
     )
     days = 30
-    done = "{} failed messages deleted."
+    noun = "failed message"
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Define the command line."""

@@ -15,7 +15,7 @@ class Command(PruneCommand):
 
     help = "Forget messages received more than --days days ago; SQS keeps none for over 14."
     days = 15
-    done = "Forgot {} messages."
+    noun = "note of a received message"
 
     def older_than(self, moment: Any) -> QuerySet[ReceivedMessage]:
         """Messages received before *moment*."""

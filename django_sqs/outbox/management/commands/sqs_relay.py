@@ -6,6 +6,7 @@ from typing import Any
 
 from django.core.management.base import CommandParser
 
+from django_sqs.counted import counted
 from django_sqs.management.base import SQSCommand, on_stop_signal
 from django_sqs.outbox.relay import Relay
 
@@ -27,7 +28,7 @@ class Command(SQSCommand):
         relay = Relay()
         if options["once"]:
             sent = relay.send_all()
-            self.output(options).result({"sent": sent}, f"Sent {sent} messages.")
+            self.output(options).result({"sent": sent}, f"Sent {counted(sent, 'message')}.")
             return
         on_stop_signal(relay.stop)
         relay.run()

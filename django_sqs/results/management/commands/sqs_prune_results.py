@@ -20,7 +20,7 @@ class Command(PruneCommand):
         "which nothing was seen for SQS_RESULTS_LOST_AFTER days end as failed."
     )
     days = 14
-    done = "Deleted {} task results."
+    noun = "task result"
 
     def handle(self, *args: Any, **options: Any) -> None:
         """End what is lost, delete what is old, and say how many."""
