@@ -133,7 +133,7 @@ FLOORS = {
     ),
     "django_sqs": (
         ("named",),
-        ("conf", "optional", "signals", "written"),
+        ("conf", "counted", "optional", "signals", "written"),
         ("problems",),
         ("access", "commits", "connections", "row_admin", "storable"),
         ("batches",),
