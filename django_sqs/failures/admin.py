@@ -190,28 +190,12 @@ class DecidingAdmin(RowAdmin[Row]):
             LogEntry.objects.log_actions(request.user.pk, groups, CHANGE, said)
 
 
-class QueueFilter(admin.SimpleListFilter):
-    """By queue: the registered ones, which takes no look at all rows."""
-
-    title = "queue"
-    parameter_name = "queue"
-
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        """The choices."""
-        return [(name, name) for name in sorted(receivers.queues)]
-
-    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
-        """The rows of the choice."""
-        return queryset if self.value() is None else queryset.filter(queue_name=self.value())
-
-
 @admin.register(FailureGroup)
 class FailureGroupAdmin(DecidingAdmin[FailureGroup]):
     """Failures that are alike, the latest first."""
 
     change_form_template = "admin/django_sqs_failures/failuregroup/change_form.html"
     list_display = ("what", "queue_name", "waiting", "seen", "first_seen", "last_seen")
-    list_filter = (QueueFilter,)
     search_fields = ("error_class", "error", "queue_name")
     ordering = ("-last_seen", "-pk")
     fields = ("queue_name", "error_class", "error", "waiting", "seen", "first_seen", "last_seen")
@@ -232,6 +216,21 @@ class FailureGroupAdmin(DecidingAdmin[FailureGroup]):
         """The latest of its failures, one of them with its traceback."""
         latest = list(self.rows(row).defer("body", "text").order_by("-pk")[:20])
         return {"latest": latest, "traceback": latest[0].traceback if latest else ""}
+
+
+class QueueFilter(admin.SimpleListFilter):
+    """By queue: the registered ones, which takes no look at all rows."""
+
+    title = "queue"
+    parameter_name = "queue"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        """The choices."""
+        return [(name, name) for name in sorted(receivers.queues)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        """The rows of the choice."""
+        return queryset if self.value() is None else queryset.filter(queue_name=self.value())
 
 
 @admin.register(Failure)

@@ -13,7 +13,7 @@ class ReceivedMessage(models.Model):
     received_at = models.DateTimeField(auto_now_add=True, db_index=True)
 
     class Meta:
-        default_permissions = ()
+        default_permissions = ("delete", "view")
         constraints = (
             models.UniqueConstraint(fields=["queue", "message_id"], name="django_sqs_inbox_once"),
         )

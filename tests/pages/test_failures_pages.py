@@ -36,7 +36,7 @@ def test_who_may_see_and_do_what(failed, visit):
 
 
 def test_the_list_of_queues_says_that_some_failed_and_leads_to_them(failed, visit):
-    link = f'<a href="{GROUPS}?queue=broken">'
+    link = f'<a href="{GROUPS}?queue_name__exact=broken">'
     found = re.search(
         rf"broken has {re.escape(link)}\d+ failed messages?</a>",
         " ".join(visit("root").get(OVERVIEW).text.split()),
@@ -44,8 +44,8 @@ def test_the_list_of_queues_says_that_some_failed_and_leads_to_them(failed, visi
     assert found
 
     session = visit("root")
-    assert failed in session.get(f"{GROUPS}?queue=broken").text
-    assert failed not in session.get(f"{GROUPS}?queue=plain").text
+    assert failed in session.get(f"{GROUPS}?queue_name__exact=broken").text
+    assert failed not in session.get(f"{GROUPS}?queue_name__exact=plain").text
     # Who may not see them is told, and led nowhere.
     page = " ".join(visit("reader").get(OVERVIEW).text.split())
     assert re.search(r"broken has \d+ failed messages?</li>", page)

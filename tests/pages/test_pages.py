@@ -412,6 +412,7 @@ def test_the_list_of_permissions_has_those_alone_that_mean_something(site):
     assert eval(done.output.splitlines()[-1]) == sorted(
         [
             *(f"{each}_outboxmessage" for each in ("change", "delete", "view")),
+            *(f"{each}_receivedmessage" for each in ("delete", "view")),
             *(f"{each}_taskrecord" for each in ("delete", "enqueue", "view")),
             *(f"{each}_knownschedule" for each in ("change", "delete", "view")),
             *(f"{each}_queuereport" for each in ("move", "pause", "peek", "purge", "view")),

@@ -23,7 +23,7 @@ class Migration(migrations.Migration):
                 ("received_at", models.DateTimeField(auto_now_add=True, db_index=True)),
             ],
             options={
-                "default_permissions": (),
+                "default_permissions": ("delete", "view"),
                 "constraints": [
                     models.UniqueConstraint(
                         fields=("queue", "message_id"), name="django_sqs_inbox_once"
