@@ -126,6 +126,7 @@ FLOORS = {
         ("transport.receiving",),
         ("transport",),
         ("messages",),
+        ("events",),
         ("working",),
         ("registration", "sifting"),
         ("celery", "testing", "administration", "otel"),
@@ -138,7 +139,7 @@ FLOORS = {
         ("access", "commits", "connections", "row_admin", "storable"),
         ("batches",),
         ("registry", "schedule"),
-        ("message", "receiver_loop"),
+        ("message", "receiver_loop", "events"),
         ("registered_queue",),
         ("api", "operations", "tasks", "worker"),
         ("development", "management", "views"),
@@ -173,7 +174,7 @@ FACES = {
                 "quotas",
                 "rules",
             ),
-            *("celery", "messages", "registration", "testing", "transport", "working"),
+            *("celery", "events", "messages", "registration", "testing", "transport", "working"),
         )
     ),
 }

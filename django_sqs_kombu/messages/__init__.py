@@ -3,7 +3,7 @@
 from .base import ENCODED, JSON, PLAIN, Delivery, RawMessage
 from .boto import EncodedMHMessage, JSONMessage, Message, MHMessage
 from .s3 import BigMessage
-from .typed import TypedMessage, typed
+from .typed import TypedMessage, adapter_of, typed, validated
 
 __all__ = [
     "ENCODED",
@@ -17,5 +17,7 @@ __all__ = [
     "Message",
     "RawMessage",
     "TypedMessage",
+    "adapter_of",
     "typed",
+    "validated",
 ]

@@ -9,7 +9,7 @@ can read it.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
 import kombu
@@ -214,6 +214,14 @@ class RawMessage:
         Whoever may send to the queue may write any, so believe it no more than the body.
         """
         return Trail.of(self.message_attributes).cursor
+
+    def parts(self) -> Sequence[str] | None:
+        """The bodies of the messages that it stands for, one call of the receiver each.
+
+        None: it stands for itself.  Of several each is sent to its queue before any is
+        received, so that each has its own tries and its own end; of none nothing is received.
+        """
+        return None
 
     def delete(self) -> None:
         """Delete the message from its queue; a second call does nothing."""

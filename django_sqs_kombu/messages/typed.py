@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 import kombu
@@ -49,13 +49,7 @@ class TypedMessage(RawMessage):
 
         :raises MessageDecodeError: it is not valid; the text says what is wrong, and where.
         """
-        try:
-            return self.adapter.validate_json(value)
-        except ValueError as exc:
-            # Not with pydantic's error as its cause: that prints every wrong value, too.
-            raise MessageDecodeError(
-                f"No valid {self.model.__name__}: {_what_is_wrong(exc)}"
-            ) from None
+        return validated(self.model, lambda adapter: adapter.validate_json(value))
 
     def dump(self) -> tuple[str, str]:
         """The JSON itself."""
@@ -71,15 +65,30 @@ def typed(model: Any) -> type[TypedMessage]:
 
     :raises ConfigurationError: pydantic is not installed, or knows nothing of *model*.
     """
-    if not isinstance(model, type):
-        raise ConfigurationError(
-            f"model must be a class, a pydantic model or a dataclass, not {model!r}"
-        )
+    adapter_of(model)
     return _class_for(model)
 
 
 @functools.cache
 def _class_for(model: type) -> type[TypedMessage]:
+    adapter = _adapter(model)
+    return type(f"{model.__name__}Message", (TypedMessage,), {"model": model, "adapter": adapter})
+
+
+def adapter_of(model: Any) -> Any:
+    """pydantic's TypeAdapter for *model*.
+
+    :raises ConfigurationError: pydantic is not installed, or knows nothing of *model*.
+    """
+    if not isinstance(model, type):
+        raise ConfigurationError(
+            f"model must be a class, a pydantic model or a dataclass, not {model!r}"
+        )
+    return _adapter(model)
+
+
+@functools.cache
+def _adapter(model: type) -> Any:
     try:
         from pydantic import PydanticUserError, TypeAdapter
     except ImportError as exc:
@@ -87,12 +96,23 @@ def _class_for(model: type) -> type[TypedMessage]:
             "model= needs pydantic: pip install 'django-sqs[pydantic]'"
         ) from exc
     try:
-        adapter: Any = TypeAdapter(model)
+        return TypeAdapter(model)
     except PydanticUserError as exc:
         raise ConfigurationError(
             f"model must be a pydantic model or a dataclass; {model.__name__} is neither: {exc}"
         ) from exc
-    return type(f"{model.__name__}Message", (TypedMessage,), {"model": model, "adapter": adapter})
+
+
+def validated(model: type, read: Callable[[Any], Any]) -> Any:
+    """What *read* makes of a value with the TypeAdapter of *model*.
+
+    :raises MessageDecodeError: it is not valid; the text says what is wrong, and where.
+    """
+    try:
+        return read(adapter_of(model))
+    except ValueError as exc:
+        # Not with pydantic's error as its cause: that prints every wrong value, too.
+        raise MessageDecodeError(f"No valid {model.__name__}: {_what_is_wrong(exc)}") from None
 
 
 def _what_is_wrong(exc: ValueError) -> str:

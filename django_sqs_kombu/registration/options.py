@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
 from typing import Any
 
+from ..events.event import Event
 from ..exceptions import ConfigurationError
 from ..messages.base import RawMessage
 from ..messages.boto import Message
@@ -114,7 +115,8 @@ class QueueOptions:
         once, by all workers of all hosts.  Only of a FIFO queue.
     :param at_most: see *key*; with more than 1 the order within a key is lost.
     :param model: in place of *message_class*: a pydantic model or a dataclass, whose
-        instances the messages carry as JSON, validated as they are received.
+        instances the messages carry as JSON, validated as they are received.  Beside one of
+        AWS's events: what is inside of them.
     :raises ConfigurationError: for options that cannot work; it names queue and option.
     """
 
@@ -189,6 +191,9 @@ class QueueOptions:
     def carried(self) -> type[RawMessage]:
         """The message class, also where *model* or nothing stands in its place."""
         if self.model is not None:
+            event = self.message_class
+            if event is not None and issubclass(event, Event):
+                return event.carrying(self.model)
             return typed(self.model)
         return self.message_class or Message
 
@@ -205,9 +210,13 @@ class QueueOptions:
         return policy
 
     def _check_message_class(self, where: str) -> None:
-        if self.model is not None and self.message_class is not None:
-            raise ConfigurationError(f"{where}give model or message_class, not both")
         cls = self.message_class
+        is_event = isinstance(cls, type) and issubclass(cls, Event)
+        if self.model is not None and cls is not None and not is_event:
+            raise ConfigurationError(
+                f"{where}give model or message_class, not both; only the message classes for "
+                "AWS's events take a model for what is inside"
+            )
         if cls is not None and not (isinstance(cls, type) and issubclass(cls, RawMessage)):
             raise ConfigurationError(
                 f"{where}message_class {shown(cls)} is not a subclass of "

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import kombu
 
 from ..exceptions import Continue
@@ -30,9 +32,11 @@ def receive_at_once(registered: Registered, queue: kombu.Queue, outgoing: Outgoi
         return
     raised: BaseException | None = None
     row, receives, cursor = TABLE[0], 1, None
+    parts: list[str] = []
     while receives <= MOST_TRIES:
         delivery = LocalDelivery(queue.name, outgoing, receives, cursor)
         raised = registered.attempt(delivery, queue).raised
+        parts = delivery.parts
         row = row_for(raised, Attempts(receives, receives), registered.table)
         if row.action is not Action.REQUEUE:
             break
@@ -40,5 +44,7 @@ def receive_at_once(registered: Registered, queue: kombu.Queue, outgoing: Outgoi
         if isinstance(raised, Continue) and raised.cursor != cursor:
             # It goes on, so it has its tries again.
             receives, cursor = 1, raised.cursor
+    for part in parts:
+        receive_at_once(registered, queue, replace(outgoing, body=part))
     if raised is not None and not (row.named and row.action is Action.DISCARD):
         raise raised

@@ -6,7 +6,7 @@ import hashlib
 import json
 import time
 import uuid
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..messages.base import JSON
@@ -37,6 +37,8 @@ class LocalDelivery:
         self.receive_count = receive_count
         #: Seconds that were asked for by change_visibility, if it was called.
         self.visibility: int | None = None
+        #: What it stands for, each of which is to be received by itself.
+        self.parts: list[str] = []
         self.message_id = str(uuid.uuid4())
         now = str(int(time.time() * 1000))
         self.sqs_message: Mapping[str, Any] = {
@@ -72,6 +74,10 @@ class LocalDelivery:
     def also_note(self, note: Note) -> None:
         """The same."""
         note.write_now()
+
+    def send_parts(self, texts: Sequence[str]) -> None:
+        """Note what the message stands for."""
+        self.parts += texts
 
     def delete_now(self) -> None:
         """Note that the message was deleted."""

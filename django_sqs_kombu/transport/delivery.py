@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Protocol
@@ -14,6 +15,7 @@ from .body.envelope import FOREIGN
 from .body.payloads import LargePayloads
 from .holding.held import Held, State
 from .holding.note import Note
+from .sending.splitting import send_parts
 from .settling.backoff import Backoff
 from .sqs.received import Message as Received
 from .sqs.requests import Requests
@@ -167,6 +169,13 @@ class Delivery(Message):  # type: ignore[misc]
         """As :meth:`note`, beside what is to be written already."""
         earlier = self.held.note
         self.note(note if earlier is None or self.acknowledged else earlier.beside(note))
+
+    def send_parts(self, texts: Sequence[str]) -> None:
+        """Send to its queue the messages that it stands for; it stays itself.
+
+        :raises RequestFailed: SQS did not accept all of them.
+        """
+        send_parts(self, texts)
 
     def delete_now(self) -> None:
         """Delete the message; unlike :meth:`ack`, return when SQS has done it.

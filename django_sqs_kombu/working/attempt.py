@@ -8,17 +8,28 @@ import signal
 import sys
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import kombu
 
-from ..exceptions import EnvironmentFailure, NoReceiver, ReceiverReturnedGenerator, RequestFailed
+from ..exceptions import (
+    EnvironmentFailure,
+    MessageDecodeError,
+    NoReceiver,
+    ReceiverReturnedGenerator,
+    RequestFailed,
+)
+from ..logs import get_logger
 from ..messages.base import RawMessage
+from ..names import FIFO
 from .context import MessageContext, current_message
 from .deadline import deadline
 from .forks import end_child
 from .middleware import around_receiving
 from .registered import Attempt, Received, Registered
+
+logger = get_logger(__name__)
 
 #: The least time, in seconds, that is left to await what a receiver returned.
 LEAST_TIME = 0.001
@@ -26,6 +37,8 @@ LEAST_TIME = 0.001
 
 def attempt(registered: Registered, delivery: Received, queue: kombu.Queue) -> Attempt:
     """Decode *delivery* and run the receiver on it; nothing is raised.
+
+    One that stands for several is sent as so many instead, and one that stands for none is done.
 
     With ``delete_on_start`` the message is deleted between the two, so that one that cannot
     be decoded is settled as any other.
@@ -42,6 +55,9 @@ def attempt(registered: Registered, delivery: Received, queue: kombu.Queue) -> A
     try:
         with around_receiving(registered.receivers.middleware, registered, delivery):
             message = registered.message_class.from_delivery(delivery, queue)
+            if (parts := message.parts()) is not None:
+                split(delivery, parts)
+                return Attempt(message, seconds=time.monotonic() - started)
             if registered.delete_on_start and not delivery.acknowledged:
                 _delete_first(delivery)
             result = registered.receive(message)
@@ -105,6 +121,32 @@ def is_interrupt(raised: BaseException) -> bool:
     in_main = threading.current_thread() is threading.main_thread()
     by_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     return isinstance(raised, KeyboardInterrupt) and in_main and by_default
+
+
+def split(delivery: Received, parts: Sequence[str]) -> None:
+    """Send each of the *parts* of a message to its queue; its caller deletes it then.
+
+    :raises MessageDecodeError: it is one of a FIFO queue.
+    :raises EnvironmentFailure: SQS did not accept all of them.
+    """
+    if not parts:
+        logger.info(
+            "Message %s of queue %s only tries the way: no receiver gets it",
+            delivery.message_id,
+            delivery.queue,
+        )
+        return
+    if delivery.queue.endswith(FIFO):
+        raise MessageDecodeError(
+            f"It stands for {len(parts)} messages, and a FIFO queue would lose their order. "
+            "Receive it with a message class that hands on the whole, such as RawMessage."
+        )
+    try:
+        delivery.send_parts(parts)
+    except RequestFailed as exc:
+        raise EnvironmentFailure(
+            f"It stands for {len(parts)} messages, which could not be sent one by one: {exc}"
+        ) from exc
 
 
 def _delete_first(delivery: Received) -> None:

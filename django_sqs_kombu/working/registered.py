@@ -24,6 +24,9 @@ class Received(Delivery, Protocol):
     def delete_now(self) -> None:
         """Delete the message; return when SQS has done it."""
 
+    def send_parts(self, texts: Sequence[str]) -> None:
+        """Send to its queue what the message stands for; return when SQS has accepted all."""
+
 
 @dataclass(slots=True)
 class Attempt:
