@@ -1,5 +1,10 @@
 """The names that ``django_sqs`` has for everybody."""
 
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, TypeVar, cast
+
 from django_sqs_kombu.exceptions import (
     Continue,
     RestartLater,
@@ -9,8 +14,12 @@ from django_sqs_kombu.exceptions import (
 )
 from django_sqs_kombu.working import Breaker, Retry, cursor, exponential, stopping
 
+from .keywords import QueueKeywords, RegisterKeywords, SendKeywords, SendManyKeywords
 from .registered_queue import ReceiverProxy, RegisteredQueue
 from .registry import receivers
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 __all__ = [
     "Breaker",
@@ -35,11 +44,93 @@ __all__ = [
     "stopping",
 ]
 
+M = TypeVar("M")
+R = TypeVar("R")
+
+# The registry is typed for django_sqs_kombu's queues; those of a project take more, and are its
+# own class.
+
 #: The registered queues by name.
-queues = receivers.queues
-register = receivers.register
-receiver = receivers.receiver
-send = receivers.send
-asend = receivers.asend
+queues = cast("dict[str, RegisteredQueue]", receivers.queues)
 batch = receivers.batch
-send_many = receivers.send_many
+
+
+def register(
+    queue_name: str,
+    fn: Callable[[Any], Any] | None = None,
+    *args: Any,
+    celery_task: Any = None,
+    **options: Unpack[QueueKeywords],
+) -> RegisteredQueue:
+    """Register a queue, with *fn* as its receiver or, without, for sending only.
+
+    :param args: in the original's order: visibility_timeout, message_class, timeout,
+        delete_on_start, close_database, suffixes.
+    :param celery_task: a Celery task, or its name, that each message is handed to; *fn*, where
+        there is one, then makes the task's arguments of the message.
+    :param options: those of :class:`~django_sqs.keywords.QueueKeywords`.
+    :raises ConfigurationError: for options that cannot work, or a name that is registered with
+        another receiver.
+    """
+    registered = receivers.register(queue_name, fn, *args, celery_task=celery_task, **_any(options))
+    return cast(RegisteredQueue, registered)
+
+
+def receiver(
+    queue_name: str | None = None, **options: Unpack[RegisterKeywords]
+) -> Callable[[Callable[[M], R]], ReceiverProxy[M, R, RegisteredQueue]]:
+    """Decorate a function as the receiver of a queue.
+
+    :param queue_name: default: the function's module and name, dots as ``__``.
+    :param options: those of :class:`~django_sqs.keywords.RegisterKeywords`.
+    :raises ConfigurationError: as of :func:`register`.
+    """
+    decorate = receivers.receiver(queue_name, **_any(options))
+    return cast("Callable[[Callable[[M], R]], ReceiverProxy[M, R, RegisteredQueue]]", decorate)
+
+
+def send(
+    queue_name: str,
+    message: object = None,
+    suffix: str | None = None,
+    **options: Unpack[SendKeywords],
+) -> None:
+    """Send a message to a registered queue; see :meth:`DjangoQueue.send`.
+
+    :raises UnknownQueue: there is none of this name.
+    """
+    _get(queue_name).send(message, suffix, **options)
+
+
+async def asend(
+    queue_name: str,
+    message: object = None,
+    suffix: str | None = None,
+    **options: Unpack[SendKeywords],
+) -> None:
+    """Send from asynchronous code; see :meth:`DjangoQueue.asend`.
+
+    :raises UnknownQueue: there is none of this name.
+    """
+    await _get(queue_name).asend(message, suffix, **options)
+
+
+def send_many(
+    queue_name: str,
+    items: Iterable[Any],
+    suffix: str | None = None,
+    **options: Unpack[SendManyKeywords],
+) -> int:
+    """Send many messages to a registered queue; see :meth:`DjangoQueue.send_many`.
+
+    :raises UnknownQueue: there is none of this name.
+    """
+    return _get(queue_name).send_many(items, suffix, **options)
+
+
+def _get(queue_name: str) -> RegisteredQueue:
+    return cast(RegisteredQueue, receivers.get(queue_name))
+
+
+def _any(options: object) -> Any:
+    return options

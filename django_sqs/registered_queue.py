@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractContextManager
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import kombu
 from asgiref.sync import sync_to_async
@@ -24,13 +24,14 @@ from django_sqs_kombu.exceptions import (
 )
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.messages import RawMessage
-from django_sqs_kombu.registration import Defaults, Outgoing, Receiver, ReceiverProxy, Receivers
+from django_sqs_kombu.registration import Defaults, Keywords, Outgoing, Receiver, Receivers
 from django_sqs_kombu.rules import check, flag, shown
 from django_sqs_kombu.transport import Pause
 
 from .batches import joining_batch
 from .commits import after_commit, asked_for, in_any_transaction, in_transaction
 from .connections import around_message, leaving_no_connection
+from .keywords import KEYWORDS, PlainSendKeywords, SendKeywords
 from .message import (
     DATABASES_ARGUMENT,
     MODELS_ARGUMENT,
@@ -40,10 +41,14 @@ from .message import (
     row_of,
 )
 from .optional import inboxes, outboxes, tell_of_pause
+from .proxy import ReceiverProxy
 from .receiver_loop import run_in_receiver_loop
 from .registry import receivers as project_receivers
 from .schedule import CATCH_UP, Schedule
 from .signals import SignalSender, message_received
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 logger = get_logger(__name__)
 
@@ -59,6 +64,9 @@ __all__ = [
 #: Where ``close_database`` stands among what may be given without its name, as in the original.
 CLOSE_DATABASE_PLACE = 4
 
+# Under its own name it would be hidden inside the class below.
+_Proxy = ReceiverProxy
+
 
 class DjangoQueue(base.RegisteredQueue):
     """A queue of this project; its options are those of django_sqs_kombu's class.
@@ -66,16 +74,11 @@ class DjangoQueue(base.RegisteredQueue):
     Around each message the database connections are looked after: those that are unusable or
     too old are closed, the others kept for the next message.
 
-    :param close_database: close all database connections after each message.
-    :param models: the models, or their labels such as ``"shop.Order"``, whose rows a
-        ModelInstanceMessage may name; None: every model.
-    :param databases: the aliases of the databases whose rows it may name, besides the one that
-        the router gives for the model.
-    :param once: run the receiver in a transaction that also notes the message's id (the
-        app django_sqs.inbox), so that one delivered again has no second effect.
-    :param every, cron, timezone, catch_up: a :class:`Schedule` at which a message with its slot is
-        sent to it (the app django_sqs.schedules); neither of the first two: none.
+    Its options are those of :class:`~django_sqs.keywords.QueueKeywords`.
     """
+
+    ReceiverProxy: ClassVar[type[_Proxy[Any, Any, Any]]] = _Proxy
+    keywords: ClassVar[Keywords] = KEYWORDS
 
     def __init__(
         self,
@@ -91,7 +94,7 @@ class DjangoQueue(base.RegisteredQueue):
         cron: str | None = None,
         timezone: str | None = None,
         catch_up: timedelta | None = None,
-        **options: Any,
+        **options: Unpack[base.QueueKeywords],
     ) -> None:
         if len(args) > CLOSE_DATABASE_PLACE:
             close_database = args[CLOSE_DATABASE_PLACE]
@@ -116,30 +119,31 @@ class DjangoQueue(base.RegisteredQueue):
             queue.queue_arguments[DATABASES_ARGUMENT] = self.databases
         return queue
 
+    def get_receiver_proxy(self) -> _Proxy[Any, Any, DjangoQueue]:
+        """A callable that sends to this queue."""
+        return self.ReceiverProxy(self)
+
     def send(
         self,
-        message: RawMessage | None = None,
+        message: object = None,
         suffix: str | None = None,
         *,
         on_commit: bool | None = None,
         outbox: bool = False,
         using: str | None = None,
-        **options: Any,
+        **options: Unpack[PlainSendKeywords],
     ) -> None:
-        """Send a message; the options are those of django_sqs_kombu's class, and:
+        """Send a message; returns when SQS has accepted it, or it waits for a commit.
 
-        :param on_commit: send when the database transaction is committed, and not at all
-            when it is rolled back; at once outside one.  Default: for a model instance True,
-            since a receiver could not read it before, otherwise SQS_SEND_ON_COMMIT.  What is
-            wrong with the message is raised now all the same; what SQS refuses after the
-            commit is logged as an error, and stops no other message.
-        :param outbox: write the message into the outbox (the app django_sqs.outbox), in the
-            caller's transaction; the relay sends it.  Then it is sent if and only if the
-            transaction is committed, whatever crashes.
-        :param using: the database of that transaction; default: that of a model instance,
-            otherwise the default database, and for the outbox the one that the project's
-            routers have for it.
-        :raises ConfigurationError: the app that is needed is not installed.
+        :param message: an instance of the queue's message class, or of its *model*; None: one is
+            built from the other options, such as ``body="..."``.
+        :param suffix: the queue name suffix to use.
+        :param options: those of :class:`~django_sqs.keywords.SendKeywords`.
+        :raises WrongMessageClass: *message* is of another class.
+        :raises MessageEncodeError: its value cannot be written.
+        :raises ConfigurationError: there is no such option, or the app that it needs is not
+            installed.
+        :raises RequestFailed: SQS did not accept it.
         """
         row = self._row(options.get("instance") if message is None else message)
         if outbox:
@@ -188,10 +192,10 @@ class DjangoQueue(base.RegisteredQueue):
 
     def _write_to_outbox(
         self,
-        message: RawMessage | None,
+        message: object,
         suffix: str | None,
         using: str | None,
-        options: dict[str, Any],
+        options: PlainSendKeywords,
     ) -> None:
         outbox = outboxes.of("django_sqs.outbox", f"Queue {self.name!r}: outbox=True")
         outbox.write(self, suffix, self.outgoing(message, **options), using=using)
@@ -201,18 +205,14 @@ class DjangoQueue(base.RegisteredQueue):
         items: Iterable[Any],
         suffix: str | None,
         using: str | None,
-        *,
-        delay: Any = None,
-        group_id: Any = None,
-        parallel: int = 1,
-        progress: Any = None,
+        options: base.SendManyKeywords,
     ) -> int:
         outbox = outboxes.of("django_sqs.outbox", f"Queue {self.name!r}: outbox=True")
-        messages = map(self.encoder(delay, group_id), items)
+        messages = map(self.encoder(options.get("delay"), options.get("group_id")), items)
         return outbox.write_many(self, suffix, messages, using=using)
 
     async def asend(
-        self, message: RawMessage | None = None, suffix: str | None = None, **options: Any
+        self, message: object = None, suffix: str | None = None, **options: Unpack[SendKeywords]
     ) -> None:
         """Send from asynchronous code; the options are those of :meth:`send`."""
         # A transaction belongs to the thread that Django's database code runs in.
@@ -230,17 +230,19 @@ class DjangoQueue(base.RegisteredQueue):
         on_commit: bool | None = None,
         outbox: bool = False,
         using: str | None = None,
-        **options: Any,
+        **options: Unpack[base.SendManyKeywords],
     ) -> int:
-        """Send many messages; the options are those of django_sqs_kombu's class, and:
+        """Send many messages; see django_sqs_kombu's class.
 
         :param on_commit: as in :meth:`send`; the items are kept until then.
         :param outbox: as in :meth:`send`; *parallel* and *progress* do not apply.
         :param using: as in :meth:`send`.
+        :param options: those of :class:`~django_sqs.keywords.SendManyKeywords`.
         :returns: how many were sent, or are to be sent after the commit.
         """
+        self.keywords.check_send_many(self.name, options)
         if outbox:
-            return self._write_many_to_outbox(items, suffix, using, **options)
+            return self._write_many_to_outbox(items, suffix, using, options)
         if self._carries_rows and using is None and in_any_transaction():
             items = list(items)
             row = self._row(items[0]) if items else None

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
+from difflib import get_close_matches
 from typing import Any
 
 from .exceptions import ConfigurationError
@@ -34,6 +35,24 @@ def check(where: str, rules: Mapping[str, Rule], values: Mapping[str, Any]) -> N
     for name, rule in rules.items():
         if wrong := rule(values[name]):
             raise ConfigurationError(f"{where}{name} {wrong}, not {shown(values[name])}")
+
+
+def check_names(what: str, known: Collection[str], given: Iterable[str]) -> None:
+    """Raise :class:`ConfigurationError` for the first of *given* that is no option of *what*.
+
+    :param what: begins the sentence, such as ``"send()"``.
+    :param known: the names of its options.
+    """
+    for name in given:
+        if name not in known:
+            raise ConfigurationError(f"{what} has no option {shown(name)}{nearest(name, known)}")
+
+
+def nearest(name: str, known: Collection[str]) -> str:
+    """What an error says after a name that is not known: the one that may be meant, or all."""
+    if near := get_close_matches(name, known, n=1):
+        return f"; did you mean {near[0]!r}?"
+    return f"; there are {', '.join(known)}"
 
 
 def shown(value: Any) -> str:

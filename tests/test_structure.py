@@ -133,7 +133,8 @@ FLOORS = {
         ("",),
     ),
     "django_sqs": (
-        ("named",),
+        ("named", "keywords"),
+        ("proxy",),
         ("conf", "counted", "optional", "signals", "written"),
         ("problems",),
         ("access", "commits", "connections", "row_admin", "storable"),

@@ -17,6 +17,7 @@ from django_sqs_kombu.rules import (
     Rule,
     above_zero,
     flag,
+    nearest,
     one_of,
     optional,
     shown,
@@ -104,9 +105,8 @@ class TaskOptions:
         known = [each.name for each in fields(cls) if each.init]
         for name in options:
             if name not in known:
-                raise ImproperlyConfigured(
-                    f"{where} has no option {name!r}; there are {', '.join(known)}."
-                )
+                near = nearest(name, known)
+                raise ImproperlyConfigured(f"{where} has no option {name!r}{near}")
         read = cls(**options)
         for name, rule in _RULES.items():
             value = getattr(read, name)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable, Mapping
-from typing import Any, ClassVar
+from typing import Any, ClassVar, Generic, TypeVar, cast
 
 import kombu
 
@@ -16,7 +16,10 @@ from .base import JSON, Delivery, RawMessage
 ERRORS = 10
 
 
-class TypedMessage(RawMessage):
+V = TypeVar("V")
+
+
+class TypedMessage(RawMessage, Generic[V]):
     """An instance of one type, as JSON; ``get_body()`` returns the instance.
 
     Subclasses come from :func:`typed`.  The type is a pydantic model, a dataclass, or
@@ -31,6 +34,10 @@ class TypedMessage(RawMessage):
 
     def __init__(self, queue: kombu.Queue | None = None, body: Any = None) -> None:
         super().__init__(queue, body)
+
+    def get_body(self) -> V:
+        """The instance."""
+        return cast(V, super().get_body())
 
     def encode(self, value: Any) -> str:
         """The JSON of *value*, with the names that validation reads.
@@ -60,7 +67,7 @@ class TypedMessage(RawMessage):
         return self.decode(delivery.text)
 
 
-def typed(model: Any) -> type[TypedMessage]:
+def typed(model: Any) -> type[TypedMessage[Any]]:
     """The message class that carries instances of *model*.
 
     :raises ConfigurationError: pydantic is not installed, or knows nothing of *model*.
@@ -70,7 +77,7 @@ def typed(model: Any) -> type[TypedMessage]:
 
 
 @functools.cache
-def _class_for(model: type) -> type[TypedMessage]:
+def _class_for(model: type) -> type[TypedMessage[Any]]:
     adapter = _adapter(model)
     return type(f"{model.__name__}Message", (TypedMessage,), {"model": model, "adapter": adapter})
 

@@ -4,9 +4,17 @@ from .batch import open_batch, outside
 from .batch_end import BatchSender, errors_of
 from .declaration import DEFAULT_MAX_RECEIVES, QueueDeclaration
 from .forward import CeleryForward
+from .keywords import (
+    Keywords,
+    MessageKeywords,
+    QueueKeywords,
+    RegisterKeywords,
+    SendKeywords,
+    SendManyKeywords,
+)
 from .options import FEW_RECEIVES, LONGEST_TIMEOUT, QueueOptions, Receiver
 from .outgoing import Outgoing
-from .proxy import ReceiverProxy
+from .proxy import ReceiverProxy, SendingQueue
 from .queue import RegisteredQueue
 from .receivers import Outlet, Receivers
 from .sender import Defaults, Prepared, Sender
@@ -18,16 +26,23 @@ __all__ = [
     "BatchSender",
     "CeleryForward",
     "Defaults",
+    "Keywords",
+    "MessageKeywords",
     "Outgoing",
     "Outlet",
     "Prepared",
     "QueueDeclaration",
+    "QueueKeywords",
     "QueueOptions",
     "Receiver",
     "ReceiverProxy",
     "Receivers",
+    "RegisterKeywords",
     "RegisteredQueue",
+    "SendKeywords",
+    "SendManyKeywords",
     "Sender",
+    "SendingQueue",
     "errors_of",
     "open_batch",
     "outside",

@@ -74,49 +74,10 @@ class QueueOptions:
 
     :param name: the queue's name, without prefix and suffix.
     :param receiver: called with each message; None: the queue is for sending only.
-    :param visibility_timeout: seconds that a received message stays hidden from
-        others, 1 to 43,200; None: the registry's default.
-    :param message_class: a subclass of :class:`RawMessage`; default :class:`Message`.
-    :param timeout: seconds a receiver may run, then TimedOut is raised in it; 43,200 at
-        most, or a year with *delete_on_start*.
-    :param delete_on_start: delete a message before its receiver runs, not after.  Not in a
-        FIFO queue: the next message of the group would run beside it.
-    :param suffixes: the known queue name suffixes; another one makes a warning.
-    :param wire_format: ``"kombu"`` or ``"raw"``; None: the registry's default.
-    :param dead_letter_queue: the name, without prefix, of the queue where SQS moves a
-        message that was received *max_receives* times and not deleted.  It is created,
-        and attached when this queue is created.
-    :param max_receives: 1 to 1,000; default 5.  Below 3, which is warned of, SQS may
-        bury a message that no receiver failed on.
-    :param tags: cost allocation tags, for the queue's creation.
-    :param kms_key: the KMS key that encrypts the queue, for its creation.
-    :param high_throughput: have SQS deduplicate and limit a FIFO queue by message group, for its
-        creation: many thousand messages a second in place of 300.
-    :param priority: where one process receives from several queues, the messages of those
-        with a higher priority are received first.
-    :param process_group: queues of one group are served by one process, so that their
-        priorities count; default: each queue has a process of its own.
-    :param retry: which exceptions of the receiver are tried again: a
-        :class:`~django_sqs_kombu.Retry`, or several; ``()``: none; None: the registry's default.
-        It stands against those that the registry takes for passing (``retry_on``).
-    :param discard: exceptions whose message is deleted at once, or one; the same.
-    :param dead_letter: exceptions whose message is sent to the dead-letter queue at once, with
-        the reason; the same.
-    :param on_error: ``"delete"``: what fails is deleted, even where the queue has a redrive
-        policy in SQS, and nobody warns of it.
-    :param concurrency: how many of its receivers run at once in a process, whatever threads
-        there are; None: as many as there are.  What may not run is not received.
-    :param rate: how many of its messages may be received in a time: ``"900/m"``, of s, m, h or
-        d, by each process of a registry without a shared counter, by all workers of a project.
-    :param breaker: stops receiving for a while when much fails; see :class:`Breaker`.
-    :param tenant: a function of the message that says whose it is: its group in a fair queue, so
-        that no tenant's messages wait for another's.  Only of a standard queue.
-    :param key: a function of the message; of each key's messages *at_most* are worked on at
-        once, by all workers of all hosts.  Only of a FIFO queue.
-    :param at_most: see *key*; with more than 1 the order within a key is lost.
-    :param model: in place of *message_class*: a pydantic model or a dataclass, whose
-        instances the messages carry as JSON, validated as they are received.  Beside one of
-        AWS's events: what is inside of them.
+
+    The others are those of
+    :class:`~django_sqs_kombu.registration.keywords.QueueKeywords`.
+
     :raises ConfigurationError: for options that cannot work; it names queue and option.
     """
 
@@ -258,6 +219,13 @@ def check_receiver(where: str, argument: str, fn: Any) -> None:
             f"{where}the {argument} {shown(fn)} is a generator function: called with a message, "
             "it runs nothing"
         )
+
+
+def origin_of(fn: Receiver | None) -> str:
+    """The name of a receiver, by which it is known when its module is loaded again."""
+    if fn is None:
+        return "no receiver"
+    return f"{getattr(fn, '__module__', '?')}.{getattr(fn, '__qualname__', repr(fn))}"
 
 
 def _takes_one(fn: Callable[..., Any]) -> bool:

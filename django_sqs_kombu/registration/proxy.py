@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
 
-from ..messages.base import RawMessage
+from ..exceptions import NoReceiver
+from .keywords import SendKeywords
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 
 class SendingQueue(Protocol):
@@ -21,42 +25,51 @@ class SendingQueue(Protocol):
         """What was decorated."""
 
     def send(
-        self, message: RawMessage | None = None, suffix: str | None = None, **options: Any
+        self, message: object = None, suffix: str | None = None, **options: Unpack[SendKeywords]
     ) -> None:
         """Send a message."""
 
     async def asend(
-        self, message: RawMessage | None = None, suffix: str | None = None, **options: Any
+        self, message: object = None, suffix: str | None = None, **options: Unpack[SendKeywords]
     ) -> None:
         """Send a message from asynchronous code."""
 
 
-Queue = TypeVar("Queue", bound=SendingQueue)
+M = TypeVar("M")
+R = TypeVar("R")
+Queue = TypeVar("Queue", bound=SendingQueue, covariant=True)
 
 
-class ReceiverProxy(Generic[Queue]):
+class ReceiverProxy(Generic[M, R, Queue]):
     """What a decorated receiver becomes: calling it sends a message to its queue.
 
-    :ivar direct: the decorated function itself.
+    Its types are the message that the function takes, what that returns, and the queue's class.
+
+    :ivar direct: the decorated function itself; that of a queue for sending only raises
+        :class:`NoReceiver`.
     :ivar registered_queue: its :class:`RegisteredQueue`.
     """
 
     def __init__(self, registered_queue: Queue) -> None:
         self.registered_queue = registered_queue
-        self.direct = registered_queue.receiver
-        functools.update_wrapper(self, self.direct or registered_queue.send)
+        receiver = registered_queue.receiver
+        self.direct: Callable[[M], R] = self._no_receiver if receiver is None else receiver
+        functools.update_wrapper(self, receiver or registered_queue.send)
+
+    def _no_receiver(self, message: M) -> NoReturn:
+        raise NoReceiver(self.registered_queue.name)
 
     def __call__(
-        self, message: RawMessage | None = None, suffix: str | None = None, **kwargs: Any
+        self, message: M | None = None, suffix: str | None = None, **options: Unpack[SendKeywords]
     ) -> None:
         """Send *message*, or one built from the keyword arguments; see RegisteredQueue.send."""
-        self.registered_queue.send(message, suffix, **kwargs)
+        self.registered_queue.send(message, suffix, **options)
 
     async def asend(
-        self, message: RawMessage | None = None, suffix: str | None = None, **kwargs: Any
+        self, message: M | None = None, suffix: str | None = None, **options: Unpack[SendKeywords]
     ) -> None:
         """Send from asynchronous code; see RegisteredQueue.asend."""
-        await self.registered_queue.asend(message, suffix, **kwargs)
+        await self.registered_queue.asend(message, suffix, **options)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of queue {self.registered_queue.name!r}>"

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import warnings
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import timedelta
-from typing import Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import kombu
 
@@ -25,11 +25,15 @@ from ..working.rate import Rate
 from ..working.registered import Attempt, Received
 from ..working.table import Row, table_of
 from .declaration import DEFAULT_MAX_RECEIVES, QueueDeclaration
+from .keywords import KEYWORDS, Keywords, QueueKeywords, SendKeywords, SendManyKeywords
 from .options import FEW_RECEIVES, QueueOptions, Receiver
 from .outgoing import Outgoing, each
 from .pausing import Pausing
 from .proxy import ReceiverProxy
 from .sender import Defaults, Prepared, Sender
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 #: How many of its queues in SQS, one for each suffix, a registered queue keeps; suffixes may
 #: be made at run time, without an end.
@@ -42,13 +46,15 @@ _Proxy = ReceiverProxy
 class RegisteredQueue(Pausing):
     """A queue that messages are sent to and, with a receiver, received from.
 
-    Its options are those of :class:`QueueOptions`.
+    Its options are those of :class:`~django_sqs_kombu.registration.keywords.QueueKeywords`.
 
     :param receivers: the registry that it belongs to.
     :raises ConfigurationError: for options that cannot work.
     """
 
-    ReceiverProxy: ClassVar[type[_Proxy[Any]]] = _Proxy
+    ReceiverProxy: ClassVar[type[_Proxy[Any, Any, Any]]] = _Proxy
+    #: What it may be told by name.
+    keywords: ClassVar[Keywords] = KEYWORDS
 
     def __init__(
         self,
@@ -56,8 +62,9 @@ class RegisteredQueue(Pausing):
         receiver: Receiver | None = None,
         *args: Any,
         receivers: Sender,
-        **options: Any,
+        **options: Unpack[QueueKeywords],
     ) -> None:
+        self.keywords.check_register(name, options)
         #: What was said at the registration.
         self.options = chosen = QueueOptions(name, receiver, *args, **options)
         self.receivers = receivers
@@ -176,33 +183,29 @@ class RegisteredQueue(Pausing):
                 stacklevel=3,
             )
 
-    def get_receiver_proxy(self) -> _Proxy[RegisteredQueue]:
+    def get_receiver_proxy(self) -> _Proxy[Any, Any, RegisteredQueue]:
         """A callable that sends to this queue."""
         return self.ReceiverProxy(self)
 
     def send(
-        self, message: RawMessage | None = None, suffix: str | None = None, **options: Any
+        self, message: object = None, suffix: str | None = None, **options: Unpack[SendKeywords]
     ) -> None:
         """Send a message; returns when SQS has accepted it.
 
-        :param message: an instance of the queue's message class; None: one is built
-            from the other options, such as ``body="..."``.
+        :param message: an instance of the queue's message class, or of its *model*; None: one is
+            built from the other options, such as ``body="..."``.
         :param suffix: the queue name suffix to use.
-        :param delay: seconds until it can be received, or a timedelta, 14 days at most.
-            Above 900 s, SQS's longest DelaySeconds, receivers of this library send it on
-            until it is due.  A FIFO queue takes none.
-        :param group_id: the message group of a FIFO queue, or of a fair one.
-        :param deduplication_id: the deduplication id of a FIFO queue.
-        :param attributes: SQS message attributes, text by name: at most 10, and at most 9
-            with a delay above 900 s, which needs one.
+        :param options: those of :class:`~django_sqs_kombu.registration.keywords.SendKeywords`.
         :raises WrongMessageClass: *message* is of another class.
         :raises MessageEncodeError: its value cannot be written.
+        :raises ConfigurationError: there is no such option.
         :raises RequestFailed: SQS did not accept it.
         """
         self.prepare(message, suffix, **options)()
 
+    # What a subclass's send takes, as well: so the options have no type here.
     def prepare(
-        self, message: RawMessage | None = None, suffix: str | None = None, **options: Any
+        self, message: object = None, suffix: str | None = None, **options: Any
     ) -> Prepared:
         """Everything about :meth:`send` that needs no SQS; what is returned sends."""
         defaults = self.receivers.defaults
@@ -210,14 +213,14 @@ class RegisteredQueue(Pausing):
         outgoing = self._make(self._wire_format(defaults), message, **options)
         return Prepared(self.receivers, self, queue, outgoing)
 
-    def outgoing(self, message: RawMessage | None = None, **options: Any) -> Outgoing:
+    def outgoing(self, message: object = None, **options: Any) -> Outgoing:
         """A message as it is to be sent; the options are those of :meth:`send`."""
         return self._make(self.wire_format, message, **options)
 
     def _make(
         self,
         wire_format: str,
-        message: RawMessage | None = None,
+        message: object = None,
         /,
         *,
         delay: float | timedelta | None = None,
@@ -226,17 +229,17 @@ class RegisteredQueue(Pausing):
         attributes: Mapping[str, str] | None = None,
         **kwargs: Any,
     ) -> Outgoing:
-        message = self._message(message, kwargs)
+        made = self._message(message, kwargs)
         return Outgoing.to(
             self.name,
-            _encoded(wire_format, message),
+            _encoded(wire_format, made),
             delay=delay,
-            group_id=self.options.grouping.of(message) if group_id is None else group_id,
+            group_id=self.options.grouping.of(made) if group_id is None else group_id,
             deduplication_id=deduplication_id,
             attributes=attributes,
         )
 
-    def encode(self, message: RawMessage | None = None, **kwargs: Any) -> tuple[str, str]:
+    def encode(self, message: object = None, **kwargs: Any) -> tuple[str, str]:
         """The text and the content type of *message*, or of one made from *kwargs*.
 
         :raises WrongMessageClass: *message* is of another class.
@@ -244,7 +247,9 @@ class RegisteredQueue(Pausing):
         """
         return _encoded(self.wire_format, self._message(message, kwargs))
 
-    def _message(self, message: RawMessage | None, kwargs: Mapping[str, Any]) -> RawMessage:
+    def _message(self, message: object, kwargs: Mapping[str, Any]) -> RawMessage:
+        if kwargs:
+            self.keywords.check_send(self.name, self.message_class, kwargs)
         if self.model is not None and isinstance(message, self.model):
             message = self.message_class.from_value(message)
         if message is None:
@@ -259,45 +264,38 @@ class RegisteredQueue(Pausing):
         return message
 
     async def asend(
-        self, message: RawMessage | None = None, suffix: str | None = None, **kwargs: Any
+        self, message: object = None, suffix: str | None = None, **options: Unpack[SendKeywords]
     ) -> None:
         """Send from asynchronous code, in a thread, so that the event loop goes on.
 
         Sends that are awaited together share their requests.
         """
-        await asyncio.to_thread(self.prepare(message, suffix, **kwargs))
+        await asyncio.to_thread(self.prepare(message, suffix, **options))
 
     def send_many(
         self,
         items: Iterable[Any],
         suffix: str | None = None,
-        *,
-        delay: float | timedelta | Sequence[float | timedelta | None] | None = None,
-        group_id: str | Callable[[Any], str] | Sequence[str | None] | None = None,
-        parallel: int | None = None,
-        progress: Callable[[int], None] | None = None,
+        **options: Unpack[SendManyKeywords],
     ) -> int:
         """Send many messages, 10 in a request and as many requests at once as pay.
 
         :param items: any iterable; it is read as it is sent, so it may be endless in
             practice.  Each item is a message, or the value for one.
         :param suffix: the queue name suffix to use.
-        :param delay: seconds until they can be received; or a sequence, one for each item.
-        :param group_id: the message group of a FIFO queue, a function that returns an
-            item's, or a sequence.  The messages of each group are sent in order.
-        :param parallel: how many requests may be under way at once; None: as many as hide how
-            long SQS takes to answer, 16 at most (4 over boto3).
-        :param progress: called with the number of messages accepted so far.
+        :param options: those of :class:`~django_sqs_kombu.registration.keywords.SendManyKeywords`.
         :returns: how many were sent.
         :raises SendManyFailed: some were not accepted; it lists them, and why.
+        :raises ConfigurationError: there is no such option.
         """
+        self.keywords.check_send_many(self.name, options)
         return self.receivers.send_bulk(
             self,
             self.get_queue(suffix),
             items,
-            self.encoder(delay, group_id),
-            parallel=parallel,
-            progress=progress,
+            self.encoder(options.get("delay"), options.get("group_id")),
+            parallel=options.get("parallel"),
+            progress=options.get("progress"),
         )
 
     def encoder(self, delay: Any = None, group_id: Any = None) -> Callable[[Any], Outgoing]:

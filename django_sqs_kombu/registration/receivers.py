@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import kombu
 
 from ..exceptions import ConfigurationError, UnknownQueue
 from ..logs import get_logger
-from ..messages.base import RawMessage
 from ..names import default_name
 from ..rules import (
     POLL_PERIOD,
@@ -35,11 +34,15 @@ from ..working.retry import RETRY_TRIES, Retry, exceptions
 from .batch import Batch, open_batch
 from .connection import SendingConnection
 from .forward import CeleryForward, task_or_name
-from .options import FEW_RECEIVES, Receiver, check_receiver
+from .keywords import QueueKeywords, RegisterKeywords, SendKeywords, SendManyKeywords
+from .options import FEW_RECEIVES, Receiver, check_receiver, origin_of
 from .outgoing import Outgoing
-from .proxy import ReceiverProxy
+from .proxy import M, R, ReceiverProxy
 from .queue import RegisteredQueue
 from .sender import Defaults
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
 
 Outlet = Callable[[Registered, kombu.Queue, Outgoing], None]
 
@@ -175,14 +178,15 @@ class Receivers:
         fn: Receiver | None = None,
         *args: Any,
         celery_task: Any = None,
-        **options: Any,
+        **options: Unpack[QueueKeywords],
     ) -> RegisteredQueue:
         """Register a queue, with *fn* as its receiver or, without, for sending only.
 
         :param celery_task: a Celery task, or its name, that each message is handed to;
             *fn*, where there is one, then makes the task's arguments of the message.  See
             :class:`~django_sqs_kombu.registration.forward.CeleryForward`.
-        :param options: those of :class:`RegisteredQueue`.
+        :param options: those of
+            :class:`~django_sqs_kombu.registration.keywords.QueueKeywords`.
         :raises ConfigurationError: for options that cannot work, or a name that is
             registered with another receiver.
         """
@@ -196,11 +200,11 @@ class Receivers:
         if (
             earlier is not None
             and earlier.receiver is not None
-            and _origin(earlier.receiver) != _origin(fn)
+            and origin_of(earlier.receiver) != origin_of(fn)
         ):
             raise ConfigurationError(
-                f"Queue {queue_name!r} is registered twice: with {_origin(earlier.receiver)} and "
-                f"with {_origin(fn)}. Give one of them another queue_name."
+                f"Queue {queue_name!r} is registered twice: with {origin_of(earlier.receiver)} and "
+                f"with {origin_of(fn)}. Give one of them another queue_name."
             )
         self._check_dead_letters(registered)
         self.queues[queue_name] = registered
@@ -222,17 +226,16 @@ class Receivers:
 
     def warn_of_few_receives(self, registered: RegisteredQueue) -> None:
         """Warn, once, of a queue whose messages may be buried without a failure."""
+        most = registered.options.max_receives
         logger.warning(
             "Queue %r has max_receives=%d. SQS may count a receive that no receiver saw, so "
             "below %d a message may become a dead letter although nothing failed.",
-            registered.name,
-            registered.options.max_receives,
-            FEW_RECEIVES,
+            *(registered.name, most, FEW_RECEIVES),
         )
 
     def receiver(
-        self, queue_name: str | None = None, **options: Any
-    ) -> Callable[[Receiver], ReceiverProxy[RegisteredQueue]]:
+        self, queue_name: str | None = None, **options: Unpack[RegisterKeywords]
+    ) -> Callable[[Callable[[M], R]], ReceiverProxy[M, R, RegisteredQueue]]:
         """Decorate a function as the receiver of a queue.
 
         :param queue_name: default: the function's module and name, dots as ``__``.
@@ -243,7 +246,7 @@ class Receivers:
                 f"Write @receiver() with parentheses above {queue_name.__name__!r}"
             )
 
-        def decorate(fn: Receiver) -> ReceiverProxy[RegisteredQueue]:
+        def decorate(fn: Callable[[M], R]) -> ReceiverProxy[M, R, RegisteredQueue]:
             return self.register(queue_name or default_name(fn), fn, **options).get_receiver_proxy()
 
         return decorate
@@ -266,25 +269,29 @@ class Receivers:
     def send(
         self,
         queue_name: str,
-        message: RawMessage | None = None,
+        message: object = None,
         suffix: str | None = None,
-        **kwargs: Any,
+        **options: Unpack[SendKeywords],
     ) -> None:
         """Send a message to a registered queue; see :meth:`RegisteredQueue.send`."""
-        self.get(queue_name).send(message, suffix, **kwargs)
+        self.get(queue_name).send(message, suffix, **options)
 
     async def asend(
         self,
         queue_name: str,
-        message: RawMessage | None = None,
+        message: object = None,
         suffix: str | None = None,
-        **kwargs: Any,
+        **options: Unpack[SendKeywords],
     ) -> None:
         """Send from asynchronous code; see :meth:`RegisteredQueue.asend`."""
-        await self.get(queue_name).asend(message, suffix, **kwargs)
+        await self.get(queue_name).asend(message, suffix, **options)
 
     def send_many(
-        self, queue_name: str, items: Iterable[Any], suffix: str | None = None, **options: Any
+        self,
+        queue_name: str,
+        items: Iterable[Any],
+        suffix: str | None = None,
+        **options: Unpack[SendManyKeywords],
     ) -> int:
         """Send many messages to a registered queue; see :meth:`RegisteredQueue.send_many`."""
         return self.get(queue_name).send_many(items, suffix, **options)
@@ -391,10 +398,3 @@ class Receivers:
     def close(self) -> None:
         """Close the connection for sending; the next send opens another."""
         self._sending.close()
-
-
-def _origin(fn: Receiver | None) -> str:
-    # By name, so that a module that is loaded anew may register its receivers again.
-    if fn is None:
-        return "no receiver"
-    return f"{getattr(fn, '__module__', '?')}.{getattr(fn, '__qualname__', repr(fn))}"

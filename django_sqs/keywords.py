@@ -1,0 +1,77 @@
+"""Keywords: what a project's queues take by name besides what django_sqs_kombu's do."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import TypedDict
+
+from django.db.models import Model
+
+from django_sqs_kombu import registration as base
+
+
+class QueueKeywords(base.QueueKeywords, total=False):
+    """The options of a queue of the project."""
+
+    models: Iterable[type[Model] | str] | None
+    """The models, or their labels such as ``"shop.Order"``, whose rows a ModelInstanceMessage may
+    name; None: every model."""
+    databases: Iterable[str]
+    """The aliases of the databases whose rows it may name, besides the one that the router gives
+    for the model."""
+    once: bool
+    """Run the receiver in a transaction that also notes the message's id (the app
+    django_sqs.inbox), so that one delivered again has no second effect."""
+    close_database: bool
+    """Close all database connections after each message."""
+    every: timedelta | None
+    """The time from one message with its slot to the next (the app django_sqs.schedules); see
+    :class:`~django_sqs.schedule.Schedule`."""
+    cron: str | None
+    """When such messages are sent, in place of *every*."""
+    timezone: str | None
+    """The time zone of *cron*; None: that of the project."""
+    catch_up: timedelta | None
+    """How late such a message may be sent; None: an hour."""
+
+
+class RegisterKeywords(QueueKeywords, base.RegisterKeywords, total=False):
+    """What ``register`` and ``receiver`` take."""
+
+
+class MessageKeywords(base.MessageKeywords, total=False):
+    """What messages are made of, where no message is given."""
+
+    instance: Model | None
+    """Of a ModelInstanceMessage: the row."""
+
+
+class _Committed(TypedDict, total=False):
+    on_commit: bool | None
+    """Send when the database transaction is committed, and not at all when it is rolled back; at
+    once outside one.  Default: for a model instance True, since a receiver could not read it
+    before, otherwise SQS_SEND_ON_COMMIT.  What is wrong with the message is raised now all the
+    same; what SQS refuses after the commit is logged as an error, and stops no other message."""
+    outbox: bool
+    """Write the message into the outbox (the app django_sqs.outbox), in the caller's transaction;
+    the relay sends it.  Then it is sent if and only if the transaction is committed, whatever
+    crashes."""
+    using: str | None
+    """The database of that transaction; default: that of a model instance, otherwise the default
+    database, and for the outbox the one that the project's routers have for it."""
+
+
+class PlainSendKeywords(MessageKeywords, base.SendKeywords, total=False):
+    """How one message is sent, apart from transactions."""
+
+
+class SendKeywords(PlainSendKeywords, _Committed, total=False):
+    """How one message is sent."""
+
+
+class SendManyKeywords(base.SendManyKeywords, _Committed, total=False):
+    """How many messages are sent; with ``outbox``, *parallel* and *progress* do not apply."""
+
+
+KEYWORDS = base.Keywords(RegisterKeywords, MessageKeywords, SendKeywords, SendManyKeywords)

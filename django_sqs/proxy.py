@@ -1,0 +1,47 @@
+"""ReceiverProxy: what a decorated receiver of a project becomes."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol, TypeVar
+
+from django_sqs_kombu import registration as base
+
+from .keywords import SendKeywords
+
+if TYPE_CHECKING:
+    from typing_extensions import Unpack
+
+
+class SendingQueue(base.SendingQueue, Protocol):
+    """What a proxy needs of the queue that it sends to."""
+
+    def send(
+        self, message: object = None, suffix: str | None = None, **options: Unpack[SendKeywords]
+    ) -> None:
+        """Send a message."""
+
+    async def asend(
+        self, message: object = None, suffix: str | None = None, **options: Unpack[SendKeywords]
+    ) -> None:
+        """Send a message from asynchronous code."""
+
+
+M = TypeVar("M")
+R = TypeVar("R")
+Queue = TypeVar("Queue", bound=SendingQueue, covariant=True)
+
+
+class ReceiverProxy(base.ReceiverProxy[M, R, Queue]):
+    """As django_sqs_kombu's, for a queue that knows of transactions and rows."""
+
+    def __call__(
+        self, message: M | None = None, suffix: str | None = None, **options: Unpack[SendKeywords]
+    ) -> None:
+        """Send *message*, or one built from the keyword arguments; see DjangoQueue.send."""
+        self.registered_queue.send(message, suffix, **options)
+
+    async def asend(
+        self, message: M | None = None, suffix: str | None = None, **options: Unpack[SendKeywords]
+    ) -> None:
+        """Send from asynchronous code; see DjangoQueue.asend."""
+        await self.registered_queue.asend(message, suffix, **options)

@@ -1,0 +1,201 @@
+"""Keywords: what may be said by name when a queue is registered or a message is sent."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any, TypedDict
+
+from ..messages.base import RawMessage
+from ..rules import check_names, shown
+from ..working.breaker import Breaker
+from ..working.retry import Retry
+from .grouping import GroupOf
+
+
+class QueueKeywords(TypedDict, total=False):
+    """The options of a queue, each of which may be left out."""
+
+    visibility_timeout: int | None
+    """Seconds that a received message stays hidden from others, 1 to 43,200; None: the registry's
+    default."""
+    message_class: type[RawMessage] | None
+    """A subclass of :class:`RawMessage`; default :class:`Message`."""
+    model: Any
+    """In place of *message_class*: a pydantic model or a dataclass, whose instances the messages
+    carry as JSON, validated as they are received.  Beside one of AWS's events: what is inside of
+    them."""
+    timeout: float | None
+    """Seconds a receiver may run, then TimedOut is raised in it; 43,200 at most, or a year with
+    *delete_on_start*."""
+    delete_on_start: bool
+    """Delete a message before its receiver runs, not after.  Not in a FIFO queue: the next message
+    of the group would run beside it."""
+    suffixes: Iterable[str]
+    """The known queue name suffixes; another one makes a warning."""
+    wire_format: str | None
+    """``"kombu"`` or ``"raw"``; None: the registry's default."""
+    dead_letter_queue: str | None
+    """The name, without prefix, of the queue where SQS moves a message that was received
+    *max_receives* times and not deleted.  It is created, and attached when this queue is
+    created."""
+    max_receives: int | None
+    """1 to 1,000; default 5.  Below 3, which is warned of, SQS may bury a message that no receiver
+    failed on."""
+    tags: Mapping[str, str] | None
+    """Cost allocation tags, for the queue's creation."""
+    kms_key: str | None
+    """The KMS key that encrypts the queue, for its creation."""
+    high_throughput: bool
+    """Have SQS deduplicate and limit a FIFO queue by message group, for its creation: many thousand
+    messages a second in place of 300."""
+    priority: int
+    """Where one process receives from several queues, the messages of those with a higher priority
+    are received first."""
+    process_group: str | None
+    """Queues of one group are served by one process, so that their priorities count; default: each
+    queue has a process of its own."""
+    retry: Retry | Iterable[Retry] | None
+    """Which exceptions of the receiver are tried again: a :class:`~django_sqs_kombu.Retry`, or
+    several; ``()``: none; None: the registry's default.  It stands against those that the registry
+    takes for passing (``retry_on``)."""
+    discard: type[BaseException] | Iterable[type[BaseException]] | None
+    """Exceptions whose message is deleted at once, or one; None: the registry's default."""
+    dead_letter: type[BaseException] | Iterable[type[BaseException]] | None
+    """Exceptions whose message is sent to the dead-letter queue at once, with the reason; None: the
+    registry's default."""
+    on_error: str | None
+    """``"delete"``: what fails is deleted, even where the queue has a redrive policy in SQS, and
+    nobody warns of it."""
+    concurrency: int | None
+    """How many of its receivers run at once in a process, whatever threads there are; None: as many
+    as there are.  What may not run is not received."""
+    rate: str | None
+    """How many of its messages may be received in a time: ``"900/m"``, of s, m, h or d, by each
+    process of a registry without a shared counter, by all workers of a project."""
+    breaker: Breaker | None
+    """Stops receiving for a while when much fails; see :class:`Breaker`."""
+    tenant: GroupOf | None
+    """A function of the message that says whose it is: its group in a fair queue, so that no
+    tenant's messages wait for another's.  Only of a standard queue."""
+    key: GroupOf | None
+    """A function of the message; of each key's messages *at_most* are worked on at once, by all
+    workers of all hosts.  Only of a FIFO queue."""
+    at_most: int | None
+    """See *key*; with more than 1 the order within a key is lost."""
+
+
+class RegisterKeywords(QueueKeywords, total=False):
+    """What ``register`` and ``receiver`` take besides the options of a queue."""
+
+    celery_task: Any
+    """A Celery task, or its name, that each message is handed to; the function, where there is one,
+    then makes the task's arguments of the message.  See
+    :class:`~django_sqs_kombu.registration.forward.CeleryForward`."""
+
+
+class MessageKeywords(TypedDict, total=False):
+    """What the message classes of this library are made of, where no message is given.
+
+    A message of a class with arguments of its own is best given whole.
+    """
+
+    body: Any
+    """The value of the message."""
+    s3_url: str | None
+    """Of a :class:`BigMessage`: the object that is in S3 already."""
+
+
+class SendKeywords(MessageKeywords, total=False):
+    """How one message is sent."""
+
+    delay: float | timedelta | None
+    """Seconds until it can be received, or a timedelta, 14 days at most.  Above 900 s, SQS's
+    longest DelaySeconds, receivers of this library send it on until it is due.  A FIFO queue takes
+    none."""
+    group_id: str | None
+    """The message group of a FIFO queue, or of a fair one."""
+    deduplication_id: str | None
+    """The deduplication id of a FIFO queue."""
+    attributes: Mapping[str, str] | None
+    """SQS message attributes, text by name: at most 10, and at most 9 with a delay above 900 s,
+    which needs one."""
+
+
+class SendManyKeywords(TypedDict, total=False):
+    """How many messages are sent."""
+
+    delay: float | timedelta | Sequence[float | timedelta | None] | None
+    """Seconds until they can be received, or a timedelta; or a sequence, one for each item."""
+    group_id: str | Callable[[Any], str] | Sequence[str | None] | None
+    """The message group of a FIFO queue, a function that returns an item's, or a sequence.  The
+    messages of each group are sent in order."""
+    parallel: int | None
+    """How many requests may be under way at once; None: as many as hide how long SQS takes to
+    answer, 16 at most (4 over boto3)."""
+    progress: Callable[[int], None] | None
+    """Called with the number of messages accepted so far."""
+
+
+@dataclass(frozen=True, slots=True)
+class Keywords:
+    """The options that a class of queues takes, each in the TypedDict that declares it.
+
+    :param register: when it is registered.
+    :param message: what its messages are made of.
+    :param send: when one message is sent, *message* included.
+    :param send_many: when many are.
+    """
+
+    register: type
+    message: type
+    send: type
+    send_many: type
+
+    def check_register(self, queue: str, given: Iterable[str]) -> None:
+        """Raise :class:`ConfigurationError` for an option that a registration has not."""
+        check_names(f"Queue {shown(queue)}", names(self.register), given)
+
+    def check_send(self, queue: str, message_class: type, given: Iterable[str]) -> None:
+        """Raise :class:`ConfigurationError` for what neither a send takes nor *message_class*."""
+        own = arguments(message_class)
+        if own is None or own.issuperset(given):
+            return
+        elsewhere = frozenset(names(self.message)) - own
+        known = [name for name in names(self.send) if name not in elsewhere]
+        check_names(
+            f"Queue {shown(queue)}: send()", tuple(dict.fromkeys([*known, *sorted(own)])), given
+        )
+
+    def check_send_many(self, queue: str, given: Iterable[str]) -> None:
+        """Raise :class:`ConfigurationError` for an option that ``send_many`` has not."""
+        check_names(f"Queue {shown(queue)}: send_many()", names(self.send_many), given)
+
+
+KEYWORDS = Keywords(RegisterKeywords, MessageKeywords, SendKeywords, SendManyKeywords)
+
+
+@functools.cache
+def names(keywords: type) -> tuple[str, ...]:
+    """The names of the options that a TypedDict declares, in their order."""
+    return tuple(keywords.__annotations__)
+
+
+@functools.cache
+def arguments(message_class: type) -> frozenset[str] | None:
+    """What a message of *message_class* is made of, by keyword; None: it takes any."""
+    try:
+        parameters = inspect.signature(message_class).parameters.values()
+    except ValueError:
+        # One that is written in C and does not tell.
+        return None
+    if any(each.kind is each.VAR_KEYWORD for each in parameters):
+        return None
+    return frozenset(
+        each.name
+        for each in parameters
+        if each.kind in (each.KEYWORD_ONLY, each.POSITIONAL_OR_KEYWORD)
+    )
