@@ -180,9 +180,11 @@ class DjangoQueue(base.RegisteredQueue):
             )
         return row
 
-    def encoder(self, delay: Any = None, group_id: Any = None) -> Callable[[Any], Outgoing]:
+    def encoder(
+        self, delay: Any = None, group_id: Any = None, expires: Any = None
+    ) -> Callable[[Any], Outgoing]:
         """What makes of each item of :meth:`send_many`, in turn, what is to be sent."""
-        encode = super().encoder(delay, group_id)
+        encode = super().encoder(delay, group_id, expires)
 
         def checked(item: Any) -> Outgoing:
             self._row(item)
@@ -208,7 +210,8 @@ class DjangoQueue(base.RegisteredQueue):
         options: base.SendManyKeywords,
     ) -> int:
         outbox = outboxes.of("django_sqs.outbox", f"Queue {self.name!r}: outbox=True")
-        messages = map(self.encoder(options.get("delay"), options.get("group_id")), items)
+        encode = self.encoder(options.get("delay"), options.get("group_id"), options.get("expires"))
+        messages = map(encode, items)
         return outbox.write_many(self, suffix, messages, using=using)
 
     async def asend(

@@ -2,6 +2,7 @@
 
 from kombu.transport import TRANSPORT_ALIASES
 
+from .drops import MessageDropped, MessageExpired
 from .exceptions import (
     AccessDenied,
     BatchDropped,
@@ -71,7 +72,9 @@ __all__ = [
     "MHMessage",
     "Message",
     "MessageDecodeError",
+    "MessageDropped",
     "MessageEncodeError",
+    "MessageExpired",
     "MessageTargetMissing",
     "MessageTooLarge",
     "Middleware",

@@ -77,6 +77,7 @@ WALL_CLOCK = {
     "django_sqs_kombu.registration.outgoing",
     "django_sqs_kombu.testing.local_delivery",
     "django_sqs_kombu.transport.sending.delays",
+    "django_sqs_kombu.transport.sending.expiring",
     "django_sqs_kombu.transport.sending.resending",
     "django_sqs_kombu.transport.sqs.clock",
     "django_sqs_kombu.transport.sqs.wire.lane",
@@ -117,7 +118,7 @@ FLOORS = {
     "django_sqs_kombu": (
         ("printable", "restarts"),
         ("exceptions", "quotas"),
-        ("logs",),
+        ("drops", "logs"),
         ("names", "rules"),
         ("transport.sqs",),
         ("transport.body", "transport.holding"),
@@ -167,6 +168,7 @@ FACES = {
         for name in (
             *(
                 "administration",
+                "drops",
                 "exceptions",
                 "logs",
                 "names",

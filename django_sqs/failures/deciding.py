@@ -214,7 +214,8 @@ def entry_of(row: Failure, text: str | None = None) -> dict[str, Any]:
     }
     # Its identity, and where its receiver goes on; it has all its tries again.
     trail = Trail.of(row.attributes)
-    entry = copy_of(message, Trail(id=trail.id or row.message_id, cursor=trail.cursor))
+    kept = Trail(id=trail.id or row.message_id, cursor=trail.cursor, expires=trail.expires)
+    entry = copy_of(message, kept)
     if row.full_name.endswith(FIFO):
         entry.setdefault("MessageGroupId", "default")
         # Another for each time that it is sent, and the same should a request be repeated.

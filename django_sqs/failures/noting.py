@@ -14,6 +14,7 @@ from django.apps import apps
 from django.db import Error
 
 from django_sqs_kombu.administration import sent_at
+from django_sqs_kombu.drops import MessageDropped
 from django_sqs_kombu.exceptions import EnvironmentFailure, RestartLater
 from django_sqs_kombu.messages import Delivery
 from django_sqs_kombu.printable import line
@@ -29,8 +30,9 @@ from .writing import FailureWriter
 MOST_ERROR = 1000
 #: Characters of X-Ray's header; it has a few hundred.
 MOST_TRACE = 500
-#: No failure of a message: its receiver or the library put it off, or the process was stopped.
-_NO_FAILURE = (EnvironmentFailure, KeyboardInterrupt, RestartLater)
+#: No failure of a message: its receiver or the library put it off, its sender has it dropped, or
+#: the process was stopped.
+_NO_FAILURE = (EnvironmentFailure, KeyboardInterrupt, MessageDropped, RestartLater)
 
 _writer = FailureWriter()
 

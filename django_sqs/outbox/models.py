@@ -28,6 +28,10 @@ class OutboxMessage(models.Model):
     group_id = models.CharField(max_length=128, blank=True)
     deduplication_id = models.CharField(max_length=128, blank=True)
     due_at = models.DateTimeField(null=True, help_text="When it may be received.")
+    expires = models.FloatField(
+        null=True,
+        help_text="When it is too late to start its receiver, in seconds since the epoch.",
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     claimed_by = models.UUIDField(null=True, editable=False)
     claimed_until = models.DateTimeField(null=True, editable=False)

@@ -196,6 +196,7 @@ def outgoing(row: OutboxMessage) -> Outgoing:
         (row.deduplication_id or str(row.uid)) if fifo else None,
         row.attributes,
         str(row.uid),
+        row.expires,
     )
 
 

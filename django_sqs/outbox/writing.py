@@ -77,6 +77,7 @@ def _row(
         group_id=message.group_id or "",
         deduplication_id=message.deduplication_id or "",
         due_at=None if message.delay is None else timezone.now() + timedelta(seconds=message.delay),
+        expires=message.expires,
     )
     row.text = message.body
     # With the id that the relay gives it, which takes one of the ten attributes.

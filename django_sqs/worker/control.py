@@ -33,6 +33,11 @@ COUNTERS = (
         "continued",
     ),
     (
+        "django_sqs_messages_expired",
+        "Messages deleted unrun, since they expired; they are among those discarded.",
+        "expired",
+    ),
+    (
         "django_sqs_rate_limited",
         "Windows of a rate in which a process was let receive no more, though messages came.",
         "limited",

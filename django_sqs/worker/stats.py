@@ -25,6 +25,7 @@ FIELDS = (
     "unsettled",
     "retried",
     "continued",
+    "expired",
     "limited",
     "tripped",
     "open",
@@ -52,8 +53,9 @@ _OUTCOMES = {
     Action.DEAD_LETTER: "dead_lettered",
     None: "unsettled",
 }
-#: Why messages were requeued, where it was neither RestartLater nor the environment.
-_WHY = {"retry": "retried", "continue": "continued"}
+#: Why messages were requeued, where it was neither RestartLater nor the environment, or discarded,
+#: where it was not their queue's policy.
+_WHY = {"retry": "retried", "continue": "continued", "expired": "expired"}
 #: The outcomes of messages, as the metrics name them.
 OUTCOMES = tuple(_OUTCOMES.values())
 

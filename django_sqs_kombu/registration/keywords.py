@@ -6,7 +6,7 @@ import functools
 import inspect
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
 from ..messages.base import RawMessage
@@ -121,8 +121,12 @@ class SendKeywords(MessageKeywords, total=False):
     deduplication_id: str | None
     """The deduplication id of a FIFO queue."""
     attributes: Mapping[str, str] | None
-    """SQS message attributes, text by name: at most 10, and at most 9 with a delay above 900 s,
-    which needs one."""
+    """SQS message attributes, text by name: at most 10, and at most 9 with a delay above 900 s, or
+    *expires*, which need one."""
+    expires: float | timedelta | datetime | None
+    """Seconds from now, a timedelta or an aware datetime: a receiver that would start later than
+    that is not started, and the message deleted and counted apart, as
+    :class:`~django_sqs_kombu.MessageExpired`."""
 
 
 class SendManyKeywords(TypedDict, total=False):
@@ -133,6 +137,8 @@ class SendManyKeywords(TypedDict, total=False):
     group_id: str | Callable[[Any], str] | Sequence[str | None] | None
     """The message group of a FIFO queue, a function that returns an item's, or a sequence.  The
     messages of each group are sent in order."""
+    expires: float | timedelta | datetime | Sequence[Any] | None
+    """As for one message; or a sequence, one for each item."""
     parallel: int | None
     """How many requests may be under way at once; None: as many as hide how long SQS takes to
     answer, 16 at most (4 over boto3)."""

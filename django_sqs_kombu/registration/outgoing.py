@@ -5,15 +5,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from ..exceptions import MessageEncodeError
 from ..names import FIFO
 from ..quotas import MAX_ATTRIBUTES, MAX_DELAY
 from ..transport.body.payloads import OLD_SIZE_ATTRIBUTE, SIZE_ATTRIBUTE
-from ..transport.sending.checks import check_attributes, check_identifier, check_text, seconds_of
-from ..transport.sending.parameters import DUE, ID
+from ..transport.sending.checks import (
+    check_attributes,
+    check_identifier,
+    check_text,
+    seconds_of,
+)
+from ..transport.sending.expiring import expiry_of
+from ..transport.sending.parameters import DUE, EXPIRES, ID
 
 #: Names of message attributes that are this library's, and of the Extended Client's.
 _RESERVED_PREFIX, _RESERVED = "django_sqs.", frozenset({SIZE_ATTRIBUTE, OLD_SIZE_ATTRIBUTE})
@@ -30,6 +36,8 @@ class Outgoing:
     :param deduplication_id: its deduplication id, in a FIFO queue.
     :param attributes: its SQS message attributes, text by name.
     :param id: the id by which it is to be known, however often it is sent; None: SQS's.
+    :param expires: when it is too late to start its receiver, in seconds since the epoch; None:
+        never.
     :raises MessageEncodeError: SQS would not take it; the error names the argument.
     """
 
@@ -40,6 +48,7 @@ class Outgoing:
     deduplication_id: str | None = None
     attributes: Mapping[str, str] | None = None
     id: str | None = None
+    expires: float | None = None
 
     def __post_init__(self) -> None:
         check_text(self.body, "The body")
@@ -61,6 +70,7 @@ class Outgoing:
         group_id: str | None = None,
         deduplication_id: str | None = None,
         attributes: Mapping[str, str] | None = None,
+        expires: float | timedelta | datetime | None = None,
     ) -> Outgoing:
         """A message to *queue*, checked against what its kind takes.
 
@@ -80,13 +90,21 @@ class Outgoing:
                 f"deduplication_id: only FIFO queues, whose names end in {FIFO!r}, take one; "
                 f"{queue!r} is none"
             )
-        return cls(*text, seconds, group_id, deduplication_id, attributes)
+        return cls(
+            *text,
+            seconds,
+            group_id,
+            deduplication_id,
+            attributes,
+            expires=expiry_of(expires, seconds),
+        )
 
     @property
     def _room(self) -> int:
         """How many attributes it may have of its own."""
         long = self.delay is not None and self.delay > MAX_DELAY
-        return MAX_ATTRIBUTES - (1 if long or self.id is not None else 0)
+        ours = long or self.id is not None or self.expires is not None
+        return MAX_ATTRIBUTES - (1 if ours else 0)
 
     def with_attributes(self, more: Mapping[str, str]) -> Outgoing:
         """The same with *more* attributes, as far as SQS takes them.
@@ -107,6 +125,7 @@ class Outgoing:
             "MessageGroupId": self.group_id,
             "MessageDeduplicationId": self.deduplication_id,
             ID: self.id,
+            EXPIRES: self.expires,
         }
         if self.delay is not None and self.delay > MAX_DELAY:
             properties[DUE] = time.time() + self.delay

@@ -6,7 +6,7 @@ import asyncio
 import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import TYPE_CHECKING, Any, ClassVar
 
 import kombu
@@ -227,6 +227,7 @@ class RegisteredQueue(Pausing):
         group_id: str | None = None,
         deduplication_id: str | None = None,
         attributes: Mapping[str, str] | None = None,
+        expires: float | timedelta | datetime | None = None,
         **kwargs: Any,
     ) -> Outgoing:
         made = self._message(message, kwargs)
@@ -237,6 +238,7 @@ class RegisteredQueue(Pausing):
             group_id=self.options.grouping.of(made) if group_id is None else group_id,
             deduplication_id=deduplication_id,
             attributes=attributes,
+            expires=expires,
         )
 
     def encode(self, message: object = None, **kwargs: Any) -> tuple[str, str]:
@@ -293,18 +295,21 @@ class RegisteredQueue(Pausing):
             self,
             self.get_queue(suffix),
             items,
-            self.encoder(options.get("delay"), options.get("group_id")),
+            self.encoder(options.get("delay"), options.get("group_id"), options.get("expires")),
             parallel=options.get("parallel"),
             progress=options.get("progress"),
         )
 
-    def encoder(self, delay: Any = None, group_id: Any = None) -> Callable[[Any], Outgoing]:
+    def encoder(
+        self, delay: Any = None, group_id: Any = None, expires: Any = None
+    ) -> Callable[[Any], Outgoing]:
         """What makes of each item of :meth:`send_many`, in turn, what is to be sent."""
         next_delay, next_group = each(delay, "delay"), each(group_id, "group_id")
+        next_expiry = each(expires, "expires")
         wire_format = self.wire_format
 
         def encode(item: Any) -> Outgoing:
-            seconds, group = next_delay(), next_group()
+            seconds, group, until = next_delay(), next_group(), next_expiry()
             message = (
                 item
                 if isinstance(item, self.message_class)
@@ -316,6 +321,7 @@ class RegisteredQueue(Pausing):
                 _encoded(wire_format, message),
                 delay=seconds,
                 group_id=self.options.grouping.of(message) if group is None else group,
+                expires=until,
             )
 
         return encode

@@ -40,6 +40,7 @@ class LocalDelivery:
         #: What it stands for, each of which is to be received by itself.
         self.parts: list[str] = []
         self.message_id = str(uuid.uuid4())
+        trail = Trail(id=outgoing.id, cursor=cursor, expires=outgoing.expires)
         now = str(int(time.time() * 1000))
         self.sqs_message: Mapping[str, Any] = {
             "MessageId": self.message_id,
@@ -54,7 +55,7 @@ class LocalDelivery:
             },
             "MessageAttributes": {
                 **outgoing.sqs_attributes(),
-                **({} if cursor is None else {TRAIL: Trail(cursor=cursor).attribute()}),
+                **({TRAIL: trail.attribute()} if trail else {}),
             },
         }
 

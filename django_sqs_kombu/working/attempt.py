@@ -25,6 +25,7 @@ from ..messages.base import RawMessage
 from ..names import FIFO
 from .context import MessageContext, current_message
 from .deadline import deadline
+from .dropping import why_dropped
 from .forks import end_child
 from .middleware import around_receiving
 from .registered import Attempt, Received, Registered
@@ -40,11 +41,13 @@ def attempt(registered: Registered, delivery: Received, queue: kombu.Queue) -> A
 
     One that stands for several is sent as so many instead, and one that stands for none is done.
 
-    With ``delete_on_start`` the message is deleted between the two, so that one that cannot
-    be decoded is settled as any other.
+    One that is to be dropped is not even decoded.  With ``delete_on_start`` the message is
+    deleted between the two, so that one that cannot be decoded is settled as any other.
     """
     message = None
     started = time.monotonic()
+    if (dropped := why_dropped(delivery)) is not None:
+        return Attempt(raised=dropped)
     context = MessageContext(
         queue.name,
         delivery.message_id,

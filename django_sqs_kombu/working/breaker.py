@@ -9,6 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from ..drops import MessageDropped
 from ..exceptions import ConfigurationError, RestartLater, kind_of
 from ..logs import get_logger
 from ..rules import above_zero, check, flag, whole
@@ -53,10 +54,11 @@ class Breaker:
             raise ConfigurationError("Breaker: on must name an exception")
 
     def counts(self, raised: BaseException | None) -> bool:
-        """Whether what a receiver raised is a failure."""
+        """Whether what a receiver raised, or why it did not run, is a failure."""
         if raised is None or isinstance(raised, RestartLater):
             return False
-        return issubclass(kind_of(raised), self.on)
+        kind = kind_of(raised)
+        return issubclass(kind, self.on) and not issubclass(kind, MessageDropped)
 
 
 def breaker(value: Any) -> str | None:

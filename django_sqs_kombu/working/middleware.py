@@ -9,7 +9,8 @@ from functools import partial
 from types import TracebackType
 from typing import Any, Protocol
 
-from ..exceptions import Continue, TimedOut
+from ..drops import MessageDropped
+from ..exceptions import Continue, TimedOut, kind_of
 from ..logs import get_logger
 from ..messages.base import Delivery, RawMessage
 from ..transport.sqs.pauses import Pause
@@ -70,10 +71,14 @@ class Settlement:
     @property
     def operation(self) -> str:
         """What was done, in a word for metrics: an action in small letters, ``retry`` or
-        ``continue`` where that is why it was requeued, or ``none``.
+        ``continue`` where that is why it was requeued, ``expired`` where that is why it was
+        discarded, or ``none``.
         """
         if self.action is None:
             return "none"
+        if self.action is Action.DISCARD and self.raised is not None:
+            kind = kind_of(self.raised)
+            return kind.operation if issubclass(kind, MessageDropped) else "discard"
         if self.action is Action.REQUEUE and isinstance(self.raised, Continue):
             return "continue"
         if self.action is Action.REQUEUE and self.retried:

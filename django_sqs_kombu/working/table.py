@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from ..drops import MessageDropped
 from ..exceptions import (
     Continue,
     EnvironmentFailure,
@@ -121,6 +122,7 @@ _HEAD = (
     Row(type(None), Action.DELETE, logging.DEBUG, "was received"),
     Row(Continue, Action.REQUEUE, logging.INFO, "is to go on from its cursor"),
     Row(RestartLater, Action.REQUEUE, logging.INFO, "is to be restarted later"),
+    Row(MessageDropped, Action.DISCARD, logging.INFO, "is dropped unrun", reason=True),
     Row(KeyboardInterrupt, Action.RELEASE, logging.INFO, "was interrupted"),
     Row(EnvironmentFailure, Action.REQUEUE, logging.ERROR, _LATER, reason=True),
     Row(

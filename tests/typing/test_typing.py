@@ -109,7 +109,7 @@ def test_what_a_send_takes_is_declared():
 
     assert names(SendKeywords) - names(MessageKeywords) == taken
     assert taken <= parameters(Outgoing.to)
-    assert names(SendManyKeywords) == {"delay", "group_id", "parallel", "progress"}
+    assert names(SendManyKeywords) == {"delay", "expires", "group_id", "parallel", "progress"}
 
 
 def test_what_a_project_adds_is_declared():

@@ -29,7 +29,7 @@ _LONGEST_NAME = 256
 def check_text(value: Any, what: str) -> None:
     """Raise :class:`MessageEncodeError` unless *value* is text that can be sent at all."""
     if not isinstance(value, str):
-        raise MessageEncodeError(f"{what} must be text, not {_shown(value)}")
+        raise MessageEncodeError(f"{what} must be text, not {brief(value)}")
     if not value.isascii() and (wrong := _SURROGATE.search(value)):
         raise MessageEncodeError(
             f"{what} has {wrong.group()!r} at place {wrong.start()}, half of a character, which "
@@ -42,7 +42,7 @@ def check_identifier(value: Any, what: str) -> None:
     if value is not None and not (isinstance(value, str) and _IDENTIFIER.fullmatch(value)):
         raise MessageEncodeError(
             f"{what} must be text of 1 to 128 letters, digits and punctuation of ASCII, without "
-            f"spaces, not {_shown(value)}"
+            f"spaces, not {brief(value)}"
         )
 
 
@@ -56,12 +56,12 @@ def seconds_of(delay: Any, what: str = "delay") -> float | None:
     seconds = delay.total_seconds() if isinstance(delay, timedelta) else delay
     if isinstance(seconds, bool) or not isinstance(seconds, int | float) or math.isnan(seconds):
         raise MessageEncodeError(
-            f"{what} must be a number of seconds or a timedelta, not {_shown(delay)}"
+            f"{what} must be a number of seconds or a timedelta, not {brief(delay)}"
         )
     if not 0 <= seconds <= MAX_RETENTION:
         raise MessageEncodeError(
             f"{what} must be 0 to {MAX_RETENTION:,} seconds (14 days, as long as SQS keeps a "
-            f"message), not {_shown(delay)}"
+            f"message), not {brief(delay)}"
         )
     return float(seconds)
 
@@ -74,7 +74,7 @@ def check_attributes(attributes: Any, most: int = MAX_ATTRIBUTES) -> None:
     """
     if not isinstance(attributes, Mapping):
         raise MessageEncodeError(
-            f"attributes must be a mapping of names to values, not {_shown(attributes)}"
+            f"attributes must be a mapping of names to values, not {brief(attributes)}"
         )
     if len(attributes) > most:
         ours = MAX_ATTRIBUTES - most
@@ -115,7 +115,7 @@ def _check_name(name: Any) -> None:
         or _RESERVED_NAME.match(name)
     ):
         raise MessageEncodeError(
-            f"attributes: {_shown(name)} is no name of a message attribute. SQS takes 1 to "
+            f"attributes: {brief(name)} is no name of a message attribute. SQS takes 1 to "
             f"{_LONGEST_NAME} letters, digits, '-', '_' and single dots inside, and keeps 'AWS.' "
             "and 'Amazon.' for itself."
         )
@@ -126,7 +126,7 @@ def _check_value(name: str, attribute: Any) -> None:
     if not isinstance(kind, str) or not _DATA_TYPE.fullmatch(kind):
         raise MessageEncodeError(
             f"attributes: {name!r} needs a DataType of String, Number or Binary, as in "
-            f"{{'DataType': 'String', 'StringValue': 'x'}}, not {_shown(attribute)}"
+            f"{{'DataType': 'String', 'StringValue': 'x'}}, not {brief(attribute)}"
         )
     if kind.startswith("Binary"):
         value = attribute.get("BinaryValue")
@@ -137,7 +137,7 @@ def _check_value(name: str, attribute: Any) -> None:
         right = right and (kind[:6] != "Number" or bool(_NUMBER.fullmatch(value)))
     if not right:
         raise MessageEncodeError(
-            f"attributes: the value of {name!r} must be {_WANTED[kind[:6]]}, not {_shown(value)}"
+            f"attributes: the value of {name!r} must be {_WANTED[kind[:6]]}, not {brief(value)}"
         )
 
 
@@ -148,6 +148,7 @@ _WANTED = {
 }
 
 
-def _shown(value: Any) -> str:
+def brief(value: Any) -> str:
+    """*value* as an error shows it."""
     text = repr(value)
     return text if len(text) <= 100 else f"{text[:100]}..."

@@ -23,12 +23,14 @@ logger = get_logger(__name__)
 DUE = "django_sqs.due"
 #: The property of the id by which a message is to be known, however often it is sent.
 ID = "django_sqs.id"
+#: The property that says when it is too late to receive it, in seconds since the epoch.
+EXPIRES = "django_sqs.expires"
 
 _GROUP, _DEDUPLICATION = "MessageGroupId", "MessageDeduplicationId"
 _ATTRIBUTES = "message_attributes"
 _DELAYS = ("delay_seconds", "DelaySeconds")
 #: Told to SQS, or to receivers by the trail, and not written into the body.
-_OURS = frozenset({_ATTRIBUTES, *_DELAYS, DUE, ID, "delivery_tag"})
+_OURS = frozenset({_ATTRIBUTES, *_DELAYS, DUE, ID, EXPIRES, "delivery_tag"})
 
 
 def send_parameters(
@@ -45,7 +47,7 @@ def send_parameters(
     :raises MessageEncodeError: SQS would refuse it.
     """
     properties: Mapping[str, Any] = message["properties"]
-    due = _due(properties.get(DUE, due))
+    due = _moment(properties.get(DUE, due))
     params: dict[str, Any] = {}
     if attributes := properties.get(_ATTRIBUTES):
         check_attributes(attributes)
@@ -58,7 +60,8 @@ def send_parameters(
         check_identifier(properties.get(_DEDUPLICATION), _DEDUPLICATION)
         params[_DEDUPLICATION] = properties.get(_DEDUPLICATION) or str(uuid.uuid4())
     params["MessageBody"] = _body(queue, message, wire_format)
-    return _when(queue, params, Trail(id=properties.get(ID)), due, _delay(properties))
+    trail = Trail(id=properties.get(ID), expires=_moment(properties.get(EXPIRES)))
+    return _when(queue, params, trail, due, _delay(properties))
 
 
 def _when(
@@ -85,7 +88,7 @@ def _counted(params: dict[str, Any]) -> dict[str, Any]:
     return params
 
 
-def _due(value: Any) -> float | None:
+def _moment(value: Any) -> float | None:
     right = isinstance(value, int | float) and math.isfinite(value)
     return float(value) if right else None
 

@@ -16,7 +16,7 @@ from ...exceptions import MOST_CURSOR
 
 #: The message attribute.
 TRAIL = "django_sqs.trail"
-#: Longer ones are nobody's: an id, two times, two numbers and a cursor are shorter.
+#: Longer ones are nobody's: an id, three times, two numbers and a cursor are shorter.
 _LONGEST = 500 + MOST_CURSOR
 _LONGEST_ID = 100
 #: A larger number is nobody's, either.
@@ -36,6 +36,8 @@ class Trail:
     :param restarts: how often it was sent again to be restarted.
     :param tries: how often it had been tried when it was last sent.
     :param cursor: where its receiver is to go on; None: at the beginning.
+    :param expires: when it is too late to start its receiver, in seconds since the epoch; None:
+        never.
     """
 
     id: str | None = None
@@ -44,6 +46,7 @@ class Trail:
     restarts: int = 0
     tries: int = 0
     cursor: Any = None
+    expires: float | None = None
 
     def attribute(self) -> dict[str, str]:
         """The message attribute that carries it."""
@@ -54,6 +57,7 @@ class Trail:
             "restarts": self.restarts or None,
             "tries": self.tries or None,
             "cursor": self.cursor,
+            "expires": None if self.expires is None else round(self.expires, 3),
         }
         known = {name: value for name, value in facts.items() if value is not None}
         return {"DataType": "String", "StringValue": json.dumps(known, separators=(",", ":"))}
@@ -75,6 +79,7 @@ class Trail:
             _count(facts.get("restarts")),
             _count(facts.get("tries")),
             facts.get("cursor"),
+            _time(facts.get("expires")),
         )
 
     @classmethod

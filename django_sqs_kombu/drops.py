@@ -1,0 +1,40 @@
+"""Why a message is dropped without its receiver having run on it."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from typing import ClassVar
+
+from .exceptions import SQSError
+
+
+class MessageDropped(SQSError):
+    """A message is deleted unrun, since its sender said so.
+
+    It is no failure: nothing is dead-lettered or noted as failed, and no breaker counts it.
+
+    :cvar operation: what became of the message, in a word for metrics.
+    """
+
+    operation: ClassVar[str] = "dropped"
+
+
+class MessageExpired(MessageDropped):
+    """Its receiver would start later than ``expires=`` of its sending allows.
+
+    :ivar expired: when it was over, in seconds since the epoch.
+    """
+
+    operation = "expired"
+
+    def __init__(self, expired: float) -> None:
+        # Whoever may send writes any number, also one that is no time.
+        try:
+            when = f"{datetime.fromtimestamp(expired, timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
+        except (OverflowError, OSError, ValueError):
+            when = f"{expired:g}"
+        super().__init__(f"its sender gave it until {when}")
+        self.expired = expired
+
+    def __reduce__(self) -> tuple[type[MessageExpired], tuple[float]]:
+        return type(self), (self.expired,)
