@@ -136,7 +136,7 @@ FLOORS = {
     "django_sqs": (
         ("named", "keywords"),
         ("proxy",),
-        ("conf", "counted", "optional", "signals", "written"),
+        ("conf", "counted", "optional", "readable", "signals", "written"),
         ("problems",),
         ("access", "commits", "connections", "row_admin", "storable"),
         ("batches",),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import select
 import uuid
 from collections.abc import Callable, Collection, Iterator
 from threading import Event
@@ -14,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import connections, router
 
 from ..conf import conf
+from ..readable import readable
 
 #: Seconds between two looks, where a channel cannot tell by itself.
 LOOK = 1.0
@@ -139,7 +139,7 @@ def _notified(connection: Any) -> Iterator[str]:
             yield notice.payload
         return
     # psycopg2 reads only when it is asked to, and keeps a list.
-    if select.select([connection], [], [], LOOK)[0]:
+    if readable([connection], LOOK):
         connection.poll()
     while connection.notifies:
         yield connection.notifies.pop(0).payload

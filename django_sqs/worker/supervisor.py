@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import select
 import signal
 import socket
 import sys
@@ -16,6 +15,7 @@ from typing import Any
 
 from django_sqs_kombu.logs import get_logger
 
+from ..readable import readable
 from . import exit_codes
 from .ending import end_process
 
@@ -147,8 +147,7 @@ class Supervisor:
     def _wait(self, wakeups: socket.socket) -> None:
         due = [c.respawn_at for c in self._children if c.respawn_at is not None]
         timeout = min([max(0.0, at - time.monotonic()) for at in due] or [1.0])
-        sources = [wakeups.fileno(), self._retiring]
-        if wakeups.fileno() in select.select(sources, [], [], min(timeout, 1.0))[0]:
+        if wakeups in readable([wakeups, self._retiring], min(timeout, 1.0)):
             wakeups.recv(4096)
 
     def _heed_signals(self) -> None:
