@@ -4,9 +4,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN = $(VENV)/bin
 # Tests wait for processes and polls more than they compute.
-JOBS ?= 4
+JOBS ?= 6
 
-.PHONY: demo test databases faults fuzz audit lint types docs pictures build release-test matrix bench clean
+.PHONY: demo test databases faults fuzz audit lint types docs pictures build release-test matrix corners bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python examples/demo/demo.py $(if $(KEEP),--keep)
@@ -62,6 +62,12 @@ audit: $(VENV)/.dev
 # Where pyenv is, its python3.X commands answer only for the versions named here.
 matrix: $(VENV)/.dev
 	PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | paste -sd: -)" $(BIN)/nox $(NOX)
+
+# What CI runs of it: the oldest and the newest, side by side.
+corners: $(VENV)/.dev
+	printf '%s\n' 3.10 3.13 | \
+		PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | paste -sd: -)" JOBS=3 \
+		xargs -P 2 -I{} $(BIN)/nox --tags corner --python {}
 
 # What `make build` made, installed into clean environments on every Python that is there.
 release-test: build

@@ -46,7 +46,8 @@ def run_suite(session: nox.Session, django: str, kombu: str, boto3: str) -> None
     versions = (f"Django~={django}", f"kombu~={kombu}", f"boto3{boto3}")
     session.install("--editable", ".[dev]", *versions, env=LAZY)
     jobs = os.environ.get("JOBS", "4")
-    tests = ("python", "-m", "pytest")
+    # Its own memory of what failed: others may run beside it.
+    tests = ("python", "-m", "pytest", "-o", f"cache_dir=.pytest_cache/{session.name}")
     try:
         session.run(*tests, "-n", jobs, *(session.posargs or CHOICE))
     except CommandFailed:
