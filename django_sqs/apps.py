@@ -36,11 +36,13 @@ class DjangoSQSConfig(AppConfig):
         from .registry import receivers
         from .tasks.registration import register_task_queues
         from .wake.calls import announce
+        from .worker import slots
 
         log_as_django_sqs()
         autodiscover_modules("receivers")
         register_task_queues(receivers)
         announce(receivers)
+        slots.announce(receivers)
         receivers.load_middleware()
         if conf.opentelemetry:
             instrument(receivers)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
 from typing import TypedDict
 
 from django.db.models import Model
@@ -25,15 +24,6 @@ class QueueKeywords(base.QueueKeywords, total=False):
     django_sqs.inbox), so that one delivered again has no second effect."""
     close_database: bool
     """Close all database connections after each message."""
-    every: timedelta | None
-    """The time from one message with its slot to the next (the app django_sqs.schedules); see
-    :class:`~django_sqs.schedule.Schedule`."""
-    cron: str | None
-    """When such messages are sent, in place of *every*."""
-    timezone: str | None
-    """The time zone of *cron*; None: that of the project."""
-    catch_up: timedelta | None
-    """How late such a message may be sent; None: an hour."""
 
 
 class RegisterKeywords(QueueKeywords, base.RegisterKeywords, total=False):

@@ -22,14 +22,16 @@ class Announced(Generic[T]):
     """
 
     def __init__(self) -> None:
-        self._offers: dict[str, T] = {}
+        #: By app and part.
+        self._offers: dict[tuple[str, str], T] = {}
 
-    def announce(self, app: str, offer: T) -> None:
+    def announce(self, app: str, offer: T, part: str = "") -> None:
         """Offer *offer* for *app*, instead of what it offered before.
 
         :param app: as it is in INSTALLED_APPS.
+        :param part: of the app, where it offers several.
         """
-        self._offers[app] = offer
+        self._offers[app, part] = offer
 
     def of(self, app: str, wanted_by: str) -> T:
         """What *app* offers.
@@ -37,13 +39,13 @@ class Announced(Generic[T]):
         :param wanted_by: who needs it, for the error.
         :raises ConfigurationError: the app is not installed.
         """
-        if app not in self._offers or not apps.is_installed(app):
+        if (app, "") not in self._offers or not apps.is_installed(app):
             raise ConfigurationError(f"{wanted_by} needs {app!r} in INSTALLED_APPS")
-        return self._offers[app]
+        return self._offers[app, ""]
 
     def all(self) -> list[T]:
         """What the installed apps offer."""
-        return [offer for app, offer in self._offers.items() if apps.is_installed(app)]
+        return [offer for (app, _), offer in self._offers.items() if apps.is_installed(app)]
 
 
 class Outbox(Protocol):

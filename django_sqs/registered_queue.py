@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import kombu
 from asgiref.sync import sync_to_async
+from django.apps import apps
 from django.db import transaction
 from django.db.models import Model
+from django.utils.timezone import get_default_timezone_name
 
 from django_sqs_kombu import registration as base
 from django_sqs_kombu.exceptions import (
@@ -24,6 +26,7 @@ from django_sqs_kombu.exceptions import (
 )
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.messages import RawMessage
+from django_sqs_kombu.names import FIFO
 from django_sqs_kombu.registration import Defaults, Keywords, Outgoing, Receiver, Receivers
 from django_sqs_kombu.rules import check, flag, shown
 from django_sqs_kombu.transport import Pause
@@ -44,7 +47,6 @@ from .optional import inboxes, outboxes, tell_of_pause
 from .proxy import ReceiverProxy
 from .receiver_loop import run_in_receiver_loop
 from .registry import receivers as project_receivers
-from .schedule import CATCH_UP, Schedule
 from .signals import SignalSender, message_received
 
 if TYPE_CHECKING:
@@ -90,15 +92,13 @@ class DjangoQueue(base.RegisteredQueue):
         databases: Iterable[str] = (),
         once: bool = False,
         close_database: bool = False,
-        every: timedelta | None = None,
-        cron: str | None = None,
-        timezone: str | None = None,
-        catch_up: timedelta | None = None,
         **options: Unpack[base.QueueKeywords],
     ) -> None:
         if len(args) > CLOSE_DATABASE_PLACE:
             close_database = args[CLOSE_DATABASE_PLACE]
             args = (*args[:CLOSE_DATABASE_PLACE], *args[CLOSE_DATABASE_PLACE + 1 :])
+        if options.get("cron") is not None and options.get("timezone") is None:
+            options["timezone"] = get_default_timezone_name()
         super().__init__(name, receiver, *args, receivers=receivers or project_receivers, **options)
         own = {"once": once, "close_database": close_database}
         check(f"Queue {name!r}: ", dict.fromkeys(own, flag), own)
@@ -106,9 +106,16 @@ class DjangoQueue(base.RegisteredQueue):
         self.close_database = close_database
         self.models = None if models is None else _labels(name, models)
         self.databases = _aliases(name, databases)
-        self.schedule = _schedule(name, every, cron, timezone, catch_up)
         if self.schedule is not None and issubclass(self.message_class, ModelInstanceMessage):
             raise ConfigurationError(f"Queue {name!r}: a schedule knows of no row to send")
+
+    @property
+    def sends_slots(self) -> bool:
+        """Whether SQS sees to it that each slot is sent once: without django_sqs.schedules."""
+        return self.name.endswith(FIFO) and not apps.is_installed("django_sqs.schedules")
+
+    def check_slots(self, catch_up: timedelta | None) -> None:
+        """Nothing yet: which apps are installed the checks see."""
 
     def make_queue(self, defaults: Defaults, suffix: str | None) -> kombu.Queue:
         """The queue as a :class:`kombu.Queue`, with its declaration and its models."""
@@ -339,20 +346,3 @@ RegisteredQueue = DjangoQueue
 # Set here, since RegisteredQueue's default registry is imported above.
 project_receivers.queue_class = RegisteredQueue
 project_receivers.middleware.append(SignalSender())
-
-
-def _schedule(
-    name: str,
-    every: timedelta | None,
-    cron: str | None,
-    timezone: str | None,
-    catch_up: timedelta | None,
-) -> Schedule | None:
-    if every is None and cron is None:
-        if timezone is not None or catch_up is not None:
-            raise ConfigurationError(f"Queue {name!r}: timezone= and catch_up= need a schedule")
-        return None
-    try:
-        return Schedule(every, cron, timezone, CATCH_UP if catch_up is None else catch_up)
-    except ConfigurationError as exc:
-        raise ConfigurationError(f"Queue {name!r}: {exc}") from exc

@@ -140,7 +140,7 @@ FLOORS = {
         ("problems",),
         ("access", "commits", "connections", "row_admin", "storable"),
         ("batches",),
-        ("registry", "schedule"),
+        ("registry",),
         ("message", "receiver_loop", "events"),
         ("registered_queue",),
         ("api", "operations", "tasks", "worker"),

@@ -12,9 +12,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from django_sqs_kombu.working import UTC
+
 from ..counted import counted
 from ..row_admin import RowAdmin
-from ..schedule import UTC
 from .firing import database, last_slots, pause, resume, scheduled, send
 from .models import KnownSchedule, Slot
 

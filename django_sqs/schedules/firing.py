@@ -4,24 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
-from typing import Any
 
 from django.db import IntegrityError, router, transaction
 from django.db.models import Max
 
 from django_sqs_kombu.logs import get_logger
-from django_sqs_kombu.names import FIFO
+from django_sqs_kombu.working import ON_TIME, UTC, Schedule
 
-from ..message import MHMessage
 from ..registered_queue import DjangoQueue
 from ..registry import receivers
-from ..schedule import UTC, Schedule
 from .models import KnownSchedule, Slot
 
 logger = get_logger(__name__)
 
-#: A worker that looks so long after a slot is not late: it was busy.
-ON_TIME = timedelta(seconds=60)
 #: How long it is remembered which slots were sent; the last of each schedule for ever.
 KEPT = timedelta(days=40)
 
@@ -100,12 +95,7 @@ def fire(queue: DjangoQueue, schedule: Schedule, slot: datetime, now: datetime) 
 
 def send(queue: DjangoQueue, slot: datetime, using: str) -> None:
     """Write a slot's message into the outbox: its time as text, or as ``{"slot": ...}``."""
-    text = slot.isoformat()
-    body: Any = {"slot": text} if issubclass(queue.message_class, MHMessage) else text
-    options: dict[str, Any] = {}
-    if queue.name.endswith(FIFO):
-        options = {"group_id": "schedule", "deduplication_id": f"schedule-{seconds(slot)}"}
-    queue.send(body=body, outbox=True, using=using, **options)
+    queue.send(outbox=True, using=using, **queue.slot_options(slot))
 
 
 def pause(name: str) -> None:

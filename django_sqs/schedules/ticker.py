@@ -8,33 +8,29 @@ from datetime import datetime, timedelta
 from django.db import DatabaseError, connections
 
 from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.working import Schedule, Ticking
 
 from ..registered_queue import DjangoQueue
-from ..schedule import UTC, Schedule
 from .firing import fire, forget, is_known, know, scheduled
 
 logger = get_logger(__name__)
 
-#: Seconds between two looks at the clock at most, since it may be put, and at least.
-LONGEST, SHORTEST = 30.0, 0.02
-#: Seconds before the next try after a failure: at first, and at most.
-FIRST_PAUSE, LAST_PAUSE = 0.5, 15.0
 #: Time between two sweeps of old rows.
 SWEEP = timedelta(hours=6)
 
 
-class Ticker:
+class Ticker(Ticking):
     """A thread of the process that starts the others.
 
     There is no leader: every worker ticks, and the first to write a slot's row sends it.
     """
 
     def __init__(self) -> None:
+        super().__init__()
         self._done: dict[str, datetime] = {}
         self._ticked_at: datetime | None = None
         self._swept_at: datetime | None = None
-        self._stopping = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="sqs-schedules", daemon=True)
+        self._thread = threading.Thread(target=self.run, name="sqs-schedules", daemon=True)
 
     def start(self) -> None:
         """Start to tick, where there is a schedule."""
@@ -43,18 +39,15 @@ class Ticker:
 
     def stop(self) -> None:
         """Tick no more."""
-        self._stopping.set()
+        self.end()
         if self._thread.ident is not None:
             self._thread.join(5)
 
-    def _run(self) -> None:
-        pause, failures = 0.0, 0
-        while not self._stopping.wait(pause):
-            now = datetime.now(UTC)
-            failures = 0 if self._ticked(now) else failures + 1
-            pause = self._pause(now, failures)
+    def schedules(self) -> list[Schedule]:
+        """The schedules of all queues."""
+        return [schedule for _, schedule in scheduled()]
 
-    def _ticked(self, now: datetime) -> bool:
+    def ticked(self, now: datetime) -> bool:
         """Tick, whatever it raises; return whether nothing failed."""
         try:
             try:
@@ -67,20 +60,6 @@ class Ticker:
         except Exception:
             logger.exception("Schedules do not go on, trying again")
         return False
-
-    def _pause(self, now: datetime, failures: int) -> float:
-        """Seconds until the next tick, of which the last began at *now*."""
-        shortest, longest = SHORTEST, LONGEST
-        if failures:
-            shortest = FIRST_PAUSE
-            longest = min(LAST_PAUSE, FIRST_PAUSE * 2.0 ** min(failures - 1, 10))
-        try:
-            # What came while the tick ran was not looked at; and whoever failed, others are due.
-            due = min(schedule.next(now) for _, schedule in scheduled())
-        except Exception:
-            logger.exception("The next slot is not known, trying again")
-            return min(longest, LAST_PAUSE)
-        return min(longest, max(shortest, (due - datetime.now(UTC)).total_seconds()))
 
     def tick(self, now: datetime) -> bool:
         """Send what is due; return whether nothing failed."""

@@ -28,6 +28,9 @@ class WorkerConsumer(ReceiverConsumer):
         stops when that is gone.
     """
 
+    # One process of a runreceiver is enough; see slots.py.
+    ticks = False
+
     def __init__(self, *args: Any, supervisor: int | None, **options: Any) -> None:
         super().__init__(*args, **options)
         self._supervisor = supervisor

@@ -17,6 +17,7 @@ from .outgoing import Outgoing
 from .proxy import ReceiverProxy, SendingQueue
 from .queue import RegisteredQueue
 from .receivers import Outlet, Receivers
+from .scheduling import slots_problem
 from .sender import Defaults, Prepared, Sender
 
 __all__ = [
@@ -46,4 +47,5 @@ __all__ = [
     "errors_of",
     "open_batch",
     "outside",
+    "slots_problem",
 ]

@@ -86,6 +86,16 @@ class QueueKeywords(TypedDict, total=False):
     workers of all hosts.  Only of a FIFO queue."""
     at_most: int | None
     """See *key*; with more than 1 the order within a key is lost."""
+    every: timedelta | None
+    """The time from one message with its slot to the next; see :class:`Schedule`.  Without Django's
+    database (the app django_sqs.schedules) only of a FIFO queue."""
+    cron: str | None
+    """When such messages are sent, in place of *every*."""
+    timezone: str | None
+    """The time zone of *cron*; None: UTC, or with Django that of the project."""
+    catch_up: timedelta | None
+    """How late such a message may be sent; None: an hour, or 4 minutes without a database, where
+    that is the most."""
 
 
 class RegisterKeywords(QueueKeywords, total=False):

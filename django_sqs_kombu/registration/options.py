@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import KW_ONLY, dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from ..events.event import Event
@@ -33,6 +34,7 @@ from ..working.breaker import Breaker, breaker
 from ..working.policy import DELETE, Policy
 from ..working.rate import rate
 from ..working.retry import Retry
+from ..working.schedule import Schedule
 from .grouping import Grouping, GroupOf
 
 Receiver = Callable[[Any], Any]
@@ -107,9 +109,14 @@ class QueueOptions:
     tenant: GroupOf | None = None
     key: GroupOf | None = None
     at_most: int | None = None
+    every: timedelta | None = None
+    cron: str | None = None
+    timezone: str | None = None
+    catch_up: timedelta | None = None
     model: Any = None
     policy: Policy = field(init=False)
     grouping: Grouping = field(init=False)
+    schedule: Schedule | None = field(init=False)
 
     def __post_init__(self) -> None:
         where = f"Queue {shown(self.name)}: "
@@ -143,6 +150,8 @@ class QueueOptions:
             where, self.name, tenant=self.tenant, key=self.key, at_most=self.at_most
         )
         object.__setattr__(self, "grouping", grouping)
+        schedule = Schedule.read(where, self.every, self.cron, self.timezone, self.catch_up)
+        object.__setattr__(self, "schedule", schedule)
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ from .options import FEW_RECEIVES, QueueOptions, Receiver
 from .outgoing import Outgoing, each
 from .pausing import Pausing
 from .proxy import ReceiverProxy
+from .scheduling import Scheduling
 from .sender import Defaults, Prepared, Sender
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ MOST_KEPT = 100
 _Proxy = ReceiverProxy
 
 
-class RegisteredQueue(Pausing):
+class RegisteredQueue(Pausing, Scheduling):
     """A queue that messages are sent to and, with a receiver, received from.
 
     Its options are those of :class:`~django_sqs_kombu.registration.keywords.QueueKeywords`.
@@ -80,6 +81,9 @@ class RegisteredQueue(Pausing):
         self.concurrency = chosen.concurrency
         self.rate = None if chosen.rate is None else Rate.read(chosen.rate)
         self.breaker = chosen.breaker
+        self.schedule = chosen.schedule
+        if self.schedule is not None:
+            self.check_slots(chosen.catch_up)
         self.process_group = chosen.process_group or chosen.name
         self._queues: dict[tuple[Defaults, str | None], kombu.Queue] = {}
 

@@ -25,8 +25,11 @@ from .rate import Counter, Rate, RateLimit
 from .registered import NotesEnds, Received, Registered, Registry
 from .restarting import attempts
 from .retry import RETRY_TRIES, Exponential, Retry, exponential
+from .schedule import ON_TIME, UTC, Schedule
+from .slots import LONGEST_CATCH_UP, ticker_of
 from .table import ENDS, FIRST, TABLE, Action, Attempts, Row, row_for, table_of
 from .telling import told
+from .ticking import Ticking
 
 __all__ = [
     "ADMITTED",
@@ -35,9 +38,12 @@ __all__ = [
     "ENDS",
     "FAILURE",
     "FIRST",
+    "LONGEST_CATCH_UP",
     "NO_POLICY",
+    "ON_TIME",
     "RETRY_TRIES",
     "TABLE",
+    "UTC",
     "Action",
     "Admission",
     "Attempts",
@@ -61,8 +67,10 @@ __all__ = [
     "Registry",
     "Retry",
     "Row",
+    "Schedule",
     "Sending",
     "Settlement",
+    "Ticking",
     "Trip",
     "around_sending",
     "attempts",
@@ -77,6 +85,7 @@ __all__ = [
     "stopping",
     "table_of",
     "tell",
+    "ticker_of",
     "told",
     "within",
 ]

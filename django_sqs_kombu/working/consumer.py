@@ -29,6 +29,7 @@ from .middleware import ADMITTED, Middleware, admission, tell
 from .outcomes import settle_undecodable
 from .pool import Pool
 from .registered import Registered, Registry
+from .slots import ticking
 
 logger = get_logger(__name__)
 
@@ -57,6 +58,9 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
 
     ``run()`` blocks until :meth:`stop` is called or the limits are reached.
     """
+
+    #: Whether :meth:`run` sends the slots of the registry's schedules, too.
+    ticks = True
 
     def __init__(
         self,
@@ -115,7 +119,8 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
     def run(self, _tokens: int = 1, **kwargs: Any) -> None:
         """Receive until stopped, or until the limits are reached."""
         try:
-            super().run(_tokens, **kwargs)
+            with ticking(self._receivers.select if self.ticks else list):
+                super().run(_tokens, **kwargs)
         finally:
             self._ended.set()
 

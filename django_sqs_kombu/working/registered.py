@@ -15,6 +15,7 @@ from .masking import Mask
 from .middleware import Middleware, NamedQueue
 from .policy import Policy
 from .rate import Counter, Rate
+from .slots import Scheduled
 from .table import Action, Row
 
 
@@ -83,7 +84,7 @@ class Registry(Protocol):
         """A new connection to SQS."""
 
 
-class Registered(NamedQueue, Protocol):
+class Registered(NamedQueue, Scheduled, Protocol):
     """A queue with its receiver and its options."""
 
     @property

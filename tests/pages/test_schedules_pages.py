@@ -11,7 +11,7 @@ SLOTS = "/admin/django_sqs_schedules/slot/"
 KNOWN = """
 import time
 from datetime import datetime
-from django_sqs.schedule import UTC
+from django_sqs_kombu.working import UTC
 from django_sqs.schedules.firing import know
 from django_sqs.schedules.models import KnownSchedule, Slot
 know(datetime.now(UTC))

@@ -123,5 +123,7 @@ if "TEST_TASKS" in os.environ:
     SQS_RESTART_BACKOFF = 1
 if "TEST_WITHOUT_RESULTS" in os.environ:
     INSTALLED_APPS.remove("django_sqs.results")
+if "TEST_WITHOUT_SCHEDULES" in os.environ:
+    INSTALLED_APPS.remove("django_sqs.schedules")
 if "TEST_EXTRA_APP" in os.environ:
     INSTALLED_APPS.append(os.environ["TEST_EXTRA_APP"])

@@ -9,11 +9,11 @@ from django.core.management import CommandError, call_command
 import django_sqs
 from django_sqs.message import JSONMessage, ModelInstanceMessage
 from django_sqs.outbox.models import OutboxMessage
-from django_sqs.schedules import ticker as ticking
 from django_sqs.schedules.firing import KEPT, database, forget, pause, resume, seconds
 from django_sqs.schedules.models import KnownSchedule, Slot
-from django_sqs.schedules.ticker import Ticker
+from django_sqs.schedules.ticker import SWEEP, Ticker
 from django_sqs_kombu.exceptions import ConfigurationError
+from django_sqs_kombu.working import ticking
 
 pytestmark = pytest.mark.django_db
 
@@ -69,7 +69,7 @@ def test_a_row_that_was_deleted_is_there_again_after_a_sweep():
     ticker = tick(NOON)
     KnownSchedule.objects.using(database()).all().delete()
 
-    tick(NOON + ticking.SWEEP + timedelta(seconds=1), ticker=ticker)
+    tick(NOON + SWEEP + timedelta(seconds=1), ticker=ticker)
 
     assert KnownSchedule.objects.using(database()).count() == 1
     assert sent() == []
@@ -187,7 +187,7 @@ def test_one_queue_that_fails_makes_no_other_late():
     register(every=timedelta(seconds=1))
     moment = datetime.now(timezone.utc)
 
-    pauses = [Ticker()._pause(moment, failures) for failures in (1, 5, 50)]
+    pauses = [Ticker().pause(moment, failures) for failures in (1, 5, 50)]
 
     assert all(each <= 1.0 for each in pauses)
 
@@ -198,7 +198,7 @@ def test_a_slot_that_comes_while_a_tick_runs_is_looked_at_at_once():
     before = began - (began - NOON) % HOUR - timedelta(seconds=1)
 
     # The tick began a second before the hour, and ended after it.
-    assert Ticker()._pause(before, 0) == ticking.SHORTEST
+    assert Ticker().pause(before, 0) == ticking.SHORTEST
 
 
 def test_a_next_time_that_cannot_be_told_does_not_end_the_thread(monkeypatch, eventually):
@@ -313,3 +313,26 @@ def test_a_schedule_without_its_apps_is_an_error(settings):
 
     assert [each.id for each in found] == ["django_sqs.E004"] * 2
     assert [app in each.hint for app, each in zip(gone, found, strict=True)] == [True, True]
+
+
+@pytest.mark.parametrize(
+    ("name", "catch_up", "missing"),
+    [
+        ("report.fifo", None, []),
+        ("report.fifo", timedelta(minutes=4), []),
+        ("report.fifo", HOUR, ["django_sqs.schedules"]),
+        ("report", None, ["django_sqs.schedules"]),
+    ],
+)
+def test_without_the_app_a_fifo_queue_needs_none(settings, name, catch_up, missing):
+    queue = register(name, catch_up=catch_up)
+    assert not queue.sends_slots
+    settings.INSTALLED_APPS = [
+        app for app in settings.INSTALLED_APPS if app != "django_sqs.schedules"
+    ]
+
+    found = [each for each in run_checks() if each.obj == name and each.id == "django_sqs.E004"]
+
+    assert [each.msg.rpartition(" ")[2].rstrip(".") for each in found] == missing
+    assert queue.sends_slots == name.endswith(".fifo")
+    assert all("or have a FIFO queue" in each.hint for each in found)

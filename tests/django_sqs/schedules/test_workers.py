@@ -48,3 +48,27 @@ def test_each_slot_is_sent_once_over_many_workers_of_which_some_are_killed(
     # What was not run before the end is still to be: in SQS or in the outbox.
     waiting = project.rows("django_sqs_outbox", "SELECT id FROM django_sqs_outbox_outboxmessage")
     assert len(found) + sum(counts(f"{prefix}__ticking")) + len(waiting) == len(rows)
+
+
+def test_without_the_app_one_process_of_a_runreceiver_sends_the_slots_of_a_fifo_queue(
+    project, eventually, server, prefix
+):
+    project.add_tables()
+    worker = project.start(
+        "runreceiver",
+        "ticking.fifo",
+        "--processes=2",
+        TEST_EVERY="1",
+        TEST_TICKING="ticking.fifo",
+        TEST_WITHOUT_SCHEDULES="1",
+    )
+
+    eventually(lambda: len(slots_of(project)) >= 2, timeout=60)
+    worker.signal(signal.SIGTERM)
+    worker.wait(60)
+
+    found = slots_of(project)
+    assert len(set(found)) == len(found)
+    assert server.requests["SendMessage", f"{prefix}__ticking.fifo"] in range(
+        len(found), len(found) + 3
+    )

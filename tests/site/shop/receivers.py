@@ -246,7 +246,7 @@ def receive_broken(message):
 if "TEST_EVERY" in os.environ:
 
     @django_sqs.receiver(
-        "ticking",
+        os.environ.get("TEST_TICKING", "ticking"),
         every=datetime.timedelta(seconds=int(os.environ["TEST_EVERY"])),
         once=True,
     )

@@ -9,9 +9,9 @@ from django.core.management.base import CommandError, CommandParser
 
 from django_sqs.management.base import SQSCommand
 from django_sqs.registered_queue import DjangoQueue
-from django_sqs.schedule import UTC, Schedule
 from django_sqs.schedules.firing import database, know, last_slots, pause, resume, scheduled, send
 from django_sqs.schedules.models import KnownSchedule
+from django_sqs_kombu.working import UTC, Schedule
 
 
 class Command(SQSCommand):

@@ -4,8 +4,8 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from django_sqs.schedule import Schedule
 from django_sqs_kombu.exceptions import ConfigurationError
+from django_sqs_kombu.working import Schedule
 
 UTC = timezone.utc
 HOUR = timedelta(hours=1)

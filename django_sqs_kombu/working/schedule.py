@@ -8,14 +8,15 @@ from datetime import datetime, timedelta, timezone
 from typing import Any
 from zoneinfo import ZoneInfo
 
-from django.utils.timezone import get_default_timezone_name
-
-from django_sqs_kombu.exceptions import ConfigurationError
+from ..exceptions import ConfigurationError
+from ..rules import shown
 
 UTC = timezone.utc
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 #: For how long after its time a slot is caught up with by default.
 CATCH_UP = timedelta(hours=1)
+#: A worker that looks so long after a slot is not late: it was busy.
+ON_TIME = timedelta(seconds=60)
 SECOND = timedelta(seconds=1)
 #: No time of a schedule is longer: dates end with the year 9999.
 CENTURY = timedelta(days=36525)
@@ -32,7 +33,7 @@ class Schedule:
     :param every: the time from one slot to the next, in whole seconds; the slots are its
         multiples since 1970 in UTC, so an hour's are on the hour.
     :param cron: an expression of five fields, in place of *every* (extra ``schedules``).
-    :param timezone: of *cron*, such as ``"Europe/Berlin"``; default: the setting TIME_ZONE.
+    :param timezone: of *cron*, such as ``"Europe/Berlin"``; default: UTC.
         Where clocks are put forward, what would fall into the gap comes at its end, and where they
         are put back, a fixed time comes once, at its first.
     :param catch_up: how late a slot may be sent that nobody could send in time.  Of several that
@@ -48,6 +49,7 @@ class Schedule:
     def __post_init__(self) -> None:
         if (self.every is None) == (self.cron is None):
             raise ConfigurationError("A schedule is either every= or cron=")
+        self._check_types()
         if self.every is not None and (self.every < SECOND or self.every % SECOND):
             raise ConfigurationError(f"every={self.every} is not a number of whole seconds from 1")
         if self.every is not None and self.every > CENTURY:
@@ -60,6 +62,37 @@ class Schedule:
             raise ConfigurationError(f"catch_up={self.catch_up} is more than 100 years")
         if self.cron is not None:
             self._check_cron(datetime.now(UTC))
+
+    @classmethod
+    def read(
+        cls,
+        where: str,
+        every: timedelta | None,
+        cron: str | None,
+        timezone: str | None,
+        catch_up: timedelta | None,
+    ) -> Schedule | None:
+        """The schedule that these options say; None: they say none.
+
+        :param where: whose options they are, for the error.
+        :raises ConfigurationError: they cannot work.
+        """
+        if every is None and cron is None:
+            if timezone is not None or catch_up is not None:
+                raise ConfigurationError(f"{where}timezone= and catch_up= need a schedule")
+            return None
+        try:
+            return cls(every, cron, timezone, CATCH_UP if catch_up is None else catch_up)
+        except ConfigurationError as exc:
+            raise ConfigurationError(f"{where}{exc}") from exc
+
+    def _check_types(self) -> None:
+        for name, wanted in {"every": timedelta, "cron": str, "timezone": str}.items():
+            value = getattr(self, name)
+            if value is not None and not isinstance(value, wanted):
+                raise ConfigurationError(f"{name}={shown(value)} is not a {wanted.__name__}")
+        if not isinstance(self.catch_up, timedelta):
+            raise ConfigurationError(f"catch_up={shown(self.catch_up)} is not a timedelta")
 
     def _check_cron(self, now: datetime) -> None:
         _, error = _cronsim()
@@ -103,7 +136,7 @@ class Schedule:
 
     @property
     def _zone(self) -> ZoneInfo:
-        return ZoneInfo(self.timezone or get_default_timezone_name())
+        return ZoneInfo(self.timezone or "UTC")
 
 
 def _cronsim() -> tuple[Callable[..., Any], type[Exception]]:
