@@ -14,6 +14,7 @@ from django_sqs_kombu.exceptions import (
 )
 from django_sqs_kombu.working import Breaker, Retry, cursor, exponential, stopping
 
+from .aws_lambda import lambda_handler
 from .keywords import QueueKeywords, RegisterKeywords, SendKeywords, SendManyKeywords
 from .registered_queue import ReceiverProxy, RegisteredQueue
 from .registry import receivers
@@ -35,6 +36,7 @@ __all__ = [
     "batch",
     "cursor",
     "exponential",
+    "lambda_handler",
     "queues",
     "receiver",
     "receivers",

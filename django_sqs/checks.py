@@ -19,12 +19,13 @@ from django_sqs_kombu.exceptions import QueueNameError
 from django_sqs_kombu.registration import FEW_RECEIVES, slots_problem
 from django_sqs_kombu.working import LONGEST_CATCH_UP
 
-from .conf import conf, split_url
+from .conf import conf
 from .message import ModelInstanceMessage
 from .operations.queues import targets
 from .problems import problems, unknown
 from .registered_queue import RegisteredQueue
 from .registry import receivers
+from .setting_rules import split_url
 
 SETTING = "django_sqs.E001"
 QUEUE_NAME = "django_sqs.E002"
@@ -39,6 +40,7 @@ LOCAL_CACHE = "django_sqs.W003"
 NO_PREFIX = "django_sqs.W010"
 UNKNOWN = "django_sqs.W011"
 PASSWORD = "django_sqs.W012"  # noqa: S105 - none itself
+NOT_REGISTERED = "django_sqs.W020"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -78,6 +80,25 @@ def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
             obj="SQS_EAGER",
             id=EAGER,
         )
+    ]
+
+
+@register("django_sqs")
+def check_lambda_queues(
+    app_configs: Sequence[AppConfig] | None, **kwargs: Any
+) -> list[CheckMessage]:
+    """What is left to Lambda is a registered queue, else a worker goes on with it."""
+    if _settings_are_wrong():
+        return []
+    return [
+        CheckWarning(
+            f"SQS_LAMBDA_QUEUES names {name!r}, and no receiver is registered for such a queue.",
+            hint="Name queues as they are registered, without prefix and suffix.",
+            obj="SQS_LAMBDA_QUEUES",
+            id=NOT_REGISTERED,
+        )
+        for name in sorted(conf.lambda_queues)
+        if name not in receivers.queues or receivers.queues[name].receiver is None
     ]
 
 

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from types import ModuleType
 from typing import Any, Generic, TypeVar
-from urllib.parse import SplitResult, urlsplit
 
 from django.conf import Settings, UserSettingsHolder, settings
 
@@ -39,54 +37,9 @@ from .named import (
     policy_of,
     retry_rule,
 )
-
-#: A token that could be guessed opens the views to anybody.
-SHORTEST_TOKEN = 16
+from .setting_rules import queue_names, token, url, wake
 
 T = TypeVar("T")
-
-_WAKE = re.compile(r"(cache|postgres)(:\S+)?|(rediss?|unix)://\S+")
-
-
-def _token(value: Any) -> str | None:
-    if value is None or (isinstance(value, str) and len(value) >= SHORTEST_TOKEN):
-        return None
-    return f"must be a string of {SHORTEST_TOKEN} characters or more"
-
-
-def _url(value: Any) -> str | None:
-    if value in (None, ""):
-        return None
-    parts = split_url(value)
-    if parts is None or parts.scheme not in ("http", "https"):
-        return "must be a URL such as 'http://127.0.0.1:4566'"
-    if parts.username is not None or parts.password is not None:
-        return "must hold no credentials: they belong into SQS_ACCESS_KEY_ID and its kin"
-    return None
-
-
-def split_url(value: Any) -> SplitResult | None:
-    """The parts of a URL with a host; None where *value* is no such URL."""
-    try:
-        parts = urlsplit(value) if isinstance(value, str) else None
-        if parts is None or not parts.hostname:
-            return None
-        _ = parts.port  # it is read now, and may be no number
-    except ValueError:
-        return None
-    return parts
-
-
-def _wake(value: Any) -> str | None:
-    if value is None:
-        return None
-    if not (isinstance(value, str) and _WAKE.fullmatch(value)):
-        return "must be 'cache', 'postgres', either with ':ALIAS', or a URL such as 'redis://host'"
-    if value.startswith("redis") and split_url(value) is None:
-        return (
-            "must be a URL; in a user name or password, '/', '@', ':' and '%' are percent-encoded"
-        )
-    return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +87,13 @@ SETTINGS: dict[str, Setting] = {
         "seconds from one poll of an idle queue to the next, at most; 0: no rests",
         number(0, MAX_VISIBILITY_TIMEOUT),
     ),
-    "SQS_WAKE": Setting(None, "channel that wakes resting workers when something is sent", _wake),
+    "SQS_WAKE": Setting(None, "channel that wakes resting workers when something is sent", wake),
     "SQS_WAKE_PASSWORD": Setting(None, "password of SQS_WAKE's Redis server", optional(string)),
     "SQS_WAIT_TIME": Setting(60, "seconds between sqs_wait's looks", number(0, 86_400)),
     "SQS_WAIT_CYCLES": Setting(
         1, "wait times for which queues must stay empty", whole(0, 1_000_000)
     ),
-    "SQS_ENDPOINT_URL": Setting(None, "another server than AWS's", _url),
+    "SQS_ENDPOINT_URL": Setting(None, "another server than AWS's", url),
     "SQS_CREATE_QUEUES": Setting(True, "create missing queues on first use", flag),
     "SQS_WIRE_FORMAT": Setting(
         "kombu", "format of messages sent: kombu or raw", one_of(WIRE_FORMATS)
@@ -182,6 +135,11 @@ SETTINGS: dict[str, Setting] = {
         "starts at once",
         number(0, 86_400),
     ),
+    "SQS_LAMBDA_QUEUES": Setting(
+        [],
+        "names of queues that lambda_handler receives from, so runreceiver does not",
+        queue_names,
+    ),
     "SQS_STATUS_CACHE_TIMEOUT": Setting(10, "seconds the status view is cached", number(0, 86_400)),
     "SQS_ACK_LINGER": Setting(
         0.1, "seconds deletes wait for others to share a request", number(0, 10)
@@ -208,7 +166,7 @@ SETTINGS: dict[str, Setting] = {
         number(0, 36_500),
     ),
     "SQS_VIEWS_PUBLIC": Setting(False, "anybody may see the views", flag),
-    "SQS_VIEW_TOKEN": Setting(None, "bearer token that opens the views", _token),
+    "SQS_VIEW_TOKEN": Setting(None, "bearer token that opens the views", token),
     "SQS_VERSION": Setting(
         None, "the project's release, which workers tell: sqs_health", optional(string)
     ),
@@ -227,7 +185,7 @@ SETTINGS: dict[str, Setting] = {
     "SQS_LARGE_PAYLOAD_BUCKET": Setting(
         None, "S3 bucket for payloads above SQS's 1 MiB; None: they are an error", optional(string)
     ),
-    "SQS_S3_ENDPOINT_URL": Setting(None, "another S3 server than AWS's", _url),
+    "SQS_S3_ENDPOINT_URL": Setting(None, "another S3 server than AWS's", url),
     "SQS_TRANSPORT_OPTIONS": Setting({}, "further options of the Kombu transport", mapping),
 }
 
@@ -305,6 +263,7 @@ class Conf:
     version = Read("SQS_VERSION", _text_or_empty)
     migrations_patience = Read("SQS_MIGRATIONS_PATIENCE", float)
     poll_max_idle = Read("SQS_POLL_MAX_IDLE", float)
+    lambda_queues = Read("SQS_LAMBDA_QUEUES", frozenset[str])
     wake = Read("SQS_WAKE", _text_or_none)
     eager = Read("SQS_EAGER", bool)
     cloudwatch = Read("SQS_CLOUDWATCH", bool)

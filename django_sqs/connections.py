@@ -80,6 +80,21 @@ def around_message(*, close: bool = False, timeout: float | None = None) -> Iter
                 _close_if_obsolete(connection)
 
 
+def after_pause() -> None:
+    """This process was stopped for any time: what is kept must be asked whether it works."""
+    _local.used_at = -FRESH
+
+
+def before_pause() -> None:
+    """This process may be stopped for any time: close what the project keeps no longer.
+
+    That is as after a request, by CONN_MAX_AGE alone: nobody would close it later.
+    """
+    for connection in _used():
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
+
+
 def drop(connection: Connection) -> None:
     """Close a connection in whatever state it is; its next query opens another."""
     # What Django closes inside of a transaction stays closed until the block is left, and

@@ -2,6 +2,7 @@
 
 from kombu.transport import TRANSPORT_ALIASES
 
+from .aws_lambda import lambda_handler
 from .drops import MessageDropped, MessageExpired
 from .exceptions import (
     AccessDenied,
@@ -102,6 +103,7 @@ __all__ = [
     "WrongMessageClass",
     "cursor",
     "exponential",
+    "lambda_handler",
     "stopping",
 ]
 

@@ -130,11 +130,11 @@ FLOORS = {
         ("events",),
         ("working",),
         ("registration", "sifting"),
-        ("celery", "testing", "administration", "otel"),
+        ("aws_lambda", "celery", "testing", "administration", "otel"),
         ("",),
     ),
     "django_sqs": (
-        ("named", "keywords"),
+        ("named", "keywords", "setting_rules"),
         ("proxy",),
         ("conf", "counted", "optional", "readable", "signals", "written"),
         ("problems",),
@@ -143,6 +143,7 @@ FLOORS = {
         ("registry",),
         ("message", "receiver_loop", "events"),
         ("registered_queue",),
+        ("aws_lambda",),
         ("api", "operations", "tasks", "worker"),
         ("development", "management", "views"),
         ("urls", "inbox", "outbox", "results", "monitor", "failures", "schedules", "wake"),
@@ -177,7 +178,8 @@ FACES = {
                 "quotas",
                 "rules",
             ),
-            *("celery", "events", "messages", "registration", "testing", "transport", "working"),
+            *("aws_lambda", "celery", "events", "messages", "registration"),
+            *("testing", "transport", "working"),
         )
     ),
 }

@@ -12,6 +12,7 @@ from typing import Any
 from django.apps import apps
 from django.core.management.base import CommandError, CommandParser
 
+from django_sqs.conf import conf
 from django_sqs.development.reloader import (
     Reloader,
     is_reloaded,
@@ -154,12 +155,23 @@ class Command(QueueCommand):
 
     def _queues(self, names: Sequence[str]) -> list[RegisteredQueue]:
         chosen = receivers.select(names)
+        elsewhere = [each for each in chosen if each.name in conf.lambda_queues]
+        for registered in elsewhere if names else []:
+            raise CommandError(
+                f"Queue {registered.name!r} is left to AWS Lambda: remove it from "
+                "SQS_LAMBDA_QUEUES to receive from it here."
+            )
+        chosen = [registered for registered in chosen if registered not in elsewhere]
         for registered in chosen if names else []:
             if registered.receiver is None:
                 raise CommandError(
                     f"Queue {registered.name!r} has no receiver: it is registered for sending only."
                 )
         queues = [registered for registered in chosen if registered.receiver is not None]
+        if not queues and any(each.receiver is not None for each in elsewhere):
+            raise CommandError(
+                "There is nothing to receive: SQS_LAMBDA_QUEUES leaves every queue to AWS Lambda."
+            )
         if not queues:
             raise CommandError(
                 "There is nothing to receive: no receiver is registered. Decorate a function "

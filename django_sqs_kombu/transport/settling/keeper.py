@@ -14,6 +14,7 @@ from ...logs import get_logger
 from ...names import FIFO
 from ..holding.held import Held, HeldMessages, State
 from ..holding.leases import Leases, Renewal
+from ..sqs.received import Message
 from ..sqs.requests import Requests
 from ..sqs.threads import aside
 from ..sqs.wire.reactor import Timer, reactor
@@ -39,6 +40,8 @@ LOGS_TIMEOUT = 0.5
 PAUSE = 1.0
 
 Errors = list[RequestFailed | None] | Exception
+#: Hears what came of a request: for each message None, or why it was refused; or why all were.
+Told = Callable[[Errors], None]
 
 
 class Keeper:
@@ -53,6 +56,8 @@ class Keeper:
     :param linger: seconds that a settlement waits for others to share a request with.
     :param stale: whether a message that waits is better given back than renewed.
     :param give_back: gives such messages back.
+    :ivar begin_delete: begins a request that deletes messages of a queue; where somebody else
+        deletes them, what takes note of it.
     """
 
     def __init__(
@@ -66,6 +71,8 @@ class Keeper:
         give_back: Callable[[Sequence[Held]], None],
     ) -> None:
         self._requests = requests
+        self.begin_delete: Callable[[str, Sequence[Message], Told], object]
+        self.begin_delete = requests.begin_delete_batch
         self._table = table
         self._objects = objects
         self._linger = linger
@@ -157,6 +164,10 @@ class Keeper:
         # What is told of it is told before, too.
         finish_logs(LOGS_TIMEOUT)
         return done
+
+    def finish_objects(self, timeout: float) -> None:
+        """Wait for payloads in S3 to be deleted, for *timeout* seconds at most."""
+        self._objects.close(timeout)
 
     def close(self, timeout: float) -> None:
         """Flush for *timeout* seconds at most, and log what is left."""
@@ -323,7 +334,7 @@ class Keeper:
         requests = self._requests
         with _told(answered):
             if batch.deletes:
-                requests.begin_delete_batch(batch.queue, batch.messages, answered)
+                self.begin_delete(batch.queue, batch.messages, answered)
             else:
                 requests.begin_change_visibility_batch(
                     batch.queue, batch.messages, batch.seconds, answered
@@ -363,7 +374,7 @@ class Keeper:
 
 
 @contextmanager
-def _told(answered: Callable[[Errors], None]) -> Iterator[None]:
+def _told(answered: Told) -> Iterator[None]:
     """Have what is raised in the block, where nothing should be, told as an answer."""
     try:
         yield

@@ -1,0 +1,50 @@
+"""lambda_handler: the project's receivers, run on the SQS events of AWS Lambda."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import django
+from django.apps import apps
+
+from django_sqs_kombu.aws_lambda import LambdaFunction, Response
+
+from .connections import after_pause, before_pause
+from .problems import require_valid
+from .registry import receivers
+
+
+class DjangoLambdaFunction(LambdaFunction):
+    """The handler of a Lambda function in a Django project.
+
+    Between two invocations Lambda stops the process's clock, so database connections are looked
+    after as between two requests: those that are too old by CONN_MAX_AGE are closed at the end,
+    and those that were kept are asked at the beginning whether they still work.
+    """
+
+    def __call__(self, event: object, context: object = None) -> Response:
+        """Handle the messages of *event*; return which of them are not done."""
+        after_pause()
+        try:
+            return super().__call__(event, context)
+        finally:
+            before_pause()
+
+
+def lambda_handler(**options: Any) -> LambdaFunction:
+    """The handler of an AWS Lambda function that runs this project's receivers.
+
+    ::
+
+        os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mysite.settings")
+        handler = django_sqs.lambda_handler()
+
+    It sets Django up, once, where that was not done yet.
+
+    :param options: those of :class:`django_sqs_kombu.aws_lambda.LambdaFunction`.
+    :raises ImproperlyConfigured: a setting is missing or wrong, as DJANGO_SETTINGS_MODULE.
+    """
+    if not apps.ready:
+        django.setup()
+    require_valid()
+    return DjangoLambdaFunction(receivers, **options)

@@ -1,0 +1,160 @@
+"""LambdaFunction: what AWS Lambda calls with the messages of SQS queues."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable
+from typing import Any, TypedDict
+
+import kombu
+
+from ..exceptions import ConfigurationError
+from ..logs import get_logger
+from ..registration import Receivers, RegisteredQueue
+from ..rules import check, number
+from ..transport import Channel
+from ..transport.holding.held import Held
+from ..transport.sqs.received import Received
+from .batch_run import BatchRun
+from .deletions import Deletions
+from .events import Batch, QueueArn, read
+from .function_time import FunctionTime
+
+logger = get_logger(__name__)
+
+#: Seconds of the function's time that are kept for settling, and the most that can be.
+RESERVE, MOST_RESERVE = 2.0, 600.0
+
+
+class Failure(TypedDict):
+    """A message that is not done."""
+
+    itemIdentifier: str
+
+
+class Response(TypedDict):
+    """What Lambda expects, with ReportBatchItemFailures, of which it deletes the others."""
+
+    batchItemFailures: list[Failure]
+
+
+class LambdaFunction:
+    """The handler of a Lambda function whose events are messages of SQS queues.
+
+    Each message is handled as by a worker: its receiver runs within the queue's timeout and
+    the registry's middleware, and the same table says what becomes of it.  Those that are
+    deleted, Lambda is left to delete; the others are reported, so **the event source mapping
+    must have ReportBatchItemFailures** in its FunctionResponseTypes.  Without it Lambda deletes
+    them all.
+
+    Several queues may be mapped to one function.  The messages of one invocation run one after
+    the other, in the order of the event.
+
+    :param receivers: the registry.
+    :param reserve: seconds of the function's time that are kept for settling; a fifth of the
+        time at most.
+    """
+
+    def __init__(self, receivers: Receivers, *, reserve: float = RESERVE) -> None:
+        check("lambda_handler: ", {"reserve": number(0, MOST_RESERVE)}, {"reserve": reserve})
+        self._receivers = receivers
+        self._reserve = reserve
+        self._received = Received()
+        # A program that runs invocations in threads has them one after the other.
+        self._lock = threading.Lock()
+        self._connection: kombu.Connection | None = None
+        self._deletions: Deletions | None = None
+
+    def __call__(self, event: object, context: object = None) -> Response:
+        """Handle the messages of *event*; return which of them are not done.
+
+        :param context: Lambda's, which knows how much time is left; None: any time.
+        :raises ConfigurationError: it is no event of SQS, or of a queue that no receiver is
+            registered for.  Nothing has run then, and SQS delivers the messages again.
+        """
+        function_time = FunctionTime(context, self._reserve)
+        batches = read(event)
+        with self._lock:
+            done = self._run(batches, function_time) if batches else set()
+        failed = [each for batch in batches for each in batch.ids if each not in done]
+        return {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}
+
+    def close(self) -> None:
+        """Close the connection to SQS; the next event opens another."""
+        connection, self._connection, self._deletions = self._connection, None, None
+        if connection is not None:
+            connection.close()
+
+    def _run(self, batches: Iterable[Batch], function_time: FunctionTime) -> set[str]:
+        """Handle the messages; return the ids of those that are done."""
+        channel, deletions = self._open()
+        found = [(batch, *self._source(channel, batch.arn)) for batch in batches]
+        held: list[Held] = []
+        confirmed = False
+        try:
+            for batch, registered, queue in found:
+                self._learn_url(channel, batch.arn, queue.name)
+                messages = self._received.valid(queue.name, batch.messages)
+                run = BatchRun(registered, queue, channel, deletions, function_time)
+                held += run.run(messages)
+            confirmed = channel.flush(function_time.for_settling)
+            channel.keeper.finish_objects(function_time.for_settling)
+            return deletions.ids(held)
+        finally:
+            deletions.forget()
+            if not confirmed or len(channel.held):
+                # What is left is not ours any more in the next invocation.
+                self._give_up(channel)
+
+    def _open(self) -> tuple[Channel, Deletions]:
+        if self._connection is None or self._deletions is None:
+            self._connection = self._receivers.new_connection()
+            self._deletions = Deletions(self._connection.default_channel)
+        channel: Channel = self._connection.default_channel
+        return channel, self._deletions
+
+    def _give_up(self, channel: Channel) -> None:
+        for each in channel.held.all():
+            channel.held.end(each)
+        channel.keeper.close(0)
+        self.close()
+
+    def _source(self, channel: Channel, arn: QueueArn) -> tuple[RegisteredQueue, kombu.Queue]:
+        """The registered queue of an ARN."""
+        for registered in self._receivers.select():
+            for suffix in (None, *registered.suffixes):
+                queue = registered.get_queue(suffix)
+                if channel.account.canonical(queue.name) != arn.name:
+                    continue
+                if registered.receiver is None:
+                    raise ConfigurationError(
+                        f"Queue {registered.name!r} ({arn.text}) is registered for sending only: "
+                        "register a receiver, or remove its event source mapping"
+                    )
+                channel.declare_lazily(queue)
+                return registered, queue
+        known = sorted(each.full_name() for each in self._receivers.select())
+        raise ConfigurationError(
+            f"No receiver is registered for queue {arn.name!r} ({arn.text}), but for: "
+            f"{', '.join(known) or 'none'}. Look at the prefix of the queues' names"
+        )
+
+    def _learn_url(self, channel: Channel, arn: QueueArn, queue: str) -> None:
+        account = channel.account
+        # Another server than AWS's has URLs of its own.
+        if account.endpoint is None and not account.predefined:
+            account.urls.setdefault(account.canonical(queue), arn.url)
+
+
+def lambda_handler(receivers: Receivers, **options: Any) -> LambdaFunction:
+    """The handler of an AWS Lambda function that runs the receivers of a registry.
+
+    ::
+
+        handler = lambda_handler(receivers)
+
+    :param receivers: the registry, with the receivers of every queue that is mapped to the
+        function.
+    :param options: those of :class:`LambdaFunction`.
+    """
+    return LambdaFunction(receivers, **options)

@@ -1,0 +1,170 @@
+"""The project's receivers on AWS Lambda: database, rows, once, and which queues are whose."""
+
+import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.core.management import call_command
+from django.core.management.base import CommandError
+from django.db import connection, connections
+
+import django_sqs
+from django_sqs.checks import NOT_REGISTERED, check_lambda_queues
+from django_sqs.inbox.models import ReceivedMessage
+from django_sqs.message import ModelInstanceMessage
+from django_sqs_kombu import RestartLater
+
+from ..event_source import EventSource
+from ..site.shop.models import Order
+
+database = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def source(site, sqs):
+    django_sqs.receivers.close()
+    handler = django_sqs.lambda_handler()
+    yield EventSource(sqs, handler)
+    handler.close()
+    django_sqs.receivers.close()
+
+
+@database
+def test_a_row_is_read_and_written(source):
+    def rename(message):
+        order = message.get_body()
+        order.title += "!"
+        order.save()
+
+    queue = django_sqs.register(
+        "lambda-rows", rename, message_class=ModelInstanceMessage, models=[Order]
+    )
+    queue.send(instance=Order.objects.create(title="tea"))
+
+    assert source.invoke(queue.full_name()) == []
+
+    assert Order.objects.get().title == "tea!"
+
+
+@database
+def test_what_is_delivered_twice_has_one_effect(source):
+    queue = django_sqs.register(
+        "lambda-once", lambda m: Order.objects.create(title=m.get_body()), once=True
+    )
+    queue.send(body="tea")
+    records = source.receive(queue.full_name())
+
+    # As where the function breaks off after its receivers have run.
+    source._handler({"Records": records})
+    assert source.give(queue.full_name(), records) == []
+
+    assert Order.objects.count() == 1
+    assert ReceivedMessage.objects.count() == 1
+
+
+@database
+def test_what_is_restarted_was_rolled_back(source):
+    def restart(message):
+        Order.objects.create(title="tea")
+        raise RestartLater(delay=60)
+
+    queue = django_sqs.register("lambda-restart", restart, once=True)
+    queue.send(body="tea")
+
+    assert len(source.invoke(queue.full_name())) == 1
+
+    assert not Order.objects.exists()
+
+
+@database
+def test_an_asynchronous_receiver_uses_the_database(source):
+    async def receive(message):
+        await Order.objects.acreate(title=message.get_body())
+
+    queue = django_sqs.register("lambda-async", receive, timeout=20)
+    queue.send(body="tea")
+
+    assert source.invoke(queue.full_name()) == []
+
+    assert Order.objects.get().title == "tea"
+
+
+@database
+@pytest.mark.parametrize(("kept", "closed"), [(0, True), (600, False)])
+def test_connections_are_kept_as_between_requests(source, monkeypatch, kept, closed):
+    connection.close()
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", kept)
+    calls = []
+    # SQLite's in memory, as in tests, is never closed.
+    monkeypatch.setattr(type(connections["default"]), "close", lambda self: calls.append(self))
+    queue = django_sqs.register("lambda-age", lambda m: Order.objects.count())
+    connections["default"].connect()
+    queue.send(body="x")
+
+    source.invoke(queue.full_name())
+
+    assert (connections["default"] in calls) == closed
+
+
+@database
+def test_a_connection_that_broke_between_invocations_costs_no_message(source, monkeypatch):
+    monkeypatch.setitem(connection.settings_dict, "CONN_MAX_AGE", None)
+    seen = []
+    queue = django_sqs.register("lambda-broken", lambda m: seen.append(Order.objects.count()))
+    queue.send(body="x")
+    assert source.invoke(queue.full_name()) == []
+    queue.send(body="y")
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has no connection that breaks")
+    # The server has closed it while the process was stopped; its clock was, too.
+    with connection.cursor() as cursor:
+        cursor.connection.close()
+
+    assert source.invoke(queue.full_name()) == []
+
+    assert seen == [0, 0]
+
+
+def test_wrong_settings_are_told_when_the_handler_is_made(settings):
+    settings.SQS_QUEUE_PREFIX = 5
+
+    with pytest.raises(ImproperlyConfigured, match="SQS_QUEUE_PREFIX"):
+        django_sqs.lambda_handler()
+
+
+def test_runreceiver_refuses_a_queue_that_is_left_to_lambda(settings):
+    settings.SQS_LAMBDA_QUEUES = ["plain"]
+
+    with pytest.raises(CommandError, match="'plain' is left to AWS Lambda"):
+        call_command("runreceiver", "plain")
+
+
+def test_runreceiver_has_nothing_to_do_where_all_is_left_to_lambda(settings):
+    settings.SQS_LAMBDA_QUEUES = list(django_sqs.queues)
+
+    with pytest.raises(CommandError, match="leaves every queue to AWS Lambda"):
+        call_command("runreceiver")
+
+
+def test_runreceiver_receives_from_the_others(settings):
+    from django_sqs.management.commands.runreceiver import Command
+
+    every = {queue.name for queue in Command()._queues([])}
+    settings.SQS_LAMBDA_QUEUES = ["plain"]
+
+    assert {queue.name for queue in Command()._queues([])} == every - {"plain"}
+
+
+def test_a_name_that_nobody_registered_is_warned_of(settings):
+    settings.SQS_LAMBDA_QUEUES = ["plain", "plian"]
+
+    [warning] = check_lambda_queues(None)
+
+    assert warning.id == NOT_REGISTERED
+    assert "'plian'" in warning.msg
+
+
+@pytest.mark.parametrize("value", ["plain", [5], None])
+def test_the_setting_is_a_list_of_names(settings, value):
+    settings.SQS_LAMBDA_QUEUES = value
+
+    with pytest.raises(ImproperlyConfigured, match="SQS_LAMBDA_QUEUES must be a list"):
+        django_sqs.lambda_handler()

@@ -1,0 +1,356 @@
+"""What is Lambda's own: its time, its events, and what it is told."""
+
+import time
+
+import pytest
+
+from django_sqs_kombu import (
+    ConfigurationError,
+    RestartLater,
+    lambda_handler,
+    stopping,
+)
+from django_sqs_kombu.aws_lambda.events import read
+from django_sqs_kombu.transport import Note
+from django_sqs_kombu.transport.sending.delays import delayed
+from django_sqs_kombu.transport.sending.trail import Trail
+from django_sqs_kombu.transport.sqs.requests import Requests
+
+from ...event_source import ARN, Context, record
+
+
+@pytest.fixture
+def requests(monkeypatch):
+    """The names of the requests that are made."""
+    made = []
+    call, begin = Requests.call, Requests.begin
+
+    def noted(self, operation, *args, **params):
+        made.append(operation)
+        return call(self, operation, *args, **params)
+
+    def begun(self, operation, *args, **params):
+        made.append(operation)
+        return begin(self, operation, *args, **params)
+
+    monkeypatch.setattr(Requests, "call", noted)
+    monkeypatch.setattr(Requests, "begin", begun)
+    return made
+
+
+def test_ten_messages_that_are_done_cost_no_request(receivers, source, requests, counts, prefix):
+    seen = []
+    name = receivers.register("orders", lambda m: seen.append(m.get_body())).full_name()
+    receivers.send_many("orders", [str(n) for n in range(10)])
+    requests.clear()
+
+    assert source.invoke(name) == []
+
+    assert len(seen) == 10
+    assert not requests
+    assert counts(name) == (0, 0, 0)
+
+
+def test_only_what_is_not_done_is_reported(receivers, source, counts):
+    def restart_odd(message):
+        if int(message.get_body()) % 2:
+            raise RestartLater(delay=600)
+
+    name = receivers.register("orders", restart_odd).full_name()
+    receivers.send_many("orders", [str(n) for n in range(6)])
+
+    assert len(source.invoke(name)) == 3
+
+    assert counts(name) == (0, 3, 0)
+
+
+def test_what_does_not_fit_into_the_time_is_not_started(receivers, source, counts):
+    seen = []
+
+    def slow(message):
+        seen.append(message.get_body())
+        time.sleep(0.2)
+
+    name = receivers.register("orders", slow, timeout=0.6).full_name()
+    receivers.send_many("orders", [str(n) for n in range(5)])
+
+    failed = source.invoke(name, seconds=1.25)
+
+    # 1.0 s are for receivers: after two the timeout would not fit.
+    assert 1 <= len(seen) <= 3
+    assert len(failed) == 5 - len(seen)
+    # It is visible at once.
+    assert counts(name) == (len(failed), 0, 0)
+    while source.invoke(name):
+        pass
+    assert sorted(seen) == [str(n) for n in range(5)]
+
+
+def test_a_receive_that_nothing_was_started_for_buries_nothing(receivers, source, counts, sqs):
+    seen = []
+
+    def slow(message):
+        seen.append(message.get_body())
+        time.sleep(0.15)
+
+    queue = receivers.register(
+        "orders", slow, timeout=0.3, dead_letter_queue="dead", max_receives=3
+    )
+    receivers.send_many("orders", [str(n) for n in range(6)])
+
+    for _ in range(20):
+        if len(seen) == 6:
+            break
+        source.invoke(queue.full_name(), seconds=0.5, wait=1)
+
+    assert sorted(seen) == [str(n) for n in range(6)]
+    assert counts(queue.full_name()) == (0, 0, 0)
+    assert counts(queue.full_dead_letter_name) == (0, 0, 0)
+
+
+def test_a_receiver_that_the_time_does_not_last_for_is_tried_again(
+    receivers, source, counts, caplog
+):
+    seen = []
+
+    def endless(message):
+        seen.append(1)
+        time.sleep(20)
+
+    name = receivers.register("orders", endless).full_name()
+    receivers.send("orders", body="x")
+    started = time.monotonic()
+
+    assert len(source.invoke(name, seconds=1)) == 1
+
+    assert time.monotonic() - started < 10
+    assert sum(counts(name)) == 1
+    assert "the function's time ended before its receiver did" in caplog.text
+    assert seen == [1]
+
+
+def test_a_message_that_the_time_never_lasts_for_ends_with_the_dead_letters(
+    receivers, new_source, counts, eventually
+):
+    queue = receivers.register(
+        "orders", lambda m: time.sleep(20), dead_letter_queue="dead", max_receives=2
+    )
+    receivers._options["backoff_base"] = 0
+    source = new_source(receivers)
+    receivers.send("orders", body="x")
+
+    def buried():
+        source.invoke(queue.full_name(), seconds=0.5)
+        return counts(queue.full_dead_letter_name) == (1, 0, 0)
+
+    eventually(buried, timeout=10)
+
+
+def test_its_own_timeout_is_the_receivers_fault_as_ever(receivers, source, counts, caplog):
+    name = receivers.register("orders", lambda m: time.sleep(20), timeout=0.2).full_name()
+    receivers.send("orders", body="x")
+
+    assert source.invoke(name, seconds=5) == []
+
+    assert "took its receiver too long" in caplog.text
+
+
+def test_a_receiver_is_told_to_stop_before_the_time_ends(receivers, source):
+    seen = []
+
+    def work(message):
+        seen.append(stopping())
+        while not stopping():
+            time.sleep(0.01)
+        raise RestartLater(delay=0)
+
+    name = receivers.register("orders", work).full_name()
+    receivers.send("orders", body="x")
+
+    assert len(source.invoke(name, seconds=1)) == 1
+
+    assert seen == [False]
+
+
+def test_the_rest_of_a_group_is_reported_unrun(receivers, source):
+    seen = []
+
+    def fail_first(message):
+        seen.append(message.get_body())
+        if message.get_body() == "a1":
+            raise RestartLater(delay=60)
+
+    queue = receivers.register("orders.fifo", fail_first)
+    for body in ("a1", "a2", "b1", "a3"):
+        queue.send(body=body, group_id=body[0], deduplication_id=body)
+    [records] = [source.receive(queue.full_name())]
+    by_body = {each["messageId"]: each["body"] for each in records}
+
+    failed = source.give(queue.full_name(), records)
+
+    assert seen == ["a1", "b1"]
+    assert len(failed) == 3
+    assert not any('"b1"' in by_body[each] for each in failed)
+
+
+def test_a_group_goes_on_after_a_message_that_is_deleted_as_a_failure(receivers, source):
+    seen = []
+
+    def fail_first(message):
+        seen.append(message.get_body())
+        if message.get_body() == "1":
+            raise ValueError
+
+    queue = receivers.register("orders.fifo", fail_first)
+    for body in ("1", "2"):
+        queue.send(body=body, group_id="a", deduplication_id=body)
+
+    assert source.invoke(queue.full_name()) == []
+
+    assert seen == ["1", "2"]
+
+
+def test_what_was_sent_again_is_deleted_before_the_end(receivers, source, sqs, counts):
+    """A function that breaks off afterwards must not have it twice."""
+    queue = receivers.register(
+        "orders", lambda m: (_ for _ in ()).throw(RestartLater(delay=60)), dead_letter_queue="dead"
+    )
+    receivers.send("orders", body="x")
+    records = source.receive(queue.full_name())
+
+    source._handler({"Records": records}, Context(30))
+
+    # Nobody has deleted it for the function.
+    assert counts(queue.full_name()) == (0, 0, 1)
+
+
+def test_a_message_that_is_not_due_is_sent_on_unrun(receivers, source, sqs, counts):
+    seen = []
+    queue = receivers.register("orders", lambda m: seen.append(m.get_body()))
+    queue.send(body="first")
+    url = sqs.get_queue_url(QueueName=queue.full_name())["QueueUrl"]
+    entry = delayed({"MessageBody": "later"}, Trail(), time.time() + 5_000)
+    del entry["DelaySeconds"]
+    sqs.send_message(QueueUrl=url, **entry)
+
+    assert source.invoke(queue.full_name()) == []
+
+    assert seen == ["first"]
+    assert counts(queue.full_name()) == (0, 0, 1)
+
+
+class Broken:
+    def write(self, contents):
+        raise ConnectionError("the database is away")
+
+    def rest(self):
+        pass
+
+
+def test_what_cannot_be_written_down_is_not_reported_as_done(receivers, source, counts):
+    def noting(message):
+        message.note(Note(Broken(), "x"))
+
+    name = receivers.register("orders", noting).full_name()
+    receivers.send("orders", body="x")
+
+    assert len(source.invoke(name, seconds=1)) == 1
+
+    assert counts(name) == (0, 1, 0)
+    # The next invocation begins anew.
+    receivers.send("orders", body="y")
+    assert len(source.invoke(name, seconds=1)) == 1
+
+
+def test_sqs_that_is_away_costs_no_message(fragile, proxy, new_source):
+    def restart(message):
+        proxy.set("down")
+        raise RestartLater(delay=0)
+
+    name = fragile.register("orders", restart).full_name()
+    fragile.send("orders", body="x")
+    source = new_source(fragile)
+
+    assert len(source.invoke(name, seconds=2)) == 1
+    proxy.heal()
+
+    fragile.register("others", lambda m: None)
+    fragile.send("others", body="x")
+    assert source.invoke(fragile.get("others").full_name()) == []
+
+
+def test_a_record_that_is_damaged_is_left(receivers, source, caplog):
+    seen = []
+    name = receivers.register("orders", lambda m: seen.append(m.get_body())).full_name()
+    receivers.send_many("orders", ["a", "b", "c"])
+    records = source.receive(name)
+    damaged, unreadable, _ = records
+    damaged["body"] += " "
+    unreadable["messageAttributes"] = {"x": {"dataType": "Binary", "binaryValue": "%"}}
+
+    failed = source.give(name, records)
+
+    assert failed == [damaged["messageId"], unreadable["messageId"]]
+    assert len(seen) == 1
+    assert "MD5" in caplog.text
+    assert "its record cannot be read" in caplog.text
+
+
+def a_record(**changes):
+    message = {"MessageId": "1", "ReceiptHandle": "r", "Body": "x", "MD5OfBody": "m"}
+    return {**record("orders", message), **changes}
+
+
+@pytest.mark.parametrize(
+    ("event", "says"),
+    [
+        ({}, "no list of Records"),
+        ([], "no list of Records"),
+        (None, "no list of Records"),
+        ({"Records": [{"eventSource": "aws:s3"}]}, "no messageId"),
+        ({"Records": [a_record(eventSource="aws:kinesis")]}, "not of 'aws:sqs'"),
+        ({"Records": [a_record(eventSourceARN="orders")]}, "is not that of an SQS queue"),
+        ({"Records": [a_record()]}, "No receiver is registered for queue 'orders'"),
+    ],
+)
+def test_what_is_no_event_of_a_registered_queue_is_refused(receivers, event, says):
+    handler = lambda_handler(receivers)
+
+    with pytest.raises(ConfigurationError, match=says):
+        handler(event, Context(3))
+
+    handler.close()
+
+
+def test_a_queue_for_sending_only_is_refused(receivers):
+    name = receivers.register("orders").full_name()
+    handler = lambda_handler(receivers)
+
+    with pytest.raises(ConfigurationError, match="for sending only"):
+        handler({"Records": [a_record(eventSourceARN=ARN.format(name))]}, Context(3))
+
+    handler.close()
+
+
+def test_no_records_are_nothing_to_do(receivers):
+    assert lambda_handler(receivers)({"Records": []}) == {"batchItemFailures": []}
+
+
+def test_the_reserve_must_be_a_time(receivers):
+    with pytest.raises(ConfigurationError, match="reserve"):
+        lambda_handler(receivers, reserve=-1)
+
+
+def test_an_arn_says_where_its_queue_is():
+    [batch] = read({"Records": [a_record()]})
+
+    assert batch.arn.url == "https://sqs.us-east-1.amazonaws.com/123456789012/orders"
+
+
+def test_suffixes_are_queues_of_their_own(receivers, source):
+    seen = []
+    queue = receivers.register("orders", lambda m: seen.append(m.get_body()), suffixes=["eu"])
+    queue.send(body="x", suffix="eu")
+
+    assert source.invoke(queue.full_name("eu")) == []
+    assert seen == ["x"]
