@@ -9,7 +9,7 @@ JOBS ?= 6
 .PHONY: demo test databases faults fuzz audit lint types docs pictures build release-test matrix corners bench clean
 
 demo: $(VENV)/.demo
-	$(BIN)/python examples/demo/demo.py $(if $(KEEP),--keep)
+	$(BIN)/python -m django_sqs.demo $(if $(KEEP),--keep)
 
 # The database is SQLite, then what uses it runs on PostgreSQL, too.
 # pytest ends with 5 where none is chosen, as by --last-failed where none has failed.
@@ -88,7 +88,7 @@ $(VENV)/bin/python:
 	$(BIN)/python -m pip install --quiet --upgrade pip
 
 $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
-	$(BIN)/python -m pip install --quiet --editable '.[django,local]'
+	$(BIN)/python -m pip install --quiet --editable '.[local]'
 	touch $@
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python

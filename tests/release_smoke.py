@@ -110,6 +110,7 @@ def check_site(folder):
     assert "received the order" in said, said
     assert "the page works" in said, said
     assert "Receive" in run(folder, "manage.py", "sqs_policy", "--role=receiver")
+    assert "--keep" in run(folder, "-m", "django_sqs.demo", "--help")
 
 
 if __name__ == "__main__":

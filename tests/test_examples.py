@@ -86,12 +86,11 @@ def test_celery_app_runs_tasks_and_receivers(server, prefix, eventually, tmp_pat
         worker.end()
 
 
-def test_demo_ends_by_itself_and_shows_every_outcome():
+def test_demo_ends_by_itself_and_shows_every_outcome(tmp_path):
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     env.pop("DJANGO_SETTINGS_MODULE", None)
-    demo = ROOT / "examples" / "demo" / "demo.py"
 
-    done = run([sys.executable, demo], timeout=60, env=env)
+    done = run([sys.executable, "-m", "django_sqs.demo"], timeout=60, env=env, cwd=tmp_path)
 
     assert done.returncode == 0, done.stdout
     for text in (
@@ -107,12 +106,23 @@ def test_demo_ends_by_itself_and_shows_every_outcome():
         "The receivers have stopped.",
     ):
         assert text in done.stdout
+    assert not list(tmp_path.iterdir())
+
+
+def test_demo_says_what_it_needs(tmp_path):
+    code = "import sys; sys.modules['moto'] = None; sys.argv[1:] = []; import runpy; "
+    code += "runpy.run_module('django_sqs.demo', run_name='__main__')"
+
+    done = run([sys.executable, "-c", code], env={**os.environ, "PYTHONPATH": str(ROOT)})
+
+    assert done.returncode == 2
+    assert done.stdout.strip() == "The demo needs: pip install 'django-sqs[local]>=2'"
 
 
 def test_makefile_passes_keep_to_the_demo(tmp_path):
     shown = run(["make", "--dry-run", "demo", "KEEP=1"], cwd=ROOT)
 
-    assert "examples/demo/demo.py --keep" in shown.stdout
+    assert "-m django_sqs.demo --keep" in shown.stdout
 
 
 def readme_blocks(language):

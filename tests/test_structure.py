@@ -2,6 +2,7 @@
 
 import ast
 import io
+import re
 import subprocess
 import sys
 from functools import cache
@@ -151,6 +152,8 @@ FLOORS = {
         ("pytest_plugin", "management.commands"),
         ("apps",),
         ("",),
+        # A project like another, which uses what everybody may use.
+        ("demo",),
     ),
 }
 HALVES = pytest.mark.parametrize("half", FLOORS)
@@ -287,6 +290,13 @@ def test_documents_are_well_formed(name):
     )
 
     assert not complaints.getvalue()
+
+
+def test_the_readme_has_no_link_that_an_index_cannot_follow():
+    targets = re.findall(r"<([^<>]+)>`_", (ROOT / "README.rst").read_text())
+
+    assert targets
+    assert not [target for target in targets if not target.startswith("https://")]
 
 
 @pytest.mark.parametrize(

@@ -5,3 +5,5 @@ import os
 os.environ["TEST_ADMIN"] = "yes"
 
 from .settings import *  # noqa: F403
+
+INSTALLED_APPS += ["django_sqs.demo.shop"]  # noqa: F405

@@ -1,9 +1,6 @@
 """Settings of the demo project: a local SQS server, and SQLite."""
 
 import os
-from pathlib import Path
-
-HERE = Path(__file__).resolve().parent
 
 SECRET_KEY = "demo"
 DEBUG = True
@@ -17,7 +14,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
     "django_sqs",
     "django_sqs.monitor",
-    "shop",
+    "django_sqs.demo.shop",
 ]
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -43,13 +40,13 @@ STATIC_URL = "static/"
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": os.environ.get("DEMO_DATABASE", HERE / "demo.sqlite3"),
+        "NAME": os.environ.get("DEMO_DATABASE", "demo.sqlite3"),
     }
 }
 # These receivers delete what they fail on, and are meant to.
 SILENCED_SYSTEM_CHECKS = ["django_sqs.W007"]
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-ROOT_URLCONF = "urls"
+ROOT_URLCONF = "django_sqs.demo.urls"
 ALLOWED_HOSTS = ["127.0.0.1", "localhost"]
 
 # The local server takes any credentials; leave both out on AWS, where boto3 finds a role.

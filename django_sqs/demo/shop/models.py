@@ -1,5 +1,7 @@
 """What the demo's messages are about."""
 
+from __future__ import annotations
+
 from django.db import models
 
 

@@ -1,7 +1,9 @@
 """The demo: a local SQS server, a worker, messages of several kinds, and their status.
 
-Run it with ``make demo``; ``make demo KEEP=1`` leaves all of it running to play with.
+Run it with ``python -m django_sqs.demo``; with ``--keep`` all of it is left running to play with.
 """
+
+from __future__ import annotations
 
 import argparse
 import contextlib
@@ -10,30 +12,32 @@ import subprocess
 import sys
 import tempfile
 import time
+from importlib.util import find_spec
 from pathlib import Path
 
-HERE = Path(__file__).resolve().parent
-MANAGE = [sys.executable, str(HERE / "manage.py")]
+#: As manage.py of a project.
+MANAGE = [sys.executable, "-m", "django"]
 PATIENCE = 40.0
 
 
-def start_server():
+def start_server() -> str:
     """A server in this process, as sqs_local runs one; returns its URL."""
-    from django_sqs.development.local_server import LocalServer
+    from ..development.local_server import LocalServer
 
     server = LocalServer("127.0.0.1", 0)
     server.start()
     return server.url
 
 
-def step(text):
+def step(text: str) -> None:
+    """Say what comes next."""
     print(f"\n== {text}", flush=True)
 
 
-def send_messages():
+def send_messages() -> None:
     """One message of each kind."""
-    from shop import receivers
-    from shop.models import Order
+    from .shop import receivers
+    from .shop.models import Order
 
     receivers.receive_greeting(body="Hello, żółw!")
     receivers.receive_price(body={"item": "tea", "price": 3})
@@ -43,19 +47,19 @@ def send_messages():
     receivers.fail(body="bad luck")
 
 
-def wait_until_empty():
+def wait_until_empty() -> None:
+    """Wait until all messages are done."""
     subprocess.run(
         [*MANAGE, "sqs_wait", "-t", "0.5", "-c", "1", "--timeout", str(PATIENCE)], check=True
     )
 
 
-def run(keep):
+def run(*, keep: bool) -> int:
+    """Show all of it; return the worker's exit code."""
     step("Starting a local SQS server")
     os.environ["DEMO_SQS_ENDPOINT_URL"] = start_server()
     print(os.environ["DEMO_SQS_ENDPOINT_URL"])
 
-    os.environ["DJANGO_SETTINGS_MODULE"] = "settings"
-    sys.path.insert(0, str(HERE))
     import django
 
     django.setup()
@@ -80,14 +84,17 @@ def run(keep):
     return code
 
 
-def play(worker):
+def play(worker: subprocess.Popen[bytes]) -> None:
+    """Say what may be tried, until Ctrl-C."""
     from django.contrib.auth.models import User
 
-    if not User.objects.filter(username="demo").exists():
-        User.objects.create_superuser("demo", password="demo")
+    User.objects.create_superuser("demo", password="demo")
+    names = ("DJANGO_SETTINGS_MODULE", "DEMO_SQS_ENDPOINT_URL", "DEMO_DATABASE")
+    export = "set" if os.name == "nt" else "export"
     step("Everything is left running; end it with Ctrl-C. In another terminal, for instance:")
-    endpoint = os.environ["DEMO_SQS_ENDPOINT_URL"]
-    manage = f"DEMO_SQS_ENDPOINT_URL={endpoint} {sys.executable} {MANAGE[1]}"
+    for name in names:
+        print(f"  {export} {name}={os.environ[name]}")
+    manage = " ".join(MANAGE)
     print(
         f"  {manage} shell -c \"import django_sqs; django_sqs.send('greetings', body='Hi')\"\n"
         f"  {manage} sqs_status\n"
@@ -98,15 +105,18 @@ def play(worker):
         worker.wait()
 
 
-def main():
-    parser = argparse.ArgumentParser(description=__doc__)
+def main() -> int:
+    """The command."""
+    parser = argparse.ArgumentParser(prog="python -m django_sqs.demo", description=__doc__)
     parser.add_argument("--keep", action="store_true", help="leave everything running")
     keep = parser.parse_args().keep
-    if keep:
-        return run(keep)
+    if find_spec("django") is None or find_spec("moto") is None:
+        print("The demo needs: pip install 'django-sqs[local]>=2'", file=sys.stderr)
+        return 2
+    os.environ["DJANGO_SETTINGS_MODULE"] = "django_sqs.demo.settings"
     with tempfile.TemporaryDirectory() as folder:
         os.environ["DEMO_DATABASE"] = str(Path(folder) / "demo.sqlite3")
-        return run(keep)
+        return run(keep=keep)
 
 
 if __name__ == "__main__":

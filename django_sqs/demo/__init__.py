@@ -1,0 +1,1 @@
+"""The demo: a project that ``python -m django_sqs.demo`` runs."""
