@@ -73,10 +73,10 @@ class Outbox(Protocol):
 
 
 class RunOnce(Protocol):
-    """Runs a receiver unless its message was received before."""
+    """Runs a receiver on those of its messages that were not received before."""
 
     def __call__(
-        self, queue: str, message: RawMessage, receive: Callable[[RawMessage], Any]
+        self, queue: str, messages: list[RawMessage], receive: Callable[[list[RawMessage]], Any]
     ) -> Any:
         """Return what *receive* returns, or None where it was not called."""
 

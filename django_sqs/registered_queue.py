@@ -267,12 +267,27 @@ class DjangoQueue(base.RegisteredQueue):
 
     def receive(self, message: RawMessage) -> Any:
         """Run the receiver on *message*; with ``once`` unless it was received before."""
-        message_received.send_robust(type(self), queue=self, message=message)
+        receive = super().receive
+        if self.batch is not None:
+            # As a batch of one.
+            return receive(message)
+        return self._receive([message], lambda new: receive(new[0]))
+
+    def receive_batch(self, messages: list[RawMessage]) -> Any:
+        """Run the receiver on *messages*; with ``once`` on those not received before."""
+        return self._receive(messages, super().receive_batch)
+
+    def _receive(
+        self, messages: list[RawMessage], receive: Callable[[list[RawMessage]], Any]
+    ) -> Any:
+        for message in messages:
+            message_received.send_robust(type(self), queue=self, message=message)
         if not self.once:
-            return super().receive(message)
+            return receive(messages)
         run_once = inboxes.of("django_sqs.inbox", f"Queue {self.name!r}: once=True")
+        queue = messages[0].queue
         try:
-            return run_once(str(message.queue and message.queue.name), message, super().receive)
+            return run_once(str(queue and queue.name), messages, receive)
         except Continue as exc:
             # What was done is rolled back, so there is nothing to go on from.
             logger.error("Queue %s: Continue does not go with once=True: it begins anew", self.name)

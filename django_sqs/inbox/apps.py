@@ -14,6 +14,6 @@ class InboxConfig(AppConfig):
     def ready(self) -> None:
         """Announce it to receivers with ``once=True``."""
         from ..optional import inboxes
-        from .once import run_once
+        from .once import run_all_once
 
-        inboxes.announce(self.name, run_once)
+        inboxes.announce(self.name, run_all_once)

@@ -37,8 +37,22 @@ CAUGHT = (
 )
 
 
+#: So many ids are asked for in one query, which every database takes.
+MOST_ASKED = 500
+
+
 def run_once(queue: str, message: RawMessage, receive: Callable[[RawMessage], Any]) -> Any:
-    """Run *receive* in a transaction, unless *message* was received before.
+    """Run *receive* in a transaction, unless *message* was received before."""
+    return run_all_once(queue, [message], lambda new: receive(new[0]))
+
+
+def run_all_once(
+    queue: str, messages: list[RawMessage], receive: Callable[[list[RawMessage]], Any]
+) -> Any:
+    """Run *receive* in a transaction on those of *messages* that were not received before.
+
+    The others are marked as ``received_before``.  All are noted in that transaction, but those
+    of which the receiver said that they failed, or are to be restarted.
 
     A message is known by the id that it keeps when it is sent anew, or by SQS's.  Two
     workers with the same message wait for one another in the database.
@@ -51,21 +65,21 @@ def run_once(queue: str, message: RawMessage, receive: Callable[[RawMessage], An
     """
     using = router.db_for_write(ReceivedMessage)
     noted, raised = False, None
-    known_as = identity(message)
     try:
         with transaction.atomic(using=using):
             earlier = _rolled_back_for(using)
-            noted = _note(queue, known_as, using)
-            if not noted:
-                logger.info("Message %s was received before; it has no second effect", message.id)
+            new = _note_all(queue, messages, using)
+            noted = True
+            if not new:
                 return None
             try:
-                received = receive(message)
-                _check_whole(using, earlier, queue, known_as)
-                return received
+                received = receive(list(new.values()))
+                _check_whole(using, earlier, queue, next(iter(new)))
             except BaseException as exc:
                 raised = exc
                 raise
+            _forget(queue, [name for name, each in new.items() if each.verdict is not None], using)
+            return received
     except Error as exc:
         # What a commit says of the data, as of a constraint that is deferred to it, is the
         # receiver's own, too. A driver may call a connection that broke just an error.
@@ -79,6 +93,50 @@ def run_once(queue: str, message: RawMessage, receive: Callable[[RawMessage], An
 def identity(message: RawMessage) -> str:
     """The id by which *message* is known, however often it is sent."""
     return str(Trail.of(message.message_attributes).id or message.id)[:100]
+
+
+def _note_all(queue: str, messages: list[RawMessage], using: str) -> dict[str, RawMessage]:
+    """Note messages as received; return those that were not, each once, by their identities."""
+    by_id: dict[str, RawMessage] = {}
+    for message in messages:
+        by_id.setdefault(identity(message), message)
+    # In one order, so that two workers with some of the same wait for one another in turn.
+    ids = sorted(by_id)
+    if len(ids) > 1:
+        ids = _note_together(queue, ids, using)
+    else:
+        ids = [each for each in ids if _note(queue, each, using)]
+    new = set(ids)
+    for message_id, message in by_id.items():
+        if message_id not in new:
+            message.received_before = True
+            logger.info("Message %s was received before; it has no second effect", message.id)
+    return {message_id: message for message_id, message in by_id.items() if message_id in new}
+
+
+def _note_together(queue: str, ids: list[str], using: str) -> list[str]:
+    """Note several; return those that were not noted before."""
+    known: set[str] = set()
+    noted = ReceivedMessage.objects.using(using).filter(queue=queue)
+    for start in range(0, len(ids), MOST_ASKED):
+        asked = ids[start : start + MOST_ASKED]
+        known.update(noted.filter(message_id__in=asked).values_list("message_id", flat=True))
+    new = [each for each in ids if each not in known]
+    rows = [ReceivedMessage(queue=queue, message_id=each) for each in new]
+    try:
+        with transaction.atomic(using=using):
+            ReceivedMessage.objects.using(using).bulk_create(rows)
+    except IntegrityError:
+        # Another worker has noted some of them since.
+        return [each for each in new if _note(queue, each, using)]
+    return new
+
+
+def _forget(queue: str, ids: list[str], using: str) -> None:
+    """Take back the notes of messages that are to be received again."""
+    for start in range(0, len(ids), MOST_ASKED):
+        asked = ids[start : start + MOST_ASKED]
+        ReceivedMessage.objects.using(using).filter(queue=queue, message_id__in=asked).delete()
 
 
 def _note(queue: str, message_id: str, using: str) -> bool:

@@ -16,7 +16,7 @@ from django_sqs_kombu.working import ADMITTED, Admission, Middleware, NamedQueue
 
 #: A message is set aside when so many processes died while its receiver ran.
 MOST_DEATHS = 3
-#: How many messages are remembered; the oldest is forgotten first.
+#: How many messages are remembered, at least; the oldest is forgotten first.
 REMEMBERED = 128
 #: Seconds for which a suspect makes its queue's messages be received one by one, and between
 #: two looks at the notes for that.
@@ -52,19 +52,20 @@ class CrashNotes(Middleware):
     was received in vain, so until the suspects have ended nothing is held beside another.
 
     :param processes: how many processes there are.
-    :param threads: how many receivers each runs at once.
+    :param places: how many messages each receives at once.
     :param memory: :meth:`size` bytes, shared with the processes, and kept when they end.
     """
 
-    def __init__(self, processes: int, threads: int, memory: mmap.mmap) -> None:
-        self._threads = threads
-        slots = _SLOT.size * processes * threads
+    def __init__(self, processes: int, places: int, memory: mmap.mmap) -> None:
+        self._places = places
+        slots = _SLOT.size * processes * places
         self._memory = memory
         self._slots = memoryview(memory)[:slots]
         self._notes = memoryview(memory)[slots:]
         self._first_note = slots
         self._lock = threading.Lock()
         self._mine: dict[str, int] = {}
+        self._free = list(reversed(range(places)))
         self._seen = b""
         self._seen_at = self._look_at = 0.0
         self._unresolved = False
@@ -72,17 +73,17 @@ class CrashNotes(Middleware):
         self.process = 0
 
     @staticmethod
-    def size(processes: int, threads: int) -> int:
+    def size(processes: int, places: int) -> int:
         """How many bytes it needs."""
-        return _SLOT.size * processes * threads + _NOTE.size * REMEMBERED
+        # What ran beside the guilty is remembered, too, and it may have been a batch.
+        return _SLOT.size * processes * places + _NOTE.size * max(REMEMBERED, places)
 
     @contextmanager
     def receiving(self, registered: NamedQueue, delivery: Delivery) -> Iterator[None]:
         """Note that the message is being received; it is until it is settled."""
         with self._lock:
-            taken = set(self._mine.values())
-            free = next((n for n in range(self._threads) if n not in taken), None)
-            if free is not None:
+            if self._free:
+                free = self._free.pop()
                 self._mine[delivery.message_id] = free
                 self._write(self.process, free, delivery.message_id, registered.name)
         yield
@@ -93,6 +94,7 @@ class CrashNotes(Middleware):
         with self._lock:
             slot = self._mine.pop(message_id, None)
             if slot is not None:
+                self._free.append(slot)
                 self._write(self.process, slot, "")
                 self._resolve(message_id)
 
@@ -101,7 +103,7 @@ class CrashNotes(Middleware):
 
         Safe in a signal handler, so it takes no lock.
         """
-        for slot in range(self._threads):
+        for slot in range(self._places):
             self._write(self.process, slot, "")
 
     def close(self) -> None:
@@ -111,7 +113,7 @@ class CrashNotes(Middleware):
 
     def process_ended(self, process: int) -> None:
         """Count what it was receiving."""
-        for slot in range(self._threads):
+        for slot in range(self._places):
             message_id = self._read(process, slot)
             if message_id:
                 self._count(message_id)
@@ -169,6 +171,9 @@ class CrashNotes(Middleware):
         return free
 
     def _find(self, message_id: str) -> int:
+        if not self._notes[0]:
+            # No process has died.
+            return -1
         # With its padding it can only be found where a note begins: a count is never 0.
         found = self._memory.find(_ID.pack(message_id.encode()[:100]), self._first_note)
         return found - self._first_note if found >= 0 else -1
@@ -178,7 +183,7 @@ class CrashNotes(Middleware):
 
     def running(self) -> list[Running]:
         """What the receivers of all processes run, the oldest first."""
-        size = _SLOT.size * self._threads
+        size = _SLOT.size * self._places
         slots = [
             (place // size, *found)
             for place, found in zip(
@@ -195,12 +200,12 @@ class CrashNotes(Middleware):
         return sorted(found, key=lambda each: each.since)
 
     def _write(self, process: int, slot: int, message_id: str, queue: str = "") -> None:
-        place = (process * self._threads + slot) * _SLOT.size
+        place = (process * self._places + slot) * _SLOT.size
         encoded = message_id.encode()[:100], queue.encode()[:80]
         _SLOT.pack_into(self._slots, place, *encoded, time.monotonic())
 
     def _read(self, process: int, slot: int) -> str:
-        place = (process * self._threads + slot) * _SLOT.size
+        place = (process * self._places + slot) * _SLOT.size
         return _text(_SLOT.unpack_from(self._slots, place)[0])
 
 

@@ -70,6 +70,11 @@ class Plan:
         """How many processes may have a place for a while: one that is replaced ends slowly."""
         return 2 if self.recycling else 1
 
+    @property
+    def places(self) -> int:
+        """How many messages a process may receive at once."""
+        return self.threads * max((queue.batch or 1 for queue in self.queues), default=1)
+
     def groups(self) -> list[list[RegisteredQueue]]:
         """The queues of each process."""
         if self.processes is not None:
@@ -181,11 +186,12 @@ class Fleet:
 
         The notes a lone worker finds as they were when it died.
         """
-        layout = len(self._groups) * self._plan.generations, self._plan.threads
+        places = self._plan.places
+        layout = len(self._groups) * self._plan.generations, places
         size = CrashNotes.size(*layout)
         alone = not self._supervised
         names = [queue.full_name(self._plan.suffix) for queue in self._plan.queues]
-        key = " ".join([*names, str(self._plan.threads)])
+        key = " ".join([*names, str(places)])
         # A supervisor lives on and counts, so memory will do.
         kept: Any = lasting_memory(key, size) if alone else mmap.mmap(-1, size)
         with kept as memory, closing(CrashNotes(*layout, memory)) as notes:

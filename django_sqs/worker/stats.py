@@ -10,7 +10,14 @@ from contextlib import contextmanager
 from django_sqs_kombu.administration import sent_at
 from django_sqs_kombu.messages import Delivery
 from django_sqs_kombu.transport import Pause
-from django_sqs_kombu.working import Action, Middleware, NamedQueue, Settlement, Trip
+from django_sqs_kombu.working import (
+    Action,
+    Middleware,
+    NamedQueue,
+    Settlement,
+    Trip,
+    current_message,
+)
 
 from .cells import Cells
 
@@ -105,13 +112,16 @@ class SharedStats(Middleware):
         sent = sent_at(delivery.sqs_message)
         waited = max(0.0, time.time() - sent) if sent else 0.0
         self._set(registered, waited=waited, started_at=time.monotonic())
-        self._add(registered, running=1)
+        # Of messages that are received together one stands for their receiver.
+        context = current_message.get()
+        runs = int(context is None or not context.place)
+        self._add(registered, running=runs)
         self._note_full()
         try:
             yield
         finally:
             self._note_full()
-            self._add(registered, running=-1)
+            self._add(registered, running=-runs)
 
     def settled(self, settlement: Settlement) -> None:
         """Count what became of a message."""

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from datetime import timedelta
 from typing import Any, Protocol
 
 import kombu
@@ -98,6 +99,12 @@ class RawMessage:
     its messages then travel in that same form.  What :meth:`decode` raises counts as if the
     receiver had raised it where ``retry_on`` names it, else as a body that cannot be read.
     """
+
+    #: What becomes of it, in terms of what its receiver would have raised: by :meth:`fail`,
+    #: :meth:`restart`; None: it said neither.
+    verdict: BaseException | None = None
+    #: Whether it was received before, and its receiver is not to run a second time.
+    received_before = False
 
     def __init__(self, queue: kombu.Queue | None = None, body: Any = "") -> None:
         self.queue = queue
@@ -227,6 +234,25 @@ class RawMessage:
         """Delete the message from its queue; a second call does nothing."""
         if self._delivery is not None and not self._delivery.acknowledged:
             self._delivery.ack()
+
+    def fail(self, exc: BaseException) -> None:
+        """Have this message settled as if its receiver had raised *exc* for it alone.
+
+        For a receiver of batches: the other messages are done when it returns.  The last word on
+        a message counts, also where the receiver then raises something for all of them.
+
+        :raises TypeError: *exc* is no exception.
+        """
+        if not isinstance(exc, BaseException):
+            raise TypeError(f"fail() takes the exception that the message failed with, not {exc!r}")
+        self.verdict = exc
+
+    def restart(self, delay: float | timedelta | None = None) -> None:
+        """Have this message tried again later, as :class:`RestartLater` does, and no other.
+
+        :param delay: seconds until it is visible again, or a timedelta; None: backoff.
+        """
+        self.verdict = RestartLater(delay)
 
     def note(self, note: Note) -> None:
         """Have something written down before SQS is told what becomes of the message.

@@ -69,7 +69,8 @@ class QueueKeywords(TypedDict, total=False):
     registry's default."""
     on_error: str | None
     """``"delete"``: what fails is deleted, even where the queue has a redrive policy in SQS, and
-    nobody warns of it."""
+    nobody warns of it.  ``"bisect"``, with *batch*: where the receiver raises, it is run on both
+    halves, and so on, until the messages that it fails on are found, and settled alone."""
     concurrency: int | None
     """How many of its receivers run at once in a process, whatever threads there are; None: as many
     as there are.  What may not run is not received."""
@@ -96,6 +97,13 @@ class QueueKeywords(TypedDict, total=False):
     catch_up: timedelta | None
     """How late such a message may be sent; None: an hour, or 4 minutes without a database, where
     that is the most."""
+    batch: int | None
+    """The receiver gets a list of so many messages at most, 1 to 1,000; None: it gets one message.
+    When it returns, all are done but those of which it said otherwise by ``message.fail(exc)`` or
+    ``message.restart(delay)``; what it raises settles all.  Only of a standard queue."""
+    wait: float | None
+    """Seconds that the first message of a batch waits for others, above 0 and up to 300; default
+    1."""
 
 
 class RegisterKeywords(QueueKeywords, total=False):

@@ -35,9 +35,13 @@ from ..working.policy import DELETE, Policy
 from ..working.rate import rate
 from ..working.retry import Retry
 from ..working.schedule import Schedule
+from .forward import CeleryForward
 from .grouping import Grouping, GroupOf
 
 Receiver = Callable[[Any], Any]
+
+#: The value of ``on_error`` for which the messages are sought that a batch failed for.
+BISECT = "bisect"
 
 #: The most seconds of a receiver whose message is held while it runs: SQS hides a message no
 #: longer, and would then deliver it a second time.
@@ -48,6 +52,10 @@ LONGEST_TIMEOUT_DELETED = 365 * 86_400
 #: Fewer receives before the dead-letter queue are warned of: AWS itself advises against one,
 #: since SQS may count a receive whose answer no consumer got.
 FEW_RECEIVES = 3
+
+#: The most messages that a receiver gets at once, and the most seconds that the first of them
+#: waits for the others.
+MOST_IN_A_BATCH, LONGEST_WAIT, DEFAULT_WAIT = 1_000, 300.0, 1.0
 
 _RULES: dict[str, Rule] = {
     "visibility_timeout": optional(VISIBILITY_TIMEOUT),
@@ -64,6 +72,8 @@ _RULES: dict[str, Rule] = {
     "concurrency": optional(whole(1)),
     "rate": optional(rate),
     "breaker": optional(breaker),
+    "batch": optional(whole(1, MOST_IN_A_BATCH)),
+    "wait": optional(above_zero(LONGEST_WAIT)),
 }
 #: Nobody receives here, so nothing is received twice.
 _SENDING_RULES = {**_RULES, "visibility_timeout": optional(whole(0, MAX_VISIBILITY_TIMEOUT))}
@@ -113,6 +123,8 @@ class QueueOptions:
     cron: str | None = None
     timezone: str | None = None
     catch_up: timedelta | None = None
+    batch: int | None = None
+    wait: float | None = None
     model: Any = None
     policy: Policy = field(init=False)
     grouping: Grouping = field(init=False)
@@ -145,6 +157,7 @@ class QueueOptions:
                 "standard queue has no limit"
             )
         self._check_dead_letters(where)
+        self._check_batch(where)
         object.__setattr__(self, "policy", self._policy(where))
         grouping = Grouping(
             where, self.name, tenant=self.tenant, key=self.key, at_most=self.at_most
@@ -167,9 +180,39 @@ class QueueOptions:
             return typed(self.model)
         return self.message_class or Message
 
+    @property
+    def bisects(self) -> bool:
+        """Whether the messages are sought that a batch failed for."""
+        return self.on_error == BISECT
+
+    def _check_batch(self, where: str) -> None:
+        if self.batch is None:
+            for name, value in (("wait", self.wait), ("on_error='bisect'", self.bisects or None)):
+                if value is not None:
+                    raise ConfigurationError(f"{where}{name} is meaningful only with batch=")
+            return
+        if self.receiver is None:
+            raise ConfigurationError(f"{where}batch is meaningful only with a receiver")
+        if self.name.endswith(FIFO):
+            raise ConfigurationError(
+                f"{where}batch does not go with a FIFO queue: of each of its message groups SQS "
+                "has one message run at a time. Give its receiver one message, or take a standard "
+                "queue"
+            )
+        if isinstance(self.receiver, CeleryForward):
+            raise ConfigurationError(
+                f"{where}batch does not go with celery_task: each message is a task"
+            )
+        if self.delete_on_start:
+            raise ConfigurationError(
+                f"{where}delete_on_start does not go with batch=: messages of a batch are deleted "
+                "when their receiver has returned"
+            )
+
     def _policy(self, where: str) -> Policy:
+        on_error = None if self.bisects else self.on_error
         try:
-            policy: Policy = Policy(self.retry, self.discard, self.dead_letter, self.on_error)  # type: ignore[arg-type]
+            policy: Policy = Policy(self.retry, self.discard, self.dead_letter, on_error)  # type: ignore[arg-type]
         except ConfigurationError as exc:
             raise ConfigurationError(f"{where}{exc}") from None
         if policy.on_error == DELETE and (self.dead_letter_queue or policy.dead_letter):

@@ -15,7 +15,7 @@ from ..exceptions import ConfigurationError, NoReceiver, UnknownSuffixWarning, W
 from ..messages.base import PLAIN, RawMessage
 from ..names import join_name, validate_name
 from ..rules import shown
-from ..working.attempt import attempt, receive
+from ..working.attempt import attempt, receive, receive_all
 from ..working.consumer import ReceiverConsumer
 from ..working.coroutines import run_in_thread_loop
 from ..working.handling import handle
@@ -26,7 +26,7 @@ from ..working.registered import Attempt, Received
 from ..working.table import Row, table_of
 from .declaration import DEFAULT_MAX_RECEIVES, QueueDeclaration
 from .keywords import KEYWORDS, Keywords, QueueKeywords, SendKeywords, SendManyKeywords
-from .options import FEW_RECEIVES, QueueOptions, Receiver
+from .options import DEFAULT_WAIT, FEW_RECEIVES, QueueOptions, Receiver
 from .outgoing import Outgoing, each
 from .pausing import Pausing
 from .proxy import ReceiverProxy
@@ -84,6 +84,8 @@ class RegisteredQueue(Pausing, Scheduling):
         self.schedule = chosen.schedule
         if self.schedule is not None:
             self.check_slots(chosen.catch_up)
+        self.batch, self.bisects = chosen.batch, chosen.bisects
+        self.wait = chosen.wait or DEFAULT_WAIT
         self.process_group = chosen.process_group or chosen.name
         self._queues: dict[tuple[Defaults, str | None], kombu.Queue] = {}
 
@@ -343,7 +345,15 @@ class RegisteredQueue(Pausing, Scheduling):
 
         :raises NoReceiver: the queue was registered for sending only.
         """
-        return receive(self, message)
+        alone = self.batch is None
+        result = receive(self, message) if alone else self.receive_batch([message])
+        if message.verdict is not None:
+            raise message.verdict
+        return result
+
+    def receive_batch(self, messages: list[RawMessage]) -> Any:
+        """Run the receiver on several messages at once, within ``timeout``."""
+        return receive_all(self, messages)
 
     def run_async(self, awaitable: Awaitable[Any], timeout: float | None) -> Any:
         """Await what a receiver returned, on this thread's event loop, within *timeout*."""

@@ -14,11 +14,13 @@ from typing import Any
 import kombu
 
 from ..exceptions import (
+    Continue,
     EnvironmentFailure,
     MessageDecodeError,
     NoReceiver,
     ReceiverReturnedGenerator,
     RequestFailed,
+    RestartLater,
 )
 from ..logs import get_logger
 from ..messages.base import RawMessage
@@ -65,14 +67,14 @@ def attempt(registered: Registered, delivery: Received, queue: kombu.Queue) -> A
                 _delete_first(delivery)
             result = registered.receive(message)
     except BaseException as exc:  # noqa: BLE001 - sys.exit() in a receiver, too
-        return Attempt(message, _its_own(exc), seconds=time.monotonic() - started)
+        return Attempt(message, its_own(exc), seconds=time.monotonic() - started)
     finally:
         current_message.reset(token)
     return Attempt(message, None, result, time.monotonic() - started)
 
 
-def receive(registered: Registered, message: RawMessage) -> Any:
-    """Run the receiver on *message*, within its ``timeout``; return what it returns.
+def receive(registered: Registered, message: RawMessage | list[RawMessage]) -> Any:
+    """Run the receiver on *message*, or on several, within its ``timeout``; return what it returns.
 
     What it returns decides: something to await is awaited, in the time that is left.
 
@@ -88,7 +90,21 @@ def receive(registered: Registered, message: RawMessage) -> Any:
             end_child(sys.exc_info()[1])
 
 
-def _receive(registered: Registered, message: RawMessage) -> Any:
+def receive_all(registered: Registered, messages: list[RawMessage]) -> Any:
+    """Run the receiver on several messages at once, as :func:`receive`.
+
+    What it says of single ones by ``fail()`` and ``restart()`` is their ``verdict`` then.
+
+    :raises RestartLater: in place of Continue, since each message has a cursor of its own.
+    """
+    try:
+        return receive(registered, messages)
+    except Continue as exc:
+        logger.error("Queue %s: Continue does not go with batch=: all begin anew", registered.name)
+        raise RestartLater from exc
+
+
+def _receive(registered: Registered, message: RawMessage | list[RawMessage]) -> Any:
     receiver, timeout = registered.receiver, registered.timeout
     if receiver is None:
         raise NoReceiver(registered.name)
@@ -110,7 +126,7 @@ def _receive(registered: Registered, message: RawMessage) -> Any:
     return result
 
 
-def _its_own(raised: BaseException) -> BaseException:
+def its_own(raised: BaseException) -> BaseException:
     """What a receiver raised; a KeyboardInterrupt counts only where Ctrl-C raises it."""
     if not isinstance(raised, KeyboardInterrupt) or is_interrupt(raised):
         return raised

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from functools import partial
 from typing import Any
 
@@ -20,16 +20,18 @@ from ..transport.delivery import Delivery
 from ..transport.receiving.consumption import Consumption
 from ..transport.receiving.message_limit import LocalLimit, ReceiveLimit
 from ..transport.receiving.poller import Poller
+from .batch_crew import BatchCrew, Host
 from .circuits import Circuits
 from .early_burial import warn_of_early_burial
 from .gate import Gate
 from .going_on import worker_stops
-from .handling import handle
+from .handling import Handled, handle
 from .middleware import ADMITTED, Middleware, admission, tell
 from .outcomes import settle_undecodable
 from .pool import Pool
 from .registered import Registered, Registry
 from .slots import ticking
+from .under_way import UnderWay
 
 logger = get_logger(__name__)
 
@@ -98,12 +100,21 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         #: Registered and kombu queues by the name in SQS.
         self._sources: dict[str, tuple[Registered, kombu.Queue]] = {}
         self._pool: Pool | None = None
-        self._running: set[Delivery] = set()
-        self._running_changed = threading.Condition()
-        #: How many threads wait for receivers to end.
-        self._waiting_for_end = 0
+        self._running = UnderWay()  # Of a batch the first message.
         self._ended = threading.Event()
         self._breaking_off = threading.Event()
+        host = Host(
+            free=self._free,
+            stops=self._stops,
+            limits=self.limits,
+            connection=lambda: self._live_connection,
+            one_by_one=one_by_one,
+            abandon=self._abandon,
+            give_back=self._give_back,
+            handled=self._handled,
+            end=self._running.discard,
+        )
+        self._batches = BatchCrew(host, self._circuits, self._gate)
 
     def _validate(self, message_limit: int | None) -> None:
         if message_limit is not None:
@@ -167,8 +178,8 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
             # Kept, since the connection may be closed meanwhile, which waits for them.
             pollers = transport.stop_polling()
             transport.wake()
-            with self._running_changed:
-                self._running_changed.notify_all()
+            self._running.look()
+            self._batches.give_back(everything=True)
             # What waits is given back as soon as the polls have ended, whatever still runs.
             finish = threading.Thread(
                 target=_finish, args=(pollers,), name="sqs-finish", daemon=True
@@ -189,7 +200,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
 
     def on_grace_expired(self) -> None:
         """Called when receivers still run after the grace period; logs which."""
-        for delivery in list(self._running):
+        for delivery in [*self._running, *self._batches.beside()]:
             logger.error(
                 "The receiver of message %s of queue %s still runs %g s after the stop",
                 delivery.message_id,
@@ -199,7 +210,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
 
     def release_running(self) -> None:
         """Settle what is done and give back what still runs, before the process exits."""
-        running = list(self._running)
+        running = [*self._running, *self._batches.beside()]
         if running:
             running[0].channel.release(running)
             running[0].channel.flush(2.0)
@@ -221,11 +232,12 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
                     priority=registered.priority,
                     limit=self._limit(registered, queue.name, channel),
                     on_poll=partial(self._polled, registered) if observed else None,
-                    on_pause=partial(self._circuits.paused, registered, queue.name),
+                    on_pause=partial(self._batches.paused, registered, queue.name),
                     free=self._free,
                     one_by_one=self._one_by_one,
                     lasting=True,
-                    most=registered.concurrency,
+                    most=registered.concurrency if registered.batch is None else None,
+                    gathers=self._batches.open(registered, queue, self.prefetch),
                 )
             )
             consumers.append(
@@ -258,19 +270,25 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
     @contextmanager
     def extra_context(self, connection: Any, channel: Any) -> Iterator[None]:
         """The thread pool, whose end waits for the receivers that run."""
-        if self.threads == 1:
-            yield
-            return
-        with Pool(self.threads) as self._pool:
-            yield
+        with Pool(self.threads) if self.threads > 1 else nullcontext() as self._pool:
+            try:
+                yield
+            finally:
+                self._batches.give_back(everything=True)
 
     def on_iteration(self) -> None:
         """Before each wait for a message: wait for a free thread, and see the limits."""
         self.on_turn()
-        while not self._wait_for_free_thread(timeout=1.0):
-            self.on_turn()
+        self._wait_for_a_thread()
+        while self._batches and (gathered := self._batches.take()):
+            self._start(gathered.deliveries[0], self._batches.work, gathered)
+            self._wait_for_a_thread()
         if self._limits_reached():
             self.should_stop = True
+
+    def _wait_for_a_thread(self) -> None:
+        while not self._wait_for_free_thread(timeout=1.0):
+            self.on_turn()
 
     def on_turn(self) -> None:
         """Called about once a second, between messages; does nothing."""
@@ -284,16 +302,17 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         """Start a message that was received, unless it is too late for it."""
         registered, queue = self._sources[delivery.queue]
         if self.should_stop or (self._circuits and self._circuits.refuses(delivery.queue)):
-            delivery.release()
-            self._uncount(registered)
-            return
+            self._give_back(registered, delivery)
+        elif not self._batches.add(delivery):
+            self._start(delivery, self._work, registered, queue, delivery)
+
+    def _start(self, delivery: Delivery, work: Callable[..., None], *args: Any) -> None:
         self._running.add(delivery)
         if self._pool is None:
-            self._work(registered, queue, delivery)
+            work(*args)
         else:
             try:
-                busy = len(self._running)
-                self._pool.submit(busy, self._work, registered, queue, delivery)
+                self._pool.submit(len(self._running), work, *args)
             except RuntimeError as exc:
                 # The pool has taken it before it asked for another thread, so one of those
                 # that it has comes to it. To give the message back would run it twice.
@@ -316,10 +335,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
                 finally:
                     worker_stops.reset(token)
                     self._gate.leave(delivery)
-                if self._circuits:
-                    self._circuits.ended(delivery.queue, handled.attempt.raised)
-                if isinstance(handled.attempt.raised, KeyboardInterrupt):
-                    self.should_stop = True
+                self._handled(delivery, handled)
         except BaseException:
             # Nobody holds it any more, so nobody must renew it.
             if not delivery.acknowledged:
@@ -327,10 +343,12 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
             raise
         finally:
             self._running.discard(delivery)
-            # Whoever waits has said so before he looked.
-            if self._waiting_for_end:
-                with self._running_changed:
-                    self._running_changed.notify_all()
+
+    def _handled(self, delivery: Delivery, handled: Handled) -> None:
+        if self._circuits:
+            self._circuits.ended(delivery.queue, handled.attempt.raised)
+        if isinstance(handled.attempt.raised, KeyboardInterrupt):
+            self.should_stop = True
 
     def _stops(self) -> bool:
         return self.should_stop
@@ -347,6 +365,10 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         delivery.abandon()
         self._uncount(registered)
 
+    def _give_back(self, registered: Registered, delivery: Delivery) -> None:
+        delivery.release()
+        self._uncount(registered)
+
     def _uncount(self, registered: Registered) -> None:
         if registered.name in self._limits:
             self._limits[registered.name].give_back(1)
@@ -359,24 +381,16 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
             self._pool.wait_if_quick()
         if len(self._running) < self.threads:
             return True
-        return self._wait_until(
+        return self._running.wait_until(
             lambda: len(self._running) < self.threads or self.should_stop, timeout
         )
-
-    def _wait_until(self, done: Callable[[], bool], timeout: float | None) -> bool:
-        """Wait for receivers to end."""
-        with self._running_changed:
-            self._waiting_for_end += 1
-            try:
-                return self._running_changed.wait_for(done, timeout)
-            finally:
-                self._waiting_for_end -= 1
 
     def _limits_reached(self) -> bool:
         return (
             bool(self.limits)
             and all(self.limits[queue.name].reached for queue in self.queues)
             and not self._running
+            and not self._batches
             and not self._live_connection.transport.has_waiting()
         )
 

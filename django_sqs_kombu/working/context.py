@@ -17,12 +17,14 @@ class MessageContext:
     :param message_id: SQS's id of the message.
     :param receive_count: how often it was received, this time included.
     :param message_attributes: those that it was sent with.
+    :param place: of a message that is received with others, its place in the batch, from 0.
     """
 
     queue: str
     message_id: str
     receive_count: int
     message_attributes: Mapping[str, Any] = field(default_factory=dict, repr=False)
+    place: int = 0
 
     def as_dict(self) -> dict[str, object]:
         """The same, for ``structlog.contextvars.bind_contextvars`` or Sentry's set_context."""

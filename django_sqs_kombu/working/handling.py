@@ -114,14 +114,22 @@ def attempt_within(
     """
     if delivery.errors:
         return Attempt(raised=undecodable(delivery.errors[0][1]))
-    try:
-        stack.enter_context(registered.around_message())
-    except Exception as exc:  # noqa: BLE001 - a database that is away, say
-        error = EnvironmentFailure(f"Nothing was made ready for it: {exc!r}")
-        error.__cause__ = exc
+    error = make_ready(stack, registered)
+    if error is not None:
         return Attempt(raised=error)
     if admitted is None:
         admitted = admission(registered.receivers.middleware, registered, delivery)
     if admitted.refused is not None:
         return Attempt(raised=admitted.refused)
     return registered.attempt(delivery, queue)
+
+
+def make_ready(stack: Surroundings, registered: Registered) -> EnvironmentFailure | None:
+    """Enter what stands around a message, or a batch; return why that could not be done."""
+    try:
+        stack.enter_context(registered.around_message())
+    except Exception as exc:  # noqa: BLE001 - a database that is away, say
+        error = EnvironmentFailure(f"Nothing was made ready for it: {exc!r}")
+        error.__cause__ = exc
+        return error
+    return None

@@ -39,6 +39,8 @@ def settle(
     message: RawMessage | None,
     raised: BaseException | None,
     seconds: float = 0.0,
+    *,
+    told: bool = False,
 ) -> Action | None:
     """Log what became of a message, and do it; nothing that fails leaves it half settled.
 
@@ -48,6 +50,7 @@ def settle(
     :param message: what the message class made of the delivery, if it could.
     :param raised: what the receiver raised, or None where it returned.
     :param seconds: how long decoding it and running its receiver took.
+    :param told: whether the log has the traceback of what was raised, for another message.
     :returns: what was done; None: nothing could be, and SQS redelivers the message.
     """
     if raised is None:
@@ -56,7 +59,7 @@ def settle(
         row = row_for(raised, attempts_of(delivery), registered.table)
     # A filter that the project gave its logs must not cost a message.
     try:  # noqa: SIM105 - as suppress() would, at a tenth of the time
-        log(row, registered, delivery, message, raised)
+        log(row, registered, delivery, message, raised, told=told)
     except Exception:  # noqa: BLE001, S110
         pass
     receiver: object = registered.receiver
@@ -107,6 +110,8 @@ def log(
     delivery: Delivery,
     message: RawMessage | None,
     raised: BaseException | None,
+    *,
+    told: bool = False,
 ) -> None:
     """Write the log record that *row* asks for; where bodies are masked, without their parts."""
     if not logger.isEnabledFor(row.level):
@@ -120,10 +125,10 @@ def log(
     if row.traceback:
         text += "; body %s"
         args.append(loggable(registered.name, delivery, message, mask))
-    if row.reason or (row.traceback and quotes):
+    if row.reason or (row.traceback and (quotes or told)):
         text += ": %s"
         args.append(type(raised).__qualname__ if quotes else _reason(raised))
-    exc_info = raised if row.traceback and not quotes else None
+    exc_info = raised if row.traceback and not (quotes or told) else None
     logger.log(row.level, text, *args, exc_info=exc_info, extra=_facts(delivery))
 
 

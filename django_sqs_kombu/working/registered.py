@@ -124,6 +124,18 @@ class Registered(NamedQueue, Scheduled, Protocol):
         """What stops receiving for a while when much fails."""
 
     @property
+    def batch(self) -> int | None:
+        """How many messages its receiver gets at once, at most; None: it gets one."""
+
+    @property
+    def wait(self) -> float:
+        """Seconds that the first message of a batch waits for others."""
+
+    @property
+    def bisects(self) -> bool:
+        """Whether the messages are sought that a batch failed for."""
+
+    @property
     def policy(self) -> Policy:
         """What is done with a message whose receiver fails, the registry's defaults included."""
 
@@ -146,6 +158,9 @@ class Registered(NamedQueue, Scheduled, Protocol):
 
     def receive(self, message: RawMessage) -> Any:
         """Run the receiver on *message*, within ``timeout``; return what it returns."""
+
+    def receive_batch(self, messages: list[RawMessage]) -> Any:
+        """Run the receiver on several messages at once, within ``timeout``."""
 
     def run_async(self, awaitable: Awaitable[Any], timeout: float | None) -> Any:
         """Await what a receiver returned, for *timeout* seconds; return what comes of it."""

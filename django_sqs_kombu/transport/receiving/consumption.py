@@ -34,6 +34,8 @@ class Consumption:
     :param lasting: whether the consumer comes back for messages for sure, however long it is
         away: then what waits for it is never given back for that.
     :param most: how many of its messages may be with the consumer at once; None: any number.
+    :param gathers: returns how many more messages the consumer wants, which gathers several for
+        one receiver; None: as many as it takes at its pace.
     """
 
     queue: str
@@ -46,6 +48,7 @@ class Consumption:
     one_by_one: Callable[[], bool] | None = None
     lasting: bool = False
     most: int | None = None
+    gathers: Callable[[], int] | None = None
 
 
 @dataclass(frozen=True, slots=True)

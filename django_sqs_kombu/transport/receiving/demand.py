@@ -59,6 +59,8 @@ class Demand:
     :param one_by_one: returns whether no more than one message may be held.
     :param on_credit: returns whether the consumer may leave at any time, and what waits for it
         then would come nearer to the dead letters.
+    :param gathers: returns how many more messages a consumer wants that gathers several for one
+        receiver; None: as many as it takes at its pace.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Demand:
         redrives: Callable[[], bool] = lambda: True,
         one_by_one: Callable[[], bool] = lambda: False,
         on_credit: Callable[[], bool] = lambda: False,
+        gathers: Callable[[], int] | None = None,
     ) -> None:
         self._queue = queue
         self._table = table
@@ -84,6 +87,7 @@ class Demand:
         self._redrives = redrives
         self._one_by_one = one_by_one
         self._on_credit = on_credit
+        self._gathers = gathers
         #: Messages that polls under way have asked for.
         self.asked = 0
         self._latencies: deque[float] = deque(maxlen=SAMPLES)
@@ -156,6 +160,8 @@ class Demand:
             return 0
         if self._one_by_one():
             return 0 if len(table) or self.asked else 1
+        if self._gathers is not None:
+            return self._gathered(min(self._gathers() - self._coming, open_places))
         # All that waits is for the same consumer; what is asked for may not be there.
         places = self._pace.free() - table.all_startable - self.asked
         each = self._pace.seconds_each()
@@ -173,6 +179,13 @@ class Demand:
             places = max(places, ahead)
         places = min(places, open_places)
         room = self._room(queue, 0 if each is None else int(self._latency / each * LATENCY_SHARE))
+        return places if room is None else min(places, room - self._coming)
+
+    def _gathered(self, places: int) -> int:
+        # What is gathered is with the consumer; what waits for it meanwhile is bounded as ever.
+        if self._size:
+            places = min(places, int(MOST_BYTES / self._size) - self._coming)
+        room = self._room(self._queue, 0)
         return places if room is None else min(places, room - self._coming)
 
     @property

@@ -77,9 +77,12 @@ class Poller:
             redrives=lambda: self.returns.redrives,
             one_by_one=self._one_by_one,
             on_credit=self._on_credit,
+            gathers=consumption.gathers,
         )
         #: What looks whether the queue is paused.
-        self.pauses = PauseWatch(self.queue, receiving, self._on_pause, self._is_wanted)
+        self.pauses = PauseWatch(
+            self.queue, receiving, self._on_pause, lambda: self._demand.worth_a_request
+        )
         self._preparation = Preparation(
             self.queue, receiving, self.returns, self.pauses, lambda: self._stopping
         )
@@ -151,9 +154,6 @@ class Poller:
     def _one_by_one(self) -> bool:
         asked = self.consumption.one_by_one
         return asked is not None and self.returns.redrives and asked()
-
-    def _is_wanted(self) -> bool:
-        return self._demand.worth_a_request
 
     def _on_credit(self) -> bool:
         lasts = self.consumption.lasting or self._shared.inbox.pace.always

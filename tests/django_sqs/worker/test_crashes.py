@@ -6,6 +6,7 @@ import shutil
 import subprocess
 import sys
 import time
+from contextlib import closing
 from types import SimpleNamespace
 
 import pytest
@@ -44,11 +45,17 @@ def refused(notes, number):
     return notes.admit(None, message(number)).refused
 
 
+def begin_anew(notes):
+    """As a process does that takes the place of one that died."""
+    notes._free += notes._mine.values()
+    notes._mine.clear()
+
+
 def die_with(notes, *numbers):
     for number in numbers:
         receive(notes, number)
     notes.process_ended(notes.process)
-    notes._mine.clear()
+    begin_anew(notes)
 
 
 def test_what_ran_at_a_death_is_a_suspect_and_after_three_refused(notes):
@@ -66,7 +73,7 @@ def test_what_runs_is_told_with_its_queue_the_oldest_first(notes):
         # A third has no place, since two run at once.
         receive(notes, number)
     notes.process = 1
-    notes._mine.clear()
+    begin_anew(notes)
     receive(notes, 7)
     settle(notes, 7)
     receive(notes, 8)
@@ -131,6 +138,15 @@ def test_the_oldest_is_forgotten_first(notes):
 
     known = [number for number in range(REMEMBERED + 3) if suspects(notes, number)]
     assert known == list(range(3, REMEMBERED + 3))
+
+
+def test_all_of_the_largest_batch_are_remembered():
+    size = REMEMBERED + 20
+    with closing(CrashNotes(1, size, mmap.mmap(-1, CrashNotes.size(1, size)))) as notes:
+        die_with(notes, *range(size))
+
+        assert all(suspects(notes, number) for number in range(size))
+        assert notes.unresolved()
 
 
 def test_one_that_is_a_prefix_of_another_is_not_taken_for_it(notes):

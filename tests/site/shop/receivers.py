@@ -7,7 +7,7 @@ import sys
 import threading
 import time
 
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 
 import django_sqs
 from django_sqs.message import JSONMessage, Message, ModelInstanceMessage, RawMessage
@@ -167,11 +167,33 @@ def arguments(message):
 django_sqs.register("to_celery_whole", celery_task="shop.record")
 
 
-@django_sqs.receiver("counted")
 def receive_counted(message):
     run = record("counted", message)
     time.sleep(float(os.environ.get("TEST_COUNTED_SECONDS", "0.02")))
     Run.objects.filter(pk=run.pk).update(finished=True)
+
+
+def receive_counted_together(messages):
+    with transaction.atomic():
+        runs = [record("counted", message) for message in messages]
+    time.sleep(float(os.environ.get("TEST_COUNTED_SECONDS", "0.02")))
+    Run.objects.filter(pk__in=[run.pk for run in runs]).update(finished=True)
+
+
+if "TEST_COUNTED_BATCH" in os.environ:
+    django_sqs.register(
+        "counted", receive_counted_together, batch=int(os.environ["TEST_COUNTED_BATCH"]), wait=0.3
+    )
+else:
+    django_sqs.register("counted", receive_counted)
+
+
+@django_sqs.receiver("poison-batch", batch=5, wait=0.5)
+def receive_poison_batch(messages):
+    for message in messages:
+        record("poison-batch", message)
+    if any(message.get_body() == "kill" for message in messages):
+        os._exit(70)
 
 
 @django_sqs.receiver("once", once=True)

@@ -1,0 +1,170 @@
+"""BatchCrew: gathers and receives the batches of a consumer."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from functools import partial
+from typing import Any
+
+import kombu
+
+from ..transport.delivery import Delivery
+from ..transport.receiving.message_limit import ReceiveLimit
+from ..transport.sqs.pauses import Pause
+from .batches import receive_together
+from .circuits import Circuits
+from .gate import Gate
+from .gathering import Gathered, Gathering
+from .going_on import worker_stops
+from .handling import Handled
+from .registered import Registered
+
+
+@dataclass(frozen=True, slots=True)
+class Host:
+    """What the crew needs of its consumer.
+
+    :param free: returns how many threads are free.
+    :param stops: returns whether the consumer was told to stop.
+    :param limits: how many messages are received in all, by the names of registered queues.
+    :param connection: returns the live connection, if there is one.
+    :param one_by_one: returns whether no more than one message is to be held.
+    :param abandon: leaves to SQS a message whose visibility timeout has run out.
+    :param give_back: makes a message visible to others that was not started.
+    :param handled: hears how each message ended.
+    :param end: called with the first message of a batch that does not run any more.
+    """
+
+    free: Callable[[], int]
+    stops: Callable[[], bool]
+    limits: Mapping[str, ReceiveLimit]
+    connection: Callable[[], Any]
+    one_by_one: Callable[[], bool] | None
+    abandon: Callable[[Registered, Delivery], None]
+    give_back: Callable[[Registered, Delivery], None]
+    handled: Callable[[Delivery, Handled], None]
+    end: Callable[[Delivery], None]
+
+
+class BatchCrew:
+    """The gatherings of a consumer, by the names of their queues in SQS, and what runs of them.
+
+    :param gate: of the consumer: a batch comes in as one message does.
+    """
+
+    def __init__(self, host: Host, circuits: Circuits, gate: Gate) -> None:
+        self._host = host
+        self._circuits = circuits
+        self._gate = gate
+        self._gatherings: dict[str, Gathering] = {}
+
+    def __bool__(self) -> bool:
+        """Whether anything is gathered."""
+        return any(self._gatherings.values())
+
+    def open(
+        self, registered: Registered, queue: kombu.Queue, prefetch: int
+    ) -> Callable[[], int] | None:
+        """Gather the messages of a queue; return what tells how many more may come.
+
+        Of a connection that is made anew the batches that run count on.
+
+        :param prefetch: how many messages may be held; 0: any number.
+        """
+        if registered.batch is None:
+            return None
+        if (gathering := self._gatherings.get(queue.name)) is None:
+            size = min(registered.batch, prefetch or registered.batch)
+            gathering = Gathering(registered, queue, size, self._host.free, self._wake)
+            self._gatherings[queue.name] = gathering
+        return gathering.places
+
+    def add(self, delivery: Delivery) -> bool:
+        """Gather a message; False: its receiver gets each by itself."""
+        if not self._gatherings:
+            return False
+        if (gathering := self._gatherings.get(delivery.queue)) is None:
+            return False
+        gathering.add(delivery)
+        return True
+
+    def take(self) -> Gathered | None:
+        """The next batch that is to run now; what is not to run is given back."""
+        self.give_back()
+        host = self._host
+        if host.stops():
+            return None
+        now = time.monotonic()
+        alone = host.one_by_one is not None and host.one_by_one()
+        for gathering in self._gatherings.values():
+            hurries = partial(self._hurries, gathering.registered)
+            if gathered := gathering.take(now, alone=alone, hurries=hurries):
+                return gathered
+        return None
+
+    def _wake(self) -> None:
+        """Have the consumer's thread look at what is gathered; from any thread."""
+        if (connection := self._host.connection()) is not None:
+            connection.transport.wake()
+
+    def _hurries(self, registered: Registered) -> bool:
+        """Whether no further message of a queue will come."""
+        limit = self._host.limits.get(registered.name)
+        if limit is None or not limit.reached:
+            return False
+        return not self._host.connection().transport.has_waiting()
+
+    def paused(self, registered: Registered, queue: str, pause: Pause | None) -> None:
+        """A queue is paused, or resumed: what is gathered is given back; from any thread."""
+        self._circuits.paused(registered, queue, pause)
+        if pause is not None and (gathering := self._gatherings.get(queue)) is not None:
+            gathering.leave()
+
+    def give_back(self, *, everything: bool = False) -> None:
+        """Make visible to others what is not to be started; from any thread.
+
+        :param everything: all that is gathered, at a stop.
+        """
+        for gathering in list(self._gatherings.values()):
+            for delivery in gathering.take_left(everything=everything):
+                self._host.give_back(gathering.registered, delivery)
+
+    def beside(self) -> list[Delivery]:
+        """The messages of batches that run, but the first of each."""
+        return [
+            delivery
+            for gathering in list(self._gatherings.values())
+            for gathered in gathering.running()
+            for delivery in gathered.deliveries[1:]
+        ]
+
+    def work(self, gathered: Gathered) -> None:
+        """Receive a batch; in the thread of its receiver."""
+        token = worker_stops.set(self._host.stops)
+        try:
+            for delivery, handled in self._received(gathered):
+                self._host.handled(delivery, handled)
+        except BaseException:
+            # Nobody holds them any more, so nobody must renew them.
+            for delivery in gathered.deliveries:
+                if not delivery.acknowledged:
+                    delivery.abandon()
+            raise
+        finally:
+            worker_stops.reset(token)
+            self._gatherings[gathered.queue.name].ended(gathered)
+            self._host.end(gathered.deliveries[0])
+
+    def _received(self, gathered: Gathered) -> Iterator[tuple[Delivery, Handled]]:
+        held = []
+        refuses = bool(self._circuits) and self._circuits.refuses(gathered.queue.name)
+        for delivery in gathered.deliveries:
+            if delivery.expired:
+                self._host.abandon(gathered.registered, delivery)
+            elif refuses:
+                self._host.give_back(gathered.registered, delivery)
+            else:
+                held.append(delivery)
+        return receive_together(gathered.registered, gathered.queue, held, self._gate)

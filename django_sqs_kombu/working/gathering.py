@@ -1,0 +1,171 @@
+"""Gathering: messages of a queue whose receiver gets several at once, until there are enough."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import kombu
+
+from ..transport.delivery import Delivery
+from ..transport.sqs.wire.reactor import Timer, reactor
+from .registered import Registered
+
+#: Bytes of bodies with which a batch is full, however few messages it has.
+MOST_BYTES = 32 * 1024 * 1024
+#: A batch that took no more seconds lets another one be gathered while all threads have work.
+QUICK = 10.0
+
+
+@dataclass(slots=True, eq=False)
+class Gathered:
+    """Messages that are to be received at once.
+
+    :ivar started_at: when, on the monotonic clock.
+    """
+
+    registered: Registered
+    queue: kombu.Queue
+    deliveries: list[Delivery]
+    started_at: float = 0.0
+
+
+class Gathering:
+    """What is gathered of one queue, and its batches that run; safe to use from any thread.
+
+    :param size: of a batch, in messages.
+    :param free: returns how many threads are free.
+    :param wake: has the consumer look.
+    """
+
+    def __init__(
+        self,
+        registered: Registered,
+        queue: kombu.Queue,
+        size: int,
+        free: Callable[[], int],
+        wake: Callable[[], None],
+    ) -> None:
+        self.registered = registered
+        self._queue = queue
+        self._size = size
+        self._free = free
+        self._wake = wake
+        #: Guards what is gathered; what runs is written by whoever starts and ends it.
+        self._lock = threading.Lock()
+        #: Each with the time since when it waits.
+        self._waiting: deque[tuple[float, Delivery]] = deque()
+        self._bytes = 0
+        self._timer: Timer | None = None
+        self._running: set[Gathered] = set()
+        #: Whether the latest batch was.
+        self._quick = False
+        self._left = False
+
+    def __len__(self) -> int:
+        return len(self._waiting)
+
+    def places(self) -> int:
+        """How many more messages may come: for who is free, and if all is quick one batch ahead.
+
+        It takes no lock, since it is called with that of the table taken.
+        """
+        free = self._free_batches()
+        batches = free if free > 0 else int(self._quick)
+        return batches * self._size - len(self._waiting)
+
+    def _free_batches(self) -> int:
+        free = self._free()
+        most = self.registered.concurrency
+        return free if most is None else min(free, most - len(self._running))
+
+    def add(self, delivery: Delivery) -> None:
+        """A message has come."""
+        now = time.monotonic()
+        with self._lock:
+            self._waiting.append((now, delivery))
+            self._bytes += _size(delivery)
+            self._look_later()
+
+    def take(self, now: float, *, alone: bool, hurries: Callable[[], bool]) -> Gathered | None:
+        """The next batch, if its time has come and its receiver may run.
+
+        :param alone: whether each message is to be a batch of its own.
+        :param hurries: returns whether no further message is to be waited for.
+        """
+        if not self._waiting or self._free_batches() <= 0:
+            return None
+        if not (alone or self._is_due(now) or hurries()):
+            return None
+        with self._lock:
+            taken = self._pop(1 if alone else self._size)
+            self._look_later()
+        if not taken:
+            return None
+        gathered = Gathered(self.registered, self._queue, taken, now)
+        self._running.add(gathered)
+        return gathered
+
+    def _is_due(self, now: float) -> bool:
+        with self._lock:
+            if len(self._waiting) >= self._size or self._bytes >= MOST_BYTES:
+                return True
+            return bool(self._waiting) and self._is_overdue(now)
+
+    def _pop(self, most: int) -> list[Delivery]:
+        taken: list[Delivery] = []
+        while self._waiting and len(taken) < most:
+            _, delivery = self._waiting.popleft()
+            self._bytes -= _size(delivery)
+            taken.append(delivery)
+        return taken
+
+    def _look_later(self) -> None:
+        """Have the consumer look when the first message has waited for long enough."""
+        if self._waiting and self._timer is None:
+            self._timer = reactor.at(self._waiting[0][0] + self.registered.wait, self._ring)
+
+    def _ring(self) -> None:
+        with self._lock:
+            self._timer = None
+            due = bool(self._waiting) and self._is_overdue(time.monotonic())
+            if not due:
+                # The one that it was for has been taken.
+                self._look_later()
+        if due:
+            self._wake()
+
+    def _is_overdue(self, now: float) -> bool:
+        return now >= self._waiting[0][0] + self.registered.wait
+
+    def running(self) -> list[Gathered]:
+        """The batches that run."""
+        return list(self._running)
+
+    def ended(self, gathered: Gathered) -> None:
+        """A batch does not run any more."""
+        self._quick = time.monotonic() - gathered.started_at <= QUICK
+        self._running.discard(gathered)
+        if self._waiting:
+            self._wake()
+
+    def leave(self) -> None:
+        """Have what is gathered given back: its queue is paused."""
+        if self._waiting:
+            self._left = True
+            self._wake()
+
+    def take_left(self, *, everything: bool = False) -> list[Delivery]:
+        """What is to be given back, or *everything*; it is nobody's then."""
+        if not (everything or self._left):
+            return []
+        self._left = False
+        with self._lock:
+            return self._pop(len(self._waiting))
+
+
+def _size(delivery: Delivery) -> int:
+    return len(delivery.sqs_body)

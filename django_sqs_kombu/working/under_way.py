@@ -1,0 +1,49 @@
+"""UnderWay: the messages that a consumer works on, and waiting for their ends."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+
+from ..transport.delivery import Delivery
+
+
+class UnderWay:
+    """The deliveries that were started and have not ended; safe to use from any thread."""
+
+    def __init__(self) -> None:
+        self._all: set[Delivery] = set()
+        self._changed = threading.Condition()
+        #: How many threads wait for receivers to end.
+        self._waiting = 0
+
+    def __len__(self) -> int:
+        return len(self._all)
+
+    def __iter__(self) -> Iterator[Delivery]:
+        return iter(list(self._all))
+
+    def add(self, delivery: Delivery) -> None:
+        """It was started."""
+        self._all.add(delivery)
+
+    def discard(self, delivery: Delivery) -> None:
+        """It has ended."""
+        self._all.discard(delivery)
+        # Whoever waits has said so before he looked.
+        if self._waiting:
+            self.look()
+
+    def look(self) -> None:
+        """Have those that wait look again."""
+        with self._changed:
+            self._changed.notify_all()
+
+    def wait_until(self, done: Callable[[], bool], timeout: float | None) -> bool:
+        """Wait for receivers to end; return whether *done* says that it is so."""
+        with self._changed:
+            self._waiting += 1
+            try:
+                return self._changed.wait_for(done, timeout)
+            finally:
+                self._waiting -= 1
