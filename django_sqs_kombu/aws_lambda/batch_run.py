@@ -31,7 +31,7 @@ logger = get_logger(__name__)
 
 #: Seconds that any receiver may need: with less left none is started.
 LEAST_TIME = 0.2
-#: What lives on as another message.
+#: What may live on as another message.
 _SENT = (Action.REQUEUE, Action.DEAD_LETTER)
 
 _accept = prepare_accept_content(ACCEPT)
@@ -98,9 +98,8 @@ class BatchRun:
     def _handle(self, held: Held) -> None:
         group = _group(held)
         starts = group not in self._stopped_groups and self._may_start()
-        if not starts and not self._time.for_settling:
-            # It becomes visible after its visibility timeout.
-            self._channel.keeper.abandon(held)
+        if not starts and self._time.hurries:
+            self._channel.keeper.release([held])
             return
         delivery: Delivery | None = None
         try:
@@ -160,7 +159,10 @@ class BatchRun:
         finally:
             worker_stops.reset(token)
             self._longest = max(self._longest, time.monotonic() - started)
-        self._delete_what_was_sent(delivery, handled.action)
+        message = handled.attempt.message
+        split = message is not None and message.parts() is not None
+        if split or handled.action in _SENT:
+            self._delete_now(delivery)
 
     def _cut_short(self, delivery: Delivery, attempt: Attempt) -> Attempt:
         logger.warning(
@@ -176,11 +178,14 @@ class BatchRun:
 
     def _put_off(self, delivery: Delivery) -> None:
         # A receive that nothing was started for is not to count, where that can be helped.
-        action = settle(self._registered, delivery, None, NotStarted())
-        self._delete_what_was_sent(delivery, action)
+        settle(self._registered, delivery, None, NotStarted())
 
-    def _delete_what_was_sent(self, delivery: Delivery, action: Action | None) -> None:
-        if action not in _SENT or not delivery.held.deleted:
+    def _delete_now(self, delivery: Delivery) -> None:
+        """Delete a message that lives on as others, if it does.
+
+        Should the function break off before its end, Lambda would deliver it beside them.
+        """
+        if not delivery.held.deleted:
             return
         try:
             self._channel.requests.delete_batch(delivery.queue, [delivery.sqs_message])

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 from typing import Any, TypedDict
 
 import kombu
@@ -81,9 +82,7 @@ class LambdaFunction:
 
     def close(self) -> None:
         """Close the connection to SQS; the next event opens another."""
-        connection, self._connection, self._deletions = self._connection, None, None
-        if connection is not None:
-            connection.close()
+        self._forgotten()()
 
     def _run(self, batches: Iterable[Batch], function_time: FunctionTime) -> set[str]:
         """Handle the messages; return the ids of those that are done."""
@@ -117,7 +116,13 @@ class LambdaFunction:
         for each in channel.held.all():
             channel.held.end(each)
         channel.keeper.close(0)
-        self.close()
+        # Closing waits for what is under way, and the function has no time for that.
+        with suppress(RuntimeError):
+            threading.Thread(target=self._forgotten(), name="sqs-close", daemon=True).start()
+
+    def _forgotten(self) -> Callable[[], None]:
+        connection, self._connection, self._deletions = self._connection, None, None
+        return (lambda: None) if connection is None else connection.close
 
     def _source(self, channel: Channel, arn: QueueArn) -> tuple[RegisteredQueue, kombu.Queue]:
         """The registered queue of an ARN."""

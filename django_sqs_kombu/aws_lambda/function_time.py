@@ -30,6 +30,7 @@ class FunctionTime:
         reserve = min(reserve, seconds * RESERVE_SHARE)
         self._ends_at = time.monotonic() + seconds
         self._receivers_end_at = self._ends_at - reserve
+        self._hurry_after = reserve / 2
         self._last = min(LAST, reserve * LAST_SHARE)
         #: Seconds that receivers had at the beginning.
         self.whole = seconds - reserve
@@ -45,6 +46,11 @@ class FunctionTime:
         """Seconds that settling may still take, of the receivers' time, too."""
         left = self._ends_at - self._last - time.monotonic()
         return min(max(0.0, left), LONGEST_SETTLING)
+
+    @property
+    def hurries(self) -> bool:
+        """Whether half of the reserve is used up: no request is waited for but at the end."""
+        return self.for_receivers < -self._hurry_after
 
     def stops(self) -> bool:
         """Whether a receiver that can go on later is to stop now."""

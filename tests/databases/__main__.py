@@ -24,6 +24,7 @@ FILES = [
     "tests/django_sqs/failures",
     "tests/django_sqs/management",
     "tests/django_sqs/test_api.py",
+    "tests/django_sqs/test_aws_lambda.py",
     "tests/django_sqs/test_celery.py",
     "tests/django_sqs/test_signals.py",
     "tests/django_sqs/test_strangers.py",

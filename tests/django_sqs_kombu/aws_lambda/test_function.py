@@ -6,6 +6,7 @@ import pytest
 
 from django_sqs_kombu import (
     ConfigurationError,
+    RawMessage,
     RestartLater,
     lambda_handler,
     stopping,
@@ -86,24 +87,24 @@ def test_what_does_not_fit_into_the_time_is_not_started(receivers, source, count
     assert sorted(seen) == [str(n) for n in range(5)]
 
 
-def test_a_receive_that_nothing_was_started_for_buries_nothing(receivers, source, counts, sqs):
+def test_a_receive_that_nothing_was_started_for_does_not_count(receivers, source, counts):
     seen = []
 
     def slow(message):
-        seen.append(message.get_body())
-        time.sleep(0.15)
+        seen.append((message.get_body(), message.attributes["ApproximateReceiveCount"]))
+        time.sleep(0.25)
 
     queue = receivers.register(
-        "orders", slow, timeout=0.3, dead_letter_queue="dead", max_receives=3
+        "orders", slow, timeout=0.6, dead_letter_queue="dead", max_receives=3
     )
-    receivers.send_many("orders", [str(n) for n in range(6)])
+    receivers.send_many("orders", [str(n) for n in range(8)])
+    invocations = 0
 
-    for _ in range(20):
-        if len(seen) == 6:
-            break
-        source.invoke(queue.full_name(), seconds=0.5, wait=1)
+    while source.invoke(queue.full_name(), seconds=2, wait=1) is not None:
+        invocations += 1
 
-    assert sorted(seen) == [str(n) for n in range(6)]
+    assert invocations > 1
+    assert sorted(seen) == [(str(n), "1") for n in range(8)]
     assert counts(queue.full_name()) == (0, 0, 0)
     assert counts(queue.full_dead_letter_name) == (0, 0, 0)
 
@@ -277,6 +278,63 @@ def test_sqs_that_is_away_costs_no_message(fragile, proxy, new_source):
     fragile.register("others", lambda m: None)
     fragile.send("others", body="x")
     assert source.invoke(fragile.get("others").full_name()) == []
+
+
+@pytest.mark.parametrize("mode", ["hung", "stalled"])
+def test_sqs_that_does_not_answer_holds_up_no_end(fragile, proxy, new_source, mode):
+    name = fragile.register("orders", lambda m: (_ for _ in ()).throw(RestartLater(0))).full_name()
+    fragile.send_many("orders", ["a", "b"])
+    source = new_source(fragile)
+    records = source.receive(name)
+    fragile.channel().requests.facts(name)
+    proxy.set(mode, "ChangeMessageVisibilityBatch", late=20)
+    started = time.monotonic()
+
+    assert len(source.give(name, records, seconds=1.5)) == 2
+
+    assert time.monotonic() - started < 4
+
+
+def test_a_connection_that_ended_between_invocations_costs_nothing(fragile, proxy, new_source):
+    seen = []
+
+    def restart(message):
+        seen.append(1)
+        raise RestartLater(delay=0)
+
+    name = fragile.register("orders", restart).full_name()
+    fragile.send("orders", body="x")
+    source = new_source(fragile)
+    source.invoke(name)
+    # Whoever was connected is not any more.
+    proxy.set("down")
+    proxy.heal()
+
+    assert len(source.invoke(name, wait=5)) == 1
+    assert len(source.invoke(name, wait=5)) == 1
+
+    assert len(seen) == 3
+
+
+def test_a_notice_that_stands_for_several_is_deleted_when_they_are_sent(receivers, source, counts):
+    class Notice(RawMessage):
+        def parts(self):
+            body = self.get_body()
+            return body.split() if " " in body else None
+
+    seen = []
+    name = receivers.register(
+        "orders", lambda m: seen.append(m.get_body()), message_class=Notice
+    ).full_name()
+    receivers.send("orders", body="a b")
+
+    # Nobody deletes for the function.
+    source._handler({"Records": source.receive(name)}, Context(30))
+    assert counts(name) == (2, 0, 0)
+    while source.invoke(name) is not None:
+        pass
+
+    assert sorted(seen) == ["a", "b"]
 
 
 def test_a_record_that_is_damaged_is_left(receivers, source, caplog):
