@@ -12,6 +12,7 @@ from kombu.serialization import prepare_accept_content
 
 from ..exceptions import RestartLater, SQSError, TimedOut
 from ..logs import get_logger
+from ..messages import RawMessage
 from ..names import FIFO
 from ..quotas import MAX_VISIBILITY_TIMEOUT
 from ..registration import RegisteredQueue
@@ -104,7 +105,9 @@ class BatchRun:
         delivery: Delivery | None = None
         try:
             if starts:
-                self._deletions.leave(held)
+                if self._registered.message_class.delete is RawMessage.delete:
+                    # Else something that belongs to it goes, too.
+                    self._deletions.leave(held)
                 self._channel.intake.read(held)
             delivery = self._delivery(held)
             self._run(delivery) if starts else self._put_off(delivery)

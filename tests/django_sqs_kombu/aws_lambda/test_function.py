@@ -5,6 +5,7 @@ import time
 import pytest
 
 from django_sqs_kombu import (
+    BigMessage,
     ConfigurationError,
     RawMessage,
     RestartLater,
@@ -335,6 +336,32 @@ def test_a_notice_that_stands_for_several_is_deleted_when_they_are_sent(receiver
         pass
 
     assert sorted(seen) == ["a", "b"]
+
+
+def test_a_message_whose_object_is_deleted_with_it_goes_first(
+    receivers, source, counts, s3, prefix, keys, server
+):
+    class Video(BigMessage):
+        buckets = (f"{prefix}/videos/",)
+        s3_options = {  # noqa: RUF012
+            "endpoint_url": server.url,
+            "region_name": "us-east-1",
+            "aws_access_key_id": "testing",
+            "aws_secret_access_key": "testing-secret",
+        }
+
+    seen = []
+    name = receivers.register(
+        "orders", lambda m: seen.append(m.get_body()), message_class=Video
+    ).full_name()
+    receivers.get("orders").send(Video(body="x", s3_url=f"s3://{prefix}"))
+
+    # Nobody deletes for the function.
+    source._handler({"Records": source.receive(name)}, Context(30))
+
+    assert seen == [b"x"]
+    assert counts(name) == (0, 0, 0)
+    assert not keys()
 
 
 def test_a_record_that_is_damaged_is_left(receivers, source, caplog):
