@@ -98,8 +98,8 @@ class BatchCrew:
             return None
         now = time.monotonic()
         alone = host.one_by_one is not None and host.one_by_one()
-        for gathering in self._gatherings.values():
-            hurries = partial(self._hurries, gathering.registered)
+        for name, gathering in self._gatherings.items():
+            hurries = partial(self._hurries, gathering.registered, name)
             if gathered := gathering.take(now, alone=alone, hurries=hurries):
                 return gathered
         return None
@@ -109,8 +109,10 @@ class BatchCrew:
         if (connection := self._host.connection()) is not None:
             connection.transport.wake()
 
-    def _hurries(self, registered: Registered) -> bool:
+    def _hurries(self, registered: Registered, queue: str) -> bool:
         """Whether no further message of a queue will come."""
+        if self._circuits and self._circuits.is_open(queue):
+            return True
         limit = self._host.limits.get(registered.name)
         if limit is None or not limit.reached:
             return False

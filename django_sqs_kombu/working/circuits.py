@@ -70,6 +70,11 @@ class Circuits:
         circuit = self._circuits.get(queue)
         return circuit is not None and circuit.refuses()
 
+    def is_open(self, queue: str) -> bool:
+        """Whether the queue has an open breaker, which lets one message through to try it."""
+        circuit = self._circuits.get(queue)
+        return circuit is not None and circuit.is_open
+
     def ended(self, queue: str, raised: BaseException | None) -> None:
         """A receiver of the queue has ended."""
         if (circuit := self._circuits.get(queue)) is not None:

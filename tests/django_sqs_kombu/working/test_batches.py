@@ -403,6 +403,37 @@ def test_each_message_counts_for_a_breaker(receivers, numbers, start, eventually
     assert trips[0].failed == 10
 
 
+def test_what_tries_an_open_breaker_waits_for_no_others(receivers, start, eventually):
+    trips, came = [], []
+
+    class Notes(Middleware):
+        def tripped(self, registered, full_name, trip):
+            trips.append(trip)
+
+    receivers.middleware.append(Notes())
+
+    def receive(messages):
+        came.append(time.monotonic())
+        if not trips:
+            raise ConnectionError
+
+    receivers.register(
+        "events",
+        receive,
+        batch=2,
+        wait=20,
+        retry=Retry(ConnectionError, tries=5, backoff=0),
+        breaker=Breaker(on=ConnectionError, of=2, pause=1, shared=False),
+    )
+    receivers.send_many("events", ["a", "b"])
+
+    start(receivers)
+
+    eventually(lambda: len(trips) == 2)
+    assert trips[-1] is None
+    assert came[-1] - came[0] < 10
+
+
 def test_each_message_has_its_own_middleware(receivers, numbers, consume):
     entered, left, settled = [], [], []
 
