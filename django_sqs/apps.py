@@ -30,11 +30,13 @@ class DjangoSQSConfig(AppConfig):
             )
         import django_sqs.checks
         import django_sqs.database_checks
-        import django_sqs.policy_checks  # noqa: F401 - registers them
+        import django_sqs.policy_checks
+        import django_sqs.schedule_checks  # noqa: F401 - registers them
 
         from .conf import conf
         from .registry import receivers
         from .tasks.registration import register_task_queues
+        from .tasks.schedules import task_schedules
         from .wake.calls import announce
         from .worker import slots
 
@@ -42,7 +44,7 @@ class DjangoSQSConfig(AppConfig):
         autodiscover_modules("receivers")
         register_task_queues(receivers)
         announce(receivers)
-        slots.announce(receivers)
+        slots.announce(receivers, task_schedules.values)
         receivers.load_middleware()
         if conf.opentelemetry:
             instrument(receivers)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from datetime import timedelta
 from typing import Any
 
 from django.apps import AppConfig, apps
@@ -16,8 +15,7 @@ from django.core.checks import Warning as CheckWarning
 
 from django_sqs_kombu import BigMessage
 from django_sqs_kombu.exceptions import QueueNameError
-from django_sqs_kombu.registration import FEW_RECEIVES, slots_problem
-from django_sqs_kombu.working import LONGEST_CATCH_UP
+from django_sqs_kombu.registration import FEW_RECEIVES
 
 from .conf import conf
 from .message import ModelInstanceMessage
@@ -184,8 +182,6 @@ def check_options(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
                     id=APP_MISSING,
                 )
             )
-        if queue.schedule is not None:
-            found += _schedule_without(queue.name, queue.options.catch_up)
     if _wakes_only_itself():
         found.append(
             CheckWarning(
@@ -207,25 +203,6 @@ def check_options(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
                 )
             )
     return found
-
-
-def _schedule_without(name: str, catch_up: timedelta | None) -> list[CheckMessage]:
-    """The apps that a schedule needs and has not got."""
-    wanted = ["django_sqs.schedules", "django_sqs.outbox"]
-    missing = [app for app in wanted if not apps.is_installed(app)]
-    if wanted[0] in missing and slots_problem(name, catch_up) is None:
-        # SQS sees to it that each slot is sent once.
-        return []
-    return [
-        Error(
-            f"Queue {name!r} has a schedule, which needs {app}.",
-            hint=f"Add {app!r} to INSTALLED_APPS and migrate; or have a FIFO queue, with catch_up= "
-            f"of {LONGEST_CATCH_UP} at most.",
-            obj=name,
-            id=APP_MISSING,
-        )
-        for app in missing
-    ]
 
 
 def _settings_are_wrong() -> bool:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractContextManager
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -113,6 +113,10 @@ class DjangoQueue(base.RegisteredQueue):
     def sends_slots(self) -> bool:
         """Whether SQS sees to it that each slot is sent once: without django_sqs.schedules."""
         return self.name.endswith(FIFO) and not apps.is_installed("django_sqs.schedules")
+
+    def write_slot(self, slot: datetime, using: str) -> None:
+        """Write the message of a slot into the outbox, in a transaction of the database *using*."""
+        self.send(outbox=True, using=using, **self.slot_options(slot))
 
     def check_slots(self, catch_up: timedelta | None) -> None:
         """Nothing yet: which apps are installed the checks see."""

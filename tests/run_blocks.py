@@ -1,5 +1,6 @@
 """Runs a document's Python blocks in a Django project, one after the other."""
 
+import importlib
 import json
 import sys
 import types
@@ -35,6 +36,9 @@ def run_settings(code, where):
         __import__(app)
 
 
+if django.VERSION < (6, 0):
+    # Documents import what Django has from 6.0 on.
+    sys.modules["django.tasks"] = importlib.import_module("django_tasks")
 namespace = {"__name__": "shop.receivers"}
 blocks, document = json.loads(Path(sys.argv[1]).read_text()), sys.argv[2]
 for block in blocks:

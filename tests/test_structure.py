@@ -148,7 +148,7 @@ FLOORS = {
         ("api", "operations", "tasks", "worker"),
         ("development", "management", "views"),
         ("urls", "inbox", "outbox", "results", "monitor", "failures", "schedules", "wake"),
-        ("checks", "database_checks", "policy_checks", "testing"),
+        ("checks", "database_checks", "policy_checks", "schedule_checks", "testing"),
         ("pytest_plugin", "management.commands"),
         ("apps",),
         ("",),

@@ -16,7 +16,7 @@ from django_sqs_kombu.working import UTC
 
 from ..counted import counted
 from ..row_admin import RowAdmin
-from .firing import database, last_slots, pause, resume, scheduled, send
+from .firing import database, last_slots, pause, resume, scheduled
 from .models import KnownSchedule, Slot
 
 
@@ -78,7 +78,7 @@ class KnownScheduleAdmin(RowAdmin[KnownSchedule]):
         now = datetime.now(UTC)
 
         def run(name: str) -> None:
-            send(known[name], now, database())
+            known[name].write_slot(now, database())
 
         self._each(request, queryset.filter(name__in=known), run, "Run now.")
 

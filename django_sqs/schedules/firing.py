@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Protocol
 
 from django.db import IntegrityError, router, transaction
 from django.db.models import Max
@@ -13,6 +14,7 @@ from django_sqs_kombu.working import ON_TIME, UTC, Schedule
 
 from ..registered_queue import DjangoQueue
 from ..registry import receivers
+from ..tasks.schedules import task_schedules
 from .models import KnownSchedule, Slot
 
 logger = get_logger(__name__)
@@ -21,14 +23,25 @@ logger = get_logger(__name__)
 KEPT = timedelta(days=40)
 
 
-def scheduled() -> list[tuple[DjangoQueue, Schedule]]:
-    """The queues that are registered with a schedule."""
-    found = []
+class Scheduled(Protocol):
+    """What is sent at the times of a schedule: to a queue, or a task."""
+
+    @property
+    def name(self) -> str:
+        """Its name; no other schedule has it."""
+
+    def write_slot(self, slot: datetime, using: str) -> None:
+        """Write the message of a slot into the outbox, in a transaction of the database *using*."""
+
+
+def scheduled() -> list[tuple[Scheduled, Schedule]]:
+    """The queues that are registered with a schedule, and the tasks that have one."""
+    found: list[tuple[Scheduled, Schedule]] = []
     for queue in receivers.select():
         schedule = getattr(queue, "schedule", None)
         if schedule is not None and isinstance(queue, DjangoQueue):
             found.append((queue, schedule))
-    return found
+    return [*found, *((each, each.schedule) for each in task_schedules.values())]
 
 
 def seconds(moment: datetime) -> int:
@@ -59,13 +72,13 @@ def know(now: datetime) -> None:
         ahead.filter(since__gt=seconds(now)).update(since=seconds(now))
 
 
-def is_known(queue: DjangoQueue, schedule: Schedule, now: datetime) -> bool:
+def is_known(queue: Scheduled, schedule: Schedule, now: datetime) -> bool:
     """Whether its row is there, and is not one that :func:`know` would write."""
     rows = KnownSchedule.objects.using(database()).filter(name=queue.name)
     return rows.filter(definition=schedule.definition, since__lte=seconds(now)).exists()
 
 
-def fire(queue: DjangoQueue, schedule: Schedule, slot: datetime, now: datetime) -> bool:
+def fire(queue: Scheduled, schedule: Schedule, slot: datetime, now: datetime) -> bool:
     """Send a slot's message unless another has, or it is not to be; return whether this did.
 
     The row that says so, of which there can be one, and the message, in the outbox, are written
@@ -83,19 +96,14 @@ def fire(queue: DjangoQueue, schedule: Schedule, slot: datetime, now: datetime) 
     try:
         with transaction.atomic(using=using):
             Slot.objects.using(using).create(name=queue.name, slot=seconds(slot))
-            send(queue, slot, using)
+            queue.write_slot(slot, using)
     except IntegrityError:
         # Another was the first.
         if sent.exists():
             return False
         raise
-    logger.info("Slot %s of queue %s is sent", slot.isoformat(), queue.name)
+    logger.info("Slot %s of %s is sent", slot.isoformat(), queue.name)
     return True
-
-
-def send(queue: DjangoQueue, slot: datetime, using: str) -> None:
-    """Write a slot's message into the outbox: its time as text, or as ``{"slot": ...}``."""
-    queue.send(outbox=True, using=using, **queue.slot_options(slot))
 
 
 def pause(name: str) -> None:

@@ -8,12 +8,12 @@ from django.db import models
 
 
 class KnownSchedule(models.Model):
-    """A schedule of a queue, as it is defined.
+    """A schedule of a queue or of a task, as it is defined.
 
-    During a deployment a queue may have two, the old one and the new one.
+    During a deployment it may have two, the old one and the new one.
     """
 
-    name = models.CharField(max_length=80, help_text="The queue's name.")
+    name = models.CharField(max_length=200, help_text="The queue's name, or the task's.")
     definition = models.CharField(max_length=200)
     since = models.BigIntegerField(
         help_text="Only slots after this are sent: seconds since 1970, UTC."
@@ -36,7 +36,7 @@ class KnownSchedule(models.Model):
 class Slot(models.Model):
     """A time of a schedule that was sent, in the transaction that wrote this row."""
 
-    name = models.CharField(max_length=80, help_text="The queue's name.")
+    name = models.CharField(max_length=200, help_text="The queue's name, or the task's.")
     # A local time, where USE_TZ is False, would come twice when clocks are put back.
     slot = models.BigIntegerField(help_text="Seconds since 1970, UTC.")
     sent_at = models.DateTimeField(auto_now_add=True, db_index=True)

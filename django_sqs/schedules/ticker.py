@@ -10,8 +10,7 @@ from django.db import DatabaseError, connections
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.working import Schedule, Ticking
 
-from ..registered_queue import DjangoQueue
-from .firing import fire, forget, is_known, know, scheduled
+from .firing import Scheduled, fire, forget, is_known, know, scheduled
 
 logger = get_logger(__name__)
 
@@ -77,7 +76,7 @@ class Ticker(Ticking):
                 raise
             except Exception:
                 # Its queue's own fault; the others are sent.
-                logger.exception("A slot of queue %s is not sent", queue.name)
+                logger.exception("A slot of %s is not sent", queue.name)
                 fine = False
         if sweep:
             forget(now)
@@ -85,9 +84,7 @@ class Ticker(Ticking):
         self._ticked_at = now
         return fine
 
-    def _send(
-        self, queue: DjangoQueue, schedule: Schedule, now: datetime, before: datetime
-    ) -> None:
+    def _send(self, queue: Scheduled, schedule: Schedule, now: datetime, before: datetime) -> None:
         slot = schedule.latest(now)
         if slot is None or self._done.get(queue.name) == slot:
             return

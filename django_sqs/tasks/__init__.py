@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from .schedules import scheduled
+
 if TYPE_CHECKING:
     from .backend import SQSBackend
 
-__all__ = ["SQSBackend"]
+__all__ = ["SQSBackend", "scheduled"]
 
 
 def __getattr__(name: str) -> Any:

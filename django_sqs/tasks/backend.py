@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import secrets
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from functools import partial
@@ -14,7 +12,7 @@ from django.apps import apps
 from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
 from django.db import Error as DatabaseError
-from django.utils import timezone
+from django.db import transaction
 
 from django_sqs_kombu.exceptions import SendFailure, SendManyFailed, SQSError
 from django_sqs_kombu.logs import get_logger
@@ -32,15 +30,13 @@ from .framework import (
     InvalidTask,
     Task,
     TaskResult,
-    TaskResultStatus,
-    normalize_json,
     task_enqueued,
 )
 from .options import TaskOptions
 from .runner import TaskRunner
 from .store import NoStore, Store
 from .stores import stores
-from .wire import body_of, declared, delay_of
+from .wire import body_of, delay_of, new_result
 
 logger = get_logger(__name__)
 
@@ -200,6 +196,28 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
             raise failure
         return results
 
+    def write(self, call: Call, *, deduplication_id: str, using: str | None) -> None:
+        """Enqueue a task by the outbox, in the transaction of the database *using*.
+
+        :param deduplication_id: for a FIFO queue.
+        :param using: None: at once, to a FIFO queue.
+        :raises InvalidTask: the worker could not find the task.
+        """
+        task = call[0]
+        result = self._new_result(*call)
+        self._queue(task).send(
+            body=body_of(result),
+            delay=delay_of(task.run_after),
+            group_id=self._group(task),
+            deduplication_id=deduplication_id if task.queue_name.endswith(FIFO) else None,
+            **({"on_commit": False} if using is None else {"outbox": True, "using": using}),
+        )
+        if using is not None:
+            # A result in another database would outlive a rollback; the worker writes it then.
+            if self.store.using == using:
+                self.store.create([result])
+            transaction.on_commit(partial(self._announce, result), using)
+
     async def aenqueue_many(self, calls: Iterable[Call]) -> list[TaskResult]:
         """:meth:`enqueue_many` from asynchronous code."""
         return await sync_to_async(self.enqueue_many)(calls)
@@ -231,30 +249,7 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
 
     def _new_result(self, task: Task, args: Iterable[Any], kwargs: dict[str, Any]) -> TaskResult:
         self.validate_task(task)
-        if declared(task.module_path) is None or task.module_path.startswith("__main__."):
-            raise InvalidTask(
-                f"The worker could not find the task {task.module_path}: it looks for the task by "
-                "that name in its module. Decorate the function with @task, in a module such as "
-                "an app's tasks.py."
-            )
-        # As the worker gets them: a key that is a number, say, is text then.
-        written = json.dumps(normalize_json([list(args), kwargs]), allow_nan=False)
-        sent_args, sent_kwargs = json.loads(written)
-        return TaskResult(
-            task=task,
-            # Django's own has a character for each call of the system: a tenth of a send's CPU.
-            id=secrets.token_hex(16),
-            status=TaskResultStatus.READY,
-            enqueued_at=timezone.now(),
-            started_at=None,
-            last_attempted_at=None,
-            finished_at=None,
-            args=sent_args,
-            kwargs=sent_kwargs,
-            backend=self.alias,
-            errors=[],
-            worker_ids=[],
-        )
+        return new_result(self.alias, task, args, kwargs)
 
     def _prepared(self, result: TaskResult) -> Prepared:
         return self._queue(result.task).prepare(

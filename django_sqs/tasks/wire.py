@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import json
 import re
+import secrets
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import cached_property
@@ -19,7 +20,7 @@ from django.utils import timezone
 from django_sqs_kombu.exceptions import MessageDecodeError, MessageTargetMissing
 from django_sqs_kombu.printable import NAME, line, quoted
 
-from .framework import Task, TaskResult
+from .framework import InvalidTask, Task, TaskResult, TaskResultStatus, normalize_json
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 #: What the table of results has room for.
@@ -159,6 +160,39 @@ class TaskCall:
         except BadSignature:
             return False
         return True
+
+
+def new_result(
+    alias: str, task: Task, args: Iterable[Any], kwargs: Mapping[str, Any]
+) -> TaskResult:
+    """The result of a call that is to be enqueued on the backend *alias*.
+
+    :raises InvalidTask: the worker could not find the task.
+    """
+    if declared(task.module_path) is None or task.module_path.startswith("__main__."):
+        raise InvalidTask(
+            f"The worker could not find the task {task.module_path}: it looks for the task by "
+            "that name in its module. Decorate the function with @task, in a module such as "
+            "an app's tasks.py."
+        )
+    # As the worker gets them: a key that is a number, say, is text then.
+    written = json.dumps(normalize_json([list(args), kwargs]), allow_nan=False)
+    sent_args, sent_kwargs = json.loads(written)
+    return TaskResult(
+        task=task,
+        # Django's own has a character for each call of the system: a tenth of a send's CPU.
+        id=secrets.token_hex(16),
+        status=TaskResultStatus.READY,
+        enqueued_at=timezone.now(),
+        started_at=None,
+        last_attempted_at=None,
+        finished_at=None,
+        args=sent_args,
+        kwargs=sent_kwargs,
+        backend=alias,
+        errors=[],
+        worker_ids=[],
+    )
 
 
 def body_of(result: TaskResult) -> dict[str, Any]:

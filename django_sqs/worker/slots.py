@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+
 from django_sqs_kombu.registration import Receivers
-from django_sqs_kombu.working import ticker_of
+from django_sqs_kombu.working import Scheduled, ticker_of
 
 from .companions import Beside, InThread, beside_workers
 
 
-def announce(receivers: Receivers) -> None:
-    """Let one process of each runreceiver send the slots of *receivers*."""
+def announce(receivers: Receivers, more: Callable[[], Iterable[Scheduled]]) -> None:
+    """Let one process of each runreceiver send the slots of *receivers*, and of *more*."""
 
     def slots_beside(beside: Beside) -> InThread | None:
-        ticker = ticker_of(receivers.select)
+        ticker = ticker_of(lambda: [*receivers.select(), *more()])
         if ticker is None:
             return None
         return InThread(ticker.run, ticker.end, "sqs-schedules", beside.turn)

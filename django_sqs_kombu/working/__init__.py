@@ -26,7 +26,7 @@ from .registered import NotesEnds, Received, Registered, Registry
 from .restarting import attempts
 from .retry import RETRY_TRIES, Exponential, Retry, exponential
 from .schedule import ON_TIME, UTC, Schedule
-from .slots import LONGEST_CATCH_UP, ticker_of
+from .slots import LONGEST_CATCH_UP, Scheduled, ticker_of
 from .table import ENDS, FIRST, TABLE, Action, Attempts, Row, row_for, table_of
 from .telling import told
 from .ticking import Ticking
@@ -68,6 +68,7 @@ __all__ = [
     "Retry",
     "Row",
     "Schedule",
+    "Scheduled",
     "Sending",
     "Settlement",
     "Ticking",

@@ -8,8 +8,15 @@ from typing import Any
 from django.core.management.base import CommandError, CommandParser
 
 from django_sqs.management.base import SQSCommand
-from django_sqs.registered_queue import DjangoQueue
-from django_sqs.schedules.firing import database, know, last_slots, pause, resume, scheduled, send
+from django_sqs.schedules.firing import (
+    Scheduled,
+    database,
+    know,
+    last_slots,
+    pause,
+    resume,
+    scheduled,
+)
 from django_sqs.schedules.models import KnownSchedule
 from django_sqs_kombu.working import UTC, Schedule
 
@@ -18,8 +25,8 @@ class Command(SQSCommand):
     """Lists the schedules, runs one now, pauses and resumes."""
 
     help = (
-        "List the queues that are registered with a schedule, with the next slot and the last one "
-        "that was sent."
+        "List the queues that are registered with a schedule, and the tasks that have one, with "
+        "the next slot and the last one that was sent."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -27,11 +34,11 @@ class Command(SQSCommand):
         super().add_arguments(parser)
         which = parser.add_mutually_exclusive_group()
         which.add_argument(
-            "--run", metavar="NAME", help="Send this queue's message now, beside its slots."
+            "--run",
+            metavar="NAME",
+            help="Send this queue's message, or enqueue this task, now, beside its slots.",
         )
-        which.add_argument(
-            "--pause", metavar="NAME", help="Send no slot of this queue until --resume."
-        )
+        which.add_argument("--pause", metavar="NAME", help="Send no slot of it until --resume.")
         which.add_argument(
             "--resume",
             metavar="NAME",
@@ -43,7 +50,7 @@ class Command(SQSCommand):
         now = datetime.now(UTC)
         if options["run"]:
             queue, _ = _named(options["run"])
-            send(queue, now, database())
+            queue.write_slot(now, database())
             self.output(options).result({"run": queue.name}, f"Queue {queue.name}: sent.")
         elif options["pause"] or options["resume"]:
             queue, _ = _named(options["pause"] or options["resume"])
@@ -90,8 +97,8 @@ class Command(SQSCommand):
             output.table(("queue", "schedule", "next", "last sent"), rows)
 
 
-def _named(name: str) -> tuple[DjangoQueue, Schedule]:
+def _named(name: str) -> tuple[Scheduled, Schedule]:
     for queue, schedule in scheduled():
         if queue.name == name:
             return queue, schedule
-    raise CommandError(f"No queue {name!r} is registered with a schedule")
+    raise CommandError(f"No queue {name!r} is registered with a schedule, and no task")
