@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from copy import copy
+from typing import Any
 
 import kombu
 from kombu.serialization import prepare_accept_content
@@ -19,11 +20,12 @@ from ..registration import RegisteredQueue
 from ..transport import Channel, Delivery
 from ..transport.holding.held import Held, State
 from ..transport.sqs.received import Message
+from ..working.batches import Settled, receive_together
 from ..working.consumer import ACCEPT
+from ..working.gate import Gate
 from ..working.going_on import worker_stops
-from ..working.handling import Handled, Surroundings, attempt_within, cleaning_up
+from ..working.handling import handle
 from ..working.outcomes import settle
-from ..working.registered import Attempt
 from ..working.table import Action
 from .deletions import Deletions
 from .function_time import FunctionTime
@@ -57,7 +59,7 @@ class CutShort(RestartLater):
 
 
 class BatchRun:
-    """Handles the messages of one queue, one after the other.
+    """Handles the messages of one queue, one after the other, or batch after batch.
 
     What is not started, since the function's time would not last for it, is left in the queue.
     So is the rest of a FIFO queue's message group when one of its messages stays.
@@ -81,6 +83,7 @@ class BatchRun:
         self._channel = channel
         self._deletions = deletions
         self._time = function_time
+        self._gate = Gate()
         self._longest = 0.0
         self._stopped_groups: set[str] = set()
 
@@ -88,45 +91,32 @@ class BatchRun:
         """Handle *messages*; return what was held of them."""
         # How long they are ours is Lambda's concern: it lets no queue have a visibility timeout
         # below the function's.
-        intake = self._channel.intake
-        held = intake.hold(
+        held = self._channel.intake.hold(
             self._queue.name, messages, MAX_VISIBILITY_TIMEOUT, state=State.DELIVERED
         )
+        chosen: list[Held] = []
         for each in held:
-            self._handle(each)
+            if _group(each) in self._stopped_groups:
+                self._put_off(each)
+                continue
+            chosen.append(each)
+            if len(chosen) == (self._registered.batch or 1):
+                self._handle(chosen)
+                chosen = []
+        if chosen:
+            self._handle(chosen)
         return held
 
-    def _handle(self, held: Held) -> None:
-        group = _group(held)
-        starts = group not in self._stopped_groups and self._may_start()
-        if not starts and self._time.hurries:
-            self._channel.keeper.release([held])
-            return
-        delivery: Delivery | None = None
-        try:
-            if starts:
-                if self._registered.message_class.delete is RawMessage.delete:
-                    # Else something that belongs to it goes, too.
-                    self._deletions.leave(held)
-                self._channel.intake.read(held)
-            delivery = self._delivery(held)
-            self._run(delivery) if starts else self._put_off(delivery)
-        except BaseException as exc:
-            # Nobody holds it any more, so SQS redelivers it.
-            if delivery is None:
-                self._channel.keeper.abandon(held)
-            else:
-                self._channel.abandon(delivery)
-            if not isinstance(exc, Exception):
-                raise
-            logger.exception("Handling message %s failed; SQS redelivers it", held.message_id)
-        if group is not None and not held.deleted:
-            self._stopped_groups.add(group)
-
-    def _delivery(self, held: Held) -> Delivery:
-        delivery = Delivery(self._channel.payload(held), channel=self._channel, accept=_accept)
-        self._channel.qos.append(delivery, delivery.delivery_tag)
-        return delivery
+    def _handle(self, chosen: Sequence[Held]) -> None:
+        """Handle one message, or a batch."""
+        if self._may_start():
+            self._start(chosen)
+        else:
+            for each in chosen:
+                self._put_off(each)
+        for each in chosen:
+            if not each.deleted and (group := _group(each)) is not None:
+                self._stopped_groups.add(group)
 
     def _may_start(self) -> bool:
         left = self._time.for_receivers
@@ -140,48 +130,90 @@ class BatchRun:
             timeout = self._longest
         return left >= timeout
 
-    def _run(self, delivery: Delivery) -> None:
-        left = self._time.for_receivers
-        registered, cut = self._registered, False
-        if left < math.inf and (registered.timeout is None or registered.timeout > left):
-            # What looks after the message must know of it, too, so it is the queue's.
-            registered, cut = copy(registered), True
-            registered.timeout = left
-
-        def work(stack: Surroundings) -> Handled:
-            attempt = attempt_within(stack, registered, delivery, self._queue)
-            if cut and isinstance(attempt.raised, TimedOut):
-                attempt = self._cut_short(delivery, attempt)
-            action = settle(registered, delivery, attempt.message, attempt.raised, attempt.seconds)
-            return Handled(attempt, action)
-
-        started = time.monotonic()
+    def _start(self, chosen: Sequence[Held]) -> None:
+        began = time.monotonic()
         token = worker_stops.set(self._time.stops)
         try:
-            handled = cleaning_up(delivery, work)
+            deliveries = [self._read(each) for each in chosen]
+            for delivery, handled in self._received(self._in_time(), deliveries):
+                message = handled.attempt.message
+                split = message is not None and message.parts() is not None
+                if split or handled.action in _SENT:
+                    self._delete_now(delivery)
+        except BaseException as exc:
+            self._abandon(chosen)
+            if not isinstance(exc, Exception):
+                raise
+            names = ", ".join(each.message_id for each in chosen)
+            logger.exception("Handling messages failed; SQS redelivers %s", names)
         finally:
             worker_stops.reset(token)
-            self._longest = max(self._longest, time.monotonic() - started)
-        message = handled.attempt.message
-        split = message is not None and message.parts() is not None
-        if split or handled.action in _SENT:
-            self._delete_now(delivery)
+            self._longest = max(self._longest, time.monotonic() - began)
 
-    def _cut_short(self, delivery: Delivery, attempt: Attempt) -> Attempt:
-        logger.warning(
-            "Message %s of queue %s (receive %d): the function's time ended before its receiver "
-            "did. Give the function a longer timeout, or the queue one that it lasts for",
-            delivery.message_id,
-            delivery.queue,
-            delivery.receive_count,
-        )
-        error = CutShort()
-        error.__cause__ = attempt.raised
-        return Attempt(attempt.message, error, seconds=attempt.seconds)
+    def _received(
+        self, registered: RegisteredQueue, deliveries: Sequence[Delivery]
+    ) -> Iterable[Settled]:
+        if registered.batch is not None:
+            return receive_together(registered, self._queue, deliveries, self._gate)
+        return [(each, handle(registered, each, self._queue)) for each in deliveries]
 
-    def _put_off(self, delivery: Delivery) -> None:
-        # A receive that nothing was started for is not to count, where that can be helped.
-        settle(self._registered, delivery, None, NotStarted())
+    def _read(self, held: Held) -> Delivery:
+        if self._registered.message_class.delete is RawMessage.delete:
+            # Else something that belongs to it goes, too.
+            self._deletions.leave(held)
+        self._channel.intake.read(held)
+        return self._delivery(held)
+
+    def _delivery(self, held: Held) -> Delivery:
+        delivery = Delivery(self._channel.payload(held), channel=self._channel, accept=_accept)
+        self._channel.qos.append(delivery, delivery.delivery_tag)
+        return delivery
+
+    def _in_time(self) -> RegisteredQueue:
+        """The queue, its timeout cut to what is left of the function's time."""
+        left = self._time.for_receivers
+        registered = self._registered
+        if left == math.inf or (registered.timeout is not None and registered.timeout <= left):
+            return registered
+        # What looks after the messages must know of it, too, so it is the queue's.
+        registered = copy(registered)
+        registered.timeout = left
+        for name in ("receive", "receive_batch"):
+            setattr(registered, name, self._cutting_short(getattr(registered, name)))
+        return registered
+
+    def _cutting_short(self, receive: Callable[[Any], Any]) -> Callable[[Any], Any]:
+        def cutting_short(messages: Any) -> Any:
+            try:
+                return receive(messages)
+            except TimedOut as exc:
+                logger.warning(
+                    "Queue %s: the function's time ended before the receiver did. Give the "
+                    "function a longer timeout, or the queue one that it lasts for",
+                    self._queue.name,
+                )
+                raise CutShort from exc
+
+        return cutting_short
+
+    def _put_off(self, held: Held) -> None:
+        if self._time.hurries:
+            self._channel.keeper.release([held])
+            return
+        try:
+            # A receive that nothing was started for is not to count, where that can be helped.
+            settle(self._registered, self._delivery(held), None, NotStarted())
+        except Exception:
+            self._abandon([held])
+            logger.exception("Message %s was not given back; SQS redelivers it", held.message_id)
+
+    def _abandon(self, held: Iterable[Held]) -> None:
+        """Hold no more what was not settled: SQS redelivers it."""
+        for each in held:
+            if (delivery := self._channel.qos.find(each.tag)) is not None:
+                self._channel.abandon(delivery)
+            elif each.state is State.DELIVERED:
+                self._channel.keeper.abandon(each)
 
     def _delete_now(self, delivery: Delivery) -> None:
         """Delete a message that lives on as others, if it does.

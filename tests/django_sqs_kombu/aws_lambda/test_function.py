@@ -127,7 +127,7 @@ def test_a_receiver_that_the_time_does_not_last_for_is_tried_again(
 
     assert time.monotonic() - started < 10
     assert sum(counts(name)) == 1
-    assert "the function's time ended before its receiver did" in caplog.text
+    assert "the function's time ended before the receiver did" in caplog.text
     assert seen == [1]
 
 
@@ -210,6 +210,15 @@ def test_a_group_goes_on_after_a_message_that_is_deleted_as_a_failure(receivers,
     assert source.invoke(queue.full_name()) == []
 
     assert seen == ["1", "2"]
+
+
+def test_a_batch_that_the_time_does_not_last_for_is_tried_again(receivers, source, caplog):
+    name = receivers.register("orders", lambda messages: time.sleep(20), batch=10).full_name()
+    receivers.send_many("orders", ["a", "b"])
+
+    assert len(source.invoke(name, seconds=1)) == 2
+
+    assert "the function's time ended before the receiver did" in caplog.text
 
 
 def test_what_was_sent_again_is_deleted_before_the_end(receivers, source, sqs, counts):

@@ -311,3 +311,50 @@ def test_a_message_group_keeps_its_order_when_one_is_restarted(receivers, work, 
     assert [each for each in seen if each != "other"] == ["1", "2", "2", "3"]
     assert seen.count("other") == 1
     assert empty("orders.fifo")
+
+
+def test_a_batch_receiver_gets_lists_and_settles_single_ones(receivers, work, empty):
+    seen = []
+
+    def receive(messages):
+        bodies = sorted(message.get_body() for message in messages)
+        seen.append(bodies)
+        for message in messages:
+            if message.get_body() == "3" and sum(each.count("3") for each in seen) == 1:
+                message.restart(delay=0)
+
+    receivers.register("orders", receive, batch=5, wait=0.5)
+    receivers.send_many("orders", [str(n) for n in range(5)])
+
+    work(receivers, lambda: sum(map(len, seen)) == 6)
+
+    assert sorted(body for bodies in seen for body in bodies) == ["0", "1", "2", "3", "3", "4"]
+    assert len(seen) < 5
+    assert empty()
+
+
+def test_the_culprit_of_a_batch_is_found(receivers, work, empty, dead_letters):
+    done = []
+
+    def receive(messages):
+        bodies = [message.get_body() for message in messages]
+        if "bad" in bodies:
+            raise ValueError("its fault")
+        done.extend(bodies)
+
+    queue = receivers.register(
+        "orders",
+        receive,
+        batch=5,
+        wait=0.5,
+        on_error="bisect",
+        dead_letter=ValueError,
+        dead_letter_queue="dead",
+    )
+    queue.send_many(["a", "bad", "b", "c"])
+
+    work(receivers, lambda: len(done) == 3)
+
+    assert sorted(done) == ["a", "b", "c"]
+    assert empty()
+    assert len(dead_letters()) == 1
