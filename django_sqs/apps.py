@@ -1,6 +1,8 @@
 """The app: finds the receivers and registers the checks."""
 
 import logging
+import os
+import sys
 
 import django
 from django.apps import AppConfig
@@ -38,6 +40,7 @@ class DjangoSQSConfig(AppConfig):
         from .tasks.registration import register_task_queues
         from .tasks.schedules import task_schedules
         from .wake.calls import announce
+        from .web.runserver import receive_with_runserver
         from .worker import slots
 
         log_as_django_sqs()
@@ -48,6 +51,7 @@ class DjangoSQSConfig(AppConfig):
         receivers.load_middleware()
         if conf.opentelemetry:
             instrument(receivers)
+        receive_with_runserver(sys.argv, os.environ)
         setting_changed.connect(receivers.reconnect, dispatch_uid="django_sqs.reconnect")
 
 

@@ -34,6 +34,7 @@ PLAIN_HTTP = "django_sqs.W002"
 EAGER = "django_sqs.W004"
 BURIES_EARLY = "django_sqs.W005"
 ANY_OBJECT = "django_sqs.W006"
+RUNSERVER = "django_sqs.W023"
 LOCAL_CACHE = "django_sqs.W003"
 NO_PREFIX = "django_sqs.W010"
 UNKNOWN = "django_sqs.W011"
@@ -68,17 +69,29 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
 
 @register("django_sqs", deploy=True)
 def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
-    """Nothing that is for tests alone."""
-    if not conf.eager:
-        return []
-    return [
-        CheckWarning(
-            "SQS_EAGER is set: nothing is sent to SQS, receivers run where send() is called.",
-            hint="Set it in the settings of tests alone.",
-            obj="SQS_EAGER",
-            id=EAGER,
+    """Nothing that is for tests or for development alone."""
+    found: list[CheckMessage] = []
+    if conf.eager:
+        found.append(
+            CheckWarning(
+                "SQS_EAGER is set: nothing is sent to SQS, receivers run where send() is called.",
+                hint="Set it in the settings of tests alone.",
+                obj="SQS_EAGER",
+                id=EAGER,
+            )
         )
-    ]
+    if conf.value("SQS_RUN_WITH_RUNSERVER"):
+        found.append(
+            CheckWarning(
+                "SQS_RUN_WITH_RUNSERVER is set, which is for development: without DEBUG nothing "
+                "is received by it.",
+                hint="Run runreceiver, or for a small site django_sqs.asgi.lifespan or gunicorn's "
+                "hooks.",
+                obj="SQS_RUN_WITH_RUNSERVER",
+                id=RUNSERVER,
+            )
+        )
+    return found
 
 
 @register("django_sqs")

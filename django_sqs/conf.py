@@ -172,6 +172,7 @@ SETTINGS: dict[str, Setting] = {
     ),
     "SQS_CLOUDWATCH": Setting(False, "the pages ask CloudWatch for the oldest message", flag),
     "SQS_EAGER": Setting(False, "send() runs the receiver at once, without SQS", flag),
+    "SQS_RUN_WITH_RUNSERVER": Setting(False, "with DEBUG, runserver receives, too", flag),
     "SQS_MASK": Setting(
         None,
         "function, or its dotted path, of a queue's name and a body: what people may see of it, in "

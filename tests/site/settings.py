@@ -104,6 +104,9 @@ if "TEST_BACKOFF" in os.environ:
     SQS_RESTART_BACKOFF = float(os.environ["TEST_BACKOFF"])
 if "TEST_MIDDLEWARE" in os.environ:
     SQS_MIDDLEWARE = ["tests.site.shop.middleware.Telling"]
+if "TEST_RUNSERVER" in os.environ:
+    DEBUG = True
+    SQS_RUN_WITH_RUNSERVER = True
 if "TEST_QUIET" in os.environ:
     del LOGGING
 
