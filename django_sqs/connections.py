@@ -112,6 +112,17 @@ def drop(connection: Connection) -> None:
         connection.connection = None
 
 
+def drop_all() -> None:
+    """Close this thread's connections, in whatever state they are."""
+    for connection in _used():
+        drop(connection)
+
+
+def in_transaction_here() -> bool:
+    """Whether one of this thread's connections is inside of a transaction."""
+    return any(connection.in_atomic_block for connection in _used())
+
+
 def discard(connection: Connection) -> None:
     """Close a connection for good: a pool does not have it again."""
     if _is_pooled(connection):

@@ -5,8 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Awaitable, Callable
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Any
 
@@ -15,7 +14,7 @@ from asgiref.sync import SyncToAsync, async_to_sync
 from django_sqs_kombu.exceptions import EnvironmentFailure
 from django_sqs_kombu.working import CANCEL_GRACE, LeftBehind, deadline, within
 
-from .connections import leaving_no_connection
+from .calls import ClosingExecutor
 
 _NOTHING = object()
 
@@ -34,7 +33,7 @@ class ReceiverLoop:
         self._process = os.getpid()
         self._spoiled = False
         self._loop = asyncio.new_event_loop()
-        self._loop.set_default_executor(_Executor(thread_name_prefix="sqs-loop-call"))
+        self._loop.set_default_executor(ClosingExecutor(thread_name_prefix="sqs-loop-call"))
         self._thread = threading.Thread(target=_run, args=(self._loop,), name="sqs-loop")
         # One that a receiver blocks must not keep the process.
         self._thread.daemon = True
@@ -95,13 +94,6 @@ class ReceiverLoop:
         if self._process == os.getpid():
             with suppress(RuntimeError):
                 self._loop.call_soon_threadsafe(self._loop.stop)
-
-
-class _Executor(ThreadPoolExecutor):
-    """Threads for synchronous code that a receiver runs beside itself."""
-
-    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
-        return super().submit(leaving_no_connection, fn, *args, **kwargs)
 
 
 def _run(loop: asyncio.AbstractEventLoop) -> None:

@@ -325,6 +325,16 @@ class DjangoQueue(base.RegisteredQueue):
         """
         return run_in_receiver_loop(awaitable, timeout)
 
+    @property
+    def runs_on_loop(self) -> bool:
+        """Whether its receiver may run on a loop that it shares: not in a transaction."""
+        return super().runs_on_loop and not self.once
+
+    def coroutine(self, message: RawMessage) -> Awaitable[Any]:
+        """What is to be awaited for *message*, of a receiver that may run on a loop."""
+        message_received.send_robust(type(self), queue=self, message=message)
+        return super().coroutine(message)
+
     def around_message(self) -> AbstractContextManager[None]:
         """Look after the database connections."""
         return around_message(close=self.close_database, timeout=self.timeout)

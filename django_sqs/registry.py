@@ -18,6 +18,7 @@ from django_sqs_kombu.testing import receive_at_once
 from django_sqs_kombu.working import Counter, Mask, Middleware, Policy, Retry
 
 from .batches import DjangoBatch
+from .calls import CallUpkeep
 from .conf import conf
 from .problems import require_valid
 
@@ -38,6 +39,8 @@ def count_in_cache(name: str, count: int, seconds: float) -> int:
 
 class DjangoReceivers(Receivers):
     """A registry whose connection and defaults come from the Django settings."""
+
+    upkeep = CallUpkeep()
 
     def __init__(self) -> None:
         # The settings are read when they are needed, not when this module is imported.

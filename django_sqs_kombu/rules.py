@@ -175,6 +175,7 @@ GRACE_PERIOD = number(0, 86_400)
 #: The arguments of a consumer of messages.
 CONSUMER: dict[str, Rule] = {
     "threads": whole(1),
+    "coroutines": optional(whole(1)),
     "prefetch": optional(whole(1)),
     "message_limit": optional(whole(1)),
     "grace_period": GRACE_PERIOD,
@@ -182,7 +183,11 @@ CONSUMER: dict[str, Rule] = {
 
 
 def check_consumer(
-    threads: Any, prefetch: Any = None, message_limit: Any = None, grace_period: Any = 0
+    threads: Any,
+    prefetch: Any = None,
+    message_limit: Any = None,
+    grace_period: Any = 0,
+    coroutines: Any = None,
 ) -> None:
     """Raise :class:`ConfigurationError` for arguments of a consumer that cannot work."""
     check(
@@ -190,6 +195,7 @@ def check_consumer(
         CONSUMER,
         {
             "threads": threads,
+            "coroutines": coroutines,
             "prefetch": prefetch,
             "message_limit": message_limit,
             "grace_period": grace_period,

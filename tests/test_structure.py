@@ -140,7 +140,7 @@ FLOORS = {
         ("conf", "counted", "optional", "readable", "signals", "written"),
         ("problems",),
         ("access", "commits", "connections", "row_admin", "storable"),
-        ("batches",),
+        ("batches", "calls"),
         ("registry",),
         ("message", "receiver_loop", "events"),
         ("registered_queue",),

@@ -79,7 +79,7 @@ class BesideFleet:
     """What a companion may know of the processes that its own starts.
 
     :param stats: what they count.
-    :param threads: receivers at once in each.
+    :param threads: receivers at once in each, at most.
     :param running: the messages that they run, the oldest first.
     """
 

@@ -48,6 +48,8 @@ class Plan:
     :param processes: how many, each for all the queues; None: one for each queue, or for
         each group of queues that share one.
     :param threads: receivers at once in each process.
+    :param coroutines: asynchronous receivers at once in each process that has such; None: they
+        are among the others.
     :param message_limit: end after this many messages of each queue.
     :param bury: whether dead letters are taken out of SQS (django_sqs.failures).
     :param recycling: when a process is replaced.
@@ -59,6 +61,7 @@ class Plan:
     suffix: str | None = None
     processes: int | None = None
     threads: int = 1
+    coroutines: int | None = None
     message_limit: int | None = None
     http: tuple[str, int] | None = None
     bury: bool = False
@@ -73,7 +76,12 @@ class Plan:
     @property
     def places(self) -> int:
         """How many messages a process may receive at once."""
-        return self.threads * max((queue.batch or 1 for queue in self.queues), default=1)
+        most = max((queue.batch or 1 for queue in self.queues), default=1)
+        return self.threads * most + (self.coroutines or 0)
+
+    def coroutines_for(self, queues: Sequence[RegisteredQueue]) -> int | None:
+        """How many asynchronous receivers run together in a process for *queues*; None: none."""
+        return self.coroutines if any(queue.runs_on_loop for queue in queues) else None
 
     def groups(self) -> list[list[RegisteredQueue]]:
         """The queues of each process."""
@@ -98,7 +106,14 @@ class Fleet:
         self._limits = _limits(plan, len(self._groups))
         self._turn = Turn()
         names = [queue.name for queue in plan.queues]
-        self._stats = SharedStats(names, len(self._groups), plan.threads, plan.generations)
+        self._stats = SharedStats(
+            names,
+            len(self._groups),
+            plan.threads,
+            plan.generations,
+            coroutines=plan.coroutines or 0,
+            on_loop=[q.name for q in plan.queues if plan.coroutines and q.runs_on_loop],
+        )
         #: Which of the processes live.
         self._alive = Cells(len(self._groups) * plan.generations, 1)
         served = [[queue.name for queue in group] for group in self._groups]
@@ -135,7 +150,7 @@ class Fleet:
         return not patience or wait_for_migrations(patience, self._ready.wait_for)
 
     def _companions(self) -> Iterator[Callable[[], Companion]]:
-        beside = BesideFleet(self._stats, self._plan.threads, self._crashes.running)
+        beside = BesideFleet(self._stats, self._plan.places, self._crashes.running)
         return (partial(make, beside) for make in beside_fleets.all())
 
     def _run(self) -> int:
@@ -214,6 +229,7 @@ class Fleet:
             queues,
             suffix=self._plan.suffix,
             threads=self._plan.threads,
+            coroutines=self._plan.coroutines_for(queues),
             limits=self._limits,
             supervisor=supervisor,
             one_by_one=self._crashes.unresolved,

@@ -59,5 +59,5 @@ class Readiness:
             return True
         if self.one_by_one() and self._stats.running(process):
             return True
-        full_at = self._stats.full_at(process)
+        full_at = self._stats.full_at(process, queue)
         return bool(full_at) and time.monotonic() - full_at <= STALLED

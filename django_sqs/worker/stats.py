@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 
 from django_sqs_kombu.administration import sent_at
@@ -74,17 +74,31 @@ class SharedStats(Middleware):
 
     :param queues: the names of the queues.
     :param processes: how many processes there are.
-    :param threads: receivers at once in each.
+    :param threads: receivers at once in each, but of the queues *on_loop*: *coroutines* of these.
     :param generations: how many processes may share a place for a while, the old one and the
         new; the number of a process is that of its place, then plus that of all places.
     """
 
     def __init__(
-        self, queues: Sequence[str], processes: int, threads: int = 1, generations: int = 1
+        self,
+        queues: Sequence[str],
+        processes: int,
+        threads: int = 1,
+        generations: int = 1,
+        *,
+        coroutines: int = 0,
+        on_loop: Collection[str] = (),
     ) -> None:
         self.queues = tuple(queues)
         self.processes = processes
-        self.threads = threads
+        #: Of each queue: how many receivers of its kind run at once, and the queues of that kind.
+        self._kinds = {
+            queue: (
+                coroutines if queue in on_loop else threads,
+                [other for other in queues if (other in on_loop) == (queue in on_loop)],
+            )
+            for queue in queues
+        }
         self._numbers = range(processes * generations)
         self._cells = Cells(len(self._numbers), len(FIELDS) * len(self.queues))
         self._lock = threading.Lock()
@@ -116,11 +130,11 @@ class SharedStats(Middleware):
         context = current_message.get()
         runs = int(context is None or not context.place)
         self._add(registered, running=runs)
-        self._note_full()
+        self._note_full(registered.name)
         try:
             yield
         finally:
-            self._note_full()
+            self._note_full(registered.name)
             self._add(registered, running=-runs)
 
     def settled(self, settlement: Settlement) -> None:
@@ -183,16 +197,21 @@ class SharedStats(Middleware):
         """How many receivers run in one process."""
         return sum(self.value(process, queue, "running") for queue in self.queues)
 
-    def full_at(self, process: int) -> float:
-        """When one process last had no place free, so that it polled for nobody; 0: never."""
-        if self.running(process) >= self.threads:
+    def full_at(self, process: int, queue: str) -> float:
+        """When one process last had no place free for a queue's messages; 0: never."""
+        if self._is_full(process, queue):
             return time.monotonic()
-        return self.value(process, self.queues[0], "full_at")
+        return self.value(process, self._kinds[queue][1][0], "full_at")
 
-    def _note_full(self) -> None:
-        """Note that nobody is free now, where it is so."""
-        if self.running(self.process) >= self.threads:
-            self._cells.set(self.process, self._column(self.queues[0], "full_at"), time.monotonic())
+    def _note_full(self, queue: str) -> None:
+        """Note that nobody is free now for such a queue, where it is so."""
+        if queue in self._kinds and self._is_full(self.process, queue):
+            column = self._column(self._kinds[queue][1][0], "full_at")
+            self._cells.set(self.process, column, time.monotonic())
+
+    def _is_full(self, process: int, queue: str) -> bool:
+        places, queues = self._kinds[queue]
+        return sum(self.value(process, each, "running") for each in queues) >= places
 
     def value(self, process: int, queue: str, field: str) -> float:
         """*field* of one process."""

@@ -29,6 +29,7 @@ class Worker:
     :param queues: the registered queues.
     :param suffix: the queue name suffix to use.
     :param threads: how many receivers run at once.
+    :param coroutines: how many asynchronous ones besides, together on one loop; None: none.
     :param limits: limits on received messages, by queue name.
     :param one_by_one: whether no more than one message is to be held now.
     :param on_stop: called when it is told to stop.
@@ -47,6 +48,7 @@ class Worker:
         *,
         suffix: str | None = None,
         threads: int = 1,
+        coroutines: int | None = None,
         limits: Mapping[str, ReceiveLimit] | None = None,
         supervisor: int | None = None,
         one_by_one: Callable[[], bool] | None = None,
@@ -65,6 +67,7 @@ class Worker:
             queues,
             suffix=suffix,
             threads=threads,
+            coroutines=coroutines,
             limits=limits,
             grace_period=conf.grace_period,
             one_by_one=one_by_one,
@@ -78,6 +81,8 @@ class Worker:
         """
         with self._heeding_signals(), running(self._companions()):
             self._consumer.run()
+        if self._consumer.was_cut_off:
+            return exit_codes.CUT_OFF
         return exit_codes.RECYCLED if self._retired else exit_codes.OK
 
     def retire(self) -> None:

@@ -35,6 +35,8 @@ class WorkerConsumer(ReceiverConsumer):
         super().__init__(*args, **options)
         self._supervisor = supervisor
         self._over = threading.Event()
+        #: Whether receivers still ran at the end of the grace period.
+        self.was_cut_off = False
         #: The grace period at a stop, while this process is replaced and has all the time.
         self._grace_at_stop: float | None = None
 
@@ -84,6 +86,7 @@ class WorkerConsumer(ReceiverConsumer):
 
     def on_grace_expired(self) -> None:
         """Give back what still runs, and exit without waiting for it."""
+        self.was_cut_off = True
         super().on_grace_expired()
         self.cut_off()
 

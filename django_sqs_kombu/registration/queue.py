@@ -26,6 +26,7 @@ from ..working.registered import Attempt, Received
 from ..working.table import Row, table_of
 from .declaration import DEFAULT_MAX_RECEIVES, QueueDeclaration
 from .keywords import KEYWORDS, Keywords, QueueKeywords, SendKeywords, SendManyKeywords
+from .on_loop import OnLoop
 from .options import DEFAULT_WAIT, FEW_RECEIVES, QueueOptions, Receiver
 from .outgoing import Outgoing, each
 from .pausing import Pausing
@@ -44,7 +45,7 @@ MOST_KEPT = 100
 _Proxy = ReceiverProxy
 
 
-class RegisteredQueue(Pausing, Scheduling):
+class RegisteredQueue(Pausing, Scheduling, OnLoop):
     """A queue that messages are sent to and, with a receiver, received from.
 
     Its options are those of :class:`~django_sqs_kombu.registration.keywords.QueueKeywords`.

@@ -31,6 +31,7 @@ from ..working.policy import Policy
 from ..working.rate import Counter
 from ..working.registered import Registered
 from ..working.retry import RETRY_TRIES, Retry, exceptions
+from ..working.upkeep import ThreadUpkeep
 from .batch import Batch, open_batch
 from .connection import SendingConnection
 from .forward import CeleryForward, task_or_name
@@ -88,6 +89,8 @@ class Receivers:
     """
 
     queue_class: type[RegisteredQueue] = RegisteredQueue
+    #: Looks after the threads that run synchronous code for an event loop.
+    upkeep: ThreadUpkeep = ThreadUpkeep()
 
     def __init__(
         self,
@@ -333,10 +336,7 @@ class Receivers:
         return self._sending.open()[0]
 
     def batch(self) -> Batch:
-        """A block whose sends are made together when it ends, ten to a request.
-
-        See :class:`~django_sqs_kombu.Batch`.
-        """
+        """A :class:`~django_sqs_kombu.Batch`: a block whose sends are made when it ends."""
         return Batch(self)
 
     def send_one(self, registered: Registered, queue: kombu.Queue, outgoing: Outgoing) -> None:

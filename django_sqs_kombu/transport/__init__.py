@@ -14,6 +14,7 @@ from .sqs.declaration import WIRE_FORMATS
 from .sqs.pauses import Pause, pause_of
 from .sqs.received import Message as SQSMessage
 from .sqs.requests import QueueCounts, Requests
+from .sqs.threads import Threads
 from .transport import Transport
 
 __all__ = [
@@ -32,6 +33,7 @@ __all__ = [
     "ReceiveLimit",
     "Requests",
     "SQSMessage",
+    "Threads",
     "Trail",
     "Transport",
     "copy_of",

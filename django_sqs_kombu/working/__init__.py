@@ -30,6 +30,7 @@ from .slots import LONGEST_CATCH_UP, Scheduled, ticker_of
 from .table import ENDS, FIRST, TABLE, Action, Attempts, Row, row_for, table_of
 from .telling import told
 from .ticking import Ticking
+from .upkeep import MOST_CALLS, ThreadUpkeep
 
 __all__ = [
     "ADMITTED",
@@ -39,6 +40,7 @@ __all__ = [
     "FAILURE",
     "FIRST",
     "LONGEST_CATCH_UP",
+    "MOST_CALLS",
     "NO_POLICY",
     "ON_TIME",
     "RETRY_TRIES",
@@ -71,6 +73,7 @@ __all__ = [
     "Scheduled",
     "Sending",
     "Settlement",
+    "ThreadUpkeep",
     "Ticking",
     "Trip",
     "around_sending",

@@ -50,13 +50,7 @@ def attempt(registered: Registered, delivery: Received, queue: kombu.Queue) -> A
     started = time.monotonic()
     if (dropped := why_dropped(delivery)) is not None:
         return Attempt(raised=dropped)
-    context = MessageContext(
-        queue.name,
-        delivery.message_id,
-        delivery.receive_count,
-        delivery.sqs_message.get("MessageAttributes") or {},
-    )
-    token = current_message.set(context)
+    token = current_message.set(context_of(delivery, queue))
     try:
         with around_receiving(registered.receivers.middleware, registered, delivery):
             message = registered.message_class.from_delivery(delivery, queue)
@@ -64,13 +58,23 @@ def attempt(registered: Registered, delivery: Received, queue: kombu.Queue) -> A
                 split(delivery, parts)
                 return Attempt(message, seconds=time.monotonic() - started)
             if registered.delete_on_start and not delivery.acknowledged:
-                _delete_first(delivery)
+                delete_first(delivery)
             result = registered.receive(message)
     except BaseException as exc:  # noqa: BLE001 - sys.exit() in a receiver, too
         return Attempt(message, its_own(exc), seconds=time.monotonic() - started)
     finally:
         current_message.reset(token)
     return Attempt(message, None, result, time.monotonic() - started)
+
+
+def context_of(delivery: Received, queue: kombu.Queue) -> MessageContext:
+    """What :data:`current_message` says while *delivery* is received."""
+    return MessageContext(
+        queue.name,
+        delivery.message_id,
+        delivery.receive_count,
+        delivery.sqs_message.get("MessageAttributes") or {},
+    )
 
 
 def receive(registered: Registered, message: RawMessage | list[RawMessage]) -> Any:
@@ -121,9 +125,17 @@ def _receive(registered: Registered, message: RawMessage | list[RawMessage]) -> 
     while inspect.isawaitable(result):
         left = timeout and max(timeout - (time.monotonic() - started), LEAST_TIME)
         result = registered.run_async(result, left)
-    if inspect.isgenerator(result) or inspect.isasyncgen(result):
-        raise ReceiverReturnedGenerator(registered.name, receiver)
+    check_returned(registered, result)
     return result
+
+
+def check_returned(registered: Registered, result: Any) -> None:
+    """Look at what a receiver returned.
+
+    :raises ReceiverReturnedGenerator: nothing of the receiver has run.
+    """
+    if inspect.isgenerator(result) or inspect.isasyncgen(result):
+        raise ReceiverReturnedGenerator(registered.name, registered.receiver)
 
 
 def its_own(raised: BaseException) -> BaseException:
@@ -168,7 +180,11 @@ def split(delivery: Received, parts: Sequence[str]) -> None:
         ) from exc
 
 
-def _delete_first(delivery: Received) -> None:
+def delete_first(delivery: Received) -> None:
+    """Delete a message before its receiver starts.
+
+    :raises EnvironmentFailure: SQS has not done it.
+    """
     try:
         delivery.delete_now()
     except RequestFailed as exc:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
 import kombu
-from kombu.mixins import ConsumerMixin
 
 from ..exceptions import ConfigurationError, NoReceiver
 from ..logs import get_logger
@@ -19,9 +17,11 @@ from ..rules import check_consumer
 from ..transport.delivery import Delivery
 from ..transport.receiving.consumption import Consumption
 from ..transport.receiving.message_limit import LocalLimit, ReceiveLimit
-from ..transport.receiving.poller import Poller
 from .batch_crew import BatchCrew, Host
 from .circuits import Circuits
+from .coroutine_crew import CoroutineCrew
+from .coroutine_run import Work
+from .cut_off import CutOff
 from .early_burial import warn_of_early_burial
 from .gate import Gate
 from .going_on import worker_stops
@@ -31,24 +31,24 @@ from .outcomes import settle_undecodable
 from .pool import Pool
 from .registered import Registered, Registry
 from .slots import ticking
-from .under_way import UnderWay
+from .stoppable import StoppableConsumer
 
 logger = get_logger(__name__)
 
 #: Content types that are decoded. Nothing that could run code, such as pickle.
 ACCEPT = (JSON, PLAIN, ENCODED, "application/data")
 
-#: Seconds before the end of the grace period at which polls are broken off.
-BREAK_OFF_MARGIN = 2.0
 
-
-class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
+class ReceiverConsumer(StoppableConsumer):
     """A kombu consumer that runs the receivers of registered queues.
 
     :param receivers: the registry.
     :param queues: the queues to receive from; default all that have a receiver.
     :param suffix: the queue name suffix to use with each.
     :param threads: how many receivers run at once.  One: in the calling thread.
+    :param coroutines: how many asynchronous receivers run at once besides, together on one event
+        loop in a thread of its own; *threads* of others run synchronous code that they await.
+        None: they run in *threads*, too.
     :param prefetch: how many messages of a queue are held at most, running or waiting;
         default: as many as hide the time that a request takes, of those that can be started
         within a third of the visibility timeout.
@@ -71,38 +71,36 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         *,
         suffix: str | None = None,
         threads: int = 1,
+        coroutines: int | None = None,
         prefetch: int | None = None,
         message_limit: int | None = None,
         limits: Mapping[str, ReceiveLimit] | None = None,
         grace_period: float = 30.0,
         one_by_one: Callable[[], bool] | None = None,
     ) -> None:
-        check_consumer(threads, prefetch, message_limit, grace_period)
+        check_consumer(threads, prefetch, message_limit, grace_period, coroutines)
         if queues is None:
             queues = [queue for queue in receivers.select() if queue.receiver is not None]
         self.queues = list(queues)
         self.suffix = suffix
         self.threads = threads
         self.prefetch = prefetch or 0
-        self.grace_period = grace_period
+        super().__init__(receivers.middleware, grace_period)
         self.limits = dict(limits or {})
         self._receivers = receivers
-        self._middleware = receivers.middleware
         #: All that limits a queue, by its name; and the circuits among that.
         self._limits: dict[str, ReceiveLimit] = {}
         self._circuits = Circuits(receivers)
         self._gate = Gate()
         self._one_by_one = one_by_one
         self._validate(message_limit)
-        self.should_stop = False
+        #: The queues that this consumer receives from; the others are the other one's.
+        self._own = self._divide(coroutines) if coroutines is not None else self.queues
+        self._places = threads if self._crew is None else self._crew.most
         self.connection = receivers.new_connection()
-        self._live_connection: Any = None
         #: Registered and kombu queues by the name in SQS.
         self._sources: dict[str, tuple[Registered, kombu.Queue]] = {}
         self._pool: Pool | None = None
-        self._running = UnderWay()  # Of a batch the first message.
-        self._ended = threading.Event()
-        self._breaking_off = threading.Event()
         host = Host(
             free=self._free,
             stops=self._stops,
@@ -115,6 +113,9 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
             end=self._running.discard,
         )
         self._batches = BatchCrew(host, self._circuits, self._gate)
+        self._work_of_crew = Work(
+            self._gate, self._stops, self._too_late, self._handled, self._running.discard
+        )
 
     def _validate(self, message_limit: int | None) -> None:
         if message_limit is not None:
@@ -125,95 +126,57 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         if not self.queues:
             raise ConfigurationError("There is no queue to receive from: register a receiver")
 
-    # Start and stop.
+    def _divide(self, coroutines: int) -> list[Registered]:
+        """Have receivers that may run on a loop do so; return the queues of this consumer."""
+        on_loop = [queue for queue in self.queues if queue.runs_on_loop]
+        others = [queue for queue in self.queues if not queue.runs_on_loop]
+        if not on_loop:
+            none = ", ".join(repr(queue.name) for queue in others)
+            raise ConfigurationError(
+                f"coroutines={coroutines} is for receivers written as 'async def', and of the "
+                f"queues {none} none has one that may run so. Leave it out"
+            )
+        if not others:
+            self._crew = CoroutineCrew(
+                coroutines, self.threads, self._receivers, lambda: self._running.look()
+            )
+            return on_loop
+        names = [queue.name for queue in on_loop]
+        self._other = other = ReceiverConsumer(
+            self._receivers,
+            on_loop,
+            suffix=self.suffix,
+            threads=self.threads,
+            coroutines=coroutines,
+            prefetch=self.prefetch or None,
+            limits={name: limit for name, limit in self.limits.items() if name in names},
+            grace_period=self.grace_period,
+            one_by_one=self._one_by_one,
+        )
+        other._share(self._gate)
+        return others
+
+    def _share(self, gate: Gate) -> None:
+        """Run a message alone that is to be alone also among those of another consumer."""
+        self._gate = gate
+        self._work_of_crew = replace(self._work_of_crew, gate=gate)
+
+    # Start.
 
     def run(self, _tokens: int = 1, **kwargs: Any) -> None:
         """Receive until stopped, or until the limits are reached."""
         try:
-            with ticking(self._receivers.select if self.ticks else list):
+            with ExitStack() as stack:
+                ticks = self.ticks and not self._is_beside
+                stack.enter_context(ticking(self._receivers.select if ticks else list))
+                if self._crew is not None:
+                    stack.enter_context(self._crew)
+                if self._other is not None:
+                    self._beside = self._other.beside(self)
+                    stack.enter_context(self._beside)
                 super().run(_tokens, **kwargs)
         finally:
             self._ended.set()
-
-    def stop(self, *, break_off: bool = False) -> None:
-        """Stop receiving; safe in a signal handler and from any thread.
-
-        Polls under way end by themselves, within twice the poll period, and messages that
-        were not started then become visible to others.  Running receivers may finish within
-        the grace period; then :meth:`on_grace_expired` is called.
-
-        :param break_off: break off polls under way.  SQS may not notice at once, and hide
-            messages that come then for their visibility timeout.  Near the end of the grace
-            period that is done all the same.
-        """
-        if break_off:
-            self._breaking_off.set()
-        if not self.should_stop:
-            self.should_stop = True
-            tell(self._middleware, lambda each: each.stopping())
-            try:
-                threading.Thread(target=self._wind_down, name="sqs-stop", daemon=True).start()
-            except RuntimeError as exc:
-                # The consumer sees that it should stop all the same, a second later.
-                logger.error("The stop has no thread to watch over it: %s", exc)
-
-    def wake(self, *queue_names: str) -> None:
-        """Poll at once these queues, or all, that are idle and rest; from any thread."""
-        if self._live_connection is not None:
-            self._live_connection.transport.wake_polling(self._full_names(queue_names))
-
-    def look_for_pauses(self, *queue_names: str) -> None:
-        """Look now whether these queues, or all, are paused or resumed; from any thread."""
-        if self._live_connection is not None:
-            self._live_connection.transport.look_for_pauses(self._full_names(queue_names))
-
-    def _full_names(self, queue_names: Collection[str]) -> list[str]:
-        sources = list(self._sources.items())
-        return [n for n, (own, _) in sources if not queue_names or own.name in queue_names]
-
-    def _wind_down(self) -> None:
-        deadline = time.monotonic() + self.grace_period
-        if self._live_connection is not None:
-            transport = self._live_connection.transport
-            # Kept, since the connection may be closed meanwhile, which waits for them.
-            pollers = transport.stop_polling()
-            transport.wake()
-            self._running.look()
-            self._batches.give_back(everything=True)
-            # What waits is given back as soon as the polls have ended, whatever still runs.
-            finish = threading.Thread(
-                target=_finish, args=(pollers,), name="sqs-finish", daemon=True
-            )
-            finish.start()
-            patience = max(self.grace_period - BREAK_OFF_MARGIN, self.grace_period / 2)
-            self._wait_for_polls(finish, deadline - self.grace_period + patience)
-            for poller in pollers:
-                poller.stop(break_off=True)
-        if not self._ended.wait(max(0.0, deadline - time.monotonic())):
-            self.on_grace_expired()
-
-    def _wait_for_polls(self, finish: threading.Thread, until: float) -> None:
-        while finish.is_alive() and time.monotonic() < until:
-            if self._breaking_off.is_set() or self._ended.is_set():
-                return
-            finish.join(0.05)
-
-    def on_grace_expired(self) -> None:
-        """Called when receivers still run after the grace period; logs which."""
-        for delivery in [*self._running, *self._batches.beside()]:
-            logger.error(
-                "The receiver of message %s of queue %s still runs %g s after the stop",
-                delivery.message_id,
-                delivery.queue,
-                self.grace_period,
-            )
-
-    def release_running(self) -> None:
-        """Settle what is done and give back what still runs, before the process exits."""
-        running = [*self._running, *self._batches.beside()]
-        if running:
-            running[0].channel.release(running)
-            running[0].channel.flush(2.0)
 
     # The hooks of kombu's ConsumerMixin.
 
@@ -221,7 +184,7 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         """A kombu consumer for each queue."""
         consumers = []
         observed = any(type(each).polled is not Middleware.polled for each in self._middleware)
-        for registered in self.queues:
+        for registered in self._own:
             queue = registered.get_queue(self.suffix)
             channel.declare_lazily(queue)
             warn_of_early_burial(registered, queue.name, channel.requests)
@@ -262,19 +225,22 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         self, connection: Any, channel: Any, consumers: list[Any], **kwargs: Any
     ) -> None:
         """Remember the live connection, which :meth:`stop` acts on."""
-        self._live_connection = connection
+        self._live_connection, self._channel = connection, channel
         logger.info("Receiving from %s", ", ".join(c.queues[0].name for c in consumers))
         if self.should_stop:
             connection.transport.stop_polling()
 
     @contextmanager
     def extra_context(self, connection: Any, channel: Any) -> Iterator[None]:
-        """The thread pool, whose end waits for the receivers that run."""
-        with Pool(self.threads) if self.threads > 1 else nullcontext() as self._pool:
+        """What receivers run in, whose end waits for those that run."""
+        threads = self.threads > 1 and self._crew is None
+        with Pool(self.threads) if threads else nullcontext() as self._pool:
             try:
                 yield
             finally:
-                self._batches.give_back(everything=True)
+                self.give_back_gathered()
+                if self._crew is not None:
+                    self._running.wait_until(lambda: not self._running, None)
 
     def on_iteration(self) -> None:
         """Before each wait for a message: wait for a free thread, and see the limits."""
@@ -290,8 +256,13 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
         while not self._wait_for_free_thread(timeout=1.0):
             self.on_turn()
 
-    def on_turn(self) -> None:
-        """Called about once a second, between messages; does nothing."""
+    def give_back_gathered(self) -> None:
+        """Give back what waits to be received with others."""
+        self._batches.give_back(everything=True)
+
+    def under_way(self) -> list[Delivery]:
+        """What was started and has not ended."""
+        return [*self._running, *self._batches.beside()]
 
     def on_decode_error(self, message: Delivery, exc: Exception) -> None:
         """Settle a message whose payload is gone, or whose compression Kombu cannot undo."""
@@ -301,8 +272,11 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
     def on_message(self, delivery: Delivery) -> None:
         """Start a message that was received, unless it is too late for it."""
         registered, queue = self._sources[delivery.queue]
-        if self.should_stop or (self._circuits and self._circuits.refuses(delivery.queue)):
-            self._give_back(registered, delivery)
+        if self._refuses(registered, delivery):
+            return
+        if self._crew is not None:
+            self._running.add(delivery)
+            self._crew.start(self._work_of_crew, registered, queue, delivery)
         elif not self._batches.add(delivery):
             self._start(delivery, self._work, registered, queue, delivery)
 
@@ -345,10 +319,24 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
             self._running.discard(delivery)
 
     def _handled(self, delivery: Delivery, handled: Handled) -> None:
-        if self._circuits:
-            self._circuits.ended(delivery.queue, handled.attempt.raised)
-        if isinstance(handled.attempt.raised, KeyboardInterrupt):
+        raised = handled.attempt.raised
+        if self._circuits and not isinstance(raised, CutOff):
+            self._circuits.ended(delivery.queue, raised)
+        if isinstance(raised, KeyboardInterrupt):
             self.should_stop = True
+
+    def _refuses(self, registered: Registered, delivery: Delivery) -> bool:
+        """Give back a message that is not to be started now."""
+        if self.should_stop or (self._circuits and self._circuits.refuses(delivery.queue)):
+            self._give_back(registered, delivery)
+            return True
+        return False
+
+    def _too_late(self, registered: Registered, delivery: Delivery) -> bool:
+        if delivery.expired:
+            self._abandon(registered, delivery)
+            return True
+        return self._refuses(registered, delivery)
 
     def _stops(self) -> bool:
         return self.should_stop
@@ -374,27 +362,22 @@ class ReceiverConsumer(ConsumerMixin):  # type: ignore[misc]
             self._limits[registered.name].give_back(1)
 
     def _free(self) -> int:
-        return self.threads - len(self._running)
+        left_behind = 0 if self._crew is None else self._crew.left_behind
+        return self._places - len(self._running) - left_behind
 
     def _wait_for_free_thread(self, timeout: float) -> bool:
         if self._pool is not None:
             self._pool.wait_if_quick()
-        if len(self._running) < self.threads:
+        if self._free() > 0:
             return True
-        return self._running.wait_until(
-            lambda: len(self._running) < self.threads or self.should_stop, timeout
-        )
+        return self._running.wait_until(lambda: self._free() > 0 or self.should_stop, timeout)
 
     def _limits_reached(self) -> bool:
         return (
             bool(self.limits)
-            and all(self.limits[queue.name].reached for queue in self.queues)
+            and all(self.limits[queue.name].reached for queue in self._own)
             and not self._running
             and not self._batches
+            and (self._beside is None or self._beside.ended)
             and not self._live_connection.transport.has_waiting()
         )
-
-
-def _finish(pollers: Sequence[Poller]) -> None:
-    for poller in pollers:
-        poller.finish()

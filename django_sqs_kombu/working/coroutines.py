@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import inspect
 import threading
 from collections.abc import Awaitable
 from typing import Any
@@ -48,6 +49,12 @@ def run_in_thread_loop(receiver: Awaitable[Any], timeout: float | None) -> Any:
         if not task.done():
             # It was interrupted amid a step: the next message gets another loop.
             _close(loop)
+
+
+def is_async(receiver: object) -> bool:
+    """Whether a receiver is written as ``async def``, so that calling it runs nothing of it."""
+    call = getattr(receiver, "__call__", None)  # noqa: B004 - an object's, which may be async
+    return inspect.iscoroutinefunction(receiver) or inspect.iscoroutinefunction(call)
 
 
 class LeftBehind(TimedOut):

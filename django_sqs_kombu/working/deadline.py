@@ -18,7 +18,7 @@ from typing import Any
 
 from ..exceptions import EnvironmentFailure, TimedOut
 from ..logs import get_logger
-from ..transport.sqs.shield import is_request, shield
+from ..transport.sqs.shield import Shield, is_request, shield
 
 logger = get_logger(__name__)
 
@@ -277,6 +277,28 @@ class _Ringer:
 _ringer = _Ringer()
 _HERE = deadline.__code__.co_filename
 _set_asynchronous_exception = ctypes.pythonapi.PyThreadState_SetAsyncExc
+
+
+def strike(thread: int, shielded: Shield, within: FrameType | None) -> bool:
+    """Raise :class:`TimedOut` in another thread, where it runs in *within* now.
+
+    Nothing of that thread runs between the look and the strike, which surfaces in the frame that
+    was seen, or when what that waits for in C returns to it.
+
+    :param shielded: the thread's shield: a request to SQS ends first.
+    :param within: the frame, or one below it, that is to be interrupted.
+    :returns: whether it was.
+    """
+    if within is None or not shielded.acquire(blocking=False):
+        return False
+    try:
+        frame = sys._current_frames().get(thread)
+        if _is_in_a_request(frame) or all(each is not within for each in _stack(frame)):
+            return False
+        _raise_in(thread, TimedOut)
+        return True
+    finally:
+        shielded.release()
 
 
 def _raise_in(thread: int, exception: type[BaseException] | None) -> None:

@@ -48,6 +48,16 @@ class Gate:
         if self._alone or self._waiting:
             self._enter_later(who)
 
+    def enter_at_once(self, who: object) -> bool:
+        """Come inside beside others, without waiting; return whether that could be."""
+        self._inside.add(who)
+        if not (self._alone or self._waiting):
+            return True
+        with self._changed:
+            self._inside.discard(who)
+            self._changed.notify_all()
+        return False
+
     def leave(self, who: object) -> None:
         """Go outside."""
         self._inside.discard(who)

@@ -141,8 +141,9 @@ class Middleware:
 
         When: for each message that is admitted; it is not settled before the context is left.
         What the decoding and the receiver raise is raised in it, and not to be kept back.
-        Thread: the receiver's; in Celery's prefork pool in the child process.  An exception of
-        its own: logged, and the receiver runs, or has run, all the same.
+        Thread: the receiver's; in Celery's prefork pool in the child process; of asynchronous
+        receivers that run together any two, in the message's own context (contextvars).  An
+        exception of its own: logged, and the receiver runs, or has run, all the same.
         """
         return nullcontext()
 

@@ -17,6 +17,7 @@ from .policy import Policy
 from .rate import Counter, Rate
 from .slots import Scheduled
 from .table import Action, Row
+from .upkeep import ThreadUpkeep
 
 
 class Received(Delivery, Protocol):
@@ -82,6 +83,10 @@ class Registry(Protocol):
 
     def new_connection(self) -> kombu.Connection:
         """A new connection to SQS."""
+
+    @property
+    def upkeep(self) -> ThreadUpkeep:
+        """Looks after the threads that run synchronous code for an event loop."""
 
 
 class Registered(NamedQueue, Scheduled, Protocol):
@@ -161,6 +166,13 @@ class Registered(NamedQueue, Scheduled, Protocol):
 
     def receive_batch(self, messages: list[RawMessage]) -> Any:
         """Run the receiver on several messages at once, within ``timeout``."""
+
+    @property
+    def runs_on_loop(self) -> bool:
+        """Whether its receiver may run on an event loop that it shares with others."""
+
+    def coroutine(self, message: RawMessage) -> Awaitable[Any]:
+        """What is to be awaited for *message*, of a receiver that may run on a loop."""
 
     def run_async(self, awaitable: Awaitable[Any], timeout: float | None) -> Any:
         """Await what a receiver returned, for *timeout* seconds; return what comes of it."""

@@ -21,6 +21,7 @@ from ..exceptions import (
     TooOldToSendAgain,
     kind_of,
 )
+from .cut_off import CutOff
 from .policy import DELETE, NO_POLICY, Policy
 from .retry import Exceptions, Retry
 
@@ -124,6 +125,7 @@ _HEAD = (
     Row(RestartLater, Action.REQUEUE, logging.INFO, "is to be restarted later"),
     Row(MessageDropped, Action.DISCARD, logging.INFO, "is dropped unrun", reason=True),
     Row(KeyboardInterrupt, Action.RELEASE, logging.INFO, "was interrupted"),
+    Row(CutOff, Action.RELEASE, logging.ERROR, "was cut off at the stop and is given back"),
     Row(EnvironmentFailure, Action.REQUEUE, logging.ERROR, _LATER, reason=True),
     Row(
         MessageTargetMissing,

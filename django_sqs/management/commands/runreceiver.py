@@ -94,6 +94,14 @@ class Command(QueueCommand):
             help="Run up to N receivers at once in each process. Default: 1.",
         )
         parser.add_argument(
+            "--coroutines",
+            type=positive,
+            metavar="N",
+            help="Run up to N receivers written as 'async def' together on one event loop in each "
+            "process; their synchronous code, such as the ORM's, runs in as many threads as "
+            "--threads says. Default: they run as all others.",
+        )
+        parser.add_argument(
             "--recycle-after",
             type=positive,
             metavar="N",
@@ -143,6 +151,8 @@ class Command(QueueCommand):
         if options["bury"] and not apps.is_installed("django_sqs.failures"):
             raise CommandError("--bury needs 'django_sqs.failures' in INSTALLED_APPS.")
         queues = self._queues(options["queue_names"])
+        if options["coroutines"]:
+            _check_coroutines(queues)
         with pid_file(options["pid_file"]):
             code = self._run(queues, options)
         if code != exit_codes.OK:
@@ -190,6 +200,7 @@ class Command(QueueCommand):
             suffix=options["suffix"],
             processes=None if count == PER_QUEUE else count,
             threads=options["threads"],
+            coroutines=options["coroutines"],
             message_limit=options["message_limit"],
             http=options["http"],
             bury=options["bury"],
@@ -204,6 +215,17 @@ class Command(QueueCommand):
             self.stdout.write(f"Health and metrics at {fleet.control.url}")
             self.stdout.flush()
         return fleet.run()
+
+
+def _check_coroutines(queues: list[RegisteredQueue]) -> None:
+    if any(queue.runs_on_loop for queue in queues):
+        return
+    names = ", ".join(queue.name for queue in queues)
+    raise CommandError(
+        f"--coroutines is for receivers written as 'async def', and no queue of {names} has one "
+        "that may run so (with once=True or batch= a receiver has a thread of its own). "
+        "Leave it out."
+    )
 
 
 def _show_output_at_once() -> None:

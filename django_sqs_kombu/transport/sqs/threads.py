@@ -24,12 +24,20 @@ class Threads:
     :param name: theirs.
     :param most: how many there are at most; None: as many as have work.
     :param idle: seconds without work after which one ends.
+    :param leaving: called in each before it ends.
     """
 
-    def __init__(self, name: str, most: int | None = None, idle: float = IDLE) -> None:
+    def __init__(
+        self,
+        name: str,
+        most: int | None = None,
+        idle: float = IDLE,
+        leaving: Callable[[], None] | None = None,
+    ) -> None:
         self._name = name
         self._most = most
         self._idle_for = idle
+        self._leaving = leaving
         self._setup()
         renew_after_fork(self)
 
@@ -38,6 +46,8 @@ class Threads:
         self._jobs: deque[Callable[[], None]] = deque()
         self._alive = 0
         self._idle = 0
+        self._leaving_now = 0
+        self._ends = False
         #: How many threads wait for the end of all work.
         self._waiting = 0
         #: Threads whose start failed, or was interrupted.
@@ -70,6 +80,17 @@ class Threads:
             finally:
                 self._waiting -= 1
 
+    def end(self, timeout: float) -> None:
+        """Have the threads end when they have no work; wait for *timeout* seconds at most."""
+        with self._changed:
+            self._ends = True
+            self._changed.notify_all()
+            self._waiting += 1
+            try:
+                self._changed.wait_for(lambda: not self._alive and not self._leaving_now, timeout)
+            finally:
+                self._waiting -= 1
+
     def _start(self, job: Callable[[], None]) -> None:
         thread = threading.Thread(target=self._run, name=self._name, daemon=True)
         self._alive += 1
@@ -96,6 +117,9 @@ class Threads:
                 job()
             except Exception:
                 logger.exception("What was to be done in thread %s failed", self._name)
+            # What it worked on must not live until the next job.
+            del job
+        self._leave()
 
     def _next(self) -> Callable[[], None] | None:
         end = time.monotonic() + self._idle_for
@@ -105,15 +129,27 @@ class Threads:
                 self._changed.notify_all()
             try:
                 while not self._jobs:
-                    left = end - time.monotonic()
+                    left = 0.0 if self._ends else end - time.monotonic()
                     if left <= 0 or not self._changed.wait(left):
                         if self._jobs:
                             break
                         self._alive -= 1
+                        self._leaving_now += 1
                         return None
                 return self._jobs.popleft()
             finally:
                 self._idle -= 1
+
+    def _leave(self) -> None:
+        try:
+            if self._leaving is not None:
+                self._leaving()
+        except Exception:
+            logger.exception("The end of thread %s failed", self._name)
+        finally:
+            with self._changed:
+                self._leaving_now -= 1
+                self._changed.notify_all()
 
 
 class ThreadedCall:

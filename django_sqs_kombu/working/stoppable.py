@@ -1,0 +1,197 @@
+"""StoppableConsumer: how a consumer of messages is stopped, woken, and ended in time."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Collection, Iterator, Sequence
+from functools import partial
+from typing import Any
+
+import kombu
+from kombu.mixins import ConsumerMixin
+
+from ..logs import get_logger
+from ..transport.delivery import Delivery
+from ..transport.receiving.poller import Poller
+from .beside import Beside
+from .coroutine_crew import CoroutineCrew
+from .middleware import Middleware, tell
+from .registered import Registered
+from .under_way import UnderWay
+
+logger = get_logger(__name__)
+
+#: Seconds before the end of the grace period at which polls are broken off.
+BREAK_OFF_MARGIN = 2.0
+#: Seconds that asynchronous receivers may take to end when they are cut off.
+CUT_OFF_TIMEOUT = 1.0
+#: Seconds in which SQS is told, before the process exits, what became of the last messages.
+FLUSH_TIMEOUT = 2.0
+
+
+class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
+    """What a consumer needs to be stopped from any thread, or in a signal handler.
+
+    :param middleware: is told of a stop.
+    :param grace_period: seconds that running receivers may take after :meth:`stop`.
+    """
+
+    def __init__(self, middleware: Sequence[Middleware], grace_period: float) -> None:
+        self.grace_period = grace_period
+        self.should_stop = False
+        self._middleware = middleware
+        self._live_connection: Any = None
+        self._channel: Any = None
+        #: Registered and kombu queues by the name in SQS.
+        self._sources: dict[str, tuple[Registered, kombu.Queue]] = {}
+        self._running = UnderWay()
+        self._ended = threading.Event()
+        self._breaking_off = threading.Event()
+        #: Runs this one's receivers, where these are asynchronous and run together.
+        self._crew: CoroutineCrew | None = None
+        #: Runs such receivers beside this one, which stops it, and what runs that.
+        self._other: StoppableConsumer | None = None
+        self._beside: Beside | None = None
+        self._is_beside = False
+
+    def beside(self, first: StoppableConsumer) -> Beside:
+        """This consumer, in a thread of its own beside the first one."""
+
+        def on_end() -> None:
+            if beside.error is not None:
+                first.stop()
+            elif first._live_connection is not None:
+                # It may be what was waited for.
+                first._live_connection.transport.wake()
+
+        beside = Beside(self.run, self.stop, on_end, first.on_turn)
+        self._is_beside = True
+        return beside
+
+    def on_turn(self) -> None:
+        """Called about once a second, between messages; does nothing."""
+
+    def give_back_gathered(self) -> None:
+        """Give back what waits to be received with others."""
+
+    def under_way(self) -> list[Delivery]:
+        """What was started and has not ended."""
+        return list(self._running)
+
+    def _both(self) -> Iterator[StoppableConsumer]:
+        yield self
+        if self._other is not None:
+            yield self._other
+
+    def stop(self, *, break_off: bool = False) -> None:
+        """Stop receiving; safe in a signal handler and from any thread.
+
+        Polls under way end by themselves, within twice the poll period, and messages that
+        were not started then become visible to others.  Running receivers may finish within
+        the grace period; then :meth:`on_grace_expired` is called.
+
+        :param break_off: break off polls under way.  SQS may not notice at once, and hide
+            messages that come then for their visibility timeout.  Near the end of the grace
+            period that is done all the same.
+        """
+        if break_off:
+            self._breaking_off.set()
+        if self._other is not None:
+            self._other.grace_period = self.grace_period
+            self._other.stop(break_off=break_off)
+        if not self.should_stop:
+            self.should_stop = True
+            if not self._is_beside:
+                tell(self._middleware, lambda each: each.stopping())
+            try:
+                threading.Thread(target=self._wind_down, name="sqs-stop", daemon=True).start()
+            except RuntimeError as exc:
+                # The consumer sees that it should stop all the same, a second later.
+                logger.error("The stop has no thread to watch over it: %s", exc)
+
+    def wake(self, *queue_names: str) -> None:
+        """Poll at once these queues, or all, that are idle and rest; from any thread."""
+        for each in self._both():
+            if each._live_connection is not None:
+                each._live_connection.transport.wake_polling(each._full_names(queue_names))
+
+    def look_for_pauses(self, *queue_names: str) -> None:
+        """Look now whether these queues, or all, are paused or resumed; from any thread."""
+        for each in self._both():
+            if each._live_connection is not None:
+                each._live_connection.transport.look_for_pauses(each._full_names(queue_names))
+
+    def _full_names(self, queue_names: Collection[str]) -> list[str]:
+        sources = list(self._sources.items())
+        return [n for n, (own, _) in sources if not queue_names or own.name in queue_names]
+
+    def _wind_down(self) -> None:
+        deadline = time.monotonic() + self.grace_period
+        if self._live_connection is not None:
+            transport = self._live_connection.transport
+            # Kept, since the connection may be closed meanwhile, which waits for them.
+            pollers = transport.stop_polling()
+            transport.wake()
+            self._running.look()
+            self.give_back_gathered()
+            # What waits is given back as soon as the polls have ended, whatever still runs.
+            finish = threading.Thread(
+                target=_finish, args=(pollers,), name="sqs-finish", daemon=True
+            )
+            finish.start()
+            patience = max(self.grace_period - BREAK_OFF_MARGIN, self.grace_period / 2)
+            self._wait_for_polls(finish, deadline - self.grace_period + patience)
+            for poller in pollers:
+                poller.stop(break_off=True)
+        if not self._ended.wait(max(0.0, deadline - time.monotonic())) and not self._is_beside:
+            self.on_grace_expired()
+
+    def _wait_for_polls(self, finish: threading.Thread, until: float) -> None:
+        while finish.is_alive() and time.monotonic() < until:
+            if self._breaking_off.is_set() or self._ended.is_set():
+                return
+            finish.join(0.05)
+
+    def on_grace_expired(self) -> None:
+        """Called when receivers still run after the grace period.
+
+        Asynchronous ones that run together are cancelled and their messages given back; of all
+        others it is logged.
+        """
+        self._cut_off_crews()
+        for delivery in [delivery for each in self._both() for delivery in each.under_way()]:
+            logger.error(
+                "The receiver of message %s of queue %s still runs %g s after the stop",
+                delivery.message_id,
+                delivery.queue,
+                self.grace_period,
+            )
+
+    def _cut_off_crews(self) -> None:
+        until = time.monotonic() + CUT_OFF_TIMEOUT
+        cut = [each for each in self._both() if each._crew is not None]
+        for each in cut:
+            if each._crew is not None:
+                each._crew.cut_off()
+        for running in [each._running for each in cut]:
+            running.wait_until(partial(_none, running), max(0.0, until - time.monotonic()))
+
+    def release_running(self) -> None:
+        """Settle what is done and give back what still runs, before the process exits."""
+        until = time.monotonic() + FLUSH_TIMEOUT
+        for each in self._both():
+            running = each.under_way()
+            if running:
+                each._channel.release(running)
+        for channel in [each._channel for each in self._both() if each._channel is not None]:
+            channel.flush(max(0.0, until - time.monotonic()))
+
+
+def _none(running: UnderWay) -> bool:
+    return not running
+
+
+def _finish(pollers: Sequence[Poller]) -> None:
+    for poller in pollers:
+        poller.finish()
