@@ -12,7 +12,7 @@ from django_sqs_kombu.exceptions import (
     TimedOut,
     UnknownSuffixWarning,
 )
-from django_sqs_kombu.working import Breaker, Retry, cursor, exponential, stopping
+from django_sqs_kombu.working import Breaker, Retry, Ticket, cursor, exponential, stopping
 
 from .aws_lambda import lambda_handler
 from .keywords import QueueKeywords, RegisterKeywords, SendKeywords, SendManyKeywords
@@ -30,6 +30,7 @@ __all__ = [
     "RestartLater",
     "Retry",
     "SQSError",
+    "Ticket",
     "TimedOut",
     "UnknownSuffixWarning",
     "asend",
@@ -96,12 +97,12 @@ def send(
     message: object = None,
     suffix: str | None = None,
     **options: Unpack[SendKeywords],
-) -> None:
+) -> Ticket:
     """Send a message to a registered queue; see :meth:`DjangoQueue.send`.
 
     :raises UnknownQueue: there is none of this name.
     """
-    _get(queue_name).send(message, suffix, **options)
+    return _get(queue_name).send(message, suffix, **options)
 
 
 async def asend(
@@ -109,12 +110,12 @@ async def asend(
     message: object = None,
     suffix: str | None = None,
     **options: Unpack[SendKeywords],
-) -> None:
+) -> Ticket:
     """Send from asynchronous code; see :meth:`DjangoQueue.asend`.
 
     :raises UnknownQueue: there is none of this name.
     """
-    await _get(queue_name).asend(message, suffix, **options)
+    return await _get(queue_name).asend(message, suffix, **options)
 
 
 def send_many(

@@ -11,6 +11,7 @@ from django.apps import apps
 from django_sqs_kombu.exceptions import ConfigurationError
 from django_sqs_kombu.messages import RawMessage
 from django_sqs_kombu.registration import Outgoing, RegisteredQueue
+from django_sqs_kombu.working import TicketStore
 
 T = TypeVar("T")
 
@@ -71,6 +72,9 @@ class Outbox(Protocol):
     ) -> int:
         """Write messages, all or none; return how many."""
 
+    def withdraw(self, message_id: str, using: str) -> None:
+        """Delete a message that no relay has begun to send from the database *using*."""
+
 
 class RunOnce(Protocol):
     """Runs a receiver on those of its messages that were not received before."""
@@ -103,6 +107,8 @@ metrics: Announced[Callable[[], Iterable[Gauge]]] = Announced()
 waiting_failures: Announced[Callable[[], Mapping[str, int]]] = Announced()
 #: For ``outbox=True``.
 outboxes: Announced[Outbox] = Announced()
+#: Have messages cancelled.
+tickets: Announced[TicketStore] = Announced()
 #: For ``once=True``.
 inboxes: Announced[RunOnce] = Announced()
 #: Wake the workers of a queue, named as in SQS, that rest.

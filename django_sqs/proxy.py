@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, TypeVar
 
 from django_sqs_kombu import registration as base
+from django_sqs_kombu.working import Ticket
 
 from .keywords import SendKeywords
 
@@ -17,12 +18,12 @@ class SendingQueue(base.SendingQueue, Protocol):
 
     def send(
         self, message: object = None, suffix: str | None = None, **options: Unpack[SendKeywords]
-    ) -> None:
+    ) -> Ticket:
         """Send a message."""
 
     async def asend(
         self, message: object = None, suffix: str | None = None, **options: Unpack[SendKeywords]
-    ) -> None:
+    ) -> Ticket:
         """Send a message from asynchronous code."""
 
 
@@ -36,12 +37,12 @@ class ReceiverProxy(base.ReceiverProxy[M, R, Queue]):
 
     def __call__(
         self, message: M | None = None, suffix: str | None = None, **options: Unpack[SendKeywords]
-    ) -> None:
+    ) -> Ticket:
         """Send *message*, or one built from the keyword arguments; see DjangoQueue.send."""
-        self.registered_queue.send(message, suffix, **options)
+        return self.registered_queue.send(message, suffix, **options)
 
     async def asend(
         self, message: M | None = None, suffix: str | None = None, **options: Unpack[SendKeywords]
-    ) -> None:
+    ) -> Ticket:
         """Send from asynchronous code; see DjangoQueue.asend."""
-        await self.registered_queue.asend(message, suffix, **options)
+        return await self.registered_queue.asend(message, suffix, **options)

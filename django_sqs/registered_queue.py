@@ -30,6 +30,7 @@ from django_sqs_kombu.names import FIFO
 from django_sqs_kombu.registration import Defaults, Keywords, Outgoing, Receiver, Receivers
 from django_sqs_kombu.rules import check, flag, shown
 from django_sqs_kombu.transport import Pause
+from django_sqs_kombu.working import Ticket
 
 from .batches import joining_batch
 from .commits import after_commit, asked_for, in_any_transaction, in_transaction
@@ -143,7 +144,7 @@ class DjangoQueue(base.RegisteredQueue):
         outbox: bool = False,
         using: str | None = None,
         **options: Unpack[PlainSendKeywords],
-    ) -> None:
+    ) -> Ticket:
         """Send a message; returns when SQS has accepted it, or it waits for a commit.
 
         :param message: an instance of the queue's message class, or of its *model*; None: one is
@@ -158,8 +159,7 @@ class DjangoQueue(base.RegisteredQueue):
         """
         row = self._row(options.get("instance") if message is None else message)
         if outbox:
-            self._write_to_outbox(message, suffix, using, options)
-            return
+            return self._write_to_outbox(message, suffix, using, options)
         send = self.prepare(message, suffix, **options)
         if row is not None:
             using = using or database_of(row)
@@ -167,6 +167,7 @@ class DjangoQueue(base.RegisteredQueue):
             after_commit(self.name, joining_batch(self.receivers, send, [using]), using)
         else:
             send()
+        return send.ticket
 
     def _waits(self, on_commit: bool | None, using: str | None) -> bool:
         if on_commit is None and self._carries_rows and in_transaction(using):
@@ -209,9 +210,11 @@ class DjangoQueue(base.RegisteredQueue):
         suffix: str | None,
         using: str | None,
         options: PlainSendKeywords,
-    ) -> None:
+    ) -> Ticket:
         outbox = outboxes.of("django_sqs.outbox", f"Queue {self.name!r}: outbox=True")
-        outbox.write(self, suffix, self.outgoing(message, **options), using=using)
+        outgoing = self.outgoing(message, **options)
+        outbox.write(self, suffix, outgoing, using=using)
+        return base.ticket_of(self, outgoing)
 
     def _write_many_to_outbox(
         self,
@@ -227,14 +230,14 @@ class DjangoQueue(base.RegisteredQueue):
 
     async def asend(
         self, message: object = None, suffix: str | None = None, **options: Unpack[SendKeywords]
-    ) -> None:
+    ) -> Ticket:
         """Send from asynchronous code; the options are those of :meth:`send`."""
         # A transaction belongs to the thread that Django's database code runs in.
         on_commit = options.get("on_commit")
         waits = asked_for(on_commit) or (on_commit is None and self._carries_rows)
         sensitive = waits or options.get("outbox", False)
         send = self.send if sensitive else partial(leaving_no_connection, self.send)
-        await sync_to_async(send, thread_sensitive=sensitive)(message, suffix, **options)
+        return await sync_to_async(send, thread_sensitive=sensitive)(message, suffix, **options)
 
     def send_many(
         self,

@@ -15,11 +15,12 @@ from django.db import connections
 from django_sqs_kombu import Receivers
 from django_sqs_kombu.registration import Defaults, Outlet, RegisteredQueue
 from django_sqs_kombu.testing import receive_at_once
-from django_sqs_kombu.working import Counter, Mask, Middleware, Policy, Retry
+from django_sqs_kombu.working import Counter, Mask, Middleware, Policy, Retry, TicketStore
 
 from .batches import DjangoBatch
 from .calls import CallUpkeep
 from .conf import conf
+from .optional import tickets
 from .problems import require_valid
 
 
@@ -66,6 +67,11 @@ class DjangoReceivers(Receivers):
     def counter(self) -> Counter | None:
         """Django's cache, which all workers share; None: it counts for no other process."""
         return None if isinstance(caches["default"], DummyCache | LocMemCache) else count_in_cache
+
+    @property
+    def tickets(self) -> TicketStore | None:
+        """That of the app django_sqs.tickets, where it is installed."""
+        return next(iter(tickets.all()), None)
 
     @property
     def mask(self) -> Mask | None:

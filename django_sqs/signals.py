@@ -17,8 +17,9 @@ message_received = Signal()
 #: What became of a message.  Arguments: ``queue``; ``message``, None where it could not be
 #: decoded; ``message_id``; ``outcome``, such as ``"DELETE"`` (the names of
 #: :class:`~django_sqs_kombu.working.table.Action`); ``operation``: the same in small letters,
-#: ``"retry"`` or ``"continue"`` where that is why it was requeued, ``"expired"`` where that is why
-#: it was discarded; ``raised``: by the receiver, or why it did not run, or None.
+#: ``"retry"`` or ``"continue"`` where that is why it was requeued, ``"expired"`` or
+#: ``"cancelled"`` where that is why it was discarded; ``raised``: by the receiver, or why it did
+#: not run, or None.
 message_settled = Signal()
 #: A process has learnt that a queue it receives from is paused, or resumed.  Arguments:
 #: ``queue``; ``pause``, a :class:`~django_sqs_kombu.Pause`, or None.

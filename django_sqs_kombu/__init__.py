@@ -3,7 +3,7 @@
 from kombu.transport import TRANSPORT_ALIASES
 
 from .aws_lambda import lambda_handler
-from .drops import MessageDropped, MessageExpired
+from .drops import MessageCancelled, MessageDropped, MessageExpired
 from .exceptions import (
     AccessDenied,
     BatchDropped,
@@ -50,6 +50,7 @@ from .working.going_on import cursor, stopping
 from .working.middleware import Admission, Middleware
 from .working.policy import Policy
 from .working.retry import Retry, exponential
+from .working.tickets import CacheTickets, Ticket, TicketStore
 
 __all__ = [
     "AccessDenied",
@@ -61,6 +62,7 @@ __all__ = [
     "BatchInterrupted",
     "BigMessage",
     "Breaker",
+    "CacheTickets",
     "ClockIsOff",
     "ConfigurationError",
     "Continue",
@@ -72,6 +74,7 @@ __all__ = [
     "JSONMessage",
     "MHMessage",
     "Message",
+    "MessageCancelled",
     "MessageDecodeError",
     "MessageDropped",
     "MessageEncodeError",
@@ -97,6 +100,8 @@ __all__ = [
     "SQSError",
     "SendFailure",
     "SendManyFailed",
+    "Ticket",
+    "TicketStore",
     "TimedOut",
     "UnknownQueue",
     "UnknownSuffixWarning",

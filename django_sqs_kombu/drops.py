@@ -38,3 +38,19 @@ class MessageExpired(MessageDropped):
 
     def __reduce__(self) -> tuple[type[MessageExpired], tuple[float]]:
         return type(self), (self.expired,)
+
+
+class MessageCancelled(MessageDropped):
+    """Its sender has cancelled it before a receiver started.
+
+    :ivar ticket_id: of its ticket.
+    """
+
+    operation = "cancelled"
+
+    def __init__(self, ticket_id: str) -> None:
+        super().__init__("it was cancelled")
+        self.ticket_id = ticket_id
+
+    def __reduce__(self) -> tuple[type[MessageCancelled], tuple[str]]:
+        return type(self), (self.ticket_id,)

@@ -36,6 +36,7 @@ COMMANDS = {
     ),
     "django_sqs.failures": ["sqs_bury", "sqs_prune_failures"],
     "django_sqs.inbox": ["sqs_prune_inbox"],
+    "django_sqs.tickets": ["sqs_prune_tickets"],
     "django_sqs.outbox": ["sqs_relay"],
     "django_sqs.results": ["sqs_prune_results"],
     "django_sqs.schedules": ["sqs_schedules"],

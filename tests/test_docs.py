@@ -25,6 +25,7 @@ APPS = (
     "django.core",
     "django_sqs",
     "django_sqs.inbox",
+    "django_sqs.tickets",
     "django_sqs.outbox",
     "django_sqs.results",
     "django_sqs.failures",

@@ -113,6 +113,11 @@ def test_what_speaks_to_sqs_knows_no_kombu():
     assert not {name for name in found if name.split(".")[0] in ("kombu", "celery")}
 
 
+OPTIONAL_NAMES = (
+    *("inbox", "outbox", "results", "monitor", "failures", "schedules"),
+    *("tickets", "wake"),
+)
+
 #: The floors of each half, bottom to top. A module imports none of a floor above its own; a
 #: folder stands for all that is in it and has no floor of its own.
 FLOORS = {
@@ -148,7 +153,7 @@ FLOORS = {
         ("api", "operations", "tasks", "worker"),
         ("web",),
         ("asgi", "development", "gunicorn", "management", "views"),
-        ("urls", "inbox", "outbox", "results", "monitor", "failures", "schedules", "wake"),
+        ("urls", *OPTIONAL_NAMES),
         ("checks", "database_checks", "policy_checks", "schedule_checks", "testing"),
         ("pytest_plugin", "management.commands"),
         ("apps",),
@@ -162,7 +167,16 @@ HALVES = pytest.mark.parametrize("half", FLOORS)
 #: What a project may leave out. Nothing else imports it; it announces itself.
 OPTIONAL = {
     f"django_sqs.{name}"
-    for name in ("inbox", "outbox", "results", "monitor", "failures", "schedules", "wake")
+    for name in (
+        "inbox",
+        "outbox",
+        "results",
+        "monitor",
+        "failures",
+        "schedules",
+        "tickets",
+        "wake",
+    )
 }
 
 #: What django_sqs may import of the other half.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import base64
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -214,7 +214,7 @@ def entry_of(row: Failure, text: str | None = None) -> dict[str, Any]:
     }
     # Its identity, and where its receiver goes on; it has all its tries again.
     trail = Trail.of(row.attributes)
-    kept = Trail(id=trail.id or row.message_id, cursor=trail.cursor, expires=trail.expires)
+    kept = replace(trail, id=trail.id or row.message_id, due=None, sent=None, restarts=0, tries=0)
     entry = copy_of(message, kept)
     if row.full_name.endswith(FIFO):
         entry.setdefault("MessageGroupId", "default")

@@ -182,6 +182,12 @@ def send_again(row: OutboxMessage) -> bool:
     return bool(rows.update(**changes))
 
 
+def withdraw(message_id: str, database: str) -> None:
+    """Delete the row of a message, unless it is being sent now."""
+    free = Q(claimed_until=None) | Q(claimed_until__lte=timezone.now())
+    _rows(database).filter(free, uid=message_id).delete()
+
+
 def set_aside(row: OutboxMessage, why: str) -> bool:
     """Skip *row* as one that has failed, unless it is being sent now; return whether it is."""
     now = timezone.now()

@@ -32,6 +32,7 @@ class OutboxMessage(models.Model):
         null=True,
         help_text="When it is too late to start its receiver, in seconds since the epoch.",
     )
+    ticket = models.BooleanField(default=False, help_text="Whether it can be cancelled.")
     created_at = models.DateTimeField(auto_now_add=True)
     claimed_by = models.UUIDField(null=True, editable=False)
     claimed_until = models.DateTimeField(null=True, editable=False)

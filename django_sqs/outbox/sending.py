@@ -197,6 +197,7 @@ def outgoing(row: OutboxMessage) -> Outgoing:
         row.attributes,
         str(row.uid),
         row.expires,
+        row.ticket,
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
@@ -16,6 +17,7 @@ from django_sqs_kombu.registration import Outgoing, RegisteredQueue, outside
 
 from ..commits import warn_of_another
 from ..registry import receivers
+from . import claims
 from .models import OutboxMessage
 
 #: Rows written by one statement.
@@ -66,6 +68,12 @@ def write_many(
     return written
 
 
+def withdraw(message_id: str, using: str) -> None:
+    """Delete a message that no relay has begun to send from the database *using*."""
+    if using == router.db_for_write(OutboxMessage):
+        claims.withdraw(message_id, using)
+
+
 def _row(
     registered: RegisteredQueue, queue: kombu.Queue, suffix: str | None, message: Outgoing
 ) -> OutboxMessage:
@@ -78,7 +86,10 @@ def _row(
         deduplication_id=message.deduplication_id or "",
         due_at=None if message.delay is None else timezone.now() + timedelta(seconds=message.delay),
         expires=message.expires,
+        ticket=message.ticket,
     )
+    if message.id is not None:
+        row.uid = uuid.UUID(message.id)
     row.text = message.body
     # With the id that the relay gives it, which takes one of the ten attributes.
     receivers.check_unsent(registered, queue, replace(message, id=str(row.uid)))

@@ -256,6 +256,7 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
             body=body_of(result),
             delay=delay_of(result.task.run_after),
             group_id=self._group(result.task),
+            ticket=False,  # Nobody would get it.
         )
 
     # Waiting for the end of a batch().

@@ -38,6 +38,11 @@ COUNTERS = (
         "expired",
     ),
     (
+        "django_sqs_messages_cancelled",
+        "Messages deleted unrun, since they were cancelled; they are among those discarded.",
+        "cancelled",
+    ),
+    (
         "django_sqs_rate_limited",
         "Windows of a rate in which a process was let receive no more, though messages came.",
         "limited",

@@ -33,6 +33,7 @@ FIELDS = (
     "retried",
     "continued",
     "expired",
+    "cancelled",
     "limited",
     "tripped",
     "open",
@@ -62,7 +63,7 @@ _OUTCOMES = {
 }
 #: Why messages were requeued, where it was neither RestartLater nor the environment, or discarded,
 #: where it was not their queue's policy.
-_WHY = {"retry": "retried", "continue": "continued", "expired": "expired"}
+_WHY = {"retry": "retried", "continue": "continued", "expired": "expired", "cancelled": "cancelled"}
 #: The outcomes of messages, as the metrics name them.
 OUTCOMES = tuple(_OUTCOMES.values())
 

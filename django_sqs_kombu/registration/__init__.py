@@ -19,6 +19,7 @@ from .queue import RegisteredQueue
 from .receivers import Outlet, Receivers
 from .scheduling import slots_problem
 from .sender import Defaults, Prepared, Sender
+from .ticketing import ticket_of
 
 __all__ = [
     "DEFAULT_MAX_RECEIVES",
@@ -48,4 +49,5 @@ __all__ = [
     "open_batch",
     "outside",
     "slots_problem",
+    "ticket_of",
 ]

@@ -145,6 +145,10 @@ class SendKeywords(MessageKeywords, total=False):
     """Seconds from now, a timedelta or an aware datetime: a receiver that would start later than
     that is not started, and the message deleted and counted apart, as
     :class:`~django_sqs_kombu.MessageExpired`."""
+    ticket: bool | None
+    """Whether the :class:`~django_sqs_kombu.Ticket` that is returned can cancel the message, which
+    takes one of the attributes and has the receiver write a note when it starts; None: where it is
+    delayed, and there are a place and a store for it."""
 
 
 class SendManyKeywords(TypedDict, total=False):

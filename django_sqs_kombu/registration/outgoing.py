@@ -19,7 +19,8 @@ from ..transport.sending.checks import (
     seconds_of,
 )
 from ..transport.sending.expiring import expiry_of
-from ..transport.sending.parameters import DUE, EXPIRES, ID
+from ..transport.sending.parameters import DUE, EXPIRES, ID, TICKET
+from ..working.tickets import new_id
 
 #: Names of message attributes that are this library's, and of the Extended Client's.
 _RESERVED_PREFIX, _RESERVED = "django_sqs.", frozenset({SIZE_ATTRIBUTE, OLD_SIZE_ATTRIBUTE})
@@ -38,6 +39,7 @@ class Outgoing:
     :param id: the id by which it is to be known, however often it is sent; None: SQS's.
     :param expires: when it is too late to start its receiver, in seconds since the epoch; None:
         never.
+    :param ticket: whether it can be cancelled by its id.
     :raises MessageEncodeError: SQS would not take it; the error names the argument.
     """
 
@@ -49,6 +51,7 @@ class Outgoing:
     attributes: Mapping[str, str] | None = None
     id: str | None = None
     expires: float | None = None
+    ticket: bool = False
 
     def __post_init__(self) -> None:
         check_text(self.body, "The body")
@@ -71,6 +74,7 @@ class Outgoing:
         deduplication_id: str | None = None,
         attributes: Mapping[str, str] | None = None,
         expires: float | timedelta | datetime | None = None,
+        ticket: bool = False,
     ) -> Outgoing:
         """A message to *queue*, checked against what its kind takes.
 
@@ -96,7 +100,9 @@ class Outgoing:
             group_id,
             deduplication_id,
             attributes,
+            id=new_id() if ticket else None,
             expires=expiry_of(expires, seconds),
+            ticket=ticket,
         )
 
     @property
@@ -126,6 +132,7 @@ class Outgoing:
             "MessageDeduplicationId": self.deduplication_id,
             ID: self.id,
             EXPIRES: self.expires,
+            TICKET: self.ticket or None,
         }
         if self.delay is not None and self.delay > MAX_DELAY:
             properties[DUE] = time.time() + self.delay

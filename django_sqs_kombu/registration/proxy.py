@@ -7,6 +7,7 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
 
 from ..exceptions import NoReceiver
+from ..working.tickets import Ticket
 from .keywords import SendKeywords
 
 if TYPE_CHECKING:
@@ -26,12 +27,12 @@ class SendingQueue(Protocol):
 
     def send(
         self, message: object = None, suffix: str | None = None, **options: Unpack[SendKeywords]
-    ) -> None:
+    ) -> Ticket:
         """Send a message."""
 
     async def asend(
         self, message: object = None, suffix: str | None = None, **options: Unpack[SendKeywords]
-    ) -> None:
+    ) -> Ticket:
         """Send a message from asynchronous code."""
 
 
@@ -61,15 +62,15 @@ class ReceiverProxy(Generic[M, R, Queue]):
 
     def __call__(
         self, message: M | None = None, suffix: str | None = None, **options: Unpack[SendKeywords]
-    ) -> None:
+    ) -> Ticket:
         """Send *message*, or one built from the keyword arguments; see RegisteredQueue.send."""
-        self.registered_queue.send(message, suffix, **options)
+        return self.registered_queue.send(message, suffix, **options)
 
     async def asend(
         self, message: M | None = None, suffix: str | None = None, **options: Unpack[SendKeywords]
-    ) -> None:
+    ) -> Ticket:
         """Send from asynchronous code; see RegisteredQueue.asend."""
-        await self.registered_queue.asend(message, suffix, **options)
+        return await self.registered_queue.asend(message, suffix, **options)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of queue {self.registered_queue.name!r}>"

@@ -24,6 +24,7 @@ from ..working.policy import Policy
 from ..working.rate import Rate
 from ..working.registered import Attempt, Received
 from ..working.table import Row, table_of
+from ..working.tickets import Ticket
 from .declaration import DEFAULT_MAX_RECEIVES, QueueDeclaration
 from .keywords import KEYWORDS, Keywords, QueueKeywords, SendKeywords, SendManyKeywords
 from .on_loop import OnLoop
@@ -33,6 +34,7 @@ from .pausing import Pausing
 from .proxy import ReceiverProxy
 from .scheduling import Scheduling
 from .sender import Defaults, Prepared, Sender
+from .ticketing import Cancelling, is_ticketed
 
 if TYPE_CHECKING:
     from typing_extensions import Unpack
@@ -45,7 +47,7 @@ MOST_KEPT = 100
 _Proxy = ReceiverProxy
 
 
-class RegisteredQueue(Pausing, Scheduling, OnLoop):
+class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
     """A queue that messages are sent to and, with a receiver, received from.
 
     Its options are those of :class:`~django_sqs_kombu.registration.keywords.QueueKeywords`.
@@ -196,7 +198,7 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop):
 
     def send(
         self, message: object = None, suffix: str | None = None, **options: Unpack[SendKeywords]
-    ) -> None:
+    ) -> Ticket:
         """Send a message; returns when SQS has accepted it.
 
         :param message: an instance of the queue's message class, or of its *model*; None: one is
@@ -208,7 +210,7 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop):
         :raises ConfigurationError: there is no such option.
         :raises RequestFailed: SQS did not accept it.
         """
-        self.prepare(message, suffix, **options)()
+        return self.prepare(message, suffix, **options).send()
 
     # What a subclass's send takes, as well: so the options have no type here.
     def prepare(
@@ -235,6 +237,7 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop):
         deduplication_id: str | None = None,
         attributes: Mapping[str, str] | None = None,
         expires: float | timedelta | datetime | None = None,
+        ticket: bool | None = None,
         **kwargs: Any,
     ) -> Outgoing:
         made = self._message(message, kwargs)
@@ -246,6 +249,7 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop):
             deduplication_id=deduplication_id,
             attributes=attributes,
             expires=expires,
+            ticket=is_ticketed(self, ticket, delay, attributes),
         )
 
     def encode(self, message: object = None, **kwargs: Any) -> tuple[str, str]:
@@ -274,12 +278,9 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop):
 
     async def asend(
         self, message: object = None, suffix: str | None = None, **options: Unpack[SendKeywords]
-    ) -> None:
-        """Send from asynchronous code, in a thread, so that the event loop goes on.
-
-        Sends that are awaited together share their requests.
-        """
-        await asyncio.to_thread(self.prepare(message, suffix, **options))
+    ) -> Ticket:
+        """Send from asynchronous code, in a thread; sends awaited together share requests."""
+        return await asyncio.to_thread(self.prepare(message, suffix, **options).send)
 
     def send_many(
         self,

@@ -31,6 +31,7 @@ from ..working.policy import Policy
 from ..working.rate import Counter
 from ..working.registered import Registered
 from ..working.retry import RETRY_TRIES, Retry, exceptions
+from ..working.tickets import Ticket, Ticketing, TicketStore
 from ..working.upkeep import ThreadUpkeep
 from .batch import Batch, open_batch
 from .connection import SendingConnection
@@ -59,11 +60,10 @@ _RULES: dict[str, Rule] = {
     "mask": optional(function),
 }
 _TASK_RULES: dict[str, Rule] = {"celery_task": task_or_name}
-
 _all: weakref.WeakSet[Receivers] = weakref.WeakSet()
 
 
-class Receivers:
+class Receivers(Ticketing):
     """Queues with their receivers, registered by name.
 
     :param connection: a broker URL such as ``"sqs-batch://"`` (credentials from boto3's
@@ -81,11 +81,10 @@ class Receivers:
     :param retry_tries: for so many receives of a message; then it is an exception as any other.
     :param retry: for queues that name none: which exceptions of receivers are tried again, how
         often, and with what pauses; a :class:`Retry`, or several.
-    :param discard: the same: exceptions whose message is deleted at once.
-    :param dead_letter: the same: exceptions whose message is sent to the dead-letter queue at
-        once.
+    :param discard, dead_letter: the same: whose message is deleted, or dead-lettered, at once.
     :param middleware: stands around all that is sent and received, the first outermost.
     :param mask: what logs may show of a body, by the queue's registered name and the body's text.
+    :param tickets: has messages cancelled, such as :class:`CacheTickets`.
     """
 
     queue_class: type[RegisteredQueue] = RegisteredQueue
@@ -108,6 +107,7 @@ class Receivers:
         dead_letter: Iterable[type[BaseException]] | None = None,
         middleware: Iterable[Middleware] = (),
         mask: Mask | None = None,
+        tickets: TicketStore | None = None,
     ) -> None:
         given = locals()
         check("", _RULES, {name: given[name] for name in _RULES})
@@ -116,7 +116,7 @@ class Receivers:
         self._options = {"wait_time_seconds": poll_period, **(transport_options or {})}
         self._passing = Retry(exceptions("retry_on", retry_on), retry_tries)
         self._policy = Policy(retry, discard, dead_letter)  # type: ignore[arg-type]
-        self._mask = mask
+        self._mask, self._tickets = mask, tickets
         self._setup()
         self.middleware += middleware
 
@@ -275,9 +275,9 @@ class Receivers:
         message: object = None,
         suffix: str | None = None,
         **options: Unpack[SendKeywords],
-    ) -> None:
+    ) -> Ticket:
         """Send a message to a registered queue; see :meth:`RegisteredQueue.send`."""
-        self.get(queue_name).send(message, suffix, **options)
+        return self.get(queue_name).send(message, suffix, **options)
 
     async def asend(
         self,
@@ -285,9 +285,9 @@ class Receivers:
         message: object = None,
         suffix: str | None = None,
         **options: Unpack[SendKeywords],
-    ) -> None:
+    ) -> Ticket:
         """Send from asynchronous code; see :meth:`RegisteredQueue.asend`."""
-        await self.get(queue_name).asend(message, suffix, **options)
+        return await self.get(queue_name).asend(message, suffix, **options)
 
     def send_many(
         self,

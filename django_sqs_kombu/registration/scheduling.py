@@ -25,7 +25,7 @@ class Scheduling:
     schedule: Schedule | None
     message_class: type[RawMessage]
     #: Sends a message.
-    send: Callable[..., None]
+    send: Callable[..., object]
 
     @property
     def sends_slots(self) -> bool:

@@ -11,7 +11,9 @@ import kombu
 from ..working.policy import Policy
 from ..working.registered import Registered, Registry
 from ..working.retry import Retry
+from ..working.tickets import Ticket
 from .outgoing import Outgoing
+from .ticketing import ticket_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,16 @@ class Prepared:
     def __call__(self) -> None:
         """Send it; returns when SQS has accepted it, or an open batch keeps it."""
         self.sender.send_one(self.registered, self.queue, self.outgoing)
+
+    def send(self) -> Ticket:
+        """Send it; return its ticket."""
+        self()
+        return self.ticket
+
+    @property
+    def ticket(self) -> Ticket:
+        """By which it can be cancelled, if it was to be."""
+        return ticket_of(self.registered, self.outgoing)
 
     @property
     def parts(self) -> tuple[Registered, kombu.Queue, Outgoing]:

@@ -40,7 +40,9 @@ class LocalDelivery:
         #: What it stands for, each of which is to be received by itself.
         self.parts: list[str] = []
         self.message_id = str(uuid.uuid4())
-        trail = Trail(id=outgoing.id, cursor=cursor, expires=outgoing.expires)
+        trail = Trail(
+            id=outgoing.id, cursor=cursor, expires=outgoing.expires, ticket=outgoing.ticket
+        )
         now = str(int(time.time() * 1000))
         self.sqs_message: Mapping[str, Any] = {
             "MessageId": self.message_id,

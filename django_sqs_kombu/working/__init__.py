@@ -29,6 +29,7 @@ from .schedule import ON_TIME, UTC, Schedule
 from .slots import LONGEST_CATCH_UP, Scheduled, ticker_of
 from .table import ENDS, FIRST, TABLE, Action, Attempts, Row, row_for, table_of
 from .telling import told
+from .tickets import Ticket, TicketStore
 from .ticking import Ticking
 from .upkeep import MOST_CALLS, ThreadUpkeep
 
@@ -74,6 +75,8 @@ __all__ = [
     "Sending",
     "Settlement",
     "ThreadUpkeep",
+    "Ticket",
+    "TicketStore",
     "Ticking",
     "Trip",
     "around_sending",

@@ -48,7 +48,7 @@ def attempt(registered: Registered, delivery: Received, queue: kombu.Queue) -> A
     """
     message = None
     started = time.monotonic()
-    if (dropped := why_dropped(delivery)) is not None:
+    if (dropped := why_dropped(registered, delivery)) is not None:
         return Attempt(raised=dropped)
     token = current_message.set(context_of(delivery, queue))
     try:

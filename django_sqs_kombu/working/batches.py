@@ -146,7 +146,7 @@ class _Run:
         if delivery.errors:
             member.raised = undecodable(delivery.errors[0][1])
             return
-        if (dropped := why_dropped(delivery)) is not None:
+        if (dropped := why_dropped(registered, delivery)) is not None:
             member.raised = dropped
             return
         token = current_message.set(_context(self._queue, [member]))

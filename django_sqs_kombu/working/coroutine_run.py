@@ -230,7 +230,7 @@ def _attempt(
     """Decode *delivery* and run the receiver on it, as :func:`.attempt.attempt` does."""
     message = None
     started = time.monotonic()
-    if (dropped := why_dropped(delivery)) is not None:
+    if (dropped := why_dropped(registered, delivery)) is not None:
         return Attempt(raised=dropped)
     token = current_message.set(context_of(delivery, queue))
     try:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from ..drops import MessageExpired
+from ..drops import MessageCancelled, MessageExpired
+from ..exceptions import EnvironmentFailure
 from ..transport.sending.expiring import has_expired
 from ..transport.sending.trail import TRAIL, Trail
-from .registered import Received
+from .registered import Received, Registered
+from .tickets import TicketStore, is_id
 
 
-def why_dropped(delivery: Received) -> Exception | None:
+def why_dropped(registered: Registered, delivery: Received) -> Exception | None:
     """Why no receiver is to start with *delivery* now; None: it starts."""
     attributes = delivery.sqs_message.get("MessageAttributes")
     if not attributes or TRAIL not in attributes:
@@ -16,4 +18,17 @@ def why_dropped(delivery: Received) -> Exception | None:
     trail = Trail.of(attributes)
     if trail.expires is not None and has_expired(trail):
         return MessageExpired(trail.expires)
+    store = registered.receivers.tickets
+    if store is not None and trail.ticket and trail.id is not None and is_id(trail.id):
+        return _why_cancelled(store, trail.id)
     return None
+
+
+def _why_cancelled(store: TicketStore, ticket_id: str) -> Exception | None:
+    try:
+        starts = store.start(ticket_id)
+    except Exception as exc:  # noqa: BLE001 - a database or a cache that is away
+        error = EnvironmentFailure(f"Whether it was cancelled cannot be known now: {exc!r}")
+        error.__cause__ = exc
+        return error
+    return None if starts else MessageCancelled(ticket_id)

@@ -71,8 +71,8 @@ class Settlement:
     @property
     def operation(self) -> str:
         """What was done, in a word for metrics: an action in small letters, ``retry`` or
-        ``continue`` where that is why it was requeued, ``expired`` where that is why it was
-        discarded, or ``none``.
+        ``continue`` where that is why it was requeued, ``expired`` or ``cancelled`` where that is
+        why it was discarded, or ``none``.
         """
         if self.action is None:
             return "none"

@@ -17,6 +17,7 @@ from .policy import Policy
 from .rate import Counter, Rate
 from .slots import Scheduled
 from .table import Action, Row
+from .tickets import TicketStore
 from .upkeep import ThreadUpkeep
 
 
@@ -76,6 +77,10 @@ class Registry(Protocol):
     @property
     def counter(self) -> Counter | None:
         """Where all workers count what they receive by a rate; None: each process by itself."""
+
+    @property
+    def tickets(self) -> TicketStore | None:
+        """Where is noted what was cancelled; None: nothing can be."""
 
     @property
     def mask(self) -> Mask | None:

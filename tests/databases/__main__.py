@@ -10,6 +10,7 @@ from .kinds import KINDS
 #: What asks the database most: one kind of it runs with every `make test`.
 SHORT = [
     "tests/django_sqs/inbox",
+    "tests/django_sqs/tickets",
     "tests/django_sqs/outbox",
     "tests/django_sqs/schedules",
     "tests/django_sqs/tasks",

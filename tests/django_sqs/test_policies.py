@@ -157,7 +157,7 @@ def test_what_shared_breakers_need_is_permitted(register, site, shared):
 @pytest.mark.parametrize(("shared", "told"), [(True, ["shop__orders/pauses"]), (False, [])])
 def test_workers_are_woken_when_a_shared_breaker_opens(register, monkeypatch, shared, told):
     called = []
-    monkeypatch.setitem(wakers._offers, "django_sqs", called.append)
+    monkeypatch.setitem(wakers._offers, ("django_sqs", ""), called.append)
     wake = WakeOnSend()
     queue = register("orders", breaker=Breaker(shared=shared))
     wake.tripped(queue, "shop__orders", Trip(60, 10, 20, shared=shared))

@@ -15,6 +15,7 @@ INSTALLED_APPS = [
     "django_sqs",
     "django_sqs.results",
     "django_sqs.inbox",
+    "django_sqs.tickets",
     "django_sqs.outbox",
     "django_sqs.schedules",
     "tests.site.monitoring.FailuresConfig",

@@ -25,12 +25,14 @@ DUE = "django_sqs.due"
 ID = "django_sqs.id"
 #: The property that says when it is too late to receive it, in seconds since the epoch.
 EXPIRES = "django_sqs.expires"
+#: The property that says whether its sender may cancel it.
+TICKET = "django_sqs.ticket"
 
 _GROUP, _DEDUPLICATION = "MessageGroupId", "MessageDeduplicationId"
 _ATTRIBUTES = "message_attributes"
 _DELAYS = ("delay_seconds", "DelaySeconds")
 #: Told to SQS, or to receivers by the trail, and not written into the body.
-_OURS = frozenset({_ATTRIBUTES, *_DELAYS, DUE, ID, EXPIRES, "delivery_tag"})
+_OURS = frozenset({_ATTRIBUTES, *_DELAYS, DUE, ID, EXPIRES, TICKET, "delivery_tag"})
 
 
 def send_parameters(
@@ -60,7 +62,11 @@ def send_parameters(
         check_identifier(properties.get(_DEDUPLICATION), _DEDUPLICATION)
         params[_DEDUPLICATION] = properties.get(_DEDUPLICATION) or str(uuid.uuid4())
     params["MessageBody"] = _body(queue, message, wire_format)
-    trail = Trail(id=properties.get(ID), expires=_moment(properties.get(EXPIRES)))
+    trail = Trail(
+        id=properties.get(ID),
+        expires=_moment(properties.get(EXPIRES)),
+        ticket=bool(properties.get(TICKET)),
+    )
     return _when(queue, params, trail, due, _delay(properties))
 
 

@@ -38,6 +38,7 @@ class Trail:
     :param cursor: where its receiver is to go on; None: at the beginning.
     :param expires: when it is too late to start its receiver, in seconds since the epoch; None:
         never.
+    :param ticket: whether its sender may have cancelled it, which its id tells.
     """
 
     id: str | None = None
@@ -47,6 +48,7 @@ class Trail:
     tries: int = 0
     cursor: Any = None
     expires: float | None = None
+    ticket: bool = False
 
     def attribute(self) -> dict[str, str]:
         """The message attribute that carries it."""
@@ -58,6 +60,7 @@ class Trail:
             "tries": self.tries or None,
             "cursor": self.cursor,
             "expires": None if self.expires is None else round(self.expires, 3),
+            "ticket": self.ticket or None,
         }
         known = {name: value for name, value in facts.items() if value is not None}
         return {"DataType": "String", "StringValue": json.dumps(known, separators=(",", ":"))}
@@ -80,6 +83,7 @@ class Trail:
             _count(facts.get("tries")),
             facts.get("cursor"),
             _time(facts.get("expires")),
+            facts.get("ticket") is True,
         )
 
     @classmethod

@@ -64,7 +64,7 @@ def test_the_metrics_tell_how_much_waits_and_how_long(backlog):
 
 def test_a_metric_that_fails_costs_no_other(db, monkeypatch):
     pytest.importorskip("prometheus_client")
-    monkeypatch.setitem(metrics._offers, "django_sqs.outbox", lambda: 1 / 0)
+    monkeypatch.setitem(metrics._offers, ("django_sqs.outbox", ""), lambda: 1 / 0)
     stats = SharedStats(["plain"], 1)
     control = ControlServer(("127.0.0.1", 0), stats, Readiness(stats, [["plain"]]))
 

@@ -1,0 +1,1 @@
+"""Messages that can be cancelled until a receiver starts with them."""

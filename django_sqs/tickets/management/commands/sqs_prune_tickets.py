@@ -1,0 +1,25 @@
+"""manage.py sqs_prune_tickets: forgets tickets whose messages are gone."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.db.models import QuerySet
+
+from django_sqs.management.prune import PruneCommand
+from django_sqs.tickets.models import UsedTicket
+
+
+class Command(PruneCommand):
+    """Deletes old rows of the tickets."""
+
+    help = (
+        "Forget tickets that were used more than --days days ago. SQS keeps a message for 14 days "
+        "at most, and it may have been delayed for 14. One that is forgotten counts as unused."
+    )
+    days = 60
+    noun = "used ticket"
+
+    def older_than(self, moment: Any) -> QuerySet[UsedTicket]:
+        """Tickets used before *moment*."""
+        return UsedTicket.objects.filter(used_at__lt=moment).order_by("used_at")

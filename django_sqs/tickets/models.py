@@ -1,0 +1,19 @@
+"""UsedTicket: what became of a ticket first, which decides."""
+
+from __future__ import annotations
+
+from django.db import models
+
+
+class UsedTicket(models.Model):
+    """A ticket whose message was cancelled, or with which a receiver has started."""
+
+    ticket_id = models.CharField(max_length=100, primary_key=True)
+    cancelled = models.BooleanField(help_text="Else a receiver has started with its message.")
+    used_at = models.DateTimeField(auto_now_add=True, db_index=True)
+
+    class Meta:
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return f"{self.ticket_id} ({'cancelled' if self.cancelled else 'started'})"

@@ -1,0 +1,44 @@
+"""Ticketing: which messages can be cancelled, and by what ticket."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from typing import Any
+
+from ..exceptions import ConfigurationError
+from ..quotas import MAX_ATTRIBUTES
+from ..working.registered import Registered
+from ..working.tickets import NEEDED, Ticket, cancel
+from .outgoing import Outgoing
+
+
+class Cancelling:
+    """The part of a registered queue that cancels what was sent to it."""
+
+    receivers: Any
+
+    def cancel(self, ticket_id: str) -> bool:
+        """Cancel what was sent with a ticket, by its id; see :meth:`Ticket.cancel`."""
+        return cancel(self.receivers.tickets, ticket_id)
+
+
+def ticket_of(registered: Registered, outgoing: Outgoing) -> Ticket:
+    """The ticket of a message to a queue; one without an id where it cannot be cancelled."""
+    ticket_id = outgoing.id if outgoing.ticket else None
+    return Ticket(registered.name, ticket_id, registered.receivers.tickets)
+
+
+def is_ticketed(
+    registered: Registered, wanted: bool | None, delay: Any, attributes: Collection[Any] | None
+) -> bool:
+    """Whether a message can be cancelled.
+
+    :param wanted: what its sender says; None: a delayed one can be, where it may.
+    :raises ConfigurationError: it is to be, and there is no store of tickets.
+    """
+    store = registered.receivers.tickets
+    if wanted is None:
+        return store is not None and bool(delay) and len(attributes or ()) < MAX_ATTRIBUTES
+    if wanted and store is None:
+        raise ConfigurationError(f"Queue {registered.name!r}: ticket=True: {NEEDED}")
+    return bool(wanted)

@@ -1,0 +1,131 @@
+"""Tickets: what a send returns, by which its message can be cancelled until it starts."""
+
+from __future__ import annotations
+
+import math
+import re
+import uuid
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from ..exceptions import ConfigurationError
+from ..quotas import MAX_RETENTION
+from ..rules import shown
+
+#: Why there are none.
+NEEDED = (
+    "There is no store of tickets. In Django add 'django_sqs.tickets' to INSTALLED_APPS and "
+    "migrate; without it give Receivers(tickets=CacheTickets(cache))."
+)
+
+
+_ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+
+
+def new_id() -> str:
+    """The id of a new ticket."""
+    return str(uuid.uuid4())
+
+
+def is_id(value: object) -> bool:
+    """Whether *value* may be the id of a ticket: whoever may send writes anything."""
+    return isinstance(value, str) and _ID.fullmatch(value) is not None
+
+
+class TicketStore(Protocol):
+    """Where senders and receivers meet: whoever comes first with a message's id decides."""
+
+    def start(self, ticket_id: str) -> bool:
+        """Note that a receiver starts with a message; return False where it was cancelled."""
+
+    def cancel(self, ticket_id: str) -> bool:
+        """Let no receiver start with a message; return False where one has."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticket:
+    """What a send returns.
+
+    :param queue: the name that its queue was registered under.
+    :param id: by which its message is known, to be kept for a later ``queue.cancel(id)``; None:
+        it cannot be cancelled.
+    """
+
+    queue: str
+    id: str | None = None
+    store: TicketStore | None = field(default=None, repr=False, compare=False)
+
+    def cancel(self) -> bool:
+        """Have the message dropped unrun.
+
+        :returns: True: no receiver starts with it any more.  False: one has started, or runs, or
+            has run; the message goes its way.
+        :raises ConfigurationError: it was sent without a ticket, or there is no store of them.
+        """
+        if self.id is None:
+            raise ConfigurationError(
+                f"Queue {self.queue!r}: the message was sent without a ticket. Send it with "
+                f"ticket=True, or with a delay. {'' if self.store else NEEDED}".rstrip()
+            )
+        return cancel(self.store, self.id)
+
+
+def cancel(store: TicketStore | None, ticket_id: str) -> bool:
+    """Cancel what was sent with a ticket; see :meth:`Ticket.cancel`."""
+    if store is None:
+        raise ConfigurationError(NEEDED)
+    if not is_id(ticket_id):
+        raise ConfigurationError(f"{shown(ticket_id)} is not the id of a ticket")
+    return store.cancel(ticket_id)
+
+
+class Ticketing:
+    """A registry whose messages can be cancelled, if it has a store of tickets."""
+
+    _tickets: TicketStore | None = None
+
+    @property
+    def tickets(self) -> TicketStore | None:
+        """Where is noted what was cancelled; None: nothing can be."""
+        return self._tickets
+
+
+class Cache(Protocol):
+    """What a cache has to have: Django's caches have it."""
+
+    def add(self, key: str, value: Any, timeout: int) -> bool:
+        """Store *value* for *timeout* seconds unless there is one, at one stroke."""
+
+    def get(self, key: str) -> Any:
+        """What is stored, or None."""
+
+
+class CacheTickets:
+    """Tickets in a cache that senders and receivers share, such as Redis or memcached.
+
+    A cache that forgets, since it was restarted or is full, forgets what was cancelled, too.
+
+    :param cache: has ``add`` and ``get`` as Django's caches have them.
+    :param prefix: of its keys.
+    :param seconds: how long an id is remembered; default: as long as a message may be delayed, and
+        then kept.
+    """
+
+    def __init__(
+        self, cache: Cache, prefix: str = "sqs-ticket:", seconds: float = 2 * MAX_RETENTION
+    ) -> None:
+        self._cache = cache
+        self._prefix = prefix
+        self._seconds = math.ceil(seconds)
+
+    def start(self, ticket_id: str) -> bool:
+        """Note that a receiver starts with a message; return False where it was cancelled."""
+        return self._comes_first(ticket_id, "started")
+
+    def cancel(self, ticket_id: str) -> bool:
+        """Let no receiver start with a message; return False where one has."""
+        return self._comes_first(ticket_id, "cancelled")
+
+    def _comes_first(self, ticket_id: str, what: str) -> bool:
+        key = self._prefix + ticket_id
+        return self._cache.add(key, what, self._seconds) or bool(self._cache.get(key) == what)

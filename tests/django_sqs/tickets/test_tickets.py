@@ -1,0 +1,140 @@
+"""Tickets in a project's database: with transactions, the outbox and threads at once."""
+
+import contextlib
+import io
+import threading
+import uuid
+
+import pytest
+from asgiref.sync import async_to_sync
+from django.core.management import call_command
+from django.db import connection, transaction
+
+import django_sqs
+from django_sqs.outbox.models import OutboxMessage
+from django_sqs.outbox.relay import Relay
+from django_sqs.tickets.models import UsedTicket
+from django_sqs.tickets.store import DatabaseTickets
+from django_sqs_kombu import MessageCancelled
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(autouse=True)
+def attached(site):
+    django_sqs.receivers.close()
+    yield
+    django_sqs.receivers.close()
+
+
+@pytest.fixture
+def queue():
+    return django_sqs.queues["second"]
+
+
+def test_it_is_cancelled_or_it_runs(queue):
+    cancelled, runs = (queue.send(body=str(n), ticket=True) for n in range(2))
+
+    assert cancelled.cancel()
+    for _ in range(2):
+        with contextlib.suppress(MessageCancelled):
+            queue.receive_single()
+
+    assert cancelled.cancel()
+    assert not runs.cancel()
+    assert dict(UsedTicket.objects.values_list("ticket_id", "cancelled")) == {
+        cancelled.id: True,
+        runs.id: False,
+    }
+
+
+def test_a_cancellation_that_is_rolled_back_cancels_nothing(queue):
+    ticket = queue.send(body="x", ticket=True)
+    with contextlib.suppress(KeyError), transaction.atomic():
+        assert ticket.cancel()
+        raise KeyError
+
+    queue.receive_single()
+
+    assert not ticket.cancel()
+
+
+def test_what_waits_in_the_outbox_is_deleted_there(queue):
+    with transaction.atomic():
+        ticket = queue.send(body="x", delay=3600, outbox=True)
+    assert str(OutboxMessage.objects.get().uid) == ticket.id
+
+    assert ticket.cancel()
+
+    assert not OutboxMessage.objects.exists()
+
+
+def test_a_rollback_leaves_it_in_the_outbox(queue):
+    ticket = queue.send(body="x", ticket=True, outbox=True)
+    with contextlib.suppress(KeyError), transaction.atomic():
+        assert ticket.cancel()
+        raise KeyError
+    assert Relay().send_all() == 1
+
+    queue.receive_single()
+
+    assert not ticket.cancel()
+
+
+def test_what_a_relay_sends_meanwhile_is_dropped_by_its_receiver(queue):
+    ticket = queue.send(body="x", ticket=True, outbox=True)
+    claimed = OutboxMessage.objects.all()
+    claimed.update(claimed_by=uuid.uuid4(), claimed_until="2100-01-01T00:00:00Z")
+    assert ticket.cancel()
+    assert claimed.count() == 1
+    claimed.update(claimed_by=None, claimed_until=None)
+    assert Relay().send_all() == 1
+
+    with pytest.raises(MessageCancelled):
+        queue.receive_single()
+
+
+def test_before_the_commit_it_is_cancelled_with_it(queue):
+    with transaction.atomic():
+        ticket = queue.send(body="x", ticket=True, on_commit=True)
+        assert ticket.cancel()
+
+    with pytest.raises(MessageCancelled):
+        queue.receive_single()
+
+
+def test_from_coroutines_too(queue):
+    ticket = async_to_sync(queue.asend)(body="x", ticket=True)
+
+    assert ticket.cancel()
+
+
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="one in memory waits for nobody")
+def test_of_two_at_once_one_is_first():
+    store = DatabaseTickets()
+    for _ in range(5):
+        ticket_id, answers = str(uuid.uuid4()), {}
+        barrier = threading.Barrier(2)
+
+        def use(what, ticket_id=ticket_id, answers=answers, barrier=barrier):
+            barrier.wait(10)
+            answers[what] = getattr(store, what)(ticket_id)
+            connection.close()
+
+        threads = [threading.Thread(target=use, args=[what]) for what in ("start", "cancel")]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(20)
+
+        assert answers["start"] != answers["cancel"]
+
+
+def test_old_ones_are_pruned():
+    DatabaseTickets().cancel(str(uuid.uuid4()))
+    out = io.StringIO()
+    call_command("sqs_prune_tickets", stdout=out)
+    assert UsedTicket.objects.count() == 1
+    call_command("sqs_prune_tickets", "--days=0", stdout=out)
+
+    assert "Deleted 1 used ticket" in out.getvalue()
