@@ -100,10 +100,10 @@ class QueueKeywords(TypedDict, total=False):
     batch: int | None
     """The receiver gets a list of so many messages at most, 1 to 1,000; None: it gets one message.
     When it returns, all are done but those of which it said otherwise by ``message.fail(exc)`` or
-    ``message.restart(delay)``; what it raises settles all.  Only of a standard queue."""
+    ``message.restart(delay)``; what it raises settles all."""
     wait: float | None
     """Seconds that the first message of a batch waits for others, above 0 and up to 300; default
-    1."""
+    1, or of a FIFO queue 0.05."""
 
 
 class RegisterKeywords(QueueKeywords, total=False):

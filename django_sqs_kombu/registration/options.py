@@ -55,7 +55,10 @@ FEW_RECEIVES = 3
 
 #: The most messages that a receiver gets at once, and the most seconds that the first of them
 #: waits for the others.
-MOST_IN_A_BATCH, LONGEST_WAIT, DEFAULT_WAIT = 1_000, 300.0, 1.0
+MOST_IN_A_BATCH, LONGEST_WAIT = 1_000, 300.0
+#: The same where nothing is said; of a FIFO queue, just for what came with it: SQS hands out no
+#: more of its group.
+DEFAULT_WAIT, DEFAULT_WAIT_FIFO = 1.0, 0.05
 
 _RULES: dict[str, Rule] = {
     "visibility_timeout": optional(VISIBILITY_TIMEOUT),
@@ -185,6 +188,12 @@ class QueueOptions:
         """Whether the messages are sought that a batch failed for."""
         return self.on_error == BISECT
 
+    @property
+    def waits(self) -> float:
+        """Seconds that the first message of a batch waits for others."""
+        usual = DEFAULT_WAIT_FIFO if self.name.endswith(FIFO) else DEFAULT_WAIT
+        return usual if self.wait is None else self.wait
+
     def _check_batch(self, where: str) -> None:
         if self.batch is None:
             for name, value in (("wait", self.wait), ("on_error='bisect'", self.bisects or None)):
@@ -193,11 +202,10 @@ class QueueOptions:
             return
         if self.receiver is None:
             raise ConfigurationError(f"{where}batch is meaningful only with a receiver")
-        if self.name.endswith(FIFO):
+        if self.bisects and self.name.endswith(FIFO):
             raise ConfigurationError(
-                f"{where}batch does not go with a FIFO queue: of each of its message groups SQS "
-                "has one message run at a time. Give its receiver one message, or take a standard "
-                "queue"
+                f"{where}on_error='bisect' does not go with a FIFO queue: what follows a message "
+                "that fails would be done before it"
             )
         if isinstance(self.receiver, CeleryForward):
             raise ConfigurationError(

@@ -28,7 +28,7 @@ from ..working.tickets import Ticket
 from .declaration import DEFAULT_MAX_RECEIVES, QueueDeclaration
 from .keywords import KEYWORDS, Keywords, QueueKeywords, SendKeywords, SendManyKeywords
 from .on_loop import OnLoop
-from .options import DEFAULT_WAIT, FEW_RECEIVES, QueueOptions, Receiver
+from .options import FEW_RECEIVES, QueueOptions, Receiver
 from .outgoing import Outgoing, each
 from .pausing import Pausing
 from .proxy import ReceiverProxy
@@ -88,7 +88,7 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
         if self.schedule is not None:
             self.check_slots(chosen.catch_up)
         self.batch, self.bisects = chosen.batch, chosen.bisects
-        self.wait = chosen.wait or DEFAULT_WAIT
+        self.wait = chosen.waits
         self.process_group = chosen.process_group or chosen.name
         self._queues: dict[tuple[Defaults, str | None], kombu.Queue] = {}
 

@@ -13,7 +13,7 @@ from kombu.transport.virtual import Message
 from ..names import FIFO
 from .body.envelope import FOREIGN
 from .body.payloads import LargePayloads
-from .holding.held import Held, State
+from .holding.held import Held, HeldMessages, State
 from .holding.note import Note
 from .sending.splitting import send_parts
 from .settling.backoff import Backoff
@@ -28,8 +28,12 @@ class Settling(Protocol):
     """What a delivery needs of its channel to be settled; any thread may call it."""
 
     requests: Requests
+    held: HeldMessages
     payloads: LargePayloads
     backoff: Backoff
+
+    def deliver(self, held: Held) -> None:
+        """Hand a message that was taken to its consumer."""
 
     def flush(self, timeout: float) -> bool:
         """Send what is settled; return whether SQS confirmed it within *timeout* seconds."""

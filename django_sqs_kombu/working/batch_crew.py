@@ -13,7 +13,7 @@ import kombu
 from ..transport.delivery import Delivery
 from ..transport.receiving.message_limit import ReceiveLimit
 from ..transport.sqs.pauses import Pause
-from .batches import receive_together
+from .batches import Order, receive_together
 from .circuits import Circuits
 from .gate import Gate
 from .gathering import Gathered, Gathering
@@ -87,8 +87,16 @@ class BatchCrew:
             return False
         if (gathering := self._gatherings.get(delivery.queue)) is None:
             return False
-        gathering.add(delivery)
+        room = gathering.add(delivery)
+        if delivery.is_fifo and room > 0 and not self._one_by_one():
+            # SQS hands out no more of its group before these are deleted.
+            for held in delivery.channel.held.take_behind(delivery.held, room):
+                delivery.channel.deliver(held)
         return True
+
+    def _one_by_one(self) -> bool:
+        asked = self._host.one_by_one
+        return asked is not None and asked()
 
     def take(self) -> Gathered | None:
         """The next batch that is to run now; what is not to run is given back."""
@@ -97,10 +105,14 @@ class BatchCrew:
         if host.stops():
             return None
         now = time.monotonic()
-        alone = host.one_by_one is not None and host.one_by_one()
+        alone = self._one_by_one()
         for name, gathering in self._gatherings.items():
             hurries = partial(self._hurries, gathering.registered, name)
             if gathered := gathering.take(now, alone=alone, hurries=hurries):
+                if alone and gathered.deliveries[0].is_fifo:
+                    # Those of its group must not run beside it.
+                    gathering.leave()
+                    self.give_back()
                 return gathered
         return None
 
@@ -162,10 +174,12 @@ class BatchCrew:
     def _received(self, gathered: Gathered) -> Iterator[tuple[Delivery, Handled]]:
         held = []
         refuses = bool(self._circuits) and self._circuits.refuses(gathered.queue.name)
+        order = Order()
         for delivery in gathered.deliveries:
             if delivery.expired:
+                order.break_off(delivery)
                 self._host.abandon(gathered.registered, delivery)
-            elif refuses:
+            elif refuses or order.is_broken(delivery):
                 self._host.give_back(gathered.registered, delivery)
             else:
                 held.append(delivery)

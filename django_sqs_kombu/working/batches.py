@@ -10,7 +10,8 @@ from typing import TypeAlias
 
 import kombu
 
-from ..exceptions import TimedOut
+from ..drops import MessageDropped
+from ..exceptions import RestartLater, TimedOut
 from ..messages.base import RawMessage
 from ..transport.delivery import Delivery
 from .attempt import its_own, split
@@ -53,6 +54,9 @@ def receive_together(
 
     Those that are refused, or that are to be alone, go their way one by one.
     """
+    if deliveries and deliveries[0].is_fifo:
+        yield from _in_order(registered, queue, deliveries, gate)
+        return
     together: list[Delivery] = []
     apart: list[tuple[Delivery, Admission]] = []
     for delivery in deliveries:
@@ -69,6 +73,55 @@ def receive_together(
         with gate.passed(alone=admitted.alone):
             one = handle(registered, delivery, queue, admitted)
         yield delivery, one
+
+
+def _in_order(
+    registered: Registered, queue: kombu.Queue, deliveries: Sequence[Delivery], gate: Gate
+) -> Iterator[Settled]:
+    """Receive messages of a FIFO queue at once, or all of them one after the other."""
+    middleware = registered.receivers.middleware
+    admitted = [admission(middleware, registered, delivery) for delivery in deliveries]
+    if not any(each.alone or each.refused is not None for each in admitted):
+        with gate.passed(alone=False):
+            handled = handle_batch(registered, deliveries, queue)
+        yield from zip(deliveries, handled, strict=True)
+        return
+    order = Order()
+    for delivery, each in zip(deliveries, admitted, strict=True):
+        if order.is_broken(delivery):
+            action = settle(registered, delivery, None, Order.later())
+            yield delivery, Handled(Attempt(raised=Order.later()), action)
+            continue
+        with gate.passed(alone=each.alone):
+            one = handle(registered, delivery, queue, each)
+        order.ended(delivery)
+        yield delivery, one
+
+
+class Order:
+    """The groups of a FIFO queue's batch of which a message stays in the queue."""
+
+    def __init__(self) -> None:
+        self._broken: set[str] = set()
+
+    def break_off(self, delivery: Delivery) -> None:
+        """What follows in the message's group is not to be done before it."""
+        if delivery.is_fifo and (group := _group(delivery)):
+            self._broken.add(group)
+
+    def ended(self, delivery: Delivery) -> None:
+        """A message was settled."""
+        if not delivery.held.deleted:
+            self.break_off(delivery)
+
+    def is_broken(self, delivery: Delivery) -> bool:
+        """Whether one before the message, in its group, stays."""
+        return bool(self._broken) and _group(delivery) in self._broken
+
+    @staticmethod
+    def later() -> RestartLater:
+        """What becomes of those behind it: they are received again, behind it."""
+        return RestartLater(0)
 
 
 def handle_batch(
@@ -101,8 +154,11 @@ def _settled(
     """Settle each message, whatever becomes of the others."""
     told: set[int] = set()
     interrupted: BaseException | None = None
+    order = Order()
     for member in members:
         raised, action = member.raised, None
+        if order.is_broken(member.delivery):
+            raised = Order.later()
         try:
             action = settle(
                 registered,
@@ -114,6 +170,7 @@ def _settled(
             )
         except BaseException as exc:  # noqa: BLE001 - the others are done all the same
             interrupted = exc
+        order.ended(member.delivery)
         told.add(id(raised))
         yield Handled(Attempt(member.message, raised, seconds=seconds), action)
     if interrupted is not None:
@@ -134,8 +191,14 @@ class _Run:
     def attempt(self) -> None:
         """Decode all, and run the receiver on those that can be read; nothing is raised."""
         try:
+            order = Order()
             for member in self._members:
+                if order.is_broken(member.delivery):
+                    member.raised = Order.later()
+                    continue
                 self._open(member)
+                if member.raised is not None and not isinstance(member.raised, MessageDropped):
+                    order.break_off(member.delivery)
             self._receive([each for each in self._members if each.runs and each.raised is None])
         finally:
             for member in reversed(self._members):
@@ -224,6 +287,10 @@ class _Run:
         if isinstance(raised, KeyboardInterrupt):
             self._interrupt = raised
         return raised
+
+
+def _group(delivery: Delivery) -> str:
+    return str((delivery.sqs_message.get("Attributes") or {}).get("MessageGroupId") or "")
 
 
 def _is_known(member: Member) -> bool:

@@ -82,13 +82,14 @@ class Gathering:
         most = self.registered.concurrency
         return free if most is None else min(free, most - len(self._running))
 
-    def add(self, delivery: Delivery) -> None:
-        """A message has come."""
+    def add(self, delivery: Delivery) -> int:
+        """A message has come; return how many more fit into a batch with it."""
         now = time.monotonic()
         with self._lock:
             self._waiting.append((now, delivery))
             self._bytes += _size(delivery)
             self._look_later()
+            return self._size - len(self._waiting)
 
     def take(self, now: float, *, alone: bool, hurries: Callable[[], bool]) -> Gathered | None:
         """The next batch, if its time has come and its receiver may run.

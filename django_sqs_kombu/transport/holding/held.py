@@ -16,18 +16,14 @@ import enum
 import threading
 from collections import defaultdict, deque
 from collections.abc import Callable, Collection, Iterable
-from functools import lru_cache
 
 from ...exceptions import SQSError
 from ...names import FIFO
 from ...quotas import MAX_MESSAGES, MAX_VISIBILITY_TIMEOUT
 from ..sqs.received import Message
 from .lanes import Lanes
+from .margins import lasts
 from .note import Note
-
-#: The seconds before a lease ends in which it can still be renewed: a third of the timeout,
-#: or more where that leaves less than a request that hangs and another one need.
-MARGIN_SHARE, SHORTEST_MARGIN, LARGEST_MARGIN_SHARE = 1 / 3, 20.0, 1 / 2
 
 
 class State(enum.IntEnum):
@@ -143,7 +139,7 @@ class Held:
 
     def lease(self, now: float, seconds: float) -> None:
         """Count a visibility timeout of *seconds* from *now*."""
-        self.renew_at = now + _lasts(seconds)
+        self.renew_at = now + lasts(seconds)
         self.expires_at = now + seconds
 
     def left(self, now: float) -> int:
@@ -154,13 +150,6 @@ class Held:
     def expired(self, now: float) -> bool:
         """Whether its visibility timeout has run out, so that others may have it."""
         return bool(self.seconds) and now >= self.expires_at
-
-
-@lru_cache
-def _lasts(seconds: float) -> float:
-    """Seconds after which a lease of so many *seconds* is to be renewed."""
-    margin = max(seconds * MARGIN_SHARE, SHORTEST_MARGIN)
-    return seconds - min(margin, seconds * LARGEST_MARGIN_SHARE)
 
 
 class HeldMessages:
@@ -256,6 +245,16 @@ class HeldMessages:
                     self.on_room(queue, 1)
                     return held
         return None
+
+    def take_behind(self, held: Held, most: int) -> list[Held]:
+        """Of those behind a message of its group so many, which are the consumer's with it."""
+        with self.lock:
+            taken = self._queues[held.queue].lanes.take_behind(held, most)
+            self._behind -= len(taken)
+            for each in taken:
+                self._enter(each, _DELIVERED)
+            self.on_room(held.queue, len(taken))
+        return taken
 
     def settle(self, held: Held, *, delete: bool) -> bool:
         """What becomes of it is decided; return whether it was not decided before."""

@@ -19,13 +19,15 @@ class Lanes(Generic[M]):
     """The lanes of one queue, as far as messages of them are held; the table's lock guards them.
 
     The first message of a lane may be taken, or is with a consumer, or is being settled.  Only
-    when SQS has deleted it the next one may be taken.
+    when SQS has deleted it the next one may be taken, unless it goes with it into one batch.
     """
 
     def __init__(self) -> None:
         #: By group, the first message of each lane before those behind it.
         self._lanes: dict[str, deque[M]] = {}
-        #: How many messages are behind another one.
+        #: Those that went with the one before them.
+        self._beside: set[M] = set()
+        #: How many other messages are behind another one.
         self.behind = 0
 
     def join(self, held: M) -> bool:
@@ -38,6 +40,16 @@ class Lanes(Generic[M]):
         self.behind += 1
         return False
 
+    def take_behind(self, held: M, most: int) -> list[M]:
+        """Have so many of those behind a message, at most, go with it; return them in order."""
+        lane = self._lanes.get(held.group)
+        if lane is None or lane[0] is not held or most <= 0:
+            return []
+        taken = [each for each in lane if each is not held and each not in self._beside][:most]
+        self._beside.update(taken)
+        self.behind -= len(taken)
+        return taken
+
     def leave(self, held: M) -> M | None:
         """A message was deleted; return the next of its lane, if it was the first."""
         lane = self._lanes.get(held.group)
@@ -45,13 +57,13 @@ class Lanes(Generic[M]):
             return None
         if lane[0] is not held:
             lane.remove(held)
-            self.behind -= 1
+            self._comes_forward(held)
             return None
         lane.popleft()
         if not lane:
             del self._lanes[held.group]
             return None
-        self.behind -= 1
+        self._comes_forward(lane[0])
         return lane[0]
 
     def break_off(self, held: M) -> list[M]:
@@ -62,10 +74,17 @@ class Lanes(Generic[M]):
         broken: list[M] = []
         while lane[-1] is not held:
             broken.append(lane.pop())
-            self.behind -= 1
+            self._comes_forward(broken[-1])
         lane.pop()
         if lane:
-            self.behind -= 1
+            self._comes_forward(held)
         else:
             del self._lanes[held.group]
         return broken[::-1]
+
+    def _comes_forward(self, held: M) -> None:
+        """A message is behind no other any more."""
+        if held in self._beside:
+            self._beside.discard(held)
+        else:
+            self.behind -= 1

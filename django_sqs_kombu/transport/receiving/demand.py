@@ -82,7 +82,8 @@ class Demand:
         self._pace = pace
         self._seconds = seconds
         self._room = room
-        self._at_once = 1 if fifo else MAX_MESSAGES
+        # Those of a group go into one batch with the first of it.
+        self._at_once = 1 if fifo and gathers is None else MAX_MESSAGES
         self._fifo = fifo
         self._redrives = redrives
         self._one_by_one = one_by_one
@@ -125,7 +126,7 @@ class Demand:
         a redrive policy counts receives, only one: those behind one that is restarted are given
         back with it, and would count as often.
         """
-        if not self._fifo:
+        if not self._fifo or self._gathers is not None:
             return places
         each = self._pace.seconds_each()
         if each is None or self._redrives():
@@ -161,7 +162,8 @@ class Demand:
         if self._one_by_one():
             return 0 if len(table) or self.asked else 1
         if self._gathers is not None:
-            return self._gathered(min(self._gathers() - self._coming, open_places))
+            coming = table.waiting(queue) + self.asked
+            return self._gathered(min(self._gathers() - coming, open_places))
         # All that waits is for the same consumer; what is asked for may not be there.
         places = self._pace.free() - table.all_startable - self.asked
         each = self._pace.seconds_each()

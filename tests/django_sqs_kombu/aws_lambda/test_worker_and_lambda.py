@@ -358,3 +358,25 @@ def test_the_culprit_of_a_batch_is_found(receivers, work, empty, dead_letters):
     assert sorted(done) == ["a", "b", "c"]
     assert empty()
     assert len(dead_letters()) == 1
+
+
+def test_a_batch_of_a_fifo_queue_keeps_the_order_of_its_groups(receivers, work, empty):
+    done, restarted = [], []
+
+    def receive(messages):
+        for message in messages:
+            if message.get_body() == "2" and not restarted:
+                restarted.append(message.id)
+                message.restart(delay=0)
+                return
+            done.append(message.get_body())
+
+    queue = receivers.register("orders.fifo", receive, batch=5)
+    for body in ("1", "2", "3", "4"):
+        queue.send(body=body, group_id="a", deduplication_id=body)
+
+    work(receivers, lambda: len(done) == 4)
+
+    assert restarted
+    assert done == ["1", "2", "3", "4"]
+    assert empty("orders.fifo")

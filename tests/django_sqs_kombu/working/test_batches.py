@@ -19,7 +19,7 @@ from django_sqs_kombu import (
     TimedOut,
 )
 from django_sqs_kombu.testing import eager, received_message
-from django_sqs_kombu.working import current_message
+from django_sqs_kombu.working import ADMITTED, Admission, current_message
 
 BOTH = pytest.mark.parametrize("threads", [1, 3])
 
@@ -488,6 +488,154 @@ def test_ten_messages_cost_a_request(receivers, numbers, start, eventually):
     assert len([received for received in polls if received]) <= 8
 
 
+class TestFifo:
+    @pytest.fixture
+    def send(self, receivers):
+        """Send numbers in groups, one of each group after the other."""
+
+        def send(count, groups="abc"):
+            items = [{"group": group, "n": n} for n in range(count) for group in groups]
+            receivers.send_many("e.fifo", items, group_id=[item["group"] for item in items])
+
+        return send
+
+    @pytest.mark.parametrize("threads", [1, 3])
+    def test_groups_keep_their_order(self, receivers, send, consume, counts):
+        lock, batches = threading.Lock(), []
+
+        def receive(messages):
+            with lock:
+                batches.append([(message["group"], message["n"]) for message in messages])
+
+        queue = receivers.register("e.fifo", receive, batch=8, message_class=JSONMessage)
+        send(12)
+
+        consume(36)
+
+        seen = [each for batch in batches for each in batch]
+        for group in "abc":
+            assert [n for name, n in seen if name == group] == list(range(12))
+        assert len(batches) < 30
+        assert counts(queue.full_name()) == (0, 0, 0)
+
+    def test_what_follows_one_that_stays_comes_again_behind_it(
+        self, receivers, send, start, eventually, counts
+    ):
+        batches, done = [], []
+
+        def receive(messages):
+            batches.append([message["n"] for message in messages])
+            for message in messages:
+                if message["n"] == 2 and len(batches) == 1:
+                    message.restart(delay=1)
+                    return
+                done.append(message["n"])
+
+        queue = receivers.register("e.fifo", receive, batch=10, wait=0.2, message_class=JSONMessage)
+        send(5, "a")
+
+        start(receivers)
+
+        eventually(lambda: len(done) == 5)
+        assert batches[0][:3] == [0, 1, 2]
+        assert done == [0, 1, 2, 3, 4]
+        eventually(lambda: counts(queue.full_name()) == (0, 0, 0))
+
+    def test_those_of_other_groups_are_done(self, receivers, send, start, eventually, counts):
+        done, restarted = [], []
+
+        def receive(messages):
+            for message in messages:
+                if message["group"] == "b" and not restarted:
+                    restarted.append(message["n"])
+                    message.restart(delay=1)
+                elif not (restarted and message["group"] == "b" and len(done) < 6):
+                    done.append((message["group"], message["n"]))
+
+        queue = receivers.register("e.fifo", receive, batch=9, wait=0.5, message_class=JSONMessage)
+        send(3)
+
+        start(receivers)
+
+        eventually(lambda: counts(queue.full_name()) == (0, 0, 0))
+        for group in "ac":
+            assert [n for name, n in done if name == group] == [0, 1, 2]
+        assert [n for name, n in done if name == "b"] == [0, 1, 2]
+
+    def test_one_that_cannot_be_read_is_not_overtaken(self, receivers, start, eventually, sqs):
+        batches = []
+        queue = receivers.register(
+            "e.fifo",
+            lambda messages: batches.append(values(messages)),
+            batch=10,
+            wait=0.2,
+            message_class=JSONMessage,
+            wire_format="raw",
+        )
+        url = sqs.create_queue(QueueName=queue.full_name(), Attributes={"FifoQueue": "true"})
+        for number, body in enumerate(('{"n": 0}', "no JSON", '{"n": 2}')):
+            sqs.send_message(
+                QueueUrl=url["QueueUrl"],
+                MessageBody=body,
+                MessageGroupId="a",
+                MessageDeduplicationId=str(number),
+            )
+
+        start(receivers)
+
+        eventually(lambda: batches == [[0], [2]])
+
+    def test_what_middleware_refuse_is_not_overtaken(
+        self, receivers, send, start, eventually, counts
+    ):
+        seen, refused = [], []
+
+        class Refuses(Middleware):
+            def admit(self, registered, delivery):
+                if '"n": 1' in delivery.text and not refused:
+                    refused.append(delivery.message_id)
+                    return Admission(refused=RestartLater(0))
+                return ADMITTED
+
+        receivers.middleware.append(Refuses())
+        queue = receivers.register(
+            "e.fifo",
+            lambda m: seen.extend(values(m)),
+            batch=10,
+            wait=0.2,
+            message_class=JSONMessage,
+        )
+        send(3, "a")
+
+        start(receivers)
+
+        eventually(lambda: counts(queue.full_name()) == (0, 0, 0))
+        assert refused
+        assert seen == [0, 1, 2]
+
+    def test_one_by_one_no_other_of_the_group_runs_beside(self, receivers, send, start, eventually):
+        lock, running, most, seen = threading.Lock(), [0], [0], []
+
+        def receive(messages):
+            with lock:
+                running[0] += 1
+                most[0] = max(most[0], running[0])
+            seen.extend(values(messages))
+            time.sleep(0.02)
+            with lock:
+                running[0] -= 1
+
+        receivers.register("e.fifo", receive, batch=10, wait=0.2, message_class=JSONMessage)
+        send(6, "a")
+        since = time.monotonic()
+
+        start(receivers, threads=3, one_by_one=lambda: time.monotonic() > since + 0.1)
+
+        eventually(lambda: len(seen) >= 6)
+        assert seen == [0, 1, 2, 3, 4, 5]
+        assert most == [1]
+
+
 class TestRegistration:
     @pytest.mark.parametrize(
         ("options", "says"),
@@ -500,7 +648,10 @@ class TestRegistration:
             ({"wait": 5}, "wait is meaningful only with batch="),
             ({"on_error": "bisect"}, "on_error='bisect' is meaningful only with batch="),
             ({"batch": 5, "delete_on_start": True}, "delete_on_start does not go with batch="),
-            ({"batch": 5, "queue_name": "x.fifo"}, "batch does not go with a FIFO queue"),
+            (
+                {"batch": 5, "queue_name": "x.fifo", "on_error": "bisect"},
+                "on_error='bisect' does not go with a FIFO queue",
+            ),
             ({"batch": 5, "celery_task": "tasks.add"}, "batch does not go with celery_task"),
         ],
     )

@@ -127,3 +127,58 @@ def test_a_deletion_that_could_not_be_sent_leaves_the_lane_as_it_was(table, come
     assert table.broken == table.ready == []
     delete(table, held["a1"])
     assert table.take("q.fifo") is held["a2"]
+
+
+class TestBatches:
+    """What goes with the first of its group into one batch."""
+
+    def test_those_behind_go_with_it_in_order_as_far_as_there_is_room(self, table, come):
+        held, _ = come("a1", "a2", "a3", "a4", "b1")
+        first = table.take("q.fifo")
+
+        taken = table.take_behind(first, 2)
+
+        assert taken == [held["a2"], held["a3"]]
+        assert table.delivered("q.fifo") == 3
+        # a4 is behind still.
+        assert table.startable("q.fifo") == table.all_startable == 1
+        assert table.take_behind(held["a2"], 5) == []
+        assert table.take_behind(first, 0) == []
+
+    @pytest.mark.parametrize("order", [(0, 1, 2), (2, 1, 0), (1, 0, 2), (1, 2, 0)])
+    def test_the_next_may_be_taken_when_all_of_them_are_deleted(self, table, come, order):
+        held, _ = come("a1", "a2", "a3", "a4")
+        first = table.take("q.fifo")
+        batch = [first, *table.take_behind(first, 2)]
+
+        for number in order:
+            assert table.take("q.fifo") is None
+            delete(table, batch[number])
+
+        assert table.take("q.fifo") is held["a4"]
+        assert table.startable("q.fifo") == table.all_startable == 0
+
+    def test_one_that_stays_has_those_given_back_that_nobody_took(self, table, come):
+        come("a1", "a2", "a3", "b1")
+        first = table.take("q.fifo")
+        [second] = table.take_behind(first, 1)
+
+        table.settle(first, delete=False)
+
+        assert table.broken == ["a3"]
+        table.settle(second, delete=False)
+        assert table.startable("q.fifo") == table.all_startable
+        _, may_be_taken = come("a4")
+        assert may_be_taken == ["a4"]
+
+    def test_the_second_stays_and_the_first_is_deleted(self, table, come):
+        come("a1", "a2", "a3")
+        first = table.take("q.fifo")
+        [second] = table.take_behind(first, 1)
+
+        table.settle(second, delete=False)
+        delete(table, first)
+
+        assert table.broken == ["a3"]
+        _, may_be_taken = come("a4")
+        assert may_be_taken == ["a4"]
