@@ -50,6 +50,7 @@ class OpenTelemetry(Middleware):
         tracer_provider: TracerProvider | None = None,
         meter_provider: MeterProvider | None = None,
     ) -> None:
+        self._providers = tracer_provider, meter_provider
         self._tracer = trace.get_tracer("django_sqs_kombu", tracer_provider=tracer_provider)
         meter = metrics.get_meter("django_sqs_kombu", meter_provider=meter_provider)
         self._sent = meter.create_counter(
@@ -174,6 +175,20 @@ class OpenTelemetry(Middleware):
     def limited(self, registered: NamedQueue, full_name: str) -> None:
         """Count it."""
         self._limited.add(1, _queue(full_name))
+
+    def resting(self, seconds: float) -> None:
+        """Have spans and metrics exported that the SDK has collected."""
+        ends_at = time.monotonic() + seconds
+        tracers, meters = self._providers
+        for provider in (
+            tracers or trace.get_tracer_provider(),
+            meters or metrics.get_meter_provider(),
+        ):
+            # The API alone has none.
+            flush = getattr(provider, "force_flush", None)
+            left = ends_at - time.monotonic()
+            if flush is not None and left > 0:
+                flush(timeout_millis=int(left * 1_000))
 
 
 class _Now:

@@ -16,6 +16,7 @@ from ..rules import check, number
 from ..transport import Channel
 from ..transport.holding.held import Held
 from ..transport.sqs.received import Received
+from ..working import tell
 from .batch_run import BatchRun
 from .deletions import Deletions
 from .events import Batch, QueueArn, read
@@ -98,6 +99,8 @@ class LambdaFunction:
                 held += run.run(messages)
             confirmed = channel.flush(function_time.for_settling)
             channel.keeper.finish_objects(function_time.for_settling)
+            left = function_time.for_settling
+            tell(self._receivers.middleware, lambda each: each.resting(left))
             return deletions.ids(held)
         finally:
             deletions.forget()

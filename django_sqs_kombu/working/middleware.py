@@ -203,6 +203,15 @@ class Middleware:
         that others hold.  An exception: logged, and the process stops.
         """
 
+    def resting(self, seconds: float) -> None:
+        """All is done for now, and this process may be stood still for any time, or ended.
+
+        When: at the end of each event of AWS Lambda: what was collected, to be handed on later,
+        is to be handed on now.  Thread: the function's, which waits for it.  An exception: logged.
+
+        :param seconds: how long it may take.
+        """
+
     def process_ended(self, process: int) -> None:
         """A process of this runreceiver has ended, by itself or killed.
 

@@ -13,9 +13,12 @@ from django_sqs_kombu import (
     RestartLater,
     Retry,
     SendManyFailed,
+    lambda_handler,
 )
 from django_sqs_kombu.exceptions import ReceiverFailed
 from django_sqs_kombu.working import Settlement
+
+from ..event_source import EventSource
 
 otel = pytest.importorskip("django_sqs_kombu.otel")
 sdk = pytest.importorskip("opentelemetry.sdk")
@@ -23,7 +26,10 @@ sdk = pytest.importorskip("opentelemetry.sdk")
 from opentelemetry.sdk.metrics import MeterProvider  # noqa: E402
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader  # noqa: E402
 from opentelemetry.sdk.trace import TracerProvider  # noqa: E402
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor  # noqa: E402
+from opentelemetry.sdk.trace.export import (  # noqa: E402
+    BatchSpanProcessor,
+    SimpleSpanProcessor,
+)
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import (  # noqa: E402
     InMemorySpanExporter,
 )
@@ -252,3 +258,21 @@ def test_what_failed_in_another_process_is_counted_by_its_own_class(receivers, s
 
     [point] = metrics(spans.reader)["django_sqs.settled.messages"]
     assert point.attributes["error.type"] == "KeyError"
+
+
+def test_spans_are_exported_before_lambda_stands_the_process_still(receivers, sqs):
+    exporter = InMemorySpanExporter()
+    provider = TracerProvider()
+    # It exports after an hour, were it not told to.
+    provider.add_span_processor(BatchSpanProcessor(exporter, schedule_delay_millis=3_600_000))
+    receivers.middleware.append(otel.OpenTelemetry(provider, MeterProvider()))
+    name = receivers.register("orders", lambda message: None).full_name()
+    receivers.send("orders", body="x")
+    handler = lambda_handler(receivers)
+
+    assert EventSource(sqs, handler).invoke(name) == []
+
+    kinds = {span.name.split()[0] for span in exporter.get_finished_spans()}
+    assert kinds == {"send", "process", "settle"}
+    handler.close()
+    provider.shutdown()

@@ -7,6 +7,7 @@ import pytest
 from django_sqs_kombu import (
     BigMessage,
     ConfigurationError,
+    Middleware,
     RawMessage,
     RestartLater,
     lambda_handler,
@@ -66,46 +67,46 @@ def test_only_what_is_not_done_is_reported(receivers, source, counts):
     assert counts(name) == (0, 3, 0)
 
 
-def test_what_does_not_fit_into_the_time_is_not_started(receivers, source, counts):
-    seen = []
+def slow_into(seen):
+    """A receiver that takes a while; with its timeout of a second some fit into SHORT."""
 
     def slow(message):
-        seen.append(message.get_body())
-        time.sleep(0.2)
+        seen.append((message.get_body(), message.attributes["ApproximateReceiveCount"]))
+        time.sleep(0.4)
 
-    name = receivers.register("orders", slow, timeout=0.6).full_name()
-    receivers.send_many("orders", [str(n) for n in range(5)])
+    return slow
 
-    failed = source.invoke(name, seconds=1.25)
 
-    # 1.0 s are for receivers: after two the timeout would not fit.
+#: Of these seconds 2 are for receivers.
+SHORT = 2.5
+
+
+def test_what_does_not_fit_into_the_time_is_not_started(receivers, source, counts):
+    seen = []
+    name = receivers.register("orders", slow_into(seen), timeout=1).full_name()
+    receivers.send_many("orders", [str(n) for n in range(6)])
+
+    failed = source.invoke(name, seconds=SHORT)
+
     assert 1 <= len(seen) <= 3
-    assert len(failed) == 5 - len(seen)
+    assert len(failed) == 6 - len(seen)
     # It is visible at once.
     assert counts(name) == (len(failed), 0, 0)
-    while source.invoke(name):
-        pass
-    assert sorted(seen) == [str(n) for n in range(5)]
 
 
 def test_a_receive_that_nothing_was_started_for_does_not_count(receivers, source, counts):
     seen = []
-
-    def slow(message):
-        seen.append((message.get_body(), message.attributes["ApproximateReceiveCount"]))
-        time.sleep(0.25)
-
     queue = receivers.register(
-        "orders", slow, timeout=0.6, dead_letter_queue="dead", max_receives=3
+        "orders", slow_into(seen), timeout=1, dead_letter_queue="dead", max_receives=3
     )
-    receivers.send_many("orders", [str(n) for n in range(8)])
+    receivers.send_many("orders", [str(n) for n in range(5)])
     invocations = 0
 
-    while source.invoke(queue.full_name(), seconds=2, wait=1) is not None:
+    while source.invoke(queue.full_name(), seconds=SHORT, wait=1) is not None:
         invocations += 1
 
     assert invocations > 1
-    assert sorted(seen) == [(str(n), "1") for n in range(8)]
+    assert sorted(seen) == [(str(n), "1") for n in range(5)]
     assert counts(queue.full_name()) == (0, 0, 0)
     assert counts(queue.full_dead_letter_name) == (0, 0, 0)
 
@@ -448,3 +449,25 @@ def test_suffixes_are_queues_of_their_own(receivers, source):
 
     assert source.invoke(queue.full_name("eu")) == []
     assert seen == ["x"]
+
+
+def test_middleware_is_told_at_the_end_and_harms_nothing(receivers, source):
+    told = []
+
+    class Tell(Middleware):
+        def settled(self, settlement):
+            told.append("settled")
+
+        def resting(self, seconds):
+            told.append(seconds)
+            raise ValueError
+
+    receivers.middleware.append(Tell())
+    name = receivers.register("orders", lambda m: None).full_name()
+    receivers.send("orders", body="x")
+
+    assert source.invoke(name, seconds=30) == []
+
+    first, seconds = told
+    assert first == "settled"
+    assert 0 < seconds < 30
