@@ -11,6 +11,8 @@ from .event import Event
 class RecordEvent(Event):
     """One record of an event; an event of several is split into messages of one each."""
 
+    splits = True
+
     def _hold_records(self, records: list[Any]) -> None:
         """Keep the only record, or what is to become a message each."""
         if len(records) == 1:

@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import kombu
 
@@ -105,6 +105,9 @@ class RawMessage:
     verdict: BaseException | None = None
     #: Whether it was received before, and its receiver is not to run a second time.
     received_before = False
+
+    #: Whether a message may stand for several, so that its receiver needs to send them.
+    splits: ClassVar[bool] = False
 
     def __init__(self, queue: kombu.Queue | None = None, body: Any = "") -> None:
         self.queue = queue
@@ -225,6 +228,7 @@ class RawMessage:
     def parts(self) -> Sequence[str] | None:
         """The bodies of the messages that it stands for, one call of the receiver each.
 
+        A class some of whose messages stand for several says so by :attr:`splits`.
         None: it stands for itself.  Of several each is sent to its queue before any is
         received, so that each has its own tries and its own end; of none nothing is received.
         """

@@ -8,6 +8,7 @@ from django.core.management import CommandError, call_command
 from django.views.debug import technical_500_response
 
 import django_sqs
+from django_sqs.events import S3Event, SNSMessage
 from django_sqs.message import ModelInstanceMessage
 from django_sqs_kombu import ReceiverConsumer
 
@@ -142,6 +143,16 @@ def test_a_receiver_may_send_again_what_must_not_count_for_a_redrive_policy(site
         f"{prefix}__watched",
         f"{prefix}__watched__big",
     ]
+
+
+def test_a_receiver_may_send_one_by_one_what_stands_for_several(site):
+    site.SQS_CREATE_QUEUES = False
+    django_sqs.register("uploads", print, message_class=S3Event)
+    django_sqs.register("published", print, message_class=SNSMessage)
+    _, resend = policy("uploads", "published")["Statement"]
+
+    assert resend["Action"] == ["sqs:SendMessage"]
+    assert [arn.rpartition("__")[2] for arn in resend["Resource"]] == ["uploads"]
 
 
 def test_policies_follow_the_settings_and_options(site):

@@ -71,8 +71,11 @@ class Command(QueueCommand):
 
 
 def _sends_again(queue: RegisteredQueue) -> bool:
-    """Whether what is to be tried again is sent again: it must not count for a redrive policy."""
-    counts = queue.dead_letter_queue or queue.policy.counts_tries
+    """Whether what is to be tried again is sent again: it must not count for a redrive policy.
+
+    Or what stands for several, as one by one.
+    """
+    counts = queue.dead_letter_queue or queue.policy.counts_tries or queue.message_class.splits
     return bool(queue.delete_on_start or (counts and not queue.name.endswith(FIFO)))
 
 
