@@ -106,10 +106,16 @@ class Awaiting:
         return self._began + (self._timeout or 0.0) + lost - time.monotonic()
 
     def _time_out(self) -> None:
+        # Where the loop was blocked, what measures that is due, too, and has its turn first.
+        self._loop.call_soon(self._time_out_unless_blocked)
+
+    def _time_out_unless_blocked(self) -> None:
         left = self._left()
+        if self.task.done() or self._cut_off:
+            return
         if left > 0.001:
             self._timer = self._loop.call_later(left, self._time_out)
-        elif not self._cut_off:
+        else:
             self._timed_out = True
             self._cancel()
 

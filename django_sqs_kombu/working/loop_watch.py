@@ -16,7 +16,7 @@ from .lasting_loop import LastingLoop
 
 logger = get_logger(__name__)
 
-#: Seconds from one beat to the next, and after which a loop that has not beaten is blocked.
+#: Seconds from one beat of a loop to the next, and after which one that is late is blocked.
 BEAT, BLOCKED = 1.0, 1.0
 #: Seconds between two looks at a loop that is blocked, and two log records of it.
 LOOK, SAY = 0.2, 30.0
@@ -36,8 +36,9 @@ class LoopWatch:
     def __init__(self, loop: LastingLoop) -> None:
         self._loop = loop
         self._ended = threading.Event()
-        self._beaten = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sqs-loop-watch", daemon=True)
+        #: Written by the loop's thread: when its next beat is due, and what it has lost.
+        self._due = 0.0
         self._lost = 0.0
 
     def lost(self) -> float:
@@ -45,7 +46,9 @@ class LoopWatch:
         return self._lost
 
     def start(self) -> None:
-        """Start the thread."""
+        """Start the beat, and the thread."""
+        self._due = time.monotonic()
+        self._loop.call(self._beat)
         try:
             self._thread.start()
         except RuntimeError as exc:
@@ -55,30 +58,27 @@ class LoopWatch:
         """End it, soon."""
         self._ended.set()
 
+    def _beat(self) -> None:
+        """Beat, in the loop's thread."""
+        now = time.monotonic()
+        late = now - self._due
+        if late > LATE:
+            # The block may have begun just after the beat before.
+            self._lost += late + BEAT
+        self._due = now + BEAT
+        self._loop.loop.call_later(BEAT, self._beat)
+
     def _run(self) -> None:
         while not self._ended.wait(BEAT):
             try:
-                self._beaten.clear()
-                self._loop.call(self._beat, time.monotonic())
-                if not self._beaten.wait(BLOCKED):
-                    self._blocked()
-            except RuntimeError:
-                # The loop has ended.
-                return
+                if time.monotonic() > self._due + BLOCKED:
+                    self._blocked(self._due)
             except Exception:
                 logger.exception("Watching the event loop failed")
 
-    def _beat(self, asked_at: float) -> None:
-        late = time.monotonic() - asked_at
-        if late > LATE:
-            # It was asked for some time after the block began.
-            self._lost += late + BEAT
-        self._beaten.set()
-
-    def _blocked(self) -> None:
-        since = time.monotonic() - BLOCKED
+    def _blocked(self, due: float) -> None:
         says_at = strikes_at = 0.0
-        while not self._beaten.wait(LOOK) and not self._ended.is_set():
+        while self._due == due and not self._ended.wait(LOOK):
             now = time.monotonic()
             task = asyncio.current_task(self._loop.loop)
             frame = sys._current_frames().get(self._loop.ident)
@@ -87,7 +87,7 @@ class LoopWatch:
             awaiting = awaiting_of(task)
             if now >= says_at:
                 says_at = now + SAY
-                _say(awaiting, frame, now - since)
+                _say(awaiting, frame, now - due)
             # Also the frames would keep what a receiver works on.
             del frame
             if awaiting is not None and awaiting.overdue and now >= strikes_at:

@@ -1,5 +1,7 @@
 """OpenTelemetry with its real SDK: spans linked across the queue, and metrics."""
 
+import asyncio
+import logging
 import os
 import threading
 from types import SimpleNamespace
@@ -96,6 +98,31 @@ def test_a_receiver_is_linked_to_what_sent_its_message(receivers, spans):
     }
     assert settle.attributes["messaging.operation.name"] == "delete"
     assert inside == ["x"]
+
+
+def test_spans_of_receivers_that_run_together_are_their_own_messages(receivers, spans, caplog):
+    all_run = asyncio.Event()
+    began = []
+
+    @receivers.receiver("orders")
+    async def receive(message):
+        with spans.tracer.start_as_current_span(f"inside {message.id}"):
+            began.append(message.id)
+            if len(began) == 5:
+                all_run.set()
+            await asyncio.wait_for(all_run.wait(), 10)
+
+    receivers.send_many("orders", "abcde")
+    ReceiverConsumer(receivers, coroutines=5, message_limit=5).run()
+
+    processed = {s.attributes["messaging.message.id"]: s for s in spans("process")}
+    assert len(processed) == 5
+    for inside in spans("inside"):
+        parent = processed[inside.name.removeprefix("inside ")]
+        assert inside.parent.span_id == parent.context.span_id
+        assert parent.parent is None
+    # As "Failed to detach context", of one that was left in another context.
+    assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
 
 
 def test_many_messages_are_one_span_and_each_is_linked_to_it(receivers, spans):

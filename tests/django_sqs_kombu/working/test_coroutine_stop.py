@@ -310,3 +310,46 @@ def test_a_consumer_that_is_made_and_never_run_leaves_no_thread(receivers):
     ReceiverConsumer(receivers, coroutines=5)
 
     assert threading.active_count() == before
+
+
+@pytest.mark.slow
+def test_an_outage_loses_nothing_and_does_nothing_twice(
+    fragile, proxy, prefix, start, counts, eventually
+):
+    began, done = [], []
+
+    @fragile.receiver("async", visibility_timeout=10)
+    async def receive(message):
+        began.append(message.get_body())
+        await asyncio.sleep(0.05)
+        done.append(message.get_body())
+
+    bodies = sorted(map(str, range(60)))
+    fragile.send_many("async", bodies)
+    start(fragile, coroutines=10)
+    eventually(lambda: len(done) > 15)
+    proxy.set("down")
+    before = len(done)
+    eventually(lambda: len(done) >= before + 10)
+    proxy.heal()
+    eventually(lambda: counts(f"{prefix}__async") == (0, 0, 0), timeout=40)
+
+    assert sorted(done) == sorted(began) == bodies
+
+
+@pytest.mark.slow
+def test_leases_are_renewed_while_receivers_wait(receivers, prefix, start, counts, eventually):
+    began = []
+
+    @receivers.receiver("async", visibility_timeout=4)
+    async def receive(message):
+        began.append(message.get_body())
+        await asyncio.sleep(5)
+
+    receivers.send_many("async", map(str, range(25)))
+    # Another worker would get what is not held any more.
+    for _ in range(2):
+        start(receivers, coroutines=25)
+    eventually(lambda: counts(f"{prefix}__async") == (0, 0, 0))
+
+    assert len(began) == 25
