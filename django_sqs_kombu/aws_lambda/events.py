@@ -20,8 +20,12 @@ SOURCE = "aws:sqs"
 
 #: An ARN's parts: "arn:aws:sqs:eu-west-1:123456789012:a-queue".
 _ARN_PARTS = 6
-#: Partitions whose servers have another domain.
-_DOMAINS = {"aws-cn": "amazonaws.com.cn"}
+#: The domains of the servers of AWS's partitions; of others SQS is asked.
+_DOMAINS = {
+    "aws": "amazonaws.com",
+    "aws-cn": "amazonaws.com.cn",
+    "aws-us-gov": "amazonaws.com",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,10 +43,10 @@ class QueueArn:
     account: str
 
     @property
-    def url(self) -> str:
-        """The queue's URL, as GetQueueUrl would say it."""
-        domain = _DOMAINS.get(self.partition, "amazonaws.com")
-        return f"https://sqs.{self.region}.{domain}/{self.account}/{self.name}"
+    def url(self) -> str | None:
+        """The queue's URL, as GetQueueUrl would say it; None: SQS is to be asked."""
+        domain = _DOMAINS.get(self.partition)
+        return domain and f"https://sqs.{self.region}.{domain}/{self.account}/{self.name}"
 
 
 @dataclass(slots=True)

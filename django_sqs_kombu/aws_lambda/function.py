@@ -150,7 +150,7 @@ class LambdaFunction:
     def _learn_url(self, channel: Channel, arn: QueueArn, queue: str) -> None:
         account = channel.account
         # Another server than AWS's has URLs of its own.
-        if account.endpoint is None and not account.predefined:
+        if arn.url is not None and account.endpoint is None and not account.predefined:
             account.urls.setdefault(account.canonical(queue), arn.url)
 
 

@@ -1,6 +1,7 @@
 """What is Lambda's own: its time, its events, and what it is told."""
 
 import time
+from hashlib import md5
 
 import pytest
 
@@ -9,6 +10,7 @@ from django_sqs_kombu import (
     ConfigurationError,
     Middleware,
     RawMessage,
+    Receivers,
     RestartLater,
     lambda_handler,
     stopping,
@@ -436,10 +438,34 @@ def test_the_reserve_must_be_a_time(receivers):
         lambda_handler(receivers, reserve=-1)
 
 
-def test_an_arn_says_where_its_queue_is():
-    [batch] = read({"Records": [a_record()]})
+@pytest.mark.parametrize(
+    ("partition", "url"),
+    [
+        ("aws", "https://sqs.x-1.amazonaws.com/123456789012/orders"),
+        ("aws-cn", "https://sqs.x-1.amazonaws.com.cn/123456789012/orders"),
+        ("aws-iso", None),
+    ],
+)
+def test_an_arn_says_where_its_queue_is(partition, url):
+    arn = f"arn:{partition}:sqs:x-1:123456789012:orders"
+    [batch] = read({"Records": [a_record(eventSourceARN=arn)]})
 
-    assert batch.arn.url == "https://sqs.us-east-1.amazonaws.com/123456789012/orders"
+    assert batch.arn.url == url
+
+
+def test_a_queue_of_another_account_is_asked_there(prefix):
+    receivers = Receivers("sqs-batch://a:b@", prefix=prefix, transport_options={"region": "x-1"})
+    name = receivers.register("orders", lambda m: None, message_class=RawMessage).full_name()
+    handler = lambda_handler(receivers)
+    arn = f"arn:aws:sqs:x-1:999999999999:{name}"
+    event = {"Records": [a_record(eventSourceARN=arn, md5OfBody=md5(b"x").hexdigest())]}
+
+    # Nothing is asked.
+    assert handler(event, Context(30)) == {"batchItemFailures": []}
+
+    url = handler._connection.default_channel.account.url(name)
+    assert url == f"https://sqs.x-1.amazonaws.com/999999999999/{name}"
+    handler.close()
 
 
 def test_suffixes_are_queues_of_their_own(receivers, source):
