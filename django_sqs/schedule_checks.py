@@ -26,12 +26,17 @@ def check_schedules(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> l
     if any(problem.stops_commands for problem in problems()):
         return []
     found: list[CheckMessage] = []
-    for queue in receivers.select():
-        if queue.schedule is not None:
-            found += _missing(f"Queue {queue.name!r}", queue.name, queue.options.catch_up)
+    queues = [queue for queue in receivers.select() if queue.schedule is not None]
+    for queue in queues:
+        found += _missing(f"Queue {queue.name!r}", queue.name, queue.options.catch_up)
     for each in task_schedules.values():
         label = f"Task {each.task.module_path}"
         found += _missing(label, each.queue_name, each.catch_up, each.name)
+        if any(queue.name == each.name for queue in queues):
+            # A slot is sent once for its name, to the queue or to the task.
+            text = f"{label} and queue {each.name!r} have schedules of the same name."
+            hint = "Give the task's another name, by name= of @scheduled."
+            found.append(Error(text, hint=hint, obj=each.name, id=BAD_TASK))
         if wrong := each.problem():
             text = f"{label} has a schedule, but cannot be enqueued: {wrong}"
             hint = "See args= and kwargs= of @scheduled, and the setting TASKS."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from django.db import Error, router
+from django.db import Error, router, transaction
 from django.db.models import Sum
 
 from django_sqs_kombu.logs import get_logger
@@ -31,6 +31,12 @@ def gauges() -> Iterator[Gauge]:
 
 
 def waiting_by_queue() -> dict[str, int]:
-    """How many failed messages of each queue wait for a decision."""
-    groups = FailureGroup.objects.using(router.db_for_write(Failure)).order_by()
-    return dict(groups.values_list("queue_name").annotate(Sum("waiting")))
+    """How many failed messages of each queue wait for a decision.
+
+    :raises django.db.Error: the database is away, or has no such table yet.
+    """
+    using = router.db_for_write(Failure)
+    groups = FailureGroup.objects.using(using).order_by()
+    # On PostgreSQL an error would spoil the transaction around it, such as a request's.
+    with transaction.atomic(using=using):
+        return dict(groups.values_list("queue_name").annotate(Sum("waiting")))

@@ -128,8 +128,9 @@ def _note_together(queue: str, ids: list[str], using: str) -> list[str]:
             ReceivedMessage.objects.using(using).bulk_create(rows)
     except IntegrityError:
         # Another worker has noted some of them since.
-        return [each for each in new if _note(queue, each, using)]
-    return new
+        new = [each for each in new if _note(queue, each, using)]
+    # At READ UNCOMMITTED a note that is seen may still be rolled back: a write waits for that.
+    return new + [each for each in ids if each in known and _note(queue, each, using)]
 
 
 def _forget(queue: str, ids: list[str], using: str) -> None:

@@ -8,7 +8,10 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.core.cache import cache
+from django.db import Error
 from django.utils import timezone
+
+from django_sqs_kombu.logs import get_logger
 
 from ..conf import conf
 from ..operations.queues import Target, targets
@@ -21,6 +24,8 @@ from .attention import Concern, concerns
 from .models import Heartbeat, QueueMinute
 from .rows import MINUTES, Hour, QueueRow
 from .workers import MOST_RUNNING, RunningMessage, Workers, workers
+
+logger = get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +85,18 @@ def report(chosen: Iterable[Target] | None = None) -> Report:
         _row(target, state, found.running, ages, hours)
         for target, state in zip(chosen, _states(chosen), strict=True)
     ]
-    failures = {name: n for each in waiting_failures.all() for name, n in each().items()}
-    return Report(rows, found, failures, now)
+    return Report(rows, found, _failures(), now)
+
+
+def _failures() -> dict[str, int]:
+    """How many failed messages of each queue wait; without those that cannot be counted now."""
+    found: dict[str, int] = {}
+    for count in waiting_failures.all():
+        try:
+            found |= count()
+        except Error as exc:
+            logger.warning("How many failed messages wait is not known: %s", exc)
+    return found
 
 
 def target_of(label: str) -> Target | None:

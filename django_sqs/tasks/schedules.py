@@ -127,6 +127,8 @@ def scheduled(
             raise ConfigurationError(
                 f"{where}its name is longer than {LONGEST_NAME} characters; give it name="
             )
+        if isinstance(args, str | bytes):
+            raise ConfigurationError(f"{where}args= is a list, not {args!r}: args=[{args!r}]")
         zone = get_default_timezone_name() if cron is not None and timezone is None else timezone
         schedule = Schedule.read(where, every, cron, zone, catch_up)
         if schedule is None:

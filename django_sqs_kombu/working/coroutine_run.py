@@ -247,6 +247,8 @@ def _attempt(
             if ended.raised is not None:
                 raise ended.raised
             check_returned(registered, ended.value)
+            if message.verdict is not None:
+                raise message.verdict
     except BaseException as exc:  # noqa: BLE001 - sys.exit() in a receiver, too
         return Attempt(message, its_own(exc), seconds=time.monotonic() - started)
     finally:

@@ -51,6 +51,20 @@ def test_the_list_of_queues_says_that_some_failed_and_leads_to_them(failed, visi
     assert re.search(r"broken has \d+ failed messages?</li>", page)
 
 
+def test_the_list_of_queues_does_without_failures_that_cannot_be_counted(site, visit):
+    rename = "ALTER TABLE {} RENAME TO {}"
+    names = ("django_sqs_failures_failuregroup", "hidden")
+    code = "from django.db import connection; connection.cursor().execute({!r})"
+    site.project.run("shell", "-c", code.format(rename.format(*names)))
+    try:
+        page = visit("root").get(OVERVIEW)
+    finally:
+        site.project.run("shell", "-c", code.format(rename.format(*reversed(names))))
+
+    assert page.status == 200
+    assert "failed message" not in page.text
+
+
 def test_a_group_is_sent_again_and_noted(failed, visit, eventually, site):
     session = visit("root")
     assert "Latest failures" in session.get(failed).text

@@ -1,9 +1,11 @@
 """Batches with ``once=True``: what is noted, what is rolled back, and what another has done."""
 
 import contextlib
+import threading
+import time
 
 import pytest
-from django.db import IntegrityError, OperationalError, transaction
+from django.db import IntegrityError, OperationalError, connection, transaction
 
 import django_sqs
 from django_sqs.inbox.models import ReceivedMessage
@@ -59,6 +61,37 @@ def test_the_same_message_twice_in_a_batch_has_one_effect():
     run_all_once("queue", named("a", "a", "b"), write)
 
     assert written() == noted() == ["a", "b"]
+
+
+@pytest.mark.skipif(connection.vendor != "mysql", reason="others show nothing uncommitted")
+def test_what_another_has_noted_and_not_committed_is_waited_for():
+    level = "SET SESSION TRANSACTION ISOLATION LEVEL READ UNCOMMITTED"
+    inside, ran = threading.Event(), []
+
+    def fail(messages):
+        inside.set()
+        time.sleep(0.5)
+        raise ValueError("rolled back")
+
+    def other():
+        with contextlib.closing(connection), connection.cursor() as cursor:
+            cursor.execute(level)
+            with pytest.raises(ValueError, match="rolled back"):
+                run_all_once("queue", named("a", "b"), fail)
+
+    thread = threading.Thread(target=other)
+    with connection.cursor() as cursor:
+        cursor.execute(level)
+    thread.start()
+    try:
+        assert inside.wait(10)
+        run_all_once("queue", named("a", "b"), lambda messages: ran.extend(messages))
+    finally:
+        thread.join()
+        connection.close()
+
+    assert len(ran) == 2
+    assert noted() == ["a", "b"]
 
 
 def test_an_exception_rolls_back_effects_and_notes():

@@ -49,6 +49,23 @@ def tick(*moments):
         assert ticker.tick(moment)
 
 
+def test_a_queue_and_a_task_with_schedules_of_one_name_are_told():
+    scheduled(every=HOUR, args=[21], name="orders-hourly")(chores.double)
+    django_sqs.register("orders-hourly", every=HOUR)
+    try:
+        found = {each.id: each for each in run_checks(tags=["django_sqs"])}
+    finally:
+        del django_sqs.receivers.queues["orders-hourly"]
+
+    assert "'orders-hourly' have schedules of the same name" in found["django_sqs.E007"].msg
+    assert "name=" in found["django_sqs.E007"].hint
+
+
+def test_arguments_that_are_no_list_are_refused():
+    with pytest.raises(ConfigurationError, match=r"args=\['EUR'\]"):
+        scheduled(every=HOUR, args="EUR")(chores.double)
+
+
 def test_a_task_is_enqueued_once_for_each_slot_and_runs_with_its_arguments(receive):  # noqa: F811
     assert scheduled(every=HOUR, args=[21])(chores.double) is chores.double
     chores.calls.clear()

@@ -101,6 +101,25 @@ def test_what_becomes_of_a_message_is_decided_by_the_same_table(
     }
 
 
+def test_what_a_receiver_says_of_its_message_is_done(receivers, prefix, consume, counts):
+    seen = []
+
+    @receivers.receiver("async", dead_letter=(LookupError,), dead_letter_queue="async-dead")
+    async def receive(message):
+        seen.append(message.get_body())
+        if message.get_body() == "bad":
+            message.fail(LookupError("bad"))
+        elif seen.count("again") == 1:
+            message.restart(0)
+
+    receivers.send_many("async", ["bad", "again"])
+    consume(3)
+
+    assert sorted(seen) == ["again", "again", "bad"]
+    assert counts(f"{prefix}__async") == (0, 0, 0)
+    assert counts(f"{prefix}__async-dead") == (1, 0, 0)
+
+
 def test_a_receiver_that_awaits_too_long_is_cancelled_and_harms_no_other(
     receivers, prefix, consume, counts, caplog
 ):
