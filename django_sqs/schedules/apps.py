@@ -13,7 +13,8 @@ class SchedulesConfig(AppConfig):
 
     def ready(self) -> None:
         """Announce what ticks beside workers."""
-        from ..worker.companions import beside_fleets
+        from ..worker.companions import beside_fleets, beside_sites
         from .ticker import Ticker
 
         beside_fleets.announce(self.name, lambda beside: Ticker())
+        beside_sites.announce(self.name, Ticker)

@@ -18,6 +18,9 @@ class SiteConsumer(ReceiverConsumer):
     :param poll_period: seconds that one poll waits at most; None: as the settings say.
     """
 
+    # They are sent beside it, see slots.py.
+    ticks = False
+
     def __init__(
         self,
         *args: Any,

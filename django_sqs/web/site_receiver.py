@@ -19,7 +19,7 @@ from django_sqs_kombu.registration import RegisteredQueue
 
 from ..conf import conf
 from ..registry import receivers
-from ..worker.companions import Beside, Companion, Turn, beside_workers, running
+from ..worker.companions import Beside, Companion, Turn, beside_sites, beside_workers, running
 from ..worker.migrations import wait_for_migrations
 from .site_consumer import SiteConsumer
 
@@ -214,4 +214,5 @@ class SiteReceiver:
     def _companions(self, consumer: SiteConsumer) -> Iterator[Callable[[], Companion | None]]:
         names = {queue.full_name(self._suffix): queue.name for queue in consumer.queues}
         beside = Beside(Turn(), names, consumer.wake, consumer.look_for_pauses)
-        return (partial(make, beside) for make in beside_workers.all())
+        yield from (partial(make, beside) for make in beside_workers.all())
+        yield from beside_sites.all()

@@ -92,6 +92,8 @@ class BesideFleet:
 beside_workers: Announced[Callable[[Beside], Companion | None]] = Announced()
 #: What runs in the process that starts the others.
 beside_fleets: Announced[Callable[[BesideFleet], Companion]] = Announced()
+#: What runs in a process of the site that receives, too, and is no worker's.
+beside_sites: Announced[Callable[[], Companion]] = Announced()
 
 
 class InThread:

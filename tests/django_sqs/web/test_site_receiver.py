@@ -5,6 +5,7 @@ import logging
 import os
 import threading
 import time
+from datetime import timedelta
 
 import pytest
 from django.core.asgi import get_asgi_application
@@ -12,6 +13,7 @@ from django.test import Client
 
 import django_sqs
 from django_sqs.asgi import lifespan
+from django_sqs.schedules.ticker import Ticker
 from django_sqs.web import runserver, site_receiver
 from django_sqs.web.site_consumer import SiteConsumer
 from django_sqs.web.site_receiver import SiteReceiver
@@ -291,3 +293,34 @@ def test_workers_without_real_threads_are_told_of(caplog):
 
     assert "no real threads" in caplog.text
     assert not threads()
+
+
+def test_schedules_of_the_database_are_kept_beside_the_site(new_site, monkeypatch, eventually):
+    ticks = []
+    monkeypatch.setattr(Ticker, "tick", lambda self, now: not ticks.append(now))
+    django_sqs.register("site", lambda message: None, every=timedelta(hours=1))
+    site = new_site(["site"])
+
+    site.start()
+
+    eventually(lambda: ticks)
+    site.stop()
+    assert "sqs-schedules" not in {each.name for each in threading.enumerate()}
+
+
+def test_without_the_app_a_site_sends_each_slot_of_a_fifo_queue_by_one_request(
+    new_site, settings, seen, server, prefix, eventually
+):
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if "schedules" not in app]
+    django_sqs.register(
+        "site.fifo", lambda message: seen.append(message.get_body()), every=timedelta(seconds=1)
+    )
+    site = new_site(["site.fifo"])
+
+    site.start()
+
+    eventually(lambda: len(seen) >= 2)
+    site.stop()
+    requests = server.requests["SendMessage", f"{prefix}__site.fifo"]
+    assert len(seen) == len(set(seen))
+    assert requests <= len(seen) + 1
