@@ -111,7 +111,7 @@ class SiteReceiver:
             return
         self.begin_to_stop()
         if not self._over.wait(self._grace + MARGIN):
-            logger.error("What this process still held could not be given back in time")
+            self._give_back()
 
     def begin_to_stop(self) -> None:
         """Stop, and return at once; from any thread."""
@@ -125,6 +125,13 @@ class SiteReceiver:
         if consumer is not None:
             consumer.grace_period = self._grace
             consumer.stop()
+
+    def _give_back(self) -> None:
+        # Where no thread could be started to watch over the stop: Python 3.12.1 starts none
+        # once the main thread has ended.
+        logger.error("The stop took too long: what still runs is given back")
+        if self._consumer is not None:
+            self._consumer.on_grace_expired()
 
     def _watch(self) -> None:
         request_finished.connect(self._on_request, weak=False, dispatch_uid=id(self))

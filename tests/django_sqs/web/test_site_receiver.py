@@ -162,6 +162,37 @@ def test_a_fork_has_nothing_to_stop(new_site, queue, seen, eventually):
     eventually(lambda: seen == ["a"])
 
 
+def test_a_stop_without_threads_gives_back_what_runs(
+    new_site, eventually, monkeypatch, counts, settings
+):
+    """As Python 3.12.1 starts none any more when the main thread has ended."""
+    begun, end = threading.Event(), threading.Event()
+
+    def receive(message):
+        begun.set()
+        end.wait(20)
+
+    queue = django_sqs.register("site", receive)
+    queue.send(body="a")
+    site = new_site("site", grace_period=lambda: 0.1)
+    site.start()
+    assert begun.wait(20)
+    start = threading.Thread.start
+
+    def refuse(thread):
+        if thread.name == "sqs-stop":
+            raise RuntimeError("can't create new thread at interpreter shutdown")
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", refuse)
+    monkeypatch.setattr(site_receiver, "MARGIN", 0.1)
+    site.stop()
+
+    assert counts(queue.full_name()) == (1, 0, 0)
+    end.set()
+    eventually(lambda: not threads())
+
+
 def test_it_stops_when_the_site_is_served_no_more(new_site, queue, eventually):
     serving = threading.Event()
     serving.set()
