@@ -124,7 +124,7 @@ FLOORS = {
     "django_sqs_kombu": (
         ("printable", "restarts"),
         ("exceptions", "quotas"),
-        ("drops", "logs"),
+        ("drops", "logs", "posix"),
         ("names", "rules"),
         ("transport.sqs",),
         ("transport.body", "transport.holding"),
@@ -192,6 +192,7 @@ FACES = {
                 "logs",
                 "names",
                 "otel",
+                "posix",
                 "printable",
                 "quotas",
                 "rules",

@@ -11,6 +11,7 @@ from typing import Any, ClassVar
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from django_sqs_kombu.exceptions import SQSError
+from django_sqs_kombu.posix import signals
 
 from .output import Output
 
@@ -101,9 +102,10 @@ def on_stop_signal(stop: Callable[[], None]) -> None:
 
     signal.signal(signal.SIGTERM, handle)
     signal.signal(signal.SIGINT, handle)
-    # Not where nohup, or a shell, had it ignored.
-    if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
-        signal.signal(signal.SIGHUP, handle)
+    for number in signals("SIGHUP"):
+        # Not where nohup, or a shell, had it ignored.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handle)
 
 
 def stop_by_signals() -> Event:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import fcntl
 import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 
 from django.core.management.base import CommandError
+
+from django_sqs_kombu.posix import require_posix
 
 #: How often a file that its last owner removes just then is looked for again.
 TRIES = 5
@@ -21,12 +22,14 @@ def pid_file(path: str | None) -> Iterator[None]:
     The file is locked meanwhile, and a lock ends with its process.  So what a killed run left
     is replaced, even where its process id is another's now, as in a container that starts again.
 
+    :raises ConfigurationError: this is no POSIX system.
     :raises CommandError: another process has its id there, the file cannot be written, or it is
         not a plain file of this user, such as a link that would lead elsewhere.
     """
     if not path:
         yield
         return
+    require_posix("--pid-file needs")
     try:
         file = _opened(path)
     except OSError as exc:
@@ -48,6 +51,8 @@ def pid_file(path: str | None) -> Iterator[None]:
 
 def _opened(path: str) -> int:
     """Open and lock the file; it is made where it is missing."""
+    import fcntl
+
     for _ in range(TRIES):
         file = os.open(
             path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, 0o644

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections import deque
 from collections.abc import Callable, Mapping
@@ -10,6 +9,7 @@ from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 
 from django_sqs_kombu.exceptions import SQSError
+from django_sqs_kombu.posix import in_forked_children
 
 #: Seconds that a page waits for all its answers together. One request to an SQS that hangs,
 #: with boto3's tries, takes half a minute.
@@ -33,7 +33,7 @@ class Askers:
 
     def __init__(self) -> None:
         self._forget()
-        os.register_at_fork(after_in_child=self._forget)
+        in_forked_children(self._forget)
 
     def _forget(self) -> None:
         self._lock = threading.Lock()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import fcntl
 import threading
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from django_sqs_kombu.logs import get_logger
 
 from ..optional import Announced
 from .crashes import Running
-from .lock_file import lock_file
+from .lock_file import lock, lock_file, unlock
 from .stats import SharedStats
 
 logger = get_logger(__name__)
@@ -45,15 +44,11 @@ class Turn:
 
     def taken(self) -> bool:
         """Take it if nobody else has it; return whether this process has it now."""
-        try:
-            fcntl.lockf(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            return False
-        return True
+        return lock(self._file, wait=False)
 
     def give_up(self) -> None:
         """Let another have it."""
-        fcntl.lockf(self._file, fcntl.LOCK_UN)
+        unlock(self._file)
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import fcntl
 import hashlib
 import mmap
 import os
@@ -41,6 +40,8 @@ def lasting_memory(key: str, size: int) -> Iterator[mmap.mmap]:
 @contextlib.contextmanager
 def _file(key: str, size: int) -> Iterator[mmap.mmap]:
     folder = own_folder()
+    import fcntl
+
     name = hashlib.sha256(f"{size}:{key}".encode()).hexdigest()[:16]
     with contextlib.ExitStack() as stack:
         for number in range(MOST_FILES):

@@ -13,6 +13,7 @@ from typing import Any
 
 from django_sqs_kombu.exceptions import ConfigurationError
 from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.posix import require_posix
 from django_sqs_kombu.registration import RegisteredQueue
 from django_sqs_kombu.transport import LocalLimit, ReceiveLimit
 from django_sqs_kombu.working import tell
@@ -96,6 +97,7 @@ class Plan:
 class Fleet:
     """Runs the processes of a plan.
 
+    :raises ConfigurationError: it needs several processes, and this is no POSIX system.
     :raises OSError: the control server's port is taken.
     """
 
@@ -103,6 +105,11 @@ class Fleet:
         self._plan = plan
         self._groups = plan.groups()
         self._supervised = len(self._groups) > 1 or bool(plan.recycling)
+        if self._supervised:
+            require_posix(
+                "Several processes, and such as are recycled, need",
+                instead=". Run one: --processes=1, with --threads",
+            )
         self._limits = _limits(plan, len(self._groups))
         self._turn = Turn()
         names = [queue.name for queue in plan.queues]

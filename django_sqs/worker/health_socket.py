@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.posix import IS_POSIX
 
 from ..conf import conf
 from .own_folder import own_folder
@@ -60,6 +61,8 @@ class HealthSocket:
 
     def start(self) -> None:
         """Start answering, in a thread."""
+        if not IS_POSIX:
+            return
         listening = socket.socket(socket.AF_UNIX)
         try:
             path = own_folder() / f"{_project()}{os.getpid()}"

@@ -1,10 +1,12 @@
-"""A file that forked processes lock in turn."""
+"""A file that forked processes lock in turn; where nothing forks, nobody else has it."""
 
 from __future__ import annotations
 
 import os
 import tempfile
 from typing import IO, Any
+
+from django_sqs_kombu.posix import IS_POSIX
 
 
 def lock_file() -> IO[Any]:
@@ -16,3 +18,28 @@ def lock_file() -> IO[Any]:
     if hasattr(os, "memfd_create"):
         return os.fdopen(os.memfd_create("django-sqs"), "w+b")
     return tempfile.TemporaryFile()
+
+
+def lock(file: IO[Any], *, wait: bool = True) -> bool:
+    """Lock *file*; return whether this process has it now.
+
+    :param wait: until the others have done with it; False: return False where one has it.
+    """
+    if IS_POSIX:
+        import fcntl
+
+        try:
+            fcntl.lockf(file, fcntl.LOCK_EX if wait else fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            if wait:
+                raise
+            return False
+    return True
+
+
+def unlock(file: IO[Any]) -> None:
+    """Let another process have it."""
+    if IS_POSIX:
+        import fcntl
+
+        fcntl.lockf(file, fcntl.LOCK_UN)

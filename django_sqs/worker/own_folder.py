@@ -9,12 +9,16 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from django_sqs_kombu.posix import IS_POSIX
+
 
 def own_folder() -> Path:
     """This user's folder, which no other user can write to or put a link in place of.
 
     :raises OSError: there is none, and none can be made.
     """
+    if not IS_POSIX:
+        raise OSError("this is no POSIX system")
     failure: OSError | None = None
     for folder in _candidates():
         try:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import random
-import resource
 import sys
 import threading
 from collections.abc import Callable
@@ -96,6 +95,8 @@ def resident_memory() -> int:
         with open("/proc/self/statm", "rb") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
     except OSError:
+        import resource
+
         most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         # Kibibytes, but on macOS.
         return most if sys.platform == "darwin" else most * 1024

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import fcntl
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 from .cells import Cells
-from .lock_file import lock_file
+from .lock_file import lock, lock_file, unlock
 
 #: What each process writes down.
 _RESERVED, _RECEIVED = range(2)
@@ -64,11 +63,11 @@ class SharedLimit:
     @contextmanager
     def _locked(self) -> Iterator[None]:
         with self._threads:
-            fcntl.lockf(self._file, fcntl.LOCK_EX)
+            lock(self._file)
             try:
                 yield
             finally:
-                fcntl.lockf(self._file, fcntl.LOCK_UN)
+                unlock(self._file)
 
     def _add(self, column: int, count: int) -> None:
         self._cells.add(self.process, column, count)

@@ -14,6 +14,7 @@ from types import FrameType
 from typing import Any
 
 from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.posix import signals
 
 from ..readable import readable
 from . import exit_codes
@@ -29,7 +30,7 @@ FIRST_PAUSE, LAST_PAUSE = 1.0, 30.0
 MARGIN = 5.0
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 #: What the supervisor takes, and a child must not get before it can handle it.
-HANDLED = (*STOP_SIGNALS, signal.SIGUSR1, signal.SIGUSR2)
+HANDLED = (*STOP_SIGNALS, *signals("SIGUSR1", "SIGUSR2"))
 
 
 @dataclass(slots=True)

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any
 
 from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.posix import IS_POSIX, signals
 from django_sqs_kombu.registration import RegisteredQueue
 from django_sqs_kombu.transport import ReceiveLimit
 
@@ -98,16 +99,18 @@ class Worker:
             return
         previous = {
             number: signal.signal(number, handler)
-            for number, handler in {
-                signal.SIGTERM: self._on_stop,
-                signal.SIGINT: signal.SIG_IGN if self._supervisor else self._on_stop,
-                signal.SIGQUIT: self._on_cut_off,
-                signal.SIGUSR1: self._on_wake,
-                signal.SIGUSR2: self._on_break_off,
+            for name, handler in {
+                "SIGTERM": self._on_stop,
+                "SIGINT": signal.SIG_IGN if self._supervisor else self._on_stop,
+                "SIGQUIT": self._on_cut_off,
+                "SIGUSR1": self._on_wake,
+                "SIGUSR2": self._on_break_off,
             }.items()
+            for number in signals(name)
         }
-        # The supervisor forks with these blocked, so that none is lost before this point.
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, previous)
+        if IS_POSIX:
+            # The supervisor forks with these blocked, so that none is lost before this point.
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, previous)
         try:
             yield
         finally:
@@ -153,7 +156,7 @@ class Worker:
 
     def _stop_on(self, signum: int) -> None:
         # Whoever presses Ctrl-C waits for no poll.
-        self._stop(signal.Signals(signum).name, break_off=signum in (signal.SIGINT, signal.SIGUSR2))
+        self._stop(signal.Signals(signum).name, break_off=signum in signals("SIGINT", "SIGUSR2"))
 
     def _stop(self, reason: str, *, break_off: bool = False) -> None:
         logger.info("Stopping on %s", reason)

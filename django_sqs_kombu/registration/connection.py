@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import threading
 import weakref
 from collections.abc import Callable
@@ -11,6 +10,7 @@ from typing import Any
 import kombu
 
 from ..exceptions import ConfigurationError
+from ..posix import in_forked_children
 
 _all: weakref.WeakSet[SendingConnection] = weakref.WeakSet()
 #: In a forked child: what its parent sends over. Kept, so that nothing here closes it.
@@ -71,4 +71,4 @@ def _after_fork_in_child() -> None:
         connection.forget_parents()
 
 
-os.register_at_fork(after_in_child=_after_fork_in_child)
+in_forked_children(_after_fork_in_child)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import ctypes
 import functools
 import math
-import os
 import signal
 import sys
 import threading
@@ -18,6 +17,7 @@ from typing import Any
 
 from ..exceptions import EnvironmentFailure, TimedOut
 from ..logs import get_logger
+from ..posix import HAS_ALARM, in_forked_children
 from ..transport.sqs.shield import Shield, is_request, shield
 
 logger = get_logger(__name__)
@@ -44,7 +44,7 @@ def deadline(seconds: float | None) -> AbstractContextManager[object]:
     up after it, and never after the block.
 
     In the main thread SIGALRM does it, which also interrupts a blocking system call.
-    In another thread CPython can raise the exception only between two bytecodes: a
+    In another thread, and on Windows, CPython can raise the exception only between two bytecodes: a
     call that blocks in C, such as ``time.sleep``, is interrupted when it returns.
 
     A request to SQS that the block makes ends first, by its answer or its time limit: struck in
@@ -59,7 +59,7 @@ def deadline(seconds: float | None) -> AbstractContextManager[object]:
     """
     if not seconds or math.isnan(seconds) or seconds > LONGEST:
         return nullcontext()
-    if threading.current_thread() is threading.main_thread():
+    if HAS_ALARM and threading.current_thread() is threading.main_thread():
         return _Alarm(seconds)
     if threading.get_ident() not in sys._current_frames():
         _say_that_threads_are_green()
@@ -218,7 +218,7 @@ class _Ringer:
 
     def __init__(self) -> None:
         self._reset()
-        os.register_at_fork(after_in_child=self._reset)
+        in_forked_children(self._reset)
 
     def _reset(self) -> None:
         self._changed = threading.Condition()

@@ -25,6 +25,7 @@ from django_sqs.registry import receivers
 from django_sqs.worker import exit_codes
 from django_sqs.worker.fleet import Fleet, Plan
 from django_sqs.worker.recycling import Recycling
+from django_sqs_kombu.posix import require_posix
 from django_sqs_kombu.registration import RegisteredQueue
 
 PER_QUEUE = "per-queue"
@@ -145,6 +146,7 @@ class Command(QueueCommand):
         _log_to_stderr(options["verbosity"])
         _show_output_at_once()
         if options["reload"] and not is_reloaded():
+            require_posix("--reload needs")
             self._reload()
             return
         stop_without_reloader()

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import os
 import weakref
 from typing import TYPE_CHECKING, Any
 
+from ...posix import in_forked_children
 from .dispatch import send_batch
 from .lines import Line, Send
 
@@ -94,4 +94,4 @@ def _forget_lines() -> None:
         batcher.forget()
 
 
-os.register_at_fork(after_in_child=_forget_lines)
+in_forked_children(_forget_lines)

@@ -9,7 +9,6 @@ with :class:`RequestAborted`.
 from __future__ import annotations
 
 import contextlib
-import os
 import socket
 import threading
 import weakref
@@ -24,6 +23,7 @@ from botocore.awsrequest import (
     AWSHTTPSConnectionPool,
 )
 
+from ...posix import in_forked_children
 from .waits import WaitingPool
 
 _aborted: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
@@ -43,7 +43,7 @@ def _forget() -> None:
     _breaks_off.clear()
 
 
-os.register_at_fork(after_in_child=_forget)
+in_forked_children(_forget)
 
 
 class RequestAborted(Exception):

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import ctypes
-import os
 import weakref
 from typing import Protocol
+
+from ...posix import in_forked_children
 
 
 class Renewed(Protocol):
@@ -33,4 +34,4 @@ def _renew() -> None:
         what.renew_after_fork()
 
 
-os.register_at_fork(after_in_child=_renew)
+in_forked_children(_renew)

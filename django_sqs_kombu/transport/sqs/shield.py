@@ -7,7 +7,6 @@ botocore would take the exception for a fault of the network and send the reques
 from __future__ import annotations
 
 import functools
-import os
 import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
@@ -17,6 +16,7 @@ from typing import Any, Protocol, TypeVar, cast
 from botocore.exceptions import HTTPClientError
 
 from ...exceptions import TimedOut
+from ...posix import in_forked_children
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -45,7 +45,7 @@ def _renew() -> None:
     _local.shield = threading.RLock()
 
 
-os.register_at_fork(after_in_child=_renew)
+in_forked_children(_renew)
 
 
 def shield() -> Shield:

@@ -8,6 +8,7 @@ from typing import Any, Protocol
 import botocore.session
 from botocore.client import BaseClient
 
+from ....posix import IS_POSIX
 from .fitness import HAS_CURL, HOT, say_why
 from .signing import Keys
 
@@ -44,7 +45,7 @@ class Lane(Protocol):
 def new_lane(client: Any, session: botocore.session.Session) -> Lane | None:
     """A lane for *client*, a boto3 client for SQS made of *session*; None: there can be none."""
     if not HAS_CURL:
-        say_why("pycurl cannot be imported")
+        say_why("pycurl cannot be imported" if IS_POSIX else "this is no POSIX system")
         return None
     if not isinstance(client, BaseClient):
         # A test may have put something in the place of boto3's clients.

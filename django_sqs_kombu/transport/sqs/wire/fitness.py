@@ -19,11 +19,13 @@ from botocore.endpoint import Endpoint
 from botocore.httpsession import URLLib3Session
 
 from ....logs import get_logger
+from ....posix import IS_POSIX
 
 logger = get_logger(__name__)
 
-#: Whether pycurl is installed, and a libcurl that it can use.
-HAS_CURL = True
+#: Whether pycurl is installed, and a libcurl that it can use.  On Windows sockets are no files,
+#: as what drives libcurl here needs.
+HAS_CURL = IS_POSIX
 try:
     import pycurl  # noqa: F401 - the modules that use it are imported only where it is
 except ImportError:

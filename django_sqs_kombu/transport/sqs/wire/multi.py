@@ -11,6 +11,8 @@ from collections.abc import Iterable
 
 import pycurl
 
+from ....posix import before_forks
+
 #: Kept connections: a process rarely consumes from more queues of few messages.
 CONNECTIONS = 256
 
@@ -157,7 +159,7 @@ class _Forks:
 
     def __init__(self) -> None:
         self.begun = False
-        os.register_at_fork(before=self._begin)
+        before_forks(self._begin)
 
     def _begin(self) -> None:
         self.begun = True
