@@ -1,6 +1,7 @@
 """What receivers do is the same for a worker and for a Lambda function."""
 
 import asyncio
+import logging
 import time
 from dataclasses import dataclass
 
@@ -380,3 +381,17 @@ def test_a_batch_of_a_fifo_queue_keeps_the_order_of_its_groups(receivers, work, 
     assert restarted
     assert done == ["1", "2", "3", "4"]
     assert empty("orders.fifo")
+
+
+def test_what_has_expired_is_deleted_unrun(receivers, work, empty, caplog):
+    caplog.set_level(logging.INFO, "django_sqs_kombu")
+    seen = []
+    receivers.register("orders", lambda message: seen.append(message.get_body()))
+    receivers.send("orders", body="late", expires=0.01)
+    time.sleep(0.05)
+    receivers.send("orders", body="in time", expires=600)
+
+    work(receivers, lambda: seen and "its sender gave it until" in caplog.text)
+
+    assert seen == ["in time"]
+    assert empty()
