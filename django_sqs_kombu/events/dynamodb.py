@@ -13,6 +13,7 @@ from ..messages import validated
 from ..printable import NAME, cause, line
 from .reading import parsed, part_of, text_in
 from .records import RecordEvent
+from .writing import compact
 
 _KIND = "a record of a DynamoDB stream"
 
@@ -45,12 +46,17 @@ class DynamoDBRecord(RecordEvent):
     def read(self, text: str) -> None:
         """Read a record, or several that an enrichment has put together."""
         # A pipe hands on a list where its enrichment returns one.
-        self.event = parsed('{"Records": ' + text + "}" if text.startswith("[") else text, _KIND)
+        several = text.lstrip().startswith("[")
+        self.event = parsed('{"Records": ' + text + "}" if several else text, _KIND)
         records = self.event.get("Records")
         if isinstance(records, list):
             self._hold_records(records)
         else:
             self._hold_record(self.event)
+
+    def _text_of(self, records: list[Any]) -> str:
+        # As the pipe wrote it, so that no part is larger than the whole.
+        return compact(records[0] if len(records) == 1 else records)
 
     def _hold_record(self, record: Any) -> None:
         self.name = text_in(record, "eventName")

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from ..exceptions import MessageDecodeError
 from .event import Event
-from .reading import parsed, text_in, time_of
+from .reading import json_object, parsed, text_in, time_of
 
 
 class EventBridgeEvent(Event):
@@ -36,6 +36,9 @@ class EventBridgeEvent(Event):
         event = self.event = parsed(text, "an event of EventBridge")
         self.source, self.detail_type = text_in(event, "source"), text_in(event, "detail-type")
         detail = event.get("detail")
+        if isinstance(detail, str):
+            # EventBridge Scheduler writes "{}", where nothing else was chosen.
+            detail = json_object(detail)
         if not (self.source and self.detail_type and isinstance(detail, dict)):
             raise MessageDecodeError(
                 "Not an event of EventBridge: source, detail-type or detail is missing. Does the "

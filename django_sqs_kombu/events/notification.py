@@ -2,20 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from ..exceptions import MessageDecodeError
 from ..printable import NAME, quoted
+from ..quotas import MAX_MESSAGE_BYTES
 from .reading import json_object, time_of
+from .writing import compact
 
 #: What SNS asks the owner of a queue for, or tells him; no program is to follow its links.
 _FOR_OWNERS = {
     "SubscriptionConfirmation": "open the SubscribeURL in its body, if the topic is yours",
     "UnsubscribeConfirmation": "it was unsubscribed; the SubscribeURL in its body undoes that",
 }
+
+
+#: The most characters that wrapping all parts of one message again may take.
+MOST_WRAPPING = 16 * MAX_MESSAGE_BYTES
+#: What is true of the whole text alone.
+_SIGNED = ("Signature", "SignatureVersion", "SigningCertURL")
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +71,19 @@ def unwrapped(text: str) -> tuple[Notification | None, str]:
         _texts(found.get("MessageAttributes")),
     )
     return notification, message
+
+
+def wrapped_again(text: str, parts: Sequence[str]) -> list[str]:
+    """Each of *parts*, of what the notification *text* wraps, in a notification of its own.
+
+    SNS's signature is left out, since it is that of the whole.  Where so many would be out of
+    all proportion to what was received, they stay as they are.
+    """
+    found = json_object(text) or {}
+    kept = {name: value for name, value in found.items() if name not in {"Message", *_SIGNED}}
+    if len(compact(kept)) * len(parts) > MOST_WRAPPING:
+        return list(parts)
+    return [compact({**kept, "Message": part}) for part in parts]
 
 
 def _texts(attributes: Any) -> dict[str, str]:

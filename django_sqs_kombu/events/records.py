@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from .event import Event
+from .notification import wrapped_again
+from .writing import compact
 
 
 class RecordEvent(Event):
-    """One record of an event; an event of several is split into messages of one each."""
+    """One record of an event; an event of several is split into messages of one each.
+
+    What a topic of SNS has wrapped is wrapped again, so that each has its ``notification``.
+    """
 
     splits = True
 
@@ -18,7 +22,17 @@ class RecordEvent(Event):
         if len(records) == 1:
             self._hold_record(records[0])
         else:
-            self._parts = [json.dumps({"Records": [record]}) for record in records]
+            self._parts = self._texts_of([[record] for record in records])
+
+    def _texts_of(self, events: list[list[Any]]) -> list[str]:
+        texts = [self._text_of(records) for records in events]
+        if self.notification is None:
+            return texts
+        return wrapped_again(self.encode(self._body), texts)
+
+    def _text_of(self, records: list[Any]) -> str:
+        """The event that has *records* alone."""
+        return compact({"Records": records})
 
     def _hold_record(self, record: Any) -> None:
         """Keep what a record tells.

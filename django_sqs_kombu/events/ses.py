@@ -8,8 +8,10 @@ from ..exceptions import MessageDecodeError
 from .event import Event
 from .reading import parsed, part_of, text_in
 
-#: What SES writes to try the way when a topic is chosen for its events.
+#: What SES writes to try the way when a topic is chosen: for the events of a configuration set,
+#: and for the notifications of an identity.
 _TRIAL = "Successfully validated SNS topic for Amazon SES event publishing"
+_TRIAL_KIND = "AmazonSnsSubscriptionSucceeded"
 
 #: Where the details of each kind stand, and whom of the recipients it is about.
 _DETAILS = {
@@ -64,7 +66,7 @@ class SESEvent(Event):
 
     def read(self, text: str) -> None:
         """Read an event of one mail."""
-        if text.startswith(_TRIAL):
+        if text.lstrip().startswith(_TRIAL):
             self._parts = []
             return
         event = parsed(text, "an event of SES")
@@ -73,6 +75,9 @@ class SESEvent(Event):
             event = detail
         self.event = event
         self.name = text_in(event, "notificationType") or text_in(event, "eventType")
+        if self.name == _TRIAL_KIND and not self.mail:
+            self._parts = []
+            return
         if not (self.name and self.mail):
             raise MessageDecodeError("Not an event of SES: its kind or its mail is missing")
         self.mail_id = text_in(event, "mail", "messageId")

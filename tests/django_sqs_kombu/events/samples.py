@@ -128,6 +128,25 @@ SES_RECEIVED = {
     "content": "Return-Path: <61967230-7A45-4A9D-BEC9-87CBCF2211C9@example.com>\r\n",
 }
 SES_TRIAL = "Successfully validated SNS topic for Amazon SES event publishing."
+#: What SES writes to a topic that is set for the notifications of an identity.
+SES_SUBSCRIBED = {
+    "notificationType": "AmazonSnsSubscriptionSucceeded",
+    "message": "You have successfully subscribed your Amazon SNS topic "
+    "'arn:aws:sns:us-east-1:123456789012:MyTopic' to receive 'Bounce' notifications from "
+    "Amazon SES for identity 'example.com'.",
+}
+#: What EventBridge Scheduler writes where no input was chosen.
+SCHEDULED = {
+    "version": "0",
+    "id": "37666ae6-ded5-45b7-9e1a-0f0c0a8a4e3f",
+    "detail-type": "Scheduled Event",
+    "source": "aws.scheduler",
+    "account": "123456789012",
+    "time": "2024-06-13T12:30:00Z",
+    "region": "us-east-2",
+    "resources": ["arn:aws:scheduler:us-east-2:123456789012:schedule/default/nightly"],
+    "detail": "{}",
+}
 ALARM = {
     "AlarmName": "Example alarm name",
     "AlarmDescription": "Example alarm description.",

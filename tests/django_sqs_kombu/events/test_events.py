@@ -17,7 +17,9 @@ from django_sqs_kombu.events import (
     SESEvent,
     SNSMessage,
 )
+from django_sqs_kombu.events.writing import compact
 from django_sqs_kombu.testing import received_message
+from django_sqs_kombu.transport.sending.checks import FORBIDDEN
 
 from . import samples
 
@@ -93,6 +95,21 @@ def test_what_was_published_can_have_a_model(read, wrap):
     message = read(SNSMessage, wrap({"number": "7", "due": "2026-01-31"}), model=Order)
 
     assert message.get_body() == Order(7, datetime.date(2026, 1, 31))
+
+
+def test_what_sns_says_is_told_of_each_part():
+    event = samples.by_sns(samples.s3_of("a", "b"))
+    parts = [S3Event(body=part) for part in S3Event(body=event).parts()]
+
+    assert [part.key for part in parts] == ["a", "b"]
+    assert [part.notification.topic for part in parts] == [samples.TOPIC] * 2
+    assert "Signature" not in json.loads(parts[0].get_body_encoded())
+
+
+def test_what_sns_says_is_not_multiplied_beyond_measure():
+    event = samples.by_sns({"Records": [7] * 10_000}, Subject="x" * 100_000)
+
+    assert sum(map(len, S3Event(body=event).parts())) < 1_000_000
 
 
 @WRAPPERS
@@ -184,6 +201,36 @@ def test_a_removed_item_is_none(read):
 
     assert message.get_body() is None
     assert message.old == Item(101, "This item has changed")
+
+
+@pytest.mark.parametrize("blank", ["", " ", "\n", "\r\n\t"])
+def test_records_after_a_blank_are_records(read, blank):
+    message = read(DynamoDBRecord, f"{blank}[{json.dumps(samples.DYNAMODB)}]")
+
+    assert message.keys == {"Id": 101}
+
+
+def test_an_event_of_a_schedule_has_a_detail(read):
+    event = read(EventBridgeEvent, samples.SCHEDULED)
+
+    assert (event.source, event.get_body()) == ("aws.scheduler", {})
+    for detail in ("7", "text", "[]", ""):
+        with pytest.raises(MessageDecodeError, match="detail is missing"):
+            read(EventBridgeEvent, {**samples.SCHEDULED, "detail": detail})
+
+
+@pytest.mark.parametrize("together", [list, lambda records: {"Records": records}])
+@WRAPPERS
+def test_a_part_of_an_event_is_no_larger_than_in_the_event(wrap, together):
+    texts = {"text": {"S": "\u6f22\u5b57" * 1_000}, "half": {"S": '\ud800 \uffff \0 "'}}
+    record = {**samples.DYNAMODB, "dynamodb": {"NewImage": texts}}
+    text = compact(wrap(together([record, record])))
+    part = DynamoDBRecord(body=text).parts()[0]
+
+    assert FORBIDDEN.search(part) is None
+    assert len(part.encode()) < len(text.encode()) / 2 + 500
+    assert DynamoDBRecord(body=part).new == DynamoDBRecord(body=compact(record)).new
+    assert DynamoDBRecord(body=part).new["half"] == texts["half"]["S"]
 
 
 ALL = [S3Event, EventBridgeEvent, SESEvent, CloudWatchAlarm, DynamoDBRecord]

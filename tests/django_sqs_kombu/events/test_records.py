@@ -91,9 +91,10 @@ def test_a_test_event_reaches_no_receiver(receivers, uploads, seen, consume, cou
     assert caplog.text.count("only tries the way") == 2
 
 
-def test_the_trial_of_ses_reaches_no_receiver(receivers, seen, consume, counts):
+@pytest.mark.parametrize("trial", [samples.SES_TRIAL, samples.SES_SUBSCRIBED], ids=["set", "id"])
+def test_the_trial_of_ses_reaches_no_receiver(receivers, seen, consume, counts, trial):
     queue = receivers.register("mails", seen.append, message_class=SESEvent)
-    queue.send(body=samples.by_sns(samples.SES_TRIAL))
+    queue.send(body=samples.by_sns(trial))
     consume(receivers, 1)
 
     assert seen == []
