@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from .conftest import LONG
+from ..project import Project
+from .conftest import LONG, sqs_client
 from .test_kills import children_of
 
 MESSAGES, KILLS, STOPS = (5_000, 20, 20) if LONG else (400, 2, 2)
@@ -56,6 +57,7 @@ def test_sigterm_does_nothing_twice(world, start, eventually):
     eventually(lambda: world.left() == 0, timeout=20)
 
 
+@pytest.mark.skipif(not LONG, reason="a long one")
 def test_an_outage_loses_nothing(world, start, eventually):
     world.send(MESSAGES // 2)
     start()
@@ -71,9 +73,8 @@ def test_an_outage_loses_nothing(world, start, eventually):
     eventually(lambda: world.left() == 0, timeout=20)
 
 
-def test_a_message_that_kills_its_process_is_found_in_its_batch(
-    project, eventually, prefix, counts
-):
+@pytest.mark.skipif(not LONG, reason="a long one")
+def test_one_that_kills_its_process_is_found_in_its_batch(project, eventually, prefix, counts):
     project.env["TEST_VISIBILITY_TIMEOUT"] = "2"
     send = "import django_sqs; django_sqs.queues['poison-batch'].send_many(['0', 'kill', '1', '2'])"
     project.run("shell", "-c", send)
@@ -85,3 +86,33 @@ def test_a_message_that_kills_its_process_is_found_in_its_batch(
     assert set("012") <= set(project.bodies("poison-batch"))
     assert "has killed its process too often" in worker.output
     assert worker.popen.poll() is None
+
+
+@pytest.mark.skipif(not LONG, reason="a long one")
+def test_kills_keep_the_order_of_each_group(fast_server, prefix, tmp_path, eventually, request):
+    address = f"http://127.0.0.1:{fast_server}"
+    project = Project(address, prefix, tmp_path)
+    request.addfinalizer(project.end_processes)
+    project.env.update(TEST_LANES_BATCH="4", TEST_VISIBILITY_TIMEOUT="3")
+    client = sqs_client(address)
+    attributes = {"FifoQueue": "true", "VisibilityTimeout": "3"}
+    url = client.create_queue(QueueName=f"{prefix}__lanes.fifo", Attributes=attributes)["QueueUrl"]
+    for body in (f"{group}-{number:02}" for number in range(20) for group in "abcdef"):
+        client.send_message(
+            QueueUrl=url, MessageBody=body, MessageGroupId=body[0], MessageDeduplicationId=body
+        )
+    worker = project.start("runreceiver", "lanes.fifo", *OPTIONS)
+
+    def finished():
+        """The bodies by when their first run that finished was started."""
+        return list(dict.fromkeys(r["body"] for r in project.runs("lanes.fifo") if r["finished"]))
+
+    for _ in range(8):
+        done = len(finished())
+        eventually(lambda done=done: len(finished()) > done + 2, timeout=40)
+        os.kill(eventually(lambda: children_of(worker.pid))[0], signal.SIGKILL)
+    eventually(lambda: len(finished()) == 120, timeout=90)
+
+    for group in "abcdef":
+        bodies = [body for body in finished() if body[0] == group]
+        assert bodies == sorted(bodies)

@@ -226,12 +226,27 @@ def receive_mortal(message):
     Run.objects.filter(pk=run.pk).update(finished=True)
 
 
-@django_sqs.receiver("lanes.fifo", message_class=RawMessage)
 def receive_in_order(message):
     """Takes a moment, in which it may be killed."""
     run = record("lanes.fifo", message)
     time.sleep(0.3)
     Run.objects.filter(pk=run.pk).update(finished=True)
+
+
+def receive_together_in_order(messages):
+    for message in messages:
+        receive_in_order(message)
+
+
+if "TEST_LANES_BATCH" in os.environ:
+    django_sqs.register(
+        "lanes.fifo",
+        receive_together_in_order,
+        message_class=RawMessage,
+        batch=int(os.environ["TEST_LANES_BATCH"]),
+    )
+else:
+    django_sqs.register("lanes.fifo", receive_in_order, message_class=RawMessage)
 
 
 @django_sqs.receiver("light")
