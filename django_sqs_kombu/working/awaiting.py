@@ -11,7 +11,7 @@ from contextvars import ContextVar
 from dataclasses import dataclass
 from typing import Any
 
-from ..exceptions import TimedOut
+from ..exceptions import EnvironmentFailure, TimedOut
 from .context import current_message
 from .coroutines import CANCEL_GRACE, CANCEL_GRACES, LeftBehind
 from .cut_off import CutOff
@@ -145,6 +145,9 @@ class Awaiting:
             ended = Ended(raised=TimedOut(self._timeout))
         elif self._cut_off and isinstance(ended.raised, asyncio.CancelledError):
             ended = Ended(raised=CutOff())
+        elif _was_cancelled(task, ended) and not self._cancelled:
+            # Nobody knows by whom, so the message must not pay for it.
+            ended = Ended(raised=EnvironmentFailure("its receiver was cancelled by other code"))
         elif isinstance(ended.raised, TimedOut):
             ended.raised.seconds = ended.raised.seconds or self._timeout
         self._end(ended)
@@ -154,6 +157,14 @@ class Awaiting:
         if (then := self._then) is not None:
             self._then = None
             then(ended)
+
+
+def _was_cancelled(task: asyncio.Task[Any], ended: Ended) -> bool:
+    """Whether somebody cancelled it, and it is not a CancelledError of its own."""
+    if not isinstance(ended.raised, asyncio.CancelledError):
+        return False
+    # New in Python 3.11.
+    return hasattr(task, "cancelling") and task.cancelling() > 0
 
 
 async def _to_its_end(value: Any, process: int) -> Ended:

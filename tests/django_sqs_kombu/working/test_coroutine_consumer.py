@@ -145,6 +145,32 @@ def test_a_receiver_that_awaits_too_long_is_cancelled_and_harms_no_other(
     assert [str(r.exc_info[1]) for r in late] == ["timed out after 0.3 s"] * 2
 
 
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="asyncio does not tell before 3.11")
+def test_a_receiver_that_cancels_all_others_costs_none_of_their_messages(
+    receivers, prefix, consume, counts, caplog
+):
+    began, done = [], []
+
+    @receivers.receiver("async")
+    async def receive(message):
+        began.append(message.get_body())
+        if message.get_body() == "guilty":
+            while len(began) < 4:
+                await asyncio.sleep(0.01)
+            for task in asyncio.all_tasks() - {asyncio.current_task()}:
+                task.cancel()
+        elif began.count(message.get_body()) == 1:
+            await asyncio.sleep(20)
+        done.append(message.get_body())
+
+    receivers.send_many("async", ["guilty", "a", "b", "c"])
+    consume(7)
+
+    assert sorted(done) == ["a", "b", "c", "guilty"]
+    assert counts(f"{prefix}__async") == (0, 0, 0)
+    assert len([r for r in caplog.records if "cancelled by other code" in r.message]) == 3
+
+
 def test_a_receiver_that_cannot_be_cancelled_keeps_its_place_until_it_ends(
     receivers, eventually, prefix, start, counts
 ):
