@@ -72,6 +72,9 @@ class Outbox(Protocol):
     ) -> int:
         """Write messages, all or none; return how many."""
 
+    def database(self, using: str | None) -> str:
+        """The alias of the database that is written to where *using* was asked for."""
+
     def withdraw(self, message_id: str, using: str) -> None:
         """Delete a message that no relay has begun to send from the database *using*."""
 

@@ -163,11 +163,12 @@ class DjangoQueue(base.RegisteredQueue):
         send = self.prepare(message, suffix, **options)
         if row is not None:
             using = using or database_of(row)
-        if self._waits(on_commit, using):
-            after_commit(self.name, joining_batch(self.receivers, send, [using]), using)
-        else:
-            send()
-        return send.ticket
+        # What is rolled back would give its key back, though it was sent.
+        key_waits = send.outgoing.unique is not None and on_commit is None and in_transaction(using)
+        if not (key_waits or self._waits(on_commit, using)):
+            return send.send()
+        joining = joining_batch(self.receivers, send, [using])
+        return send.claim_and(partial(after_commit, self.name, joining, using))
 
     def _waits(self, on_commit: bool | None, using: str | None) -> bool:
         if on_commit is None and self._carries_rows and in_transaction(using):
@@ -212,9 +213,20 @@ class DjangoQueue(base.RegisteredQueue):
         options: PlainSendKeywords,
     ) -> Ticket:
         outbox = outboxes.of("django_sqs.outbox", f"Queue {self.name!r}: outbox=True")
-        outgoing = self.outgoing(message, **options)
-        outbox.write(self, suffix, outgoing, using=using)
-        return base.ticket_of(self, outgoing)
+        ready = self.prepare(message, suffix, **options)
+        write = partial(outbox.write, self, suffix, ready.outgoing, using=using)
+        if ready.outgoing.unique is None:
+            write()
+            return ready.ticket
+        database = outbox.database(using)
+        if (keys := getattr(self.receivers.tickets, "database", None)) != database:
+            raise ConfigurationError(
+                f"Queue {self.name!r}: unique= with outbox=True needs the tables of "
+                f"django_sqs.outbox and django_sqs.tickets in one database, and they are in "
+                f"{database!r} and {keys!r}. Route both to one, or say using={keys!r}."
+            )
+        with transaction.atomic(using=database):
+            return ready.claim_and(write)
 
     def _write_many_to_outbox(
         self,
@@ -235,7 +247,7 @@ class DjangoQueue(base.RegisteredQueue):
         # A transaction belongs to the thread that Django's database code runs in.
         on_commit = options.get("on_commit")
         waits = asked_for(on_commit) or (on_commit is None and self._carries_rows)
-        sensitive = waits or options.get("outbox", False)
+        sensitive = waits or options.get("outbox", False) or options.get("unique") is not None
         send = self.send if sensitive else partial(leaving_no_connection, self.send)
         return await sync_to_async(send, thread_sensitive=sensitive)(message, suffix, **options)
 

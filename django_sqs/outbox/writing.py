@@ -68,6 +68,11 @@ def write_many(
     return written
 
 
+def database(using: str | None) -> str:
+    """The alias of the database that is written to where *using* was asked for."""
+    return using or str(router.db_for_write(OutboxMessage))
+
+
 def withdraw(message_id: str, using: str) -> None:
     """Delete a message that no relay has begun to send from the database *using*."""
     if using == router.db_for_write(OutboxMessage):

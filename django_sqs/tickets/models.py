@@ -1,4 +1,4 @@
-"""UsedTicket: what became of a ticket first, which decides."""
+"""UsedTicket: what became of a ticket first, which decides; UniqueKey: which message has a key."""
 
 from __future__ import annotations
 
@@ -17,3 +17,19 @@ class UsedTicket(models.Model):
 
     def __str__(self) -> str:
         return f"{self.ticket_id} ({'cancelled' if self.cancelled else 'started'})"
+
+
+class UniqueKey(models.Model):
+    """A key that a message has, so that no other of its key is sent."""
+
+    digest = models.CharField(max_length=64, primary_key=True, help_text="Of its queue and key.")
+    ticket_id = models.CharField(max_length=100, help_text="Of the message that has it.")
+    expires = models.FloatField(
+        db_index=True, help_text="Until when it has it, in seconds since the epoch."
+    )
+
+    class Meta:
+        default_permissions = ("view",)
+
+    def __str__(self) -> str:
+        return self.digest

@@ -149,6 +149,11 @@ class SendKeywords(MessageKeywords, total=False):
     """Whether the :class:`~django_sqs_kombu.Ticket` that is returned can cancel the message, which
     takes one of the attributes and has the receiver write a note when it starts; None: where it is
     delayed, and there are a place and a store for it."""
+    unique: str | None
+    """A key: while another message to the queue has it, nothing is sent, and the ticket that is
+    returned is that one's, with ``sent`` False.  The message has a ticket."""
+    unique_for: float | timedelta | None
+    """How long the message has the key, in seconds or as a timedelta, from its sending on."""
 
 
 class SendManyKeywords(TypedDict, total=False):

@@ -9,6 +9,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from ..exceptions import MessageEncodeError
+from ..messages.base import PLAIN, RawMessage
 from ..names import FIFO
 from ..quotas import MAX_ATTRIBUTES, MAX_DELAY
 from ..transport.body.payloads import OLD_SIZE_ATTRIBUTE, SIZE_ATTRIBUTE
@@ -21,6 +22,7 @@ from ..transport.sending.checks import (
 from ..transport.sending.expiring import expiry_of
 from ..transport.sending.parameters import DUE, EXPIRES, ID, TICKET
 from ..working.tickets import new_id
+from .uniqueness import Unique
 
 #: Names of message attributes that are this library's, and of the Extended Client's.
 _RESERVED_PREFIX, _RESERVED = "django_sqs.", frozenset({SIZE_ATTRIBUTE, OLD_SIZE_ATTRIBUTE})
@@ -40,6 +42,7 @@ class Outgoing:
     :param expires: when it is too late to start its receiver, in seconds since the epoch; None:
         never.
     :param ticket: whether it can be cancelled by its id.
+    :param unique: of what it is the only one, if of anything; then it has an id.
     :raises MessageEncodeError: SQS would not take it; the error names the argument.
     """
 
@@ -52,6 +55,7 @@ class Outgoing:
     id: str | None = None
     expires: float | None = None
     ticket: bool = False
+    unique: Unique | None = None
 
     def __post_init__(self) -> None:
         check_text(self.body, "The body")
@@ -75,6 +79,8 @@ class Outgoing:
         attributes: Mapping[str, str] | None = None,
         expires: float | timedelta | datetime | None = None,
         ticket: bool = False,
+        unique: str | None = None,
+        unique_for: float | timedelta | None = None,
     ) -> Outgoing:
         """A message to *queue*, checked against what its kind takes.
 
@@ -103,6 +109,7 @@ class Outgoing:
             id=new_id() if ticket else None,
             expires=expiry_of(expires, seconds),
             ticket=ticket,
+            unique=Unique.read(unique, unique_for),
         )
 
     @property
@@ -165,6 +172,13 @@ def each(value: Any, what: str) -> Callable[[], Any]:
         raise MessageEncodeError(f"{what} has {len(value)} values, fewer than there are items")
 
     return following
+
+
+def encoded(wire_format: str, message: RawMessage) -> tuple[str, str]:
+    """The text of *message* and its content type."""
+    if wire_format == "raw":
+        return message.get_body_encoded(), PLAIN
+    return message.dump()
 
 
 def _check_text_attributes(attributes: Any) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 import kombu
 
 from ..exceptions import ConfigurationError, NoReceiver, UnknownSuffixWarning, WrongMessageClass
-from ..messages.base import PLAIN, RawMessage
+from ..messages.base import RawMessage
 from ..names import join_name, validate_name
 from ..rules import shown
 from ..working.attempt import attempt, receive, receive_all
@@ -29,7 +29,7 @@ from .declaration import DEFAULT_MAX_RECEIVES, QueueDeclaration
 from .keywords import KEYWORDS, Keywords, QueueKeywords, SendKeywords, SendManyKeywords
 from .on_loop import OnLoop
 from .options import FEW_RECEIVES, QueueOptions, Receiver
-from .outgoing import Outgoing, each
+from .outgoing import Outgoing, each, encoded
 from .pausing import Pausing
 from .proxy import ReceiverProxy
 from .scheduling import Scheduling
@@ -238,18 +238,22 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
         attributes: Mapping[str, str] | None = None,
         expires: float | timedelta | datetime | None = None,
         ticket: bool | None = None,
+        unique: str | None = None,
+        unique_for: float | timedelta | None = None,
         **kwargs: Any,
     ) -> Outgoing:
         made = self._message(message, kwargs)
         return Outgoing.to(
             self.name,
-            _encoded(wire_format, made),
+            encoded(wire_format, made),
             delay=delay,
             group_id=self.options.grouping.of(made) if group_id is None else group_id,
             deduplication_id=deduplication_id,
             attributes=attributes,
             expires=expires,
-            ticket=is_ticketed(self, ticket, delay, attributes),
+            ticket=is_ticketed(self, ticket, unique, delay, attributes),
+            unique=unique,
+            unique_for=unique_for,
         )
 
     def encode(self, message: object = None, **kwargs: Any) -> tuple[str, str]:
@@ -258,7 +262,7 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
         :raises WrongMessageClass: *message* is of another class.
         :raises MessageEncodeError: its value cannot be written.
         """
-        return _encoded(self.wire_format, self._message(message, kwargs))
+        return encoded(self.wire_format, self._message(message, kwargs))
 
     def _message(self, message: object, kwargs: Mapping[str, Any]) -> RawMessage:
         if kwargs:
@@ -326,7 +330,7 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
             group = group(item) if callable(group) else group
             return Outgoing.to(
                 self.name,
-                _encoded(wire_format, message),
+                encoded(wire_format, message),
                 delay=seconds,
                 group_id=self.options.grouping.of(message) if group is None else group,
                 expires=until,
@@ -390,9 +394,3 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name!r}>"
-
-
-def _encoded(wire_format: str, message: RawMessage) -> tuple[str, str]:
-    if wire_format == "raw":
-        return message.get_body_encoded(), PLAIN
-    return message.dump()

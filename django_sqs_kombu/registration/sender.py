@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol
 
 import kombu
@@ -12,8 +13,10 @@ from ..working.policy import Policy
 from ..working.registered import Registered, Registry
 from ..working.retry import Retry
 from ..working.tickets import Ticket
+from .batch import open_batch
 from .outgoing import Outgoing
 from .ticketing import ticket_of
+from .uniqueness import claimed, freeing, on_failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,12 +84,22 @@ class Prepared:
 
     def __call__(self) -> None:
         """Send it; returns when SQS has accepted it, or an open batch keeps it."""
-        self.sender.send_one(self.registered, self.queue, self.outgoing)
+        unique, name = self.outgoing.unique, self.queue.name
+        if unique is None:
+            self.sender.send_one(*self.parts)
+            return
+        batch = open_batch(self.sender)
+        follower = on_failure(self.ticket, name, unique)
+        if batch is None or not batch.add(*self.parts, follower=follower):
+            freeing(self.ticket, name, unique, partial(self.sender.send_one, *self.parts))
 
     def send(self) -> Ticket:
-        """Send it; return its ticket."""
-        self()
-        return self.ticket
+        """Send it, unless there is another of its key; return its ticket, or that one's."""
+        return self.claim_and(self)
+
+    def claim_and(self, send: Callable[[], object]) -> Ticket:
+        """The same, where *send* sends it."""
+        return claimed(self.ticket, self.queue.name, self.outgoing.unique, send)
 
     @property
     def ticket(self) -> Ticket:

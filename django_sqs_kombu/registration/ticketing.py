@@ -25,20 +25,28 @@ class Cancelling:
 def ticket_of(registered: Registered, outgoing: Outgoing) -> Ticket:
     """The ticket of a message to a queue; one without an id where it cannot be cancelled."""
     ticket_id = outgoing.id if outgoing.ticket else None
-    return Ticket(registered.name, ticket_id, registered.receivers.tickets)
+    return Ticket(registered.name, ticket_id, store=registered.receivers.tickets)
 
 
 def is_ticketed(
-    registered: Registered, wanted: bool | None, delay: Any, attributes: Collection[Any] | None
+    registered: Registered,
+    wanted: bool | None,
+    unique: Any,
+    delay: Any,
+    attributes: Collection[Any] | None,
 ) -> bool:
     """Whether a message can be cancelled.
 
     :param wanted: what its sender says; None: a delayed one can be, where it may.
+    :param unique: its key, for which it needs a ticket.
     :raises ConfigurationError: it is to be, and there is no store of tickets.
     """
     store = registered.receivers.tickets
+    if unique is not None:
+        wanted = True
     if wanted is None:
         return store is not None and bool(delay) and len(attributes or ()) < MAX_ATTRIBUTES
     if wanted and store is None:
-        raise ConfigurationError(f"Queue {registered.name!r}: ticket=True: {NEEDED}")
+        what = "ticket=True" if unique is None else "unique="
+        raise ConfigurationError(f"Queue {registered.name!r}: {what}: {NEEDED}")
     return bool(wanted)

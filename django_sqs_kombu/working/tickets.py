@@ -8,7 +8,7 @@ import uuid
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from ..exceptions import ConfigurationError
+from ..exceptions import ConfigurationError, EnvironmentFailure
 from ..quotas import MAX_RETENTION
 from ..rules import shown
 
@@ -19,6 +19,8 @@ NEEDED = (
 )
 
 
+#: How often a key is asked for that comes and goes.
+_TRIES = 10
 _ID = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
@@ -41,6 +43,15 @@ class TicketStore(Protocol):
     def cancel(self, ticket_id: str) -> bool:
         """Let no receiver start with a message; return False where one has."""
 
+    def claim(self, key: str, ticket_id: str, seconds: float) -> str:
+        """Take *key* for a message, unless another has it; return the ticket of who has it.
+
+        :param seconds: how long it has it.
+        """
+
+    def free(self, key: str, ticket_id: str) -> None:
+        """Give *key* back, if that message has it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Ticket:
@@ -49,10 +60,13 @@ class Ticket:
     :param queue: the name that its queue was registered under.
     :param id: by which its message is known, to be kept for a later ``queue.cancel(id)``; None:
         it cannot be cancelled.
+    :param sent: False: nothing was sent, since another message had the key of ``unique=``; the
+        ticket is that one's.
     """
 
     queue: str
     id: str | None = None
+    sent: bool = True
     store: TicketStore | None = field(default=None, repr=False, compare=False)
 
     def cancel(self) -> bool:
@@ -99,13 +113,16 @@ class Cache(Protocol):
     def get(self, key: str) -> Any:
         """What is stored, or None."""
 
+    def delete(self, key: str) -> Any:
+        """Forget it."""
+
 
 class CacheTickets:
     """Tickets in a cache that senders and receivers share, such as Redis or memcached.
 
     A cache that forgets, since it was restarted or is full, forgets what was cancelled, too.
 
-    :param cache: has ``add`` and ``get`` as Django's caches have them.
+    :param cache: has ``add``, ``get`` and ``delete`` as Django's caches have them.
     :param prefix: of its keys.
     :param seconds: how long an id is remembered; default: as long as a message may be delayed, and
         then kept.
@@ -125,6 +142,23 @@ class CacheTickets:
     def cancel(self, ticket_id: str) -> bool:
         """Let no receiver start with a message; return False where one has."""
         return self._comes_first(ticket_id, "cancelled")
+
+    def claim(self, key: str, ticket_id: str, seconds: float) -> str:
+        """Take *key* for a message, unless another has it; return the ticket of who has it."""
+        name = f"{self._prefix}key:{key}"
+        for _ in range(_TRIES):
+            if self._cache.add(name, ticket_id, math.ceil(seconds)):
+                return ticket_id
+            # Its time may be over just now.
+            if (owner := self._cache.get(name)) is not None:
+                return str(owner)
+        raise EnvironmentFailure("The cache says that a key is there, and has none")
+
+    def free(self, key: str, ticket_id: str) -> None:
+        """Give *key* back, if that message has it."""
+        name = f"{self._prefix}key:{key}"
+        if self._cache.get(name) == ticket_id:
+            self._cache.delete(name)
 
     def _comes_first(self, ticket_id: str, what: str) -> bool:
         key = self._prefix + ticket_id

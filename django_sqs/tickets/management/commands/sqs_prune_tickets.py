@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
+from django.db import router
 from django.db.models import QuerySet
 
 from django_sqs.management.prune import PruneCommand
-from django_sqs.tickets.models import UsedTicket
+from django_sqs.tickets.models import UniqueKey, UsedTicket
 
 
 class Command(PruneCommand):
@@ -19,6 +21,12 @@ class Command(PruneCommand):
     )
     days = 60
     noun = "used ticket"
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        """Delete them, and keys whose time is over."""
+        rows = UniqueKey._base_manager.using(router.db_for_write(UniqueKey))
+        rows.filter(expires__lt=time.time()).delete()
+        super().handle(*args, **options)
 
     def older_than(self, moment: Any) -> QuerySet[UsedTicket]:
         """Tickets used before *moment*."""

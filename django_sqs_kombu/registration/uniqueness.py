@@ -1,0 +1,122 @@
+"""Uniqueness: of messages with the same key one is sent, and the others' senders are told."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from typing import Any
+
+from ..exceptions import ConfigurationError, MessageEncodeError, SQSError
+from ..logs import get_logger
+from ..transport.sending.checks import brief, check_text
+from ..working.tickets import NEEDED, Ticket, TicketStore
+
+logger = get_logger(__name__)
+
+#: The longest key, in characters, and the longest time, in seconds: a year.
+LONGEST_KEY, LONGEST = 1_000, 366 * 86_400
+
+
+@dataclass(frozen=True, slots=True)
+class Unique:
+    """What a message is the only one of.
+
+    :param key: of its queue, as its sender named it.
+    :param seconds: for how long no other is sent, counted from its own sending.
+    """
+
+    key: str
+    seconds: float
+
+    @classmethod
+    def read(cls, key: Any, unique_for: Any) -> Unique | None:
+        """What a send was told; None: nothing.
+
+        :raises MessageEncodeError: it cannot be.
+        """
+        if key is None and unique_for is None:
+            return None
+        if key is None or unique_for is None:
+            raise MessageEncodeError("unique and unique_for go together: a key, and for how long")
+        check_text(key, "unique")
+        if not 0 < len(key) <= LONGEST_KEY:
+            raise MessageEncodeError(
+                f"unique must be text of 1 to {LONGEST_KEY:,} characters, not {len(key):,}"
+            )
+        seconds = unique_for.total_seconds() if isinstance(unique_for, timedelta) else unique_for
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float):
+            raise MessageEncodeError(
+                f"unique_for must be a number of seconds or a timedelta, not {brief(unique_for)}"
+            )
+        if not 0 < seconds <= LONGEST:
+            raise MessageEncodeError(
+                f"unique_for must be above 0 and at most {LONGEST:,} seconds, not "
+                f"{brief(unique_for)}"
+            )
+        return cls(key, float(seconds))
+
+    def digest(self, queue: str) -> str:
+        """By which the key of a queue, named as in SQS, is kept: of one length, and any text."""
+        return hashlib.sha256(f"{queue}\n{self.key}".encode()).hexdigest()
+
+
+def claimed(
+    ticket: Ticket, queue: str, unique: Unique | None, send: Callable[[], object]
+) -> Ticket:
+    """Send a message, unless there is another of its key; return its ticket, or that one's.
+
+    :param ticket: the message's.
+    :param queue: named as in SQS.
+    """
+    if unique is None:
+        send()
+        return ticket
+    owner = store_of(ticket).claim(unique.digest(queue), str(ticket.id), unique.seconds)
+    if owner != ticket.id:
+        logger.info("Queue %s: nothing is sent, for another message has its key", queue)
+        return replace(ticket, id=owner, sent=False)
+    send()
+    return ticket
+
+
+def freeing(ticket: Ticket, queue: str, unique: Unique, send: Callable[[], object]) -> None:
+    """Send what was claimed; where that fails, another with its key can be sent."""
+    try:
+        send()
+    except BaseException:
+        free(ticket, queue, unique)
+        raise
+
+
+def on_failure(
+    ticket: Ticket, queue: str, unique: Unique
+) -> Callable[[Sequence[tuple[Any, SQSError | None]]], None]:
+    """What frees the key when the end of a batch does not send the message."""
+
+    def heard(ends: Sequence[tuple[Any, SQSError | None]]) -> None:
+        if any(error is not None for _, error in ends):
+            free(ticket, queue, unique)
+
+    return heard
+
+
+def free(ticket: Ticket, queue: str, unique: Unique) -> None:
+    """Let another message of a key be sent; where that fails, it is after its time."""
+    try:
+        store_of(ticket).free(unique.digest(queue), str(ticket.id))
+    except Exception as exc:  # noqa: BLE001 - a database or a cache that is away, or a transaction
+        logger.warning(
+            "Queue %s: a message was not sent, and others with its key are not for %g s: %r",
+            queue,
+            unique.seconds,
+            exc,
+        )
+
+
+def store_of(ticket: Ticket) -> TicketStore:
+    """Where keys are kept."""
+    if ticket.store is None:
+        raise ConfigurationError(NEEDED)
+    return ticket.store

@@ -1,0 +1,124 @@
+"""``unique=``: of messages with one key one is sent, and the other senders are told."""
+
+import contextlib
+from datetime import timedelta
+
+import pytest
+
+from django_sqs_kombu import (
+    CacheTickets,
+    ConfigurationError,
+    EnvironmentFailure,
+    MessageEncodeError,
+    Receivers,
+)
+
+
+class Cache:
+    """A cache as those of Django are, for one process; its time is the test's."""
+
+    def __init__(self):
+        self.now = 0.0
+        self.values = {}
+
+    def add(self, key, value, timeout):
+        if self.get(key) is not None:
+            return False
+        self.values[key] = value, self.now + timeout
+        return True
+
+    def get(self, key):
+        value, until = self.values.get(key, (None, 0))
+        return value if self.now < until else None
+
+    def delete(self, key):
+        self.values.pop(key, None)
+
+
+@pytest.fixture
+def cache():
+    return Cache()
+
+
+@pytest.fixture
+def keyed(prefix, transport_options, cache):
+    """A registry with a store of tickets."""
+    receivers = Receivers(
+        "sqs-batch://testing:testing-secret@",
+        prefix=prefix,
+        poll_period=1,
+        transport_options=transport_options,
+        tickets=CacheTickets(cache),
+    )
+    receivers.register("orders", print)
+    yield receivers
+    receivers.close()
+
+
+def test_one_is_sent_and_the_others_get_its_ticket(keyed, counts, prefix, cache):
+    first = keyed.send("orders", body="1", unique="a", unique_for=timedelta(hours=1))
+    second = keyed.send("orders", body="2", unique="a", unique_for=3600)
+    other = keyed.send("orders", body="3", unique="b", unique_for=3600)
+
+    assert (first.sent, second.sent, other.sent) == (True, False, True)
+    assert second.id == first.id != other.id
+    assert counts(f"{prefix}__orders")[0] == 2
+    cache.now = 3_601
+    assert keyed.send("orders", body="4", unique="a", unique_for=3600).sent
+
+
+def test_a_key_is_of_its_queue(keyed):
+    keyed.register("others", print, suffixes=["big"])
+
+    for queue, suffix in (("orders", None), ("others", None), ("others", "big")):
+        assert keyed.send(queue, None, suffix, body="1", unique="a", unique_for=60).sent
+
+
+def test_what_could_not_be_sent_leaves_its_key_to_the_next(keyed, monkeypatch):
+    def refuse(*args, **kwargs):
+        raise EnvironmentFailure("SQS is away")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(keyed, "publish", refuse)
+        with pytest.raises(EnvironmentFailure):
+            keyed.send("orders", body="1", unique="a", unique_for=60)
+
+    assert keyed.send("orders", body="1", unique="a", unique_for=60).sent
+
+
+def test_what_a_batch_drops_leaves_its_key_to_the_next(keyed, counts, prefix):
+    with contextlib.suppress(KeyError), keyed.batch():
+        assert keyed.send("orders", body="1", unique="a", unique_for=60).sent
+        raise KeyError
+
+    with keyed.batch():
+        assert keyed.send("orders", body="1", unique="a", unique_for=60).sent
+        assert not keyed.send("orders", body="2", unique="a", unique_for=60).sent
+    assert counts(f"{prefix}__orders")[0] == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"unique": "a"}, "go together"),
+        ({"unique_for": 60}, "go together"),
+        ({"unique": 5, "unique_for": 60}, "unique must be text"),
+        ({"unique": "", "unique_for": 60}, "1 to 1,000 characters"),
+        ({"unique": "a", "unique_for": 0}, "above 0"),
+        ({"unique": "a", "unique_for": float("nan")}, "above 0"),
+        ({"unique": "a", "unique_for": True}, "a number of seconds"),
+        ({"unique": "a", "unique_for": timedelta(days=400)}, "at most 31,622,400"),
+    ],
+)
+def test_what_cannot_be_is_an_error_before_anything_is_sent(keyed, cache, options, says):
+    with pytest.raises(MessageEncodeError, match=says):
+        keyed.send("orders", body="x", **options)
+
+    assert not cache.values
+
+
+def test_without_a_store_it_says_what_to_do(receivers):
+    receivers.register("orders", print)
+
+    with pytest.raises(ConfigurationError, match=r"unique=.*CacheTickets"):
+        receivers.send("orders", body="x", unique="a", unique_for=60)
