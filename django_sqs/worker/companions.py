@@ -40,7 +40,7 @@ class Turn:
     """
 
     def __init__(self) -> None:
-        self._file = lock_file()
+        self._file = lock_file(self)
 
     def taken(self) -> bool:
         """Take it if nobody else has it; return whether this process has it now."""

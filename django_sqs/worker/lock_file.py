@@ -4,20 +4,26 @@ from __future__ import annotations
 
 import os
 import tempfile
+import weakref
 from typing import IO, Any
 
 from django_sqs_kombu.posix import IS_POSIX
 
 
-def lock_file() -> IO[Any]:
+def lock_file(owner: object) -> IO[Any]:
     """Return an open file for POSIX locks, which are released when their process is killed.
 
     Made before the forks.  It is in memory where the system can do that, since a worker must
     start where no folder for temporary files has room.
+
+    :param owner: closed with it.
     """
     if hasattr(os, "memfd_create"):
-        return os.fdopen(os.memfd_create("django-sqs"), "w+b")
-    return tempfile.TemporaryFile()
+        file: IO[Any] = os.fdopen(os.memfd_create("django-sqs"), "w+b")
+    else:
+        file = tempfile.TemporaryFile()  # noqa: SIM115 - closed with its owner
+    weakref.finalize(owner, file.close).atexit = False
+    return file
 
 
 def lock(file: IO[Any], *, wait: bool = True) -> bool:

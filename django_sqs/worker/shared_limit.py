@@ -25,7 +25,7 @@ class SharedLimit:
     def __init__(self, count: int, processes: int) -> None:
         self._count = count
         self._cells = Cells(processes, 2)
-        self._file = lock_file()
+        self._file = lock_file(self)
         self._threads = threading.Lock()
         #: Which of the processes this one is; set after the fork.
         self.process = 0

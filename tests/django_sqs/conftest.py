@@ -1,9 +1,12 @@
 """Fixtures: the project's settings pointed at the test server."""
 
 import os
+import threading
 
 import pytest
 from django.core.cache import cache
+from django.db.backends.base.base import BaseDatabaseWrapper
+from django.db.backends.sqlite3.base import DatabaseWrapper as SQLite
 
 import django_sqs
 
@@ -35,3 +38,24 @@ def pytest_collection_modifyitems(items):
         if mark is not None:
             every = pytest.mark.django_db(*mark.args, **{**mark.kwargs, "databases": "__all__"})
             item.add_marker(every, append=False)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _connections_of_threads_are_closed():
+    """Have close() close what a thread has opened of SQLite's database in memory.
+
+    Django leaves it open, since it is gone with its last connection.  The tests' own thread has
+    that one; others would be closed by the collector, in the midst of some later test.
+    """
+    own, close = threading.get_ident(), SQLite.close
+
+    def close_other(self):
+        if threading.get_ident() == own:
+            close(self)
+        else:
+            self.validate_thread_sharing()
+            BaseDatabaseWrapper.close(self)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(SQLite, "close", close_other)
+        yield
