@@ -13,6 +13,7 @@ from django.db import Error, connections, reset_queries
 from django_sqs_kombu.logs import get_logger
 
 from .conf import conf
+from .forking import forks
 
 logger = get_logger(__name__)
 
@@ -169,12 +170,13 @@ def close_before_fork() -> None:
 def leaving_no_connection(call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
     """Call *call* in a thread that nobody looks after; what it connects to is closed."""
     before = {each.alias for each in _used() if each.connection is not None}
-    try:
-        return call(*args, **kwargs)
-    finally:
-        for each in _used():
-            if each.alias not in before and not each.in_atomic_block:
-                each.close()
+    with forks.asking():
+        try:
+            return call(*args, **kwargs)
+        finally:
+            for each in _used():
+                if each.alias not in before and not each.in_atomic_block:
+                    each.close()
 
 
 def _used() -> list[Connection]:

@@ -144,7 +144,7 @@ FLOORS = {
     "django_sqs": (
         ("named", "keywords", "setting_rules"),
         ("proxy",),
-        ("conf", "counted", "optional", "readable", "signals", "written"),
+        ("conf", "counted", "forking", "optional", "readable", "signals", "written"),
         ("problems",),
         ("access", "commits", "connections", "row_admin", "storable"),
         ("batches", "calls"),

@@ -19,6 +19,7 @@ from django.utils import timezone
 from django_sqs_kombu.logs import get_logger
 
 from ..conf import conf
+from ..forking import forks
 from ..worker.companions import BesideFleet
 from ..worker.stats import OUTCOMES
 from ..written import written
@@ -69,15 +70,16 @@ class Recorder:
         while True:
             stopping = self._stopping.wait(pause)
             pause = self._period
-            try:
-                self.record(alive=not stopping)
-            except DatabaseError as exc:
-                logger.warning("What queues did cannot be recorded, trying again: %s", exc)
-            except Exception:
-                logger.exception("What queues did cannot be recorded, trying again")
-            finally:
-                # Not kept: a process that is forked meanwhile must not share it.
-                connections.close_all()
+            with forks.asking():
+                try:
+                    self.record(alive=not stopping)
+                except DatabaseError as exc:
+                    logger.warning("What queues did cannot be recorded, trying again: %s", exc)
+                except Exception:
+                    logger.exception("What queues did cannot be recorded, trying again")
+                finally:
+                    # Not kept: a process that is forked later must not share it.
+                    connections.close_all()
             if stopping:
                 return
 

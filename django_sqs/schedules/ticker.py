@@ -10,6 +10,7 @@ from django.db import DatabaseError, connections
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.working import Schedule, Ticking
 
+from ..forking import forks
 from .firing import Scheduled, fire, forget, is_known, know, scheduled
 
 logger = get_logger(__name__)
@@ -49,11 +50,12 @@ class Ticker(Ticking):
     def ticked(self, now: datetime) -> bool:
         """Tick, whatever it raises; return whether nothing failed."""
         try:
-            try:
-                return self.tick(now)
-            finally:
-                # Not kept: a process that is forked meanwhile must not share it.
-                connections.close_all()
+            with forks.asking():
+                try:
+                    return self.tick(now)
+                finally:
+                    # Not kept: a process that is forked later must not share it.
+                    connections.close_all()
         except DatabaseError as exc:
             logger.warning("Schedules wait for their database: %s", exc)
         except Exception:

@@ -16,6 +16,7 @@ from typing import Any
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.posix import signals
 
+from ..forking import forks
 from ..readable import readable
 from . import exit_codes
 from .ending import end_process
@@ -241,12 +242,13 @@ class Supervisor:
         sys.stderr.flush()
         if child.on_start is not None:
             child.on_start()
-        # A signal that comes before the child can handle it waits until it can.
-        signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
-        pid = os.fork()
-        if pid == 0:
-            _run_and_exit(child)
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+        with forks.forking():
+            # A signal that comes before the child can handle it waits until it can.
+            signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
+            pid = os.fork()
+            if pid == 0:
+                _run_and_exit(child)
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
         child.pid, child.started_at = pid, time.monotonic()
         logger.info("Process %d started for %s", pid, child.name)
 
