@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 from .event import Event
@@ -17,8 +18,18 @@ class RecordEvent(Event):
 
     splits = True
 
+    def parts(self) -> Sequence[str] | None:
+        """One text for each record; empty: a test; None: the one that it is itself."""
+        return self._parts
+
+    def rest(self, numbers: Sequence[int]) -> str | None:
+        """The event with the records of these *numbers* alone, counted from 0."""
+        [text] = self._texts_of([[self._records[number] for number in numbers]])
+        return text
+
     def _hold_records(self, records: list[Any]) -> None:
         """Keep the only record, or what is to become a message each."""
+        self._records = records
         if len(records) == 1:
             self._hold_record(records[0])
         else:

@@ -234,6 +234,16 @@ class RawMessage:
         """
         return None
 
+    def rest(self, numbers: Sequence[int]) -> str | None:
+        """The body of one message that stands for some of its parts alone.
+
+        Sent where SQS has taken the others, which are not to be sent again.
+
+        :param numbers: which of :meth:`parts`, counted from 0.
+        :returns: None: there is no such body.
+        """
+        return None
+
     def delete(self) -> None:
         """Delete the message from its queue; a second call does nothing."""
         if self._delivery is not None and not self._delivery.acknowledged:

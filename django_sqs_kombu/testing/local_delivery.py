@@ -6,9 +6,10 @@ import hashlib
 import json
 import time
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
+from ..exceptions import SQSError
 from ..messages.base import JSON
 from ..registration.outgoing import Outgoing
 from ..transport.holding.note import Note
@@ -78,9 +79,10 @@ class LocalDelivery:
         """The same."""
         note.write_now()
 
-    def send_parts(self, texts: Sequence[str]) -> None:
+    def send_parts(self, texts: Mapping[str, str]) -> dict[str, SQSError]:
         """Note what the message stands for."""
-        self.parts += texts
+        self.parts += texts.values()
+        return {}
 
     def delete_now(self) -> None:
         """Note that the message was deleted."""

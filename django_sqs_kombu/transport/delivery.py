@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Protocol
 
 from kombu.transport.virtual import Message
 
+from ..exceptions import SQSError
 from ..names import FIFO
 from .body.envelope import FOREIGN
 from .body.payloads import LargePayloads
@@ -174,12 +175,12 @@ class Delivery(Message):  # type: ignore[misc]
         earlier = self.held.note
         self.note(note if earlier is None or self.acknowledged else earlier.beside(note))
 
-    def send_parts(self, texts: Sequence[str]) -> None:
-        """Send to its queue the messages that it stands for; it stays itself.
+    def send_parts(self, texts: Mapping[str, str]) -> dict[str, SQSError]:
+        """Send to its queue messages that it stands for, by name; it stays itself.
 
-        :raises RequestFailed: SQS did not accept all of them.
+        :returns: why those that are named were not accepted.
         """
-        send_parts(self, texts)
+        return send_parts(self, texts)
 
     def delete_now(self) -> None:
         """Delete the message; unlike :meth:`ack`, return when SQS has done it.

@@ -8,7 +8,6 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Sequence
 from typing import Any
 
 import kombu
@@ -16,7 +15,6 @@ import kombu
 from ..exceptions import (
     Continue,
     EnvironmentFailure,
-    MessageDecodeError,
     NoReceiver,
     ReceiverReturnedGenerator,
     RequestFailed,
@@ -24,13 +22,13 @@ from ..exceptions import (
 )
 from ..logs import get_logger
 from ..messages.base import RawMessage
-from ..names import FIFO
 from .context import MessageContext, current_message
 from .deadline import deadline
 from .dropping import why_dropped
 from .forks import end_child
 from .middleware import around_receiving
 from .registered import Attempt, Received, Registered
+from .splitting import split
 
 logger = get_logger(__name__)
 
@@ -55,7 +53,7 @@ def attempt(registered: Registered, delivery: Received, queue: kombu.Queue) -> A
         with around_receiving(registered.receivers.middleware, registered, delivery):
             message = registered.message_class.from_delivery(delivery, queue)
             if (parts := message.parts()) is not None:
-                split(delivery, parts)
+                split(registered, delivery, message, parts)
                 return Attempt(message, seconds=time.monotonic() - started)
             if registered.delete_on_start and not delivery.acknowledged:
                 delete_first(delivery)
@@ -152,32 +150,6 @@ def is_interrupt(raised: BaseException) -> bool:
     in_main = threading.current_thread() is threading.main_thread()
     by_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
     return isinstance(raised, KeyboardInterrupt) and in_main and by_default
-
-
-def split(delivery: Received, parts: Sequence[str]) -> None:
-    """Send each of the *parts* of a message to its queue; its caller deletes it then.
-
-    :raises MessageDecodeError: it is one of a FIFO queue.
-    :raises EnvironmentFailure: SQS did not accept all of them.
-    """
-    if not parts:
-        logger.info(
-            "Message %s of queue %s only tries the way: no receiver gets it",
-            delivery.message_id,
-            delivery.queue,
-        )
-        return
-    if delivery.queue.endswith(FIFO):
-        raise MessageDecodeError(
-            f"It stands for {len(parts)} messages, and a FIFO queue would lose their order. "
-            "Receive it with a message class that hands on the whole, such as RawMessage."
-        )
-    try:
-        delivery.send_parts(parts)
-    except RequestFailed as exc:
-        raise EnvironmentFailure(
-            f"It stands for {len(parts)} messages, which could not be sent one by one: {exc}"
-        ) from exc
 
 
 def delete_first(delivery: Received) -> None:

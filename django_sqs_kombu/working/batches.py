@@ -14,7 +14,7 @@ from ..drops import MessageDropped
 from ..exceptions import RestartLater, TimedOut
 from ..messages.base import RawMessage
 from ..transport.delivery import Delivery
-from .attempt import its_own, split
+from .attempt import its_own
 from .context import MessageContext, current_message
 from .dropping import why_dropped
 from .gate import Gate
@@ -23,6 +23,7 @@ from .middleware import NOTHING, Admission, admission, around_receiving
 from .outcomes import settle, undecodable
 from .registered import Attempt, Registered
 from .restarting import attempts_of
+from .splitting import split
 from .table import Action, row_for
 
 Settled: TypeAlias = tuple[Delivery, Handled]
@@ -220,7 +221,7 @@ class _Run:
             message = registered.message_class.from_delivery(delivery, self._queue)
             member.message = message
             if (parts := message.parts()) is not None:
-                split(delivery, parts)
+                split(registered, delivery, message, parts)
                 member.runs = False
         except BaseException as exc:  # noqa: BLE001 - whatever a message class may raise
             member.raised = self._own(exc)

@@ -21,7 +21,7 @@ from ..exceptions import EnvironmentFailure
 from ..logs import get_logger
 from ..transport.delivery import Delivery
 from ..transport.sqs.threads import Threads
-from .attempt import check_returned, context_of, delete_first, its_own, split
+from .attempt import check_returned, context_of, delete_first, its_own
 from .awaiting import Ended
 from .context import current_message
 from .dropping import why_dropped
@@ -31,6 +31,7 @@ from .handling import Handled, Surroundings, cleaning_up
 from .middleware import ADMITTED, Admission, admission, around_receiving
 from .outcomes import settle, undecodable
 from .registered import Attempt, Registered
+from .splitting import split
 
 logger = get_logger(__name__)
 
@@ -237,7 +238,7 @@ def _attempt(
         with around_receiving(registered.receivers.middleware, registered, delivery):
             message = registered.message_class.from_delivery(delivery, queue)
             if (parts := message.parts()) is not None:
-                split(delivery, parts)
+                split(registered, delivery, message, parts)
                 return Attempt(message, seconds=time.monotonic() - started)
             if registered.delete_on_start and not delivery.acknowledged:
                 delete_first(delivery)

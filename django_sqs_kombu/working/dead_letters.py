@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ..transport.delivery import Delivery
 from ..transport.sending.burying import bury
+from ..transport.sending.resending import Delivery
 from .failure import FAILURE, Failure
 from .registered import Registered
 from .restarting import attempts_of

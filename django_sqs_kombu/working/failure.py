@@ -11,7 +11,7 @@ from typing import Any
 
 from ..exceptions import kind_of
 from ..printable import line
-from ..transport.delivery import Delivery
+from ..transport.sending.resending import Delivery
 from ..transport.sending.trail import Trail
 
 #: The message attribute, and the header of an envelope where there is no place for it.

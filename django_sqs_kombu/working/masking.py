@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Protocol
 
 from ..messages.base import RawMessage
 from ..printable import quoted
-from ..transport.delivery import Delivery
 
 #: Given a queue's registered name and a body as text; returns what people may see of it, or None
 #: for nothing.
@@ -16,7 +15,19 @@ Mask = Callable[[str, str], str | None]
 HIDDEN = "(not shown)"
 
 
-def printable(delivery: Delivery, message: RawMessage | None) -> str:
+class Shown(Protocol):
+    """What is shown of a delivery, or of a part of one."""
+
+    @property
+    def text(self) -> str:
+        """The body as text: the SQS body, or the one inside the envelope."""
+
+    @property
+    def sqs_body(self) -> str:
+        """The SQS body."""
+
+
+def printable(delivery: Shown, message: RawMessage | None) -> str:
     """The body, unmasked: decoded if it could be, cut and escaped."""
     try:
         return quoted(delivery.text if message is None else message.get_body())
@@ -24,7 +35,7 @@ def printable(delivery: Delivery, message: RawMessage | None) -> str:
         return quoted(delivery.sqs_body)
 
 
-def loggable(name: str, delivery: Delivery, message: RawMessage | None, mask: Mask | None) -> str:
+def loggable(name: str, delivery: Shown, message: RawMessage | None, mask: Mask | None) -> str:
     """The body for the log, masked.
 
     :param name: the queue's registered name.
@@ -40,7 +51,7 @@ def loggable(name: str, delivery: Delivery, message: RawMessage | None, mask: Ma
     return quoted(shown) if isinstance(shown, str) and shown else HIDDEN
 
 
-def _text(delivery: Delivery) -> str:
+def _text(delivery: Shown) -> str:
     try:
         return delivery.text
     except UnicodeDecodeError:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
 
 import kombu
 
+from ..exceptions import SQSError
 from ..messages.base import Delivery, RawMessage
 from .breaker import Breaker
 from .masking import Mask
@@ -27,8 +28,8 @@ class Received(Delivery, Protocol):
     def delete_now(self) -> None:
         """Delete the message; return when SQS has done it."""
 
-    def send_parts(self, texts: Sequence[str]) -> None:
-        """Send to its queue what the message stands for; return when SQS has accepted all."""
+    def send_parts(self, texts: Mapping[str, str]) -> dict[str, SQSError]:
+        """Send to its queue what the message stands for, by name; return why SQS took some not."""
 
 
 @dataclass(slots=True)

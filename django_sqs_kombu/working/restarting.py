@@ -11,6 +11,7 @@ from ..exceptions import Continue, RestartLater
 from ..logs import get_logger
 from ..quotas import MAX_VISIBILITY_TIMEOUT
 from ..transport.delivery import Delivery, receive_count
+from ..transport.sending.resending import Delivery as Received
 from ..transport.sending.trail import Trail
 from .table import Attempts
 
@@ -28,7 +29,7 @@ def attempts(attributes: Mapping[str, Any], message_attributes: Mapping[str, Any
     return Attempts(receives + trail.restarts, receives + trail.tries)
 
 
-def attempts_of(delivery: Delivery) -> Attempts:
+def attempts_of(delivery: Received) -> Attempts:
     """The :func:`attempts` of what was delivered."""
     message = delivery.sqs_message
     return attempts(message.get("Attributes") or {}, message.get("MessageAttributes") or {})

@@ -18,7 +18,8 @@ from ...exceptions import MOST_CURSOR
 TRAIL = "django_sqs.trail"
 #: Longer ones are nobody's: an id, three times, two numbers and a cursor are shorter.
 _LONGEST = 500 + MOST_CURSOR
-_LONGEST_ID = 100
+#: The longest id; what is longer is cut.
+LONGEST_ID = 100
 #: A larger number is nobody's, either.
 _MOST_RESTARTS = 1_000_000
 
@@ -76,7 +77,7 @@ class Trail:
         facts = _facts(attribute) if isinstance(attribute, Mapping) else {}
         known_as = facts.get("id")
         return cls(
-            known_as[:_LONGEST_ID] if isinstance(known_as, str) and known_as else None,
+            known_as[:LONGEST_ID] if isinstance(known_as, str) and known_as else None,
             _time(facts.get("due")),
             _time(facts.get("sent")),
             _count(facts.get("restarts")),
