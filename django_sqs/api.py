@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from typing import TYPE_CHECKING, Any, TypeVar, cast
+from typing import Any, TypeVar, cast
 
 from django_sqs_kombu.exceptions import (
     Continue,
@@ -12,15 +12,13 @@ from django_sqs_kombu.exceptions import (
     TimedOut,
     UnknownSuffixWarning,
 )
+from django_sqs_kombu.unpack import Unpack
 from django_sqs_kombu.working import Breaker, Retry, Ticket, cursor, exponential, stopping
 
 from .aws_lambda import lambda_handler
 from .keywords import QueueKeywords, RegisterKeywords, SendKeywords, SendManyKeywords
 from .registered_queue import ReceiverProxy, RegisteredQueue
 from .registry import receivers
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 __all__ = [
     "Breaker",

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from django_sqs_kombu import registration as base
+from django_sqs_kombu.unpack import Unpack
 from django_sqs_kombu.working import Ticket
 
 from .keywords import SendKeywords
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 
 class SendingQueue(base.SendingQueue, Protocol):

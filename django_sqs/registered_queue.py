@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from functools import partial
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import kombu
 from asgiref.sync import sync_to_async
@@ -30,6 +30,7 @@ from django_sqs_kombu.names import FIFO
 from django_sqs_kombu.registration import Defaults, Keywords, Outgoing, Receiver, Receivers
 from django_sqs_kombu.rules import check, flag, shown
 from django_sqs_kombu.transport import Pause
+from django_sqs_kombu.unpack import Unpack
 from django_sqs_kombu.working import Ticket
 
 from .batches import joining_batch
@@ -49,9 +50,6 @@ from .proxy import ReceiverProxy
 from .receiver_loop import run_in_receiver_loop
 from .registry import receivers as project_receivers
 from .signals import SignalSender, message_received
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 logger = get_logger(__name__)
 

@@ -124,7 +124,7 @@ OPTIONAL_NAMES = (
 #: folder stands for all that is in it and has no floor of its own.
 FLOORS = {
     "django_sqs_kombu": (
-        ("printable", "restarts"),
+        ("printable", "restarts", "unpack"),
         ("exceptions", "quotas"),
         ("drops", "logs", "posix"),
         ("names", "rules"),
@@ -198,6 +198,7 @@ FACES = {
                 "printable",
                 "quotas",
                 "rules",
+                "unpack",
             ),
             *("aws_lambda", "celery", "events", "messages", "registration"),
             *("testing", "transport", "working"),

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any, TypedDict
 
+from ..exceptions import ConfigurationError
 from ..messages.base import RawMessage
 from ..rules import check_names, shown
 from ..working.breaker import Breaker
@@ -188,9 +189,15 @@ class Keywords:
     send: type
     send_many: type
 
-    def check_register(self, queue: str, given: Iterable[str]) -> None:
-        """Raise :class:`ConfigurationError` for an option that a registration has not."""
+    def check_register(self, queue: str, given: Collection[str]) -> None:
+        """Raise :class:`ConfigurationError` for an option that a queue has not."""
         check_names(f"Queue {shown(queue)}", names(self.register), given)
+        if "celery_task" in given:
+            # It makes the receiver, and the queue comes after that.
+            raise ConfigurationError(
+                f"Queue {shown(queue)}: celery_task is an option of register() and receiver(), "
+                "not of the queue's class; register the queue with it"
+            )
 
     def check_send(self, queue: str, message_class: type, given: Iterable[str]) -> None:
         """Raise :class:`ConfigurationError` for what neither a send takes nor *message_class*."""

@@ -4,14 +4,12 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
+from typing import Any, Generic, NoReturn, Protocol, TypeVar
 
 from ..exceptions import NoReceiver
+from ..unpack import Unpack
 from ..working.tickets import Ticket
 from .keywords import SendKeywords
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 
 class SendingQueue(Protocol):

@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import kombu
 
@@ -15,6 +15,7 @@ from ..exceptions import ConfigurationError, NoReceiver, UnknownSuffixWarning, W
 from ..messages.base import RawMessage
 from ..names import join_name, validate_name
 from ..rules import shown
+from ..unpack import Unpack
 from ..working.attempt import attempt, receive, receive_all
 from ..working.consumer import ReceiverConsumer
 from ..working.coroutines import run_in_thread_loop
@@ -35,9 +36,6 @@ from .proxy import ReceiverProxy
 from .scheduling import Scheduling
 from .sender import Defaults, Prepared, Sender
 from .ticketing import Cancelling, is_ticketed
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 #: How many of its queues in SQS, one for each suffix, a registered queue keeps; suffixes may
 #: be made at run time, without an end.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import weakref
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import kombu
 
@@ -25,6 +25,7 @@ from ..rules import (
 )
 from ..transport.sending.unsent import check_unsent
 from ..transport.sqs.declaration import WIRE_FORMATS
+from ..unpack import Unpack
 from ..working.masking import Mask
 from ..working.middleware import Middleware, Sending, around_sending
 from ..working.policy import Policy
@@ -42,9 +43,6 @@ from .outgoing import Outgoing
 from .proxy import M, R, ReceiverProxy
 from .queue import RegisteredQueue
 from .sender import Defaults
-
-if TYPE_CHECKING:
-    from typing_extensions import Unpack
 
 Outlet = Callable[[Registered, kombu.Queue, Outgoing], None]
 

@@ -11,6 +11,7 @@ from django_sqs_kombu import (
     ReceiverConsumer,
     Receivers,
 )
+from django_sqs_kombu.registration import RegisteredQueue
 from django_sqs_kombu.registration.options import QueueOptions
 
 INF, NAN = float("inf"), float("nan")
@@ -176,6 +177,11 @@ def test_arguments_for_a_celery_task_are_checked_alike(unreachable):
         unreachable.register("orders", lambda: None, celery_task="pack")
     with pytest.raises(ConfigurationError, match="'orders': celery_task must be"):
         unreachable.register("orders", celery_task=5)
+
+
+def test_a_queue_that_is_made_by_hand_has_no_celery_task(unreachable):
+    with pytest.raises(ConfigurationError, match="'orders': celery_task is an option of register"):
+        RegisteredQueue("orders", None, receivers=unreachable, celery_task="pack")
 
 
 def test_few_receives_before_the_dead_letters_are_logged_once(unreachable, caplog):
