@@ -105,8 +105,6 @@ class DjangoQueue(base.RegisteredQueue):
         self.close_database = close_database
         self.models = None if models is None else _labels(name, models)
         self.databases = _aliases(name, databases)
-        if self.schedule is not None and issubclass(self.message_class, ModelInstanceMessage):
-            raise ConfigurationError(f"Queue {name!r}: a schedule knows of no row to send")
 
     @property
     def sends_slots(self) -> bool:
@@ -116,6 +114,12 @@ class DjangoQueue(base.RegisteredQueue):
     def write_slot(self, slot: datetime, using: str) -> None:
         """Write the message of a slot into the outbox, in a transaction of the database *using*."""
         self.send(outbox=True, using=using, **self.slot_options(slot))
+
+    def check_slot_message(self) -> None:
+        """Raise :class:`ConfigurationError` where the message class carries no slot."""
+        if issubclass(self.message_class, ModelInstanceMessage):
+            raise ConfigurationError(f"Queue {self.name!r}: a schedule knows of no row to send")
+        super().check_slot_message()
 
     def check_slots(self, catch_up: timedelta | None) -> None:
         """Nothing yet: which apps are installed the checks see."""

@@ -127,6 +127,14 @@ SHOWN = {
         STRANGERS,
         "test_a_receiver_may_send_again_what_must_not_count_for_a_redrive_policy",
     ),
+    "It has it for queues with ``S3Event``": (
+        STRANGERS,
+        "test_a_receiver_may_send_one_by_one_what_stands_for_several",
+    ),
+    "With it comes ``s3:PutObject``": (
+        STRANGERS,
+        "test_policies_follow_the_settings_and_options",
+    ),
     "``--sends`` adds it": (STRANGERS, "test_policies_allow_the_keys_of_encrypted_queues"),
     "Without it such a message": ADVICE,
     "Without it what is to be tried again": ADVICE,

@@ -119,6 +119,9 @@ def policy(
             # As Amazon's Extended Clients name theirs.
             objects.append(f"{arn}/{UUID}")
         statements.append(_allow("s3", set(OBJECT_ACTIONS[role]), objects))
+        if role == "receiver" and resends:
+            # What is sent again, or in parts, has a payload of its own.
+            statements.append(_allow("s3", {"PutObject"}, objects[:1]))
         if role != "sender":
             # Without it S3 answers AccessDenied for an object that is gone, and its message
             # would be tried again and again.

@@ -85,6 +85,7 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
         self.schedule = chosen.schedule
         if self.schedule is not None:
             self.check_slots(chosen.catch_up)
+            self.check_slot_message()
         self.batch, self.bisects = chosen.batch, chosen.bisects
         self.wait = chosen.waits
         self.process_group = chosen.process_group or chosen.name

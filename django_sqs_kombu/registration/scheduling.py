@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime, timedelta
+from datetime import datetime, timedelta, timezone
 from typing import Any
 
 from ..exceptions import ConfigurationError
@@ -12,6 +12,9 @@ from ..messages.boto import MHMessage
 from ..names import FIFO
 from ..working.schedule import Schedule
 from ..working.slots import LONGEST_CATCH_UP
+
+#: Stands for each: their messages differ in the time alone.
+_ANY_SLOT = datetime(2000, 1, 1, tzinfo=timezone.utc)
 
 
 class Scheduling:
@@ -44,6 +47,18 @@ class Scheduling:
     def send_slot(self, slot: datetime) -> None:
         """Send the message of a slot."""
         self.send(**self.slot_options(slot))
+
+    def check_slot_message(self) -> None:
+        """Raise :class:`ConfigurationError` where the message class carries no slot."""
+        try:
+            self.message_class(body=self.slot_options(_ANY_SLOT)["body"]).dump()
+        except Exception as exc:
+            what = "model=" if getattr(self.message_class, "model", None) else "message class"
+            raise ConfigurationError(
+                f"Queue {self.name!r}: a schedule sends its time as text, which the {what} "
+                f"({self.message_class.__name__}) does not take: {exc}. Use RawMessage or "
+                "JSONMessage, and have the receiver send the other message."
+            ) from exc
 
     def check_slots(self, catch_up: timedelta | None) -> None:
         """Raise :class:`ConfigurationError` where SQS cannot see to it that each is sent once.

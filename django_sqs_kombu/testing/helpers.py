@@ -9,6 +9,7 @@ from typing import Any
 
 import kombu
 
+from ..exceptions import ConfigurationError
 from ..messages.base import RawMessage
 from ..registration.outgoing import Outgoing
 from ..registration.queue import RegisteredQueue
@@ -143,11 +144,19 @@ def received_message(
     :param receive_count: its ApproximateReceiveCount.
     :param attributes: its message attributes, text by name.
     :param group_id: its message group.
+    :raises ConfigurationError: it stands for several, or for none, so no receiver gets it.
     """
     queue = registered.get_queue(suffix)
     outgoing = registered.outgoing(message, group_id=group_id, attributes=attributes, **kwargs)
     delivery = LocalDelivery(queue.name, outgoing, receive_count)
-    return registered.message_class.from_delivery(delivery, queue)
+    made = registered.message_class.from_delivery(delivery, queue)
+    if (parts := made.parts()) is not None:
+        raise ConfigurationError(
+            f"Queue {registered.name!r}: no receiver gets this {type(made).__name__}: it stands "
+            f"for {len(parts)} messages, each of which is received by itself. Make one of each, "
+            "or send it in a block of eager()."
+        )
+    return made
 
 
 @contextmanager

@@ -2,9 +2,11 @@
 
 import json
 import logging
+from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import modify_settings
 from django.views.debug import technical_500_response
 
 import django_sqs
@@ -153,11 +155,25 @@ def test_a_receiver_may_send_one_by_one_what_stands_for_several(site):
 
     assert resend["Action"] == ["sqs:SendMessage"]
     assert [arn.rpartition("__")[2] for arn in resend["Resource"]] == ["uploads"]
+    # A record that its queue does not take is a dead letter alone.
+    django_sqs.register("images", print, message_class=S3Event, dead_letter_queue="lost")
+    _, resend = policy("images")["Statement"]
+    assert [arn.rpartition("__")[2] for arn in resend["Resource"]] == ["images", "lost"]
+
+
+def test_a_receiver_may_send_the_slots_of_a_schedule_that_sqs_sees_to(site):
+    site.SQS_CREATE_QUEUES = False
+    django_sqs.register("tick.fifo", print, every=timedelta(minutes=1))
+    with modify_settings(INSTALLED_APPS={"remove": "django_sqs.schedules"}):
+        _, slots = policy("tick.fifo")["Statement"]
+
+    assert slots["Action"] == ["sqs:SendMessage"]
+    assert [arn.rpartition("__")[2] for arn in slots["Resource"]] == ["tick.fifo"]
 
 
 def test_policies_follow_the_settings_and_options(site):
     site.SQS_LARGE_PAYLOAD_BUCKET = "a-bucket"
-    queue, resend, objects, bucket = policy("started")["Statement"]
+    queue, resend, objects, written, bucket = policy("started")["Statement"]
 
     assert "sqs:CreateQueue" in queue["Action"]
     assert resend["Action"] == ["sqs:SendMessage"]
@@ -167,6 +183,9 @@ def test_policies_follow_the_settings_and_options(site):
         "arn:aws:s3:::a-bucket/????????-????-????-????-????????????",
         "arn:aws:s3:::a-bucket/django-sqs/*",
     ]
+    # What is sent again has a payload of its own.
+    assert written["Action"] == ["s3:PutObject"]
+    assert written["Resource"] == ["arn:aws:s3:::a-bucket/django-sqs/*"]
     # Else S3 does not say that an object is gone.
     assert (bucket["Action"], bucket["Resource"]) == (["s3:ListBucket"], ["arn:aws:s3:::a-bucket"])
     site.SQS_TRANSPORT_OPTIONS = {"large_payload_prefix": "shop/"}

@@ -73,12 +73,15 @@ class Command(QueueCommand):
 def _sends_again(queue: RegisteredQueue) -> bool:
     """Whether what is to be tried again is sent again: it must not count for a redrive policy.
 
-    Or what stands for several, as one by one.
+    Or what stands for several, as one by one; or a schedule's slots are sent.
     """
+    if queue.schedule is not None and queue.sends_slots:
+        return True
     counts = queue.dead_letter_queue or queue.policy.counts_tries or queue.message_class.splits
     return bool(queue.delete_on_start or (counts and not queue.name.endswith(FIFO)))
 
 
 def _buries(queue: RegisteredQueue) -> bool:
     """Whether what fails is sent to the dead letters by its receiver."""
-    return bool(queue.policy.retry or queue.policy.dead_letter)
+    # Also a part of a message that its queue does not take.
+    return bool(queue.policy.retry or queue.policy.dead_letter or queue.message_class.splits)

@@ -276,6 +276,14 @@ def test_what_does_not_fit_the_model_says_where(read):
     assert "many" not in str(caught.value.__cause__)
 
 
+@pytest.mark.parametrize(
+    ("event", "count"), [(samples.s3_of("a", "b"), 2), (samples.S3_TEST, 0)], ids=["two", "none"]
+)
+def test_a_test_is_told_that_no_receiver_gets_what_stands_for_several(read, event, count):
+    with pytest.raises(ConfigurationError, match=f"it stands for {count} messages"):
+        read(S3Event, event)
+
+
 @pytest.mark.parametrize("cls", [*ALL, SNSMessage])
 def test_a_subscription_to_be_confirmed_is_no_event(read, cls):
     with pytest.raises(MessageDecodeError, match=r"SubscriptionConfirmation.*MyTopic"):

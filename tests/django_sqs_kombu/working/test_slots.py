@@ -1,11 +1,20 @@
 """Slots without a database: sent by all, kept once by SQS's deduplication."""
 
 import threading
+from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
 import pytest
 
-from django_sqs_kombu import JSONMessage, Receivers
+from django_sqs_kombu import (
+    BigMessage,
+    JSONMessage,
+    Message,
+    MHMessage,
+    RawMessage,
+    Receivers,
+)
+from django_sqs_kombu.events import EventBridgeEvent, S3Event, SNSMessage
 from django_sqs_kombu.exceptions import ConfigurationError, RequestFailed
 from django_sqs_kombu.working import ticker_of
 from django_sqs_kombu.working.slots import SlotTicker
@@ -43,6 +52,11 @@ def registry(sent):
     registry = Receivers()
     registry.outlet = lambda registered, queue, outgoing: sent.append(outgoing)
     return registry
+
+
+@dataclass
+class Report:
+    number: int
 
 
 def register(registry, name="report.fifo", **options):
@@ -159,6 +173,27 @@ def test_what_cannot_be_sent_once_is_refused_at_once(registry, name, options, sa
         register(registry, name, **options)
 
     assert says in str(raised.value)
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"model": Report}, "model="),
+        ({"message_class": S3Event}, "(S3Event)"),
+        ({"message_class": EventBridgeEvent}, "(EventBridgeEvent)"),
+        ({"message_class": BigMessage}, "(BigMessage)"),
+    ],
+)
+def test_a_schedule_whose_message_cannot_be_made_is_refused_at_once(registry, options, says):
+    with pytest.raises(ConfigurationError, match=r"which the .* does not take") as raised:
+        register(registry, **options)
+
+    assert says in str(raised.value)
+
+
+@pytest.mark.parametrize("cls", [RawMessage, JSONMessage, MHMessage, Message, SNSMessage])
+def test_what_carries_text_carries_a_slot(registry, cls):
+    assert register(registry, message_class=cls).schedule is not None
 
 
 def test_cron_is_in_utc_unless_it_says_otherwise(registry):
