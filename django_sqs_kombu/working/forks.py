@@ -5,11 +5,15 @@ from __future__ import annotations
 import logging
 import os
 import sys
+import threading
 from typing import NoReturn
 
 from ..logs import get_logger
 
 logger = get_logger(__name__)
+
+#: Seconds that a process that a receiver forked has for its last lines in the logs.
+LOGS_TIMEOUT = 2.0
 
 
 def end_child(raised: BaseException | None) -> NoReturn:
@@ -24,10 +28,21 @@ def end_child(raised: BaseException | None) -> NoReturn:
         code = raised.code if isinstance(raised.code, int) else int(raised.code is not None)
     elif raised is not None:
         code = 1
-        logger.error("A process that a receiver forked has failed", exc_info=raised)
-    else:
+    try:
+        # Another thread may have been writing a log's file at the fork, and holds it for ever here.
+        telling = threading.Thread(target=_tell, args=[raised], daemon=True)
+        telling.start()
+        telling.join(LOGS_TIMEOUT)
+    finally:
+        os._exit(code)
+
+
+def _tell(raised: BaseException | None) -> None:
+    if raised is None:
         logger.error("A receiver returned in a process that it forked, which ends with it")
-    end_process(code)
+    elif not isinstance(raised, SystemExit):
+        logger.error("A process that a receiver forked has failed", exc_info=raised)
+    _flush()
 
 
 def end_process(code: int) -> NoReturn:
@@ -36,8 +51,12 @@ def end_process(code: int) -> NoReturn:
     Not by ``sys.exit()``: what the parent was in the midst of must not go on in its child.
     """
     try:
-        logging.shutdown()
-        sys.stdout.flush()
-        sys.stderr.flush()
+        _flush()
     finally:
         os._exit(code)
+
+
+def _flush() -> None:
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
