@@ -13,9 +13,8 @@ from django_sqs_kombu.exceptions import ConfigurationError, QueueDoesNotExist, S
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.quotas import MAX_MESSAGES
 from django_sqs_kombu.transport import Delivery, SQSMessage, Trail
-from django_sqs_kombu.working import FAILURE
+from django_sqs_kombu.working import FAILURE, moved_from
 
-from ..operations.choosing import moved_from
 from ..operations.queues import Target, targets
 from ..registry import receivers
 from ..storable import storable_text

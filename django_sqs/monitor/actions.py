@@ -41,8 +41,9 @@ def _redrive(target: Target, form: Mapping[str, str]) -> str:
     dead_letters = target.dead_letters
     if redriving.start(target) is not None:
         return f"SQS moves the messages of {dead_letters} to {target.label}."
-    moved = redriving.by_hand(target, limit=MOST_MOVED)
-    return f"Moved {counted(moved, 'message')} from {dead_letters} to {target.label}."
+    done = redriving.by_hand(target, limit=MOST_MOVED)
+    text = f"Moved {counted(done.moved, 'message')} from {dead_letters} to {target.label}."
+    return f"{text} {done.in_the_way}".rstrip()
 
 
 def _move(target: Target, form: Mapping[str, str]) -> str:

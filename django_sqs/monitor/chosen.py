@@ -85,4 +85,9 @@ def _move(
 
 
 def _left(done: int, chosen: int) -> str:
-    return "" if done == chosen else " The others are not visible any more, or of another queue."
+    if done == chosen:
+        return ""
+    return (
+        " The others are not visible any more, of another queue or, in a FIFO queue, behind others "
+        "of their message group."
+    )

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from django_sqs_kombu.transport import SQSMessage, Trail
-from django_sqs_kombu.working import Failure
+from django_sqs_kombu.working import Failure, origin_of
 
 from ..optional import Announced
 from .queues import Target
@@ -16,20 +16,12 @@ from .queues import Target
 noted_failures: Announced[Callable[[str, set[str]], str]] = Announced()
 
 
-def moved_from(message: SQSMessage) -> str:
-    """The name in SQS of the queue that SQS has moved a dead letter from; empty: it has not."""
-    arn = str((message.get("Attributes") or {}).get("DeadLetterQueueSourceArn") or "")
-    return arn.rpartition(":")[2]
-
-
 def is_of_another(target: Target, message: SQSMessage) -> bool:
     """Whether a dead letter says that it comes from another queue, which shares the dead letters.
 
     :param target: the queue that it would be moved back to.
     """
-    told = Failure.read(message.get("MessageAttributes"))
-    origin = moved_from(message) or (told.queue if told else "")
-    return origin not in ("", target.full_name)
+    return origin_of(message) not in ("", target.full_name)
 
 
 @dataclass(frozen=True, slots=True)

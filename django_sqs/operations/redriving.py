@@ -2,21 +2,59 @@
 
 from __future__ import annotations
 
+from collections import Counter
+from dataclasses import dataclass, field
+
 from django_sqs_kombu import administration
+from django_sqs_kombu.names import FIFO
+from django_sqs_kombu.transport import SQSMessage
+from django_sqs_kombu.working import origin_of
 
 from ..registry import receivers
 from .choosing import Chosen
 from .queues import Target
 
 
+@dataclass(frozen=True, slots=True)
+class Redriven:
+    """What became of the dead letters that were looked at.
+
+    :param source: the name in SQS of the queue that they were in.
+    :param moved: how many were moved.
+    :param left: how many were not meant, by the name in SQS of the queue that they come from.
+    """
+
+    source: str
+    moved: int = 0
+    left: Counter[str] = field(default_factory=Counter)
+
+    @property
+    def in_the_way(self) -> str:
+        """What to say of letters that others may stand behind, out of reach; empty: nothing.
+
+        SQS hands out nothing of a FIFO queue that stands, in its message group, behind a message
+        that is held, and nothing else once that is given back.
+        """
+        if not self.left or not self.source.endswith(FIFO):
+            return ""
+        each = ", ".join(f"{count} of {name}" for name, count in self.left.most_common())
+        return (
+            f"Left, as they are not meant: {each}. SQS hands out nothing that stands behind them "
+            "in their message groups: redrive, move or delete them first."
+        )
+
+
 def start(target: Target) -> str | None:
     """Have SQS move them all.
 
-    :returns: SQS's handle of the task; None: it cannot, or other queues share the dead letters,
-        so :func:`by_hand` must.
+    :returns: SQS's handle of the task; None: it cannot, or other queues, such as those of
+        suffixes, share the dead letters, so :func:`by_hand` must.
     :raises RequestFailed: it can, and refused.
     """
     dead_letters = target.dead_letters
+    if target.suffix or target.registered.suffixes:
+        # The same goes for these: they share what was registered.
+        return None
     for other in receivers.queues.values():
         # One that has no redrive policy in SQS sends letters there by its own policy.
         if other is not target.registered and other.full_dead_letter_name == dead_letters:
@@ -30,21 +68,31 @@ def by_hand(
     limit: int,
     chosen: Chosen | None = None,
     progress: administration.Progress | None = None,
-) -> int:
-    """Receive, send and delete them here; return how many were moved.
+) -> Redriven:
+    """Receive, send and delete them here.
 
     :param limit: at most so many.
     :param chosen: which; None: all that no other queue sent there.
     :param progress: called with the number moved so far.
     :raises RequestFailed: SQS refused; what was not moved is visible where it was.
     """
-    sifted = administration.MOST_SIFTED
-    return administration.move(
+    source, sifted = target.dead_letters, administration.MOST_SIFTED
+    left: Counter[str] = Counter()
+    is_meant = chosen or Chosen(target)
+
+    def is_wanted(message: SQSMessage) -> bool:
+        if is_meant(message):
+            return True
+        left[origin_of(message) or target.full_name] += 1
+        return False
+
+    moved = administration.move(
         target.requests,
-        target.dead_letters,
+        source,
         target.full_name,
         limit=limit,
         progress=progress,
-        wanted=chosen or Chosen(target),
+        wanted=is_wanted,
         most=sifted if chosen else max(limit, sifted),
     )
+    return Redriven(source, moved, left)

@@ -110,6 +110,23 @@ class Failure:
         }
 
 
+def moved_from(message: Mapping[str, Any]) -> str:
+    """The name in SQS of the queue that SQS has moved a dead letter from; empty: it has not."""
+    arn = str((message.get("Attributes") or {}).get("DeadLetterQueueSourceArn") or "")
+    return arn.rpartition(":")[2]
+
+
+def origin_of(message: Mapping[str, Any]) -> str:
+    """The name in SQS of the queue that a dead letter says it comes from; empty: it says none.
+
+    :param message: as ReceiveMessage returned it.
+    """
+    if origin := moved_from(message):
+        return origin
+    told = Failure.read(message.get("MessageAttributes"))
+    return told.queue if told else ""
+
+
 def _text_of(facts: Mapping[str, Any], name: str) -> str:
     value = facts.get(name)
     return value if isinstance(value, str) else ""

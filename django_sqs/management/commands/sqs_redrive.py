@@ -69,11 +69,13 @@ class Command(OneQueueCommand):
         total = target.requests.counts(dead_letters).visible
         limit = total if options["limit"] is None else options["limit"]
         with output.progress(dead_letters, total) as progress:
-            moved = redriving.by_hand(target, limit=limit, chosen=wanted, progress=progress)
+            done = redriving.by_hand(target, limit=limit, chosen=wanted, progress=progress)
         output.result(
-            {**about, "task": None, "moved": moved},
-            f"Moved {counted(moved, 'message')} from {dead_letters} to {target.label}.",
+            {**about, "task": None, "moved": done.moved, "left": dict(done.left)},
+            f"Moved {counted(done.moved, 'message')} from {dead_letters} to {target.label}.",
         )
+        if done.in_the_way:
+            output.say(done.in_the_way)
 
 
 def _wanted(target: Target, options: dict[str, Any]) -> Chosen | None:

@@ -47,6 +47,8 @@ def s3_bucket(server):
 @pytest.fixture
 def dead_letters(sqs, prefix):
     """Put messages into the dead-letter queue of the queue "watched"."""
+    # Those of suffixes share them, so SQS could not move them.
+    django_sqs.register("watched", dead_letter_queue="watched-dead")
     django_sqs.send("watched", body="alive")
     url = sqs.get_queue_url(QueueName=f"{prefix}__watched-dead")["QueueUrl"]
 
@@ -341,6 +343,53 @@ def test_redrive_of_dead_letters_that_another_registered_queue_has_is_by_hand(
         del django_sqs.receivers.queues["sharing"], server.answers[key]
 
     assert (found["task"], found["moved"]) == (None, 1)
+
+
+def test_redrive_of_dead_letters_that_suffixes_share_is_by_hand(dead_letters, server, prefix):
+    django_sqs.register("watched", dead_letter_queue="watched-dead", suffixes=["big"])
+    dead_letters(1)
+    key = "StartMessageMoveTask", f"{prefix}__watched-dead"
+    server.answers[key] = {"TaskHandle": "a-handle"}
+    try:
+        found = as_json("sqs_redrive", "watched")
+    finally:
+        del server.answers[key]
+
+    assert (found["task"], found["moved"]) == (None, 1)
+
+
+def put_letters(sqs, queue, *origins):
+    """Put dead letters of these queues into a FIFO queue, all in one message group."""
+    url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+    for number, origin in enumerate(origins):
+        told = json.dumps({"error": "E", "queue": full_name(origin)})
+        failure = {"DataType": "String", "StringValue": told}
+        sqs.send_message(
+            QueueUrl=url,
+            MessageBody=str(number),
+            MessageGroupId="a",
+            MessageDeduplicationId=str(number),
+            MessageAttributes={"django_sqs.failure": failure},
+        )
+
+
+def test_redrive_says_which_letters_stand_in_front_of_others(sqs, counts, prefix):
+    for name in ("r1.fifo", "r2.fifo"):
+        django_sqs.register(name, dead_letter_queue="r-dead.fifo")
+        django_sqs.send(name, body="x", group_id="a")
+    put_letters(sqs, f"{prefix}__r-dead.fifo", *["r2.fifo"] * 10, *["r1.fifo"] * 2)
+
+    output = run("sqs_redrive", "r1.fifo")
+
+    assert "Moved 0 messages" in output
+    assert f"Left, as they are not meant: 10 of {full_name('r2.fifo')}. SQS hands" in output
+    assert as_json("sqs_redrive", "r1.fifo")["left"] == {full_name("r2.fifo"): 10}
+    # What it advises helps.
+    run("sqs_redrive", "r2.fifo")
+    output = run("sqs_redrive", "r1.fifo")
+    assert "Moved 2 messages" in output
+    assert "Left" not in output
+    assert counts(f"{prefix}__r-dead.fifo") == (0, 0, 0)
 
 
 def test_redrive_of_those_that_match(dead_letters, counts, prefix):
