@@ -170,31 +170,56 @@ class BatchRun:
         return delivery
 
     def _in_time(self) -> RegisteredQueue:
-        """The queue, its timeout cut to what is left of the function's time."""
+        """The queue, each run of its receiver cut to what is left of the function's time then."""
         left = self._time.for_receivers
         registered = self._registered
-        if left == math.inf or (registered.timeout is not None and registered.timeout <= left):
+        lasts = registered.timeout is not None and registered.timeout <= left
+        # The receiver of a batch may run several times: on its halves, or on single messages.
+        if left == math.inf or (lasts and registered.batch is None):
             return registered
-        # What looks after the messages must know of it, too, so it is the queue's.
         registered = copy(registered)
-        registered.timeout = left
+        started: set[int] = set()
         for name in ("receive", "receive_batch"):
-            setattr(registered, name, self._cutting_short(getattr(registered, name)))
+            setattr(registered, name, self._cutting_short(registered, name, started))
         return registered
 
-    def _cutting_short(self, receive: Callable[[Any], Any]) -> Callable[[Any], Any]:
+    def _cutting_short(
+        self, registered: RegisteredQueue, name: str, started: set[int]
+    ) -> Callable[[Any], Any]:
+        """The method *name* of *registered* within the function's time.
+
+        :param started: the messages that the receiver was run on.
+        """
+        receive, own = getattr(registered, name), self._registered.timeout
+
         def cutting_short(messages: Any) -> Any:
+            given = {id(each) for each in (messages if isinstance(messages, list) else [messages])}
+            left = self._time.for_receivers
+            if left < LEAST_TIME:
+                if started.isdisjoint(given):
+                    raise NotStarted
+                self._warn_of_the_end()
+                raise CutShort
+            is_cut = own is None or own > left
+            # What looks after the messages must know of it, too, so it is the queue's.
+            registered.timeout = left if is_cut else own
+            started.update(given)
             try:
                 return receive(messages)
             except TimedOut as exc:
-                logger.warning(
-                    "Queue %s: the function's time ended before the receiver did. Give the "
-                    "function a longer timeout, or the queue one that it lasts for",
-                    self._queue.name,
-                )
+                if not is_cut:
+                    raise
+                self._warn_of_the_end()
                 raise CutShort from exc
 
         return cutting_short
+
+    def _warn_of_the_end(self) -> None:
+        logger.warning(
+            "Queue %s: the function's time ended before the receiver did. Give the "
+            "function a longer timeout, or the queue one that it lasts for",
+            self._queue.name,
+        )
 
     def _put_off(self, held: Held) -> None:
         if self._time.hurries:

@@ -6,12 +6,14 @@ from hashlib import md5
 import pytest
 
 from django_sqs_kombu import (
+    Admission,
     BigMessage,
     ConfigurationError,
     Middleware,
     RawMessage,
     Receivers,
     RestartLater,
+    TimedOut,
     lambda_handler,
     stopping,
 )
@@ -222,6 +224,72 @@ def test_a_batch_that_the_time_does_not_last_for_is_tried_again(receivers, sourc
     assert len(source.invoke(name, seconds=1)) == 2
 
     assert "the function's time ended before the receiver did" in caplog.text
+
+
+@pytest.mark.parametrize("timeout", [None, 0.4])
+def test_the_search_for_the_culprit_ends_with_the_functions_time(
+    receivers, new_source, counts, dead_letters, timeout
+):
+    runs, done, pause = [], [], [0.4]
+
+    def receive(messages):
+        bodies = [message.get_body() for message in messages]
+        runs.append(time.monotonic())
+        if timeout is not None and "boom" in bodies and pause[0]:
+            time.sleep(20)
+        time.sleep(pause[0])
+        if "boom" in bodies:
+            raise ValueError(bodies)
+        done.extend(bodies)
+
+    name = receivers.register(
+        "orders",
+        receive,
+        batch=10,
+        on_error="bisect",
+        timeout=timeout,
+        dead_letter_queue="dead",
+        dead_letter=(ValueError, TimedOut),
+    ).full_name()
+    receivers._options["backoff_base"] = 0
+    source = new_source(receivers)
+    receivers.send_many("orders", ["a", "b", "c", "d", "e", "f", "g", "boom"])
+    started = time.monotonic()
+
+    left = source.invoke(name, seconds=1.25)
+
+    # A run on each half would take longer in sum.
+    assert max(runs) < started + 1.8
+    assert left
+    pause[0] = 0
+    for _ in range(50):
+        if not sum(counts(name)):
+            break
+        source.invoke(name)
+    assert sorted(done) == ["a", "b", "c", "d", "e", "f", "g"]
+    assert len(dead_letters()) == 1
+
+
+def test_what_the_time_did_not_last_for_beside_a_batch_is_not_counted(receivers, source, counts):
+    class Alone(Middleware):
+        def admit(self, registered, delivery):
+            return Admission(alone=True)
+
+    runs = []
+
+    def receive(messages):
+        runs.append([message.get_body() for message in messages])
+        time.sleep(0.35)
+
+    queue = receivers.register("orders", receive, batch=10, timeout=0.5)
+    receivers.middleware.append(Alone())
+    receivers.send_many("orders", list("abcdef"))
+
+    left = source.invoke(queue.full_name(), seconds=1)
+
+    assert len(runs) + len(left) == 6
+    assert 1 <= len(runs) <= 3
+    assert sum(counts(queue.full_name())) == len(left)
 
 
 def test_what_was_sent_again_is_deleted_before_the_end(receivers, source, sqs, counts):
