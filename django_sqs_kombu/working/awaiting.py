@@ -75,7 +75,7 @@ class Awaiting:
         self._gone = gone
         self._timer: asyncio.TimerHandle | None = None
         self._cancelled = 0
-        self._timed_out = self._cut_off = False
+        self._timed_out = self._cut_off = self._started = False
 
     def start(self) -> None:
         """Start it, in the current context."""
@@ -87,7 +87,10 @@ class Awaiting:
         self.task = self._loop.create_task(_to_its_end(self._awaitable, os.getpid()))
         _by_task[self.task] = self
         self.task.add_done_callback(self._done)
-        if self._timeout is not None:
+        self._started = True
+        if self._cut_off:
+            self._cancel()
+        elif self._timeout is not None:
             self._timer = self._loop.call_later(self._timeout, self._time_out)
 
     @property
@@ -99,7 +102,9 @@ class Awaiting:
         """Cancel it, since the process ends: its message is given back."""
         if self._then is not None and not self._timed_out and not self._cut_off:
             self._cut_off = True
-            self._cancel()
+            # One that is about to start is cancelled then.
+            if self._started:
+                self._cancel()
 
     def _left(self) -> float:
         lost = self._lost() - self._lost_before

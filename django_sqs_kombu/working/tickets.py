@@ -162,4 +162,10 @@ class CacheTickets:
 
     def _comes_first(self, ticket_id: str, what: str) -> bool:
         key = self._prefix + ticket_id
-        return self._cache.add(key, what, self._seconds) or bool(self._cache.get(key) == what)
+        for _ in range(_TRIES):
+            if self._cache.add(key, what, self._seconds):
+                return True
+            # Some caches say no where they could not write; only what is there decides.
+            if (found := self._cache.get(key)) is not None:
+                return bool(found == what)
+        raise EnvironmentFailure("The cache takes no note of a ticket, and has none of it")

@@ -6,11 +6,37 @@ import subprocess
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
 from django_sqs_kombu import Admission, Breaker, Middleware, ReceiverConsumer, stopping
 from django_sqs_kombu.exceptions import EndpointUnreachable
+from django_sqs_kombu.working.awaiting import Awaiting, CutOff
+from django_sqs_kombu.working.lasting_loop import LastingLoop
+
+
+def test_what_is_cut_off_before_it_starts_is_cancelled_when_it_does(eventually):
+    done, ends = [], []
+
+    async def receive():
+        await asyncio.sleep(2)
+        done.append(True)
+
+    with ThreadPoolExecutor(1) as executor:
+        loop = LastingLoop(executor)
+        loop.start()
+        awaited = Awaiting(
+            receive(), 1.0, lost=lambda: 0.0, then=ends.append, gone=lambda: ends.append(None)
+        )
+        loop.call(awaited.cut_off)
+        loop.call(awaited.start)
+        loop.call(awaited.cut_off)
+        eventually(lambda: len(ends) == 2, timeout=1)
+        loop.stop()
+
+    assert isinstance(ends[0].raised, CutOff)
+    assert not done
 
 
 def test_what_runs_at_a_stop_may_finish_and_what_waits_is_given_back(

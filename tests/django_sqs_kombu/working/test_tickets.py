@@ -16,6 +16,7 @@ from django_sqs_kombu import (
     Receivers,
     RestartLater,
 )
+from django_sqs_kombu.exceptions import EnvironmentFailure
 from django_sqs_kombu.testing import receive_at_once
 from django_sqs_kombu.transport.sending.trail import Trail
 
@@ -85,6 +86,22 @@ def test_what_is_cancelled_is_deleted_unrun(ticketed, queue, counts, prefix, eve
     assert not queue.seen
     assert operations.counted == {"cancelled": 1}
     eventually(lambda: counts(f"{prefix}__orders") == (0, 0, 0))
+
+
+def test_a_cache_that_takes_no_note_drops_nothing(ticketed, queue, cache, monkeypatch):
+    ticket = queue.send(body="x", ticket=True)
+    with monkeypatch.context() as away:
+        # As Django's cache in a database does where a write fails, and others that are told to
+        # ignore errors.
+        away.setattr(cache, "add", lambda key, value, timeout: False)
+        with pytest.raises(EnvironmentFailure, match="cannot be known now"):
+            queue.receive_single()
+        with pytest.raises(EnvironmentFailure, match="takes no note"):
+            ticket.cancel()
+    assert not queue.seen
+    queue.receive_single()
+
+    assert len(queue.seen) == 1
 
 
 def test_what_has_run_says_so(queue):
