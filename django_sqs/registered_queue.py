@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import kombu
 from asgiref.sync import sync_to_async
 from django.apps import apps
-from django.db import transaction
+from django.db import DEFAULT_DB_ALIAS, transaction
 from django.db.models import Model
 from django.utils.timezone import get_default_timezone_name
 
@@ -36,6 +36,7 @@ from django_sqs_kombu.working import Ticket
 from .batches import joining_batch
 from .commits import after_commit, asked_for, in_any_transaction, in_transaction
 from .connections import around_message, leaving_no_connection
+from .key_database import KeyDatabase
 from .keywords import KEYWORDS, PlainSendKeywords, SendKeywords
 from .message import (
     DATABASES_ARGUMENT,
@@ -165,12 +166,19 @@ class DjangoQueue(base.RegisteredQueue):
         send = self.prepare(message, suffix, **options)
         if row is not None:
             using = using or database_of(row)
-        # What is rolled back would give its key back, though it was sent.
-        key_waits = send.outgoing.unique is not None and on_commit is None and in_transaction(using)
-        if not (key_waits or self._waits(on_commit, using)):
+        waits = self._waits(on_commit, using)
+        if send.outgoing.unique is None or on_commit is False:
+            commit = (using or DEFAULT_DB_ALIAS) if waits else None
+        else:
+            commit = self._keys.transaction(waits, using)
+        if commit is None:
             return send.send()
-        joining = joining_batch(self.receivers, send, [using])
-        return send.claim_and(partial(after_commit, self.name, joining, using))
+        joining = joining_batch(self.receivers, send, [commit])
+        return send.claim_and(partial(after_commit, self.name, joining, commit))
+
+    @property
+    def _keys(self) -> KeyDatabase:
+        return KeyDatabase.of(self.name, self.receivers.tickets)
 
     def _waits(self, on_commit: bool | None, using: str | None) -> bool:
         if on_commit is None and self._carries_rows and in_transaction(using):
@@ -221,12 +229,7 @@ class DjangoQueue(base.RegisteredQueue):
             write()
             return ready.ticket
         database = outbox.database(using)
-        if (keys := getattr(self.receivers.tickets, "database", None)) != database:
-            raise ConfigurationError(
-                f"Queue {self.name!r}: unique= with outbox=True needs the tables of "
-                f"django_sqs.outbox and django_sqs.tickets in one database, and they are in "
-                f"{database!r} and {keys!r}. Route both to one, or say using={keys!r}."
-            )
+        self._keys.check_outbox(database)
         with transaction.atomic(using=database):
             return ready.claim_and(write)
 

@@ -17,6 +17,82 @@ from django_sqs.tickets.models import UniqueKey
 from django_sqs.tickets.store import DatabaseTickets
 from django_sqs_kombu.exceptions import MessageTooLarge
 
+#: In a project whose keys are in the database "keys".
+SCRIPT = """
+import contextlib
+import django_sqs
+from django.contrib.contenttypes.models import ContentType
+from django.core.management import call_command
+from django.db import transaction
+from django_sqs.message import ModelInstanceMessage
+from django_sqs.registered_queue import RegisteredQueue
+from django_sqs.tickets.models import UniqueKey
+from django_sqs_kombu.exceptions import ConfigurationError
+
+call_command("migrate", "contenttypes", database="default", verbosity=0)
+call_command("migrate", "django_sqs_tickets", database="keys", verbosity=0)
+rows = RegisteredQueue("rows", print, message_class=ModelInstanceMessage)
+
+def sent(key, queue=django_sqs.queues["second"], **options):
+    options = options if "instance" in options else {"body": "x", **options}
+    return queue.send(unique=key, unique_for=60, **options).sent
+
+def refused(key, **options):
+    try:
+        sent(key, **options)
+    except ConfigurationError as exc:
+        return "'default', and it is in 'keys'" in str(exc)
+
+@contextlib.contextmanager
+def rolled_back(using):
+    with contextlib.suppress(KeyError), transaction.atomic(using=using):
+        yield
+        raise KeyError
+
+with rolled_back("default"):
+    assert sent("at once")
+assert not sent("at once")
+
+with rolled_back("default"):
+    assert refused("a", on_commit=True)
+    assert refused("a", on_commit=True, using="default")
+    with transaction.atomic("keys"):
+        assert refused("a", on_commit=True)
+    made = ContentType.objects.create(app_label="a", model="b")
+    assert refused("a", queue=rows, instance=made)
+assert UniqueKey.objects.count() == 1
+
+for key, options in {"b": {}, "c": {"on_commit": True}, "d": {"on_commit": True, "using": "keys"},
+                     "e": {"on_commit": True, "using": "default"}}.items():
+    with rolled_back("keys"):
+        assert sent(key, **options)
+        assert not sent(key, **options)
+    with transaction.atomic("keys"):
+        assert sent(key, **options)
+    assert not sent(key, **options)
+print("AS IT SHOULD BE")
+"""
+
+SETTINGS = """
+import os
+from tests.site.settings import *
+DATABASES = {
+    alias: {**DATABASES["default"], "NAME": os.path.join(os.environ["FOLDER"], alias)}
+    for alias in ("default", "keys")
+}
+DATABASE_ROUTERS = ["tests.django_sqs.tickets.test_unique.Elsewhere"]
+"""
+
+
+class Elsewhere:
+    """Puts the keys, and nothing else, into "keys"."""
+
+    def db_for_write(self, model, **hints):
+        return "keys" if model._meta.app_label == "django_sqs_tickets" else None
+
+    db_for_read = db_for_write
+
+
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
@@ -73,6 +149,19 @@ def test_key_and_message_in_the_outbox_are_one_transaction(commits):
     assert OutboxMessage.objects.count() == UniqueKey.objects.count() == int(commits)
     assert Relay().send_all() == int(commits)
     assert send(outbox=True).sent is not commits
+
+
+def test_a_rollback_in_another_database_leaves_no_key_without_its_message(
+    project, tmp_path, counts, prefix
+):
+    (tmp_path / "keys_elsewhere.py").write_text(SETTINGS)
+    project.env["PYTHONPATH"] = f"{tmp_path}:{project.env.get('PYTHONPATH', '')}"
+
+    more = {"DJANGO_SETTINGS_MODULE": "keys_elsewhere", "DB": "", "FOLDER": str(tmp_path)}
+    done = project.run("shell", "-c", SCRIPT, **more)
+
+    assert "AS IT SHOULD BE" in done.output, done.output
+    assert counts(f"{prefix}__second") == (5, 0, 0)
 
 
 def test_what_the_outbox_refuses_leaves_no_key():
