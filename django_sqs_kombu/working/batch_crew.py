@@ -28,6 +28,8 @@ class Host:
 
     :param free: returns how many threads are free.
     :param stops: returns whether the consumer was told to stop.
+    :param left: returns how many seconds receivers may run still; infinite before a stop.
+    :param polled: returns whether a poll is under way of a queue, by its name in SQS.
     :param limits: how many messages are received in all, by the names of registered queues.
     :param connection: returns the live connection, if there is one.
     :param one_by_one: returns whether no more than one message is to be held.
@@ -39,6 +41,8 @@ class Host:
 
     free: Callable[[], int]
     stops: Callable[[], bool]
+    left: Callable[[], float]
+    polled: Callable[[str], bool]
     limits: Mapping[str, ReceiveLimit]
     connection: Callable[[], Any]
     one_by_one: Callable[[], bool] | None
@@ -99,16 +103,18 @@ class BatchCrew:
         return asked is not None and asked()
 
     def take(self) -> Gathered | None:
-        """The next batch that is to run now; what is not to run is given back."""
+        """The next batch that is to run now; what is not to run is given back.
+
+        At a stop that is all that can end within the grace period: given back, each message
+        would have been received in vain, and be nearer to the dead letters.
+        """
         self.give_back()
-        host = self._host
-        if host.stops():
-            return None
+        left = self._host.left()
         now = time.monotonic()
         alone = self._one_by_one()
         for name, gathering in self._gatherings.items():
             hurries = partial(self._hurries, gathering.registered, name)
-            if gathered := gathering.take(now, alone=alone, hurries=hurries):
+            if gathered := gathering.take(now, alone=alone, left=left, hurries=hurries):
                 if alone and gathered.deliveries[0].is_fifo:
                     # Those of its group must not run beside it.
                     gathering.leave()
@@ -123,7 +129,7 @@ class BatchCrew:
 
     def _hurries(self, registered: Registered, queue: str) -> bool:
         """Whether no further message of a queue will come."""
-        if self._circuits and self._circuits.is_open(queue):
+        if self._host.stops() or (self._circuits and self._circuits.is_open(queue)):
             return True
         limit = self._host.limits.get(registered.name)
         if limit is None or not limit.reached:
@@ -133,16 +139,17 @@ class BatchCrew:
     def paused(self, registered: Registered, queue: str, pause: Pause | None) -> None:
         """A queue is paused, or resumed: what is gathered is given back; from any thread."""
         self._circuits.paused(registered, queue, pause)
-        if pause is not None and (gathering := self._gatherings.get(queue)) is not None:
-            gathering.leave()
+        if (gathering := self._gatherings.get(queue)) is not None:
+            gathering.pause(paused=pause is not None)
 
     def give_back(self, *, everything: bool = False) -> None:
         """Make visible to others what is not to be started; from any thread.
 
-        :param everything: all that is gathered, at a stop.
+        :param everything: all that is gathered, at the end.
         """
-        for gathering in list(self._gatherings.values()):
-            for delivery in gathering.take_left(everything=everything):
+        for name, gathering in list(self._gatherings.items()):
+            polled = partial(self._host.polled, name)
+            for delivery in gathering.take_left(everything=everything, polled=polled):
                 self._host.give_back(gathering.registered, delivery)
 
     def beside(self) -> list[Delivery]:

@@ -104,6 +104,8 @@ class ReceiverConsumer(StoppableConsumer):
         host = Host(
             free=self._free,
             stops=self._stops,
+            left=self._grace_left,
+            polled=self._is_polled,
             limits=self.limits,
             connection=lambda: self._live_connection,
             one_by_one=one_by_one,
@@ -237,8 +239,12 @@ class ReceiverConsumer(StoppableConsumer):
         with Pool(self.threads) if threads else nullcontext() as self._pool:
             try:
                 yield
+                self._receive_gathered()
             finally:
-                self.give_back_gathered()
+                if self._batches:
+                    # A poll under way would bring them again.
+                    self._finish_polling()
+                    self.give_back_gathered()
                 if self._crew is not None:
                     self._running.wait_until(lambda: not self._running, None)
 
@@ -255,6 +261,15 @@ class ReceiverConsumer(StoppableConsumer):
     def _wait_for_a_thread(self) -> None:
         while not self._wait_for_free_thread(timeout=1.0):
             self.on_turn()
+
+    def _receive_gathered(self) -> None:
+        """At a stop: start what is gathered, as far as the grace period allows."""
+        while self._batches and (left := self._grace_left()) > 0:
+            running = len(self._running)
+            if self._free() > 0 and (gathered := self._batches.take()):
+                self._start(gathered.deliveries[0], self._batches.work, gathered)
+            elif not self._running.wait_for_fewer(running, left):
+                return
 
     def give_back_gathered(self) -> None:
         """Give back what waits to be received with others."""

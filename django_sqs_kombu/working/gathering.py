@@ -61,9 +61,11 @@ class Gathering:
         self._bytes = 0
         self._timer: Timer | None = None
         self._running: set[Gathered] = set()
-        #: Whether the latest batch was.
-        self._quick = False
+        #: Seconds that the latest batch took; None: none has ended.
+        self._took: float | None = None
         self._left = False
+        #: Whether the queue is paused: then nothing of it starts.
+        self._paused = False
 
     def __len__(self) -> int:
         return len(self._waiting)
@@ -74,7 +76,7 @@ class Gathering:
         It takes no lock, since it is called with that of the table taken.
         """
         free = self._free_batches()
-        batches = free if free > 0 else int(self._quick)
+        batches = free if free > 0 else int(self._took is not None and self._took <= QUICK)
         return batches * self._size - len(self._waiting)
 
     def _free_batches(self) -> int:
@@ -91,13 +93,18 @@ class Gathering:
             self._look_later()
             return self._size - len(self._waiting)
 
-    def take(self, now: float, *, alone: bool, hurries: Callable[[], bool]) -> Gathered | None:
+    def take(
+        self, now: float, *, alone: bool, left: float, hurries: Callable[[], bool]
+    ) -> Gathered | None:
         """The next batch, if its time has come and its receiver may run.
 
         :param alone: whether each message is to be a batch of its own.
+        :param left: seconds that it may take: what took longer the last time is not begun.
         :param hurries: returns whether no further message is to be waited for.
         """
-        if not self._waiting or self._free_batches() <= 0:
+        if not self._waiting or self._paused or self._free_batches() <= 0:
+            return None
+        if left <= (self._took or 0.0):
             return None
         if not (alone or self._is_due(now) or hurries()):
             return None
@@ -148,20 +155,30 @@ class Gathering:
 
     def ended(self, gathered: Gathered) -> None:
         """A batch does not run any more."""
-        self._quick = time.monotonic() - gathered.started_at <= QUICK
+        self._took = time.monotonic() - gathered.started_at
         self._running.discard(gathered)
         if self._waiting:
             self._wake()
 
     def leave(self) -> None:
-        """Have what is gathered given back: its queue is paused."""
+        """Have what is gathered given back."""
         if self._waiting:
             self._left = True
             self._wake()
 
-    def take_left(self, *, everything: bool = False) -> list[Delivery]:
-        """What is to be given back, or *everything*; it is nobody's then."""
-        if not (everything or self._left):
+    def pause(self, *, paused: bool) -> None:
+        """The queue is paused, or resumed."""
+        self._paused = paused
+        if self._waiting:
+            self._wake()
+
+    def take_left(self, *, everything: bool, polled: Callable[[], bool]) -> list[Delivery]:
+        """What is to be given back, or *everything*; it is nobody's then.
+
+        :param polled: returns whether a poll of the queue is under way.  What a pause leaves is
+            given back after it: it would bring that again, which counts as one more receive.
+        """
+        if not (everything or self._left or (self._waiting and self._paused and not polled())):
             return []
         self._left = False
         with self._lock:

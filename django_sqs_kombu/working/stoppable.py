@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
@@ -40,6 +41,8 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
     def __init__(self, middleware: Sequence[Middleware], grace_period: float) -> None:
         self.grace_period = grace_period
         self.should_stop = False
+        #: When it was told to stop, on the monotonic clock.
+        self._stopped_at: float | None = None
         self._middleware = middleware
         self._live_connection: Any = None
         self._channel: Any = None
@@ -79,6 +82,23 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
         """What was started and has not ended."""
         return list(self._running)
 
+    def _grace_left(self) -> float:
+        """How many seconds receivers may run still; infinite before a stop."""
+        if not self.should_stop:
+            return math.inf
+        if self._stopped_at is None:
+            # Ctrl-C in a receiver.
+            return 0.0
+        return self._stopped_at + self.grace_period - time.monotonic()
+
+    def _is_polled(self, queue: str) -> bool:
+        poller = self._channel.pollers.get(queue)
+        return poller is not None and poller.polls
+
+    def _finish_polling(self) -> None:
+        self._channel.stop_polling(break_off=self._channel.break_off_polls)
+        self._channel.finish_polling()
+
     def _both(self) -> Iterator[StoppableConsumer]:
         yield self
         if self._other is not None:
@@ -88,7 +108,8 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
         """Stop receiving; safe in a signal handler and from any thread.
 
         Polls under way end by themselves, within twice the poll period, and messages that
-        were not started then become visible to others.  Running receivers may finish within
+        were not started then become visible to others.  What a batch receiver had gathered is
+        received at once.  Running receivers may finish within
         the grace period; then :meth:`on_grace_expired` is called.
 
         :param break_off: break off polls under way.  SQS may not notice at once, and hide
@@ -101,6 +122,7 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
             self._other.grace_period = self.grace_period
             self._other.stop(break_off=break_off)
         if not self.should_stop:
+            self._stopped_at = time.monotonic()
             self.should_stop = True
             if not self._is_beside:
                 tell(self._middleware, lambda each: each.stopping())
@@ -134,7 +156,6 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
             pollers = transport.stop_polling()
             transport.wake()
             self._running.look()
-            self.give_back_gathered()
             # What waits is given back as soon as the polls have ended, whatever still runs.
             finish = threading.Thread(
                 target=_finish, args=(pollers,), name="sqs-finish", daemon=True
@@ -160,6 +181,8 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
         others it is logged.
         """
         self._cut_off_crews()
+        for each in self._both():
+            each.give_back_gathered()
         for delivery in [delivery for each in self._both() for delivery in each.under_way()]:
             logger.error(
                 "The receiver of message %s of queue %s still runs %g s after the stop",
@@ -181,6 +204,7 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
         """Settle what is done and give back what still runs, before the process exits."""
         until = time.monotonic() + FLUSH_TIMEOUT
         for each in self._both():
+            each.give_back_gathered()
             running = each.under_way()
             if running:
                 each._channel.release(running)

@@ -47,3 +47,7 @@ class UnderWay:
                 return self._changed.wait_for(done, timeout)
             finally:
                 self._waiting -= 1
+
+    def wait_for_fewer(self, count: int, timeout: float) -> bool:
+        """Wait until fewer than *count* run; return whether it is so.  None never are."""
+        return count > 0 and self.wait_until(lambda: len(self) < count, timeout)

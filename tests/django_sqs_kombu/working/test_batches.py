@@ -315,44 +315,6 @@ def test_all_leases_are_renewed_over_a_slow_batch(receivers, numbers, start, cou
     assert sorted(seen) == list(range(40))
 
 
-def test_a_stop_gives_back_what_is_gathered(receivers, numbers, start, counts, eventually):
-    class Polls(Middleware):
-        count = 0
-
-        def polled(self, registered, received):
-            self.count += received
-
-    polls = Polls()
-    receivers.middleware.append(polls)
-    ran = []
-    queue = receivers.register("events", ran.append, batch=100, wait=300)
-    for _ in range(5):
-        receivers.send("events", body="x")
-    consumer, thread = start(receivers)
-    eventually(lambda: polls.count == 5)
-    eventually(lambda: not consumer._live_connection.transport.has_waiting())
-
-    consumer.stop()
-    thread.join(10)
-
-    assert not ran
-    assert counts(queue.full_name()) == (5, 0, 0)
-
-
-def test_a_pause_gives_back_what_is_gathered(receivers, start, counts, eventually):
-    receivers._options["pause_look"] = 0.3
-    ran = []
-    queue = receivers.register("events", ran.append, batch=100, wait=300)
-    receivers.send("events", body="x")
-    start(receivers)
-    eventually(lambda: counts(queue.full_name()) == (0, 1, 0))
-
-    queue.pause()
-
-    eventually(lambda: counts(queue.full_name()) == (1, 0, 0))
-    assert not ran
-
-
 def test_no_more_batches_run_at_once_than_concurrency(receivers, numbers, consume):
     lock, running, most = threading.Lock(), [0], [0]
 
