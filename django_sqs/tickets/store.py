@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import TypeVar
 
+from asgiref.sync import sync_to_async
 from django.db import router, transaction
 from django.db.models import Model, QuerySet
 
@@ -38,6 +39,11 @@ class DatabaseTickets:
             for outbox in outboxes.all():
                 outbox.withdraw(ticket_id, str(used._state.db))
         return used.cancelled
+
+    async def acancel(self, ticket_id: str) -> bool:
+        """Cancel from asynchronous code."""
+        # A transaction belongs to the thread that Django's database code runs in.
+        return await sync_to_async(self.cancel)(ticket_id)
 
     @property
     def database(self) -> str:

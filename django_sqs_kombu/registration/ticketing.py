@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from typing import Any
+from uuid import UUID
 
 from ..exceptions import ConfigurationError
 from ..quotas import MAX_ATTRIBUTES
 from ..working.registered import Registered
-from ..working.tickets import NEEDED, Ticket, cancel
+from ..working.tickets import NEEDED, Ticket, acancel, cancel
 from .outgoing import Outgoing
 
 
@@ -17,9 +18,13 @@ class Cancelling:
 
     receivers: Any
 
-    def cancel(self, ticket_id: str) -> bool:
+    def cancel(self, ticket_id: str | UUID) -> bool:
         """Cancel what was sent with a ticket, by its id; see :meth:`Ticket.cancel`."""
         return cancel(self.receivers.tickets, ticket_id)
+
+    async def acancel(self, ticket_id: str | UUID) -> bool:
+        """Do as :meth:`cancel`, from asynchronous code."""
+        return await acancel(self.receivers.tickets, ticket_id)
 
 
 def ticket_of(registered: Registered, outgoing: Outgoing) -> Ticket:
@@ -39,10 +44,16 @@ def is_ticketed(
 
     :param wanted: what its sender says; None: a delayed one can be, where it may.
     :param unique: its key, for which it needs a ticket.
-    :raises ConfigurationError: it is to be, and there is no store of tickets.
+    :raises ConfigurationError: it is to be, and there is no store of tickets; or it has a key, and
+        its sender says that it has no ticket.
     """
     store = registered.receivers.tickets
     if unique is not None:
+        if wanted is not None and not wanted:
+            raise ConfigurationError(
+                f"Queue {registered.name!r}: ticket=False does not go with unique=: the ticket "
+                "says which message has the key. Leave ticket out."
+            )
         wanted = True
     if wanted is None:
         return store is not None and bool(delay) and len(attributes or ()) < MAX_ATTRIBUTES

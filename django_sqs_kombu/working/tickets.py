@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import math
 import re
 import uuid
@@ -43,6 +44,10 @@ class TicketStore(Protocol):
     def cancel(self, ticket_id: str) -> bool:
         """Let no receiver start with a message; return False where one has."""
 
+    async def acancel(self, ticket_id: str) -> bool:
+        """Cancel from asynchronous code: in a thread, unless the store has a way of its own."""
+        return await asyncio.to_thread(self.cancel, ticket_id)
+
     def claim(self, key: str, ticket_id: str, seconds: float) -> str:
         """Take *key* for a message, unless another has it; return the ticket of who has it.
 
@@ -76,21 +81,41 @@ class Ticket:
             has run; the message goes its way.
         :raises ConfigurationError: it was sent without a ticket, or there is no store of them.
         """
+        return cancel(self.store, self._known_id())
+
+    async def acancel(self) -> bool:
+        """Do as :meth:`cancel`, from asynchronous code."""
+        return await acancel(self.store, self._known_id())
+
+    def _known_id(self) -> str:
         if self.id is None:
             raise ConfigurationError(
                 f"Queue {self.queue!r}: the message was sent without a ticket. Send it with "
                 f"ticket=True, or with a delay. {'' if self.store else NEEDED}".rstrip()
             )
-        return cancel(self.store, self.id)
+        return self.id
 
 
-def cancel(store: TicketStore | None, ticket_id: str) -> bool:
+def cancel(store: TicketStore | None, ticket_id: str | uuid.UUID) -> bool:
     """Cancel what was sent with a ticket; see :meth:`Ticket.cancel`."""
+    there, checked = _checked(store, ticket_id)
+    return there.cancel(checked)
+
+
+async def acancel(store: TicketStore | None, ticket_id: str | uuid.UUID) -> bool:
+    """Cancel from asynchronous code what was sent with a ticket."""
+    there, checked = _checked(store, ticket_id)
+    return await there.acancel(checked)
+
+
+def _checked(store: TicketStore | None, ticket_id: str | uuid.UUID) -> tuple[TicketStore, str]:
     if store is None:
         raise ConfigurationError(NEEDED)
-    if not is_id(ticket_id):
+    # As a UUIDField gives it back that it was kept in.
+    text = str(ticket_id) if isinstance(ticket_id, uuid.UUID) else ticket_id
+    if not is_id(text):
         raise ConfigurationError(f"{shown(ticket_id)} is not the id of a ticket")
-    return store.cancel(ticket_id)
+    return store, text
 
 
 class Ticketing:
@@ -117,7 +142,7 @@ class Cache(Protocol):
         """Forget it."""
 
 
-class CacheTickets:
+class CacheTickets(TicketStore):
     """Tickets in a cache that senders and receivers share, such as Redis or memcached.
 
     A cache that forgets, since it was restarted or is full, forgets what was cancelled, too.

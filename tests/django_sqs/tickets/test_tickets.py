@@ -106,6 +106,27 @@ def test_before_the_commit_it_is_cancelled_with_it(queue):
 def test_from_coroutines_too(queue):
     ticket = async_to_sync(queue.asend)(body="x", ticket=True)
 
+    assert async_to_sync(ticket.acancel)()
+    assert async_to_sync(queue.acancel)(ticket.id)
+    assert ticket.cancel()
+
+
+def test_what_coroutines_cancel_is_part_of_the_callers_transaction(queue):
+    ticket = queue.send(body="x", ticket=True)
+    with contextlib.suppress(KeyError), transaction.atomic():
+        assert async_to_sync(ticket.acancel)()
+        raise KeyError
+
+    queue.receive_single()
+
+    assert not async_to_sync(ticket.acancel)()
+
+
+def test_its_id_may_be_kept_as_a_uuid(queue):
+    ticket = queue.send(body="x", ticket=True)
+
+    assert queue.cancel(uuid.UUID(ticket.id))
+    assert async_to_sync(queue.acancel)(uuid.UUID(ticket.id))
     assert ticket.cancel()
 
 

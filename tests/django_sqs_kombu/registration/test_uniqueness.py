@@ -117,6 +117,13 @@ def test_what_cannot_be_is_an_error_before_anything_is_sent(keyed, cache, option
     assert not cache.values
 
 
+def test_a_key_needs_its_ticket(keyed, cache):
+    with pytest.raises(ConfigurationError, match="'orders': ticket=False does not go with unique="):
+        keyed.send("orders", body="x", unique="a", unique_for=60, ticket=False)
+
+    assert not cache.values
+
+
 def test_without_a_store_it_says_what_to_do(receivers):
     receivers.register("orders", print)
 

@@ -1,8 +1,10 @@
 """Tickets: a message is cancelled or started, whichever comes first, and both sides know."""
 
+import asyncio
 import contextlib
 import pickle
 import threading
+import uuid
 from collections import Counter
 
 import pytest
@@ -111,6 +113,19 @@ def test_what_has_run_says_so(queue):
     assert not ticket.cancel()
     assert not queue.cancel(ticket.id), "by its id, too"
     assert len(queue.seen) == 1
+
+
+def test_coroutines_cancel_it_too(queue):
+    waits, runs = queue.send(body="x", delay=60), queue.send(body="x", ticket=True)
+    queue.receive_single()
+
+    assert asyncio.run(waits.acancel())
+    assert asyncio.run(queue.acancel(uuid.UUID(waits.id)))
+    assert not asyncio.run(runs.acancel())
+    with pytest.raises(ConfigurationError, match="not the id of a ticket"):
+        asyncio.run(queue.acancel("x"))
+    with pytest.raises(ConfigurationError, match="without a ticket"):
+        asyncio.run(queue.send(body="x").acancel())
 
 
 def test_what_has_begun_is_tried_again_though_somebody_would_cancel_it(ticketed):
