@@ -3,6 +3,7 @@
 A cell has a queue, a proxy and a consumer of its own, so that many run side by side.
 """
 
+import asyncio
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -39,6 +40,8 @@ LATE = 6.0
 SHORT = 12
 #: Messages that end in each way, where policies are switched on.
 FAILING = 3
+#: How messages are received, other than one by one.
+SHAPES = ("coroutines", "batches")
 #: Requests that a second of a fault may cost, and those that any fault may.
 TRIES_PER_SECOND, TRIES = 10, 25
 
@@ -50,6 +53,8 @@ class Cell:
     :param seconds: it lasts so long after the first request that it strikes.
     :param threads: how many receivers run at once.
     :param policies: whether every policy is switched on, and messages fail in every way.
+    :param shape: how messages are received: one by one, as coroutines that run together, or as
+        batches.
     """
 
     fault: str
@@ -57,12 +62,14 @@ class Cell:
     seconds: float
     threads: int
     policies: bool = False
+    shape: str = ""
 
     def __str__(self):
         with_policies = ", with policies" if self.policies else ""
+        as_shape = f", as {self.shape}" if self.shape else ""
         return (
             f"{self.fault} on {self.struck} for {self.seconds:g} s, "
-            f"{self.threads} thread(s){with_policies}"
+            f"{self.threads} thread(s){with_policies}{as_shape}"
         )
 
     @property
@@ -117,8 +124,12 @@ class Trial:
             transport_options={"endpoint_url": self._proxy.url, "region": "us-east-1"},
         )
         policies = POLICIES | {"dead_letter_queue": f"{name}-dead"} if cell.policies else {}
+        receiver, shape = shaped(self.tally, cell)
+        self._consuming = {"threads": cell.threads}
+        if cell.shape == "coroutines":
+            self._consuming["coroutines"] = 4 * cell.threads
         self._queue = self._receivers.register(
-            name, self.tally, message_class=RawMessage, **policies
+            name, receiver, message_class=RawMessage, **policies, **shape
         )
         self._dead = sqs.create_queue(QueueName=f"{name}-dead")["QueueUrl"]
 
@@ -129,7 +140,7 @@ class Trial:
         bodies += [f"long-{seconds:g} {seconds}" for seconds in cell.long_receivers]
         if cell.policies:
             bodies += [f"{kind}-{number}" for kind in KINDS for number in range(FAILING)]
-        consumer = ReceiverConsumer(self._receivers, [self._queue], threads=cell.threads)
+        consumer = ReceiverConsumer(self._receivers, [self._queue], **self._consuming)
         running = threading.Thread(target=consumer.run, name=f"consumer {cell}", daemon=True)
         if cell.struck != "send":
             self._send_directly(bodies)
@@ -229,6 +240,27 @@ class Trial:
         return found
 
 
+def shaped(tally, cell):
+    """A receiver that runs *tally* in the shape of a cell, and its queue's options."""
+    if cell.shape == "coroutines":
+
+        async def receive(message):
+            await asyncio.to_thread(tally, message)
+
+        return receive, {}
+    if cell.shape == "batches":
+
+        def receive_all(messages):
+            for message in messages:
+                try:
+                    tally(message)
+                except Exception as exc:
+                    message.fail(exc)
+
+        return receive_all, {"batch": 10, "wait": 0.2}
+    return tally, {}
+
+
 def cells(struck, *, whole):
     """The cells of what strikes *struck*: all, or each fault once.
 
@@ -237,13 +269,19 @@ def cells(struck, *, whole):
     # Only batches can fail in part.
     faults = [fault for fault in FAULTS if struck != "receive" or not fault.startswith("half")]
     if whole:
-        return [
+        alone = [
             Cell(fault, struck, seconds, threads, policies)
             for policies in (False, True)
             for seconds in (20, 2, 0.3)
             for fault in faults
             for threads in (1, 4)
         ]
+        shapes = [
+            Cell(fault, struck, 2, 1, policies=True, shape=shape)
+            for shape in SHAPES
+            for fault in faults
+        ]
+        return alone + shapes
     turn = list(STRUCK).index(struck)
     return [
         Cell(
@@ -252,6 +290,7 @@ def cells(struck, *, whole):
             (0.3, 2)[(number + turn) % 2],
             (1, 4)[(number // 2 + turn) % 2],
             policies=(number // 4 + turn) % 2 == 0,
+            shape=("", *SHAPES)[(number + turn) % 3],
         )
         for number, fault in enumerate(faults)
     ]
