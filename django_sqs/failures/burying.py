@@ -12,8 +12,8 @@ from django_sqs_kombu import Failure as Told
 from django_sqs_kombu.exceptions import ConfigurationError, QueueDoesNotExist, SQSError
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.quotas import MAX_MESSAGES
-from django_sqs_kombu.transport import Delivery, SQSMessage, Trail
-from django_sqs_kombu.working import FAILURE, moved_from
+from django_sqs_kombu.transport import Delivery, SQSMessage, Trail, moved_from
+from django_sqs_kombu.working import FAILURE
 
 from ..operations.queues import Target, targets
 from ..registry import receivers

@@ -13,6 +13,7 @@ from django.db import connections, router, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 
+from django_sqs_kombu.drops import MessageExpired
 from django_sqs_kombu.exceptions import RequestFailed, SQSError
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.names import FIFO
@@ -22,10 +23,12 @@ from django_sqs_kombu.transport import (
     Requests,
     Trail,
     copy_of,
+    has_expired,
     rewritten,
     send_list,
 )
 from django_sqs_kombu.working import FAILURE
+from django_sqs_kombu.working import Failure as Told
 
 from ..registry import receivers
 from .models import Failure, FailureGroup, State
@@ -47,7 +50,8 @@ class Decided:
     """What became of messages that somebody decided about.
 
     :ivar done: how many were sent or discarded.
-    :ivar refused: how many SQS did not take, or have no body that was kept; they wait on.
+    :ivar refused: how many SQS did not take, have expired, or have no body that was kept; they
+        wait on.
     :ivar why: of one of those.
     """
 
@@ -160,8 +164,12 @@ def _send_to(
     for place, row in enumerate(rows):
         if errors[place] is not None:
             continue
+        entry = entry_of(row, text)
+        errors[place] = _why_late(entry)
+        if errors[place] is not None:
+            continue
         try:
-            entries.append(channel.payloads.offload(entry_of(row, text)))
+            entries.append(channel.payloads.offload(entry))
             places.append(place)
         except SQSError as exc:
             errors[place] = str(exc)
@@ -173,6 +181,14 @@ def _send_to(
     for place, error in zip(places, sent.errors, strict=True):
         errors[place] = None if error is None else str(error)
     return errors
+
+
+def _why_late(entry: Mapping[str, Any]) -> str | None:
+    """Why a message would be deleted unrun; None: it has not expired."""
+    trail = Trail.of(entry.get("MessageAttributes"))
+    if trail.expires is None or not has_expired(trail):
+        return None
+    return f"It has expired, {MessageExpired(trail.expires)}: no receiver would start with it."
 
 
 def _settle(rows: Sequence[Failure], errors: Sequence[str | None], decided: Decided) -> None:
@@ -214,6 +230,10 @@ def entry_of(row: Failure, text: str | None = None) -> dict[str, Any]:
     }
     # Its identity, and where its receiver goes on; it has all its tries again.
     trail = Trail.of(row.attributes)
+    told = Told.read(row.attributes)
+    if told is not None and told.queue not in ("", row.full_name):
+        # A dead letter that its own receiver has failed on: it was not late, and is not now.
+        trail = replace(trail, expires=None)
     kept = replace(trail, id=trail.id or row.message_id, due=None, sent=None, restarts=0, tries=0)
     entry = copy_of(message, kept)
     if row.full_name.endswith(FIFO):

@@ -9,10 +9,12 @@ from .holding.note import Note, NoteWriter
 from .receiving.message_limit import LocalLimit, ReceiveLimit
 from .sending.copies import TRACE, copy_of
 from .sending.dispatch import Dispatched, refused_for_content, send_list
+from .sending.expiring import has_expired
 from .sending.trail import Trail
 from .sqs.declaration import WIRE_FORMATS
 from .sqs.pauses import Pause, pause_of
 from .sqs.received import Message as SQSMessage
+from .sqs.received import moved_from
 from .sqs.requests import QueueCounts, Requests
 from .sqs.threads import Threads
 from .transport import Transport
@@ -37,6 +39,8 @@ __all__ = [
     "Trail",
     "Transport",
     "copy_of",
+    "has_expired",
+    "moved_from",
     "pause_of",
     "refused_for_content",
     "rewritten",

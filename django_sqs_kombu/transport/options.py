@@ -19,7 +19,12 @@ from .sqs.sessions import Identity
 #: Message attributes that this library reads, whatever else an option chooses.
 OUR_ATTRIBUTES = ("django_sqs.*", SIZE_ATTRIBUTE, OLD_SIZE_ATTRIBUTE)
 #: The same of those that SQS itself gives each message.
-OUR_SYSTEM_ATTRIBUTES = ("ApproximateReceiveCount", "MessageGroupId", "SentTimestamp")
+OUR_SYSTEM_ATTRIBUTES = (
+    "ApproximateReceiveCount",
+    "DeadLetterQueueSourceArn",
+    "MessageGroupId",
+    "SentTimestamp",
+)
 
 
 class UndefinedQueue(QueueNotPredefined, SQS.UndefinedQueueException):  # type: ignore[misc]

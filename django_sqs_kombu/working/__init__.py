@@ -6,7 +6,7 @@ from .consumer import ReceiverConsumer
 from .context import MessageContext, MessageContextFilter, current_message
 from .coroutines import CANCEL_GRACE, LeftBehind, within
 from .deadline import deadline
-from .failure import FAILURE, Failure, moved_from, origin_of
+from .failure import FAILURE, Failure, origin_of
 from .forks import end_process
 from .going_on import cursor, stopping
 from .masking import Mask, printable
@@ -87,7 +87,6 @@ __all__ = [
     "end_process",
     "exponential",
     "is_interrupt",
-    "moved_from",
     "origin_of",
     "printable",
     "row_for",

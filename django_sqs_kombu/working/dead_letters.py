@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..transport.sending.burying import bury
 from ..transport.sending.resending import Delivery
-from .failure import FAILURE, Failure
+from .failure import FAILURE, Failure, is_dead_letter
 from .registered import Registered
 from .restarting import attempts_of
 
@@ -37,5 +37,5 @@ def send_to_dead_letters(
         return False
     failure = Failure.of(delivery, raised, attempts_of(delivery).receives)
     reasons = [failure.attribute(), failure.without_traceback().attribute()]
-    bury(delivery, target, FAILURE, reasons, deleted=deleted)
+    bury(delivery, target, FAILURE, reasons, deleted=deleted, lasts=is_dead_letter(delivery))
     return True

@@ -6,6 +6,7 @@ from ..drops import MessageCancelled, MessageExpired
 from ..exceptions import EnvironmentFailure
 from ..transport.sending.expiring import has_expired
 from ..transport.sending.trail import TRAIL, Trail
+from .failure import is_dead_letter
 from .registered import Received, Registered
 from .tickets import TicketStore, is_id
 
@@ -16,7 +17,8 @@ def why_dropped(registered: Registered, delivery: Received) -> Exception | None:
     if not attributes or TRAIL not in attributes:
         return None
     trail = Trail.of(attributes)
-    if trail.expires is not None and has_expired(trail):
+    # A dead letter is not late: whoever looks after them gets it, however long it took.
+    if trail.expires is not None and has_expired(trail) and not is_dead_letter(delivery):
         return MessageExpired(trail.expires)
     store = registered.receivers.tickets
     if store is not None and trail.ticket and trail.id is not None and is_id(trail.id):

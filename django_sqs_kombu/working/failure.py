@@ -7,12 +7,13 @@ import time
 import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from ..exceptions import kind_of
 from ..printable import line
 from ..transport.sending.resending import Delivery
 from ..transport.sending.trail import Trail
+from ..transport.sqs.received import moved_from
 
 #: The message attribute, and the header of an envelope where there is no place for it.
 FAILURE = "django_sqs.failure"
@@ -22,6 +23,18 @@ MOST_TEXT, MOST_TRACEBACK = 1_000, 8_000
 _LONGEST = 100_000
 #: No time is later: the year 9999 in seconds since the epoch.
 _LATEST = 253_402_300_799
+
+
+class Letter(Protocol):
+    """What must be known of a delivery to tell whether it is a dead letter."""
+
+    @property
+    def queue(self) -> str:
+        """The name of the queue that it was received from."""
+
+    @property
+    def sqs_message(self) -> Mapping[str, Any]:
+        """The message as ReceiveMessage returned it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,12 +123,6 @@ class Failure:
         }
 
 
-def moved_from(message: Mapping[str, Any]) -> str:
-    """The name in SQS of the queue that SQS has moved a dead letter from; empty: it has not."""
-    arn = str((message.get("Attributes") or {}).get("DeadLetterQueueSourceArn") or "")
-    return arn.rpartition(":")[2]
-
-
 def origin_of(message: Mapping[str, Any]) -> str:
     """The name in SQS of the queue that a dead letter says it comes from; empty: it says none.
 
@@ -125,6 +132,11 @@ def origin_of(message: Mapping[str, Any]) -> str:
         return origin
     told = Failure.read(message.get("MessageAttributes"))
     return told.queue if told else ""
+
+
+def is_dead_letter(delivery: Letter) -> bool:
+    """Whether a message says that it comes from another queue than it was received from."""
+    return origin_of(delivery.sqs_message) not in ("", delivery.queue)
 
 
 def _text_of(facts: Mapping[str, Any], name: str) -> str:

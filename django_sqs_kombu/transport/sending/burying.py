@@ -30,6 +30,7 @@ def bury(
     reasons: Sequence[Attribute],
     *,
     deleted: bool = False,
+    lasts: bool = False,
 ) -> None:
     """Send a received message to the dead-letter queue *target*; the caller deletes it then.
 
@@ -43,9 +44,10 @@ def bury(
         one.
     :param deleted: it was deleted on receipt, so what fails for a reason that can pass is tried
         again for half a minute.
+    :param lasts: it expires no more, as it was a dead letter before.
     :raises SQSError: SQS, or S3 for its payload, did not take it.
     """
-    *others, least = _letters(_entry(delivery, target), name, reasons)
+    *others, least = _letters(_entry(delivery, target, lasts), name, reasons)
     letter = next((each for each in others if _has_room(each, least)), least)
     if letter is least:
         logger.warning(
@@ -57,10 +59,12 @@ def bury(
     send(delivery, target, letter)
 
 
-def _entry(delivery: Delivery, target: str) -> dict[str, Any]:
+def _entry(delivery: Delivery, target: str, lasts: bool) -> dict[str, Any]:
     received = payload_of(delivery)
     # It has its tries again when it comes back, and may stay as long as any.
     trail = replace(Trail.received(received), due=None, sent=None, restarts=0, tries=0)
+    if lasts:
+        trail = replace(trail, expires=None)
     entry = copy_of(received, trail)
     if target.endswith(FIFO):
         entry.setdefault("MessageGroupId", "default")

@@ -19,7 +19,7 @@ from ...printable import line
 from ...quotas import MAX_ATTRIBUTES
 from ..body.payloads import SIZE_ATTRIBUTES, LargePayloads
 from ..settling.backoff import Backoff
-from ..sqs.received import Message
+from ..sqs.received import Message, moved_from
 from ..sqs.requests import Requests
 from .checks import check_size
 from .copies import copy_of
@@ -97,6 +97,9 @@ def send_again(
     if progress:
         trail, restarts, tries = replace(trail, cursor=cursor), 0, 0
     trail = replace(trail, restarts=restarts, due=None, tries=tries)
+    if moved_from(delivery.sqs_message) not in ("", delivery.queue):
+        # A dead letter does not expire, and of the copy SQS does not say that it is one.
+        trail = replace(trail, expires=None)
     seconds = delivery.channel.backoff.delay(trail.restarts) if delay is None else max(0, delay)
     if not (deleted or progress):
         _check_age(delivery, trail, seconds)

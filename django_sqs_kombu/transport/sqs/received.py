@@ -117,3 +117,9 @@ def _with_attributes(message: dict[str, Any]) -> Message:
 def _texts(attributes: object) -> Iterator[tuple[str, str]]:
     if isinstance(attributes, dict):
         yield from ((k, v) for k, v in attributes.items() if isinstance(v, str))
+
+
+def moved_from(message: Mapping[str, Any]) -> str:
+    """The name in SQS of the queue that SQS has moved a dead letter from; empty: it has not."""
+    arn = str((message.get("Attributes") or {}).get("DeadLetterQueueSourceArn") or "")
+    return arn.rpartition(":")[2]

@@ -5,13 +5,16 @@ import time
 
 import pytest
 from django.db import transaction
+from django.utils import timezone
 
 import django_sqs
-from django_sqs.failures.models import Failure
+from django_sqs.failures.deciding import send_again
+from django_sqs.failures.models import Failure, FailureGroup, State
 from django_sqs.failures.noting import FailureNotes
 from django_sqs.outbox.relay import Relay
 from django_sqs_kombu import MessageExpired
 from django_sqs_kombu.transport.sending.trail import Trail
+from django_sqs_kombu.working import Failure as FailureNote
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -63,3 +66,46 @@ def test_sent_again_by_hand_it_still_expires(db):
     sent = Trail.of(entry_of(row)["MessageAttributes"])
 
     assert sent.expires == pytest.approx(trail.expires, abs=0.01)
+
+
+def failed(queue, trail, **attributes):
+    now = timezone.now()
+    group = FailureGroup.objects.create(queue_name=queue, waiting=1, first_seen=now, last_seen=now)
+    return Failure.objects.create(
+        group=group,
+        queue_name=queue,
+        full_name=django_sqs.queues[queue].full_name(),
+        message_id="a",
+        body="x",
+        attributes={"django_sqs.trail": trail.attribute(), **attributes},
+        state=State.WAITING,
+        failed_at=now,
+        changed_at=now,
+    )
+
+
+def test_what_has_expired_is_not_sent_again_and_the_person_is_told(db, counts):
+    django_sqs.send("plain", body="other", delay=60)
+    row = failed("plain", Trail(id="a", expires=1_600_000_000))
+
+    decided = send_again(Failure.objects.all(), by="root", limit=10)
+
+    row.refresh_from_db()
+    assert (decided.done, decided.refused) == (0, 1)
+    assert decided.why == row.note
+    assert row.note.startswith("It has expired, its sender gave it until 2020-09-13")
+    assert row.state == State.WAITING
+    assert FailureGroup.objects.get().waiting == 1
+    assert counts(row.full_name) == (0, 0, 1)
+
+
+@pytest.mark.parametrize("reason", ["cursor", "dead letter"])
+def test_what_has_started_and_dead_letters_are_sent_again(db, counts, reason):
+    django_sqs.send("plain", body="other", delay=60)
+    told = {"django_sqs.failure": FailureNote(queue="orders").attribute()}
+    cursor = {"page": 3} if reason == "cursor" else None
+    trail = Trail(id="a", expires=1_600_000_000, cursor=cursor)
+    failed("plain", trail, **(told if cursor is None else {}))
+
+    assert send_again(Failure.objects.all(), by="root", limit=10).done == 1
+    django_sqs.queues["plain"].receive_single()

@@ -18,9 +18,10 @@ from django_sqs_kombu import (
     RestartLater,
     Retry,
 )
+from django_sqs_kombu.administration import move
 from django_sqs_kombu.testing import receive_at_once
 from django_sqs_kombu.transport.sending.trail import Trail
-from django_sqs_kombu.working import Policy
+from django_sqs_kombu.working import Failure, Policy
 from django_sqs_kombu.working.table import Action, row_for, table_of
 
 EXPIRED = MessageExpired(1_000_000_000)
@@ -177,6 +178,57 @@ def test_it_needs_one_of_the_ten_attributes(queue):
 def test_a_strange_time_in_a_trail_harms_nobody():
     assert "its sender gave it until 1e+300" in str(MessageExpired(1e300))
     assert Trail.of({"django_sqs.trail": {"StringValue": '{"expires": "x"}'}}).expires is None
+
+
+@pytest.fixture
+def dead(receivers, queue, sqs):
+    """A dead-letter queue, with a letter of "orders" that has expired meanwhile."""
+    dead = receivers.register("dead", queue.seen.append)
+    for each in (dead, queue):
+        url = sqs.create_queue(QueueName=each.full_name())["QueueUrl"]
+        if each is dead:
+            attributes = {
+                "django_sqs.trail": Trail(id="a", expires=time.time() - 5).attribute(),
+                "django_sqs.failure": Failure(queue=queue.full_name()).attribute(),
+            }
+            sqs.send_message(QueueUrl=url, MessageBody="x", MessageAttributes=attributes)
+    return dead
+
+
+def test_a_dead_letter_does_not_expire(queue, dead):
+    dead.receive_single()
+
+    assert [message.get_body() for message in queue.seen] == ["x"]
+
+
+def test_redriven_into_its_own_queue_it_does(receivers, queue, dead):
+    requests = receivers.channel().requests
+    assert move(requests, dead.full_name(), queue.full_name(), limit=1) == 1
+
+    with pytest.raises(MessageExpired):
+        queue.receive_single()
+
+    assert queue.seen == []
+
+
+def test_a_letter_that_is_buried_again_does_not_expire_when_it_comes_back(receivers, dead):
+    seen, errors = [], [ValueError("broken")]
+
+    def receive(message):
+        if errors:
+            raise errors.pop()
+        seen.append(message.get_body())
+
+    del receivers.queues["dead"]
+    dead = receivers.register("dead", receive, dead_letter_queue="deader", dead_letter=ValueError)
+    with pytest.raises(ValueError, match="broken"):
+        dead.receive_single()
+    requests = receivers.channel().requests
+    assert move(requests, dead.full_dead_letter_name, dead.full_name(), limit=1) == 1
+
+    dead.receive_single()
+
+    assert seen == ["x"]
 
 
 def test_in_eager_mode_it_is_in_time(receivers, queue):
