@@ -10,7 +10,7 @@ import django
 APPS = {
     "shop": "shop",
     "django_sqs_inbox": "shop",
-    "django_sqs_tickets": "shop",
+    "django_sqs_tickets": "outbox",
     "django_sqs_outbox": "outbox",
     "django_sqs_schedules": "outbox",
     "django_sqs_results": "results",

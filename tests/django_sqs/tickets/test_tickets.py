@@ -8,7 +8,7 @@ import uuid
 import pytest
 from asgiref.sync import async_to_sync
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import connection, router, transaction
 
 import django_sqs
 from django_sqs.outbox.models import OutboxMessage
@@ -32,6 +32,11 @@ def queue():
     return django_sqs.queues["second"]
 
 
+def in_block():
+    """A transaction of the database that the tickets are in, and the outbox."""
+    return transaction.atomic(using=router.db_for_write(UsedTicket))
+
+
 def test_it_is_cancelled_or_it_runs(queue):
     cancelled, runs = (queue.send(body=str(n), ticket=True) for n in range(2))
 
@@ -50,7 +55,7 @@ def test_it_is_cancelled_or_it_runs(queue):
 
 def test_a_cancellation_that_is_rolled_back_cancels_nothing(queue):
     ticket = queue.send(body="x", ticket=True)
-    with contextlib.suppress(KeyError), transaction.atomic():
+    with contextlib.suppress(KeyError), in_block():
         assert ticket.cancel()
         raise KeyError
 
@@ -60,7 +65,7 @@ def test_a_cancellation_that_is_rolled_back_cancels_nothing(queue):
 
 
 def test_what_waits_in_the_outbox_is_deleted_there(queue):
-    with transaction.atomic():
+    with in_block():
         ticket = queue.send(body="x", delay=3600, outbox=True)
     assert str(OutboxMessage.objects.get().uid) == ticket.id
 
@@ -71,7 +76,7 @@ def test_what_waits_in_the_outbox_is_deleted_there(queue):
 
 def test_a_rollback_leaves_it_in_the_outbox(queue):
     ticket = queue.send(body="x", ticket=True, outbox=True)
-    with contextlib.suppress(KeyError), transaction.atomic():
+    with contextlib.suppress(KeyError), in_block():
         assert ticket.cancel()
         raise KeyError
     assert Relay().send_all() == 1
@@ -95,7 +100,7 @@ def test_what_a_relay_sends_meanwhile_is_dropped_by_its_receiver(queue):
 
 
 def test_before_the_commit_it_is_cancelled_with_it(queue):
-    with transaction.atomic():
+    with in_block():
         ticket = queue.send(body="x", ticket=True, on_commit=True)
         assert ticket.cancel()
 
@@ -113,7 +118,7 @@ def test_from_coroutines_too(queue):
 
 def test_what_coroutines_cancel_is_part_of_the_callers_transaction(queue):
     ticket = queue.send(body="x", ticket=True)
-    with contextlib.suppress(KeyError), transaction.atomic():
+    with contextlib.suppress(KeyError), in_block():
         assert async_to_sync(ticket.acancel)()
         raise KeyError
 

@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, transaction
+from django.db import connection, router, transaction
 
 import django_sqs
 from django_sqs.outbox.models import OutboxMessage
@@ -115,6 +115,11 @@ def received():
     return count
 
 
+def in_block():
+    """A transaction of the database that the tickets are in, and the outbox."""
+    return transaction.atomic(using=router.db_for_write(UniqueKey))
+
+
 def test_one_is_sent_and_then_again_after_its_time():
     first, second = send(), send()
     assert (first.sent, second.sent) == (True, False)
@@ -129,10 +134,10 @@ def test_one_is_sent_and_then_again_after_its_time():
 
 
 def test_a_rollback_gives_the_key_back():
-    with contextlib.suppress(KeyError), transaction.atomic():
+    with contextlib.suppress(KeyError), in_block():
         assert send().sent
         raise KeyError
-    with transaction.atomic():
+    with in_block():
         assert send().sent
 
     assert received() == 1
@@ -140,7 +145,7 @@ def test_a_rollback_gives_the_key_back():
 
 @pytest.mark.parametrize("commits", [True, False])
 def test_key_and_message_in_the_outbox_are_one_transaction(commits):
-    with contextlib.suppress(KeyError), transaction.atomic():
+    with contextlib.suppress(KeyError), in_block():
         assert send(outbox=True).sent
         assert not send(outbox=True).sent
         if not commits:
