@@ -368,7 +368,7 @@ def test_an_unreachable_server_is_tried_again(held, orders, counts, eventually, 
         else:
             delete(queue, messages, done)
 
-    monkeypatch.setattr(channel.requests, "begin_delete_batch", fail_once)
+    monkeypatch.setattr(channel.keeper, "begin_delete", fail_once)
     delivery.ack()
 
     eventually(lambda: counts(orders.full_name()) == (0, 0, 0), timeout=5)
