@@ -54,8 +54,8 @@ class Demand:
     :param room: returns how many more messages the prefetch count admits, None: any number; it is
         told how many the consumer takes until they come.
     :param fifo: whether it is a FIFO queue: then a poll counts for one message, since those behind
-        it in its group cannot be started with it.
-    :param redrives: returns whether the queue has a redrive policy.
+        it in its group cannot be started with it, unless several are gathered for one receiver.
+    :param redrives: returns whether the queue has a redrive policy, or receives count otherwise.
     :param one_by_one: returns whether no more than one message may be held.
     :param on_credit: returns whether the consumer may leave at any time, and what waits for it
         then would come nearer to the dead letters.
@@ -82,8 +82,6 @@ class Demand:
         self._pace = pace
         self._seconds = seconds
         self._room = room
-        # Those of a group go into one batch with the first of it.
-        self._at_once = 1 if fifo and gathers is None else MAX_MESSAGES
         self._fifo = fifo
         self._redrives = redrives
         self._one_by_one = one_by_one
@@ -122,14 +120,18 @@ class Demand:
     def messages(self, places: int) -> int:
         """How many messages a poll for so many places asks for.
 
-        Of a FIFO queue, as many of a group as are started soon, one after the other.  But where
-        a redrive policy counts receives, only one: those behind one that is restarted are given
-        back with it, and would count as often.
+        Of a FIFO queue, as many of a group as are started soon, one after the other, or go into
+        one batch.  But where a redrive policy or tries count receives, only one: those behind
+        one that is restarted are given back with it, and would count as often.
         """
-        if not self._fifo or self._gathers is not None:
+        if not self._fifo:
+            return places
+        if self._redrives():
+            return 1
+        if self._gathers is not None:
             return places
         each = self._pace.seconds_each()
-        if each is None or self._redrives():
+        if each is None:
             return 1
         soon = (self._seconds() or 0) * WAITING_SHARE / (each * self._pace.receivers)
         return max(1, min(MAX_MESSAGES, int(soon)))
@@ -189,6 +191,13 @@ class Demand:
             places = min(places, int(MOST_BYTES / self._size) - self._coming)
         room = self._room(self._queue, 0)
         return places if room is None else min(places, room - self._coming)
+
+    @property
+    def _at_once(self) -> int:
+        """For how many places a poll counts, at most."""
+        # Those of a group go into one batch with the first of it, where they may come with it.
+        together = self._gathers is not None and not self._redrives()
+        return MAX_MESSAGES if together or not self._fifo else 1
 
     @property
     def _coming(self) -> int:

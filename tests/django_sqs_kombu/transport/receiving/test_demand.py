@@ -170,6 +170,17 @@ def test_a_poll_of_a_fifo_queue_counts_for_one_and_brings_what_is_started_soon(
     assert wanted.messages(1) == messages
 
 
+@pytest.mark.parametrize(("redrives", "messages"), [(False, 10), (True, 1)])
+def test_several_of_a_group_are_gathered_only_where_receives_do_not_count(
+    demand, redrives, messages
+):
+    wanted = demand(FixedPace(1, 0.001), fifo=True, redrives=lambda: redrives, gathers=lambda: 20)
+
+    places = wanted.reserve()
+    assert places == messages
+    assert wanted.messages(places) == messages
+
+
 def test_messages_behind_others_of_their_group_are_for_nobody_who_is_free(demand, table):
     for number in range(5):
         message = {"ReceiptHandle": str(number), "MessageId": str(number)}
