@@ -93,10 +93,21 @@ class BatchCrew:
             return False
         room = gathering.add(delivery)
         if delivery.is_fifo and room > 0 and not self._one_by_one():
-            # SQS hands out no more of its group before these are deleted.
-            for held in delivery.channel.held.take_behind(delivery.held, room):
-                delivery.channel.deliver(held)
+            self._add_behind(delivery, room)
         return True
+
+    @staticmethod
+    def _add_behind(delivery: Delivery, room: int) -> None:
+        """Gather those of its group with a message: SQS hands out no more of it meanwhile."""
+        table = delivery.channel.held
+        for _ in range(room):
+            # One at a time: one that stays in the queue, since it cannot be read, takes those
+            # behind it along, and none of them is to be done before it.
+            taken = table.take_behind(delivery.held, 1)
+            for held in taken:
+                delivery.channel.deliver(held)
+            if not taken:
+                return
 
     def _one_by_one(self) -> bool:
         asked = self._host.one_by_one

@@ -5,6 +5,14 @@ import pytest
 from django_sqs_kombu import Middleware, Retry
 from django_sqs_kombu.working import ADMITTED
 
+LARGE = "x" * (1024 * 1024 + 1)
+
+
+@pytest.fixture
+def one_try(monkeypatch):
+    """botocore's own tries would only make the test longer."""
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+
 
 @pytest.fixture
 def transport_options(transport_options):
@@ -84,3 +92,38 @@ def test_the_tries_of_one_are_not_those_of_the_messages_behind_it(
 
     eventually(lambda: counts(queue.full_name()) == (0, 0, 0))
     assert seen == [("bad", 1), ("bad", 2), ("bad", 3), ("good", 1), ("better", 1)]
+
+
+@pytest.mark.usefixtures("one_try")
+def test_a_payload_that_cannot_be_read_now_is_not_overtaken(
+    large, server, sqs, prefix, start, eventually
+):
+    """All of its group came while another batch ran, so that they are gathered at once."""
+    batches = []
+
+    def receive(messages):
+        batches.append([message.get_body()[:2] for message in messages])
+        if "b1" in batches[-1]:
+            sqs.change_message_visibility(**first, VisibilityTimeout=0)
+            held = consumer.under_way()[0].channel.held
+            eventually(lambda: (held.waiting(name), held.startable(name)) == (3, 1), 8)
+            server.broken_bucket = None
+
+    queue = large.register("e.fifo", receive, batch=10)
+    name = queue.full_name()
+    for body in ("a1", LARGE, "a3"):
+        large.send("e.fifo", body=body, group_id="a")
+    # While it is hidden its group is.
+    url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
+    [hidden] = sqs.receive_message(QueueUrl=url, VisibilityTimeout=60)["Messages"]
+    first = {"QueueUrl": url, "ReceiptHandle": hidden["ReceiptHandle"]}
+    for body in ("b0", "b1"):
+        large.send("e.fifo", body=body, group_id="b")
+    server.broken_bucket = prefix
+    try:
+        consumer, _ = start(large)
+
+        eventually(lambda: sum(map(len, batches)) == 5, 15)
+    finally:
+        server.broken_bucket = None
+    assert [body for batch in batches for body in batch] == ["b0", "b1", "a1", "xx", "a3"]
