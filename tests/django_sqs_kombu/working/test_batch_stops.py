@@ -42,7 +42,7 @@ def register(receivers, ran):
 
     def register(name, receive=None, **options):
         def note(messages):
-            ran.append([(message.get_body(), receives(message)) for message in messages])
+            ran.append(sorted((message.get_body(), receives(message)) for message in messages))
             if receive is not None:
                 receive(messages)
 
@@ -64,10 +64,11 @@ def gather(receivers, polls, start, eventually, server):
     """Send messages, start a consumer, and wait until it has them and polls for more."""
 
     def gather(queue, bodies=MESSAGES, **options):
-        group = {"group_id": "one"} if queue.name.endswith(".fifo") else {}
+        fifo = queue.name.endswith(".fifo")
         came, asked = polls.count, server.count("ReceiveMessage", queue.full_name())
         for body in bodies:
-            receivers.send(queue.name, body=body, **group)
+            # Where receives count, a batch has one message of each group.
+            receivers.send(queue.name, body=body, **({"group_id": body} if fifo else {}))
         consumer, thread = start(receivers, **options)
         eventually(lambda: polls.count >= came + len(MESSAGES))
         eventually(lambda: not consumer._live_connection.transport.has_waiting())
