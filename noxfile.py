@@ -31,8 +31,11 @@ MATRIX = [
 
 
 #: What depends on none of these versions `make test` has run: how faults end, what takes long
-#: for the sake of a clock, the text of this repository.
-LEFT_OUT = ("tests/faults", "tests/fuzz", "tests/test_security_page.py", "tests/test_structure.py")
+#: for the sake of a clock, benchmarks, the text of this repository.
+LEFT_OUT = (
+    *("tests/benchmarks", "tests/faults", "tests/fuzz", "tests/typing"),
+    *("tests/test_docs.py", "tests/test_security_page.py", "tests/test_structure.py"),
+)
 CHOICE = ["-m", "not slow", *(f"--ignore={path}" for path in LEFT_OUT)]
 #: pip would compile what nobody imports.
 LAZY = {"PIP_NO_COMPILE": "1"}

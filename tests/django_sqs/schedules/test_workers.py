@@ -1,5 +1,6 @@
 """Schedules with real workers: each slot once, whoever dies."""
 
+import os
 import random
 import signal
 import time
@@ -16,7 +17,10 @@ def slots_of(project):
     return [run["body"] for run in project.runs("ticking")]
 
 
-@pytest.mark.parametrize("workers", [2, pytest.param(20, marks=pytest.mark.slow)])
+LONG = pytest.mark.skipif(os.environ.get("FAULTS") != "long", reason="twenty take a minute")
+
+
+@pytest.mark.parametrize("workers", [2, pytest.param(20, marks=LONG)])
 def test_each_slot_is_sent_once_over_many_workers_of_which_some_are_killed(
     workers, project, eventually, counts, prefix
 ):

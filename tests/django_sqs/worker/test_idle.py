@@ -57,6 +57,8 @@ def test_a_receiver_that_runs_keeps_it(project):
 
 @pytest.mark.slow
 def test_a_message_that_is_delayed_or_with_another_keeps_it(project, sqs, prefix):
+    # What is delayed has a ticket.
+    project.add_tables()
     django_sqs.send("plain", body="later", delay=5)
     django_sqs.send("second", body="elsewhere")
     url = sqs.get_queue_url(QueueName=f"{prefix}__second")["QueueUrl"]
@@ -83,6 +85,8 @@ def test_a_queue_that_is_paused_does_not_keep_it(project, counts):
 @pytest.mark.slow
 def test_a_process_that_starts_after_sqs_was_asked_receives(project, eventually):
     """What asks is a thread of the supervisor, which forks the next process then."""
+    # What is delayed has a ticket.
+    project.add_tables()
     django_sqs.send("plain", body="later", delay=15)
     worker = project.start("runreceiver", "plain", "second", "--stop-when-idle=1")
     # Its processes ask once before they poll; then it is the supervisor that asks.

@@ -12,6 +12,8 @@ from django_sqs_kombu.registration.sender import Defaults
 class CountingRegistry:
     """A sender that notes each visit."""
 
+    tickets = None
+
     def __init__(self):
         self.visits = []
         self.sent = []
