@@ -137,7 +137,7 @@ def test_runserver_gives_back_what_runs_and_receives_again_after_a_change(
         return "changing.py changed, reloading" in server.output
 
     eventually(starts_again)
-    eventually(lambda: server.output.count("Starting development server") >= 2)
+    eventually(lambda: server.output.count("Quit the server with") >= 2)
     (tmp_path / "go").touch()
     server.get()
 

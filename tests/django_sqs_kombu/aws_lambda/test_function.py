@@ -147,10 +147,10 @@ def test_a_message_that_the_time_never_lasts_for_ends_with_the_dead_letters(
     receivers.send("orders", body="x")
 
     def buried():
-        source.invoke(queue.full_name(), seconds=0.5)
+        source.invoke(queue.full_name(), seconds=1.5)
         return counts(queue.full_dead_letter_name) == (1, 0, 0)
 
-    eventually(buried, timeout=10)
+    eventually(buried, timeout=40)
 
 
 def test_its_own_timeout_is_the_receivers_fault_as_ever(receivers, source, counts, caplog):
