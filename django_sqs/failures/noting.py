@@ -18,7 +18,7 @@ from django_sqs_kombu.drops import MessageDropped
 from django_sqs_kombu.exceptions import EnvironmentFailure, RestartLater
 from django_sqs_kombu.messages import Delivery
 from django_sqs_kombu.printable import line
-from django_sqs_kombu.transport import TRACE, Note
+from django_sqs_kombu.transport import TRACE, Note, group_of
 from django_sqs_kombu.working import Action, Middleware, Settlement
 
 from ..storable import storable, storable_text
@@ -85,7 +85,7 @@ def row_of(name: str, delivery: Delivery, **failed: Any) -> Failure:
         body=storable_text(body) if app.keep_body else "",
         text=storable_text(app.shown(name, text)) if app.keep_body else "",
         attributes=kept_attributes(message),
-        message_group=str((message.get("Attributes") or {}).get("MessageGroupId") or "")[:128],
+        message_group=group_of(message)[:128],
         trace=_trace(message),
         receive_count=delivery.receive_count,
         worker=f"{socket.gethostname()}:{os.getpid()}"[:120],

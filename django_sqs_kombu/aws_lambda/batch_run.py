@@ -19,7 +19,7 @@ from ..quotas import MAX_VISIBILITY_TIMEOUT
 from ..registration import RegisteredQueue
 from ..transport import Channel, Delivery
 from ..transport.holding.held import Held, State
-from ..transport.sqs.received import Message
+from ..transport.sqs.received import Message, group_of
 from ..working.batches import Settled, receive_together
 from ..working.consumer import ACCEPT
 from ..working.gate import Gate
@@ -258,4 +258,4 @@ def _group(held: Held) -> str | None:
     """The message group of a FIFO queue's message; None: no order is to be kept."""
     if not held.queue.endswith(FIFO):
         return None
-    return str((held.message.get("Attributes") or {}).get("MessageGroupId") or "")
+    return group_of(held.message)

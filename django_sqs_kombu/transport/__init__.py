@@ -14,7 +14,7 @@ from .sending.trail import Trail
 from .sqs.declaration import WIRE_FORMATS
 from .sqs.pauses import Pause, pause_of
 from .sqs.received import Message as SQSMessage
-from .sqs.received import moved_from
+from .sqs.received import group_of, moved_from
 from .sqs.requests import QueueCounts, Requests
 from .sqs.threads import Threads
 from .transport import Transport
@@ -39,6 +39,7 @@ __all__ = [
     "Trail",
     "Transport",
     "copy_of",
+    "group_of",
     "has_expired",
     "moved_from",
     "pause_of",

@@ -52,8 +52,7 @@ def attempt(registered: Registered, delivery: Received, queue: kombu.Queue) -> A
     try:
         with around_receiving(registered.receivers.middleware, registered, delivery):
             message = registered.message_class.from_delivery(delivery, queue)
-            if (parts := message.parts()) is not None:
-                split(registered, delivery, message, parts)
+            if split(registered, delivery, message):
                 return Attempt(message, seconds=time.monotonic() - started)
             if registered.delete_on_start and not delivery.acknowledged:
                 delete_first(delivery)

@@ -14,6 +14,7 @@ from ..drops import MessageDropped
 from ..exceptions import RestartLater, TimedOut
 from ..messages.base import RawMessage
 from ..transport.delivery import Delivery
+from ..transport.sqs.received import group_of
 from .attempt import its_own
 from .context import MessageContext, current_message
 from .dropping import why_dropped
@@ -107,7 +108,7 @@ class Order:
 
     def break_off(self, delivery: Delivery) -> None:
         """What follows in the message's group is not to be done before it."""
-        if delivery.is_fifo and (group := _group(delivery)):
+        if delivery.is_fifo and (group := group_of(delivery.sqs_message)):
             self._broken.add(group)
 
     def ended(self, delivery: Delivery) -> None:
@@ -117,7 +118,7 @@ class Order:
 
     def is_broken(self, delivery: Delivery) -> bool:
         """Whether one before the message, in its group, stays."""
-        return bool(self._broken) and _group(delivery) in self._broken
+        return bool(self._broken) and group_of(delivery.sqs_message) in self._broken
 
     @staticmethod
     def later() -> RestartLater:
@@ -220,9 +221,7 @@ class _Run:
             member.around = around
             message = registered.message_class.from_delivery(delivery, self._queue)
             member.message = message
-            if (parts := message.parts()) is not None:
-                split(registered, delivery, message, parts)
-                member.runs = False
+            member.runs = not split(registered, delivery, message)
         except BaseException as exc:  # noqa: BLE001 - whatever a message class may raise
             member.raised = self._own(exc)
         finally:
@@ -288,10 +287,6 @@ class _Run:
         if isinstance(raised, KeyboardInterrupt):
             self._interrupt = raised
         return raised
-
-
-def _group(delivery: Delivery) -> str:
-    return str((delivery.sqs_message.get("Attributes") or {}).get("MessageGroupId") or "")
 
 
 def _is_known(member: Member) -> bool:

@@ -17,7 +17,6 @@ from typing import Any, Protocol
 
 import kombu
 
-from ..exceptions import EnvironmentFailure
 from ..logs import get_logger
 from ..transport.delivery import Delivery
 from ..transport.sqs.threads import Threads
@@ -27,7 +26,7 @@ from .context import current_message
 from .dropping import why_dropped
 from .gate import Gate
 from .going_on import worker_stops
-from .handling import Handled, Surroundings, cleaning_up
+from .handling import Handled, Surroundings, cleaning_up, make_ready
 from .middleware import ADMITTED, Admission, admission, around_receiving
 from .outcomes import settle, undecodable
 from .registered import Attempt, Registered
@@ -166,13 +165,7 @@ class CoroutineRun:
         """Why its receiver is not run, if it is not."""
         if self._delivery.errors:
             return undecodable(self._delivery.errors[0][1])
-        try:
-            stack.enter_context(self._registered.around_message())
-        except Exception as exc:  # noqa: BLE001 - a database that is away, say
-            error = EnvironmentFailure(f"Nothing was made ready for it: {exc!r}")
-            error.__cause__ = exc
-            return error
-        return admitted.refused
+        return make_ready(stack, self._registered) or admitted.refused
 
     def _go_on(self, came: Awaitable[Any] | Handled) -> Following:
         if isinstance(came, Handled):
@@ -188,10 +181,9 @@ class CoroutineRun:
         return self._go_on(cleaning_up(self._delivery, partial(self._end, ended)))
 
     def _end(self, ended: Ended, stack: Surroundings) -> Awaitable[Any] | Handled:
-        try:
-            stack.enter_context(self._registered.around_message())
-        except Exception as exc:  # noqa: BLE001 - its receiver has run all the same
-            logger.warning("Nothing was made ready to settle a message: %r", exc)
+        if (error := make_ready(stack, self._registered)) is not None:
+            # Its receiver has run all the same.
+            logger.warning("Nothing was made ready to settle a message: %r", error.__cause__)
         return self._next(lambda steps: steps.send(ended))
 
     def _next(self, step: Callable[[Steps], Awaitable[Any]]) -> Awaitable[Any] | Handled:
@@ -237,8 +229,7 @@ def _attempt(
     try:
         with around_receiving(registered.receivers.middleware, registered, delivery):
             message = registered.message_class.from_delivery(delivery, queue)
-            if (parts := message.parts()) is not None:
-                split(registered, delivery, message, parts)
+            if split(registered, delivery, message):
                 return Attempt(message, seconds=time.monotonic() - started)
             if registered.delete_on_start and not delivery.acknowledged:
                 delete_first(delivery)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 
 from ..exceptions import EnvironmentFailure, MessageDecodeError, RequestFailed, SQSError
 from ..logs import get_logger
@@ -22,24 +21,25 @@ logger = get_logger(__name__)
 PAUSES = (0.0, 1.0)
 
 
-def split(
-    registered: Registered, delivery: Received, message: RawMessage, parts: Sequence[str]
-) -> None:
-    """Send each of the *parts* of a message to its queue; its caller deletes it then.
+def split(registered: Registered, delivery: Received, message: RawMessage) -> bool:
+    """Send the parts of a message that stands for several to its queue; its caller deletes it.
 
     Where SQS takes some of them, the rest is sent as one message, so that none comes twice.  A
     part that it refuses for its content is a dead letter alone.
 
+    :returns: whether it stands for several, or for none, and no receiver is to have it.
     :raises MessageDecodeError: it is one of a FIFO queue, or no part can be sent at all.
     :raises EnvironmentFailure: SQS did not accept all of them.
     """
+    if (parts := message.parts()) is None:
+        return False
     if not parts:
         logger.info(
             "Message %s of queue %s only tries the way: no receiver gets it",
             delivery.message_id,
             delivery.queue,
         )
-        return
+        return True
     if delivery.queue.endswith(FIFO):
         raise MessageDecodeError(
             f"It stands for {len(parts)} messages, and a FIFO queue would lose their order. "
@@ -60,6 +60,7 @@ def split(
         ) from error
     for name, error in errors.items():
         _give_up(registered, delivery, name, texts[name], error)
+    return True
 
 
 def _send_rest(

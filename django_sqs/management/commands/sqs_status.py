@@ -17,6 +17,7 @@ from django_sqs.registry import receivers
 from django_sqs_kombu.administration import MOST_PEEKED, peek
 from django_sqs_kombu.exceptions import QueueDoesNotExist
 from django_sqs_kombu.registration import RegisteredQueue
+from django_sqs_kombu.transport import group_of
 from django_sqs_kombu.working import told
 
 #: Seconds between two looks, at most: a day.
@@ -104,10 +105,7 @@ class Command(QueueCommand):
                 sample = peek(target.requests, target.full_name, count)
             except QueueDoesNotExist:
                 continue
-            whose = Counter(
-                str((message.get("Attributes") or {}).get("MessageGroupId") or "-")
-                for message in sample
-            )
+            whose = Counter(group_of(message) or "-" for message in sample)
             found += [(target.label, tenant, number) for tenant, number in whose.most_common()]
         output.result(
             [{"queue": queue, "tenant": whose, "messages": n} for queue, whose, n in found]

@@ -20,7 +20,7 @@ from collections.abc import Callable, Collection, Iterable
 from ...exceptions import SQSError
 from ...names import FIFO
 from ...quotas import MAX_MESSAGES, MAX_VISIBILITY_TIMEOUT
-from ..sqs.received import Message
+from ..sqs.received import Message, group_of
 from .lanes import Lanes
 from .margins import lasts
 from .note import Note
@@ -226,9 +226,8 @@ class HeldMessages:
 
     def _joins(self, of: OfQueue, held: Held) -> bool:
         """Have a message in its lane; return whether it may be taken."""
-        group = (held.message.get("Attributes") or {}).get("MessageGroupId")
         # Without one its order is nobody's; with one, it is its lane's.
-        held.group = str(group or "")
+        held.group = group_of(held.message)
         if not held.group or of.lanes.join(held):
             return True
         self._behind += 1

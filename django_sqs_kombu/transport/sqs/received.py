@@ -123,3 +123,8 @@ def moved_from(message: Mapping[str, Any]) -> str:
     """The name in SQS of the queue that SQS has moved a dead letter from; empty: it has not."""
     arn = str((message.get("Attributes") or {}).get("DeadLetterQueueSourceArn") or "")
     return arn.rpartition(":")[2]
+
+
+def group_of(message: Mapping[str, Any]) -> str:
+    """The message group that a message was sent with; empty: none."""
+    return str((message.get("Attributes") or {}).get("MessageGroupId") or "")
