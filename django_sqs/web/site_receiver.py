@@ -19,6 +19,7 @@ from django_sqs_kombu.registration import RegisteredQueue
 
 from ..conf import conf
 from ..registry import receivers
+from ..worker.chosen import chosen_here
 from ..worker.companions import Beside, Companion, Turn, beside_sites, beside_workers, running
 from ..worker.migrations import wait_for_migrations
 from .site_consumer import SiteConsumer
@@ -207,16 +208,8 @@ class SiteReceiver:
             consumer.run()
 
     def _queues(self) -> list[RegisteredQueue]:
-        chosen, elsewhere = receivers.select(self._names), conf.lambda_queues
-        if not self._names:
-            return [each for each in chosen if each.receiver and each.name not in elsewhere]
-        for each in chosen:
-            if each.name in elsewhere:
-                raise ConfigurationError(
-                    f"Queue {each.name!r} is left to AWS Lambda: remove it from "
-                    "SQS_LAMBDA_QUEUES to receive from it here"
-                )
-        return chosen
+        chosen = chosen_here(self._names)
+        return chosen if self._names else [each for each in chosen if each.receiver]
 
     def _companions(self, consumer: SiteConsumer) -> Iterator[Callable[[], Companion | None]]:
         names = {queue.full_name(self._suffix): queue.name for queue in consumer.queues}

@@ -12,7 +12,6 @@ from typing import Any
 from django.apps import apps
 from django.core.management.base import CommandError, CommandParser
 
-from django_sqs.conf import conf
 from django_sqs.development.reloader import (
     Reloader,
     is_reloaded,
@@ -23,6 +22,7 @@ from django_sqs.management.base import QueueCommand, stop_by_signals
 from django_sqs.management.pid_file import pid_file
 from django_sqs.registry import receivers
 from django_sqs.worker import exit_codes
+from django_sqs.worker.chosen import chosen_here
 from django_sqs.worker.fleet import Fleet, Plan
 from django_sqs.worker.recycling import Recycling
 from django_sqs_kombu.posix import require_posix
@@ -166,21 +166,14 @@ class Command(QueueCommand):
         sys.exit(Reloader(own_command(), stop_by_signals()).run())
 
     def _queues(self, names: Sequence[str]) -> list[RegisteredQueue]:
-        chosen = receivers.select(names)
-        elsewhere = [each for each in chosen if each.name in conf.lambda_queues]
-        for registered in elsewhere if names else []:
-            raise CommandError(
-                f"Queue {registered.name!r} is left to AWS Lambda: remove it from "
-                "SQS_LAMBDA_QUEUES to receive from it here."
-            )
-        chosen = [registered for registered in chosen if registered not in elsewhere]
+        chosen = chosen_here(names)
         for registered in chosen if names else []:
             if registered.receiver is None:
                 raise CommandError(
                     f"Queue {registered.name!r} has no receiver: it is registered for sending only."
                 )
         queues = [registered for registered in chosen if registered.receiver is not None]
-        if not queues and any(each.receiver is not None for each in elsewhere):
+        if not queues and any(each.receiver is not None for each in receivers.select(names)):
             raise CommandError(
                 "There is nothing to receive: SQS_LAMBDA_QUEUES leaves every queue to AWS Lambda."
             )
