@@ -98,8 +98,6 @@ class ReceiverConsumer(StoppableConsumer):
         self._own = self._divide(coroutines) if coroutines is not None else self.queues
         self._places = threads if self._crew is None else self._crew.most
         self.connection = receivers.new_connection()
-        #: Registered and kombu queues by the name in SQS.
-        self._sources: dict[str, tuple[Registered, kombu.Queue]] = {}
         self._pool: Pool | None = None
         host = Host(
             free=self._free,
