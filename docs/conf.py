@@ -11,16 +11,17 @@ from django.conf import settings
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parent
 GENERATED = HERE / "_generated"
-sys.path.insert(0, str(ROOT))
+sys.path[:0] = [str(HERE), str(ROOT)]
 
 project = "django-sqs"
 author = "The django-sqs developers"
 copyright = "The django-sqs developers"  # noqa: A001 - Sphinx's name
 release = version = installed_version("django-sqs")
 
-extensions = ["sphinx.ext.autodoc"]
+extensions = ["sphinx.ext.autodoc", "extensions.diagram"]
 html_theme = "furo"
 html_title = "django-sqs"
+html_static_path = ["_static"]
 exclude_patterns = ["_build", "_generated"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
@@ -74,6 +75,8 @@ def commands():
 
 def generate(app):
     """Write what is generated, before anything is read."""
+    from extensions.front import front_figure, front_table
+
     from benchmarks.report import cost_table
 
     if not settings.configured:
@@ -90,6 +93,8 @@ def generate(app):
         "settings.rst": settings_table(),
         "commands.rst": commands(),
         "cost.rst": cost_table(results),
+        "front_figure.rst": front_figure(results),
+        "front_table.rst": front_table(results),
     }.items():
         (GENERATED / name).write_text(text)
 

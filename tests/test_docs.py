@@ -85,6 +85,19 @@ def test_it_builds_without_a_warning(tmp_path):
     assert "$0.40" in (tmp_path / "howto" / "cost.html").read_text()
 
 
+def test_the_readme_has_the_figures_of_the_front_page(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    from extensions.front import front_table
+
+    table = front_table(json.loads((ROOT / "benchmarks" / "results.json").read_text()))
+    ours, theirs = re.search(r"^in all +(\S+ or \S+) +(\S+)", table, re.M).groups()
+    single, many = ours.split(" or ")
+    readme = " ".join((ROOT / "README.rst").read_text().split())
+
+    assert f"costs {single} requests in all, {many} if it is sent with others" in readme
+    assert f"with Celery on SQS {theirs} " in readme
+
+
 @pytest.mark.parametrize(
     "document",
     [d for d in DOCUMENTS if d.name != "README.rst" and "code-block:: python" in d.read_text()],
@@ -107,6 +120,11 @@ def test_python(document, server, prefix, tmp_path):
             "PYTHONPATH": str(ROOT),
             "TEST_SQS_ENDPOINT_URL": server.url,
             "TEST_SQS_PREFIX": prefix,
+            # For what speaks to SQS by boto3 alone.
+            "AWS_ENDPOINT_URL_SQS": server.url,
+            "AWS_ACCESS_KEY_ID": "testing",
+            "AWS_SECRET_ACCESS_KEY": "testing",
+            "AWS_DEFAULT_REGION": "us-east-1",
             "DJANGO_SETTINGS_MODULE": "tests.site.settings",
         },
         cwd=tmp_path,
