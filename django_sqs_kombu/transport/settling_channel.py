@@ -194,17 +194,18 @@ class SettlingChannel(QueueChannel):
 
     # The end.
 
-    def stop_polling(self, *, break_off: bool = False) -> list[Poller]:
+    def stop_polling(self, *, break_off: bool = False, hands_out: bool = False) -> list[Poller]:
         """Poll no more; from any thread.  :meth:`finish_polling` waits for what is under way.
 
         Polls under way end by themselves, since SQS may give messages to one that was broken
         off, and hide them from everybody for their visibility timeout.
 
         :param break_off: break them off all the same.
+        :param hands_out: see :meth:`.Poller.stop`.
         """
         pollers = list(self.pollers.values())
         for poller in pollers:
-            poller.stop(break_off=break_off)
+            poller.stop(break_off=break_off, hands_out=hands_out)
         return pollers
 
     def finish_polling(self) -> None:

@@ -105,12 +105,14 @@ class Transport(SQS.Transport):  # type: ignore[misc]
         """Make a waiting :meth:`drain_events` return; safe in a signal handler."""
         self.inbox.wake()
 
-    def stop_polling(self) -> list[Poller]:
+    def stop_polling(self, *, hands_out: bool = False) -> list[Poller]:
         """Poll no more; running consumers go on.  See :meth:`Channel.stop_polling`.
 
+        :param hands_out: see :meth:`.Poller.stop`.
         :returns: what polls: a close meanwhile takes them from their channels.
         """
-        return [poller for channel in list(self.channels) for poller in channel.stop_polling()]
+        channels = list(self.channels)
+        return [each for one in channels for each in one.stop_polling(hands_out=hands_out)]
 
     def finish_polling(self) -> None:
         """Wait until the polls under way have ended; then give back what waits."""

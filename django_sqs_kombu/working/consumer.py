@@ -238,6 +238,8 @@ class ReceiverConsumer(StoppableConsumer):
             try:
                 yield
                 self._receive_gathered()
+                self._hand_out_the_last()
+                self._receive_gathered()
             finally:
                 if self._batches:
                     # A poll under way would bring them again.
@@ -333,6 +335,7 @@ class ReceiverConsumer(StoppableConsumer):
 
     def _handled(self, delivery: Delivery, handled: Handled) -> None:
         raised = handled.attempt.raised
+        self._longest = max(self._longest, handled.attempt.seconds)
         if self._circuits and not isinstance(raised, CutOff):
             self._circuits.ended(delivery.queue, raised)
         if isinstance(raised, KeyboardInterrupt):
@@ -340,7 +343,7 @@ class ReceiverConsumer(StoppableConsumer):
 
     def _refuses(self, registered: Registered, delivery: Delivery) -> bool:
         """Give back a message that is not to be started now."""
-        if self.should_stop or (self._circuits and self._circuits.refuses(delivery.queue)):
+        if not self._starts_still() or (self._circuits and self._circuits.refuses(delivery.queue)):
             self._give_back(registered, delivery)
             return True
         return False
@@ -350,9 +353,6 @@ class ReceiverConsumer(StoppableConsumer):
             self._abandon(registered, delivery)
             return True
         return self._refuses(registered, delivery)
-
-    def _stops(self) -> bool:
-        return self.should_stop
 
     def _polled(self, registered: Registered, received: int) -> None:
         tell(self._middleware, lambda each: each.polled(registered, received))
@@ -377,6 +377,9 @@ class ReceiverConsumer(StoppableConsumer):
     def _free(self) -> int:
         left_behind = 0 if self._crew is None else self._crew.left_behind
         return self._places - len(self._running) - left_behind
+
+    def _has_place(self, timeout: float) -> bool:
+        return self._running.wait_until(lambda: self._free() > 0, timeout)
 
     def _wait_for_free_thread(self, timeout: float) -> bool:
         if self._pool is not None:

@@ -6,6 +6,7 @@ import math
 import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -13,6 +14,7 @@ import kombu
 from kombu.mixins import ConsumerMixin
 
 from ..logs import get_logger
+from ..quotas import MAX_WAIT_TIME
 from ..transport.delivery import Delivery
 from ..transport.receiving.poller import Poller
 from .beside import Beside
@@ -25,6 +27,11 @@ logger = get_logger(__name__)
 
 #: Seconds before the end of the grace period at which polls are broken off.
 BREAK_OFF_MARGIN = 2.0
+#: After a stop messages are started while this share of the grace period is left, and so many
+#: times what the longest receiver took.
+GRACE_SHARE, LONGEST_SHARE = 1 / 3, 2
+#: Seconds between two looks whether a message may be started after a stop.
+LOOK = 0.1
 #: Seconds that asynchronous receivers may take to end when they are cut off.
 CUT_OFF_TIMEOUT = 1.0
 #: Seconds in which SQS is told, before the process exits, what became of the last messages.
@@ -43,6 +50,8 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
         self.should_stop = False
         #: When it was told to stop, on the monotonic clock.
         self._stopped_at: float | None = None
+        #: How many seconds the longest receiver so far took.
+        self._longest = 0.0
         self._middleware = middleware
         self._live_connection: Any = None
         self._channel: Any = None
@@ -91,6 +100,41 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
             return 0.0
         return self._stopped_at + self.grace_period - time.monotonic()
 
+    def _stops(self) -> bool:
+        return self.should_stop
+
+    def _starts_still(self) -> bool:
+        """Whether a message may be started now.
+
+        After a stop, those that were received, where that counts: given back, each would be
+        nearer to the dead letters for nothing.  A stop lasts no longer for it than its polls may
+        take, and what is started is to end within the grace period, as far as can be known.
+        """
+        if not self.should_stop:
+            return True
+        if self._stopped_at is None or self._channel is None or self._breaking_off.is_set():
+            return False
+        # Polls of a queue that stays empty wait for twice as long.
+        polls = min(2.0 * max(1.0, self._channel.wait_time_seconds), MAX_WAIT_TIME)
+        needed = max(self.grace_period * GRACE_SHARE, LONGEST_SHARE * self._longest)
+        return time.monotonic() - self._stopped_at < polls and self._grace_left() > needed
+
+    def _hand_out_the_last(self) -> None:
+        """At a stop: start what was received, and what polls under way bring."""
+        if not self.should_stop or self._channel is None:
+            return
+        pollers = self._channel.stop_polling(hands_out=self._starts_still())
+        while self._starts_still() and any(each.ending.under_way for each in pollers):
+            self.on_turn()
+            if self._has_place(LOOK):
+                with suppress(TimeoutError):
+                    self._live_connection.drain_events(timeout=LOOK)
+        self._channel.stop_polling()
+
+    def _has_place(self, timeout: float) -> bool:
+        """Whether a message can be started, after so many seconds at most."""
+        raise NotImplementedError
+
     def _is_polled(self, queue: str) -> bool:
         poller = self._channel.pollers.get(queue)
         return poller is not None and poller.polls
@@ -108,7 +152,8 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
         """Stop receiving; safe in a signal handler and from any thread.
 
         Polls under way end by themselves, within twice the poll period, and messages that
-        were not started then become visible to others.  What a batch receiver had gathered is
+        were not started then become visible to others.  Where receives count, those that were
+        received are started as far as time allows.  What a batch receiver had gathered is
         received at once.  Running receivers may finish within
         the grace period; then :meth:`on_grace_expired` is called.
 
@@ -153,25 +198,38 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
         if self._live_connection is not None:
             transport = self._live_connection.transport
             # Kept, since the connection may be closed meanwhile, which waits for them.
-            pollers = transport.stop_polling()
+            hands_out = self._starts_still()
+            pollers = transport.stop_polling(hands_out=hands_out)
             transport.wake()
             self._running.look()
-            # What waits is given back as soon as the polls have ended, whatever still runs.
+            # What waits then is given back as soon as the polls have ended, whatever still runs.
             finish = threading.Thread(
                 target=_finish, args=(pollers,), name="sqs-finish", daemon=True
             )
             finish.start()
             patience = max(self.grace_period - BREAK_OFF_MARGIN, self.grace_period / 2)
-            self._wait_for_polls(finish, deadline - self.grace_period + patience)
+            until = deadline - self.grace_period + patience
+            self._wait_for_polls(finish, until, pollers, hands_out=hands_out)
             for poller in pollers:
                 poller.stop(break_off=True)
         if not self._ended.wait(max(0.0, deadline - time.monotonic())) and not self._is_beside:
             self.on_grace_expired()
 
-    def _wait_for_polls(self, finish: threading.Thread, until: float) -> None:
+    def _wait_for_polls(
+        self,
+        finish: threading.Thread,
+        until: float,
+        pollers: Sequence[Poller],
+        *,
+        hands_out: bool,
+    ) -> None:
         while finish.is_alive() and time.monotonic() < until:
             if self._breaking_off.is_set() or self._ended.is_set():
                 return
+            if hands_out and not self._starts_still():
+                hands_out = False
+                for poller in pollers:
+                    poller.stop()
             finish.join(0.05)
 
     def on_grace_expired(self) -> None:

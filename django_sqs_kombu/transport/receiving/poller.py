@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from collections.abc import Callable, Sequence
 from functools import partial
@@ -18,6 +17,7 @@ from ..sqs.wire.reactor import Timer, reactor
 from .at_once import AtOnce
 from .consumption import Consumption, Receiving
 from .demand import Answer, Demand
+from .ending import Ending
 from .message_limit import ReceiveLimit
 from .pause_watch import PauseWatch
 from .polls import Poll, tell
@@ -75,8 +75,8 @@ class Poller:
             room=receiving.room,
             fifo=fifo,
             redrives=lambda: self.returns.redrives,
-            one_by_one=self._one_by_one,
-            on_credit=self._on_credit,
+            one_by_one=self.returns.one_by_one,
+            on_credit=self.returns.on_credit,
             gathers=consumption.gathers,
         )
         #: What looks whether the queue is paused.
@@ -84,18 +84,16 @@ class Poller:
             self.queue, receiving, self._on_pause, lambda: self._demand.worth_a_request
         )
         self._preparation = Preparation(
-            self.queue, receiving, self.returns, self.pauses, lambda: self._stopping
+            self.queue, receiving, self.returns, self.pauses, lambda: self.ending.told
         )
         self._lock = receiving.table.lock
-        self._ended = threading.Event()
+        self.ending = Ending()
         self._polls: set[Poll] = set()
         #: How many places more a poll needs at least.
         self._places_missing = 0
         self._timer: Timer | None = None
         self._steps_soon = False
         self._preparing = False
-        self._stopping = False
-        self._breaking_off = False
 
     # From any thread.
 
@@ -149,28 +147,26 @@ class Poller:
         # With all places taken nobody polls, and looks.
         self.pauses.look_if_due()
         # What was announced before a stop must not take what a later consumer's has received.
-        return None if self._stopping else self._shared.table.take(self.queue)
-
-    def _one_by_one(self) -> bool:
-        asked = self.consumption.one_by_one
-        return asked is not None and self.returns.redrives and asked()
-
-    def _on_credit(self) -> bool:
-        lasts = self.consumption.lasting or self._shared.inbox.pace.always
-        return not lasts and self.returns.redrives
+        if self.ending.gives_back:
+            return None
+        if self.ending.told:
+            # It may be the last.
+            self._step_soon()
+        return self._shared.table.take(self.queue)
 
     def give_back_taken(self, held: Held) -> None:
         """Make a message visible to others that was taken, and has no consumer any more."""
         self._shared.keeper.release([held])
 
-    def stop(self, *, break_off: bool = False) -> None:
+    def stop(self, *, break_off: bool = False, hands_out: bool = False) -> None:
         """Poll no more; what waits is given back when no poll is under way any more.
 
         :param break_off: break off polls that are under way.  SQS may not notice at once, and
             hide messages that nobody gets for their visibility timeout.
+        :param hands_out: where receives count, what waits and what polls under way bring is
+            still for the consumer, until this is called without it.
         """
-        self._stopping = True
-        self._breaking_off |= break_off
+        self.ending.tell(break_off=break_off, hands_out=hands_out and self.returns.redrives)
         with self._lock:
             under_way = list(self._polls)
         for poll in under_way:
@@ -184,13 +180,13 @@ class Poller:
 
     def finish(self) -> None:
         """After a stop: wait until no poll is under way, and what waits was given back."""
-        if self._polls:
-            self._ended.wait(self._rhythm.wait.longest + POLL_MARGIN)
+        if self._polls or self.ending.under_way:
+            self.ending.over.wait(self._rhythm.wait.longest + POLL_MARGIN)
         self._end()
 
     def abandon(self) -> None:
         """The channel was dropped: end soon, and give back what waits.  It takes no lock."""
-        self._stopping = True
+        self.ending.tell(break_off=False, hands_out=False)
 
     @property
     def polls(self) -> bool:
@@ -200,7 +196,10 @@ class Poller:
     def _end(self) -> None:
         self.give_back_waiting()
         self._shared.inbox.remove(self)
-        self._ended.set()
+        self.ending.over.set()
+        if self.ending.hands_out:
+            # Whoever waits for the last of it need not.
+            self._shared.inbox.wake()
 
     def give_back_waiting(self) -> None:
         """Make visible to others what waits for its consumer; from any thread."""
@@ -244,14 +243,15 @@ class Poller:
                     begun.append(poll)
             except Exception as exc:  # noqa: BLE001 - whatever it is, the queue is polled again
                 aside(partial(self._recover, exc))
-            ends = self._stopping and not self._polls and not self._ended.is_set()
+            goes_on = self._polls or (self.ending.hands_out and self.has_waiting)
+            ends = self.ending.told and not (goes_on or self.ending.over.is_set())
         for poll in begun:
             self._surely(self._begin, poll)
         if ends:
             self._end()
 
     def _next_poll(self, now: float) -> Poll | None:
-        if self._stopping or self._preparing or len(self._polls) >= self._at_once.allowed:
+        if self.ending.told or self._preparing or len(self._polls) >= self._at_once.allowed:
             return None
         alone = not self._polls
         until = self._rhythm.pauses_until(now, alone=alone) or self.pauses.until(now)
@@ -313,7 +313,7 @@ class Poller:
             self._answered(poll, error)
 
     def _send(self, poll: Poll) -> None:
-        if self._stopping or self.returns.terms is None:
+        if self.ending.told or self.returns.terms is None:
             self._answered(poll, RequestAborted())
             return
         if self.pauses.paused:
@@ -324,7 +324,7 @@ class Poller:
         poll.begun = self._shared.requests.begin_receive(
             self.queue, poll.asked, poll.wait, poll.seconds, partial(self._answered, poll)
         )
-        if self._breaking_off:
+        if self.ending.breaks_off:
             # It may have been too early for that.
             poll.begun.break_off()
 
@@ -339,7 +339,7 @@ class Poller:
 
     def _answered(self, poll: Poll, result: list[Message] | Exception) -> None:
         if isinstance(result, Exception):
-            if not self._stopping:
+            if not self.ending.told:
                 self._recover(result)
             self._close(poll, None, 0)
             return
@@ -388,7 +388,7 @@ class Poller:
             self._step_soon()
 
     def _announce(self, held: Sequence[Held]) -> None:
-        if self._stopping or self.pauses.paused:
+        if self.ending.gives_back or self.pauses.paused:
             self.returns.give_back(held)
         elif count := self._shared.table.announce(held):
             self._shared.inbox.announce(self, count)

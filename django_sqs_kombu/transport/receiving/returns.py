@@ -32,6 +32,16 @@ class Returns:
         """Whether the queue has a redrive policy, or may have one: it was not asked yet."""
         return self.terms is None or self.terms.redrives
 
+    def one_by_one(self) -> bool:
+        """Whether no more than one message may be held, so that it harms no other."""
+        asked = self._consumption.one_by_one
+        return asked is not None and self.redrives and asked()
+
+    def on_credit(self) -> bool:
+        """Whether the consumer may leave at any time, and what is given back then counts."""
+        lasts = self._consumption.lasting or self._shared.inbox.pace.always
+        return not lasts and self.redrives
+
     def stale(self, held: Held, now: float) -> bool:
         """Whether a message that waits is better given back than renewed.
 
