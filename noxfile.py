@@ -15,7 +15,11 @@ nox.options.default_venv_backend = "venv"
 nox.options.error_on_missing_interpreters = False
 nox.options.reuse_existing_virtualenvs = True
 
-SMOKE = Path(__file__).parent / "tests" / "release_smoke.py"
+TESTS = Path(__file__).parent / "tests"
+SMOKE, WALK = TESTS / "release_smoke.py", TESTS / "walk_tutorial.py"
+#: The Python on which the tutorial is walked, in a virtual environment that it makes itself, in
+#: place of a look at the same parts.
+WALKED = "3.13"
 
 # The oldest and the newest that pyproject.toml admits; "" is the newest there is.
 OLDEST_BOTO3, NEWEST = "~=1.34.131", ""
@@ -76,10 +80,13 @@ def use(session: nox.Session, pattern: str) -> None:
     # pip keeps the wheel of a source distribution by its address; with the digest, by its content.
     address = f"{file.as_uri()}#sha256={hashlib.sha256(file.read_bytes()).hexdigest()}"
     session.cd(session.create_tmp())
-    for shape in ("", "[django]"):
+    walked = session.python == WALKED
+    for shape in ("",) if walked else ("", "[django]"):
         session.install(f"django-sqs{shape} @ {address}", env=LAZY)
         session.run("python", "-m", "pip", "check")
         session.run("python", "-I", str(SMOKE), *(["--without-django"] if not shape else []))
+    if walked:
+        session.run("python", str(WALK), str(file), env=LAZY)
 
 
 @nox.session(python=["3.10", "3.11", "3.12", "3.13"], reuse_venv=False, tags=["release"])

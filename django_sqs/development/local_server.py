@@ -5,7 +5,9 @@ from __future__ import annotations
 import json
 import logging
 import socket
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +31,27 @@ KEPT = (
     "VisibilityTimeout",
 )
 
+#: A WSGI application.
+App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
+
+
+def answering(app: App) -> App:
+    """*app*, which says of a request that it does not implement that it is not supported.
+
+    moto raises then: a traceback on the terminal, and an answer that looks like a failing server,
+    which is asked again and again.
+    """
+
+    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
+        try:
+            return app(environ, start_response)
+        except NotImplementedError as exc:
+            error = {"__type": "com.amazonaws.sqs#UnsupportedOperation", "message": str(exc)}
+            start_response("400 Bad Request", [("Content-Type", "application/x-amz-json-1.0")])
+            return [json.dumps(error).encode()]
+
+    return answer
+
 
 class LocalServer:
     """moto's server in threads of this process; any credentials will do.
@@ -42,13 +65,24 @@ class LocalServer:
 
     def __init__(self, host: str, port: int, state: Path | None = None) -> None:
         try:
-            from moto.server import ThreadedMotoServer
+            from moto.moto_server import werkzeug_app as moto
+            from werkzeug.serving import make_server
         except ImportError as exc:
             raise ImproperlyConfigured(
-                "A local server needs: pip install 'django-sqs[local]'"
+                "A local server needs: pip install 'django-sqs[local]>=2'"
             ) from exc
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        self._server = ThreadedMotoServer(host, port, verbose=False)
+        app = moto.DomainDispatcherApplication(moto.create_backend_app)
+        self._make = partial(
+            make_server,
+            host,
+            port,
+            answering(app),
+            threaded=True,
+            # Older ones of moto have none of their own.
+            request_handler=getattr(moto, "MotoRequestHandler", None),
+        )
+        self._server: Any = None
         self._address = host, port
         self._state = state
         self.url = ""
@@ -58,11 +92,14 @@ class LocalServer:
 
         :raises OSError: the port is taken, or the file cannot be read.
         """
-        # moto would look for a port that is taken in a thread, and wait for it for ever.
+        # werkzeug would end the process where the port is taken.
         with socket.create_server(self._address):
             pass
-        self._server.start()
-        host, port = self._server.get_host_and_port()
+        self._server = self._make()
+        threading.Thread(
+            target=self._server.serve_forever, name="django-sqs-local", daemon=True
+        ).start()
+        host, port = self._server.server_address[:2]
         self.url = f"http://{host}:{port}"
         definitions = self._read()
         for definition in sorted(definitions, key=_dead_letters_first):
@@ -72,7 +109,8 @@ class LocalServer:
     def stop(self) -> None:
         """Keep the definitions, and stop."""
         self.keep()
-        self._server.stop()
+        self._server.shutdown()
+        self._server.server_close()
 
     def keep(self) -> None:
         """Write the definitions of the queues, should they have changed."""

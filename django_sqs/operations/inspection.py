@@ -10,14 +10,16 @@ from typing import Any
 from django_sqs_kombu import administration
 from django_sqs_kombu.exceptions import SQSError
 from django_sqs_kombu.messages import BigMessage
-from django_sqs_kombu.printable import quoted
+from django_sqs_kombu.printable import line, quoted
 from django_sqs_kombu.transport import SQSMessage
-from django_sqs_kombu.working import printable
+from django_sqs_kombu.working import Failure, printable
 
 from .queues import Target
 
 #: Bytes of a payload in S3 that a look shows on request.
 BEGINNING = 1_000
+#: Characters of an exception's text that a look shows.
+REASON = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +35,8 @@ class Inspected:
     :param payload: where in S3 its payload is, if it is there.
     :param shown: the decoded body, cut, control characters escaped; of a payload in S3 its
         place, or its beginning where that was read.
+    :param reason: the exception that made it a dead letter, class and text, cut; empty where it
+        does not say.
     """
 
     id: str
@@ -43,6 +47,7 @@ class Inspected:
     body: str
     payload: str | None
     shown: str
+    reason: str
 
     def as_dict(self) -> dict[str, Any]:
         """The same, for JSON."""
@@ -73,6 +78,7 @@ def inspect(target: Target, message: SQSMessage, beginning: str | None = None) -
         body=str(message.get("Body", "")),
         payload=payload,
         shown=_shown(target, message, payload, beginning),
+        reason=_reason(message),
     )
 
 
@@ -87,6 +93,14 @@ def beginnings(target: Target, messages: Iterable[SQSMessage]) -> dict[str, str]
             except SQSError as exc:
                 found[message["MessageId"]] = str(exc)
     return found
+
+
+def _reason(message: SQSMessage) -> str:
+    failure = Failure.read(message.get("MessageAttributes"))
+    if failure is None:
+        return ""
+    name = failure.error.rpartition(".")[2]
+    return line(f"{name}: {failure.text}" if failure.text else name, REASON)
 
 
 def _shown(target: Target, message: SQSMessage, payload: str | None, beginning: str | None) -> str:

@@ -73,7 +73,12 @@ def _wait(patience: float, waiting: Callable[[str | None], None]) -> None:
             found.give_up(patience)
             return
         if not told:
-            logger.warning("Not receiving yet, for %g s at most: %s", patience, found.reason)
+            logger.warning(
+                "Not receiving yet, for %g s at most: %s%s",
+                patience,
+                found.reason,
+                "" if found.away else ". Run manage.py migrate",
+            )
             told = True
         time.sleep(min(pause, max(0.0, deadline - time.monotonic())))
         pause = min(LAST_PAUSE, pause * GROWTH)

@@ -51,13 +51,14 @@ class Command(OneQueueCommand):
         if not found:
             output.say(f"Queue {name} has no visible message.")
             return
-        output.table(
-            ("message id", "sent", "receives", "body"), [_row(each) for each in found], title=name
-        )
+        columns = ["message id", "sent", "receives", "body"]
+        if any(each.reason for each in found):
+            columns.append("failed with")
+        output.table(columns, [_row(each)[: len(columns)] for each in found], title=name)
 
 
 def _row(message: Inspected) -> tuple[object, ...]:
     sent = ""
     if message.sent_at is not None:
         sent = f"{datetime.fromtimestamp(message.sent_at, timezone.utc):%Y-%m-%d %H:%M:%S}"
-    return message.id, sent, message.receive_count, message.shown
+    return message.id, sent, message.receive_count, message.shown, message.reason

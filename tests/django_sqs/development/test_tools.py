@@ -9,6 +9,7 @@ import sys
 
 import boto3
 import pytest
+from botocore.exceptions import ClientError
 from django.core.management import CommandError
 
 import django_sqs
@@ -68,6 +69,18 @@ def test_local_remembers_its_queues(start_local, eventually, number):
     assert found["VisibilityTimeout"] == "77"
     assert json.loads(found["RedrivePolicy"])["deadLetterTargetArn"].endswith(":z-dead")
     assert client.list_queue_tags(QueueUrl=url)["Tags"] == {"team": "shop"}
+
+
+def test_local_says_of_what_it_lacks_that_it_is_not_supported(start_local):
+    process, client, _ = start_local()
+    arn = "arn:aws:sqs:us-east-1:123456789012:dead"
+
+    with pytest.raises(ClientError) as raised:
+        client.start_message_move_task(SourceArn=arn)
+
+    assert raised.value.response["Error"]["Code"].endswith("UnsupportedOperation")
+    assert raised.value.response["ResponseMetadata"]["RetryAttempts"] == 0
+    assert "Traceback" not in process.output
 
 
 def test_local_says_why_it_cannot_start(project, tmp_path):

@@ -120,6 +120,24 @@ def test_peek_at_dead_letters(dead_letters):
     assert "alive" not in output
 
 
+def test_peek_says_why_a_receiver_made_a_dead_letter(site):
+    def refuse(message):
+        raise ValueError("not\x1b[31m ours")
+
+    queue = django_sqs.register(
+        "refused", refuse, dead_letter=(ValueError,), dead_letter_queue="refused-dead"
+    )
+    django_sqs.send("refused", body="x")
+    queue.receive_loop(message_limit=1)
+
+    [found] = as_json("sqs_peek", "refused", "--dead-letters")
+    output = run("sqs_peek", "refused", "--dead-letters")
+
+    assert found["reason"] == r"ValueError: not\x1b[31m ours"
+    assert "failed with\n" in output
+    assert found["reason"] in output
+
+
 def bodies(queue, suffix=None):
     found = as_json("sqs_peek", queue, "--count=50", *([f"--suffix={suffix}"] if suffix else []))
     return sorted(json.loads(message["body"])["body"] for message in found)
