@@ -1,6 +1,7 @@
 """Walks the tutorial as its reader does: block by block, with what was installed.
 
-``python tests/walk_tutorial.py WHEEL`` makes the tutorial's virtual environment with this Python.
+``python tests/walk_tutorial.py WHEEL``, in an empty folder, makes the tutorial's virtual
+environment with the ``python3`` that is found first.
 Captions say where a block goes, "terminal N shows" what is waited for, and two sentences of the
 text are acted on: "Open URL and order *something*", and "Press Ctrl-C in terminals 2 and 3".
 Only what names another machine than the reader's is replaced: the package by the wheel, and a
@@ -12,7 +13,6 @@ import os
 import re
 import socket
 import sys
-import tempfile
 import time
 import urllib.parse
 import urllib.request
@@ -143,9 +143,8 @@ def usable(port):
 
 
 if __name__ == "__main__":
-    with tempfile.TemporaryDirectory() as name:
-        walk = Walk(Path(name), Path(sys.argv[1]))
-        walk.go()
+    walk = Walk(Path.cwd(), Path(sys.argv[1]))
+    walk.go()
     took = walk.first_message
     assert 0 < took < FIRST_MESSAGE, f"the first message came {took:.0f} s after the installation"
     print(f"the first message came {took:.1f} s after the installation")
