@@ -22,6 +22,8 @@ extensions = ["sphinx.ext.autodoc", "extensions.diagram"]
 html_theme = "furo"
 html_title = "django-sqs"
 html_static_path = ["_static"]
+html_css_files = ["docs.css"]
+html_js_files = [("docs.js", {"defer": "defer"})]
 exclude_patterns = ["_build", "_generated"]
 autodoc_member_order = "bysource"
 autodoc_typehints = "description"
@@ -44,16 +46,16 @@ COMMANDS = {
 }
 
 
-def settings_table():
-    """The settings, with their defaults and meanings."""
+def settings_list():
+    """The settings, with their defaults and meanings; each has an address of its own."""
     from django_sqs.conf import SETTINGS
 
-    lines = [".. list-table::", "   :header-rows: 1", ""]
-    rows = [("setting", "default", "meaning")]
-    rows += [(f"``{n}``", f"``{s.default!r}``", s.meaning) for n, s in SETTINGS.items()]
-    for row in rows:
-        lines += [f"   {'* -' if n == 0 else '  -'} {cell}" for n, cell in enumerate(row)]
-    return "\n".join(lines) + "\n"
+    parts = []
+    for name, setting in SETTINGS.items():
+        # Two quotation marks that stand for an empty text are no curly ones.
+        meaning = setting.meaning.replace("''", "``''``")
+        parts.append(f".. confval:: {name}\n   :default: ``{setting.default!r}``\n\n   {meaning}\n")
+    return "\n".join(parts)
 
 
 def commands():
@@ -90,7 +92,7 @@ def generate(app):
     GENERATED.mkdir(exist_ok=True)
     results = json.loads((ROOT / "benchmarks" / "results.json").read_text())
     for name, text in {
-        "settings.rst": settings_table(),
+        "settings.rst": settings_list(),
         "commands.rst": commands(),
         "cost.rst": cost_table(results),
         "front_figure.rst": front_figure(results),

@@ -11,6 +11,7 @@ import pytest
 
 from django_sqs_kombu import Receivers
 
+from .documentation import build_once
 from .project import Project
 from .server import Server
 
@@ -34,6 +35,15 @@ def sqs(server):
         aws_access_key_id="testing",
         aws_secret_access_key="testing-secret",
     )
+
+
+@pytest.fixture(scope="session")
+def built_docs(tmp_path_factory, request):
+    """The folder of the documentation's pages; all workers of a run share it."""
+    pytest.importorskip("sphinx")
+    pytest.importorskip("furo")
+    own = tmp_path_factory.getbasetemp()
+    return build_once((own.parent if hasattr(request.config, "workerinput") else own) / "docs")
 
 
 @pytest.fixture
