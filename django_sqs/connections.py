@@ -133,6 +133,23 @@ def discard(connection: Connection) -> None:
     drop(connection)
 
 
+@contextmanager
+def writing_apart(using: str) -> Iterator[None]:
+    """Look after the connection of a thread that writes to a database now and then.
+
+    One on which anything failed is dropped, and one of a pool, which others wait for, given back.
+    """
+    connection = connections[using]
+    try:
+        yield
+    finally:
+        if not connection.in_atomic_block:
+            if connection.errors_occurred:
+                discard(connection)
+            elif _is_pooled(connection):
+                connection.close()
+
+
 def is_read_only(connection: Connection) -> bool:
     """Whether its server takes no writes, as one that was the first before a failover.
 

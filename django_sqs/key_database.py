@@ -47,6 +47,16 @@ class KeyDatabase:
             return self.alias
         return database if waits else None
 
+    def check_at_once(self, until: str | None) -> None:
+        """Raise :class:`ConfigurationError` for a message that may end before its key is there."""
+        if until is not None and self.alias is not None and in_transaction(self.alias):
+            raise ConfigurationError(
+                f"Queue {self.queue!r}: unique_until= does not go with on_commit=False in a "
+                f"transaction of {self.alias!r}, where its key is kept: a receiver may be done "
+                "with the message before the commit, and would leave the key until its time is "
+                "over. Leave on_commit out, or send it outside of the transaction."
+            )
+
     def check_outbox(self, database: str) -> None:
         """Raise :class:`ConfigurationError` unless the outbox's table is in the same database."""
         if self.alias != database:

@@ -168,6 +168,7 @@ class DjangoQueue(base.RegisteredQueue):
             using = using or database_of(row)
         waits = self._waits(on_commit, using)
         if send.outgoing.unique is None or on_commit is False:
+            self._keys.check_at_once(send.outgoing.frees)
             commit = (using or DEFAULT_DB_ALIAS) if waits else None
         else:
             commit = self._keys.transaction(waits, using)

@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.contrib import admin
+from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.timesince import timesince
@@ -88,6 +89,18 @@ class OutboxMessageAdmin(RowAdmin[OutboxMessage]):
 
         count = self._each(request, queryset, skip, "Set aside.")
         self.message_user(request, f"Set aside as failed: {counted(count, 'message')}.")
+
+    def delete_model(self, request: HttpRequest, obj: OutboxMessage) -> None:
+        """Delete a message; another with its key of ``unique=`` may be sent."""
+        self.delete_queryset(request, self.get_queryset(request).filter(pk=obj.pk))
+
+    def delete_queryset(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> None:
+        """Delete messages; others with their keys of ``unique=`` may be sent."""
+        with transaction.atomic(using=queryset.db):
+            # What is being sent now will be received all the same.
+            unsent = claims.unclaimed(queryset)
+            super().delete_queryset(request, queryset)
+            claims.free_keys(unsent, queryset.db)
 
     def _each(
         self,

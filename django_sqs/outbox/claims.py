@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
 from typing import NamedTuple
 
-from django.db import connections
+from django.db import connections, transaction
 from django.db.models import BinaryField, Exists, F, Func, OuterRef, Q, QuerySet
 from django.db.models.functions import Length
 from django.db.models.lookups import Exact
@@ -23,6 +23,7 @@ from django.utils import timezone
 from django_sqs_kombu.names import FIFO
 
 from ..conf import conf
+from ..optional import tickets
 from .models import OutboxMessage
 
 #: The most rows of a claim, and the most characters of their bodies, which are held in memory;
@@ -156,14 +157,16 @@ def postpone(
 
 def fail(claimed: Claim, row: OutboxMessage, error: str) -> None:
     """Try *row* no more."""
-    _mine(claimed, [row]).update(
-        tries=F("tries") + 1,
-        refusals=F("refusals") + 1,
-        failed_at=timezone.now(),
-        error=error[:ERROR],
-        claimed_by=None,
-        claimed_until=None,
-    )
+    with transaction.atomic(using=claimed.queue.database):
+        if _mine(claimed, [row]).update(
+            tries=F("tries") + 1,
+            refusals=F("refusals") + 1,
+            failed_at=timezone.now(),
+            error=error[:ERROR],
+            claimed_by=None,
+            claimed_until=None,
+        ):
+            free_keys([row.uid], claimed.queue.database)
 
 
 def explain(claimed: Claim, error: str) -> None:
@@ -190,9 +193,30 @@ def withdraw(message_id: str, database: str) -> None:
 
 def set_aside(row: OutboxMessage, why: str) -> bool:
     """Skip *row* as one that has failed, unless it is being sent now; return whether it is."""
-    now = timezone.now()
-    rows = _rows(str(row._state.db)).filter(_free(now), pk=row.pk)
-    return bool(rows.update(failed_at=now, error=why[:ERROR], claimed_by=None, claimed_until=None))
+    now, database = timezone.now(), str(row._state.db)
+    rows = _rows(database).filter(_free(now), pk=row.pk)
+    changes = {"failed_at": now, "error": why[:ERROR], "claimed_by": None, "claimed_until": None}
+    with transaction.atomic(using=database):
+        if is_aside := bool(rows.update(**changes)):
+            free_keys([row.uid], database)
+    return is_aside
+
+
+def unclaimed(rows: QuerySet[OutboxMessage]) -> list[uuid.UUID]:
+    """The ids of those of *rows* that are not being sent now."""
+    found = rows.filter(_free(timezone.now()) | Q(failed_at__isnull=False))
+    return list(found.values_list("uid", flat=True))
+
+
+def free_keys(uids: Sequence[uuid.UUID], database: str) -> None:
+    """Give back the keys of ``unique=`` that messages have which are not sent now.
+
+    They are in the same database, or are none of the outbox's.
+    """
+    for store in tickets.all():
+        if getattr(store, "database", None) == database:
+            for start in range(0, len(uids), ROWS):
+                store.free_all([str(uid) for uid in uids[start : start + ROWS]])
 
 
 def _ignores_case(database: str) -> bool:

@@ -33,6 +33,9 @@ class OutboxMessage(models.Model):
         help_text="When it is too late to start its receiver, in seconds since the epoch.",
     )
     ticket = models.BooleanField(default=False, help_text="Whether it can be cancelled.")
+    frees = models.CharField(
+        max_length=10, blank=True, help_text="When it gives back its key of unique=."
+    )
     created_at = models.DateTimeField(auto_now_add=True)
     claimed_by = models.UUIDField(null=True, editable=False)
     claimed_until = models.DateTimeField(null=True, editable=False)

@@ -198,6 +198,7 @@ def outgoing(row: OutboxMessage) -> Outgoing:
         str(row.uid),
         row.expires,
         row.ticket,
+        frees=row.frees or None,
     )
 
 

@@ -92,6 +92,7 @@ def _row(
         due_at=None if message.delay is None else timezone.now() + timedelta(seconds=message.delay),
         expires=message.expires,
         ticket=message.ticket,
+        frees=message.frees or "",
     )
     if message.id is not None:
         row.uid = uuid.UUID(message.id)

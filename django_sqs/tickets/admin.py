@@ -1,14 +1,19 @@
-"""Used tickets in Django's admin, to look at."""
+"""Used tickets in Django's admin, to look at; keys, to be found and given back."""
 
 from __future__ import annotations
 
+from datetime import datetime, timezone
 from typing import Any
 
 from django.contrib import admin
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 
+from django_sqs_kombu.registration import Unique
+
+from ..registry import receivers
 from ..row_admin import RowAdmin
-from .models import UsedTicket
+from .models import UniqueKey, UsedTicket
 
 
 @admin.register(UsedTicket)
@@ -25,4 +30,40 @@ class UsedTicketAdmin(RowAdmin[UsedTicket]):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody deletes one."""
+        return False
+
+
+@admin.register(UniqueKey)
+class UniqueKeyAdmin(RowAdmin[UniqueKey]):
+    """Read-only; a key that is deleted is free, so that another message of it is sent.
+
+    Keys are kept as digests, so the search takes a key as its sender wrote it.
+    """
+
+    list_display = ("digest", "ticket_id", "held_until")
+    search_fields = ("=ticket_id",)
+    search_help_text = "A key as it was given to unique=, in any queue, or the id of a ticket."
+    fields = readonly_fields = ("digest", "ticket_id", "held_until")
+
+    @admin.display(description="held until", ordering="expires")
+    def held_until(self, row: UniqueKey) -> datetime:
+        """When another message of the key is sent, whatever becomes of this one."""
+        return datetime.fromtimestamp(row.expires, timezone.utc)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[UniqueKey], search_term: str
+    ) -> tuple[QuerySet[UniqueKey], bool]:
+        """The key of that text in each queue, or of that ticket."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        digests = [
+            Unique(term, 0).digest(queue.full_name(suffix))
+            for queue in receivers.queues.values()
+            for suffix in (None, *queue.suffixes)
+        ]
+        return queryset.filter(Q(ticket_id=term) | Q(digest__in=digests)), False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Nobody changes one."""
         return False

@@ -23,13 +23,15 @@ class UniqueKey(models.Model):
     """A key that a message has, so that no other of its key is sent."""
 
     digest = models.CharField(max_length=64, primary_key=True, help_text="Of its queue and key.")
-    ticket_id = models.CharField(max_length=100, help_text="Of the message that has it.")
+    ticket_id = models.CharField(
+        max_length=100, db_index=True, help_text="Of the message that has it."
+    )
     expires = models.FloatField(
         db_index=True, help_text="Until when it has it, in seconds since the epoch."
     )
 
     class Meta:
-        default_permissions = ("view",)
+        default_permissions = ("delete", "view")
 
     def __str__(self) -> str:
         return self.digest

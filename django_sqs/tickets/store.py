@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Sequence
 from typing import TypeVar
 
 from asgiref.sync import sync_to_async
-from django.db import router, transaction
+from django.db import connections, router, transaction
 from django.db.models import Model, QuerySet
 
 from django_sqs_kombu.exceptions import EnvironmentFailure
+from django_sqs_kombu.transport import STARTED, Note
+from django_sqs_kombu.working import Ended, KeyWriter
 
+from ..connections import writing_apart
 from ..optional import outboxes
 from .models import UniqueKey, UsedTicket
 
@@ -33,11 +37,13 @@ class DatabaseTickets:
 
     def cancel(self, ticket_id: str) -> bool:
         """Let no receiver start with a message; return False where one has."""
-        used = self._use(ticket_id, cancelled=True)
-        if used.cancelled:
-            # In the same database, so that what is rolled back is not deleted there.
-            for outbox in outboxes.all():
-                outbox.withdraw(ticket_id, str(used._state.db))
+        with transaction.atomic(using=router.db_for_write(UsedTicket)):
+            used = self._use(ticket_id, cancelled=True)
+            if used.cancelled:
+                # In the same database, so that what is rolled back is not deleted there.
+                for outbox in outboxes.all():
+                    outbox.withdraw(ticket_id, str(used._state.db))
+                self.free_all([ticket_id])
         return used.cancelled
 
     async def acancel(self, ticket_id: str) -> bool:
@@ -50,13 +56,18 @@ class DatabaseTickets:
         """The alias of the database that keys are in."""
         return router.db_for_write(UniqueKey)
 
-    def claim(self, key: str, ticket_id: str, seconds: float) -> str:
+    def claim(self, key: str, ticket_id: str, seconds: float, *, until: str | None = None) -> str:
         """Take *key* for a message, unless another has it; return the ticket of who has it.
 
         It is a part of the caller's transaction: whoever wants the key meanwhile waits for its end.
+
+        :param until: ``"started"``: so does a receiver of who has it, since it is to read what
+            the transaction writes.
         """
+        mine = UniqueKey(digest=key, ticket_id=ticket_id)
         for _ in range(TRIES):
-            if (owner := self._claim(key, ticket_id, seconds)) is not None:
+            mine.expires = time.time() + seconds
+            if (owner := self._claim(mine, keeps=until == STARTED)) is not None:
                 return owner
         raise EnvironmentFailure("A key came and went whenever it was asked for")
 
@@ -65,16 +76,33 @@ class DatabaseTickets:
         rows = UniqueKey._base_manager.using(self.database)
         rows.filter(digest=key, ticket_id=ticket_id).delete()
 
-    def _claim(self, key: str, ticket_id: str, seconds: float) -> str | None:
-        using, now = self.database, time.time()
+    def free_all(self, ticket_ids: Sequence[str]) -> None:
+        """Give back whatever keys these messages have."""
+        rows = UniqueKey._base_manager.using(self.database).filter(ticket_id__in=ticket_ids)
+        # Most have none, and a DELETE that finds nothing locks others' rows on MySQL, and SQLite.
+        if keys := list(rows.values_list("pk", flat=True)):
+            rows.filter(pk__in=keys).delete()
+
+    def note_of_end(self, ticket_id: str) -> Note | None:
+        """What gives a message's key back before SQS is told of its end; None: it is free."""
+        if connections[self.database].in_atomic_block:
+            # A test's: another connection would not see what it has not committed.
+            self.free_all([ticket_id])
+            return None
+        return Note(_WRITER, Ended(self, ticket_id))
+
+    def _claim(self, mine: UniqueKey, *, keeps: bool) -> str | None:
+        using = self.database
         rows = UniqueKey._base_manager.using(using)
-        mine = UniqueKey(digest=key, ticket_id=ticket_id, expires=now + seconds)
-        over = rows.filter(digest=key, expires__lte=now)
+        over = rows.filter(digest=mine.digest, expires__lte=time.time())
+        keeps = keeps and connections[using].in_atomic_block
         with transaction.atomic(using=using):
-            if over.update(ticket_id=ticket_id, expires=mine.expires):
-                return ticket_id
+            if over.update(ticket_id=mine.ticket_id, expires=mine.expires):
+                return mine.ticket_id
             rows.bulk_create([mine], ignore_conflicts=True)
-            row = _as_it_is(rows.filter(pk=key))
+            row = _as_it_is(rows.filter(pk=mine.digest))
+            if row is not None and keeps and row.ticket_id != mine.ticket_id:
+                row = _kept(using, row)
             return None if row is None else row.ticket_id
 
     def _use(self, ticket_id: str, *, cancelled: bool) -> UsedTicket:
@@ -85,6 +113,36 @@ class DatabaseTickets:
             mine = UsedTicket(ticket_id=ticket_id, cancelled=cancelled)
             rows.bulk_create([mine], ignore_conflicts=True)
             return _as_it_is(rows.filter(pk=ticket_id)) or mine
+
+
+class _KeyWriter(KeyWriter):
+    """Gives keys back in a thread of its own, and looks after that thread's connections."""
+
+    def write(self, contents: Sequence[Ended]) -> None:
+        """Give back all of them."""
+        using = router.db_for_write(UniqueKey)
+        with writing_apart(using):
+            super().write(contents)
+
+    def rest(self) -> None:
+        """Close this thread's connections."""
+        connections.close_all()
+
+
+_WRITER = _KeyWriter()
+
+
+def _kept(using: str, row: UniqueKey) -> UniqueKey | None:
+    """*row*, which nobody deletes before the transaction ends; None: somebody just has.
+
+    Where it was found by INSERT, MySQL keeps it, and SQLite has one writer at a time.
+    """
+    if connections[using].vendor != "postgresql":
+        return row
+    table = connections[using].ops.quote_name(UniqueKey._meta.db_table)
+    # As for a foreign key: other transactions may have it at once, unlike select_for_update().
+    sql = f"SELECT * FROM {table} WHERE digest = %s FOR KEY SHARE"  # noqa: S608 - a name of ours
+    return next(iter(UniqueKey._base_manager.using(using).raw(sql, [row.digest])), None)
 
 
 def _as_it_is(row: QuerySet[Row]) -> Row | None:

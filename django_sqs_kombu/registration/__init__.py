@@ -20,6 +20,7 @@ from .receivers import Outlet, Receivers
 from .scheduling import slots_problem
 from .sender import Defaults, Prepared, Sender
 from .ticketing import ticket_of
+from .uniqueness import Unique
 
 __all__ = [
     "DEFAULT_MAX_RECEIVES",
@@ -45,6 +46,7 @@ __all__ = [
     "SendManyKeywords",
     "Sender",
     "SendingQueue",
+    "Unique",
     "errors_of",
     "open_batch",
     "outside",

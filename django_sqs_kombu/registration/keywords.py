@@ -7,7 +7,7 @@ import inspect
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, TypedDict
+from typing import Any, Literal, TypedDict
 
 from ..exceptions import ConfigurationError
 from ..messages.base import RawMessage
@@ -155,6 +155,10 @@ class SendKeywords(MessageKeywords, total=False):
     returned is that one's, with ``sent`` False.  The message has a ticket."""
     unique_for: float | timedelta | None
     """How long the message has the key, in seconds or as a timedelta, from its sending on."""
+    unique_until: Literal["started", "finished"] | None
+    """What gives the key back before: ``"started"``, a receiver starts with the message, so one
+    waits at most; ``"finished"``, nobody will run it any more, so one waits or runs.  Not where it
+    is tried again.  None: nothing does."""
 
 
 class SendManyKeywords(TypedDict, total=False):

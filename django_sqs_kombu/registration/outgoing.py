@@ -20,7 +20,7 @@ from ..transport.sending.checks import (
     seconds_of,
 )
 from ..transport.sending.expiring import expiry_of
-from ..transport.sending.parameters import DUE, EXPIRES, ID, TICKET
+from ..transport.sending.parameters import DUE, EXPIRES, FREES, ID, TICKET
 from ..working.tickets import new_id
 from .uniqueness import Unique
 
@@ -43,6 +43,7 @@ class Outgoing:
         never.
     :param ticket: whether it can be cancelled by its id.
     :param unique: of what it is the only one, if of anything; then it has an id.
+    :param frees: when it gives back its key; None: it has none, or keeps it for its time.
     :raises MessageEncodeError: SQS would not take it; the error names the argument.
     """
 
@@ -56,6 +57,7 @@ class Outgoing:
     expires: float | None = None
     ticket: bool = False
     unique: Unique | None = None
+    frees: str | None = None
 
     def __post_init__(self) -> None:
         check_text(self.body, "The body")
@@ -81,12 +83,16 @@ class Outgoing:
         ticket: bool = False,
         unique: str | None = None,
         unique_for: float | timedelta | None = None,
+        unique_until: str | None = None,
     ) -> Outgoing:
         """A message to *queue*, checked against what its kind takes.
 
         :param text: the body and its content type.
         """
         seconds = seconds_of(delay)
+        only = Unique.read(unique, unique_for, unique_until)
+        if only is not None:
+            only.check_delay(seconds)
         if queue.endswith(FIFO):
             if seconds:
                 raise MessageEncodeError(
@@ -109,7 +115,8 @@ class Outgoing:
             id=new_id() if ticket else None,
             expires=expiry_of(expires, seconds),
             ticket=ticket,
-            unique=Unique.read(unique, unique_for),
+            unique=only,
+            frees=None if only is None else only.until,
         )
 
     @property
@@ -140,6 +147,7 @@ class Outgoing:
             ID: self.id,
             EXPIRES: self.expires,
             TICKET: self.ticket or None,
+            FREES: self.frees,
         }
         if self.delay is not None and self.delay > MAX_DELAY:
             properties[DUE] = time.time() + self.delay

@@ -239,6 +239,7 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
         ticket: bool | None = None,
         unique: str | None = None,
         unique_for: float | timedelta | None = None,
+        unique_until: str | None = None,
         **kwargs: Any,
     ) -> Outgoing:
         made = self._message(message, kwargs)
@@ -253,6 +254,7 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
             ticket=is_ticketed(self, ticket, unique, delay, attributes),
             unique=unique,
             unique_for=unique_for,
+            unique_until=unique_until,
         )
 
     def encode(self, message: object = None, **kwargs: Any) -> tuple[str, str]:

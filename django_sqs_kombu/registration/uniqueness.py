@@ -11,12 +11,14 @@ from typing import Any
 from ..exceptions import ConfigurationError, MessageEncodeError, SQSError
 from ..logs import get_logger
 from ..transport.sending.checks import brief, check_text
+from ..transport.sending.trail import FINISHED, STARTED
 from ..working.tickets import NEEDED, Ticket, TicketStore
 
 logger = get_logger(__name__)
 
 #: The longest key, in characters, and the longest time, in seconds: a year.
 LONGEST_KEY, LONGEST = 1_000, 366 * 86_400
+_UNTIL = (STARTED, FINISHED)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,21 +27,32 @@ class Unique:
 
     :param key: of its queue, as its sender named it.
     :param seconds: for how long no other is sent, counted from its own sending.
+    :param until: what lets another be sent before, :data:`STARTED` or :data:`FINISHED`; None:
+        nothing does.
     """
 
     key: str
     seconds: float
+    until: str | None = None
 
     @classmethod
-    def read(cls, key: Any, unique_for: Any) -> Unique | None:
+    def read(cls, key: Any, unique_for: Any, until: Any = None) -> Unique | None:
         """What a send was told; None: nothing.
 
         :raises MessageEncodeError: it cannot be.
         """
+        if until is not None and key is None:
+            raise MessageEncodeError(
+                "unique_until says when the key of unique= is free again: give unique, too, and "
+                "unique_for"
+            )
         if key is None and unique_for is None:
             return None
         if key is None or unique_for is None:
-            raise MessageEncodeError("unique and unique_for go together: a key, and for how long")
+            raise MessageEncodeError(
+                "unique and unique_for go together: a key, and for how long"
+                + (" at most" if until is not None else "")
+            )
         check_text(key, "unique")
         if not 0 < len(key) <= LONGEST_KEY:
             raise MessageEncodeError(
@@ -55,7 +68,20 @@ class Unique:
                 f"unique_for must be above 0 and at most {LONGEST:,} seconds, not "
                 f"{brief(unique_for)}"
             )
-        return cls(key, float(seconds))
+        if until is not None and until not in _UNTIL:
+            raise MessageEncodeError(
+                f"unique_until must be {' or '.join(map(repr, _UNTIL))}, not {brief(until)}"
+            )
+        return cls(key, float(seconds), until)
+
+    def check_delay(self, delay: float | None) -> None:
+        """Raise :class:`MessageEncodeError` where the message may begin after its key's time."""
+        if self.until is not None and delay is not None and self.seconds <= delay:
+            raise MessageEncodeError(
+                f"unique_for: {self.seconds:g} seconds are over when the message can be received, "
+                f"which is in {delay:g} seconds (its delay), so unique_until={self.until!r} would "
+                "mean nothing. Give it the delay, and what the message may wait and run at most."
+            )
 
     def digest(self, queue: str) -> str:
         """By which the key of a queue, named as in SQS, is kept: of one length, and any text."""
@@ -73,7 +99,8 @@ def claimed(
     if unique is None:
         send()
         return ticket
-    owner = store_of(ticket).claim(unique.digest(queue), str(ticket.id), unique.seconds)
+    claim = store_of(ticket).claim
+    owner = claim(unique.digest(queue), str(ticket.id), unique.seconds, until=unique.until)
     if owner != ticket.id:
         logger.info("Queue %s: nothing is sent, for another message has its key", queue)
         return replace(ticket, id=owner, sent=False)

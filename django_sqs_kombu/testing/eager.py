@@ -9,6 +9,7 @@ import kombu
 from ..exceptions import Continue
 from ..logs import get_logger
 from ..registration.outgoing import Outgoing
+from ..working.freeing import free_at_end
 from ..working.registered import Registered
 from ..working.table import TABLE, Action, Attempts, row_for
 from .local_delivery import LocalDelivery
@@ -32,11 +33,10 @@ def receive_at_once(registered: Registered, queue: kombu.Queue, outgoing: Outgoi
         return
     raised: BaseException | None = None
     row, receives, cursor = TABLE[0], 1, None
-    parts: list[str] = []
+    delivery = LocalDelivery(queue.name, outgoing)
     while receives <= MOST_TRIES:
         delivery = LocalDelivery(queue.name, outgoing, receives, cursor)
         raised = registered.attempt(delivery, queue).raised
-        parts = delivery.parts
         row = row_for(raised, Attempts(receives, receives), registered.table)
         if row.action is not Action.REQUEUE:
             break
@@ -44,7 +44,8 @@ def receive_at_once(registered: Registered, queue: kombu.Queue, outgoing: Outgoi
         if isinstance(raised, Continue) and raised.cursor != cursor:
             # It goes on, so it has its tries again.
             receives, cursor = 1, raised.cursor
-    for part in parts:
+    for part in delivery.parts:
         receive_at_once(registered, queue, replace(outgoing, body=part))
+    free_at_end(registered, delivery, raised)
     if raised is not None and not (row.named and row.action is Action.DISCARD):
         raise raised

@@ -42,7 +42,11 @@ class LocalDelivery:
         self.parts: list[str] = []
         self.message_id = str(uuid.uuid4())
         trail = Trail(
-            id=outgoing.id, cursor=cursor, expires=outgoing.expires, ticket=outgoing.ticket
+            id=outgoing.id,
+            cursor=cursor,
+            expires=outgoing.expires,
+            ticket=outgoing.ticket,
+            frees=outgoing.frees,
         )
         now = str(int(time.time() * 1000))
         self.sqs_message: Mapping[str, Any] = {

@@ -10,7 +10,7 @@ from .receiving.message_limit import LocalLimit, ReceiveLimit
 from .sending.copies import TRACE, copy_of
 from .sending.dispatch import Dispatched, refused_for_content, send_list
 from .sending.expiring import has_expired
-from .sending.trail import Trail
+from .sending.trail import FINISHED, STARTED, Trail
 from .sqs.declaration import WIRE_FORMATS
 from .sqs.pauses import Pause, pause_of
 from .sqs.received import Message as SQSMessage
@@ -20,8 +20,10 @@ from .sqs.threads import Threads
 from .transport import Transport
 
 __all__ = [
+    "FINISHED",
     "PREFIX",
     "SIZE_ATTRIBUTES",
+    "STARTED",
     "TRACE",
     "WIRE_FORMATS",
     "Channel",

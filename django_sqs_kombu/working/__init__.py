@@ -6,6 +6,7 @@ from .consumer import ReceiverConsumer
 from .context import MessageContext, MessageContextFilter, current_message
 from .coroutines import CANCEL_GRACE, LeftBehind, within
 from .deadline import deadline
+from .ends_of_keys import Ended, KeyWriter
 from .failure import FAILURE, Failure, origin_of
 from .forks import end_process
 from .going_on import cursor, stopping
@@ -52,8 +53,10 @@ __all__ = [
     "Attempts",
     "Breaker",
     "Counter",
+    "Ended",
     "Exponential",
     "Failure",
+    "KeyWriter",
     "LeftBehind",
     "Mask",
     "MessageContext",

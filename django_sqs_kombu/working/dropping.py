@@ -5,7 +5,7 @@ from __future__ import annotations
 from ..drops import MessageCancelled, MessageExpired
 from ..exceptions import EnvironmentFailure
 from ..transport.sending.expiring import has_expired
-from ..transport.sending.trail import TRAIL, Trail
+from ..transport.sending.trail import STARTED, TRAIL, Trail
 from .failure import is_dead_letter
 from .registered import Received, Registered
 from .tickets import TicketStore, is_id
@@ -22,7 +22,7 @@ def why_dropped(registered: Registered, delivery: Received) -> Exception | None:
         return MessageExpired(trail.expires)
     store = registered.receivers.tickets
     if store is not None and trail.ticket and trail.id is not None and is_id(trail.id):
-        return _why_cancelled(store, trail.id)
+        return _why_cancelled(store, trail.id) or _why_not_freed(store, trail.frees, trail.id)
     return None
 
 
@@ -30,7 +30,25 @@ def _why_cancelled(store: TicketStore, ticket_id: str) -> Exception | None:
     try:
         starts = store.start(ticket_id)
     except Exception as exc:  # noqa: BLE001 - a database or a cache that is away
-        error = EnvironmentFailure(f"Whether it was cancelled cannot be known now: {exc!r}")
-        error.__cause__ = exc
-        return error
+        return _later("Whether it was cancelled cannot be known now", exc)
     return None if starts else MessageCancelled(ticket_id)
+
+
+def _why_not_freed(store: TicketStore, frees: str | None, ticket_id: str) -> Exception | None:
+    """Give back the key of a message that has it until it is started.
+
+    Before its receiver reads anything: who was told that it waits relies on what it will read.
+    """
+    if frees != STARTED:
+        return None
+    try:
+        store.free_all([ticket_id])
+    except Exception as exc:  # noqa: BLE001 - as above
+        return _later("Its key of unique= cannot be given back now", exc)
+    return None
+
+
+def _later(why: str, exc: Exception) -> EnvironmentFailure:
+    error = EnvironmentFailure(f"{why}: {exc!r}")
+    error.__cause__ = exc
+    return error

@@ -19,6 +19,7 @@ from ..printable import NAME, line
 from ..transport.delivery import Delivery
 from ..transport.sending.resending import send_again
 from .dead_letters import send_to_dead_letters
+from .freeing import free_at_end
 from .masking import loggable
 from .middleware import Settlement, guarded, tell
 from .registered import Registered
@@ -145,7 +146,10 @@ def _carry_out(
         if registered.delete_on_start:
             _settle_deleted(row, registered, delivery, message, raised)
         # Else the receiver has settled it itself.
+        if not (registered.delete_on_start and action in _STAYING):
+            free_at_end(registered, delivery, raised)
     elif action in _DELETING:
+        free_at_end(registered, delivery, raised)
         _delete(delivery, message)
     elif action is Action.REQUEUE:
         return _leave(row, registered, delivery, raised)
@@ -154,7 +158,7 @@ def _carry_out(
     elif action is Action.DEAD_LETTER:
         return _bury(registered, delivery, raised)
     else:
-        delivery.reject()
+        _reject(registered, delivery, raised)
     return action
 
 
@@ -187,10 +191,17 @@ def _bury(registered: Registered, delivery: Delivery, raised: BaseException | No
     unread = delivery.errors and delivery.channel.payloads.pointer(delivery.sqs_message)
     # The object in S3 of one that was not read would be deleted with it: SQS may move it.
     if raised is not None and not unread and send_to_dead_letters(registered, delivery, raised):
+        free_at_end(registered, delivery, raised)
         delivery.ack()
         return Action.DEAD_LETTER
-    delivery.reject()
+    _reject(registered, delivery, raised)
     return Action.REJECT
+
+
+def _reject(registered: Registered, delivery: Delivery, raised: BaseException | None) -> None:
+    if not delivery.channel.requests.redrives(delivery.queue) or is_last_receive(delivery):
+        free_at_end(registered, delivery, raised)
+    delivery.reject()
 
 
 def _delete(delivery: Delivery, message: RawMessage | None) -> None:

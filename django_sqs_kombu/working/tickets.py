@@ -6,12 +6,15 @@ import asyncio
 import math
 import re
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from ..exceptions import ConfigurationError, EnvironmentFailure
 from ..quotas import MAX_RETENTION
 from ..rules import shown
+from ..transport.holding.note import Note
+from .ends_of_keys import KEYS, Ended
 
 #: Why there are none.
 NEEDED = (
@@ -48,14 +51,22 @@ class TicketStore(Protocol):
         """Cancel from asynchronous code: in a thread, unless the store has a way of its own."""
         return await asyncio.to_thread(self.cancel, ticket_id)
 
-    def claim(self, key: str, ticket_id: str, seconds: float) -> str:
+    def claim(self, key: str, ticket_id: str, seconds: float, *, until: str | None = None) -> str:
         """Take *key* for a message, unless another has it; return the ticket of who has it.
 
-        :param seconds: how long it has it.
+        :param seconds: how long it has it at most.
+        :param until: ``"started"`` or ``"finished"``, where it is freed before.
         """
 
     def free(self, key: str, ticket_id: str) -> None:
         """Give *key* back, if that message has it."""
+
+    def free_all(self, ticket_ids: Sequence[str]) -> None:
+        """Give back whatever keys these messages have; a message that is cancelled has none."""
+
+    def note_of_end(self, ticket_id: str) -> Note | None:
+        """What gives a message's key back before SQS is told of its end; None: it is free."""
+        return Note(KEYS, Ended(self, ticket_id))
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,13 +177,18 @@ class CacheTickets(TicketStore):
 
     def cancel(self, ticket_id: str) -> bool:
         """Let no receiver start with a message; return False where one has."""
-        return self._comes_first(ticket_id, "cancelled")
+        if not self._comes_first(ticket_id, "cancelled"):
+            return False
+        self.free_all([ticket_id])
+        return True
 
-    def claim(self, key: str, ticket_id: str, seconds: float) -> str:
+    def claim(self, key: str, ticket_id: str, seconds: float, *, until: str | None = None) -> str:
         """Take *key* for a message, unless another has it; return the ticket of who has it."""
         name = f"{self._prefix}key:{key}"
         for _ in range(_TRIES):
             if self._cache.add(name, ticket_id, math.ceil(seconds)):
+                # By which it is found when all that is known is the message.
+                self._cache.add(self._key_of(ticket_id), key, math.ceil(seconds))
                 return ticket_id
             # Its time may be over just now.
             if (owner := self._cache.get(name)) is not None:
@@ -184,6 +200,16 @@ class CacheTickets(TicketStore):
         name = f"{self._prefix}key:{key}"
         if self._cache.get(name) == ticket_id:
             self._cache.delete(name)
+
+    def free_all(self, ticket_ids: Sequence[str]) -> None:
+        """Give back whatever keys these messages have."""
+        for ticket_id in ticket_ids:
+            if (key := self._cache.get(self._key_of(ticket_id))) is not None:
+                self.free(str(key), ticket_id)
+                self._cache.delete(self._key_of(ticket_id))
+
+    def _key_of(self, ticket_id: str) -> str:
+        return f"{self._prefix}key-of:{ticket_id}"
 
     def _comes_first(self, ticket_id: str, what: str) -> bool:
         key = self._prefix + ticket_id

@@ -27,12 +27,14 @@ ID = "django_sqs.id"
 EXPIRES = "django_sqs.expires"
 #: The property that says whether its sender may cancel it.
 TICKET = "django_sqs.ticket"
+#: The property that says when it gives back its key of ``unique=``.
+FREES = "django_sqs.frees"
 
 _GROUP, _DEDUPLICATION = "MessageGroupId", "MessageDeduplicationId"
 _ATTRIBUTES = "message_attributes"
 _DELAYS = ("delay_seconds", "DelaySeconds")
 #: Told to SQS, or to receivers by the trail, and not written into the body.
-_OURS = frozenset({_ATTRIBUTES, *_DELAYS, DUE, ID, EXPIRES, TICKET, "delivery_tag"})
+_OURS = frozenset({_ATTRIBUTES, *_DELAYS, DUE, ID, EXPIRES, TICKET, FREES, "delivery_tag"})
 
 
 def send_parameters(
@@ -66,6 +68,7 @@ def send_parameters(
         id=properties.get(ID),
         expires=_moment(properties.get(EXPIRES)),
         ticket=bool(properties.get(TICKET)),
+        frees=properties.get(FREES),
     )
     return _when(queue, params, trail, due, _delay(properties))
 

@@ -20,6 +20,8 @@ TRAIL = "django_sqs.trail"
 _LONGEST = 500 + MOST_CURSOR
 #: The longest id; what is longer is cut.
 LONGEST_ID = 100
+#: When a message gives back its key of ``unique=``: as a receiver starts with it, or at its end.
+STARTED, FINISHED = "started", "finished"
 #: A larger number is nobody's, either.
 _MOST_RESTARTS = 1_000_000
 
@@ -40,6 +42,8 @@ class Trail:
     :param expires: when it is too late to start its receiver, in seconds since the epoch; None:
         never.
     :param ticket: whether its sender may have cancelled it, which its id tells.
+    :param frees: when it gives back its key of ``unique=``, :data:`STARTED` or :data:`FINISHED`;
+        None: it has none, or that is kept until its time is over.
     """
 
     id: str | None = None
@@ -50,6 +54,7 @@ class Trail:
     cursor: Any = None
     expires: float | None = None
     ticket: bool = False
+    frees: str | None = None
 
     def attribute(self) -> dict[str, str]:
         """The message attribute that carries it."""
@@ -62,6 +67,7 @@ class Trail:
             "cursor": self.cursor,
             "expires": None if self.expires is None else round(self.expires, 3),
             "ticket": self.ticket or None,
+            "frees": self.frees,
         }
         known = {name: value for name, value in facts.items() if value is not None}
         return {"DataType": "String", "StringValue": json.dumps(known, separators=(",", ":"))}
@@ -85,6 +91,7 @@ class Trail:
             facts.get("cursor"),
             _time(facts.get("expires")),
             facts.get("ticket") is True,
+            frees if (frees := facts.get("frees")) in (STARTED, FINISHED) else None,
         )
 
     @classmethod

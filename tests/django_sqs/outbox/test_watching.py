@@ -76,6 +76,7 @@ def test_a_metric_that_fails_costs_no_other(db, monkeypatch):
 
 
 SCRIPT = """
+import functools
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from datetime import timedelta
@@ -85,6 +86,7 @@ import django_sqs
 from django_sqs.inbox.models import ReceivedMessage
 from django_sqs.outbox.databases import outbox_databases
 from django_sqs.outbox.models import OutboxMessage
+from django_sqs.tickets.models import UniqueKey
 
 User.objects.create_superuser("root", password="root")
 reader = User.objects.create_user("reader", password="reader", is_staff=True)
@@ -92,6 +94,7 @@ reader.user_permissions.add(Permission.objects.get(codename="view_outboxmessage"
 FAR = timezone.now() + timedelta(days=10_000)
 LIST = "/admin/django_sqs_outbox/outboxmessage/"
 
+@functools.cache
 def client(name):
     client = Client(SERVER_NAME="localhost")
     assert client.login(username=name, password=name)
@@ -136,6 +139,27 @@ assert not OutboxMessage.objects.filter(body="waiting").exists()
 told = [entry.change_message for entry in LogEntry.objects.order_by("pk")]
 assert told[:3] == ["Sent again.", "Sent again.", "Set aside."], told
 
+def keyed(body, key):
+    sent = django_sqs.send("plain", None, "big", body=body, unique=key, unique_for=60, outbox=True)
+    return sent.sent
+
+assert keyed("one", "a") and keyed("two", "b") and keyed("three", "c") and not keyed("four", "a")
+OutboxMessage.objects.filter(body="three").update(**claimed)
+act("root", "delete_selected", row("one"), row("three"))
+client("root").post(f"{LIST}{row('two').pk}/delete/", {"post": "yes"})
+assert not OutboxMessage.objects.filter(body__in=["one", "two", "three"]).exists()
+assert keyed("one", "a") and keyed("two", "b"), "what was deleted has its key"
+assert not keyed("three", "c"), "it was being sent"
+
+KEYS = "/admin/django_sqs_tickets/uniquekey/"
+page = client("root").get(KEYS, {"q": " b "}).content.decode()
+assert page.count("field-ticket_id") == 1 and str(row("two").uid) in page, page
+chosen = {"action": "delete_selected", "post": "yes"}
+key = UniqueKey.objects.get(ticket_id=row("two").uid)
+client("root").post(KEYS, {**chosen, "_selected_action": [key.pk]}, follow=True)
+assert keyed("two again", "b")
+assert str(row("one").uid) in client("root").get(f"{KEYS}?q={row('one').uid}").content.decode()
+
 ReceivedMessage.objects.create(queue="q", message_id="the-id")
 page = client("root").get("/admin/django_sqs_inbox/receivedmessage/", {"q": "the-id"})
 assert page.content.decode().count("field-message_id") == 1
@@ -143,7 +167,7 @@ print("AS IT SHOULD BE")
 """
 
 
-def test_the_admin_shows_sends_again_sets_aside_and_deletes(project):
+def test_the_admin_shows_sends_again_sets_aside_deletes_and_frees_keys(project):
     project.env["TEST_ADMIN"] = "yes"
     project.database.unlink(missing_ok=True)
     project.migrate()

@@ -8,14 +8,16 @@ import uuid
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, router, transaction
+from django.db import connection, connections, router, transaction
 
 import django_sqs
+from django_sqs.outbox import claims
+from django_sqs.outbox.claims import OutboxQueue
 from django_sqs.outbox.models import OutboxMessage
 from django_sqs.outbox.relay import Relay
 from django_sqs.tickets.models import UniqueKey
 from django_sqs.tickets.store import DatabaseTickets
-from django_sqs_kombu.exceptions import MessageTooLarge
+from django_sqs_kombu.exceptions import ConfigurationError, MessageTooLarge
 
 #: In a project whose keys are in the database "keys".
 SCRIPT = """
@@ -176,11 +178,94 @@ def test_what_the_outbox_refuses_leaves_no_key():
     assert not UniqueKey.objects.exists()
 
 
-def test_what_is_cancelled_keeps_its_key():
-    ticket = send(delay=60)
+def test_what_is_cancelled_frees_its_key():
+    ticket = send(delay=30)
+    with contextlib.suppress(KeyError), in_block():
+        assert ticket.cancel()
+        raise KeyError
+    assert not send().sent, "the cancellation was rolled back"
 
     assert ticket.cancel()
+    assert send().sent
+
+
+@pytest.mark.parametrize("outbox", [False, True])
+@pytest.mark.parametrize("until", ["started", "finished"])
+def test_its_end_frees_it(until, outbox):
+    with in_block():
+        assert send(unique_until=until, outbox=outbox).sent
+        assert not send(unique_until=until, outbox=outbox).sent
+    Relay().send_all()
+
+    assert received() == 1
+
+    assert send(unique_until=until).sent
+
+
+def test_in_the_transaction_of_a_test_it_is_freed_too():
+    block = transaction.atomic(using=router.db_for_write(UniqueKey))
+    block._from_testcase = True
+    with block:
+        assert send(unique_until="finished").sent
+        assert not send(unique_until="finished").sent
+        assert received() == 1
+        assert send(unique_until="finished").sent
+
+
+def test_what_may_end_before_its_key_is_committed_is_refused():
+    with in_block():
+        with pytest.raises(ConfigurationError, match="'second': unique_until= does not go with"):
+            send(unique_until="finished", on_commit=False)
+        assert send(on_commit=False).sent, "its key ends with its time"
+    UniqueKey.objects.all().delete()
+
+    assert send(unique_until="finished", on_commit=False).sent
+
+
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="one in memory waits for nobody")
+def test_who_is_told_that_one_waits_may_rely_on_what_it_reads():
+    assert send(unique_until="started").sent
+    started, done = threading.Event(), []
+
+    def receive():
+        started.set()
+        done.append(received())
+        connections.close_all()
+
+    receiver = threading.Thread(target=receive)
+    with in_block():
+        assert not send(unique_until="started").sent
+        receiver.start()
+        assert started.wait(10)
+        receiver.join(1.5)
+        # What this transaction writes is to be read by the receiver, which waits for it.
+        assert not done
+    receiver.join(20)
+
+    assert done == [1]
+    assert send(unique_until="started").sent
+
+
+def test_what_the_relay_gives_up_frees_its_key():
+    assert send(outbox=True).sent
+    row = OutboxMessage.objects.get()
+    claim = claims.claim(OutboxQueue(row._state.db, "second", ""))
     assert not send().sent
+
+    claims.fail(claim, row, "SQS refuses it")
+
+    assert OutboxMessage.objects.get().failed_at
+    assert send().sent
+    claims.fail(claim, row, "it is another relay's by now")
+    assert not send().sent
+
+
+def test_what_is_set_aside_frees_its_key():
+    assert send(outbox=True).sent
+
+    assert claims.set_aside(OutboxMessage.objects.get(), "in the way")
+
+    assert send().sent
 
 
 @pytest.mark.skipif("connection.vendor == 'sqlite'", reason="one in memory waits for nobody")

@@ -9,6 +9,7 @@ import pytest
 
 from django_sqs_kombu import (
     Admission,
+    CacheTickets,
     Continue,
     JSONMessage,
     Middleware,
@@ -18,6 +19,8 @@ from django_sqs_kombu import (
 )
 from django_sqs_kombu.transport.sending.trail import Trail
 from django_sqs_kombu.working import Action, Failure, current_message
+
+from ..own_cache import OwnCache
 
 
 class Away(Exception):
@@ -42,6 +45,22 @@ def test_what_is_done_is_deleted(receivers, work, empty):
 
     assert sorted(seen, key=int) == [str(n) for n in range(12)]
     assert empty()
+
+
+@pytest.mark.parametrize("until", ["started", "finished"])
+def test_a_unique_key_is_free_when_it_starts_or_is_done(receivers, work, empty, until):
+    within = []
+    receivers._tickets = CacheTickets(OwnCache())
+    options = {"body": "x", "unique": "a", "unique_for": 60, "unique_until": until}
+    queue = receivers.register("orders", lambda _: within.append(queue.send(**options).sent))
+    assert queue.send(**options).sent
+
+    work(receivers, lambda: len(within) >= (2 if until == "started" else 1))
+
+    assert within[0] == (until == "started")
+    if until == "finished":
+        assert empty()
+        assert queue.send(**options).sent
 
 
 @pytest.mark.parametrize("wire_format", ["raw"])

@@ -13,31 +13,12 @@ from django_sqs_kombu import (
     Receivers,
 )
 
-
-class Cache:
-    """A cache as those of Django are, for one process; its time is the test's."""
-
-    def __init__(self):
-        self.now = 0.0
-        self.values = {}
-
-    def add(self, key, value, timeout):
-        if self.get(key) is not None:
-            return False
-        self.values[key] = value, self.now + timeout
-        return True
-
-    def get(self, key):
-        value, until = self.values.get(key, (None, 0))
-        return value if self.now < until else None
-
-    def delete(self, key):
-        self.values.pop(key, None)
+from ..own_cache import OwnCache
 
 
 @pytest.fixture
 def cache():
-    return Cache()
+    return OwnCache()
 
 
 @pytest.fixture
@@ -108,6 +89,15 @@ def test_what_a_batch_drops_leaves_its_key_to_the_next(keyed, counts, prefix):
         ({"unique": "a", "unique_for": float("nan")}, "above 0"),
         ({"unique": "a", "unique_for": True}, "a number of seconds"),
         ({"unique": "a", "unique_for": timedelta(days=400)}, "at most 31,622,400"),
+        ({"unique": "a", "unique_until": "started"}, "for how long at most"),
+        ({"unique_until": "started"}, "give unique, too, and unique_for"),
+        ({"unique_for": 60, "unique_until": "started"}, "give unique, too"),
+        ({"unique": "a", "unique_for": 60, "unique_until": "done"}, "'started' or 'finished'"),
+        ({"unique": "a", "unique_for": 60, "unique_until": 5}, "'started' or 'finished'"),
+        (
+            {"unique": "a", "unique_for": 60, "unique_until": "finished", "delay": 60},
+            "unique_for: 60 seconds are over when the message can be received, which is in 60",
+        ),
     ],
 )
 def test_what_cannot_be_is_an_error_before_anything_is_sent(keyed, cache, options, says):
@@ -115,6 +105,10 @@ def test_what_cannot_be_is_an_error_before_anything_is_sent(keyed, cache, option
         keyed.send("orders", body="x", **options)
 
     assert not cache.values
+
+
+def test_for_a_longer_delay_than_its_time_a_key_needs_no_end(keyed):
+    assert keyed.send("orders", body="x", unique="a", unique_for=60, delay=900).sent
 
 
 def test_a_key_needs_its_ticket(keyed, cache):
