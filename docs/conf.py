@@ -78,6 +78,7 @@ def commands():
 def generate(app):
     """Write what is generated, before anything is read."""
     from extensions.front import front_figure, front_table
+    from extensions.messages import checks_page, errors_page, log_page
 
     from benchmarks.report import cost_table
 
@@ -97,6 +98,9 @@ def generate(app):
         "cost.rst": cost_table(results),
         "front_figure.rst": front_figure(results),
         "front_table.rst": front_table(results),
+        "errors.rst": errors_page(),
+        "log.rst": log_page(),
+        "checks.rst": checks_page(),
     }.items():
         (GENERATED / name).write_text(text)
 
