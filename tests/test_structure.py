@@ -357,3 +357,11 @@ assert set(after) - set(aliases) == {"sqs-batch"}
 assert all(after[name] == aliases[name] for name in aliases)
 """
     subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, timeout=60)
+
+
+def test_the_docs_say_what_to_do_about_each_error_record_and_check(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "docs")
+    from extensions.messages import checks_page, errors_page, log_page
+
+    # Each raises where a text of the code is new, and says in which file to write about it.
+    assert all([errors_page(), log_page(), checks_page()])

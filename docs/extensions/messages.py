@@ -16,6 +16,12 @@ FOLDER = Path(__file__).resolve().parents[1] / "remedies"
 class MissingRemedy(Exception):
     """Somebody wrote an error or a log record, and nobody what users are to do about it."""
 
+    def __init__(self, file, what):
+        super().__init__(
+            f"docs/remedies/{file} says nothing of {what}. Write there what causes it and what to "
+            "do; its first lines say how."
+        )
+
 
 def remedies(name):
     """What to do, by key, in the order of the file; and the section of each key."""
@@ -54,7 +60,7 @@ def errors_page():
     names = sorted({*classes, *said} - INTERNAL)
     missing = [name for name in names if name not in known]
     if missing:
-        raise MissingRemedy(f"docs/remedies/errors.txt says nothing of {', '.join(missing)}")
+        raise MissingRemedy("errors.txt", ", ".join(missing))
     parts = []
     for name in names:
         parts += [name, "-" * len(name), ""]
@@ -74,7 +80,7 @@ def log_page():
             key = key_of(text, known)
             if key is None:
                 place = f"{text.file}:{text.function}"
-                raise MissingRemedy(f"docs/remedies/log.txt says nothing of {place}: {text.text}")
+                raise MissingRemedy("log.txt", f"{place}: {text.text}")
             said[known[key]].append(text)
     parts, last = [], None
     for key, remedy in known.items():
@@ -98,7 +104,7 @@ def checks_page():
     parts = []
     for number in sorted(check_ids()):
         if number not in rows and number not in known:
-            raise MissingRemedy(f"docs/remedies/checks.txt says nothing of {number}")
+            raise MissingRemedy("checks.txt", number)
         parts += [number, "-" * len(number), ""]
         for said, hint in rows[number].items():
             parts += [f"| {literal(said)}", ""]
