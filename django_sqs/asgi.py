@@ -54,8 +54,8 @@ def lifespan(
         if not told:
             told = True
             logger.error(
-                "This server sends no lifespan events, so nothing is received: use one that does, "
-                "such as uvicorn or hypercorn, or runreceiver"
+                "This server sends no lifespan events, so nothing is received. Use one that "
+                "does, such as uvicorn or hypercorn, or run runreceiver"
             )
         await app(scope, receive, send)
 
@@ -84,7 +84,7 @@ class _Life:
                 if self._said:
                     raise
                 # As an application does that knows of no such events.
-                logger.debug("The application takes no lifespan events: %r", exc)
+                logger.debug("The application does not handle lifespan events: %r", exc)
             if not self._said:
                 await self._answer(_STARTUP, _STARTED)
             if _STARTED in self._said and _ENDED not in self._said:

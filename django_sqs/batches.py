@@ -75,8 +75,8 @@ class AtCommit:
             if self._batch.receivers.outlet is not None:
                 raise
             logger.exception(
-                "What was sent in a batch was not sent after the commit, or not all of it. "
-                "outbox=True keeps messages until SQS takes them"
+                "Some or all messages of a batch() were not sent after the commit. outbox=True "
+                "would keep them until SQS accepts them"
             )
 
 

@@ -66,8 +66,8 @@ class CallLane(Executor):
         with self._changed:
             if self._closed:
                 raise RuntimeError(
-                    "The receiver that this task was started by has ended, and with it the "
-                    "thread for its synchronous code: await the task in the receiver"
+                    "The receiver that started this task has ended, and with it the thread for "
+                    "its synchronous code. Await the task in the receiver"
                 )
             self._jobs.append((future, partial(fn, *args, **kwargs)))
             self._changed.notify_all()
@@ -88,7 +88,9 @@ class CallLane(Executor):
         try:
             self._threads.run(self._serve)
         except RuntimeError as exc:
-            self._fail(EnvironmentFailure(f"No thread runs synchronous code: {exc}"))
+            self._fail(
+                EnvironmentFailure(f"No thread could be started for synchronous code: {exc}")
+            )
 
     def _fail(self, error: Exception) -> None:
         """Nothing that waits can be run."""
@@ -106,7 +108,7 @@ class CallLane(Executor):
             context = self._around()
             context.__enter__()
         except Exception as exc:  # noqa: BLE001 - a database that is away, say
-            self._fail(EnvironmentFailure(f"Nothing was made ready for a call: {exc!r}"))
+            self._fail(EnvironmentFailure(f"A call could not be prepared: {exc!r}"))
             return
         try:
             while True:

@@ -51,8 +51,8 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         kind, number = (Error, SETTING) if problem.stops_commands else (CheckWarning, NO_PREFIX)
         found.append(kind(problem.text, hint=problem.hint, obj=problem.setting, id=number))
     for name, near in unknown():
-        hint = f"Is {near} meant?" if near else "Remove it, or silence this warning."
-        text = f"{name} is no setting of django_sqs."
+        hint = f"Did you mean {near}?" if near else "Remove it, or silence this warning."
+        text = f"{name} is not a setting of django_sqs."
         found.append(CheckWarning(text, hint=hint, obj=name, id=UNKNOWN))
     wake = split_url(conf.wake)
     if wake is not None and wake.password:
@@ -75,7 +75,7 @@ def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
         found.append(
             CheckWarning(
                 "SQS_EAGER is set: nothing is sent to SQS, receivers run where send() is called.",
-                hint="Set it in the settings of tests alone.",
+                hint="Set it in test settings only.",
                 obj="SQS_EAGER",
                 id=EAGER,
             )
@@ -83,8 +83,8 @@ def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
     if conf.value("SQS_RUN_WITH_RUNSERVER"):
         found.append(
             CheckWarning(
-                "SQS_RUN_WITH_RUNSERVER is set, which is for development: without DEBUG nothing "
-                "is received by it.",
+                "SQS_RUN_WITH_RUNSERVER is set, which is for development: without DEBUG it "
+                "receives nothing.",
                 hint="Run runreceiver, or for a small site django_sqs.asgi.lifespan or gunicorn's "
                 "hooks.",
                 obj="SQS_RUN_WITH_RUNSERVER",
@@ -103,7 +103,8 @@ def check_lambda_queues(
         return []
     return [
         CheckWarning(
-            f"SQS_LAMBDA_QUEUES names {name!r}, and no receiver is registered for such a queue.",
+            f"SQS_LAMBDA_QUEUES names {name!r}, but no receiver is registered for a queue of "
+            "that name.",
             hint="Name queues as they are registered, without prefix and suffix.",
             obj="SQS_LAMBDA_QUEUES",
             id=NOT_REGISTERED,
@@ -158,7 +159,7 @@ def check_options(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
                 CheckWarning(
                     f"Queue {queue.name!r} gives its receiver rows of any model that a message "
                     "names.",
-                    hint="Say which: models=[...] in @receiver or register.",
+                    hint="List the models to allow: models=[...] in @receiver or register().",
                     obj=queue.name,
                     id=ANY_MODEL,
                 )
@@ -167,8 +168,8 @@ def check_options(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
             found.append(
                 CheckWarning(
                     f"Queue {queue.name!r} has max_receives={queue.options.max_receives}: SQS may "
-                    "count a receive that no receiver saw, and make a dead letter of a message "
-                    "that nothing failed on.",
+                    "count a receive that no receiver saw, and so dead-letter a message that "
+                    "never failed.",
                     hint=f"Set max_receives to {FEW_RECEIVES} or more.",
                     obj=queue.name,
                     id=BURIES_EARLY,
@@ -178,8 +179,7 @@ def check_options(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
         if takes_objects and getattr(queue.message_class, "buckets", None) is None:
             found.append(
                 CheckWarning(
-                    f"Queue {queue.name!r} reads, and deletes, any object of S3 that a message "
-                    "names.",
+                    f"Queue {queue.name!r} reads and deletes any S3 object that a message names.",
                     hint="Give it a message class of its own: class Videos(BigMessage): "
                     'buckets = ["a-bucket/incoming/"]',
                     obj=queue.name,
@@ -198,7 +198,8 @@ def check_options(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> lis
     if _wakes_only_itself():
         found.append(
             CheckWarning(
-                "SQS_WAKE names a cache that no two processes share, so nobody hears the calls.",
+                "SQS_WAKE names a cache that processes do not share, so no wake-up call reaches "
+                "a worker.",
                 hint="Use a cache such as Redis, Memcached, a database or files, or 'postgres'.",
                 obj="SQS_WAKE",
                 id=LOCAL_CACHE,

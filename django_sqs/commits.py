@@ -79,9 +79,9 @@ def warn_of_another(queue: str, option: str, using: str | None) -> None:
     if found := [each for each in others if each != alias and in_transaction(each)]:
         _warned.add((option, alias))
         logger.warning(
-            "A message to queue %s is sent with %s in a transaction of database %r, but goes with "
-            "those of database %r, where none is open: a rollback does not undo it. Say using=%r "
-            "if that is meant. This is said once.",
+            "A message to queue %s is sent with %s in a transaction of database %r, but waits "
+            "for transactions of database %r, where none is open: a rollback does not undo it. "
+            "Pass using=%r to wait for the open one. This is logged once.",
             queue,
             option,
             found[0],
@@ -95,7 +95,7 @@ def _send(queue: str, send: Callable[[], Any]) -> None:
         send()
     except Exception:
         logger.exception(
-            "What was to be sent to queue %s after the commit was not sent, or not all of it. "
-            "outbox=True keeps messages until SQS takes them",
+            "Some or all messages for queue %s were not sent after the commit. outbox=True would "
+            "keep them until SQS accepts them",
             queue,
         )

@@ -67,33 +67,33 @@ SETTINGS: dict[str, Setting] = {
     "AWS_REGION": Setting(None, "AWS region; None: boto3's own, else us-east-1", optional(string)),
     "SQS_ACCESS_KEY_ID": Setting(
         None,
-        "in the place of AWS_ACCESS_KEY_ID, which others read, too; '': boto3's chain",
+        "used instead of AWS_ACCESS_KEY_ID, which other code reads, too; '': boto3's chain",
         optional(string),
     ),
     "SQS_SECRET_ACCESS_KEY": Setting(
-        None, "with SQS_ACCESS_KEY_ID, in the place of AWS_SECRET_ACCESS_KEY", optional(string)
+        None, "with SQS_ACCESS_KEY_ID, used instead of AWS_SECRET_ACCESS_KEY", optional(string)
     ),
     "SQS_SESSION_TOKEN": Setting(
-        None, "with SQS_ACCESS_KEY_ID, in the place of AWS_SESSION_TOKEN", optional(string)
+        None, "with SQS_ACCESS_KEY_ID, used instead of AWS_SESSION_TOKEN", optional(string)
     ),
-    "SQS_REGION": Setting(None, "in the place of AWS_REGION", optional(string)),
-    "SQS_QUEUE_PREFIX": Setting("", "joined before queue names with '__'", name_prefix),
+    "SQS_REGION": Setting(None, "used instead of AWS_REGION", optional(string)),
+    "SQS_QUEUE_PREFIX": Setting("", "put before queue names, joined with '__'", name_prefix),
     "SQS_DEFAULT_VISIBILITY_TIMEOUT": Setting(
         60, "seconds a received message stays hidden", VISIBILITY_TIMEOUT
     ),
     "SQS_POLL_PERIOD": Setting(10, "seconds one poll waits", POLL_PERIOD),
     "SQS_POLL_MAX_IDLE": Setting(
         0,
-        "seconds from one poll of an idle queue to the next, at most; 0: no rests",
+        "the most seconds from one poll of an idle queue to the next; 0: no pause",
         number(0, MAX_VISIBILITY_TIMEOUT),
     ),
     "SQS_WAKE": Setting(None, "channel that wakes resting workers when something is sent", wake),
     "SQS_WAKE_PASSWORD": Setting(None, "password of SQS_WAKE's Redis server", optional(string)),
-    "SQS_WAIT_TIME": Setting(60, "seconds between sqs_wait's looks", number(0, 86_400)),
+    "SQS_WAIT_TIME": Setting(60, "seconds between the checks of sqs_wait", number(0, 86_400)),
     "SQS_WAIT_CYCLES": Setting(
         1, "wait times for which queues must stay empty", whole(0, 1_000_000)
     ),
-    "SQS_ENDPOINT_URL": Setting(None, "another server than AWS's", url),
+    "SQS_ENDPOINT_URL": Setting(None, "URL of a server other than AWS's", url),
     "SQS_CREATE_QUEUES": Setting(True, "create missing queues on first use", flag),
     "SQS_WIRE_FORMAT": Setting(
         "kombu", "format of messages sent: kombu or raw", one_of(WIRE_FORMATS)
@@ -107,11 +107,13 @@ SETTINGS: dict[str, Setting] = {
     "SQS_RETRY_ON": Setting(
         # The last is what PostgreSQL says of a server that may only be read, as after a failover.
         ("django.db.OperationalError", "django.db.InterfaceError", "django.db.InternalError"),
-        "exceptions of receivers whose reason passes: the message is tried again with backoff",
+        "exceptions of receivers whose cause is temporary: the message is tried again with backoff",
         exceptions_rule,
     ),
     "SQS_RETRY_TRIES": Setting(
-        RETRY_TRIES, "receives of a message for which they pass", whole(0, LARGEST_MAX_RECEIVES)
+        RETRY_TRIES,
+        "receives of a message for which these exceptions count as temporary",
+        whole(0, LARGEST_MAX_RECEIVES),
     ),
     "SQS_RETRY": Setting(
         None,
@@ -131,8 +133,8 @@ SETTINGS: dict[str, Setting] = {
     "SQS_GRACE_PERIOD": Setting(30, "seconds running receivers may take at a stop", GRACE_PERIOD),
     "SQS_MIGRATIONS_PATIENCE": Setting(
         600,
-        "seconds that runreceiver waits at its start until no migration is to be applied; 0: it "
-        "starts at once",
+        "seconds that runreceiver waits at its start for migrations to be applied; 0: it starts "
+        "at once",
         number(0, 86_400),
     ),
     "SQS_LAMBDA_QUEUES": Setting(
@@ -154,21 +156,21 @@ SETTINGS: dict[str, Setting] = {
         10, "refusals by SQS after which an outbox row is set aside as failed", whole(1, 1_000)
     ),
     "SQS_OUTBOX_GROUP_WAITS": Setting(
-        False, "a failed outbox row keeps back the rest of its FIFO group", flag
+        False, "a failed outbox row holds back the rest of its FIFO group", flag
     ),
     "SQS_OUTBOX_MAX_AGE": Setting(
         300, "seconds an outbox row may wait before the check warns", number(1, 1_209_600)
     ),
     "SQS_RESULTS_LOST_AFTER": Setting(
         15,
-        "days without a sign of it after which sqs_prune_results ends a task's result as failed; "
-        "SQS keeps messages for 14 at most",
+        "days without a sign of a task after which sqs_prune_results marks its result as failed; "
+        "SQS keeps messages for at most 14",
         number(0, 36_500),
     ),
-    "SQS_VIEWS_PUBLIC": Setting(False, "anybody may see the views", flag),
+    "SQS_VIEWS_PUBLIC": Setting(False, "the views are open to everybody", flag),
     "SQS_VIEW_TOKEN": Setting(None, "bearer token that opens the views", token),
     "SQS_VERSION": Setting(
-        None, "the project's release, which workers tell: sqs_health", optional(string)
+        None, "the project's release, which workers report to sqs_health", optional(string)
     ),
     "SQS_CLOUDWATCH": Setting(False, "the pages ask CloudWatch for the oldest message", flag),
     "SQS_EAGER": Setting(False, "send() runs the receiver at once, without SQS", flag),
@@ -186,7 +188,7 @@ SETTINGS: dict[str, Setting] = {
     "SQS_LARGE_PAYLOAD_BUCKET": Setting(
         None, "S3 bucket for payloads above SQS's 1 MiB; None: they are an error", optional(string)
     ),
-    "SQS_S3_ENDPOINT_URL": Setting(None, "another S3 server than AWS's", url),
+    "SQS_S3_ENDPOINT_URL": Setting(None, "URL of an S3 server other than AWS's", url),
     "SQS_TRANSPORT_OPTIONS": Setting({}, "further options of the Kombu transport", mapping),
 }
 

@@ -41,7 +41,7 @@ class Receiving:
         if kind.startswith(_GREEN):
             logging.getLogger("django_sqs").error(
                 "Nothing is received: gunicorn's %s workers have no real threads. Use sync or "
-                "gthread, or runreceiver",
+                "gthread, or run runreceiver",
                 kind,
             )
             return

@@ -40,7 +40,7 @@ class KeyDatabase:
             raise ConfigurationError(
                 f"Queue {self.queue!r}: unique= of a message that waits for a commit needs the "
                 f"table of django_sqs.tickets in the database of that transaction, {database!r}, "
-                f"and it is in {self.alias!r}. Route it there, or say on_commit=False."
+                f"and it is in {self.alias!r}. Route it there, or pass on_commit=False."
             )
         # What is rolled back would give its key back, though it was sent.
         if self.alias is not None and in_transaction(self.alias):
@@ -63,5 +63,5 @@ class KeyDatabase:
             raise ConfigurationError(
                 f"Queue {self.queue!r}: unique= with outbox=True needs the tables of "
                 f"django_sqs.outbox and django_sqs.tickets in one database, and they are in "
-                f"{database!r} and {self.alias!r}. Route both to one, or say using={self.alias!r}."
+                f"{database!r} and {self.alias!r}. Route both to one, or pass using={self.alias!r}."
             )

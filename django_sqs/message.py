@@ -122,7 +122,7 @@ class ModelInstanceMessage(RawMessage):
             )
         if value.pk is None:
             raise MessageEncodeError(
-                f"{type(self).__name__}: {value!r} has no primary key. Save it before it is sent."
+                f"{type(self).__name__}: {value!r} has no primary key. Save it before sending it."
             )
         model = value._meta.concrete_model
         parts = [model._meta.app_label, model._meta.model_name, value.pk]  # type: ignore[union-attr]
@@ -179,7 +179,7 @@ class ModelInstanceMessage(RawMessage):
             ) from exc
         except (DataError, TypeError, ValueError, OverflowError, ValidationError) as exc:
             raise MessageDecodeError(
-                f"{type(self).__name__}: {quoted(pk, NAME)} is no primary key of "
+                f"{type(self).__name__}: {quoted(pk, NAME)} is not a primary key of "
                 f"{model._meta.label}"
             ) from cause(exc)
         except Error as exc:

@@ -20,7 +20,7 @@ def exception_class(value: Any) -> type[BaseException]:
     """
     found = import_string(value) if isinstance(value, str) else value
     if not (isinstance(found, type) and issubclass(found, BaseException)):
-        raise ImportError(f"{value!r} is no exception class")
+        raise ImportError(f"{value!r} is not an exception class")
     return found
 
 
@@ -31,7 +31,7 @@ def function_of(value: Any) -> Any:
     """
     found = import_string(value) if isinstance(value, str) else value
     if not callable(found):
-        raise ImportError(f"{value!r} is no function")
+        raise ImportError(f"{value!r} is not a function")
     return found
 
 
@@ -134,7 +134,7 @@ def middleware_class(path: Any) -> type[Middleware]:
     """
     found = import_string(path) if isinstance(path, str) else path
     if not (isinstance(found, type) and issubclass(found, Middleware)):
-        raise ImportError("it is no subclass of it")
+        raise ImportError("it is not a subclass of it")
     return found
 
 

@@ -38,8 +38,8 @@ def _of_queue(queue: RegisteredQueue) -> Iterator[CheckMessage]:
     if not (dead or policy.retry or meant):
         yield CheckWarning(
             f"Queue {queue.name!r} deletes each message that its receiver fails on.",
-            hint="Give it retry=Retry(...) or dead_letter_queue=..., or SQS_RETRY to all; or say "
-            "that it is meant: on_error='delete'.",
+            hint="Give it retry=Retry(...) or dead_letter_queue=..., or set SQS_RETRY for all "
+            "queues; or confirm it: on_error='delete'.",
             obj=queue.name,
             id=DELETES,
         )
@@ -55,16 +55,16 @@ def _of_queue(queue: RegisteredQueue) -> Iterator[CheckMessage]:
         )
     if policy.dead_letter and not dead:
         yield CheckWarning(
-            f"Queue {queue.name!r} has no dead_letter_queue for what dead_letter= names; unless "
-            "it has a redrive policy in SQS, that is deleted.",
+            f"Queue {queue.name!r} has no dead_letter_queue for the exceptions that dead_letter= "
+            "names; unless it has a redrive policy in SQS, their messages are deleted.",
             hint="Register it with dead_letter_queue=...",
             obj=queue.name,
             id=NOWHERE,
         )
     if queue.rate is not None and receivers.counter is None:
         yield CheckWarning(
-            f"Queue {queue.name!r} may be received from at its rate by each process, since the "
-            "default cache is in a process's own memory.",
+            f"Queue {queue.name!r} applies its rate in each process separately, since the "
+            "default cache is in each process's own memory.",
             hint="Set CACHES to one that all workers share, such as Redis; or silence this where "
             "there is a single process.",
             obj=queue.name,

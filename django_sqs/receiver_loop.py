@@ -41,7 +41,9 @@ class ReceiverLoop:
             self._thread.start()
         except RuntimeError as exc:
             self._loop.close()
-            raise EnvironmentFailure(f"No thread can run an event loop: {exc}") from exc
+            raise EnvironmentFailure(
+                f"No thread could be started for an event loop: {exc}"
+            ) from exc
 
     def __del__(self) -> None:
         # With the receiving thread.

@@ -119,7 +119,7 @@ class DjangoQueue(base.RegisteredQueue):
     def check_slot_message(self) -> None:
         """Raise :class:`ConfigurationError` where the message class carries no slot."""
         if issubclass(self.message_class, ModelInstanceMessage):
-            raise ConfigurationError(f"Queue {self.name!r}: a schedule knows of no row to send")
+            raise ConfigurationError(f"Queue {self.name!r}: a schedule has no row to send")
         super().check_slot_message()
 
     def check_slots(self, catch_up: timedelta | None) -> None:
@@ -315,7 +315,7 @@ class DjangoQueue(base.RegisteredQueue):
             return run_once(str(queue and queue.name), messages, receive)
         except Continue as exc:
             # What was done is rolled back, so there is nothing to go on from.
-            logger.error("Queue %s: Continue does not go with once=True: it begins anew", self.name)
+            logger.error("Queue %s: with once=True a Continue starts the message over", self.name)
             raise RestartLater from exc
 
     def pause(

@@ -56,8 +56,8 @@ def _missing(
     return [
         Error(
             f"{label} has a schedule, which needs {app}.",
-            hint=f"Add {app!r} to INSTALLED_APPS and migrate; or have a FIFO queue, with catch_up= "
-            f"of {LONGEST_CATCH_UP} at most.",
+            hint=f"Add {app!r} to INSTALLED_APPS and migrate; or use a FIFO queue, with "
+            f"catch_up= of {LONGEST_CATCH_UP} at most.",
             obj=name or queue_name,
             id=APP_MISSING,
         )

@@ -27,7 +27,10 @@ def url(value: Any) -> str | None:
     if parts is None or parts.scheme not in ("http", "https"):
         return "must be a URL such as 'http://127.0.0.1:4566'"
     if parts.username is not None or parts.password is not None:
-        return "must hold no credentials: they belong into SQS_ACCESS_KEY_ID and its kin"
+        return (
+            "must contain no credentials: they belong in SQS_ACCESS_KEY_ID and "
+            "SQS_SECRET_ACCESS_KEY"
+        )
     return None
 
 

@@ -40,7 +40,8 @@ __all__ = [
 
 #: What a test that sends by mistake is told.
 INSTEAD = (
-    "A test that means to send uses sqs_outbox (or SQSTestMixin), sqs_eager (or SQS_EAGER) or "
+    "In a test that is meant to send, use sqs_outbox (or SQSTestMixin), sqs_eager (or SQS_EAGER) "
+    "or "
     "sqs_server."
 )
 

@@ -21,7 +21,7 @@ from .registry import receivers
 logger = get_logger(__name__)
 
 #: What the public is told in place of an error: that names roles, accounts and endpoints.
-UNTOLD = "SQS cannot be asked now. The log of the site says why."
+UNTOLD = "SQS cannot be asked at the moment. The site's log says why."
 
 
 @login_not_required
@@ -48,7 +48,7 @@ def status(request: HttpRequest) -> HttpResponse:
         cache.set(key, found, conf.status_cache_timeout)
     errors = [state.error for state in found if state.error]
     if errors:
-        logger.warning("The status view cannot be answered: %s", errors[0])
+        logger.warning("The status view could not be computed: %s", errors[0])
         text = errors[0] if is_known(request) else UNTOLD
         return HttpResponse(f"{text}\n", content_type="text/plain", status=503)
     lines = (_line(*each, with_dead=with_dead) for each in zip(chosen, found, strict=True))

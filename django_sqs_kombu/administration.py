@@ -247,7 +247,10 @@ def _delete(requests: Requests, queue: str, messages: list[Message]) -> None:
         time.sleep(pause)
     for message, why in failed:
         logger.error(
-            "Message %s was moved, and is in queue %s still: %s", message["MessageId"], queue, why
+            "Message %s was moved, but is still in queue %s, too: %s",
+            message["MessageId"],
+            queue,
+            why,
         )
 
 

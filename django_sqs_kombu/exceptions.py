@@ -127,8 +127,7 @@ class KilledItsProcess(NotTriedAgain):
 
     def __init__(self, deaths: int) -> None:
         super().__init__(
-            f"{deaths} processes have died while they received this message, so it is received "
-            "no more"
+            f"{deaths} processes died while they handled this message, so it is not tried again"
         )
         self.deaths = deaths
 
@@ -142,9 +141,8 @@ class ReceiverReturnedGenerator(SQSError, TypeError):
     def __init__(self, queue: str, receiver: object) -> None:
         name = getattr(receiver, "__qualname__", repr(receiver))
         super().__init__(
-            f"The receiver {name} of queue {queue!r} returned a generator, so nothing of it has "
-            "run. A receiver does its work itself: take out its yield, or loop over what "
-            "yields in a function that is the receiver."
+            f"The receiver {name} of queue {queue!r} returned a generator, so none of it has "
+            "run. Remove its yield, or loop over the generator in a function that is the receiver."
         )
         self.queue = queue
 
@@ -214,7 +212,7 @@ class TooOldToSendAgain(NotTriedAgain):
     def __init__(self, queue: str, message_id: str, retention: float) -> None:
         super().__init__(
             f"Message {message_id} of queue {queue!r} is not sent again: the queue keeps a "
-            f"message for {retention:,g} s, and they would be over since it was first sent"
+            f"message for {retention:,g} s, which would have passed since it was first sent"
         )
         self.queue = queue
         self.message_id = message_id

@@ -72,6 +72,6 @@ def _guarded(handle: Callable[[logging.LogRecord], None]) -> Callable[[logging.L
             if logging.raiseExceptions and sys.stderr is not None:
                 # It may be on the same disk.
                 with contextlib.suppress(Exception):
-                    sys.stderr.write(f"A record of logger {record.name} is lost: {exc!r}\n")
+                    sys.stderr.write(f"A record of logger {record.name} was lost: {exc!r}\n")
 
     return guarded

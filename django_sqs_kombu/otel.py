@@ -72,7 +72,9 @@ class OpenTelemetry(Middleware):
             "django_sqs.tripped.breakers", "{breaker}", "Breakers that opened, or stayed open."
         )
         self._limited = meter.create_counter(
-            "django_sqs.limited.windows", "{window}", "Times in which a rate let no more through."
+            "django_sqs.limited.windows",
+            "{window}",
+            "Windows in which a rate limit let no more messages through.",
         )
         self._paused = _Now(
             meter.create_up_down_counter(

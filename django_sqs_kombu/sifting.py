@@ -85,7 +85,7 @@ class Sieve:
         found = looked_at = 0
         while found < self._limit:
             if looked_at >= self._most:
-                logger.warning("Looked at %d messages of %s, no further", looked_at, self._queue)
+                logger.warning("Stopped after looking at %d messages of %s", looked_at, self._queue)
                 return
             messages = self._requests.receive(self._queue, MAX_MESSAGES, 1, HOLD)
             if not messages:
@@ -130,7 +130,7 @@ class Sieve:
                 held = list(batch.values())
                 self._requests.change_visibility_batch(self._queue, held, [HOLD] * len(held))
             except SQSError as exc:
-                logger.warning("Messages of %s are looked at again: %s", self._queue, exc)
+                logger.warning("Messages of %s may be looked at twice: %s", self._queue, exc)
 
 
 def _handle(message: Message) -> Message:

@@ -140,7 +140,7 @@ class LocalServer:
         try:
             definitions: list[dict[str, Any]] = json.loads(self._state.read_text())
         except ValueError as exc:
-            raise OSError(f"{self._state} is no file of queue definitions: {exc}") from exc
+            raise OSError(f"{self._state} is not a file of queue definitions: {exc}") from exc
         return definitions
 
     def _client(self) -> Any:

@@ -91,7 +91,7 @@ def stop_without_reloader() -> None:
 def _watch(reloader: int) -> None:
     while os.getppid() == reloader:
         time.sleep(LOOK)
-    logger.error("The reloader is gone: stopping")
+    logger.error("The reloader has ended: stopping")
     os.kill(os.getpid(), signal.SIGUSR2)
 
 

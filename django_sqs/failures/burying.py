@@ -60,7 +60,9 @@ def bury(target: Target, *, limit: int) -> Iterator[int]:
         for failure in errors:
             if failure is not None:
                 logger.warning(
-                    "A dead letter of %s is kept, and not deleted: %s", dead_letters, failure
+                    "A dead letter of %s is stored here, but could not be deleted from SQS: %s",
+                    dead_letters,
+                    failure,
                 )
         left -= len(found)
         yield len(found)
@@ -173,7 +175,9 @@ def _bury_all(names: Sequence[str], stops: Callable[[], bool]) -> None:
                 if stops():
                     return
             if count:
-                logger.info("%d dead letters of queue %s are kept here", count, target.label)
+                logger.info(
+                    "%d dead letters of queue %s were stored in the database", count, target.label
+                )
     except (Error, SQSError) as exc:
         logger.warning("Dead letters could not be taken out of SQS, trying again: %s", exc)
     except Exception:

@@ -25,7 +25,7 @@ def gauges() -> Iterator[Gauge]:
         found = leaving_no_connection(waiting_by_queue)
         waiting.values = {(name,): float(count) for name, count in found.items()}
     except Error as exc:
-        logger.warning("How many failed messages wait is not known: %s", exc)
+        logger.warning("The number of failed messages is unknown: %s", exc)
         return
     yield waiting
 

@@ -52,7 +52,7 @@ class FailureWriter:
         except (InterfaceError, InternalError, OperationalError, ProgrammingError):
             if _lacks_tables(using):
                 # Messages must not wait for somebody to migrate.
-                logger.exception("%d failures cannot be stored: migrate", len(contents))
+                logger.exception("%d failures cannot be stored: run migrate", len(contents))
                 return
             if not connections[using].in_atomic_block:
                 discard(connections[using])
@@ -76,7 +76,7 @@ def _write_alone(using: str, noted: Noted) -> None:
     except (DataError, IntegrityError, ValueError):
         row = noted[1]
         logger.exception(
-            "That message %s of queue %s failed cannot be stored", row.message_id, row.full_name
+            "The failure of message %s of queue %s cannot be stored", row.message_id, row.full_name
         )
 
 

@@ -31,9 +31,9 @@ IN_ERROR = 3
 #: The class of PostgreSQL's SQLSTATEs that PL/pgSQL raises.
 RAISED_BY_A_TRIGGER = "P0"
 CAUGHT = (
-    "A receiver with once=True returned from a transaction that is rolled back, so it would have "
-    "no effect. Where a receiver catches errors of the database, the statements that may raise "
-    "them belong into a transaction.atomic() of their own, inside of the try."
+    "A receiver with once=True returned although its transaction has to be rolled back, so it "
+    "would have no effect. Where a receiver catches database errors, put the statements that may "
+    "raise them into a transaction.atomic() of their own, inside the try."
 )
 
 
@@ -87,7 +87,7 @@ def run_all_once(
         if exc is raised or not passes:
             raise
         what = "committed" if noted else "noted"
-        raise EnvironmentFailure(f"It cannot be {what} as received: {exc}") from exc
+        raise EnvironmentFailure(f"That it was received cannot be {what}: {exc}") from exc
 
 
 def identity(message: RawMessage) -> str:
@@ -110,7 +110,7 @@ def _note_all(queue: str, messages: list[RawMessage], using: str) -> dict[str, R
     for message_id, message in by_id.items():
         if message_id not in new:
             message.received_before = True
-            logger.info("Message %s was received before; it has no second effect", message.id)
+            logger.info("Message %s was handled before; its receiver is not run again", message.id)
     return {message_id: message for message_id, message in by_id.items() if message_id in new}
 
 
@@ -167,13 +167,15 @@ def _check_whole(using: str, earlier: Exception | None, queue: str, message_id: 
     caught = None if caught is earlier else caught
     if connection.needs_rollback or failed:
         if caught is not None and _passes(caught):
-            raise EnvironmentFailure(f"It cannot be committed as received: {caught}") from caught
+            raise EnvironmentFailure(
+                f"That it was received cannot be committed: {caught}"
+            ) from caught
         raise TransactionManagementError(CAUGHT) from caught
     if connection.vendor == "mysql" and connection.errors_occurred:
         # At a deadlock it undoes all that was done and goes on in a new transaction.
         notes = ReceivedMessage.objects.using(using)
         if not notes.filter(queue=queue, message_id=message_id).exists():
-            raise EnvironmentFailure("What was received is undone: the receiver caught a deadlock")
+            raise EnvironmentFailure("The receiver's work is undone: it caught a deadlock")
 
 
 def _rolled_back_for(using: str) -> Exception | None:

@@ -22,7 +22,7 @@ def pid_file(path: str | None) -> Iterator[None]:
     The file is locked meanwhile, and a lock ends with its process.  So what a killed run left
     is replaced, even where its process id is another's now, as in a container that starts again.
 
-    :raises ConfigurationError: this is no POSIX system.
+    :raises ConfigurationError: this is not a POSIX system.
     :raises CommandError: another process has its id there, the file cannot be written, or it is
         not a plain file of this user, such as a link that would lead elsewhere.
     """
@@ -74,14 +74,14 @@ def _opened(path: str) -> int:
             os.close(file)
             raise
         os.close(file)
-    raise CommandError(f"Cannot write --pid-file {path}: others remove it again and again")
+    raise CommandError(f"Cannot write --pid-file {path}: other processes keep removing it")
 
 
 def _check(file: int, path: str) -> None:
     facts = os.fstat(file)
     if not stat.S_ISREG(facts.st_mode) or facts.st_nlink > 1 or facts.st_uid != os.geteuid():
         raise CommandError(
-            f"Cannot write --pid-file {path}: it is not a plain file of this user. Remove it, or "
+            f"Cannot write --pid-file {path}: it is not a regular file of this user. Remove it, or "
             "use a folder that only this user can write to."
         )
 

@@ -42,7 +42,7 @@ def oldest_ages() -> dict[str, float]:
         try:
             known = ask_within(PATIENCE, key, lambda: dict(_ask(names)))
         except (BotoCoreError, ClientError, NotAnsweredYet) as exc:
-            logger.warning("CloudWatch does not tell the age of messages: %s", exc)
+            logger.warning("CloudWatch did not return the age of messages: %s", exc)
             known = {}
         cache.set(key, known, KEPT)
     return known

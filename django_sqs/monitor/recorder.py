@@ -74,9 +74,11 @@ class Recorder:
                 try:
                     self.record(alive=not stopping)
                 except DatabaseError as exc:
-                    logger.warning("What queues did cannot be recorded, trying again: %s", exc)
+                    logger.warning(
+                        "The figures of queues cannot be recorded, trying again: %s", exc
+                    )
                 except Exception:
-                    logger.exception("What queues did cannot be recorded, trying again")
+                    logger.exception("The figures of queues cannot be recorded, trying again")
                 finally:
                     # Not kept: a process that is forked later must not share it.
                     connections.close_all()

@@ -95,7 +95,7 @@ def _failures() -> dict[str, int]:
         try:
             found |= count()
         except Error as exc:
-            logger.warning("How many failed messages wait is not known: %s", exc)
+            logger.warning("The number of failed messages is unknown: %s", exc)
     return found
 
 

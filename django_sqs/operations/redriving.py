@@ -39,8 +39,8 @@ class Redriven:
             return ""
         each = ", ".join(f"{count} of {name}" for name, count in self.left.most_common())
         return (
-            f"Left, as they are not meant: {each}. SQS hands out nothing that stands behind them "
-            "in their message groups: redrive, move or delete them first."
+            f"Left in place, since they were not chosen: {each}. SQS hands out nothing behind "
+            "them in their message groups: redrive, move or delete them first."
         )
 
 

@@ -63,7 +63,7 @@ def gauges() -> Iterator[Gauge]:
     )
     ages = Gauge(
         "django_sqs_outbox_age_seconds",
-        "How long the oldest message that waits in the outbox has waited.",
+        "Seconds that the oldest message in the outbox has waited to be sent.",
         ("queue",),
     )
     # The thread is one of a server's, which nobody looks after.
@@ -82,5 +82,7 @@ def _everywhere() -> list[Backlog]:
         try:
             found += backlog(database)
         except Error as exc:
-            logger.warning("What waits in the outbox of %r cannot be told: %s", database, exc)
+            logger.warning(
+                "The messages in the outbox of database %r cannot be counted: %s", database, exc
+            )
     return found

@@ -52,7 +52,7 @@ def _warnings(database: str, found: Backlog) -> list[CheckMessage]:
             CheckWarning(
                 f"The outbox of {database!r} has {counted(found.waiting, 'message')} for queue "
                 f"{found.queue_name!r}, the oldest for {found.age:.0f} s.",
-                hint="Run runreceiver or sqs_relay; the rows tell why they could not be sent "
+                hint="Run runreceiver or sqs_relay; the rows say why they could not be sent "
                 "(SQS_OUTBOX_MAX_AGE).",
                 obj=found.queue_name,
                 id=OLD,

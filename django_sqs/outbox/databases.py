@@ -59,7 +59,7 @@ class Tables:
             there = OutboxMessage._meta.db_table in connection.introspection.table_names()
             there = there and not _is_replica(connection)
         except Error as exc:
-            logger.warning("Whether database %r has an outbox cannot be told: %s", alias, exc)
+            logger.warning("Cannot find out whether database %r has an outbox: %s", alias, exc)
             there = False
         if there:
             self._there.add(alias)

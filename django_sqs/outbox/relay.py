@@ -211,11 +211,11 @@ class Relay:
             refusals = row.refusals + (not failure.passes)
             if failure.final or (not failure.passes and refusals >= conf.outbox_tries):
                 claims.fail(claim, row, why)
-                logger.error("Message %s is not sent and has failed: %s", row, why)
+                logger.error("Message %s was not sent and is set aside as failed: %s", row, why)
                 continue
             pause = min(LAST_PAUSE, FIRST_PAUSE * 2 ** min(row.tries, 10))
             claims.postpone(claim, row, why, pause, refused=not failure.passes)
-            logger.warning("Message %s is sent again in %d s: %s", row, pause, why)
+            logger.warning("Message %s was not sent, trying again in %d s: %s", row, pause, why)
         if report.stopped is not None:
             self._stopped(claim, report.stopped)
             return
@@ -228,7 +228,7 @@ class Relay:
         claims.explain(claim, why)
         pause = self._queue_rests.begin(claim.queue)
         logger.error(
-            "Nothing of the outbox can be sent to queue %s, trying again in %d s: %s",
+            "The outbox cannot send to queue %s, trying again in %d s: %s",
             claim.queue,
             pause,
             why,
@@ -243,7 +243,7 @@ class Relay:
             self._trouble = exc
             pause = self._database_rests.begin(database)
             logger.error(
-                "The outbox of database %r cannot be served, trying again in %d s: %s",
+                "The outbox of database %r cannot be processed, trying again in %d s: %s",
                 database,
                 pause,
                 exc,

@@ -75,7 +75,9 @@ class End:
 
     def without_its_contents(self, exc: BaseException) -> End:
         """What is written in place of an end that cannot be, since *exc* was raised."""
-        text = f"How the task ended ({self.status}) could not be stored: {line(str(exc), TEXT)}"
+        text = (
+            f"The outcome of the task ({self.status}) could not be stored: {line(str(exc), TEXT)}"
+        )
         error = error_entry(type(exc), storable_text(text))
         status = "FAILED" if self.finished_at else self.status
         return replace(self, status=status, errors=[error], return_value=None, adds=False)
@@ -141,7 +143,7 @@ class EndWriter:
                 raise
             _drop_broken(using, exc)
             _write_alone(using, end.without_its_contents(exc))
-            logger.exception("How task %s ended (%s) could not be stored", end.id, end.status)
+            logger.exception("The outcome of task %s (%s) could not be stored", end.id, end.status)
 
 
 def _write_alone(using: str, end: End) -> None:

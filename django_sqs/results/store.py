@@ -148,7 +148,7 @@ class DatabaseStore:
                     return None
                 continue
             if record.digest != call.digest:
-                raise TaskRefused(f"The result {result.id} is another task's or another call's")
+                raise TaskRefused(f"The result {result.id} belongs to another task or another call")
             if record.status not in UNFINISHED:
                 return TaskResultStatus(record.status)
             worker_ids = [*record.worker_ids, result.worker_ids[-1]]
@@ -164,7 +164,7 @@ class DatabaseStore:
                 errors = _errors(record)
                 set_fields(result, started_at=started_at, worker_ids=worker_ids, errors=errors)
                 return None
-        raise EnvironmentFailure(f"The result {result.id} is changed by others all the time")
+        raise EnvironmentFailure(f"The result {result.id} keeps being changed by other processes")
 
 
 @contextmanager

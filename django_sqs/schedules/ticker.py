@@ -59,7 +59,7 @@ class Ticker(Ticking):
         except DatabaseError as exc:
             logger.warning("Schedules wait for their database: %s", exc)
         except Exception:
-            logger.exception("Schedules do not go on, trying again")
+            logger.exception("Schedules cannot be run, trying again")
         return False
 
     def tick(self, now: datetime) -> bool:

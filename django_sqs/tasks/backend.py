@@ -295,7 +295,9 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
             self.store.discard([result for (result, known), error in ends if error and not known])
         except DatabaseError as exc:
             # In a transaction that is rolled back they are gone in any case.
-            logger.error("The results of tasks that were not enqueued were not noted: %s", exc)
+            logger.error(
+                "That tasks were not enqueued could not be noted in their results: %s", exc
+            )
 
     # Waiting for the commit.
 
@@ -331,7 +333,7 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
             # A test's, which runs tasks in place of sending them, is to hear of it.
             if receivers.outlet is not None:
                 raise
-            logger.exception("Tasks were not enqueued at the commit, or not all of them")
+            logger.exception("Some or all tasks were not enqueued at the commit")
 
     # Sending.
 

@@ -67,7 +67,7 @@ class TaskSchedule:
         """Why the task cannot be enqueued; None: it can."""
         try:
             if not hasattr(self._backend, "write"):
-                return "its backend in TASKS is none of django_sqs.tasks.SQSBackend"
+                return "its backend in TASKS is not django_sqs.tasks.SQSBackend"
             from .wire import new_result  # Only where there is a Tasks framework.
 
             self._backend.validate_task(self.task)
@@ -132,7 +132,7 @@ def scheduled(
         zone = get_default_timezone_name() if cron is not None and timezone is None else timezone
         schedule = Schedule.read(where, every, cron, zone, catch_up)
         if schedule is None:
-            raise ConfigurationError(f"{where}say every= or cron=")
+            raise ConfigurationError(f"{where}give every= or cron=")
         earlier = task_schedules.get(own)
         # A module that is loaded anew may schedule its tasks again.
         if earlier is not None and (

@@ -36,9 +36,9 @@ class UnknownTask(MessageTargetMissing):
 
     def __init__(self, path: str) -> None:
         super().__init__(
-            f"There is no task {quoted(path, NAME)} here. A task is found in the modules that are "
-            "imported, tasks.py of every installed app among them; an older or newer version of "
-            "the project may have sent it."
+            f"There is no task {quoted(path, NAME)} in this project. Tasks are found in the "
+            "modules that are imported, such as the tasks.py of each installed app; an older or "
+            "newer version of the project may have sent it."
         )
         self.path = path
 
@@ -117,15 +117,15 @@ class TaskCall:
                 data.get("signature"),
             )
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as exc:
-            raise MessageDecodeError(f"The message is no task's: {exc!r}") from exc
+            raise MessageDecodeError(f"The message is not a task's: {exc!r}") from exc
         if not _ID.fullmatch(call.id) or (
             len(call.path) > LONGEST_PATH
             or len(call.queue_name) > LONGEST_NAME
             or abs(call.priority) > LARGEST_PRIORITY
         ):
             raise MessageDecodeError(
-                "The message is no task's: its id, task, queue or priority is none that this "
-                f"library writes, but {quoted(call.id, NAME)}, {quoted(call.path, NAME)}, "
+                "The message is not a task's: this library writes no such id, task, queue and "
+                "priority as {quoted(call.id, NAME)}, {quoted(call.path, NAME)}, "
                 f"{quoted(call.queue_name, NAME)} and {call.priority}"
             )
         return call
@@ -149,8 +149,8 @@ class TaskCall:
         if not is_declared_for(task, backend, queue_name) and not self._is_signed():
             raise TaskRefused(
                 f"Task {line(self.path, NAME)} is declared for backend {task.backend!r} and queue "
-                f"{task.queue_name!r}. A message on another queue needs the signature that "
-                "using() leads to; this one has none of this project."
+                f"{task.queue_name!r}. A message on another queue must be signed by this "
+                "project, as it is after using(); this one is not."
             )
         return as_enqueued(task, self, backend)
 
@@ -270,7 +270,7 @@ def _moment_or_none(text: Any) -> datetime | None:
 
 def _of_type(kind: type, value: Any) -> Any:
     if not isinstance(value, kind):
-        raise TypeError(f"{type(value).__name__} in place of a {kind.__name__}")
+        raise TypeError(f"{type(value).__name__} instead of {kind.__name__}")
     return value
 
 

@@ -69,7 +69,7 @@ class DatabaseTickets:
             mine.expires = time.time() + seconds
             if (owner := self._claim(mine, keeps=until == STARTED)) is not None:
                 return owner
-        raise EnvironmentFailure("A key came and went whenever it was asked for")
+        raise EnvironmentFailure("A unique key kept appearing and disappearing")
 
     def free(self, key: str, ticket_id: str) -> None:
         """Give *key* back, if that message has it."""

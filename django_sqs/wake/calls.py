@@ -143,7 +143,7 @@ class Listener:
             try:
                 channel_of(conf.wake or "").listen(self._calls, self._heard, self._stopping)
             except Exception as exc:  # noqa: BLE001 - whatever a cache or a driver may raise
-                logger.warning("Wake-up calls cannot be heard, trying again: %s", exc)
+                logger.warning("Wake-up calls cannot be received, trying again: %s", exc)
                 self._stopping.wait(RETRY_PAUSE)
             finally:
                 close_old_connections()

@@ -172,7 +172,7 @@ class RedisChannel:
         except ValueError:
             # Its text quotes the URL, a password in it included.
             raise ImproperlyConfigured(
-                "SQS_WAKE is no URL that Redis can be reached by. In a password '/', '@', ':' and "
+                "SQS_WAKE is not a valid Redis URL. In a password '/', '@', ':' and "
                 "'%' are percent-encoded; SQS_WAKE_PASSWORD takes it as it is."
             ) from None
 

@@ -91,7 +91,7 @@ class SiteReceiver:
         """Start, and return at once; False: it did not, for a reason in the log."""
         active = SiteReceiver._active
         if active is not None and active[0] == os.getpid() and not active[1]._over.is_set():
-            logger.warning("This process receives already: its second start is ignored")
+            logger.warning("This process is receiving already; the second start is ignored")
             return False
         try:
             # Not a daemon: the process is not to end before what it holds is given back.
@@ -130,7 +130,7 @@ class SiteReceiver:
     def _give_back(self) -> None:
         # Where no thread could be started to watch over the stop: Python 3.12.1 starts none
         # once the main thread has ended.
-        logger.error("The stop took too long: what still runs is given back")
+        logger.error("The stop took too long: messages of receivers that still run are given back")
         if self._consumer is not None:
             self._consumer.on_grace_expired()
 
@@ -187,7 +187,7 @@ class SiteReceiver:
             except (ConfigurationError, ImproperlyConfigured, NoReceiver, UnknownQueue):
                 raise
             except BaseException:
-                logger.exception("Receiving failed; it begins again in %g s", pause)
+                logger.exception("Receiving failed; it starts again in %g s", pause)
             self._stopping.wait(pause)
             pause = min(LAST_PAUSE, pause * 2)
 

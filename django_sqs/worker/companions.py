@@ -144,7 +144,7 @@ def running(makers: Iterable[Callable[[], Companion | None]]) -> Iterator[None]:
                 companion.start()
                 started.append(companion)
         except Exception:
-            logger.exception("What runs beside the receivers did not start; they run without it")
+            logger.exception("A background service did not start; receivers run without it")
     try:
         yield
     finally:
@@ -152,4 +152,4 @@ def running(makers: Iterable[Callable[[], Companion | None]]) -> Iterator[None]:
             try:
                 companion.stop()
             except Exception:
-                logger.exception("What ran beside the receivers did not stop as it should")
+                logger.exception("A background service did not stop cleanly")

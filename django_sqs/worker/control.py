@@ -24,27 +24,28 @@ TEXT = "text/plain; charset=utf-8"
 COUNTERS = (
     (
         "django_sqs_messages_retried",
-        "Messages that are tried again, as a policy says; they are among those requeued.",
+        "Messages tried again by a retry policy; included in those requeued.",
         "retried",
     ),
     (
         "django_sqs_messages_continued",
-        "Messages sent again with a cursor, by Continue; they are among those requeued.",
+        "Messages sent again with a cursor, by Continue; included in those requeued.",
         "continued",
     ),
     (
         "django_sqs_messages_expired",
-        "Messages deleted unrun, since they expired; they are among those discarded.",
+        "Messages deleted without being run, since they expired; included in those discarded.",
         "expired",
     ),
     (
         "django_sqs_messages_cancelled",
-        "Messages deleted unrun, since they were cancelled; they are among those discarded.",
+        "Messages deleted without being run, since they were cancelled; included in those "
+        "discarded.",
         "cancelled",
     ),
     (
         "django_sqs_rate_limited",
-        "Windows of a rate in which a process was let receive no more, though messages came.",
+        "Windows of a rate limit in which a process had to stop receiving although messages came.",
         "limited",
     ),
     ("django_sqs_breaker_tripped", "Times that breakers opened, or stayed open.", "tripped"),
@@ -148,7 +149,7 @@ class ControlServer:
         )
         paused = GaugeMetricFamily(
             "django_sqs_queue_paused",
-            "Processes to which the queue is paused.",
+            "Processes for which the queue is paused.",
             labels=["queue"],
         )
         others = [
@@ -189,7 +190,7 @@ def _announced() -> Iterator[Gauge]:
         try:
             yield from gauges()
         except Exception:
-            logger.exception("Metrics are missing")
+            logger.exception("Some metrics could not be computed")
 
 
 def _handler(control: ControlServer) -> type[BaseHTTPRequestHandler]:

@@ -33,7 +33,7 @@ def lasting_memory(key: str, size: int) -> Iterator[mmap.mmap]:
         try:
             memory = stack.enter_context(_file(key, size))
         except OSError as exc:
-            logger.warning("What kills this process cannot be remembered: %s", exc)
+            logger.warning("If a message kills this process, that cannot be recorded: %s", exc)
         yield memory if memory is not None else stack.enter_context(mmap.mmap(-1, size))
 
 

@@ -97,7 +97,7 @@ class Plan:
 class Fleet:
     """Runs the processes of a plan.
 
-    :raises ConfigurationError: it needs several processes, and this is no POSIX system.
+    :raises ConfigurationError: it needs several processes, and this is not a POSIX system.
     :raises OSError: the control server's port is taken.
     """
 
@@ -107,7 +107,7 @@ class Fleet:
         self._supervised = len(self._groups) > 1 or bool(plan.recycling)
         if self._supervised:
             require_posix(
-                "Several processes, and such as are recycled, need",
+                "Several processes, or recycled ones, need",
                 instead=". Run one: --processes=1, with --threads",
             )
         self._limits = _limits(plan, len(self._groups))
@@ -168,8 +168,8 @@ class Fleet:
                 return worker.run()
         if threading.current_thread() is not threading.main_thread():
             raise ConfigurationError(
-                "Several processes, and such as are recycled, are supervised in the main thread "
-                "only. In another thread run one: --processes=1"
+                "Several processes, or recycled ones, can be supervised in the main thread only. "
+                "In another thread run one: --processes=1"
             )
         self._check_memory()
         places = len(self._groups)
@@ -198,8 +198,8 @@ class Fleet:
         taken, most = resident_memory() // MEBIBYTE, self._plan.recycling.memory
         if most is not None and taken >= most:
             raise ConfigurationError(
-                f"--recycle-memory={most} is less than a process takes before its first message, "
-                f"which is {taken} MiB here"
+                f"--recycle-memory={most} is less than the {taken} MiB that a process uses here "
+                "before its first message"
             )
 
     @contextmanager

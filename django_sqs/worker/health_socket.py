@@ -82,7 +82,7 @@ class HealthSocket:
             thread.start()
         except (OSError, RuntimeError) as exc:
             listening.close()
-            logger.warning("sqs_health cannot ask this worker: %s", exc)
+            logger.warning("sqs_health cannot reach this worker: %s", exc)
             return
         self._path, self._socket = path, listening
 
@@ -118,9 +118,9 @@ class HealthSocket:
             connection.settimeout(PATIENCE)
             connection.sendall(json.dumps(asdict(self._health())).encode())
         except OSError as exc:
-            logger.debug("Whoever asked how this worker is has gone: %s", exc)
+            logger.debug("The client that asked for this worker's health has gone: %s", exc)
         except Exception:
-            logger.exception("How this worker is cannot be told")
+            logger.exception("This worker's health cannot be reported")
 
 
 def healths() -> Iterator[tuple[int, Health | None]]:
@@ -138,7 +138,7 @@ def healths() -> Iterator[tuple[int, Health | None]]:
             # It has ended, or was killed.
             continue
         except (OSError, ValueError, TypeError) as exc:
-            logger.debug("Process %d does not tell how it is: %s", pid, exc)
+            logger.debug("Process %d does not report its health: %s", pid, exc)
             yield pid, None
 
 

@@ -64,9 +64,9 @@ class StopWhenIdle:
                 if not self._is_over(time.monotonic()):
                     continue
             except SQSError as exc:
-                logger.warning("Whether the queues are empty cannot be asked: %s", exc)
+                logger.warning("Cannot find out whether the queues are empty: %s", exc)
             except Exception:
-                logger.exception("Whether the queues are empty cannot be seen")
+                logger.exception("Cannot find out whether the queues are empty")
             else:
                 logger.info(
                     "Stopping: the queues were empty and nothing ran for %g s", self._seconds

@@ -74,7 +74,7 @@ def _wait(patience: float, waiting: Callable[[str | None], None]) -> None:
             return
         if not told:
             logger.warning(
-                "Not receiving yet, for %g s at most: %s%s",
+                "Waiting up to %g s before receiving: %s%s",
                 patience,
                 found.reason,
                 "" if found.away else ". Run manage.py migrate",
@@ -114,10 +114,12 @@ def _look() -> _Found | None:
         try:
             missing += _unapplied(connection)
         except (OperationalError, InterfaceError) as exc:
-            away = f"database {connection.alias!r} cannot be asked for its migrations: {exc}"
+            away = f"database {connection.alias!r} does not say which migrations are applied: {exc}"
         except DatabaseError as exc:
             # It may not be read, say.
-            logger.warning("Migrations of %r are not waited for: %s", connection.alias, exc)
+            logger.warning(
+                "Not waiting for the migrations of database %r: %s", connection.alias, exc
+            )
         finally:
             # Not that of a test around all of this.
             if not connection.in_atomic_block:

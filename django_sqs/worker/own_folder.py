@@ -18,7 +18,7 @@ def own_folder() -> Path:
     :raises OSError: there is none, and none can be made.
     """
     if not IS_POSIX:
-        raise OSError("this is no POSIX system")
+        raise OSError("this is not a POSIX system")
     failure: OSError | None = None
     for folder in _candidates():
         try:
@@ -29,7 +29,7 @@ def own_folder() -> Path:
                 return folder
         except OSError as exc:
             failure = exc
-    raise failure or OSError("every folder for it belongs to somebody else")
+    raise failure or OSError("every folder for it belongs to another user")
 
 
 def _candidates() -> Iterator[Path]:

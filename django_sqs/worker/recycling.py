@@ -79,8 +79,8 @@ class Recycler(Middleware):
             return None
         if self._count == 1:
             logger.warning(
-                "One message took a new process to %d MiB: --recycle-memory is too little for it, "
-                "and most of its time goes into starting",
+                "One message brought a new process to %d MiB: --recycle-memory is too low, so "
+                "most of the time is spent on starting processes",
                 taken // MEBIBYTE,
             )
         return f"{counted(self._count, 'message')}, at {taken // MEBIBYTE} MiB"

@@ -217,7 +217,7 @@ class BatchRun:
     def _warn_of_the_end(self) -> None:
         logger.warning(
             "Queue %s: the function's time ended before the receiver did. Give the "
-            "function a longer timeout, or the queue one that it lasts for",
+            "function a longer timeout, or the queue a shorter one",
             self._queue.name,
         )
 

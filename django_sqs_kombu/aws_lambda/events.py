@@ -92,16 +92,18 @@ def _records(event: object) -> Iterator[Mapping[str, Any]]:
     records = event.get("Records") if isinstance(event, Mapping) else None
     if not isinstance(records, list):
         raise ConfigurationError(
-            f"The event {shown(event)} is not one of SQS: it has no list of Records. Give the "
+            f"The event {shown(event)} is not from SQS: it has no list of Records. Give the "
             "function an event source mapping to an SQS queue"
         )
     for record in records:
         if not (isinstance(record, Mapping) and isinstance(record.get("messageId"), str)):
-            raise ConfigurationError(f"The record {shown(record)} has no messageId: not of SQS")
+            raise ConfigurationError(
+                f"The record {shown(record)} has no messageId, so it is not from SQS"
+            )
         if record.get("eventSource") != SOURCE:
             raise ConfigurationError(
                 f"The record is of {shown(record.get('eventSource'))}, not of {SOURCE!r}: this "
-                "handler takes the events of SQS queues alone"
+                "handler takes events of SQS queues only"
             )
         yield record
 

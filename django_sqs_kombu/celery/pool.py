@@ -314,7 +314,9 @@ def _delete_what_else_belongs_to(message: RawMessage) -> None:
         message.delete()
     except Exception:
         # The receiver is done: received again, the message would be done twice.
-        logger.exception("What else belongs to message %s could not be deleted", message.id)
+        logger.exception(
+            "What belongs to message %s, such as an object in S3, could not be deleted", message.id
+        )
 
 
 @functools.cache

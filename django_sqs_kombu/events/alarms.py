@@ -36,13 +36,13 @@ class CloudWatchAlarm(Event):
 
     def read(self, text: str) -> None:
         """Read a change of state."""
-        event = self.event = parsed(text, "an alarm of CloudWatch")
+        event = self.event = parsed(text, "a CloudWatch alarm")
         self.name, self.state = text_in(event, "AlarmName"), text_in(event, "NewStateValue")
         if not (self.name and self.state):
-            hint = ": it came by EventBridge, use EventBridgeEvent"
+            hint = ": it came through EventBridge, use EventBridgeEvent"
             came_by_bus = "detail-type" in event
             raise MessageDecodeError(
-                f"Not an alarm of CloudWatch{hint if came_by_bus else ': no name or state'}"
+                f"Not a CloudWatch alarm{hint if came_by_bus else ': no name or state'}"
             )
         self.old_state = text_in(event, "OldStateValue")
         self.reason = text_in(event, "NewStateReason")

@@ -15,7 +15,7 @@ from .reading import parsed, part_of, text_in
 from .records import RecordEvent
 from .writing import compact
 
-_KIND = "a record of a DynamoDB stream"
+_KIND = "a DynamoDB stream record"
 
 
 class DynamoDBRecord(RecordEvent):
@@ -101,7 +101,7 @@ def _item(image: Any) -> dict[str, Any] | None:
         return {name: _value(value) for name, value in image.items()}
     except Exception as exc:  # noqa: BLE001 - whatever stands in the place of an item
         raise MessageDecodeError(
-            f"Not {_KIND}: an item that is none: {line(str(exc), NAME)}"
+            f"Not {_KIND}: an invalid item: {line(str(exc), NAME)}"
         ) from cause(exc)
 
 

@@ -33,7 +33,7 @@ class EventBridgeEvent(Event):
 
     def read(self, text: str) -> None:
         """Read an event with its detail."""
-        event = self.event = parsed(text, "an event of EventBridge")
+        event = self.event = parsed(text, "an EventBridge event")
         self.source, self.detail_type = text_in(event, "source"), text_in(event, "detail-type")
         detail = event.get("detail")
         if isinstance(detail, str):
@@ -41,7 +41,7 @@ class EventBridgeEvent(Event):
             detail = json_object(detail)
         if not (self.source and self.detail_type and isinstance(detail, dict)):
             raise MessageDecodeError(
-                "Not an event of EventBridge: source, detail-type or detail is missing. Does the "
+                "Not an EventBridge event: source, detail-type or detail is missing. Does the "
                 "rule's target transform its input?"
             )
         self.event_id = text_in(event, "id")

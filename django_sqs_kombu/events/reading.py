@@ -20,15 +20,15 @@ _MICROSECONDS = 6
 def parsed(text: str, kind: str) -> dict[str, Any]:
     """The JSON object *text*.
 
-    :param kind: what it is to be, such as "an event of S3", for the error.
+    :param kind: what it is to be, such as "an S3 event", for the error.
     :raises MessageDecodeError: it is none.
     """
     try:
         found = json.loads(text)
     except (ValueError, RecursionError) as exc:
-        raise MessageDecodeError(f"Not {kind}: no JSON: {quoted(text, NAME)}") from cause(exc)
+        raise MessageDecodeError(f"Not {kind}: not JSON: {quoted(text, NAME)}") from cause(exc)
     if not isinstance(found, dict):
-        raise MessageDecodeError(f"Not {kind}: no JSON object: {quoted(text, NAME)}")
+        raise MessageDecodeError(f"Not {kind}: not a JSON object: {quoted(text, NAME)}")
     return found
 
 

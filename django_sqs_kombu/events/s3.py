@@ -11,7 +11,7 @@ from ..printable import NAME, quoted
 from .reading import parsed, part_of, text_in, time_of
 from .records import RecordEvent
 
-_KIND = "an event of S3"
+_KIND = "an S3 event"
 
 
 class S3Event(RecordEvent):
@@ -49,7 +49,7 @@ class S3Event(RecordEvent):
             return
         records = self.event.get("Records")
         if not isinstance(records, list):
-            hint = ": it came by EventBridge, use EventBridgeEvent"
+            hint = ": it came through EventBridge, use EventBridgeEvent"
             came_by_bus = "detail-type" in self.event
             raise MessageDecodeError(f"Not {_KIND}{hint if came_by_bus else ': no Records'}")
         self._hold_records(records)

@@ -69,7 +69,7 @@ class SESEvent(Event):
         if text.lstrip().startswith(_TRIAL):
             self._parts = []
             return
-        event = parsed(text, "an event of SES")
+        event = parsed(text, "an SES event")
         detail = event.get("detail")
         if event.get("source") == "aws.ses" and isinstance(detail, dict):
             event = detail
@@ -79,7 +79,7 @@ class SESEvent(Event):
             self._parts = []
             return
         if not (self.name and self.mail):
-            raise MessageDecodeError("Not an event of SES: its kind or its mail is missing")
+            raise MessageDecodeError("Not an SES event: its kind or its mail is missing")
         self.mail_id = text_in(event, "mail", "messageId")
         self.recipients = self._concerned()
         self._hold(event)

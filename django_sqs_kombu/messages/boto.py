@@ -39,7 +39,7 @@ class Message(RawMessage):
         try:
             return unarmoured(value).decode()
         except ValueError:
-            logger.warning("Unable to decode a message as base64; its body is passed as it is")
+            logger.warning("Unable to decode a message as base64; its body is passed on unchanged")
             return value
 
     def dump(self) -> tuple[str, str]:
@@ -200,7 +200,7 @@ class EncodedMHMessage(MHMessage):
             text = unarmoured(value).decode()
         except ValueError as exc:
             raise MessageDecodeError(
-                f"{type(self).__name__}: no base64 of text: {type(exc).__name__}"
+                f"{type(self).__name__}: not base64 of text: {type(exc).__name__}"
             ) from cause(exc)
         return super().decode(text)
 

@@ -96,7 +96,7 @@ class BigMessage(RawMessage):
             client = self._client()
         except Exception as exc:  # noqa: BLE001 - its options' fault or the machine's, not the message's
             raise PayloadUnavailable(
-                f"BigMessage cannot read {url_of(bucket, key)}: there is no client of S3: "
+                f"BigMessage cannot read {url_of(bucket, key)}: no S3 client can be created:  "
                 f"{line(str(exc))}"
             ) from cause(exc)
         data = read_object(
@@ -140,7 +140,7 @@ class BigMessage(RawMessage):
 
     def _bucket_and_key(self, url: str, error: type[Exception]) -> tuple[str, str]:
         if not url.startswith("s3://"):
-            raise error(f"BigMessage: {quoted(url, NAME)} is no s3:// URL")
+            raise error(f"BigMessage: {quoted(url, NAME)} is not an s3:// URL")
         bucket, _, key = url.removeprefix("s3://").partition("/")
         if not bucket:
             raise error(f"BigMessage: {quoted(url, NAME)} names no bucket")

@@ -170,7 +170,7 @@ class Batch:
 
     def __enter__(self) -> Batch:
         if self._entered:
-            raise RuntimeError("A block is entered once: call batch() for each")
+            raise RuntimeError("A batch() block can be entered once only: call batch() for each")
         self._entered = True
         self._process = os.getpid()
         self._before = _open.get()
@@ -236,7 +236,7 @@ class Batch:
         try:
             self.new_thread(rest).start()
         except RuntimeError as exc:
-            logger.warning("The end of a batch() holds up its event loop: %s", exc)
+            logger.warning("The end of a batch() blocks its event loop: %s", exc)
             rest()
 
     def _leave(self) -> None:

@@ -151,7 +151,7 @@ class QueueOptions:
             validate_name(name)
         if self.delete_on_start and self.name.endswith(FIFO):
             raise ConfigurationError(
-                f"{where}delete_on_start does not go with a FIFO queue: once a message is "
+                f"{where}delete_on_start cannot be combined with a FIFO queue: once a message is "
                 "deleted, SQS hands out the next of its group while its receiver still runs"
             )
         if self.high_throughput and not self.name.endswith(FIFO):
@@ -204,16 +204,18 @@ class QueueOptions:
             raise ConfigurationError(f"{where}batch is meaningful only with a receiver")
         if self.bisects and self.name.endswith(FIFO):
             raise ConfigurationError(
-                f"{where}on_error='bisect' does not go with a FIFO queue: what follows a message "
+                f"{where}on_error='bisect' cannot be combined with a FIFO queue: what follows a "
+                "message "
                 "that fails would be done before it"
             )
         if isinstance(self.receiver, CeleryForward):
             raise ConfigurationError(
-                f"{where}batch does not go with celery_task: each message is a task"
+                f"{where}batch cannot be combined with celery_task: each message is a task"
             )
         if self.delete_on_start:
             raise ConfigurationError(
-                f"{where}delete_on_start does not go with batch=: messages of a batch are deleted "
+                f"{where}delete_on_start cannot be combined with batch=: messages of a batch are "
+                "deleted "
                 "when their receiver has returned"
             )
 
@@ -225,8 +227,8 @@ class QueueOptions:
             raise ConfigurationError(f"{where}{exc}") from None
         if policy.on_error == DELETE and (self.dead_letter_queue or policy.dead_letter):
             raise ConfigurationError(
-                f"{where}on_error='delete' does not go with a dead-letter queue: say what is to "
-                "be deleted with discard="
+                f"{where}on_error='delete' cannot be combined with a dead-letter queue: name "
+                "what is to be deleted with discard="
             )
         return policy
 

@@ -104,7 +104,7 @@ class Outgoing:
         elif deduplication_id is not None:
             raise MessageEncodeError(
                 f"deduplication_id: only FIFO queues, whose names end in {FIFO!r}, take one; "
-                f"{queue!r} is none"
+                f"{queue!r} is not one"
             )
         return cls(
             *text,

@@ -221,8 +221,8 @@ class Receivers(Ticketing):
         if name == registered.name:
             raise ConfigurationError(
                 f"Queue {name!r}: its dead letters would come back, since dead_letter_queue "
-                f"leads from {' to '.join([*path, registered.name])}. Let it end in a queue "
-                "that has none."
+                f"leads from {' to '.join([*path, registered.name])}. Let the chain end in a "
+                "queue that has none."
             )
 
     def warn_of_few_receives(self, registered: RegisteredQueue) -> None:
@@ -230,7 +230,7 @@ class Receivers(Ticketing):
         most = registered.options.max_receives
         logger.warning(
             "Queue %r has max_receives=%d. SQS may count a receive that no receiver saw, so "
-            "below %d a message may become a dead letter although nothing failed.",
+            "below %d a message that never failed may become a dead letter.",
             *(registered.name, most, FEW_RECEIVES),
         )
 

@@ -56,7 +56,7 @@ class Scheduling:
             what = "model=" if getattr(self.message_class, "model", None) else "message class"
             raise ConfigurationError(
                 f"Queue {self.name!r}: a schedule sends its time as text, which the {what} "
-                f"({self.message_class.__name__}) does not take: {exc}. Use RawMessage or "
+                f"({self.message_class.__name__}) does not accept: {exc}. Use RawMessage or "
                 "JSONMessage, and have the receiver send the other message."
             ) from exc
 
@@ -79,6 +79,6 @@ def slots_problem(name: str, catch_up: timedelta | None) -> str | None:
     if catch_up is not None and catch_up > LONGEST_CATCH_UP:
         return (
             f"catch_up={catch_up} is more than {LONGEST_CATCH_UP}: SQS forgets after 5 minutes "
-            "which slots were sent. Say less, or use Django with django_sqs.schedules"
+            "which slots were sent. Lower it, or use Django with django_sqs.schedules"
         )
     return None

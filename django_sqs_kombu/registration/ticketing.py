@@ -51,7 +51,8 @@ def is_ticketed(
     if unique is not None:
         if wanted is not None and not wanted:
             raise ConfigurationError(
-                f"Queue {registered.name!r}: ticket=False does not go with unique=: the ticket "
+                f"Queue {registered.name!r}: ticket=False cannot be combined with unique=: the "
+                "ticket "
                 "says which message has the key. Leave ticket out."
             )
         wanted = True

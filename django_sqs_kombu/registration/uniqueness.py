@@ -102,7 +102,7 @@ def claimed(
     claim = store_of(ticket).claim
     owner = claim(unique.digest(queue), str(ticket.id), unique.seconds, until=unique.until)
     if owner != ticket.id:
-        logger.info("Queue %s: nothing is sent, for another message has its key", queue)
+        logger.info("Queue %s: a message is not sent, since another one has its key", queue)
         return replace(ticket, id=owner, sent=False)
     send()
     return ticket

@@ -29,7 +29,7 @@ def receive_at_once(registered: Registered, queue: kombu.Queue, outgoing: Outgoi
     it.  What is sent to a queue without a receiver goes nowhere.
     """
     if registered.receiver is None:
-        logger.info("Queue %s has no receiver: its message goes nowhere", queue.name)
+        logger.info("Queue %s has no receiver, so nobody handles its message", queue.name)
         return
     raised: BaseException | None = None
     row, receives, cursor = TABLE[0], 1, None

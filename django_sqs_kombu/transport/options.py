@@ -37,7 +37,7 @@ class OptionsChannel(SQS.Channel):  # type: ignore[misc]
     Transport options besides those of kombu's SQS transport:
 
     ``endpoint_url``
-        the whole URL of another server than AWS's, such as ``http://127.0.0.1:4566``.
+        the whole URL of a server other than AWS's, such as ``http://127.0.0.1:4566``.
     ``create_queues``
         whether a queue that does not exist is created on first use (default True).
     ``ack_linger``

@@ -128,8 +128,9 @@ class SettlingChannel(QueueChannel):
             return
         if delivery.receive_count > redrive.max_receives:
             logger.error(
-                "Message %s of queue %s (receive %d) comes again although its queue's redrive "
-                "policy says %d: look whether its dead-letter queue %s exists and takes it",
+                "Message %s of queue %s (receive %d) was received again although its queue's "
+                "redrive policy allows %d receives: check that its dead-letter queue %s exists "
+                "and accepts it",
                 delivery.message_id,
                 delivery.queue,
                 delivery.receive_count,

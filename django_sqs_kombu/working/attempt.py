@@ -101,7 +101,10 @@ def receive_all(registered: Registered, messages: list[RawMessage]) -> Any:
     try:
         return receive(registered, messages)
     except Continue as exc:
-        logger.error("Queue %s: Continue does not go with batch=: all begin anew", registered.name)
+        logger.error(
+            "Queue %s: Continue cannot be used with batch=: all messages start over",
+            registered.name,
+        )
         raise RestartLater from exc
 
 

@@ -195,7 +195,12 @@ class Circuit:
 
     def _tell(self, trip: Trip | None) -> None:
         if trip is None:
-            logger.warning("Queue %s is received from again: what failed works", self._queue)
+            logger.warning("Receiving from queue %s again: its breaker is closed", self._queue)
         elif not trip.again:
-            logger.error("Queue %s is left alone for %g s: %s", self._queue, trip.seconds, trip)
+            logger.error(
+                "Not receiving from queue %s for %g s: its breaker is open, %s",
+                self._queue,
+                trip.seconds,
+                trip,
+            )
         self._on_change(trip)

@@ -121,7 +121,9 @@ def _shared(channel: Any, queue: str, trip: Trip) -> bool:
         pause_by_breaker(channel.requests, queue, trip.seconds, f"breaker: {trip}")
     except SQSError as exc:
         logger.warning(
-            "That the breaker of queue %s is open is known to this process alone: %s", queue, exc
+            "That the breaker of queue %s is open could not be told to other processes: %s",
+            queue,
+            exc,
         )
         return False
     return True

@@ -133,8 +133,8 @@ class ReceiverConsumer(StoppableConsumer):
         if not on_loop:
             none = ", ".join(repr(queue.name) for queue in others)
             raise ConfigurationError(
-                f"coroutines={coroutines} is for receivers written as 'async def', and of the "
-                f"queues {none} none has one that may run so. Leave it out"
+                f"coroutines={coroutines} is for receivers written as 'async def', and none of "
+                f"the queues {none} has one that can run that way. Leave it out"
             )
         if not others:
             self._crew = CoroutineCrew(
@@ -305,7 +305,7 @@ class ReceiverConsumer(StoppableConsumer):
             except RuntimeError as exc:
                 # The pool has taken it before it asked for another thread, so one of those
                 # that it has comes to it. To give the message back would run it twice.
-                logger.error("No further thread runs receivers now: %s", exc)
+                logger.error("No further thread can be started for receivers: %s", exc)
 
     # The work: receive, run, settle.
 

@@ -126,7 +126,9 @@ class CoroutineRun:
             with suppress(Exception):
                 if self._steps is not None:
                     self._steps.close()
-            logger.exception("What is done around message %s failed", self._delivery.message_id)
+            logger.exception(
+                "The work around the receiver of message %s failed", self._delivery.message_id
+            )
 
     def _admit(self) -> Following:
         middleware = self._registered.receivers.middleware
@@ -183,7 +185,10 @@ class CoroutineRun:
     def _end(self, ended: Ended, stack: Surroundings) -> Awaitable[Any] | Handled:
         if (error := make_ready(stack, self._registered)) is not None:
             # Its receiver has run all the same.
-            logger.warning("Nothing was made ready to settle a message: %r", error.__cause__)
+            logger.warning(
+                "What a message is settled with could not be prepared: %r",
+                error.__cause__,
+            )
         return self._next(lambda steps: steps.send(ended))
 
     def _next(self, step: Callable[[Steps], Awaitable[Any]]) -> Awaitable[Any] | Handled:

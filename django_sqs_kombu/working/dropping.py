@@ -30,7 +30,7 @@ def _why_cancelled(store: TicketStore, ticket_id: str) -> Exception | None:
     try:
         starts = store.start(ticket_id)
     except Exception as exc:  # noqa: BLE001 - a database or a cache that is away
-        return _later("Whether it was cancelled cannot be known now", exc)
+        return _later("Cannot find out whether it was cancelled", exc)
     return None if starts else MessageCancelled(ticket_id)
 
 
@@ -44,7 +44,7 @@ def _why_not_freed(store: TicketStore, frees: str | None, ticket_id: str) -> Exc
     try:
         store.free_all([ticket_id])
     except Exception as exc:  # noqa: BLE001 - as above
-        return _later("Its key of unique= cannot be given back now", exc)
+        return _later("Its key of unique= cannot be given back", exc)
     return None
 
 

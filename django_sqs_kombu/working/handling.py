@@ -129,7 +129,7 @@ def make_ready(stack: Surroundings, registered: Registered) -> EnvironmentFailur
     try:
         stack.enter_context(registered.around_message())
     except Exception as exc:  # noqa: BLE001 - a database that is away, say
-        error = EnvironmentFailure(f"Nothing was made ready for it: {exc!r}")
+        error = EnvironmentFailure(f"Its receiver could not be prepared for: {exc!r}")
         error.__cause__ = exc
         return error
     return None

@@ -43,7 +43,9 @@ class LastingLoop:
             self._thread.start()
         except RuntimeError as exc:
             self.loop.close()
-            raise EnvironmentFailure(f"No thread can run an event loop: {exc}") from exc
+            raise EnvironmentFailure(
+                f"No thread could be started for an event loop: {exc}"
+            ) from exc
         self._started.wait()
 
     @property
@@ -99,7 +101,7 @@ class LastingLoop:
                 loop.run_until_complete(asyncio.wait(tasks, timeout=END_TIMEOUT))
             loop.run_until_complete(loop.shutdown_asyncgens())
         except BaseException:
-            logger.exception("What was left on the event loop did not end well")
+            logger.exception("What was left on the event loop did not end cleanly")
         finally:
             self._executor.shutdown(wait=False, cancel_futures=True)
             asyncio.set_event_loop(None)

@@ -52,7 +52,7 @@ class LoopWatch:
         try:
             self._thread.start()
         except RuntimeError as exc:
-            logger.error("Nobody watches whether receivers block their event loop: %s", exc)
+            logger.error("Receivers that block their event loop will go unnoticed: %s", exc)
 
     def stop(self) -> None:
         """End it, soon."""

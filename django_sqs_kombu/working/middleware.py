@@ -319,4 +319,4 @@ def guarded(whose: object, call: Callable[[], Any], passing: BaseException | Non
         # These two are not its own, but the user's, or the deadline's of a receiver that sends.
         if isinstance(exc, KeyboardInterrupt | TimedOut):
             raise
-        logger.exception("%s failed; the message goes its way", type(whose).__qualname__)
+        logger.exception("%s failed; the message is handled regardless", type(whose).__qualname__)

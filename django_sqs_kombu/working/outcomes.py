@@ -169,7 +169,9 @@ def _leave(
     if row.retry is None:
         if not _sent_again(registered, delivery, raised):
             if isinstance(raised, Continue):
-                _complain(delivery, "begins anew later: it is not sent with its cursor", raised)
+                _complain(
+                    delivery, "starts over later: it could not be sent with its cursor", raised
+                )
                 delivery.requeue()
             else:
                 delivery.requeue(requested_delay(raised))
@@ -211,7 +213,11 @@ def _delete(delivery: Delivery, message: RawMessage | None) -> None:
             message.delete()
     except Exception as exc:  # noqa: BLE001 - whatever a message class may raise
         # The receiver is done: received again, the message would be done twice.
-        _complain(delivery, "is done; what else belongs to it could not be deleted", exc)
+        _complain(
+            delivery,
+            "is done, but what belongs to it, such as an object in S3, could not be deleted",
+            exc,
+        )
     if not delivery.acknowledged:
         delivery.ack()
 

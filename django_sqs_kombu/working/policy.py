@@ -43,7 +43,7 @@ class Policy:
         for each in self._named():
             if each in named:
                 raise ConfigurationError(
-                    f"{each.__qualname__} stands twice among retry, discard and dead_letter"
+                    f"{each.__qualname__} appears twice in retry, discard and dead_letter"
                 )
             named.add(each)
 

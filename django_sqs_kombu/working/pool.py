@@ -128,7 +128,7 @@ class Pool:
                 call(*args)
             except BaseException:
                 # Such as the SystemExit of a receiver: a message's end is no thread's.
-                logger.exception("What a thread for receivers did ended by an exception")
+                logger.exception("A job of a thread for receivers ended with an exception")
             took = min(time.monotonic() - begun, MOST_COUNTED)
             self._seconds += LATEST * (took - self._seconds)
             # What it worked on must not live until the next message.

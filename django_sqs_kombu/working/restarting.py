@@ -44,7 +44,9 @@ def restart_delay(delay: float | timedelta | None) -> float | None:
     except (TypeError, ValueError, OverflowError):
         seconds = math.nan
     if math.isnan(seconds):
-        logger.warning("RestartLater(delay=%r) is no number of seconds; backoff instead", delay)
+        logger.warning(
+            "RestartLater(delay=%r) is not a number of seconds; the usual backoff is used", delay
+        )
         return None
     if not 0 <= seconds <= MAX_VISIBILITY_TIMEOUT:
         logger.warning("RestartLater(delay=%r) is cut to 0 to %d s", delay, MAX_VISIBILITY_TIMEOUT)

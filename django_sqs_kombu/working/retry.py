@@ -146,5 +146,5 @@ def _seconds(value: Any) -> float:
     """
     seconds = value.total_seconds() if isinstance(value, timedelta) else value
     if not is_number(seconds) or not 0 <= seconds < math.inf:
-        raise ValueError(f"{value!r} is no number of seconds")
+        raise ValueError(f"{value!r} is not a number of seconds")
     return float(seconds)

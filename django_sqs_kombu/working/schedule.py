@@ -57,7 +57,7 @@ class Schedule:
         if self.every is not None and self.timezone is not None:
             raise ConfigurationError("timezone= belongs to cron=; every= counts in UTC")
         if self.catch_up < timedelta(0):
-            raise ConfigurationError(f"catch_up={self.catch_up} is less than nothing")
+            raise ConfigurationError(f"catch_up={self.catch_up} is negative")
         if self.catch_up > CENTURY:
             raise ConfigurationError(f"catch_up={self.catch_up} is more than 100 years")
         if self.cron is not None:
@@ -101,7 +101,7 @@ class Schedule:
         except error as exc:
             raise ConfigurationError(f"cron={self.cron!r}: {exc}") from exc
         except StopIteration:
-            raise ConfigurationError(f"cron={self.cron!r} is at no time") from None
+            raise ConfigurationError(f"cron={self.cron!r} never comes due") from None
         except (KeyError, ValueError) as exc:
             # ZoneInfo's own.
             raise ConfigurationError(f"timezone={self.timezone!r}: {exc}") from exc

@@ -35,7 +35,7 @@ def split(registered: Registered, delivery: Received, message: RawMessage) -> bo
         return False
     if not parts:
         logger.info(
-            "Message %s of queue %s only tries the way: no receiver gets it",
+            "Message %s of queue %s only tests the way to the queue: no receiver gets it",
             delivery.message_id,
             delivery.queue,
         )

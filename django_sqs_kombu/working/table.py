@@ -123,7 +123,7 @@ _HEAD = (
     Row(type(None), Action.DELETE, logging.DEBUG, "was received"),
     Row(Continue, Action.REQUEUE, logging.INFO, "is to go on from its cursor"),
     Row(RestartLater, Action.REQUEUE, logging.INFO, "is to be restarted later"),
-    Row(MessageDropped, Action.DISCARD, logging.INFO, "is dropped unrun", reason=True),
+    Row(MessageDropped, Action.DISCARD, logging.INFO, "is dropped without being run", reason=True),
     Row(KeyboardInterrupt, Action.RELEASE, logging.INFO, "was interrupted"),
     Row(CutOff, Action.RELEASE, logging.ERROR, "was cut off at the stop and is given back"),
     Row(EnvironmentFailure, Action.REQUEUE, logging.ERROR, _LATER, reason=True),
@@ -140,7 +140,7 @@ _HEAD = (
 _TAIL = tuple(
     Row(raised, Action.REJECT, logging.ERROR, says, traceback=True)
     for raised, says in (
-        (MessageTargetMissing, "names what is not there"),
+        (MessageTargetMissing, "refers to what does not exist"),
         (MessageDecodeError, "cannot be decoded"),
         (KilledItsProcess, "has killed its process too often"),
         (TooOldToSendAgain, "was restarted for too long"),

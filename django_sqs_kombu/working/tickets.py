@@ -193,7 +193,7 @@ class CacheTickets(TicketStore):
             # Its time may be over just now.
             if (owner := self._cache.get(name)) is not None:
                 return str(owner)
-        raise EnvironmentFailure("The cache says that a key is there, and has none")
+        raise EnvironmentFailure("The cache says that a key exists, but returns none")
 
     def free(self, key: str, ticket_id: str) -> None:
         """Give *key* back, if that message has it."""
@@ -219,4 +219,4 @@ class CacheTickets(TicketStore):
             # Some caches say no where they could not write; only what is there decides.
             if (found := self._cache.get(key)) is not None:
                 return bool(found == what)
-        raise EnvironmentFailure("The cache takes no note of a ticket, and has none of it")
+        raise EnvironmentFailure("The cache does not store the note of a ticket")

@@ -53,7 +53,7 @@ class Ticking(ABC):
         try:
             return self.tick(now)
         except Exception:
-            logger.exception("Schedules do not go on, trying again")
+            logger.exception("Schedules cannot be run, trying again")
             return False
 
     def pause(self, now: datetime, failures: int) -> float:

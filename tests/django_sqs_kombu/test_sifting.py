@@ -100,7 +100,7 @@ def test_no_more_than_the_most_are_looked_at(requests, names, counts, caplog):
     assert administration.move(requests, source, target, limit=3, wanted=never, most=20) == 0
 
     assert len(asked) == 20
-    assert "no further" in caplog.text
+    assert "Stopped after looking at" in caplog.text
     assert counts(source) == (35, 0, 0)
 
 

@@ -144,7 +144,7 @@ def test_a_fault_of_the_database_loses_nothing(kind, fault, servers, project, le
 def bites(worker):
     """How often a message of each queue, or the outbox, failed and was tried again."""
     found = Counter(name.rpartition("__")[2] for name in AGAIN.findall(worker.output))
-    found["the outbox"] = worker.output.count("cannot be served, trying again")
+    found["the outbox"] = worker.output.count("cannot be processed, trying again")
     return +found
 
 

@@ -280,7 +280,7 @@ def test_the_oldest_message_by_cloudwatch(site, full_name, tmp_path):
 
     assert "{'watched': 321.0}" in told.output
     assert "{'watched': 321.0}" in told_without_zones.output
-    assert "CloudWatch does not tell the age of messages" in untold.output
+    assert "CloudWatch did not return the age of messages" in untold.output
     assert "{}" in untold.output
 
 

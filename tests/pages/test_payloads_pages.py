@@ -59,7 +59,7 @@ def test_a_payload_that_is_gone_says_so(visit, large, site):
     page = session.post(QUEUE + "peek/", payloads="yes")
 
     assert page.status == 200
-    assert "cannot be read: it is gone" in page.text
+    assert "cannot be read: it does not exist any more" in page.text
 
 
 @pytest.mark.parametrize("width", [360, 1280])

@@ -65,8 +65,8 @@ class Command(QueueCommand):
 
     help = (
         "Run the receivers of the queues registered with django_sqs, all or those named. "
-        "Several queues get a process each. Exit codes: 0 done or stopped, 1 wrongly "
-        "configured, 2 wrong arguments, 4 receivers were cut off at the stop."
+        "Several queues get a process each. Exit codes: 0 done or stopped, 1 configuration "
+        "error, 2 wrong arguments, 4 receivers were cut off at the stop."
     )
     suffix_help = "Use this queue name suffix."
     has_format = False
@@ -100,44 +100,44 @@ class Command(QueueCommand):
             metavar="N",
             help="Run up to N receivers written as 'async def' together on one event loop in each "
             "process; their synchronous code, such as the ORM's, runs in as many threads as "
-            "--threads says. Default: they run as all others.",
+            "--threads says. Default: they run like all others.",
         )
         parser.add_argument(
             "--recycle-after",
             type=positive,
             metavar="N",
-            help="Replace a process after N messages, or up to a tenth fewer, by chance.",
+            help="Replace a process after N messages, or, by chance, up to a tenth fewer.",
         )
         parser.add_argument(
             "--recycle-memory",
             type=positive,
             metavar="MB",
-            help="Replace a process after a message when so many MiB of memory, or up to a tenth "
-            "fewer, by chance, are resident.",
+            help="Replace a process after a message when it uses so many MiB of resident memory "
+            "or, by chance, up to a tenth fewer.",
         )
         parser.add_argument(
             "--stop-when-idle",
             type=positive,
             metavar="SECONDS",
-            help="Exit when for so long nothing was received, nothing ran, and the queues were "
-            "empty: no message visible, in flight or delayed. A paused queue does not count.",
+            help="Exit after this time in which nothing was received, nothing ran and the queues "
+            "were empty: no message visible, in flight or delayed. Paused queues are ignored.",
         )
         parser.add_argument(
             "--http",
             type=address,
             metavar="HOST:PORT",
-            help="Answer /healthz, /readyz, /metrics and /wake there, for instance 127.0.0.1:8081.",
+            help="Serve /healthz, /readyz, /metrics and /wake at this address, for instance "
+            "127.0.0.1:8081.",
         )
         parser.add_argument(
             "--reload",
             action="store_true",
-            help="In development: start again when a file of the project changes.",
+            help="For development: restart when a file of the project changes.",
         )
         parser.add_argument(
             "--bury",
             action="store_true",
-            help="Take dead letters out of SQS and keep them in the database, once a minute "
-            "(django_sqs.failures).",
+            help="Once a minute, move dead letters from SQS to the database (django_sqs.failures).",
         )
         parser.add_argument("--pid-file", metavar="F", help="Keep the process id in this file.")
 
@@ -218,8 +218,8 @@ def _check_coroutines(queues: list[RegisteredQueue]) -> None:
     names = ", ".join(queue.name for queue in queues)
     raise CommandError(
         f"--coroutines is for receivers written as 'async def', and no queue of {names} has one "
-        "that may run so (with once=True or batch= a receiver has a thread of its own). "
-        "Leave it out."
+        "that can run that way (with once=True or batch= a receiver has a thread of its own). "
+        "Leave the option out."
     )
 
 

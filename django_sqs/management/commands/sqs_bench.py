@@ -18,15 +18,22 @@ class Command(SQSCommand):
     """Sends messages to a queue of its own, receives them, and tells speed and cost."""
 
     help = (
-        "Measure how fast messages go through SQS with the project's settings, and for how many "
-        "requests. It makes a queue of its own and deletes it; the project's are not touched."
+        "Measure how fast messages go through SQS with the project's settings, and how many "
+        "requests that takes. It creates a queue of its own and deletes it; the project's queues "
+        "are not touched."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Define the command line."""
-        parser.add_argument("--messages", type=int, default=1000, help="Default: 1000.")
-        parser.add_argument("--size", type=int, default=200, help="Bytes. Default: 200.")
-        parser.add_argument("--threads", type=int, default=10, help="Receivers. Default: 10.")
+        parser.add_argument(
+            "--messages", type=int, default=1000, help="Number of messages. Default: 1000."
+        )
+        parser.add_argument(
+            "--size", type=int, default=200, help="Size of a message in bytes. Default: 200."
+        )
+        parser.add_argument(
+            "--threads", type=int, default=10, help="Number of receivers. Default: 10."
+        )
         super().add_arguments(parser)
 
     def handle(self, *args: Any, **options: Any) -> None:

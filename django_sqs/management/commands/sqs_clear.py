@@ -19,7 +19,7 @@ class Command(QueueCommand):
 
     help = (
         "Delete all messages of the queues registered with django_sqs, or of those named, "
-        "their suffixes included. Messages in flight are not reached: run it again later."
+        "their suffixes included. Messages in flight are not deleted: run it again later."
     )
     suffix_help = "Only the queues with this queue name suffix."
 
@@ -29,8 +29,8 @@ class Command(QueueCommand):
         parser.add_argument(
             "--purge",
             action="store_true",
-            help="Use PurgeQueue: one request, which also deletes messages in flight; SQS "
-            "allows it once in 60 seconds and takes as long.",
+            help="Use PurgeQueue: one request, which also deletes messages in flight; SQS allows "
+            "it once in 60 seconds, and takes up to that long.",
         )
         parser.add_argument(
             "--no-input",
@@ -67,7 +67,9 @@ class Command(QueueCommand):
             self.stderr.flush()
             answer = input()
         except EOFError:
-            raise CommandError("Nobody to ask, nothing was deleted. Use --no-input.") from None
+            raise CommandError(
+                "There is no terminal to ask at, so nothing was deleted. Use --no-input."
+            ) from None
         if answer.strip() != "yes":
             raise CommandError("Nothing was deleted.")
 
@@ -86,10 +88,10 @@ class Command(QueueCommand):
         left = target.counts() or QueueCounts(0, 0, 0)
         if left.in_flight:
             output.say(
-                f"    {left.in_flight} in flight were not reached; run the command again later."
+                f"    {left.in_flight} in flight were not deleted; run the command again later."
             )
         if left.delayed:
-            output.say(f"    {left.delayed} delayed were not reached.")
+            output.say(f"    {left.delayed} delayed were not deleted.")
         return {
             "name": target.full_name,
             "deleted": deleted,

@@ -23,8 +23,8 @@ class Command(SQSCommand):
     """Asks the workers, and with --deep what they depend on."""
 
     help = (
-        "Say in one line whether the runreceivers of this project, user and host are ready, as "
-        "/readyz does. Exit codes: 0 all are, 1 one is not, or there is none."
+        "Say in one line whether the runreceiver processes of this project and user on this host "
+        "are ready, as /readyz does. Exit codes: 0 all are ready, 1 one is not, or none is running."
     )
     has_format = False
     # A probe is to be quick, and a wrong setting is not the worker's.
@@ -36,20 +36,21 @@ class Command(SQSCommand):
         parser.add_argument(
             "--alive",
             action="store_true",
-            help="Only whether they run and answer, as /healthz: for what restarts them.",
+            help="Check only that they run and answer, as /healthz does: for health checks that "
+            "restart them.",
         )
         parser.add_argument(
             "--deep",
             action="store_true",
-            help="Ask SQS for each of their queues, and each database, too, from this process.",
+            help="Also check each of their queues in SQS, and each database, from this process.",
         )
         parser.add_argument(
             "--require-version",
             metavar="V",
-            help="They must run this release of the project, by the setting SQS_VERSION.",
+            help="Fail unless they run this release of the project (setting SQS_VERSION).",
         )
         parser.add_argument(
-            "--pid-file", metavar="F", help="Only the runreceiver that has this --pid-file."
+            "--pid-file", metavar="F", help="Check only the runreceiver with this --pid-file."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -73,7 +74,9 @@ def _chosen(pid_file: str | None) -> list[tuple[int, Health | None]]:
         found = list(healths())
         if pid_file is None:
             if not found:
-                raise CommandError("No runreceiver of this project, user and host runs")
+                raise CommandError(
+                    "No runreceiver of this project and user is running on this host"
+                )
             return found
         with open(pid_file) as file:
             pid = int(file.read(20))
@@ -83,7 +86,7 @@ def _chosen(pid_file: str | None) -> list[tuple[int, Health | None]]:
         raise CommandError(f"{pid_file} holds no process id") from exc
     chosen = [each for each in found if each[0] == pid]
     if not chosen:
-        raise CommandError(f"Process {pid} of {pid_file} is no runreceiver that answers")
+        raise CommandError(f"Process {pid} of {pid_file} is not a runreceiver, or does not answer")
     return chosen
 
 

@@ -24,13 +24,18 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Define the command line."""
-        parser.add_argument("--host", default="127.0.0.1", help="Default: 127.0.0.1.")
-        parser.add_argument("--port", type=int, default=4566, help="Default: 4566.")
+        parser.add_argument(
+            "--host", default="127.0.0.1", help="Address to listen on. Default: 127.0.0.1."
+        )
+        parser.add_argument(
+            "--port", type=int, default=4566, help="Port to listen on. Default: 4566."
+        )
         parser.add_argument(
             "--state",
             default=".sqs_local.json",
             metavar="FILE",
-            help="Keep the definitions of queues there. Default: .sqs_local.json; '' forgets.",
+            help="File that keeps the definitions of queues. Default: .sqs_local.json; '' keeps "
+            "none.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -31,7 +31,7 @@ class Command(QueueCommand):
         super().add_arguments(parser)
         parser.add_argument("--from-suffix", help="Queue name suffix of the source.")
         parser.add_argument("--to-suffix", help="Queue name suffix of the target.")
-        parser.add_argument("--limit", type=int, help="At most so many. Default: all.")
+        parser.add_argument("--limit", type=int, help="The most messages to move. Default: all.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Move, and say how many."""

@@ -13,10 +13,10 @@ class Command(PauseCommand):
     """Puts a tag on each queue, which workers look at."""
 
     help = (
-        "Have no worker on any host receive from the queues that are named, suffixes included, "
-        "until sqs_resume or for as long as --for says. What is sent waits in the queue; "
-        "receivers that run go on. It is a tag of the queue in SQS: workers see it within a "
-        "minute, or at once over SQS_WAKE, and deployments change nothing about it."
+        "Pause the named queues, suffixes included: no worker on any host receives from them "
+        "until sqs_resume, or for as long as --for says. What is sent waits in the queue; "
+        "receivers that are running finish. The pause is a tag of the queue in SQS: workers see "
+        "it within a minute, or at once over SQS_WAKE, and it outlasts deployments."
     )
     verb = "Pause"
 
@@ -27,9 +27,9 @@ class Command(PauseCommand):
             "--for",
             type=length,
             metavar="LENGTH",
-            help="End the pause by itself after so long: 90s, 30m, 1h30m, 2d; up to a year.",
+            help="End the pause automatically after this time: 90s, 30m, 1h30m, 2d; up to a year.",
         )
-        parser.add_argument("--reason", default="", help="Why, for people to read.")
+        parser.add_argument("--reason", default="", help="The reason, for people to read.")
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Pause, and say until when."""

@@ -25,16 +25,18 @@ class Command(OneQueueCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Define the command line."""
         super().add_arguments(parser)
-        parser.add_argument("--count", "-n", type=int, default=10, help="Default: 10.")
+        parser.add_argument(
+            "--count", "-n", type=int, default=10, help="The most messages to show. Default: 10."
+        )
         parser.add_argument(
             "--dead-letters",
             action="store_true",
-            help="Those of its dead-letter queue, whose name does as well.",
+            help="Show those of its dead-letter queue; naming that queue does the same.",
         )
         parser.add_argument(
             "--payloads",
             action="store_true",
-            help="Show the beginnings of payloads in S3. Default: where they are.",
+            help="Show the beginning of each payload in S3. Default: show only where it is.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

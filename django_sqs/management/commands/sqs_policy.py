@@ -37,8 +37,8 @@ class Command(QueueCommand):
         parser.add_argument(
             "--sends",
             action="store_true",
-            help="The receiver sends, too: what it is sent with delays beyond 15 minutes, what is "
-            "tried again where SQS has a redrive policy that is not registered, or the outbox.",
+            help="Let the receiver send, too: needed for delays beyond 15 minutes, for the "
+            "outbox, and for retries where SQS has a redrive policy that is not registered.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -17,11 +17,11 @@ class Command(OneQueueCommand):
     """Has SQS move the messages, or moves them itself."""
 
     help = (
-        "Move the messages of a queue's dead-letter queue, or of the dead-letter queue that is "
-        "named, back into the queue: by SQS itself "
-        "(StartMessageMoveTask) where the server can do that, else by hand. Some of them, and "
-        "those that share a dead-letter queue with others, are moved by hand: SQS cannot search, "
-        "so each is received, and given back at the end."
+        "Move the messages of a dead-letter queue back into their queue; name either of the two. "
+        "SQS moves them itself (StartMessageMoveTask) where the server can do that; otherwise "
+        "this command does, one by one. It also does where only some are to be moved, or queues "
+        "share the dead-letter queue: SQS cannot search, so each message is received, and what "
+        "is not meant is given back at the end."
     )
     suffix_help = "The queue with this queue name suffix."
 
@@ -31,19 +31,21 @@ class Command(OneQueueCommand):
         parser.add_argument(
             "--by-hand",
             action="store_true",
-            help="Receive, send and delete here, and do not ask SQS to do it.",
+            help="Move the messages one by one from here, and do not ask SQS to do it.",
         )
-        parser.add_argument("--limit", type=int, help="At most so many, by hand. Default: all.")
+        parser.add_argument(
+            "--limit", type=int, help="The most messages to move, one by one. Default: all."
+        )
         parser.add_argument(
             "--match",
             metavar="TEXT",
-            help="Only those whose body holds this text, upper and lower case told apart.",
+            help="Only those whose body contains this text, case-sensitive.",
         )
         parser.add_argument(
             "--exception",
             metavar="CLASS",
-            help="Only those that failed with this exception, with its module or without: where "
-            "the dead letter says so, or django_sqs.failures has noted it.",
+            help="Only those that failed with this exception, with or without its module, as the "
+            "dead letter says or django_sqs.failures has noted.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -63,8 +65,8 @@ class Command(OneQueueCommand):
                 )
                 return
             output.say(
-                "This server moves none by itself, or other queues share the dead letters: "
-                "moving them by hand."
+                "This server cannot move them itself, or other queues share the dead-letter "
+                "queue: moving them one by one."
             )
         total = target.requests.counts(dead_letters).visible
         limit = total if options["limit"] is None else options["limit"]

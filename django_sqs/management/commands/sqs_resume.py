@@ -12,7 +12,7 @@ class Command(PauseCommand):
     """Takes the tag off each queue."""
 
     help = (
-        "End the pause of the queues that are named, suffixes included. Workers see it within a "
+        "End the pause of the named queues, suffixes included. Workers see it within a "
         "minute, or at once over SQS_WAKE."
     )
     verb = "Resume"

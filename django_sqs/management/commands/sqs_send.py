@@ -44,11 +44,12 @@ class Command(OneQueueCommand):
         kind.add_argument(
             "--encoded",
             action="store_true",
-            help="The text is as the message class writes it in the raw wire format.",
+            help="The text is already in the form that the message class writes in the raw wire "
+            "format.",
         )
         parser.add_argument("--delay", type=float, metavar="SECONDS")
         parser.add_argument("--group-id", help="The message group of a FIFO queue.")
-        parser.add_argument("--deduplication-id", help="For a FIFO queue.")
+        parser.add_argument("--deduplication-id", help="The deduplication id, for a FIFO queue.")
         parser.add_argument(
             "--attribute", action="append", default=[], metavar="NAME=VALUE", dest="attributes"
         )
@@ -76,7 +77,7 @@ class Command(OneQueueCommand):
             alone = {"attributes": "attribute", "deduplication_id": "deduplication-id"}
             for name, option in alone.items():
                 if options[name]:
-                    raise CommandError(f"--lines and --{option} do not go together.")
+                    raise CommandError(f"--lines and --{option} cannot be combined.")
             return registered.send_many(
                 _messages(registered, source, options),
                 options["suffix"],

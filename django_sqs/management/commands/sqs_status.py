@@ -41,20 +41,21 @@ class Command(QueueCommand):
             "--watch",
             type=float,
             metavar="SECONDS",
-            help="Show them again and again, until interrupted.",
+            help="Keep refreshing until interrupted.",
         )
         parser.add_argument(
             "--policy",
             action="store_true",
-            help="Show what becomes of a message, by what its receiver raises; no request is sent.",
+            help="Show what becomes of a message, depending on what its receiver raises; no "
+            "request is sent.",
         )
 
         parser.add_argument(
             "--tenants",
             type=int,
             metavar="COUNT",
-            help="Show whose are so many messages of each queue, up to 200 (message groups). They "
-            "are received and given back, which counts as a receive.",
+            help="Show which message groups up to N messages of each queue belong to, 200 at "
+            "most. They are received and given back, which counts as a receive.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -35,7 +35,7 @@ class Command(QueueCommand):
             "-t",
             type=float,
             metavar="SECONDS",
-            help="Time between two looks. Default: SQS_WAIT_TIME, else 60.",
+            help="Time between two checks. Default: SQS_WAIT_TIME, else 60.",
         )
         parser.add_argument(
             "--wait-cycles",
@@ -43,7 +43,7 @@ class Command(QueueCommand):
             type=int,
             metavar="N",
             help="Wait times for which the queues must stay empty; SQS's counts are "
-            "approximate. 0: end at the first look. Default: SQS_WAIT_CYCLES, else 1.",
+            "approximate. 0: end at the first check. Default: SQS_WAIT_CYCLES, else 1.",
         )
         parser.add_argument(
             "--timeout", type=float, metavar="SECONDS", help="Give up after this time."

@@ -39,7 +39,7 @@ def unpacked(body: bytes, method: object) -> bytes:
     """
     unpack = _UNPACKERS.get(method) if isinstance(method, str) else None
     if unpack is None:
-        raise MessageDecodeError(f"No compression {quoted(method, NAME)} is known here")
+        raise MessageDecodeError(f"The compression {quoted(method, NAME)} is unknown")
     name = line(str(method), NAME)
     try:
         content = unpack(body, MAX_UNPACKED + 1)
@@ -47,7 +47,7 @@ def unpacked(body: bytes, method: object) -> bytes:
         raise
     except ImportError as exc:
         raise MessageDecodeError(
-            f"The body is compressed ({name}), and nothing that unpacks it is installed"
+            f"The body is compressed ({name}), and no package that unpacks it is installed"
         ) from exc
     except Exception as exc:  # noqa: BLE001 - each package has errors of its own
         raise MessageDecodeError(
@@ -116,7 +116,7 @@ def _brotli(body: bytes, limit: int) -> bytes:
         content: bytes = one.process(body, output_buffer_limit=limit)
     except TypeError as exc:
         raise MessageDecodeError(
-            "This version of Brotli knows no bound for what it unpacks: install 1.2 or later"
+            "This version of Brotli cannot limit what it unpacks: install 1.2 or later"
         ) from exc
     if len(content) < limit and not one.is_finished():
         raise EOFError("it ends too early")

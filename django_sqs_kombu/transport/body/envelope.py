@@ -98,7 +98,7 @@ def _escaped(found: re.Match[str]) -> str:
     character = found.group()
     if "\ud800" <= character <= "\udfff":
         raise MessageEncodeError(
-            f"A message with {character!r}, half of a character, is no text. What is read with "
+            f"A message with {character!r}, half of a character, is not text. What was read with "
             "errors='surrogateescape' is bytes: send bytes."
         )
     return f"\\u{ord(character):04x}"

@@ -65,7 +65,7 @@ def _told(says: str) -> Iterator[None]:
         raise MessageDecodeError(f"{says}: {line(str(exc), NAME)}") from cause(exc)
     except (BotoCoreError, ClientError, OSError) as exc:
         if isinstance(exc, ClientError) and error_code(exc) in GONE:
-            raise MessageDecodeError(f"{says}: it is gone") from cause(exc)
+            raise MessageDecodeError(f"{says}: it does not exist any more") from cause(exc)
         if isinstance(exc, ClientError) and error_code(exc) == "AccessDenied":
             says += " (allow s3:GetObject, and s3:ListBucket, without which S3 denies what is gone)"
         raise PayloadUnavailable(f"{says}: {exc}") from cause(exc)

@@ -125,7 +125,7 @@ class LargePayloads:
         try:
             return content.decode()
         except UnicodeDecodeError:
-            raise MessageDecodeError(f"{says}: it is no UTF-8 text") from None
+            raise MessageDecodeError(f"{says}: it is not UTF-8 text") from None
 
     def size(self, message: Mapping[str, Any]) -> int:
         """Bytes of the body of a received message, of one in S3 as its sender says."""
@@ -201,6 +201,6 @@ class LargePayloads:
         if not _UUID.fullmatch(pointer.key.removeprefix(self._prefix)):
             return (
                 f"its key {quoted(pointer.key, NAME)} is neither {self._prefix!r} and a UUID, as "
-                "we write it, nor a UUID"
+                "this library writes it, nor a UUID"
             )
         return None

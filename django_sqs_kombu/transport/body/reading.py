@@ -57,7 +57,8 @@ def _codec(encoding: str, content_type: str | None) -> str:
         return "utf-8"
     if codec is None:
         raise MessageDecodeError(
-            f"The content encoding {quoted(encoding, NAME)} is none of {', '.join(sorted(CODECS))}"
+            f"The content encoding {quoted(encoding, NAME)} is not one of "
+            f"{', '.join(sorted(CODECS))}"
         )
     return codec
 

@@ -159,7 +159,7 @@ class PauseWatch:
         try:
             self._heard(answer)
         except Exception:
-            logger.exception("What the tags of queue %s say cannot be followed", self._queue)
+            logger.exception("What the tags of queue %s say could not be applied", self._queue)
             self._next(self._period)
         finally:
             self._looking = False
@@ -169,7 +169,7 @@ class PauseWatch:
             passing = not isinstance(answer, RequestFailed) or answer.passing
             self._next(self._period if passing else max(DENIED, self._period))
             if passing:
-                logger.debug("Whether queue %s is paused is not known: %s", self._queue, answer)
+                logger.debug("Cannot find out whether queue %s is paused: %s", self._queue, answer)
             else:
                 _tell(self._queue, answer)
             return
@@ -203,8 +203,8 @@ def _tell(queue: str, why: Exception) -> None:
         _told.add(queue)
     if first:
         logger.warning(
-            "Nobody can pause queue %s, and maybe others, for this worker, which goes on: its "
-            "tags cannot be read. sqs_policy prints what to allow. %s",
+            "The tags of queue %s, and maybe of others, cannot be read: this worker would not "
+            "notice a pause, and goes on. sqs_policy prints the permissions that it needs. %s",
             queue,
             why,
         )

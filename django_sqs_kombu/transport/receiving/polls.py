@@ -49,7 +49,7 @@ def tell(observer: Callable[[T], None], queue: str, what: T) -> None:
         try:
             observer(what)
         except Exception:
-            logger.exception("What observes the polls of queue %s failed", queue)
+            logger.exception("An observer of the polls of queue %s failed", queue)
 
     try:
         _observers.run(call)

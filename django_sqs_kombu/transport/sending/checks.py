@@ -33,7 +33,7 @@ def check_text(value: Any, what: str) -> None:
     if not value.isascii() and (wrong := _SURROGATE.search(value)):
         raise MessageEncodeError(
             f"{what} has {wrong.group()!r} at place {wrong.start()}, half of a character, which "
-            "is no text. What is read with errors='surrogateescape' is bytes: send bytes."
+            "is not text. What was read with errors='surrogateescape' is bytes: send bytes."
         )
 
 
@@ -115,7 +115,7 @@ def _check_name(name: Any) -> None:
         or _RESERVED_NAME.match(name)
     ):
         raise MessageEncodeError(
-            f"attributes: {brief(name)} is no name of a message attribute. SQS takes 1 to "
+            f"attributes: {brief(name)} is not a valid name of a message attribute. SQS takes 1 to "
             f"{_LONGEST_NAME} letters, digits, '-', '_' and single dots inside, and keeps 'AWS.' "
             "and 'Amazon.' for itself."
         )

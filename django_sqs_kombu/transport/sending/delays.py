@@ -97,7 +97,9 @@ def send_on(
         errors = list(result.errors)
     except Exception as exc:
         if not isinstance(exc, SQSError):
-            logger.exception("Messages of queue %s were not sent on", queue)
+            logger.exception(
+                "Messages of queue %s could not be sent again with the rest of their delay", queue
+            )
         errors = [exc] * len(early)
     failed = [error for error in errors if error is not None]
     if failed:

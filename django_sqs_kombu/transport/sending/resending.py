@@ -108,8 +108,8 @@ def send_again(
         if not deleted:
             raise MessageEncodeError(
                 f"Message {delivery.message_id} of queue {delivery.queue!r} has "
-                f"{MAX_ATTRIBUTES} attributes of its sender's, so it cannot be sent again with "
-                "its id and its restarts"
+                f"{MAX_ATTRIBUTES} attributes of its sender's, which leaves none for its id and "
+                "its restarts: it cannot be sent again"
             )
         # Rather without its id than lost.
         del entry["MessageAttributes"][TRAIL]

@@ -135,7 +135,7 @@ class Keeper:
         """
         if not self._table.settle(held, delete=True):
             raise RequestFailed(
-                f"Message {held.message_id} of queue {held.queue} is not held any more",
+                f"Message {held.message_id} of queue {held.queue} is no longer held",
                 operation="DeleteMessageBatch",
                 queue=held.queue,
                 code="NotHeld",

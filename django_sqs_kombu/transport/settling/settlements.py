@@ -281,7 +281,7 @@ class Settlements:
 
 def _say_lost(held: Held, error: RequestFailed) -> None:
     logger.warning(
-        "Message %s of queue %s is no longer ours, its visibility timeout has passed (%s). "
+        "Message %s of queue %s is no longer held here: its visibility timeout has passed (%s). "
         "A longer visibility_timeout avoids that.",
         held.message_id,
         held.queue,

@@ -338,7 +338,7 @@ class Calls:
                 if once or not may_pass(exc):
                     raise
                 # What can be tried again, and how often, is botocore's to say.
-                logger.debug("%s on queue %s goes to botocore: %s", operation, queue, exc)
+                logger.debug("%s on queue %s is left to botocore: %s", operation, queue, exc)
         return self._over_botocore(operation, queue, name, params)
 
     def _over_botocore(

@@ -40,7 +40,7 @@ class Account:
     :param options: the transport options.
     :param access_key_id: the connection's own key, if it was given one, and
         *secret_access_key*, its secret.
-    :param endpoint: the URL of another server than AWS's.
+    :param endpoint: the URL of a server other than AWS's.
     :param undefined: made of a queue's name and raised, where queues are predefined and it is
         not among them.
     :ivar urls: the queues' URLs, by their names in SQS.
@@ -189,7 +189,7 @@ class Account:
                     use_ssl=is_secure,
                 )
             except ValueError as exc:
-                raise ConfigurationError(f"No client can be made for {endpoint}: {exc}") from exc
+                raise ConfigurationError(f"No client can be created for {endpoint}: {exc}") from exc
 
     def _session(self, identity: Identity) -> tuple[Any, Any]:
         if identity not in self._sessions:

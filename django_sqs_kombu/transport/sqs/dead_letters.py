@@ -77,7 +77,9 @@ class DeadLetters:
         try:
             self._calls.call("SetQueueAttributes", queue, Attributes={_ALLOW: json.dumps(allowed)})
         except RequestFailed as exc:
-            logger.info("Which queues may use the dead-letter queue %s is not set: %s", queue, exc)
+            logger.info(
+                "The queues that may use the dead-letter queue %s could not be set: %s", queue, exc
+            )
 
 
 def _sources(policy: str | None) -> list[str] | None:
@@ -87,5 +89,5 @@ def _sources(policy: str | None) -> list[str] | None:
         if allowed.get("redrivePermission") == "byQueue":
             return [str(arn) for arn in allowed["sourceQueueArns"]]
     except (AttributeError, LookupError, TypeError, ValueError):
-        logger.warning("This redrive allow policy is none of SQS's: %r", policy)
+        logger.warning("This redrive allow policy is not valid: %r", policy)
     return None

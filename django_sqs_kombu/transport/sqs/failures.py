@@ -130,7 +130,7 @@ def are_refused(failure: RequestFailed) -> bool:
 def no_answer(operation: str, queue: str, why: str) -> RequestFailed:
     """The failure of a request whose answer does not say that it was done."""
     return RequestFailed(
-        f"{operation} on queue {queue!r} was not answered as SQS answers: {why}",
+        f"The answer to {operation} on queue {queue!r} is not one of SQS: {why}",
         operation=operation,
         queue=queue,
         code=NO_ANSWER,
@@ -264,7 +264,8 @@ def _refusal(exc: ClientError, operation: str, queue: str) -> RequestFailed:
     way = "ahead of" if off > 0 else "behind"
     failure = ClockIsOff(
         f"The clock of this machine is {abs(off):,.0f} seconds {way} SQS's, so SQS "
-        f"refuses {operation} on queue {queue!r} ({code}). Set it, and have it set by NTP.",
+        f"refuses {operation} on queue {queue!r} ({code}). Correct it, and have NTP keep it "
+        "correct.",
         operation=operation,
         queue=queue,
         code=code,
@@ -304,8 +305,8 @@ def _no_credentials(exc: Exception, operation: str, queue: str) -> CredentialsMi
 
 def _credentials_text(operation: str, queue: str, text: str) -> str:
     return (
-        f"No AWS credentials could be got for {operation} on queue {queue!r}: {text}. It is the "
-        "environment, profile or role that boto3 takes them from which failed, not SQS."
+        f"Could not get AWS credentials for {operation} on queue {queue!r}: {text}. What failed "
+        "is where boto3 takes them from (environment, profile or role), not SQS."
     )
 
 

@@ -116,7 +116,7 @@ class Threads:
             try:
                 job()
             except Exception:
-                logger.exception("What was to be done in thread %s failed", self._name)
+                logger.exception("A job of thread %s failed", self._name)
             # What it worked on must not live until the next job.
             del job
         self._leave()
@@ -145,7 +145,7 @@ class Threads:
             if self._leaving is not None:
                 self._leaving()
         except Exception:
-            logger.exception("The end of thread %s failed", self._name)
+            logger.exception("Cleaning up at the end of thread %s failed", self._name)
         finally:
             with self._changed:
                 self._leaving_now -= 1

@@ -95,7 +95,7 @@ def test_local_says_why_it_cannot_start(project, tmp_path):
     process = project.run("sqs_local", "--port=0", f"--state={broken}")
 
     assert process.wait() == 1
-    assert "is no file of queue definitions" in process.output
+    assert "is not a file of queue definitions" in process.output
 
 
 def test_bench_measures_and_leaves_nothing(sqs, prefix):

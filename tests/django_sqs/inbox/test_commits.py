@@ -223,6 +223,6 @@ def test_what_would_go_on_begins_anew_since_all_is_rolled_back(site, prefix, cap
         queue.receive_single()
 
     assert not isinstance(raised.value, django_sqs.Continue)
-    assert "Continue does not go with once=True" in caplog.text
+    assert "with once=True a Continue starts the message over" in caplog.text
     assert not Order.objects.exists()
     assert not ReceivedMessage.objects.exists()

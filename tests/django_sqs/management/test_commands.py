@@ -102,8 +102,8 @@ def test_clear_tells_about_what_it_did_not_reach(sqs):
     output = run("sqs_clear", "plain", "--no-input")
 
     assert "1 deleted" in output
-    assert "1 in flight were not reached" in output
-    assert "1 delayed were not reached" in output
+    assert "1 in flight were not deleted" in output
+    assert "1 delayed were not deleted" in output
 
 
 def test_clear_one_suffix(counts):

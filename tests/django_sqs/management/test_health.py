@@ -40,7 +40,7 @@ def is_ready(project, *options, **env):
 def test_a_host_without_a_worker_is_not_healthy(project):
     assert health(project) == (
         1,
-        "CommandError: No runreceiver of this project, user and host runs",
+        "CommandError: No runreceiver of this project and user is running on this host",
     )
 
 
@@ -82,7 +82,7 @@ def test_what_was_killed_is_not_there_and_what_it_left_is_removed(project, event
 @pytest.mark.skipif("DB_ADDRESS" in os.environ, reason="those are made with all tables")
 def test_a_worker_that_waits_for_migrations_is_alive_and_not_ready(project, eventually):
     worker = project.start("runreceiver", "plain", TEST_MIGRATIONS_PATIENCE="60")
-    eventually(lambda: "Not receiving yet" in worker.output)
+    eventually(lambda: "before receiving" in worker.output)
 
     code, says = health(project)
     assert code == 1
@@ -170,4 +170,4 @@ def test_a_worker_without_a_folder_of_its_own_says_that_it_cannot_be_asked(
     listening.leave()
     listening.stop()
 
-    assert "sqs_health cannot ask this worker" in caplog.text
+    assert "sqs_health cannot reach this worker" in caplog.text

@@ -224,7 +224,7 @@ def test_send_standard_input(project, eventually):
         (["typed", "{broken", "--json"], "Expecting property name"),
         (["typed", "five!", "--encoded"], "base64"),
         (["plain", "x", "--attribute=mine"], "must be NAME=VALUE"),
-        (["plain", "x", "--lines", "--deduplication-id=5"], "do not go together"),
+        (["plain", "x", "--lines", "--deduplication-id=5"], "cannot be combined"),
         (["rows", "text"], "carries a model instance"),
     ],
 )
@@ -295,7 +295,7 @@ def test_redrive_by_hand_where_the_server_cannot(dead_letters, counts, monkeypat
 
     output = run("sqs_redrive", "watched")
 
-    assert "moving them by hand" in output
+    assert "moving them one by one" in output
     assert "Moved 3 messages" in output
     assert counts(full_name("watched")) == (4, 0, 0)
     assert as_json("sqs_redrive", "watched", "--by-hand")["moved"] == 0
@@ -400,7 +400,10 @@ def test_redrive_says_which_letters_stand_in_front_of_others(sqs, counts, prefix
     output = run("sqs_redrive", "r1.fifo")
 
     assert "Moved 0 messages" in output
-    assert f"Left, as they are not meant: 10 of {full_name('r2.fifo')}. SQS hands" in output
+    assert (
+        f"Left in place, since they were not chosen: 10 of {full_name('r2.fifo')}. SQS hands"
+        in output
+    )
     assert as_json("sqs_redrive", "r1.fifo")["left"] == {full_name("r2.fifo"): 10}
     # What it advises helps.
     run("sqs_redrive", "r2.fifo")

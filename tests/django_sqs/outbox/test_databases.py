@@ -96,7 +96,7 @@ def test_rows_are_written_and_relayed_where_they_belong(project, tmp_path, count
     # Once each, where it stands in a transaction that it is no part of.
     assert done.output.count("in a transaction of database 'default'") == 1
     assert done.output.count("in a transaction of database 'third'") == 1
-    assert done.output.count("This is said once") == 2
+    assert done.output.count("This is logged once") == 2
 
 
 def test_replicas_are_not_served(settings):

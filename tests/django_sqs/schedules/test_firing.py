@@ -335,4 +335,4 @@ def test_without_the_app_a_fifo_queue_needs_none(settings, name, catch_up, missi
 
     assert [each.msg.rpartition(" ")[2].rstrip(".") for each in found] == missing
     assert queue.sends_slots == name.endswith(".fifo")
-    assert all("or have a FIFO queue" in each.hint for each in found)
+    assert all("or use a FIFO queue" in each.hint for each in found)

@@ -156,13 +156,13 @@ def test_checks_say_what_a_schedule_lacks(settings):
     found = {each.id: each for each in run_checks() if each.obj == NAME}
 
     assert set(found) == {"django_sqs.E004", "django_sqs.E007"}
-    assert "none of django_sqs.tasks.SQSBackend" in found["django_sqs.E007"].msg
+    assert "not django_sqs.tasks.SQSBackend" in found["django_sqs.E007"].msg
 
 
 @pytest.mark.parametrize(
     ("options", "says"),
     [
-        ({}, f"Schedule '{NAME}': say every= or cron="),
+        ({}, f"Schedule '{NAME}': give every= or cron="),
         ({"every": timedelta(0)}, f"Schedule '{NAME}': every="),
         ({"every": HOUR, "name": "x" * 201}, "longer than 200"),
     ],

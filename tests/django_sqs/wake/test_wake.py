@@ -149,7 +149,7 @@ def rows(database):
 
 def test_a_channel_that_fails_loses_nothing(resting, project, eventually, send_unheard):
     worker = resting(wake="redis://127.0.0.1:9/0")
-    assert "Wake-up calls cannot be heard, trying again" in worker.output
+    assert "Wake-up calls cannot be received, trying again" in worker.output
 
     code = "import django_sqs; django_sqs.send('plain', body='sent')"
     done = project.run("shell", "-c", code)

@@ -209,7 +209,7 @@ def test_without_a_folder_of_its_own_it_goes_on_and_says_so(temporary_folder, mo
     with lasting_memory("a", 10) as memory:
         memory[:1] = b"1"
 
-    assert "belongs to somebody else" in caplog.text
+    assert "belongs to another user" in caplog.text
 
 
 #: On a file system without room for what is mapped.

@@ -53,7 +53,7 @@ def test_a_user_without_a_home_has_a_worker_without_that_memory(no_room, monkeyp
     with lasting_memory("a", 10) as memory:
         memory[:1] = b"1"
 
-    assert "What kills this process cannot be remembered" in caplog.text
+    assert "If a message kills this process, that cannot be recorded" in caplog.text
 
 
 def test_a_user_without_a_home_has_that_memory_in_the_temporary_folder(monkeypatch, tmp_path):

@@ -18,7 +18,7 @@ from .test_control import get, url_of
 pytestmark = pytest.mark.usefixtures("site")
 
 LAYOUTS = pytest.mark.parametrize("layout", [("talking",), ("talking", "second")])
-WAITING = "Not receiving yet, for 60 s at most: not migrated:"
+WAITING = "Waiting up to 60 s before receiving: not migrated:"
 
 
 @pytest.fixture(autouse=True)
@@ -86,10 +86,10 @@ def test_a_database_that_is_away_is_waited_for_and_then_left_to_the_receivers(
         TEST_DATABASE=str(tmp_path / "missing" / "db"),
     )
 
-    eventually(lambda: "cannot be asked for its migrations" in worker.output)
+    eventually(lambda: "does not say which migrations are applied" in worker.output)
     assert "it says" not in worker.output
     eventually(lambda: "it says hello" in worker.output)
-    assert "Receiving although database 'default' cannot be asked" in worker.output
+    assert "Receiving although database 'default' does not say" in worker.output
 
 
 @pytest.mark.django_db

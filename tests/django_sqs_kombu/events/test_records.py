@@ -88,7 +88,7 @@ def test_a_test_event_reaches_no_receiver(receivers, uploads, seen, consume, cou
 
     assert seen == []
     assert counts(uploads.full_name()) == counts(receivers.prefix + "__dead") == (0, 0, 0)
-    assert caplog.text.count("only tries the way") == 2
+    assert caplog.text.count("only tests the way") == 2
 
 
 @pytest.mark.parametrize("trial", [samples.SES_TRIAL, samples.SES_SUBSCRIBED], ids=["set", "id"])

@@ -112,7 +112,9 @@ def test_for_a_longer_delay_than_its_time_a_key_needs_no_end(keyed):
 
 
 def test_a_key_needs_its_ticket(keyed, cache):
-    with pytest.raises(ConfigurationError, match="'orders': ticket=False does not go with unique="):
+    with pytest.raises(
+        ConfigurationError, match="'orders': ticket=False cannot be combined with unique="
+    ):
         keyed.send("orders", body="x", unique="a", unique_for=60, ticket=False)
 
     assert not cache.values

@@ -323,7 +323,7 @@ def test_lost_lease_is_logged_and_does_no_harm(connect, queue, server, caplog):
     message.ack()
     flush(connection)
 
-    assert "no longer ours" in caplog.text
+    assert "no longer held here" in caplog.text
     assert message.message_id in caplog.text
 
 

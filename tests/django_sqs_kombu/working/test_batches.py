@@ -611,12 +611,15 @@ class TestRegistration:
             ({"batch": 5, "wait": 301}, "wait must be"),
             ({"wait": 5}, "wait is meaningful only with batch="),
             ({"on_error": "bisect"}, "on_error='bisect' is meaningful only with batch="),
-            ({"batch": 5, "delete_on_start": True}, "delete_on_start does not go with batch="),
+            (
+                {"batch": 5, "delete_on_start": True},
+                "delete_on_start cannot be combined with batch=",
+            ),
             (
                 {"batch": 5, "queue_name": "x.fifo", "on_error": "bisect"},
-                "on_error='bisect' does not go with a FIFO queue",
+                "on_error='bisect' cannot be combined with a FIFO queue",
             ),
-            ({"batch": 5, "celery_task": "tasks.add"}, "batch does not go with celery_task"),
+            ({"batch": 5, "celery_task": "tasks.add"}, "batch cannot be combined with celery_task"),
         ],
     )
     def test_what_cannot_work_is_refused(self, receivers, options, says):
@@ -678,7 +681,7 @@ class TestOneByOne:
             queue.receive(received_message(queue, body="x"))
 
         assert not isinstance(caught.value, Continue)
-        assert "Continue does not go with batch=" in caplog.text
+        assert "Continue cannot be used with batch=" in caplog.text
 
     def test_a_receiver_of_single_messages_may_say_the_same(self, receivers):
         queue = receivers.register("events", lambda message: message.fail(ValueError("it")))

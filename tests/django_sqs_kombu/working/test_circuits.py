@@ -160,7 +160,7 @@ def test_who_may_not_tag_leaves_the_queue_alone_by_itself(
     eventually(lambda: worker.noting.trips)
 
     assert not worker.noting.trips[0].shared
-    assert "is known to this process alone" in caplog.text
+    assert "could not be told to other processes" in caplog.text
     assert "sqs:TagQueue" in caplog.text
     away.clear()
     eventually(lambda: len(worker.done) == 20)

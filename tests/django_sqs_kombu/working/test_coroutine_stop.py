@@ -212,7 +212,9 @@ def test_what_fails_around_a_message_takes_no_place(receivers, prefix, consume, 
     consume(6, coroutines=1)
 
     assert sorted(seen) == ["a", "b", "c"]
-    assert [r.message for r in caplog.records if "What is done around message" in r.message]
+    assert [
+        r.message for r in caplog.records if "The work around the receiver of message" in r.message
+    ]
 
 
 def test_a_queues_concurrency_holds(receivers, consume):

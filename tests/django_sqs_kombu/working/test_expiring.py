@@ -69,7 +69,7 @@ def test_a_message_that_would_start_too_late_is_deleted_unrun(
     assert [message.get_body() for message in queue.seen] == ["in time"]
     assert notes.operations == {"expired": 1, "delete": 1}
     assert notes.processed == 1
-    assert "is dropped unrun: its sender gave it until " in caplog.text
+    assert "is dropped without being run: its sender gave it until " in caplog.text
     eventually(lambda: counts(f"{prefix}__orders") == (0, 0, 0))
 
 
@@ -152,7 +152,7 @@ def test_no_policy_changes_it_and_no_breaker_counts_it():
         (timedelta(days=30), "at most 2,419,200"),
         (datetime(2030, 1, 1), "time zone"),
         (datetime(2020, 1, 1, tzinfo=timezone.utc), "above 0"),
-        (60, "over when the message can be received"),
+        (60, "ends before the message can be received"),
     ],
 )
 def test_what_cannot_be_is_an_error_when_the_message_is_made(queue, value, says):

@@ -63,7 +63,7 @@ def test_where_it_cannot_be_sent_it_begins_anew_after_a_pause(registered, delive
     assert settle(registered, delivery, None, Continue(3)) is Action.REQUEUE
 
     assert delivery.done == [("requeue", None)]
-    assert "it is not sent with its cursor" in caplog.text
+    assert "it could not be sent with its cursor" in caplog.text
 
 
 @pytest.mark.parametrize("value", [object(), {1, 2}, float("nan"), "x" * 20_000])

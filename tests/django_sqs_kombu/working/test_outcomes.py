@@ -150,7 +150,7 @@ def test_a_done_message_whose_object_stays_is_deleted_all_the_same(receivers, ca
 
     assert settle(registered, delivery, WithMore(), None) is Action.DELETE
     assert delivery.done == [("ack",)]
-    assert "what else belongs to it could not be deleted" in caplog.text
+    assert "what belongs to it, such as an object in S3, could not be deleted" in caplog.text
 
 
 @pytest.mark.parametrize("point", ["receiving", "enter", "exit", "swallow", "settled"])

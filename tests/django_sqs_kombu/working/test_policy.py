@@ -128,9 +128,12 @@ def test_a_queue_says_only_what_differs_from_its_registry():
         ({"discard": "OSError"}, "discard must name exception classes"),
         ({"dead_letter": [3]}, "dead_letter must name exception classes"),
         ({"on_error": "ignore"}, "on_error must be 'delete'"),
-        ({"discard": OSError, "dead_letter": [OSError]}, "OSError stands twice"),
-        ({"on_error": "delete", "dead_letter": OSError}, "on_error='delete' does not go"),
-        ({"on_error": "delete", "dead_letter_queue": "dead"}, "on_error='delete' does not go"),
+        ({"discard": OSError, "dead_letter": [OSError]}, "OSError appears twice"),
+        ({"on_error": "delete", "dead_letter": OSError}, "on_error='delete' cannot be combined"),
+        (
+            {"on_error": "delete", "dead_letter_queue": "dead"},
+            "on_error='delete' cannot be combined",
+        ),
     ],
 )
 def test_policies_that_cannot_work(options, says):

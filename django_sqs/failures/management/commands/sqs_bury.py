@@ -14,16 +14,16 @@ class Command(QueueCommand):
     """Moves dead letters into the table of failures."""
 
     help = (
-        "Take the dead letters of the queues that are named, or of all, out of SQS, which "
-        "deletes them after 14 days at most, and keep them among the failed messages in the "
-        "database. Each is deleted from SQS only after it was written."
+        "Move the dead letters of the named queues, or of all, from SQS, which deletes them "
+        "after 14 days at most, to the failed messages in the database. Each is deleted from SQS "
+        "only after it was stored."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Define the command line."""
         super().add_arguments(parser)
         parser.add_argument(
-            "--limit", type=int, default=MOST_MOVED, help="At most so many. Default: all."
+            "--limit", type=int, default=MOST_MOVED, help="The most messages to move. Default: all."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -25,8 +25,8 @@ class Command(PruneCommand):
     """Deletes those that were decided about, and with ``--waiting`` the others, too."""
 
     help = (
-        "Delete failed messages that failed more than --days ago, and groups without any. Those "
-        "that wait for somebody to decide exist nowhere else, and stay, unless --waiting."
+        "Delete failed messages that are older than --days, and groups without any. Those that "
+        "wait for a decision exist nowhere else and are kept, unless --waiting is given."
     )
     days = 30
     noun = "failed message"
@@ -35,7 +35,7 @@ class Command(PruneCommand):
         """Define the command line."""
         super().add_arguments(parser)
         parser.add_argument(
-            "--waiting", action="store_true", help="Those that wait for a decision, too."
+            "--waiting", action="store_true", help="Delete those that wait for a decision, too."
         )
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -16,8 +16,8 @@ class Command(PruneCommand):
     """Deletes old results; those of tasks that never end are ended first."""
 
     help = (
-        "Delete the results of tasks that finished more than --days days ago. Those of tasks of "
-        "which nothing was seen for SQS_RESULTS_LOST_AFTER days end as failed."
+        "Delete the results of tasks that finished more than --days days ago. Tasks without a "
+        "sign of life for SQS_RESULTS_LOST_AFTER days are marked as failed."
     )
     days = 14
     noun = "task result"
@@ -26,7 +26,7 @@ class Command(PruneCommand):
         """End what is lost, delete what is old, and say how many."""
         ended = end_lost_results(conf.results_lost_after)
         if ended:
-            self.stderr.write(f"{ended} tasks that never ended are noted as failed.")
+            self.stderr.write(f"{ended} tasks that never ended are marked as failed.")
         super().handle(*args, **options)
 
     def older_than(self, moment: Any) -> QuerySet[TaskRecord]:

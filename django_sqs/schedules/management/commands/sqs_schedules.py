@@ -36,9 +36,9 @@ class Command(SQSCommand):
         which.add_argument(
             "--run",
             metavar="NAME",
-            help="Send this queue's message, or enqueue this task, now, beside its slots.",
+            help="Send this queue's message, or enqueue this task, now, in addition to its slots.",
         )
-        which.add_argument("--pause", metavar="NAME", help="Send no slot of it until --resume.")
+        which.add_argument("--pause", metavar="NAME", help="Stop sending its slots until --resume.")
         which.add_argument(
             "--resume",
             metavar="NAME",
@@ -101,4 +101,4 @@ def _named(name: str) -> tuple[Scheduled, Schedule]:
     for queue, schedule in scheduled():
         if queue.name == name:
             return queue, schedule
-    raise CommandError(f"No queue {name!r} is registered with a schedule, and no task")
+    raise CommandError(f"No queue {name!r} is registered with a schedule, nor has a task one")

@@ -45,7 +45,7 @@ class Lane(Protocol):
 def new_lane(client: Any, session: botocore.session.Session) -> Lane | None:
     """A lane for *client*, a boto3 client for SQS made of *session*; None: there can be none."""
     if not HAS_CURL:
-        say_why("pycurl cannot be imported" if IS_POSIX else "this is no POSIX system")
+        say_why("pycurl cannot be imported" if IS_POSIX else "this is not a POSIX system")
         return None
     if not isinstance(client, BaseClient):
         # A test may have put something in the place of boto3's clients.

@@ -68,7 +68,7 @@ def _check_lists(answer: Mapping[str, Any]) -> None:
     for name in _LISTED:
         entries = answer.get(name) or []
         if not isinstance(entries, list) or not all(isinstance(each, dict) for each in entries):
-            raise NotAnAnswer(f"{name} is no list of entries")
+            raise NotAnAnswer(f"{name} is not a list of entries")
 
 
 def _read_attributes(messages: object) -> None:

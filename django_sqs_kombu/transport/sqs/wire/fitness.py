@@ -82,7 +82,7 @@ def unfit(client: Any) -> str | None:
 @cache
 def say_why(reason: str) -> None:
     """Log, once for each reason, why libcurl is not used."""
-    logger.info("SQS is spoken to by botocore, since %s", reason)
+    logger.info("Requests to SQS are sent by botocore, since %s", reason)
 
 
 def has_hooks(client: Any, operation: str) -> bool:

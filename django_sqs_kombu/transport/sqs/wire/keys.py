@@ -74,7 +74,7 @@ class SessionKeys:
         try:
             _threads.run(self._renew_here)
         except RuntimeError as exc:
-            logger.warning("No thread can be started that renews the credentials: %s", exc)
+            logger.warning("The thread that renews the credentials cannot be started: %s", exc)
 
     def _renew_here(self) -> None:
         try:

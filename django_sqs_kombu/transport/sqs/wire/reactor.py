@@ -199,7 +199,9 @@ class Reactor:
                     self._loop = _Loop()
                 self._turn(self._loop)
             except Exception:
-                logger.exception("Waiting for SQS's answers failed, the requests end")
+                logger.exception(
+                    "Waiting for SQS's answers failed; the requests under way are ended"
+                )
                 self._fail()
                 time.sleep(PAUSE)
             now = time.monotonic()
@@ -263,7 +265,7 @@ class Reactor:
         try:
             call()
         except Exception:
-            logger.exception("What was to be done in the thread that waits for answers failed")
+            logger.exception("A job of the thread that waits for SQS's answers failed")
 
     def _begin(self, loop: _Loop, exchange: Exchange) -> None:
         self._under_way[exchange.handle.curl] = exchange
@@ -274,7 +276,7 @@ class Reactor:
         if self._under_way.get(exchange.handle.curl) is exchange:
             del self._under_way[exchange.handle.curl]
             loop.remove(exchange.handle.curl)
-            self._end(exchange, (BROKEN_OFF, "it was broken off"))
+            self._end(exchange, (BROKEN_OFF, "it was cancelled"))
 
     def _fail(self) -> None:
         """End every request, and what was waited with: whoever asked may ask again."""
@@ -290,7 +292,7 @@ class Reactor:
         ended = [*self._under_way.values(), *(exchange for begin, exchange in asked if begin)]
         self._under_way.clear()
         for exchange in ended:
-            self._end(exchange, (FAILED, "what waits for answers failed"))
+            self._end(exchange, (FAILED, "the thread that waits for answers failed"))
 
     def _end(self, exchange: Exchange, error: tuple[int, str] | None) -> None:
         exchange.error = error
@@ -298,7 +300,7 @@ class Reactor:
         try:
             exchange.done(exchange)
         except Exception:
-            logger.exception("What was to be done with an answer of SQS's failed")
+            logger.exception("Handling an answer of SQS failed")
 
 
 class _Loop:

@@ -116,7 +116,7 @@ def test_a_method_that_is_not_known_is_an_error(method):
         json.dumps({"body": "x", "headers": {"compression": method}, "properties": {}})
     )
 
-    assert str(error).startswith("No compression")
+    assert str(error).startswith("The compression")
     assert str(error).isprintable()
     assert len(str(error)) < 500
     # Kombu must not try it, either.

@@ -154,7 +154,7 @@ def test_these_encodings_are_known(encoding, body, value):
 def test_any_other_is_an_error_and_not_looked_up(encoding):
     payload, error = read_body(envelope(b"text", encoding))
 
-    assert "is none of ascii, ascii-8bit" in str(error)
+    assert "is not one of ascii, ascii-8bit" in str(error)
     assert str(error).isprintable()
     assert len(str(error)) < 500
     assert payload["content-encoding"] == "utf-8"

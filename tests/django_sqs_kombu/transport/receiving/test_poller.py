@@ -101,7 +101,7 @@ def test_what_observes_a_poll_and_fails_stops_no_poller(
         sqs.send_message(QueueUrl=url, MessageBody=str(number))
         eventually(lambda number=number: len(received) > number)
 
-    assert "What observes the polls" in caplog.text
+    assert "An observer of the polls" in caplog.text
 
 
 @pytest.mark.slow

@@ -127,7 +127,7 @@ def test_a_message_that_was_given_back_is_not_deleted_for_a_receiver_that_is_to_
     held = hold(table)
     keeper.release([held])
 
-    with pytest.raises(RequestFailed, match="not held any more"):
+    with pytest.raises(RequestFailed, match="no longer held"):
         keeper.delete_now(held)
 
 

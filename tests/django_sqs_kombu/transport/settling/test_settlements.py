@@ -135,7 +135,7 @@ def test_a_lost_receipt_ends_it(settlements, decide, caplog):
     settlements.answered(ripe(settlements, 1.0), [failure("ReceiptHandleIsInvalid")], 1.0)
 
     assert held.state is State.GONE
-    assert "no longer ours" in caplog.text
+    assert "no longer held here" in caplog.text
 
 
 def test_a_message_that_comes_again_before_its_delete_is_deleted_by_the_new_receipt(
