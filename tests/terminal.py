@@ -8,8 +8,10 @@ import subprocess
 import threading
 import time
 
-#: Seconds that a command may take, an installation included, or what is waited for to be shown.
-PATIENCE = 120
+#: Seconds that a command may take, an installation included.
+PATIENCE = 300
+#: Seconds until something is shown: less than a message is hidden that got lost (60).
+SHOWN = 50
 #: Seconds after Ctrl-C.
 STOP = 30
 
@@ -58,13 +60,13 @@ class Terminal:
 
     def wait(self):
         """Wait until the shell has run the block."""
-        self._wait(lambda: self._mark in self._shown, "the block to end")
+        self._wait(lambda: self._mark in self._shown, PATIENCE, "the block to end")
 
     def expect(self, text):
         """Wait until *text* is shown; "..." in it stands for anything, spaces for any number."""
         parts = [r"\s+".join(map(re.escape, part.split())) for part in text.split("...")]
         pattern = re.compile(".*?".join(parts), re.S)
-        self._wait(lambda: pattern.search(self._shown, self._seen), text)
+        self._wait(lambda: pattern.search(self._shown, self._seen), SHOWN, text)
         with self._changed:
             self._seen = pattern.search(self._shown, self._seen).end()
 
@@ -88,13 +90,13 @@ class Terminal:
         self._shell.stdin.close()
         self._shell.wait(STOP)
 
-    def _wait(self, happened, what):
-        deadline = time.monotonic() + PATIENCE
+    def _wait(self, happened, patience, what):
+        deadline = time.monotonic() + patience
         with self._changed:
             while not happened():
                 left = deadline - time.monotonic()
                 if self._ended or (not self._changed.wait(max(left, 0)) and left <= 0):
-                    why = "ended" if self._ended else f"was waited for {PATIENCE} s"
+                    why = "ended" if self._ended else f"was waited for {patience} s"
                     raise AssertionError(f"{self.name} {why}, without {what}:\n{self._shown}")
 
     def _read(self):

@@ -6,7 +6,7 @@ import json
 import logging
 import socket
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,8 @@ import boto3
 from django.core.exceptions import ImproperlyConfigured
 
 from django_sqs_kombu.logs import get_logger
+
+from .local_front import LocalFront
 
 logger = get_logger(__name__)
 
@@ -30,27 +32,6 @@ KEPT = (
     "RedrivePolicy",
     "VisibilityTimeout",
 )
-
-#: A WSGI application.
-App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-
-
-def answering(app: App) -> App:
-    """*app*, which says of a request that it does not implement that it is not supported.
-
-    moto raises then: a traceback on the terminal, and an answer that looks like a failing server,
-    which is asked again and again.
-    """
-
-    def answer(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
-        try:
-            return app(environ, start_response)
-        except NotImplementedError as exc:
-            error = {"__type": "com.amazonaws.sqs#UnsupportedOperation", "message": str(exc)}
-            start_response("400 Bad Request", [("Content-Type", "application/x-amz-json-1.0")])
-            return [json.dumps(error).encode()]
-
-    return answer
 
 
 class LocalServer:
@@ -77,7 +58,7 @@ class LocalServer:
             make_server,
             host,
             port,
-            answering(app),
+            LocalFront(app),
             threaded=True,
             # Older ones of moto have none of their own.
             request_handler=getattr(moto, "MotoRequestHandler", None),

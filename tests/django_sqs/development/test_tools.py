@@ -1,11 +1,13 @@
 """sqs_local, sqs_bench and runreceiver --reload: tools for those who develop."""
 
+import http.client
 import json
 import os
 import re
 import signal
 import socket
 import sys
+from urllib.parse import urlsplit
 
 import boto3
 import pytest
@@ -81,6 +83,29 @@ def test_local_says_of_what_it_lacks_that_it_is_not_supported(start_local):
     assert raised.value.response["Error"]["Code"].endswith("UnsupportedOperation")
     assert raised.value.response["ResponseMetadata"]["RetryAttempts"] == 0
     assert "Traceback" not in process.output
+
+
+def test_local_hides_nothing_for_a_poll_whose_client_is_gone(start_local):
+    _, client, _ = start_local()
+    queue = client.create_queue(QueueName="orders")["QueueUrl"]
+    place = urlsplit(client.meta.endpoint_url)
+    asked = json.dumps({"QueueUrl": queue, "WaitTimeSeconds": 20})
+    gone = http.client.HTTPConnection(place.hostname, place.port)
+    headers = {
+        "X-Amz-Target": "AmazonSQS.ReceiveMessage",
+        "Content-Type": "application/x-amz-json-1.0",
+        "Authorization": "AWS4-HMAC-SHA256 Credential=a/20260101/us-east-1/sqs/aws4_request",
+    }
+    gone.request("POST", "/", asked, headers)
+    # It polls when another request has been answered.
+    client.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])
+    gone.close()
+
+    client.send_message(QueueUrl=queue, MessageBody="one")
+    client.get_queue_attributes(QueueUrl=queue, AttributeNames=["All"])
+
+    found = client.receive_message(QueueUrl=queue, WaitTimeSeconds=1)
+    assert [each["Body"] for each in found["Messages"]] == ["one"]
 
 
 def test_local_says_why_it_cannot_start(project, tmp_path):
