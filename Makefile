@@ -81,7 +81,7 @@ bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks client --long --store
 
 clean:
-	rm -rf $(VENV) .nox build dist docs/_build docs/_generated *.egg-info benchmarks/.ministack benchmarks/.peers
+	rm -rf $(VENV) .nox build dist docs/_build docs/_generated *.egg-info benchmarks/.ministack benchmarks/.peers benchmarks/.beside
 
 $(VENV)/bin/python:
 	$(PYTHON) -m venv $(VENV)

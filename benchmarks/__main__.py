@@ -14,8 +14,10 @@ import threading
 from pathlib import Path
 
 from . import runner
+from .about import about
 from .client import program
 from .client.text import text
+from .costs import each, single_each
 from .report import table
 from .servers import stack
 from .tasks import measure_connections, measure_tasks
@@ -30,7 +32,7 @@ def cost():
     """Requests of this library for each message, and for each minute of an idle queue."""
     # Enough that what a start costs, a few small requests until the pace is known, is little.
     count = 1_000
-    with stack("ministack") as sender:
+    with stack("ministack") as server:
         idle = {}
 
         def measure_idle():
@@ -39,25 +41,44 @@ def cost():
 
         thread = threading.Thread(target=measure_idle)
         thread.start()
-        sent = runner.measure_send(sender, sys.executable, "django-sqs, send_many", count, 0)
-        received = runner.measure_consume(sender, sys.executable, "django-sqs", count, 0)
+        sends = {
+            "send": runner.measure_send(server, sys.executable, "django-sqs", count, 0),
+            "send, 8 threads": runner.measure_send(
+                server, sys.executable, "django-sqs, 10 threads", count, 0.02
+            ),
+            "send_many": runner.measure_send(
+                server, sys.executable, "django-sqs, send_many", count, 0
+            ),
+        }
+        full = runner.measure_consume(server, sys.executable, "django-sqs", count, 0)
+        single = runner.measure_single(server, sys.executable, "django-sqs")
         thread.join()
     return {
-        # Without GetQueueUrl and CreateQueue, which a queue costs once.
-        "send_many": sent["requests"]["SendMessageBatch"] / (count + 8),
-        "receive_delete": sum(
-            received["requests"].get(operation, 0)
-            for operation in ("ReceiveMessage", "DeleteMessageBatch", "DeleteMessage")
-        )
-        / (count + 8),
-        "idle_per_minute_per_queue": idle["per_minute_per_queue"],
+        # Without GetQueueUrl, CreateQueue and ListQueueTags, which a queue costs once.
+        **{name: each(sent["requests"], count + 8) for name, sent in sends.items()},
+        "receive and delete, a full queue": each(full["requests"], count + 8),
+        "receive and delete, one at a time": single_each(single["requests"]),
+        "idle, polls a minute": idle["per_minute_per_queue"],
     }
+
+
+def tell_cost(arguments):
+    """The exact counts: printed, and stored for the documentation."""
+    made_with = about(runner.PACKAGES)
+    figures = cost()
+    print(json.dumps(figures) if arguments.json else _lines(figures))
+    if arguments.store:
+        store({"cost": figures, "about": {"cost": made_with}})
+        write_page()
+
+
+def _lines(figures):
+    return "\n".join(f"{name}: {figure:.2f}" for name, figure in figures.items())
 
 
 def client(arguments):
     """What the client costs: printed, or stored for the page."""
-    only = [name for name in arguments.only.split(",") if name]
-    results = program.run(quick=arguments.quick, long=arguments.long, only=only)
+    results = program.run(quick=arguments.quick, long=arguments.long, only=only_of(arguments))
     print(json.dumps(results) if arguments.json else text(results))
     if arguments.store:
         CLIENT.write_text(json.dumps(results, indent=2) + "\n")
@@ -84,8 +105,7 @@ def main():
         client(arguments)
         return
     if arguments.what == "cost":
-        figures = cost()
-        print(json.dumps(figures) if arguments.json else figures)
+        tell_cost(arguments)
         return
     with stack("ministack") as server:
         if arguments.what == "tasks":
@@ -94,9 +114,21 @@ def main():
         if arguments.what == "connections":
             print(json.dumps(measure_connections(server.direct), indent=2))
             return
-        results = runner.run_all(server)
-    RESULTS.write_text(json.dumps(results, indent=2) + "\n")
+        results = runner.run_all(server, only_of(arguments))
+    store(results)
     write_page()
+
+
+def only_of(arguments):
+    """The sections that are asked for; none: all."""
+    return [name for name in arguments.only.split(",") if name]
+
+
+def store(results):
+    """Put *results* in the place of what is stored of the same sections."""
+    stored = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
+    abouts = {**stored.get("about", {}), **results.pop("about")}
+    RESULTS.write_text(json.dumps({**stored, **results, "about": abouts}, indent=2) + "\n")
 
 
 if __name__ == "__main__":

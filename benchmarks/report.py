@@ -1,76 +1,144 @@
-"""The table of the benchmark's results, in reStructuredText."""
+"""Report: the page of the documentation about benchmarks, in reStructuredText."""
 
-from django_sqs.operations.bench import DOLLARS_PER_MILLION
-
-from .client.text import text
+from .charts import bars
+from .client.page import client_sections
+from .conclusion import conclusion
+from .costs import message_table, ways
 from .grid import grid
+from .made import made_with, quiet
 
 HEAD = """\
 Benchmarks
 ==========
 
-Made by ``make bench``; the figures are those of ``benchmarks/results.json``.  All contenders
-ran one after the other on one machine, against ministack on 127.0.0.1 behind a proxy that
-counts requests and adds latency.  A no-op handler, 8 bytes of payload.  Timings are noisy:
-compare rows of one table.  CPU is the client's; peak memory is that of its process.
+In short
+--------
+
+{conclusion}
+{messages}
+
+*In bulk* is by ``send_many``, ``batch()`` or the outbox; *received* means received and deleted;
+*million* is what a million messages cost.  A full queue gives ten in a request, and ten are
+deleted in one.  *Rare* messages come one at a time, each in a receive and a delete of its own.
+What an idle queue costs: :doc:`howto/cost`.
+
+Requests a message, sent and received:
+
+.. raw:: html
+   :file: _generated/requests.svg
+
+CPU a message in microseconds, receiving and deleting at 20 ms a request:
+
+.. raw:: html
+   :file: _generated/cpu.svg
+
+Memory of the process that receives, in MB:
+
+.. raw:: html
+   :file: _generated/memory.svg
+
+How to repeat it
+----------------
+
+=====================================  =====================================================
+command                                what it measures
+=====================================  =====================================================
+``python -m benchmarks cost``          requests a message, and of an idle queue: a minute
+``python -m benchmarks``               all contenders: some minutes; ``--only send,consume``
+                                       these (send, consume, single, queues, full, idle)
+``python -m benchmarks client``        what the client costs: a minute; ``--long``: Celery,
+                                       too
+``python -m benchmarks tasks``         what stored results cost a task
+``python -m benchmarks connections``   what it saves to keep connections to a database
+``python -m benchmarks.batches``       rows written in batches: :doc:`howto/batches`
+``python -m benchmarks.coroutines``    receivers that wait: :doc:`howto/coroutines`
+``manage.py sqs_bench``                your own account and network
+=====================================  =====================================================
+
+``python -m benchmarks`` makes this page of what it measures; so do ``cost`` and ``client`` with
+``--store``.
+
+{made}
+"""
+CONTENDERS_HEAD = """\
+All contenders
+--------------
+
+One after the other on one machine, against ministack on 127.0.0.1 behind a proxy that counts
+requests and adds latency.  A handler that does nothing, 8 bytes of payload.  *CPU* is the
+client's, in microseconds a message; *MB* is the most memory that its process had.  Requests are
+counted, and the same each time; CPU varies by a third from run to run: compare rows of one table.
 
 """
-CLIENT_HEAD = """\
-What a client costs by itself
------------------------------
+BUSY = """\
+The machine had other work, so messages a second are left out here; what a client is capable of is
+in the next part, measured in turns.
 
-SQS answers more requests than any client asks, so what counts is the client: its CPU, and how
-well it hides the time that a request takes.  ``python -m benchmarks client`` measures that within
-about a minute on an idle machine, against a stub that always has messages, beside a loop of boto3
-that receives ten messages and deletes them.  Each contender is a process of its own; all are
-started once and then measured in turns, so that whatever else the machine does strikes all.
-``x`` is the median of the ratios of the turns, and beside it stands what was seen of this library
-and of boto3.  One by one and from 8 threads, sending is compared with ``send_message``;
-``send_many`` with ``send_message_batch``.  The goals are ours.
-
-``--long`` adds more receivers that take their time, FIFO queues that hand out many of a group, and
-a Celery worker with ten threads on this library's transport, as the ratio to one on kombu's own;
-``--quick`` looks less long; ``--only consume,send`` measures these sections; ``--json`` prints all
-that was measured, with the versions, the machine and the date; ``--store`` makes this page of it.
-The stub can be run alone, too: ``python -m benchmarks.stub --port 9324 --latency 0.02``; its
-docstring says how it is asked and set.
+"""
+IDLE = """\
+Polls a minute and queue.  This library looks once a minute whether a queue is paused, too.  -: too
+few to tell.
 
 """
 COLUMNS = (
-    ("messages/s", "per_second", "{:.0f}"),
-    ("requests/message", "requests_per_message", "{:.2f}"),
-    ("CPU us/message", "cpu_us", "{:.0f}"),
-    ("peak MB", "rss_mb", "{:.0f}"),
-    ("bytes/message sent", "wire_bytes_per_message", "{:.0f}"),
+    ("requests", "requests_per_message", "{:.2f}"),
+    ("CPU", "cpu_us", "{:.0f}"),
+    ("MB", "rss_mb", "{:.0f}"),
 )
+SPEED = ("messages/s", "per_second", "{:.0f}")
 
 
 def table(results, client):
     """The whole page, of what is stored of all contenders, and of the client's costs."""
-    parts = [HEAD]
+    head = HEAD.format(
+        conclusion=conclusion(results, client),
+        messages=message_table(results),
+        made=made_with([*results["about"].values(), client]),
+    )
+    return "\n".join([head, *_contenders(results), *client_sections(client)])
+
+
+def charts(results):
+    """The page's charts, by the name of their file."""
+    receiving = results["consume"]["20 ms"]
+    return {
+        "requests.svg": bars(
+            "Requests a message", ways(results), ("send", "receive, delete"), "{:.1f}"
+        ),
+        "cpu.svg": bars("CPU a message in us", _of(receiving, "cpu_us"), form="{:.0f}"),
+        "memory.svg": bars("Memory in MB", _of(receiving, "rss_mb"), form="{:.0f}"),
+    }
+
+
+def _of(rows, key):
+    return {name: (figures[key],) for name, figures in rows.items() if figures}
+
+
+def _contenders(results):
+    abouts = results["about"]
+    calm = all(quiet(abouts[name]) for name in ("send", "consume", "queues") if name in abouts)
+    columns = (SPEED, *COLUMNS) if calm else COLUMNS
+    yield CONTENDERS_HEAD + ("" if calm else BUSY)
     for action, title in (("send", "Sending"), ("consume", "Receiving and deleting")):
         for latency, rows in results[action].items():
-            parts.append(_section(f"{title}, {latency} added to each request", rows))
+            yield _section(f"{title}, {latency} added to each request", rows, columns)
     for queues, rows in results["queues"].items():
-        parts.append(_section(f"Receiving from {queues}", rows))
-    parts.append(_section("A full queue beside empty ones, 20 ms", results["full"]))
-    parts.append(_idle(results["idle"]))
-    parts.append(CLIENT_HEAD + text(client))
-    return "\n".join(parts)
+        yield _section(f"Receiving from {queues}", rows, columns)
+    yield _section("A full queue beside empty ones, 20 ms", results["full"], columns)
+    yield _idle(results["idle"])
 
 
-def _section(title, rows):
-    header = ["contender", *(name for name, _, _ in COLUMNS)]
+def _section(title, rows, columns):
     body = [
-        [name, *(_cell(figures, key, form) for _, key, form in COLUMNS)]
+        [name, *(_cell(figures, key, form) for _, key, form in columns)]
         for name, figures in rows.items()
     ]
-    return f"{title}\n{'-' * len(title)}\n\n{grid([header, *body])}\n"
+    header = ["contender", *(name for name, _, _ in columns)]
+    return f"{title}\n{'~' * len(title)}\n\n{grid([header, *body])}\n"
 
 
 def _idle(rows):
     title = "Idle"
-    header = ["contender", "queues", "polls/minute and queue", "peak MB"]
     body = [
         [
             name,
@@ -81,50 +149,10 @@ def _idle(rows):
         for queues, contenders in rows.items()
         for name, figures in contenders.items()
     ]
-    return f"{title}\n{'-' * len(title)}\n\n{grid([header, *body])}\n"
+    table = grid([["contender", "queues", "polls", "MB"], *body])
+    return f"{title}\n{'~' * len(title)}\n\n{IDLE}{table}\n"
 
 
 def _cell(figures, key, form):
     value = (figures or {}).get(key)
     return "-" if value is None else form.format(value)
-
-
-#: The requests of a month that cost nothing.
-FREE = 1_000_000
-MINUTES = 60 * 24 * 30
-#: Requests a minute on an idle queue whose polls rest for 300 s.
-RESTING = 12 / 60
-
-
-def cost_table(results):
-    """What a month costs: messages and idle queues, by the requests that were counted."""
-    contenders = {
-        "Celery": _counted(results, "Celery, 10 threads", "Celery, 10 threads"),
-        "send": _counted(results, "django-sqs", "django-sqs, 10 threads"),
-        "send_many": _counted(results, "django-sqs, send_many", "django-sqs, 10 threads"),
-    }
-    contenders["send_many, resting"] = (contenders["send_many"][0], RESTING)
-    header = ["messages a month", "idle queues", *contenders]
-    body = [
-        [f"{messages:,}", str(queues), *(_bill(messages, queues, *c) for c in contenders.values())]
-        for messages in (0, 1_000_000, 10_000_000, 100_000_000, 1_000_000_000)
-        for queues in (1, 20, 100)
-    ]
-    facts = "; ".join(
-        f"{name}: {each:.2f} requests a message, {idle:.1f} a minute and idle queue"
-        for name, (each, idle) in contenders.items()
-    )
-    return f"{grid([header, *body])}\n\n{facts}.\n"
-
-
-def _counted(results, sender, receiver):
-    each = (
-        results["send"]["20 ms"][sender]["requests_per_message"]
-        + results["consume"]["20 ms"][receiver]["requests_per_message"]
-    )
-    return each, results["idle"]["1"][receiver]["per_minute_per_queue"]
-
-
-def _bill(messages, queues, each, idle):
-    requests = messages * each + queues * idle * MINUTES
-    return f"${max(0.0, requests - FREE) * DOLLARS_PER_MILLION / 1_000_000:,.2f}"

@@ -3,13 +3,16 @@
 import json
 import subprocess
 import sys
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
+from .about import about
+from .costs import SINGLES
 from .servers import PEERS, environment, stack
 
 #: (messages, latency in seconds); fewer with latency, for the peers' sake.
-CONDITIONS = [(2_000, 0.0), (500, 0.02)]
+CONDITIONS = [(1_000, 0.0), (300, 0.02)]
 SENDERS = [
     "boto3 batch loop",
     "django-sqs",
@@ -30,7 +33,13 @@ MANY_QUEUES = [
     "sqs-workers",
     "dramatiq-sqs, 10 threads",
 ]
-QUEUES = (1, 5, 50)
+QUEUES = (5, 50)
+IDLE_QUEUES = (1, 50)
+#: Whose versions are told.
+PACKAGES = (
+    *("django-sqs", "boto3", "botocore", "pycurl", "kombu", "celery"),
+    *("sqs-workers", "dramatiq", "dramatiq-sqs"),
+)
 CONSUMERS = [name for name in SENDERS if name != "django-sqs, send_many"] + ["django-sqs, raw"]
 
 
@@ -83,6 +92,20 @@ def measure_consume(server, python, name, count, latency, queues=1, full=None):
     return figures and {**figures, **_traffic(server, count + 8)}
 
 
+def measure_single(server, python, name, count=SINGLES):
+    """Consume from a queue that never has more than one message."""
+    [queue] = queue_names(1)
+    server.reset()
+    with ThreadPoolExecutor(1) as pool:
+        consuming = pool.submit(contend, python, name, "consume", count, [queue], server.url)
+        while not server.stats()["receives"] and not consuming.done():
+            time.sleep(0.05)
+        # Past the proxy, which counts the consumer's requests alone.
+        contend(python, name, "drip", count, [queue], server.direct)
+        figures = consuming.result()
+    return figures and {**figures, **_traffic(server, count)}
+
+
 def measure_idle(python, name, queues, seconds=70, kind="ministack"):
     """ReceiveMessage requests a minute and queue once a contender has settled down."""
     with stack(kind) as own:
@@ -95,7 +118,7 @@ def measure_idle(python, name, queues, seconds=70, kind="ministack"):
 
 def measure_all_idle(python):
     """Idle contenders need nothing of the machine, so all are measured at once."""
-    cases = [(name, queues) for queues in QUEUES for name in MANY_QUEUES]
+    cases = [(name, queues) for queues in IDLE_QUEUES for name in MANY_QUEUES]
     with ThreadPoolExecutor(len(cases)) as pool:
         figures = pool.map(lambda case: measure_idle(python, *case), cases)
     results = {}
@@ -127,37 +150,83 @@ def _traffic(server, count):
     }
 
 
-def run_all(server):
-    """Every measurement, as a JSON-able mapping."""
+def run_all(server, only=()):
+    """Every measurement, as a JSON-able mapping, and under ``about`` with what each was made.
+
+    :param only: the sections to measure, of :data:`SECTIONS`; none: all of them.
+    """
     python = peers_python()
-    results = {"send": {}, "consume": {}, "queues": {}, "full": {}}
+    results = {"about": {}}
+    for name, section in SECTIONS.items():
+        if not only or name in only:
+            results["about"][name] = about(PACKAGES, python)
+            results[name] = section(server, python)
+    return results
+
+
+def run_send(server, python):
+    """Sending, by latency and contender."""
+    return _in_conditions("send", SENDERS, measure_send, server, python)
+
+
+def run_consume(server, python):
+    """Receiving and deleting, by latency and contender."""
+    return _in_conditions("consume", CONSUMERS, measure_consume, server, python)
+
+
+def _in_conditions(action, names, measure, server, python):
+    results = {}
     for count, latency in CONDITIONS:
         key = f"{latency * 1000:.0f} ms"
-        for action, names, measure in (
-            ("send", SENDERS, measure_send),
-            ("consume", CONSUMERS, measure_consume),
-        ):
-            for name in names:
-                figures = measure(server, python, name, count, latency)
-                print(f"{action} {key} {name}: {_short(figures)}", flush=True)
-                results[action].setdefault(key, {})[name] = figures
+        for name in names:
+            figures = measure(server, python, name, count, latency)
+            print(f"{action} {key} {name}: {_short(figures)}", flush=True)
+            results.setdefault(key, {})[name] = figures
+    return results
+
+
+def run_queues(server, python):
+    """Receiving from several queues, by their number and contender."""
+    results = {}
     for queues in QUEUES:
         for name in MANY_QUEUES:
             figures = measure_consume(server, python, name, 1_000, 0.0, queues)
             print(f"{queues} queues {name}: {_short(figures)}", flush=True)
             key = "1 queue" if queues == 1 else f"{queues} queues"
-            results["queues"].setdefault(key, {})[name] = figures
+            results.setdefault(key, {})[name] = figures
+    return results
+
+
+def run_full(server, python):
+    """This library: a full queue alone, and one among 20; the better of two rounds."""
+    results = {}
     for queues in (1, 20, 1, 20):
         figures = measure_consume(
             server, python, "django-sqs, 10 threads", 2_000, 0.02, queues, full=1
         )
         print(f"full among {queues}: {_short(figures)}", flush=True)
         key = "a full queue alone" if queues == 1 else "a full queue among 20"
-        best = results["full"].get(key)
+        best = results.get(key)
         if figures and (best is None or figures["per_second"] > best["per_second"]):
-            results["full"][key] = figures
-    results["idle"] = measure_all_idle(python)
+            results[key] = figures
     return results
+
+
+def run_single(server, python):
+    """Receiving and deleting from a queue that has one message at a time."""
+    names = ("django-sqs", "Celery, 10 threads")
+    return {name: measure_single(server, python, name) for name in names}
+
+
+#: What is measured, by name, for `python -m benchmarks --only`.
+SECTIONS = {
+    "send": run_send,
+    "consume": run_consume,
+    "single": run_single,
+    "queues": run_queues,
+    "full": run_full,
+    "idle": lambda server, python: measure_all_idle(python),
+}
 
 
 def _short(figures):

@@ -9,7 +9,6 @@ import subprocess
 import sys
 import time
 import urllib.request
-import venv
 from pathlib import Path
 from urllib.parse import urlencode
 
@@ -21,16 +20,20 @@ PEERS = HERE / ".peers"
 MOTO = "import sys; from moto.server import main; main(['-H', '127.0.0.1', '-p', sys.argv[1]])"
 
 
-def environment(folder, *packages):
-    """The Python of a virtual environment with *packages*, made when first needed."""
+def environment(folder, *packages, python=sys.executable):
+    """The Python of a virtual environment with *packages*, made when first needed.
+
+    :param python: the Python that it is made of.
+    """
+    of = python
     python = folder / "bin" / "python"
     stamp = folder / ".installed"
-    folder.mkdir(exist_ok=True)
+    folder.mkdir(parents=True, exist_ok=True)
     # Tests that run at the same time need it at the same time.
     with (folder / ".lock").open("w") as lock:
         fcntl.lockf(lock, fcntl.LOCK_EX)
         if not stamp.exists():
-            venv.create(folder, with_pip=True)
+            subprocess.run([of, "-m", "venv", folder], check=True)
             subprocess.run([python, "-m", "pip", "install", "-q", *packages], check=True)
             stamp.touch()
     return python

@@ -80,7 +80,8 @@ def generate(app):
     from extensions.front import front_figure, front_table
     from extensions.messages import checks_page, errors_page, log_page
 
-    from benchmarks.report import cost_table
+    from benchmarks.costs import cost_tables
+    from benchmarks.report import charts
 
     if not settings.configured:
         settings.configure(
@@ -95,12 +96,13 @@ def generate(app):
     for name, text in {
         "settings.rst": settings_list(),
         "commands.rst": commands(),
-        "cost.rst": cost_table(results),
+        "cost.rst": cost_tables(results),
         "front_figure.rst": front_figure(results),
         "front_table.rst": front_table(results),
         "errors.rst": errors_page(),
         "log.rst": log_page(),
         "checks.rst": checks_page(),
+        **charts(results),
     }.items():
         (GENERATED / name).write_text(text)
 

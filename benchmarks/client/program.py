@@ -1,16 +1,12 @@
 """Program: measures everything, with the versions, the machine and the date."""
 
-import datetime
-import os
-import platform
 import subprocess
 import sys
 import time
 from functools import partial
-from importlib.metadata import PackageNotFoundError, version
-from pathlib import Path
 
-from ..servers import HERE, stub
+from ..about import about
+from ..servers import stub
 from .figures import figures
 from .measures import Measures
 from .running import Failed
@@ -18,7 +14,6 @@ from .running import Failed
 #: Threads, and seconds that a message takes each.
 SLEEPERS = ((1, 0.001), (10, 0.02))
 ALL_SLEEPERS = (*SLEEPERS, (1, 0.02), (10, 0.001))
-PACKAGES = ("django-sqs", "boto3", "botocore", "pycurl", "kombu", "celery", "Django")
 
 
 def run(*, quick=False, long=False, only=()):
@@ -26,7 +21,7 @@ def run(*, quick=False, long=False, only=()):
 
     :param only: the sections to measure, of :func:`sections`; none: all of them.
     """
-    about = {**_about(), "quick": quick}
+    about_it = {**about(), "quick": quick}
     raw = {}
     with stub(pinned=True) as server:
         measures = Measures(server, window=0.3 if quick else 0.4, rounds=1 if quick else 2)
@@ -40,7 +35,7 @@ def run(*, quick=False, long=False, only=()):
                 # The others are worth knowing all the same.
                 raw[name] = {"error": f"{type(exc).__name__}: {exc}"}
             print(f"{name}: took {time.monotonic() - began:.1f} s", file=sys.stderr)
-    return {**about, "figures": [each.as_json() for each in figures(raw)], "raw": raw}
+    return {**about_it, "figures": [each.as_json() for each in figures(raw)], "raw": raw}
 
 
 def sections(measures, *, quick=False, long=False):
@@ -59,34 +54,3 @@ def sections(measures, *, quick=False, long=False):
     if long:
         found |= {"fifo bursts": partial(measures.fifo, 10), "celery": measures.celery}
     return found
-
-
-def _about():
-    return {
-        "date": datetime.datetime.now(datetime.timezone.utc).isoformat(timespec="seconds"),
-        "commit": _commit(),
-        "machine": f"{_processor()}, {os.cpu_count()} cores, load {os.getloadavg()[0]:.1f}",
-        "python": platform.python_version(),
-        "versions": {name: _version(name) for name in PACKAGES},
-    }
-
-
-def _version(name):
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return None
-
-
-def _commit():
-    done = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=HERE, capture_output=True, text=True
-    )
-    return done.stdout.strip() or None
-
-
-def _processor():
-    info = Path("/proc/cpuinfo")
-    lines = info.read_text().splitlines() if info.exists() else []
-    names = [line.partition(": ")[2] for line in lines if line.startswith("model name")]
-    return names[0] if names else platform.machine()

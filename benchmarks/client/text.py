@@ -9,14 +9,15 @@ def text(results):
     rows = [["what", "figure", "goal", "met", "seen"]]
     for each in results["figures"]:
         met = {None: "", True: "yes", False: "no"}[each["met"]]
-        rows.append([each["what"], _value(each), each["goal"] or "", met, each["seen"]])
+        rows.append([each["what"], value_of(each), each["goal"] or "", met, each["seen"]])
     return (
         f"{results['date']}, commit {results['commit']}, on {results['machine']};\n"
         f"Python {results['python']}, {versions}.\n\n{grid(rows)}\n"
     )
 
 
-def _value(figure):
+def value_of(figure):
+    """A figure with its unit."""
     value = figure["value"]
     if value is None:
         return "failed"

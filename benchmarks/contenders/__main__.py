@@ -2,9 +2,13 @@
 
 import sys
 import threading
+import time
 
 from . import CONTENDERS
 from .meter import Meter, report
+
+#: Seconds from one message to the next where they come one at a time.
+PAUSE = 0.25
 
 
 def main(name, action, count, queues, url):
@@ -15,6 +19,10 @@ def main(name, action, count, queues, url):
     elif action == "idle":
         threading.Timer(count, lambda: report(meter)).start()
         contender.consume(url, queues, meter)
+    elif action == "drip":
+        for _ in range(count):
+            contender.fill(url, queues, 1)
+            time.sleep(PAUSE)
     else:
         # The first request opens connections and finds the queue.
         getattr(contender, action)(url, queues, 8)
