@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Generator, Iterable
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
 from functools import partial
@@ -351,10 +351,10 @@ class DjangoQueue(base.RegisteredQueue):
         """Whether its receiver may run on a loop that it shares: not in a transaction."""
         return super().runs_on_loop and not self.once
 
-    def coroutine(self, message: RawMessage) -> Awaitable[Any]:
-        """What is to be awaited for *message*, of a receiver that may run on a loop."""
+    def steps(self, message: RawMessage) -> Generator[Awaitable[Any], Any, Any]:
+        """Receive *message*, of a receiver that may run on a loop; yield what is to be awaited."""
         message_received.send_robust(type(self), queue=self, message=message)
-        return super().coroutine(message)
+        return super().steps(message)
 
     def around_message(self) -> AbstractContextManager[None]:
         """Look after the database connections."""

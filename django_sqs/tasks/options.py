@@ -52,6 +52,7 @@ _RULES: dict[str, Rule] = {
     "max_receives": optional(MAX_RECEIVES),
     "on_commit": flag,
     "message_group": one_of(GROUPS),
+    "coroutines": flag,
 }
 
 
@@ -74,6 +75,8 @@ class TaskOptions:
         it is rolled back; False: at once.
     :param message_group: of FIFO queues: ``"queue"``, strictly one after the other, or
         ``"task"``, in order for each task function.
+    :param coroutines: whether tasks run together on one event loop, where ``runreceiver`` has
+        ``--coroutines``; those that are no ``async def`` then in ``--threads`` threads.
     :param retry: as the setting SQS_RETRY, in the place of *max_attempts*.
     :param discard: exceptions, or their dotted paths, after which a task is not tried again.
     :param dead_letter: those whose message is sent to the dead-letter queue, with the reason.
@@ -89,6 +92,7 @@ class TaskOptions:
     max_receives: int | None = None
     on_commit: bool = True
     message_group: str = "queue"
+    coroutines: bool = False
     retry: Any = None
     discard: Any = None
     dead_letter: Any = None

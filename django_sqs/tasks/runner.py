@@ -7,6 +7,8 @@ import math
 import os
 import socket
 import threading
+from collections.abc import Awaitable, Generator, Iterator
+from contextlib import contextmanager
 from functools import cache
 from typing import Any, Protocol
 
@@ -19,12 +21,13 @@ from django_sqs_kombu.exceptions import (
     SQSError,
 )
 from django_sqs_kombu.logs import get_logger
-from django_sqs_kombu.messages import JSONMessage
+from django_sqs_kombu.messages import JSONMessage, RawMessage
 from django_sqs_kombu.names import FIFO
 from django_sqs_kombu.working import (
     ENDS,
     Action,
     Attempts,
+    CutOff,
     Received,
     Row,
     attempts,
@@ -98,7 +101,7 @@ class TaskRunner:
         """The backend's alias and its options."""
         return self._backend.alias, self._backend.task_options
 
-    def __call__(self, message: JSONMessage) -> None:
+    def __call__(self, message: RawMessage) -> None:
         """Run the task of *message*.
 
         :raises RestartLater: it failed and has attempts left, or asked for it.
@@ -106,6 +109,26 @@ class TaskRunner:
         :raises TaskRefused: the message is not for this queue, or its result is another's.
         :raises EnvironmentFailure: its result cannot be noted now.
         """
+        if (run := self._begin(message)) is not None:
+            run.run()
+
+    @property
+    def on_loop(self) -> bool:
+        """Whether tasks run together on one event loop, where there is one."""
+        return self._backend.task_options.coroutines
+
+    def steps(self, message: RawMessage) -> Generator[Awaitable[Any], Any, None]:
+        """Run the task of *message*, which is yielded, to be awaited on a loop.
+
+        What is done around it may ask the database.
+
+        :raises: as when it is called.
+        """
+        if (run := self._begin(message)) is not None:
+            yield from run.steps()
+
+    def _begin(self, message: RawMessage) -> _Run | None:
+        """Note the begin of a task; None: it was finished before."""
         call = TaskCall.from_json(message.get_body())
         task = call.task(self._backend.alias, self._queue_name)
         if early := delay_of(task.run_after):
@@ -114,11 +137,11 @@ class TaskRunner:
         result = self._result(call, task, received.receives)
         ended = self._backend.store.begin(result, call)
         if ended is None:
-            _Run(self._backend, message, call, result, received).run()
-        elif ended == TaskResultStatus.FAILED:
+            return _Run(self._backend, message, call, result, received)
+        if ended == TaskResultStatus.FAILED:
             raise TaskFailedBefore(f"Task {call.id} has failed before; it is not run again")
-        else:
-            logger.info("Task %s was finished before; its message was delivered twice", call.id)
+        logger.info("Task %s was finished before; its message was delivered twice", call.id)
+        return None
 
     def settling(self, delivery: Received, action: Action, raised: BaseException | None) -> None:
         """Before a message is deleted or left to the dead letters: its result ends, too.
@@ -165,7 +188,7 @@ class _Run:
     def __init__(
         self,
         backend: RunsTasks,
-        message: JSONMessage,
+        message: RawMessage,
         call: TaskCall,
         result: TaskResult,
         received: Attempts,
@@ -177,12 +200,26 @@ class _Run:
         self._received = received
 
     def run(self) -> None:
+        """Run the task in this thread."""
+        with self._noted() as returned:
+            returned.append(self._result.task.call(*self._args(), **self._result.kwargs))
+
+    def steps(self) -> Generator[Awaitable[Any], Any, None]:
+        """Have the task awaited; one that is no ``async def`` runs in a thread for calls."""
+        with self._noted() as returned:
+            returned.append((yield self._result.task.acall(*self._args(), **self._result.kwargs)))
+
+    @contextmanager
+    def _noted(self) -> Iterator[list[Any]]:
+        """Note what comes of the task, whose value is put into the list."""
         result = self._result
         # A listener that fails is the log's, and no task's.
         task_started.send_robust(type(self._backend), task_result=result)
         try:
-            value = _json_value(self._called())
-        except (RestartLater, EnvironmentFailure):
+            returned: list[Any] = []
+            yield returned
+            value = _json_value(returned[0])
+        except (RestartLater, EnvironmentFailure, CutOff):
             self._end(TaskResultStatus.READY)
             raise
         except BaseException as exc:
@@ -211,10 +248,10 @@ class _Run:
         set_fields(result, _return_value=value)
         self._end(TaskResultStatus.SUCCESSFUL)
 
-    def _called(self) -> Any:
+    def _args(self) -> list[Any]:
         result = self._result
         context = [TaskContext(task_result=result)] if result.task.takes_context else []
-        return result.task.call(*context, *result.args, **result.kwargs)
+        return [*context, *result.args]
 
     def _row(self, exc: BaseException) -> Row:
         """What becomes of the message by the policy of its queue."""

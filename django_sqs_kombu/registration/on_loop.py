@@ -2,11 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
-from typing import Any
+from collections.abc import Awaitable, Callable, Generator
+from typing import Any, Protocol, runtime_checkable
 
 from ..messages.base import RawMessage
 from ..working.coroutines import is_async
+
+
+@runtime_checkable
+class InSteps(Protocol):
+    """A receiver, an object that can be called, which may run on a loop as well."""
+
+    @property
+    def on_loop(self) -> bool:
+        """Whether it is to run there, where there is one."""
+
+    def steps(self, message: RawMessage) -> Generator[Awaitable[Any], Any, Any]:
+        """Receive *message*, in threads that may wait; what is yielded is awaited on the loop.
+
+        What comes of that is sent in, or raised, where it was yielded.
+        """
 
 
 class OnLoop:
@@ -18,9 +33,15 @@ class OnLoop:
     @property
     def runs_on_loop(self) -> bool:
         """Whether its receiver may run on an event loop that it shares with others."""
-        return self.batch is None and is_async(self.receiver)
+        if self.batch is not None:
+            return False
+        receiver: object = self.receiver
+        return receiver.on_loop if isinstance(receiver, InSteps) else is_async(receiver)
 
-    def coroutine(self, message: RawMessage) -> Awaitable[Any]:
-        """What is to be awaited for *message*, of a receiver that may run on a loop."""
+    def steps(self, message: RawMessage) -> Generator[Awaitable[Any], Any, Any]:
+        """Receive *message*, of a receiver that may run on a loop, as :meth:`InSteps.steps`."""
+        receiver: object = self.receiver
+        if isinstance(receiver, InSteps):
+            return (yield from receiver.steps(message))
         awaitable: Awaitable[Any] = self.receiver(message)  # type: ignore[misc]
-        return awaitable
+        return (yield awaitable)

@@ -5,6 +5,7 @@ from .breaker import Breaker, Trip
 from .consumer import ReceiverConsumer
 from .context import MessageContext, MessageContextFilter, current_message
 from .coroutines import CANCEL_GRACE, LeftBehind, within
+from .cut_off import CutOff
 from .deadline import deadline
 from .ends_of_keys import Ended, KeyWriter
 from .failure import FAILURE, Failure, origin_of
@@ -53,6 +54,7 @@ __all__ = [
     "Attempts",
     "Breaker",
     "Counter",
+    "CutOff",
     "Ended",
     "Exponential",
     "Failure",

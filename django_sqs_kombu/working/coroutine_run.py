@@ -240,14 +240,26 @@ def _attempt(
                 delete_first(delivery)
             upkeep = registered.receivers.upkeep
             with upkeep.around_coroutine(calls, registered.around_message, registered.timeout):
-                ended = yield registered.coroutine(message)
-            if ended.raised is not None:
-                raise ended.raised
-            check_returned(registered, ended.value)
+                value = yield from _received(registered.steps(message))
+            check_returned(registered, value)
             if message.verdict is not None:
                 raise message.verdict
     except BaseException as exc:  # noqa: BLE001 - sys.exit() in a receiver, too
         return Attempt(message, its_own(exc), seconds=time.monotonic() - started)
     finally:
         current_message.reset(token)
-    return Attempt(message, None, ended.value, time.monotonic() - started)
+    return Attempt(message, None, value, time.monotonic() - started)
+
+
+def _received(steps: Generator[Awaitable[Any], Any, Any]) -> Generator[Awaitable[Any], Ended, Any]:
+    """What a receiver returns; it is told what comes of all that it has awaited."""
+    try:
+        awaitable = next(steps)
+        while True:
+            ended = yield awaitable
+            if ended.raised is None:
+                awaitable = steps.send(ended.value)
+            else:
+                awaitable = steps.throw(ended.raised)
+    except StopIteration as stop:
+        return stop.value

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Generator, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol, runtime_checkable
@@ -177,8 +177,11 @@ class Registered(NamedQueue, Scheduled, Protocol):
     def runs_on_loop(self) -> bool:
         """Whether its receiver may run on an event loop that it shares with others."""
 
-    def coroutine(self, message: RawMessage) -> Awaitable[Any]:
-        """What is to be awaited for *message*, of a receiver that may run on a loop."""
+    def steps(self, message: RawMessage) -> Generator[Awaitable[Any], Any, Any]:
+        """Receive *message*, of a receiver that may run on a loop; yield what is to be awaited.
+
+        What comes of that is sent in, or raised, where it was yielded.
+        """
 
     def run_async(self, awaitable: Awaitable[Any], timeout: float | None) -> Any:
         """Await what a receiver returned, for *timeout* seconds; return what comes of it."""

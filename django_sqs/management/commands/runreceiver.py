@@ -218,8 +218,8 @@ def _check_coroutines(queues: list[RegisteredQueue]) -> None:
     names = ", ".join(queue.name for queue in queues)
     raise CommandError(
         f"--coroutines is for receivers written as 'async def', and no queue of {names} has one "
-        "that can run that way (with once=True or batch= a receiver has a thread of its own). "
-        "Leave the option out."
+        "that can run that way (with once=True or batch= a receiver has a thread of its own, and "
+        "so have tasks without the option 'coroutines' of their backend). Leave the option out."
     )
 
 

@@ -1,9 +1,11 @@
 """Tasks of the tests in this process."""
 
+import asyncio
+import contextvars
 import threading
 
 import django
-from django.db import OperationalError
+from django.db import OperationalError, connection
 
 from django_sqs import Continue, cursor
 
@@ -14,6 +16,8 @@ else:
 
 #: What a task calls when it runs.
 calls = []
+#: What a task knows of itself.
+marks = contextvars.ContextVar("marks")
 
 
 @task
@@ -82,3 +86,24 @@ def goes_on():
     if (cursor() or 0) < 3:
         raise Continue((cursor() or 0) + 1)
     return "done"
+
+
+@task
+async def waits(seconds, number):
+    marks.set(number)
+    await asyncio.sleep(seconds)
+    return [number, marks.get(), threading.current_thread().name]
+
+
+@task(takes_context=True)
+async def fails_at_first(context, text):
+    await asyncio.sleep(0)
+    if context.attempt == 1:
+        raise ValueError(text)
+    return context.attempt
+
+
+@task
+def in_a_thread():
+    calls.append(connection.in_atomic_block)
+    return threading.current_thread().name
