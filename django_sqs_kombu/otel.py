@@ -11,7 +11,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 from opentelemetry import metrics, trace
@@ -22,6 +22,7 @@ from opentelemetry.trace.propagation.tracecontext import TraceContextTextMapProp
 
 from .exceptions import RestartLater, kind_of
 from .messages.base import Delivery
+from .printable import text_of
 from .transport.sqs.forks import renew_after_fork
 from .transport.sqs.pauses import Pause
 from .working.breaker import Trip
@@ -138,8 +139,10 @@ class OpenTelemetry(Middleware):
                 except BaseException as exc:
                     facts["error.type"] = type(exc).__qualname__
                     span.set_attribute("error.type", type(exc).__qualname__)
-                    span.record_exception(exc)
-                    span.set_status(Status(StatusCode.ERROR, str(exc)))
+                    # The SDK asks for its text, too, which may be what fails.
+                    with suppress(Exception):
+                        span.record_exception(exc)
+                    span.set_status(Status(StatusCode.ERROR, text_of(exc)))
                     raise
         finally:
             self._process_duration.record(time.monotonic() - started, facts)

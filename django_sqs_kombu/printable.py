@@ -8,6 +8,7 @@ that nobody forges a log line and no message costs more of the log than its due.
 from __future__ import annotations
 
 import reprlib
+import traceback
 
 #: How much of a body is printed, in characters, before they are escaped.
 BODY = 1_000
@@ -67,22 +68,39 @@ def cause(exc: Exception) -> Exception:
         return exc
     told: Exception | None = None
     for each in reversed(chain):
-        link = Told(f"{type(each).__name__}: {line(_text(each))}")
+        link = Told(f"{type(each).__name__}: {line(text_of(each))}")
         link.__cause__ = told
         told = link.with_traceback(each.__traceback__)
     return told or exc
 
 
 def _is_harmless(exc: BaseException) -> bool:
-    text = _text(exc)
+    text = text_of(exc)
     return text.isprintable() and len(text) <= TEXT
 
 
-def _text(exc: BaseException) -> str:
+def text_of(exc: BaseException) -> str:
+    """The text of an exception, which may be of a class that cannot write one."""
     try:
         return str(exc)
-    except Exception:  # noqa: BLE001 - a text that cannot be had is no reason to fail
-        return ""
+    except Exception:  # noqa: BLE001 - it is what failed that counts
+        return object.__repr__(exc)
+
+
+def repr_of(exc: BaseException) -> str:
+    """The repr of an exception, which may be of a class that cannot write one."""
+    try:
+        return repr(exc)
+    except Exception:  # noqa: BLE001 - the same
+        return object.__repr__(exc)
+
+
+def traceback_of(exc: BaseException) -> str:
+    """The traceback of an exception as text; of one that cannot be written, its class."""
+    try:
+        return "".join(traceback.format_exception(exc))
+    except Exception:  # noqa: BLE001 - the same
+        return object.__repr__(exc)
 
 
 def _escaped(character: str) -> str:

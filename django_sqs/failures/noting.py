@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import os
 import socket
-import traceback
 from collections.abc import Mapping
 from datetime import datetime, timezone
 from typing import Any
@@ -17,7 +16,7 @@ from django_sqs_kombu.administration import sent_at
 from django_sqs_kombu.drops import MessageDropped
 from django_sqs_kombu.exceptions import EnvironmentFailure, RestartLater
 from django_sqs_kombu.messages import Delivery
-from django_sqs_kombu.printable import line
+from django_sqs_kombu.printable import line, text_of, traceback_of
 from django_sqs_kombu.transport import TRACE, Note, group_of
 from django_sqs_kombu.working import Action, Middleware, Settlement
 
@@ -62,7 +61,7 @@ def _failure(settlement: Settlement, raised: BaseException) -> tuple[str, Failur
         settlement.delivery,
         state=_state(settlement),
         error_class=class_of(raised),
-        error=storable_text(line(str(raised)))[:MOST_ERROR],
+        error=storable_text(line(text_of(raised)))[:MOST_ERROR],
         traceback=_traceback(raised, app.most_text),
     )
     return fingerprint(name, raised), row
@@ -136,6 +135,6 @@ def _state(settlement: Settlement) -> State:
 
 
 def _traceback(raised: BaseException, most: int) -> str:
-    text = "".join(traceback.format_exception(raised))
+    text = traceback_of(raised)
     # Its end says most.
     return storable_text(text[-most:])

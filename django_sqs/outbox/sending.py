@@ -18,7 +18,7 @@ from django_sqs_kombu.exceptions import (
 )
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.names import FIFO
-from django_sqs_kombu.printable import line
+from django_sqs_kombu.printable import line, text_of
 from django_sqs_kombu.quotas import MAX_MESSAGES
 from django_sqs_kombu.registration import Outgoing, RegisteredQueue
 from django_sqs_kombu.transport import refused_for_content, send_list
@@ -204,9 +204,9 @@ def outgoing(row: OutboxMessage) -> Outgoing:
 
 def reason(error: Exception) -> str:
     """*error* as a row and the log tell it."""
-    return (
-        str(error) if isinstance(error, SQSError) else f"{type(error).__name__}: {line(str(error))}"
-    )
+    if isinstance(error, SQSError):
+        return str(error)
+    return f"{type(error).__name__}: {line(text_of(error))}"
 
 
 def _passes(error: Exception) -> bool:

@@ -20,7 +20,7 @@ from django.db import (
 )
 
 from django_sqs_kombu.logs import get_logger
-from django_sqs_kombu.printable import TEXT, line
+from django_sqs_kombu.printable import TEXT, line, text_of
 
 from ..connections import discard
 from ..storable import error_entry, storable, storable_text
@@ -75,9 +75,7 @@ class End:
 
     def without_its_contents(self, exc: BaseException) -> End:
         """What is written in place of an end that cannot be, since *exc* was raised."""
-        text = (
-            f"The outcome of the task ({self.status}) could not be stored: {line(str(exc), TEXT)}"
-        )
+        text = f"The outcome of the task ({self.status}) could not be stored: {line(text_of(exc), TEXT)}"
         error = error_entry(type(exc), storable_text(text))
         status = "FAILED" if self.finished_at else self.status
         return replace(self, status=status, errors=[error], return_value=None, adds=False)

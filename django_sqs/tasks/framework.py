@@ -4,11 +4,12 @@
 
 from __future__ import annotations
 
-from traceback import format_exception
 from typing import Any
 
 import django
 from django.core.exceptions import ImproperlyConfigured
+
+from django_sqs_kombu.printable import traceback_of
 
 if django.VERSION >= (6, 0):
     from django.tasks import task_backends
@@ -44,7 +45,7 @@ LONGEST_TRACEBACK = 50_000
 def error_of(exc: BaseException) -> TaskError:
     """An exception as results keep it; of a long traceback the end."""
     cls = type(exc)
-    trace = "".join(format_exception(exc))
+    trace = traceback_of(exc)
     if len(trace) > LONGEST_TRACEBACK:
         trace = "...\n" + trace[-LONGEST_TRACEBACK:]
     return TaskError(

@@ -7,7 +7,6 @@ import mmap
 import os
 import pickle
 import threading
-import traceback
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -17,6 +16,7 @@ import kombu
 from ..exceptions import EnvironmentFailure, ReceiverFailed, SQSError
 from ..logs import get_logger
 from ..messages.base import RawMessage
+from ..printable import repr_of, traceback_of
 from ..transport.delivery import Delivery
 from ..transport.receiving.consumption import Consumption
 from ..working.circuits import Circuits
@@ -301,7 +301,7 @@ def run_in_process(queue_name: str, sqs_message: Mapping[str, Any]) -> Outcome:
     raised = attempt.raised
     if raised is None:
         return Outcome(None, deleted, seconds=attempt.seconds)
-    told = "".join(traceback.format_exception(raised))
+    told = traceback_of(raised)
     return Outcome(_picklable(raised), deleted, told, attempt.seconds)
 
 
@@ -336,7 +336,7 @@ def _picklable(raised: BaseException) -> BaseException:
     if _survives(raised):
         return raised
     kind = next(each for each in type(raised).__mro__ if _survives(each))
-    return ReceiverFailed(repr(raised), kind)
+    return ReceiverFailed(repr_of(raised), kind)
 
 
 def _survives(value: object) -> bool:

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import time
-import traceback
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from typing import Any, Protocol
 
 from ..exceptions import kind_of
-from ..printable import line
+from ..printable import text_of, traceback_of
 from ..transport.sending.resending import Delivery
 from ..transport.sending.trail import Trail
 from ..transport.sqs.received import moved_from
@@ -70,8 +69,8 @@ class Failure:
         trail = Trail.received(delivery.sqs_message)
         return cls(
             error=_name(raised),
-            text=_text(raised)[:MOST_TEXT],
-            traceback=_traceback(raised)[-MOST_TRACEBACK:],
+            text=text_of(raised)[:MOST_TEXT],
+            traceback=traceback_of(raised)[-MOST_TRACEBACK:],
             queue=delivery.queue,
             id=str(trail.id or delivery.message_id),
             receives=receives,
@@ -154,17 +153,3 @@ def _time_of(facts: Mapping[str, Any], name: str) -> float | None:
 def _name(raised: BaseException) -> str:
     kind = kind_of(raised)
     return f"{kind.__module__}.{kind.__qualname__}"
-
-
-def _text(raised: BaseException) -> str:
-    try:
-        return str(raised)
-    except Exception:  # noqa: BLE001 - an exception whose text fails, too
-        return line(object.__repr__(raised))
-
-
-def _traceback(raised: BaseException) -> str:
-    try:
-        return "".join(traceback.format_exception(raised))
-    except Exception:  # noqa: BLE001 - the same
-        return ""

@@ -15,7 +15,7 @@ from ..exceptions import (
 )
 from ..logs import get_logger
 from ..messages.base import RawMessage
-from ..printable import NAME, line
+from ..printable import NAME, line, repr_of, text_of
 from ..transport.delivery import Delivery
 from ..transport.sending.resending import send_again
 from .dead_letters import send_to_dead_letters
@@ -100,7 +100,8 @@ def undecodable(exc: BaseException) -> EnvironmentFailure | MessageDecodeError:
     """What stands in the table for why the transport could not read a message."""
     if isinstance(exc, EnvironmentFailure | MessageDecodeError):
         return exc
-    error = MessageDecodeError(f"The message cannot be decoded: {line(str(exc))}", kind=type(exc))
+    text = f"The message cannot be decoded: {line(text_of(exc))}"
+    error = MessageDecodeError(text, kind=type(exc))
     error.__cause__ = exc
     return error
 
@@ -320,7 +321,7 @@ def _complain(delivery: Delivery, text: str, exc: BaseException) -> None:
 
 
 def _reason(raised: BaseException | None) -> str:
-    return line(str(raised) if isinstance(raised, SQSError) else repr(raised))
+    return line(text_of(raised) if isinstance(raised, SQSError) else repr_of(raised))
 
 
 def _facts(delivery: Delivery) -> dict[str, Any]:

@@ -157,6 +157,27 @@ def test_failures_are_marked_and_restarts_are_none(receivers, spans):
     ]
 
 
+def test_an_exception_without_a_text_is_the_receivers_all_the_same(receivers, spans):
+    class Mute(Exception):
+        def __str__(self):
+            raise ZeroDivisionError
+
+    raised = Mute()
+
+    @receivers.receiver("mute")
+    def receive(message):
+        raise raised
+
+    receive("x")
+    with pytest.raises(Mute) as failure:
+        receivers.queues["mute"].receive_single()
+
+    assert failure.value is raised
+    [failed] = [span for span in spans.get_finished_spans() if span.name.startswith("process")]
+    assert failed.attributes["error.type"].endswith("Mute")
+    assert "Mute" in failed.status.description
+
+
 def test_metrics(receivers, spans, server):
     queue = receivers.register("orders", lambda message: None)
     receivers.send("orders", body="x")

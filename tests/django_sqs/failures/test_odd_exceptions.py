@@ -1,0 +1,53 @@
+"""What a receiver raises may be as broken as it likes: its message ends as any other."""
+
+import pytest
+
+import django_sqs
+from django_sqs.failures.models import Failure, State
+
+pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
+
+
+class Mute(Exception):
+    def __str__(self):
+        raise ZeroDivisionError("no text")
+
+    __repr__ = __str__
+
+
+class Half(Exception):
+    def __str__(self):
+        return 5
+
+
+class Endless(Exception):
+    """Its cause is itself."""
+
+    def __init__(self):
+        super().__init__("round and round")
+        self.__cause__ = self
+
+
+class NoneOfIt(Exception):
+    __module__ = None
+
+
+class Noted(Exception):
+    def __init__(self):
+        super().__init__("x")
+        self.__notes__ = [object(), 5]
+
+
+@pytest.mark.parametrize("odd", [Mute, Half, Endless, NoneOfIt, Noted])
+def test_the_failure_is_noted(odd, work, caplog):
+    def failing(message):
+        raise odd
+
+    django_sqs.register("f1", failing)
+    django_sqs.send("f1", body="one")
+
+    assert work("f1") == 1
+    [row] = Failure.objects.all()
+    assert row.state == State.WAITING
+    assert odd.__name__ in row.error_class
+    assert odd.__name__ in caplog.text
