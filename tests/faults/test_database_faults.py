@@ -30,12 +30,14 @@ django_sqs.send_many("fault_plain", bodies)
 django_sqs.send_many("fault_once", bodies)
 django_sqs.send_many("fault_outbox", bodies)
 django_sqs.send_many("fault_row", orders)
+django_sqs.send_many("fault_batch", bodies)
+django_sqs.send_many("fault_async", bodies)
 backend = tasks.read_and_write.get_backend()
 backend.enqueue_many([(tasks.read_and_write, (body,), {}) for body in bodies])
 """
-QUEUES = ("fault_plain", "fault_once", "fault_outbox", "fault_row", "tasks-default")
 #: Where each of the effects of a message of that body is to be had once.
-ONCE = ("fault_once", "fault_outbox")
+ONCE = ("fault_once", "fault_outbox", "fault_batch")
+THREADED = (*ONCE, "fault_plain", "fault_row", "tasks-default")
 AGAIN = re.compile(r" of queue (\S+) \(receive \d+\) (?:is tried again later|could not be settled)")
 
 #: What each kind of database suffers.
@@ -79,7 +81,7 @@ def left(direct, prefix):
     def left():
         wanted = ["ApproximateNumberOfMessages" + kind for kind in ("", "NotVisible", "Delayed")]
         number = 0
-        for queue in QUEUES:
+        for queue in (*THREADED, "fault_async"):
             url = direct.get_queue_url(QueueName=f"{prefix}__{queue}")["QueueUrl"]
             told = direct.get_queue_attributes(QueueUrl=url, AttributeNames=wanted)["Attributes"]
             number += sum(int(told[each]) for each in wanted)
@@ -90,7 +92,7 @@ def left(direct, prefix):
 
 def use(server, project, kind, fault):
     """Have a database of that kind that will suffer that fault."""
-    project.env |= {"TEST_TASKS": "1", "TEST_BACKOFF": "1", "TEST_PACE": PACE}
+    project.env |= {"TEST_TASKS": "1", "TEST_SLOTS": "1", "TEST_BACKOFF": "1", "TEST_PACE": PACE}
     if server is None:
         project.env["TEST_SQLITE_TIMEOUT"] = "0.5"
     if fault == "serialization":
@@ -103,7 +105,7 @@ def use(server, project, kind, fault):
 def wanted():
     """The runs that there must be in the end: (queue, body)."""
     bodies = [str(n) for n in range(COUNT)]
-    queues = ("fault_plain", "fault_once", "fault_outbox", "fault_row", "fault_task")
+    queues = ("fault_plain", "fault_row", "fault_task", "fault_async", *ONCE)
     relayed = {("fault_plain", f"outbox {body}") for body in bodies}
     return relayed | {(queue, body) for queue in queues for body in bodies}
 
@@ -114,7 +116,10 @@ def test_a_fault_of_the_database_loses_nothing(kind, fault, servers, project, le
     use(server, project, kind, fault)
     sent = project.run("shell", "-c", f"COUNT = {COUNT}\n{SEND}")
     assert sent.popen.returncode == 0, sent.output
-    worker = project.start("runreceiver", *QUEUES, "--processes=1", "--threads=3")
+    workers = [
+        project.start("runreceiver", *THREADED, "fault_slot", "--processes=1", "--threads=3"),
+        project.start("runreceiver", "fault_async", "--processes=1", "--coroutines=10"),
+    ]
 
     def done():
         with contextlib.suppress(Exception):
@@ -122,8 +127,11 @@ def test_a_fault_of_the_database_loses_nothing(kind, fault, servers, project, le
         return []
 
     eventually(lambda: len(done()) > 2, timeout=60)
-    span = Span(SECONDS, lambda: bites(worker).total() > 0)
+    span = Span(SECONDS, lambda: bites(workers).total() > 0)
     {**FAULTS, **MORE}[fault](server, project.env, span)
+
+    def seen(queue):
+        return Counter(each["body"] for each in done() if each["queue"] == queue)
 
     deadline = time.monotonic() + PATIENCE
     while (lost := wanted() - {(each["queue"], each["body"]) for each in done()}) and (
@@ -131,20 +139,26 @@ def test_a_fault_of_the_database_loses_nothing(kind, fault, servers, project, le
     ):
         time.sleep(0.3)
     found = Counter((each["queue"], each["body"]) for each in done())
-    bitten = bites(worker)
+    bitten = bites(workers)
     waiting = left() if lost else 0
     print(f"{kind}, {fault}: lost {len(lost)}, failed and tried again: {dict(bitten)}", flush=True)
-    assert not lost, f"{len(lost)} are not done, {waiting} wait in SQS\n{worker.output[-6000:]}"
+    told = "\n".join(each.output[-6000:] for each in workers)
+    assert not lost, f"{len(lost)} are not done, {waiting} wait in SQS\n{told}"
     assert {found[queue, str(n)] for queue in ONCE for n in range(COUNT)} == {1}
     assert bitten.total(), "nothing has failed, so this shows nothing"
     eventually(lambda: states(project) == {"SUCCESSFUL": COUNT}, timeout=30)
-    assert worker.popen.poll() is None
+    slots = seen("fault_slot")
+    # Both workers tick.
+    eventually(lambda: len(seen("fault_slot") - slots) > 1, timeout=30)
+    assert set(seen("fault_slot").values()) == {1}
+    assert [each.popen.poll() for each in workers] == [None, None]
 
 
-def bites(worker):
+def bites(workers):
     """How often a message of each queue, or the outbox, failed and was tried again."""
-    found = Counter(name.rpartition("__")[2] for name in AGAIN.findall(worker.output))
-    found["the outbox"] = worker.output.count("cannot be processed, trying again")
+    output = "".join(each.output for each in workers)
+    found = Counter(name.rpartition("__")[2] for name in AGAIN.findall(output))
+    found["the outbox"] = output.count("cannot be processed, trying again")
     return +found
 
 

@@ -1,8 +1,6 @@
 """Receivers that show what their database connections are, or leave them in a bad state."""
 
 import asyncio
-import os
-import time
 
 from asgiref.sync import sync_to_async
 from django.db import connection, connections, router, transaction
@@ -99,35 +97,3 @@ async def receive_looping(message):
 def receive_row_of_second(message):
     order = message.get_instance()
     note("rows_of_second", f"{order._state.db} {order.title}")
-
-
-def read_and_write(queue, body):
-    """What two at once cannot both do in serializable transactions; it takes its while."""
-    time.sleep(float(os.environ.get("TEST_PACE", "0")))
-    with transaction.atomic(using=router.db_for_write(Run)):
-        Run.objects.filter(queue=queue).count()
-        time.sleep(0.02)
-        note(queue, body)
-
-
-@django_sqs.receiver("fault_plain")
-def receive_fault_plain(message):
-    read_and_write("fault_plain", message.get_body())
-
-
-@django_sqs.receiver("fault_once", once=True)
-def receive_fault_once(message):
-    read_and_write("fault_once", message.get_body())
-
-
-@django_sqs.receiver("fault_outbox", once=True)
-def receive_fault_outbox(message):
-    """Its effect is a message, which the relay sends."""
-    body = message.get_body()
-    read_and_write("fault_outbox", body)
-    django_sqs.send("fault_plain", body=f"outbox {body}", outbox=True)
-
-
-@django_sqs.receiver("fault_row", message_class=ModelInstanceMessage, models=["shop.Order"])
-def receive_fault_row(message):
-    read_and_write("fault_row", message.get_instance().title)

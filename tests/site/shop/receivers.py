@@ -12,7 +12,7 @@ from django.db import DatabaseError, transaction
 import django_sqs
 from django_sqs.message import JSONMessage, Message, ModelInstanceMessage, RawMessage
 
-from . import coroutine_receivers, database_receivers  # noqa: F401 - they register more
+from . import coroutine_receivers, database_receivers, fault_receivers  # noqa: F401 - they register more
 from .models import Run
 
 

@@ -79,7 +79,7 @@ if "TEST_TASKS" in os.environ:
 
     @task
     def read_and_write(body):
-        from .database_receivers import read_and_write
+        from .fault_receivers import read_and_write
 
         read_and_write("fault_task", body)
 
