@@ -75,7 +75,8 @@ class End:
 
     def without_its_contents(self, exc: BaseException) -> End:
         """What is written in place of an end that cannot be, since *exc* was raised."""
-        text = f"The outcome of the task ({self.status}) could not be stored: {line(text_of(exc), TEXT)}"
+        why = line(text_of(exc), TEXT)
+        text = f"The outcome of the task ({self.status}) could not be stored: {why}"
         error = error_entry(type(exc), storable_text(text))
         status = "FAILED" if self.finished_at else self.status
         return replace(self, status=status, errors=[error], return_value=None, adds=False)
