@@ -87,8 +87,8 @@ def text_of(exc: BaseException) -> str:
         return object.__repr__(exc)
 
 
-def repr_of(exc: BaseException) -> str:
-    """The repr of an exception, which may be of a class that cannot write one."""
+def repr_of(exc: BaseException | None) -> str:
+    """The repr of an exception, or of none, which may be of a class that cannot write one."""
     try:
         return repr(exc)
     except Exception:  # noqa: BLE001 - the same
