@@ -92,6 +92,14 @@ class Contender:
         self._counter.pause = seconds
         return {}
 
+    def do_sleep(self, pause, seconds):
+        """How often a second a thread that does nothing else sleeps so long."""
+        began, count = time.monotonic(), 0
+        while time.monotonic() - began < seconds:
+            time.sleep(pause)
+            count += 1
+        return {"per_second": count / (time.monotonic() - began)}
+
     def do_facts(self):
         """What it holds of the machine."""
         gc.collect()

@@ -137,7 +137,7 @@ def ratio(what, looks, name, floor, measure, unit, goal=None):
 def _sleeping(measured):
     found = []
     for row in measured["rows"]:
-        allowed = row["threads"] / row["pause"]
+        allowed = row["possible"]
         name = (
             f"receivers of {row['pause'] * 1000:g} ms, {row['latency'] * 1000:g} ms, "
             f"{_count(row['threads'])}"

@@ -224,7 +224,6 @@ class Reactor:
         loop.wait(self._seconds_to_sleep())
         self._sleeps_until = 0.0
         for curl, error in loop.ended():
-            # Nobody gains by it whose one request follows the other.
             if (found := self._under_way.pop(curl, None)) is not None:
                 self._end(found, error)
             # Nobody gains by it whose one request follows the other.
