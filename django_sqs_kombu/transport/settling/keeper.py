@@ -156,9 +156,12 @@ class Keeper:
         with self._settled:
             self._hurrying += 1
             try:
-                self._look_soon()
-                self._notes.look()
-                done = self._settled.wait_for(lambda: self._done, timeout)
+                done = self._done
+                if not done:
+                    # At an exit no thread could be started, and nothing needs one.
+                    self._look_soon()
+                    self._notes.look()
+                    done = self._settled.wait_for(lambda: self._done, timeout)
             finally:
                 self._hurrying -= 1
         # What is told of it is told before, too.

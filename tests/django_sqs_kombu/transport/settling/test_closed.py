@@ -1,5 +1,9 @@
 """Settling on a channel that was closed: its messages were given back."""
 
+import os
+import subprocess
+import sys
+
 import kombu
 import pytest
 
@@ -19,3 +23,28 @@ def test_it_is_a_connection_error(receivers, settle, closed, counts, eventually)
             getattr(message, settle)()
 
     eventually(lambda: counts(name) == (1, 0, 0))
+
+
+SCRIPT = """
+from django_sqs_kombu import CredentialsMissing, Receivers
+
+receivers = Receivers("sqs-batch://")
+receivers.register("orders")
+try:
+    receivers.send("orders", body="x")
+except CredentialsMissing:
+    print("said")
+"""
+
+
+def test_a_script_that_sent_in_vain_ends_without_a_word(tmp_path):
+    """From Python 3.12 on no thread can be started at the exit, and none is needed."""
+    env = {name: text for name, text in os.environ.items() if not name.startswith("AWS_")}
+    env |= {"HOME": str(tmp_path), "AWS_EC2_METADATA_DISABLED": "true"}
+
+    done = subprocess.run(
+        [sys.executable, "-c", SCRIPT], env=env, capture_output=True, text=True, timeout=60
+    )
+
+    assert done.stdout == "said\n"
+    assert done.stderr == ""
