@@ -160,8 +160,8 @@ FLOORS = {
         ("pytest_plugin", "management.commands"),
         ("apps",),
         ("",),
-        # A project like another, which uses what everybody may use.
-        ("demo",),
+        # What is started without a project of one's own, and uses what everybody may use.
+        ("demo", "local"),
     ),
 }
 HALVES = pytest.mark.parametrize("half", FLOORS)

@@ -15,8 +15,9 @@ from botocore.exceptions import ClientError
 from django.core.management import CommandError
 
 import django_sqs
+from django_sqs_kombu import Receivers
 
-from ...processes import Process
+from ...processes import ROOT, Process
 from ..commands import as_json, run
 
 #: What the commands do hardly depends on versions.
@@ -71,6 +72,26 @@ def test_local_remembers_its_queues(start_local, eventually, number):
     assert found["VisibilityTimeout"] == "77"
     assert json.loads(found["RedrivePolicy"])["deadLetterTargetArn"].endswith(":z-dead")
     assert client.list_queue_tags(QueueUrl=url)["Tags"] == {"team": "shop"}
+
+
+def test_local_serves_plain_kombu_without_a_project(eventually, tmp_path):
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    del env["DJANGO_SETTINGS_MODULE"]
+    process = Process([sys.executable, "-m", "django_sqs.local", "--port=0", "--state="], env)
+    try:
+        port = eventually(lambda: re.search(r":(\d+)\"", process.output), timeout=30)[1]
+        receivers = Receivers(f"sqs-batch://any:any@127.0.0.1:{port}", prefix="example")
+        got = []
+        receivers.register("orders", lambda message: got.append(message.get_body()))
+        receivers.send("orders", body="one")
+        receivers.get("orders").receive_loop(message_limit=1)
+        receivers.close()
+        process.signal(signal.SIGINT)
+        assert process.wait() == 0
+    finally:
+        process.end()
+
+    assert got == ["one"]
 
 
 def test_local_says_of_what_it_lacks_that_it_is_not_supported(start_local):
