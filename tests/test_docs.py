@@ -59,15 +59,14 @@ def test_it_builds_without_a_warning(built_docs):
 
 def test_the_readme_has_the_figures_of_the_front_page(monkeypatch):
     monkeypatch.syspath_prepend(ROOT / "docs")
-    from extensions.front import front_table
+    from extensions.front import requests_of
 
-    table = front_table(json.loads((ROOT / "benchmarks" / "results.json").read_text()))
-    ours, theirs = re.search(r"^in all +(\S+ or \S+) +(\S+)", table, re.M).groups()
-    single, many = ours.split(" or ")
+    requests = requests_of(json.loads((ROOT / "benchmarks" / "results.json").read_text()))
     readme = " ".join((ROOT / "README.rst").read_text().split())
 
-    assert f"costs {single} requests in all, {many} if it is sent with others" in readme
-    assert f"with Celery on SQS {theirs} " in readme
+    ours = f"costs {requests['send']} requests in all, and {requests['in bulk']} if it is sent in"
+    assert ours in readme
+    assert f"with Celery on SQS {requests['Celery']} " in readme
 
 
 @pytest.mark.parametrize(

@@ -156,6 +156,16 @@ def test_no_remedy_is_for_what_is_gone():
     assert not numbers.keys() - check_ids()
 
 
+@pytest.mark.parametrize("name", ["troubleshooting.rst", "howto/operating.rst"])
+def test_what_pages_quote_of_the_log_is_what_it_says(log, name):
+    page = (ROOT / "docs" / name).read_text()
+
+    quoted = re.findall(r'^(?:- \*\*)?"([^"]+)"', page, re.M)
+    assert quoted
+    for text in quoted:
+        assert text in log
+
+
 def test_a_new_record_or_class_without_a_remedy_is_told(monkeypatch):
     new = Text("log", "error", "The roof is on fire", "django_sqs/roof.py", "look")
     monkeypatch.setattr(messages, "texts", lambda: [*texts(), new])
