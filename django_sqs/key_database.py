@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from django.db import DEFAULT_DB_ALIAS
@@ -46,6 +47,19 @@ class KeyDatabase:
         if self.alias is not None and in_transaction(self.alias):
             return self.alias
         return database if waits else None
+
+    def check_waits(self, databases: Sequence[str]) -> None:
+        """Raise :class:`ConfigurationError` unless one of *databases* has the keys.
+
+        :param databases: those whose commit a message waits for.
+        """
+        if self.alias not in databases:
+            raise ConfigurationError(
+                f"Queue {self.queue!r}: what is unique and waits for a commit needs the table of "
+                f"django_sqs.tickets in a database of that transaction ({', '.join(databases)}), "
+                f"and it is in {self.alias!r}. Route it there, or enqueue outside of the "
+                "transaction."
+            )
 
     def check_at_once(self, until: str | None) -> None:
         """Raise :class:`ConfigurationError` for a message that may end before its key is there."""

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from .schedules import scheduled
+from .unique import unique
 
 if TYPE_CHECKING:
     from .backend import SQSBackend
 
-__all__ = ["SQSBackend", "scheduled"]
+__all__ = ["SQSBackend", "scheduled", "unique"]
 
 
 def __getattr__(name: str) -> Any:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,44 +12,43 @@ from asgiref.sync import sync_to_async
 from django.apps import apps
 from django.core.checks import CheckMessage, Error
 from django.core.exceptions import ImproperlyConfigured
-from django.db import Error as DatabaseError
 from django.db import transaction
 
-from django_sqs_kombu.exceptions import SendFailure, SendManyFailed, SQSError
+from django_sqs_kombu.exceptions import SQSError
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.messages import JSONMessage
 from django_sqs_kombu.names import FIFO
-from django_sqs_kombu.registration import Prepared, Receivers, errors_of, open_batch
+from django_sqs_kombu.registration import Prepared, Receivers, errors_of
 from django_sqs_kombu.registration import RegisteredQueue as PlainQueue
 
-from ..batches import joining_batch
-from ..commits import when_all_committed
+from ..key_database import KeyDatabase
+from ..optional import outboxes
 from ..registry import receivers
-from .commit import open_transactions
 from .framework import (
     BaseTaskBackend,
     InvalidTask,
     Task,
     TaskResult,
+    TaskResultDoesNotExist,
+    set_fields,
     task_enqueued,
 )
 from .options import TaskOptions
 from .runner import TaskRunner
 from .store import NoStore, Store
 from .stores import stores
+from .unique import claim, giving_back, is_unique, options_of, ticket_of
+from .waiting import Send, Waiting
 from .wire import body_of, delay_of, new_result
 
 logger = get_logger(__name__)
 
 #: A task with its positional and its keyword arguments.
 Call = tuple[Task, Iterable[Any], dict[str, Any]]
-#: Sends to SQS; what was not accepted it raises.
-Send = Callable[[], None]
-
 NOT_INSTALLED = "django_sqs.E005"
 
 
-class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
+class SQSBackend(Waiting, BaseTaskBackend):  # type: ignore[misc]
     """A backend of Django's Tasks framework on Amazon SQS.
 
     ``TASKS = {"default": {"BACKEND": "django_sqs.tasks.SQSBackend", "QUEUES": [...],
@@ -144,7 +144,10 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
         :raises InvalidTask: the worker could not find the task.
         :raises SQSError: SQS did not accept it.
         """
-        result, send = self._ready(task, args, kwargs)
+        return self._enqueue(self._new_result(task, args, kwargs))
+
+    def _enqueue(self, result: TaskResult) -> TaskResult:
+        result, send = self._ready(result)
         if send is not None:
             self._send([result], send)
         return result
@@ -155,10 +158,11 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
         Tasks that are awaited together share requests, unless they wait for a commit.
         """
         # A transaction, and every connection, belongs to the thread of Django's database code.
-        result, send = await sync_to_async(self._ready)(task, args, kwargs)
+        result, send = await sync_to_async(self._begin)(task, args, kwargs)
         if send is not None:
             try:
-                await sync_to_async(send, thread_sensitive=False)()
+                # What gives a key back asks the database.
+                await sync_to_async(send, thread_sensitive=is_unique(task))()
             except SQSError:
                 await sync_to_async(self.store.discard)([result])
                 raise
@@ -175,13 +179,20 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
             queues it names those of the first.
         """
         results = [self._new_result(task, args, kwargs) for task, args, kwargs in calls]
+        failure: SQSError | None = None
         by_queue: dict[PlainQueue, list[TaskResult]] = defaultdict(list)
-        for result in results:
-            by_queue[self._queue(result.task)].append(result)
+        for place, result in enumerate(results):
+            if not is_unique(result.task):
+                by_queue[self._queue(result.task)].append(result)
+                continue
+            # Which of them are sent is asked one by one.
+            try:
+                results[place] = self._enqueue(result)
+            except SQSError as exc:
+                failure = failure or exc
         databases = self._open_transactions()
         if self._creates_now(databases):
-            self.store.create(results)
-        failure: SQSError | None = None
+            self.store.create([result for batch in by_queue.values() for result in batch])
         for queue, batch in by_queue.items():
             send = partial(self._send_many, queue, batch)
             try:
@@ -203,16 +214,19 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
         :param using: None: at once, to a FIFO queue.
         :raises InvalidTask: the worker could not find the task.
         """
-        task = call[0]
         result = self._new_result(*call)
-        self._queue(task).send(
-            body=body_of(result),
-            delay=delay_of(task.run_after),
-            group_id=self._group(task),
-            deduplication_id=deduplication_id if task.queue_name.endswith(FIFO) else None,
-            **({"on_commit": False} if using is None else {"outbox": True, "using": using}),
-        )
-        if using is not None:
+        send = self._prepared(result, deduplication_id)
+        if using is None:
+            send.send()
+            return
+        queue = self._queue(call[0])
+        outbox = outboxes.of("django_sqs.outbox", f"The schedule of task {call[0].module_path}")
+        if send.outgoing.unique is not None:
+            KeyDatabase.of(queue.name, queue.receivers.tickets).check_outbox(using)
+        write = partial(outbox.write, queue, None, send.outgoing, using=using)
+        with transaction.atomic(using=using):
+            if not send.claim_and(write).sent:
+                return
             # A result in another database would outlive a rollback; the worker writes it then.
             if self.store.using == using:
                 self.store.create([result])
@@ -232,15 +246,20 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
             return super().get_result(result_id)
         return self.store.get(result_id, self.alias)
 
-    def _ready(
+    def _begin(
         self, task: Task, args: Iterable[Any], kwargs: dict[str, Any]
     ) -> tuple[TaskResult, Send | None]:
-        """All of :meth:`enqueue` that needs no SQS; None: the rest waits."""
-        result = self._new_result(task, args, kwargs)
+        return self._ready(self._new_result(task, args, kwargs))
+
+    def _ready(self, result: TaskResult) -> tuple[TaskResult, Send | None]:
+        """All of :meth:`enqueue` that needs no SQS; None: the rest waits, or there is none."""
         send = self._prepared(result)
         databases = self._open_transactions()
-        if self._creates_now(databases):
-            self.store.create([result])
+        if send.outgoing.unique is not None and (owner := claim(send, databases)) is not None:
+            return self._result_of(owner, result), None
+        with giving_back(result):
+            if self._creates_now(databases):
+                self.store.create([result])
         if databases:
             self._wait(databases, [result], send)
         elif not self._kept([result], known=False):
@@ -251,89 +270,27 @@ class SQSBackend(BaseTaskBackend):  # type: ignore[misc]
         self.validate_task(task)
         return new_result(self.alias, task, args, kwargs)
 
-    def _prepared(self, result: TaskResult) -> Prepared:
-        return self._queue(result.task).prepare(
+    def _result_of(self, owner: str, result: TaskResult) -> TaskResult:
+        """The result of the task that has the key of *result*'s."""
+        try:
+            return self.store.get(owner, self.alias)
+        except TaskResultDoesNotExist:
+            # Nobody keeps it, or it was sent in a transaction that has not written it yet.
+            set_fields(result, id=owner, enqueued_at=None)
+            return result
+
+    def _prepared(self, result: TaskResult, deduplication_id: str | None = None) -> Prepared:
+        task = result.task
+        send: Prepared = self._queue(task).prepare(
             body=body_of(result),
-            delay=delay_of(result.task.run_after),
-            group_id=self._group(result.task),
-            ticket=False,  # Nobody would get it.
+            delay=delay_of(task.run_after),
+            group_id=self._group(task),
+            deduplication_id=deduplication_id if task.queue_name.endswith(FIFO) else None,
+            **options_of(result),
         )
-
-    # Waiting for the end of a batch().
-
-    def _kept(self, results: Sequence[TaskResult], *, known: bool) -> bool:
-        """Have a batch that is open send the tasks at its end; return whether there is one."""
-        block = open_batch(receivers)
-        if block is None:
-            return False
-        refused: list[SendFailure] = []
-        for number, result in enumerate(results):
-            message, tag, error = self._prepared(result), (result, known), None
-            try:
-                if block.add(*message.parts, follower=self._heard, tag=tag):
-                    continue
-                message()  # It has ended meanwhile, in another thread.
-            except SQSError as exc:
-                error = exc
-                refused.append(SendFailure(number, message.outgoing.body, exc))
-            self._heard([(tag, error)])
-        if refused:
-            name, sent = message.queue.name, len(results) - len(refused)
-            many = SendManyFailed(name, sent, refused, None)
-            raise many if len(results) > 1 else refused[0].error
-        return True
-
-    def _heard(self, ends: Sequence[tuple[tuple[TaskResult, bool], SQSError | None]]) -> None:
-        """A batch has ended; what became of each task."""
-        for (result, _), error in ends:
-            if error is None:
-                self._announce(result)
-        try:
-            for (result, known), error in ends:
-                if error is not None and known:
-                    self.store.fail([result], error)
-            self.store.discard([result for (result, known), error in ends if error and not known])
-        except DatabaseError as exc:
-            # In a transaction that is rolled back they are gone in any case.
-            logger.error(
-                "That tasks were not enqueued could not be noted in their results: %s", exc
-            )
-
-    # Waiting for the commit.
-
-    def _wait(self, databases: Sequence[str], batch: list[TaskResult], send: Send) -> None:
-        enqueue = partial(self._enqueue_known, batch, send)
-        joining = joining_batch(receivers, enqueue, databases)
-        when_all_committed(databases, partial(self._send_later, databases, batch, joining))
-
-    def _enqueue_known(self, batch: list[TaskResult], send: Send) -> None:
-        if not self._kept(batch, known=True):
-            self._send(batch, send, known=True)
-
-    def _open_transactions(self) -> list[str]:
-        """The databases whose commit is waited for."""
-        if not self.task_options.on_commit:
-            return []
-        return open_transactions(self.store.using)
-
-    def _creates_now(self, databases: Sequence[str]) -> bool:
-        # A result beside somebody else's transaction would outlive its rollback.
-        return not databases or self.store.using in databases
-
-    def _send_later(self, databases: Sequence[str], batch: list[TaskResult], send: Send) -> None:
-        # Nobody is there to hear of it, and what else waits for the commit is to be done.
-        try:
-            if not self._creates_now(databases):
-                self.store.create(batch)
-            send()
-        except (SQSError, DatabaseError) as exc:
-            paths = ", ".join(sorted({result.task.module_path for result in batch}))
-            logger.error("Tasks were not enqueued at the commit (%s): %s", paths, exc, exc_info=exc)
-        except Exception:
-            # A test's, which runs tasks in place of sending them, is to hear of it.
-            if receivers.outlet is not None:
-                raise
-            logger.exception("Some or all tasks were not enqueued at the commit")
+        if send.outgoing.unique is None:
+            return send
+        return replace(send, outgoing=replace(send.outgoing, id=ticket_of(result)))
 
     # Sending.
 

@@ -20,11 +20,12 @@ from .receivers import Outlet, Receivers
 from .scheduling import slots_problem
 from .sender import Defaults, Prepared, Sender
 from .ticketing import ticket_of
-from .uniqueness import Unique
+from .uniqueness import LONGEST_KEY, Unique
 
 __all__ = [
     "DEFAULT_MAX_RECEIVES",
     "FEW_RECEIVES",
+    "LONGEST_KEY",
     "LONGEST_TIMEOUT",
     "BatchSender",
     "CeleryForward",

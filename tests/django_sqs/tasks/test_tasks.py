@@ -228,7 +228,8 @@ def test_an_unknown_task_is_tried_again_and_stops_nothing(site, call, eventually
     eventually(lambda: worker.output.count("is tried again later") >= 3, timeout=30)
     eventually(lambda: worker.output.count("cannot be decoded") == 2, timeout=30)
     for path in ("os.system", "no.such", "tests.site.shop.tasks.note"):
-        assert f"There is no task '{path}' here" in worker.output
+        said = f"There is no task '{path}' here"
+        eventually(lambda said=said: said in worker.output, timeout=30)
 
 
 def test_bad_arguments_and_options_are_refused_at_once(call):

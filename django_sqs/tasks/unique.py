@@ -1,0 +1,172 @@
+"""UniqueTask: a task of which one waits, or one waits or runs, for each of its keys."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from uuid import UUID
+
+from django_sqs_kombu.exceptions import ConfigurationError, MessageEncodeError
+from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.registration import LONGEST_KEY, Unique
+from django_sqs_kombu.rules import shown
+
+from ..key_database import KeyDatabase
+from ..registry import receivers
+
+if TYPE_CHECKING:
+    from django_sqs_kombu.registration import Prepared
+
+    from .framework import Task, TaskResult
+
+logger = get_logger(__name__)
+
+T = TypeVar("T")
+
+#: Those of this process, by the dotted paths of their tasks.
+unique_tasks: dict[str, UniqueTask] = {}
+
+
+@dataclass(frozen=True, slots=True)
+class UniqueTask:
+    """What a task is the only one of.
+
+    :param path: the task's dotted path.
+    :param key: makes the key of the task's arguments; None: all of them are the key.
+    """
+
+    path: str
+    unique_for: float | timedelta
+    unique_until: str | None
+    key: Callable[..., str] | None
+
+    def options(self, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
+        """How the message of a call is sent.
+
+        :raises ConfigurationError: its key cannot be made of its arguments.
+        """
+        text = f"{self.path}:{self._own(args, kwargs)}"
+        if len(text) > LONGEST_KEY:
+            text = f"{self.path}:{hashlib.sha256(text.encode()).hexdigest()}"
+        return {
+            "unique": text,
+            "unique_for": self.unique_for,
+            "unique_until": self.unique_until,
+        }
+
+    def _own(self, args: Sequence[Any], kwargs: dict[str, Any]) -> str:
+        if self.key is None:
+            return json.dumps([args, kwargs], sort_keys=True)
+        try:
+            own = self.key(*args, **kwargs)
+        except Exception as exc:
+            raise ConfigurationError(
+                f"@unique of task {self.path}: its key= cannot be made of the arguments of this "
+                f"call; it gets the same as the task: {exc!r}"
+            ) from exc
+        if not isinstance(own, str):
+            raise ConfigurationError(
+                f"@unique of task {self.path}: key= must return text, not {shown(own)}"
+            )
+        return own
+
+
+def unique(
+    *,
+    unique_for: float | timedelta,
+    unique_until: Literal["started", "finished"] | None = None,
+    key: Callable[..., str] | None = None,
+) -> Callable[[T], T]:
+    """Enqueue a task only where no other has its key; stands above ``@task``.
+
+    Whoever enqueues another gets the result of the one that has the key.
+
+    :param unique_for: how long it has the key at most, in seconds or as a timedelta.
+    :param unique_until: what frees the key before: ``"started"``, the task starts; ``"finished"``,
+        it will not be run any more.  None: nothing does.
+    :param key: a function of the task's arguments that returns text; default: all of them.
+    :raises ConfigurationError: these cannot be, or what it decorates is no task.
+    """
+
+    def decorate(task: T) -> T:
+        path = getattr(task, "module_path", None)
+        if path is None or not hasattr(task, "get_backend"):
+            raise ConfigurationError(
+                f"@unique is for tasks, not for {shown(task)}: write it above @task"
+            )
+        try:
+            Unique.read("key", unique_for, unique_until)
+        except MessageEncodeError as exc:
+            raise ConfigurationError(f"@unique of task {path}: {exc}") from exc
+        if key is not None and not callable(key):
+            raise ConfigurationError(
+                f"@unique of task {path}: key= must be a function of the task's arguments, not "
+                f"{shown(key)}"
+            )
+        unique_tasks[path] = UniqueTask(path, unique_for, unique_until, key)
+        return task
+
+    return decorate
+
+
+def is_unique(task: Task) -> bool:
+    """Whether a task is enqueued only where no other of its key is."""
+    return task.module_path in unique_tasks
+
+
+def options_of(result: TaskResult) -> dict[str, Any]:
+    """How the message of a task is sent that is to have *result*."""
+    found = unique_tasks.get(result.task.module_path)
+    # Nobody would get the ticket of another.
+    return {"ticket": False} if found is None else found.options(result.args, result.kwargs)
+
+
+def ticket_of(result: TaskResult) -> str:
+    """The id of a unique task's ticket, which tells that of its result."""
+    return str(UUID(hex=result.id))
+
+
+def claim(send: Prepared, databases: Sequence[str]) -> str | None:
+    """Take the key of a task; return the id of the result of the one that has it, if another does.
+
+    :param databases: those whose commit the task waits for.
+    :raises ConfigurationError: a rollback of these would leave the key.
+    """
+    keys = KeyDatabase.of(send.registered.name, send.registered.receivers.tickets)
+    if databases:
+        keys.check_waits(databases)
+    else:
+        keys.check_at_once(send.outgoing.frees)
+    ticket = send.claim_and(lambda: None)
+    return None if ticket.sent else UUID(ticket.id).hex
+
+
+@contextmanager
+def giving_back(result: TaskResult) -> Iterator[None]:
+    """Have another task of its key enqueued where this one is not."""
+    try:
+        yield
+    except BaseException:
+        give_back(result)
+        raise
+
+
+def give_back(result: TaskResult) -> None:
+    """Give back the key of a task that is not enqueued; where that fails, its time frees it."""
+    store = receivers.tickets
+    if store is None or not is_unique(result.task):
+        return
+    try:
+        store.free_all([ticket_of(result)])
+    except Exception as exc:  # noqa: BLE001 - a database that is away, or a transaction
+        logger.warning(
+            "Task %s was not enqueued, and others with its key are not until its time "
+            "(unique_for) is over: %r",
+            result.task.module_path,
+            exc,
+        )
