@@ -24,6 +24,7 @@ from .problems import problems, unknown
 from .registered_queue import RegisteredQueue
 from .registry import receivers
 from .setting_rules import split_url
+from .tasks.schedules import task_schedules
 
 SETTING = "django_sqs.E001"
 QUEUE_NAME = "django_sqs.E002"
@@ -40,6 +41,7 @@ NO_PREFIX = "django_sqs.W010"
 UNKNOWN = "django_sqs.W011"
 PASSWORD = "django_sqs.W012"  # noqa: S105 - none itself
 NOT_REGISTERED = "django_sqs.W020"
+NOTHING_TICKS = "django_sqs.W024"
 LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
 
 
@@ -111,6 +113,27 @@ def check_lambda_queues(
         )
         for name in sorted(conf.lambda_queues)
         if name not in receivers.queues or receivers.queues[name].receiver is None
+    ]
+
+
+@register("django_sqs")
+def check_who_ticks(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """Schedules have a worker that sends their slots: Lambda runs nothing by itself."""
+    if _settings_are_wrong() or not conf.lambda_queues:
+        return []
+    queues = [queue for queue in receivers.select() if queue.receiver is not None]
+    scheduled = sorted([q.name for q in queues if q.schedule is not None] + [*task_schedules])
+    if not scheduled or any(queue.name not in conf.lambda_queues for queue in queues):
+        return []
+    return [
+        CheckWarning(
+            f"SQS_LAMBDA_QUEUES leaves every queue to AWS Lambda, where nothing sends the slots "
+            f"of schedules ({', '.join(scheduled)}).",
+            hint="Have a worker receive from one of the queues, or send these messages by Amazon "
+            "EventBridge Scheduler.",
+            obj="SQS_LAMBDA_QUEUES",
+            id=NOTHING_TICKS,
+        )
     ]
 
 

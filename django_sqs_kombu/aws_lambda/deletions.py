@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
+from ..exceptions import SQSError
+from ..logs import get_logger
+from ..quotas import MAX_MESSAGES
 from ..transport import Channel
 from ..transport.holding.held import Held, State
 from ..transport.settling.keeper import Told
 from ..transport.sqs.received import Message
+
+logger = get_logger(__name__)
 
 
 class Deletions:
@@ -26,6 +31,8 @@ class Deletions:
         channel.keeper.begin_delete = self.begin
         self._left: set[str] = set()
         self._done: set[str] = set()
+        #: What Lambda is to delete, by its queue.
+        self._lambdas: dict[str, list[Message]] = {}
 
     def leave(self, held: Held) -> None:
         """A receiver starts on a message: when it is done, Lambda deletes it."""
@@ -36,6 +43,7 @@ class Deletions:
         """Begin the deletion of messages, all of which is written down that is to be."""
         self._done.update(message["MessageId"] for message in messages)
         if all(message["ReceiptHandle"] in self._left for message in messages):
+            self._lambdas.setdefault(queue, []).extend(messages)
             done([None] * len(messages))
             return None
         return self._begin(queue, messages, done)
@@ -45,10 +53,28 @@ class Deletions:
         now = {each.message_id for each in held if _is_deleted(each)}
         return self._done | now
 
+    def make(self) -> None:
+        """Delete what was left to Lambda, which is going to delete nothing."""
+        for queue, messages in self._lambdas.items():
+            for start in range(0, len(messages), MAX_MESSAGES):
+                self._delete(queue, messages[start : start + MAX_MESSAGES])
+
+    def _delete(self, queue: str, messages: Sequence[Message]) -> None:
+        try:
+            errors = self._channel.requests.delete_batch(queue, messages)
+        except SQSError as exc:
+            logger.warning("%d done messages of queue %s come again: %s", len(messages), queue, exc)
+            return
+        for message, error in zip(messages, errors, strict=True):
+            if error is not None:
+                name = message["MessageId"]
+                logger.warning("Message %s is done and comes again: %s", name, error)
+
     def forget(self) -> None:
         """An invocation has ended."""
         self._left.clear()
         self._done.clear()
+        self._lambdas.clear()
 
 
 def _is_deleted(held: Held) -> bool:

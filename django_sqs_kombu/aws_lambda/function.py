@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from typing import Any, TypedDict
 
@@ -12,15 +12,17 @@ import kombu
 from ..exceptions import ConfigurationError
 from ..logs import get_logger
 from ..registration import Receivers, RegisteredQueue
-from ..rules import check, number
+from ..rules import check, flag, number
 from ..transport import Channel
 from ..transport.holding.held import Held
 from ..transport.sqs.received import Received
+from ..transport.sqs.waits import answered_by
 from ..working import tell
 from .batch_run import BatchRun
 from .deletions import Deletions
 from .events import Batch, QueueArn, read
 from .function_time import FunctionTime
+from .not_all_done import NotAllDone
 
 logger = get_logger(__name__)
 
@@ -47,7 +49,8 @@ class LambdaFunction:
     the registry's middleware, and the same table says what becomes of it.  Those that are
     deleted, Lambda is left to delete; the others are reported, so **the event source mapping
     must have ReportBatchItemFailures** in its FunctionResponseTypes.  Without it Lambda deletes
-    them all.
+    them all, unless *report* is False: then those that are done are deleted here where others
+    are not, and :class:`NotAllDone` is raised, so that Lambda deletes nothing more.
 
     Several queues may be mapped to one function.  The messages of one invocation run one after
     the other, in the order of the event.
@@ -55,11 +58,19 @@ class LambdaFunction:
     :param receivers: the registry.
     :param reserve: seconds of the function's time that are kept for settling; a fifth of the
         time at most.
+    :param report: whether the event source mapping has ReportBatchItemFailures.
     """
 
-    def __init__(self, receivers: Receivers, *, reserve: float = RESERVE) -> None:
-        check("lambda_handler: ", {"reserve": number(0, MOST_RESERVE)}, {"reserve": reserve})
+    def __init__(
+        self, receivers: Receivers, *, reserve: float = RESERVE, report: bool = True
+    ) -> None:
+        check(
+            "lambda_handler: ",
+            {"reserve": number(0, MOST_RESERVE), "report": flag},
+            {"reserve": reserve, "report": report},
+        )
         self._receivers = receivers
+        self._report = report
         self._reserve = reserve
         self._received = Received()
         # A program that runs invocations in threads has them one after the other.
@@ -73,19 +84,22 @@ class LambdaFunction:
         :param context: Lambda's, which knows how much time is left; None: any time.
         :raises ConfigurationError: it is no event of SQS, or of a queue that no receiver is
             registered for.  Nothing has run then, and SQS delivers the messages again.
+        :raises NotAllDone: some are not, and *report* is False.
         """
         function_time = FunctionTime(context, self._reserve)
         batches = read(event)
-        with self._lock:
+        with self._lock, answered_by(function_time.ends_at):
             done = self._run(batches, function_time) if batches else set()
         failed = [each for batch in batches for each in batch.ids if each not in done]
+        if failed and not self._report:
+            raise NotAllDone(failed)
         return {"batchItemFailures": [{"itemIdentifier": each} for each in failed]}
 
     def close(self) -> None:
         """Close the connection to SQS; the next event opens another."""
         self._forgotten()()
 
-    def _run(self, batches: Iterable[Batch], function_time: FunctionTime) -> set[str]:
+    def _run(self, batches: Sequence[Batch], function_time: FunctionTime) -> set[str]:
         """Handle the messages; return the ids of those that are done."""
         channel, deletions = self._open()
         found = [(batch, *self._source(channel, batch.arn)) for batch in batches]
@@ -101,7 +115,10 @@ class LambdaFunction:
             channel.keeper.finish_objects(function_time.for_settling)
             left = function_time.for_settling
             tell(self._receivers.middleware, lambda each: each.resting(left))
-            return deletions.ids(held)
+            done = deletions.ids(held)
+            if not self._report and any(each not in done for one in batches for each in one.ids):
+                deletions.make()
+            return done
         finally:
             deletions.forget()
             if not confirmed or len(channel.held):

@@ -28,8 +28,9 @@ class FunctionTime:
         remaining = getattr(context, "get_remaining_time_in_millis", None)
         seconds = math.inf if remaining is None else remaining() / 1_000
         reserve = min(reserve, seconds * RESERVE_SHARE)
-        self._ends_at = time.monotonic() + seconds
-        self._receivers_end_at = self._ends_at - reserve
+        #: When it is over, on the monotonic clock.
+        self.ends_at = time.monotonic() + seconds
+        self._receivers_end_at = self.ends_at - reserve
         self._hurry_after = reserve / 2
         self._last = min(LAST, reserve * LAST_SHARE)
         #: Seconds that receivers had at the beginning.
@@ -44,7 +45,7 @@ class FunctionTime:
     @property
     def for_settling(self) -> float:
         """Seconds that settling may still take, of the receivers' time, too."""
-        left = self._ends_at - self._last - time.monotonic()
+        left = self.ends_at - self._last - time.monotonic()
         return min(max(0.0, left), LONGEST_SETTLING)
 
     @property

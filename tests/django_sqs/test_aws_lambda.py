@@ -1,5 +1,7 @@
 """The project's receivers on AWS Lambda: database, rows, once, and which queues are whose."""
 
+from datetime import timedelta
+
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import call_command
@@ -7,7 +9,12 @@ from django.core.management.base import CommandError
 from django.db import connection, connections
 
 import django_sqs
-from django_sqs.checks import NOT_REGISTERED, check_lambda_queues
+from django_sqs.checks import (
+    NOT_REGISTERED,
+    NOTHING_TICKS,
+    check_lambda_queues,
+    check_who_ticks,
+)
 from django_sqs.inbox.models import ReceivedMessage
 from django_sqs.message import ModelInstanceMessage
 from django_sqs_kombu import RestartLater
@@ -184,3 +191,20 @@ def test_the_setting_is_a_list_of_names(settings, value):
 
     with pytest.raises(ImproperlyConfigured, match="SQS_LAMBDA_QUEUES must be a list"):
         django_sqs.lambda_handler()
+
+
+def test_schedules_that_nothing_ticks_are_warned_of(settings):
+    queues = dict(django_sqs.receivers.queues)
+    django_sqs.register("hourly", print, every=timedelta(hours=1))
+    try:
+        settings.SQS_LAMBDA_QUEUES = list(django_sqs.receivers.queues)
+        [warning] = check_who_ticks(None)
+        settings.SQS_LAMBDA_QUEUES = ["hourly"]
+        others = check_who_ticks(None)
+    finally:
+        django_sqs.receivers.queues.clear()
+        django_sqs.receivers.queues.update(queues)
+
+    assert warning.id == NOTHING_TICKS
+    assert "hourly" in warning.msg
+    assert others == []

@@ -25,7 +25,7 @@ from .failures import are_missing, are_refused, explained, may_pass, understood
 from .forks import renew_after_fork
 from .request_ids import request_id
 from .threads import ThreadedCall, aside, polls, work
-from .waits import answered_within
+from .waits import answered_within, is_tried_once
 from .wire.choice import HOT, Lane
 from .wire.signing import Keys
 
@@ -335,7 +335,7 @@ class Calls:
                 with understood(operation, name):
                     return lane.call(operation, params)
             except (BotoCoreError, ClientError) as exc:
-                if once or not may_pass(exc):
+                if once or is_tried_once() or not may_pass(exc):
                     raise
                 # What can be tried again, and how often, is botocore's to say.
                 logger.debug("%s on queue %s is left to botocore: %s", operation, queue, exc)
@@ -344,7 +344,7 @@ class Calls:
     def _over_botocore(
         self, operation: str, queue: str, name: str, params: dict[str, Any]
     ) -> dict[str, Any]:
-        once = operation in _ONCE
+        once = operation in _ONCE or is_tried_once()
         client = self.account.client(queue, once=once)
         with understood(operation, name):
             answer: dict[str, Any] = getattr(client, xform_name(operation))(**params)

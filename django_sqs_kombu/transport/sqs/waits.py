@@ -6,7 +6,9 @@ read timeout a client, so a client's connection pools take another from the thre
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -16,10 +18,40 @@ from urllib3.util import Timeout
 _waits = threading.local()
 
 
-def patience() -> float | None:
-    """Seconds that this thread's requests may wait; None: as long as usual."""
+#: Seconds that a request has at least.
+LEAST = 0.05
+#: Seconds that botocore may take when it tries a request several times.
+TRIES = 15.0
+
+
+def patience(usual: float) -> float:
+    """Seconds that this thread's requests may wait.
+
+    :param usual: where nobody says more.
+    """
     seconds: float | None = getattr(_waits, "seconds", None)
-    return seconds
+    return min(seconds or usual, left())
+
+
+def left() -> float:
+    """Seconds after which nobody waits for a request of this thread; always a few."""
+    until: float = getattr(_waits, "until", math.inf)
+    return max(LEAST, until - time.monotonic())
+
+
+def is_tried_once() -> bool:
+    """Whether there is no time for several tries of a request of this thread."""
+    return left() < TRIES
+
+
+@contextmanager
+def answered_by(until: float) -> Iterator[None]:
+    """Let no request of this thread wait beyond *until*, on the monotonic clock, in the block."""
+    _waits.until = until
+    try:
+        yield
+    finally:
+        _waits.until = math.inf
 
 
 @contextmanager
@@ -39,7 +71,7 @@ class WaitingPool:
 
     def urlopen(self, *args: Any, **kwargs: Any) -> Any:
         """Send a request; urllib3's method, with the timeout of this thread."""
-        seconds = patience()
-        if seconds is not None:
-            kwargs["timeout"] = Timeout(connect=self.timeout.connect_timeout, read=seconds)
+        connect, read = self.timeout.connect_timeout, self.timeout.read_timeout
+        if isinstance(connect, int | float) and isinstance(read, int | float):
+            kwargs["timeout"] = Timeout(connect=min(connect, left()), read=patience(read))
         return super().urlopen(*args, **kwargs)  # type: ignore[misc]

@@ -145,7 +145,7 @@ class CurlLane:
         signed = target.signer.sign(keys, f"AmazonSQS.{operation}", body, time.time())
         headers = [*target.headers, *signed, *trace_headers()]
         # libcurl counts from the start, and not the silence only as botocore does.
-        seconds = (wait or patience() or target.read_timeout) + len(body) / SLOWEST
+        seconds = (wait or patience(target.read_timeout)) + len(body) / SLOWEST
         return Request(operation, headers, body, seconds)
 
     def _before_send(self, request: Request) -> Any:
