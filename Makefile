@@ -69,9 +69,10 @@ corners: $(VENV)/.dev
 		PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | paste -sd: -)" JOBS=3 \
 		HALVES=1 xargs -P 2 -I{} $(BIN)/nox --tags corner --python {}
 
-# What `make build` made, installed into clean environments on every Python that is there.
+# What `make build` made, installed into clean environments on every Python that is there, the
+# longest first: on the newest the tutorial is walked.
 release-test: build
-	printf '%s\n' wheel-3.10 wheel-3.11 wheel-3.12 wheel-3.13 sdist-3.10 | \
+	printf '%s\n' wheel-3.13 sdist-3.10 wheel-3.10 wheel-3.11 wheel-3.12 | \
 		PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | paste -sd: -)" \
 		xargs -P 2 -I{} $(BIN)/nox --session {}
 

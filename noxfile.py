@@ -6,6 +6,7 @@ A Python that is not on PATH is skipped with a message.
 import functools
 import hashlib
 import os
+import tarfile
 from pathlib import Path
 
 import nox
@@ -20,6 +21,13 @@ SMOKE, WALK = TESTS / "release_smoke.py", TESTS / "walk_tutorial.py"
 #: The Python on which the tutorial is walked, in a virtual environment that it makes itself, in
 #: place of a look at the same parts.
 WALKED = "3.13"
+#: What whoever has the source distribution alone can read, run and test; one file of each kind.
+IN_SDIST = (
+    *("CHANGELOG.rst", "LICENSE", "Makefile", "README.rst", "noxfile.py", "setup.cfg"),
+    *("docs/conf.py", "docs/tutorial.rst"),
+    *("examples/standalone.py", "examples/lambda/template.yaml", "tests/conftest.py"),
+    *("tests/walk_tutorial.py", "benchmarks/__main__.py", ".ci/run"),
+)
 
 # The oldest and the newest that pyproject.toml admits; "" is the newest there is.
 OLDEST_BOTO3, NEWEST = "~=1.34.131", ""
@@ -101,4 +109,10 @@ def wheel(session: nox.Session) -> None:
 @nox.session(python=["3.10"], reuse_venv=False, tags=["release"])
 def sdist(session: nox.Session) -> None:
     """Use the source distribution: the wheel that is built of it is the same on each Python."""
+    [file] = Path("dist").glob("*.tar.gz")
+    with tarfile.open(file) as archive:
+        names = {name.partition("/")[2] for name in archive.getnames()}
+    for name in IN_SDIST:
+        if name not in names:
+            session.error(f"{file} lacks {name}: see MANIFEST.in")
     use(session, "*.tar.gz")

@@ -12,6 +12,8 @@ import sys
 
 import pytest
 from django.core.management import CommandError, load_command_class
+from docutils import nodes
+from docutils.core import publish_doctree
 
 from .documents import ROOT, blocks_of
 
@@ -49,6 +51,15 @@ def test_there_is_a_test_for_every_language():
     found = {block.language for block in BLOCKS if block.document != WALKED}
     assert found <= {"python", "shell", "yaml", "json", "ini"}
     assert len(BLOCKS) > 50
+
+
+def test_the_readme_needs_nothing_beside_it():
+    """The index shows it alone, with no address that its links could be relative to."""
+    tree = publish_doctree((ROOT / "README.rst").read_text())
+
+    links = [node["refuri"] for node in tree.findall(nodes.reference)]
+    assert [link for link in links if not link.startswith("https://")] == []
+    assert [node["uri"] for node in tree.findall(nodes.image)] == []
 
 
 def test_it_builds_without_a_warning(built_docs):
