@@ -93,7 +93,7 @@ class WrongMessageClass(SQSError, ValueError):
     def __init__(self, queue: str, message: object, expected: type) -> None:
         super().__init__(
             f"{message!r} is not an instance of {expected.__module__}.{expected.__qualname__}, "
-            f"the message class of queue {queue!r}"
+            f"the message class of queue {queue!r}. To send a value, give it as body=..."
         )
         self.queue = queue
         self.expected = expected

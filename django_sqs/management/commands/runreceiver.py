@@ -180,7 +180,7 @@ class Command(QueueCommand):
         if not queues:
             raise CommandError(
                 "There is nothing to receive: no receiver is registered. Decorate a function "
-                "with @django_sqs.receiver(...) in an app's receivers.py."
+                "with @django_sqs.receiver(...) in the receivers.py of an app in INSTALLED_APPS."
             )
         return queues
 

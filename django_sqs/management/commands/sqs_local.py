@@ -47,7 +47,10 @@ class Command(BaseCommand):
         try:
             queues = server.start()
         except OSError as exc:
-            raise CommandError(f"The server cannot start: {exc}") from exc
+            raise CommandError(
+                f"The server cannot start: {exc}. Where the port is taken, choose another with "
+                "--port, and name it in SQS_ENDPOINT_URL."
+            ) from exc
         self.stdout.write(f'SQS_ENDPOINT_URL = "{server.url}"  # with {queues} queues')
         self.stdout.flush()
         while not stopping.wait(LOOK):

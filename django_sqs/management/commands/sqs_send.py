@@ -15,7 +15,11 @@ from django.core.management.base import CommandError, CommandParser
 from django_sqs.management.base import OneQueueCommand
 from django_sqs.registry import receivers
 from django_sqs_kombu.messages import RawMessage, TypedMessage
+from django_sqs_kombu.printable import quoted
 from django_sqs_kombu.registration import RegisteredQueue
+
+#: Characters of a text that an error repeats.
+SHOWN = 100
 
 
 class Command(OneQueueCommand):
@@ -116,7 +120,14 @@ def _message(registered: RegisteredQueue, text: str, options: dict[str, Any]) ->
     cls = registered.message_class
     if options["encoded"] or (options["json"] and issubclass(cls, TypedMessage)):
         return cls.from_value(cls().decode(text))
-    return cls.from_value(json.loads(text) if options["json"] else text)
+    return cls.from_value(_value(text) if options["json"] else text)
+
+
+def _value(text: str) -> Any:
+    try:
+        return json.loads(text)
+    except ValueError as exc:
+        raise ValueError(f"{quoted(text, SHOWN)} is not JSON: {exc}") from exc
 
 
 def _source(options: dict[str, Any]) -> contextlib.AbstractContextManager[TextIO]:

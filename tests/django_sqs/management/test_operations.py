@@ -221,7 +221,7 @@ def test_send_standard_input(project, eventually):
     [
         (["plain", "x", "--file=y"], "not both"),
         (["plain", "--file=/nowhere/at/all"], "No such file"),
-        (["typed", "{broken", "--json"], "Expecting property name"),
+        (["typed", "{broken", "--json"], "'{broken' is not JSON: Expecting property name"),
         (["typed", "five!", "--encoded"], "base64"),
         (["plain", "x", "--attribute=mine"], "must be NAME=VALUE"),
         (["plain", "x", "--lines", "--deduplication-id=5"], "cannot be combined"),
