@@ -1,21 +1,27 @@
-"""Forking: a process that starts others does so while none of its threads asks a database.
+"""Forking: a process that starts others does so while no thread asks a database, or writes a log.
 
 A child that is forked amid a transaction of SQLite's inherits the notes of its locks, and finds
-the database locked for ever: SQLite forbids to carry an open database across a fork.
+the database locked for ever: SQLite forbids to carry an open database across a fork.  One that
+is forked while a thread writes to a log's file inherits that file's lock, which nobody lets go of;
+``logging`` renews the locks of its handlers in a child, but not those of their files.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
+import time
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 from django_sqs_kombu.posix import in_forked_children
 
 #: Seconds that a fork waits for the threads; one of them may hang with a server, to which a
 #: fork does no harm.
 PATIENCE = 10.0
+#: Seconds that a fork waits in all for what is being logged: a disk may hang.
+LOGS_PATIENCE = 2.0
 
 
 class Forking:
@@ -54,11 +60,30 @@ class Forking:
             self._forking = True
             self._changed.wait_for(lambda: not self._asking, patience)
         try:
-            yield
+            with logs_at_rest():
+                yield
         finally:
             with self._changed:
                 self._forking = False
                 self._changed.notify_all()
+
+
+@contextmanager
+def logs_at_rest(patience: float = LOGS_PATIENCE) -> Iterator[None]:
+    """No other thread writes a log in the block, unless one does for *patience* seconds.
+
+    This thread may.  In a child that is forked in the block the handlers' locks are free again, so
+    that it must not leave the block.
+    """
+    until = time.monotonic() + patience
+    with ExitStack() as stack:
+        # Those that were made first, as what others hand their records to, come last.
+        for reference in reversed(list(logging._handlerList)):  # type: ignore[attr-defined]
+            handler = reference()
+            lock = None if handler is None else handler.lock
+            if lock is not None and lock.acquire(timeout=max(0.0, until - time.monotonic())):
+                stack.callback(lock.release)
+        yield
 
 
 #: Of this process.
