@@ -48,7 +48,7 @@ MATRIX = [
 LEFT_OUT = (
     *("tests/benchmarks", "tests/faults", "tests/fuzz", "tests/typing"),
     *("tests/test_docs.py", "tests/test_security_page.py", "tests/test_structure.py"),
-    *("tests/test_platforms_page.py", "tests/test_troubleshooting.py"),
+    *("tests/test_diagrams.py", "tests/test_platforms_page.py", "tests/test_troubleshooting.py"),
 )
 CHOICE = ["-m", "not slow", *(f"--ignore={path}" for path in LEFT_OUT)]
 #: CI's time is short.  Of the oldest versions it runs the half that Kombu's and boto3's matter

@@ -35,7 +35,7 @@ class Drawing:
             if line.strip() and not line.startswith("#"):
                 try:
                     self._draw(line)
-                except (KeyError, ValueError, IndexError) as exc:
+                except (AttributeError, IndexError, KeyError, ValueError) as exc:
                     raise ValueError(f"line {number}: {line!r}: {exc!r}") from exc
 
     def svg(self, title):

@@ -23,6 +23,25 @@ class MissingRemedy(Exception):
         )
 
 
+class StaleRemedy(Exception):
+    """What a remedy was for is not in the code any more, or has moved."""
+
+    def __init__(self, file, keys):
+        super().__init__(
+            f"docs/remedies/{file} has {', '.join(sorted(keys))}, of which the code has nothing "
+            "now. Remove it there, or name where it has moved to."
+        )
+
+
+def check_all_used(file, known, used):
+    """No remedy is for what is gone.
+
+    :raises StaleRemedy: one is.
+    """
+    if known.keys() - used:
+        raise StaleRemedy(file, known.keys() - used)
+
+
 def remedies(name):
     """What to do, by key, in the order of the file; and the section of each key."""
     found, sections, section, keys = {}, {}, "", []
@@ -61,6 +80,7 @@ def errors_page():
     missing = [name for name in names if name not in known]
     if missing:
         raise MissingRemedy("errors.txt", ", ".join(missing))
+    check_all_used("errors.txt", known, {*names})
     parts = []
     for name in names:
         parts += [name, "-" * len(name), ""]
@@ -74,7 +94,7 @@ def errors_page():
 def log_page():
     """Each warning and error in the log, by subject, with what to do."""
     known, sections = remedies("log.txt")
-    said = defaultdict(list)
+    said, used = defaultdict(list), set()
     for text in texts():
         if text.kind == "log":
             key = key_of(text, known)
@@ -82,6 +102,8 @@ def log_page():
                 place = f"{text.file}:{text.function}"
                 raise MissingRemedy("log.txt", f"{place}: {text.text}")
             said[known[key]].append(text)
+            used.add(key)
+    check_all_used("log.txt", known, used)
     parts, last = [], None
     for key, remedy in known.items():
         if sections[key] != last:
@@ -101,6 +123,7 @@ def checks_page():
     for text in texts():
         if text.kind == "check":
             rows[text.name][text.text] = text.hint
+    check_all_used("checks.txt", known, check_ids())
     parts = []
     for number in sorted(check_ids()):
         if number not in rows and number not in known:
