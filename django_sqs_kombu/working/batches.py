@@ -23,6 +23,7 @@ from .handling import Handled, Surroundings, cleaning_up, handle, make_ready
 from .middleware import NOTHING, Admission, admission, around_receiving
 from .outcomes import settle, undecodable
 from .registered import Attempt, Registered
+from .resends import resent_together
 from .restarting import attempts_of
 from .splitting import split
 from .table import Action, row_for
@@ -145,7 +146,8 @@ def handle_batch(
             member.raised = error
         # All of it was for all of them.
         seconds = (time.monotonic() - started) / len(members)
-        return list(_settled(registered, members, seconds))
+        with resent_together():
+            return list(_settled(registered, members, seconds))
 
     return cleaning_up(deliveries[0], work)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from functools import partial
 from typing import Any
@@ -17,12 +18,13 @@ from ..logs import get_logger
 from ..messages.base import RawMessage
 from ..printable import NAME, line, repr_of, text_of
 from ..transport.delivery import Delivery
-from ..transport.sending.resending import send_again
+from ..transport.sending.resending import made_ready, send_again, sent_again
 from .dead_letters import send_to_dead_letters
 from .freeing import free_at_end
 from .masking import loggable
 from .middleware import Settlement, guarded, tell
 from .registered import Registered
+from .resends import resend
 from .restarting import attempts_of, cursor_of, is_last_receive, is_sent_again, requested_delay
 from .table import Action, Row, row_for
 
@@ -168,25 +170,33 @@ def _leave(
 ) -> Action:
     """Leave a message for another try; return what was done."""
     if row.retry is None:
-        if not _sent_again(registered, delivery, raised):
-            if isinstance(raised, Continue):
-                _complain(
-                    delivery, "starts over later: it could not be sent with its cursor", raised
-                )
-                delivery.requeue()
-            else:
-                delivery.requeue(requested_delay(raised))
+        stay = partial(_stay, delivery, raised)
+        if _is_sent_again(registered, delivery, raised):
+            tries = attempts_of(delivery).tries - 1
+            _send_again(delivery, requested_delay(raised), tries, stay, cursor_of(raised))
+        else:
+            stay()
         return Action.REQUEUE
     tries = attempts_of(delivery).tries
     seconds = row.retry.pause(tries, delivery.channel.backoff)
-    if is_last_receive(delivery):
+    stay = partial(delivery.requeue, seconds)
+    if not is_last_receive(delivery):
+        stay()
+    elif delivery.is_fifo:
+        return _bury(registered, delivery, raised)
+    else:
         # Else SQS would bury it without a reason, though it has tries left.
-        if delivery.is_fifo:
-            return _bury(registered, delivery, raised)
-        if _sent(delivery, seconds, tries):
-            return Action.REQUEUE
-    delivery.requeue(seconds)
+        _send_again(delivery, seconds, tries, stay)
     return Action.REQUEUE
+
+
+def _stay(delivery: Delivery, raised: BaseException | None) -> None:
+    """Leave a message in its queue, where its receive counts."""
+    if isinstance(raised, Continue):
+        _complain(delivery, "starts over later: it could not be sent with its cursor", raised)
+        delivery.requeue()
+    else:
+        delivery.requeue(requested_delay(raised))
 
 
 def _bury(registered: Registered, delivery: Delivery, raised: BaseException | None) -> Action:
@@ -223,32 +233,43 @@ def _delete(delivery: Delivery, message: RawMessage | None) -> None:
         delivery.ack()
 
 
-def _sent_again(registered: Registered, delivery: Delivery, raised: BaseException | None) -> bool:
-    """Send the message again, where its receive is not to count; return whether it is done."""
+def _is_sent_again(
+    registered: Registered, delivery: Delivery, raised: BaseException | None
+) -> bool:
+    """Whether a message is sent again, so that its receive does not count."""
     try:
-        if not is_sent_again(delivery, raised, counts_tries=registered.policy.counts_tries):
-            return False
+        return is_sent_again(delivery, raised, counts_tries=registered.policy.counts_tries)
     except Exception as exc:  # noqa: BLE001 - then it stays
         _complain(delivery, "could not be sent again; it stays, and the receive counts", exc)
         return False
-    tries = attempts_of(delivery).tries - 1
-    return _sent(delivery, requested_delay(raised), tries, cursor_of(raised))
 
 
-def _sent(delivery: Delivery, seconds: float | None, tries: int, cursor: Any = None) -> bool:
-    """Send the message again in place of the received one; return whether it is done.
+def _send_again(
+    delivery: Delivery,
+    seconds: float | None,
+    tries: int,
+    stay: Callable[[], None],
+    cursor: Any = None,
+) -> None:
+    """Send the message again in place of the received one.
 
     :param tries: how often it was tried in all.
+    :param stay: called where that cannot be.
     """
+
+    def stays(exc: Exception) -> None:
+        _complain(delivery, "could not be sent again; it stays, and the receive counts", exc)
+        stay()
+
     try:
-        send_again(delivery, seconds, tries=tries, cursor=cursor)
+        entry = sent_again(delivery, seconds, tries=tries, cursor=cursor)
+        entry = made_ready(delivery, delivery.queue, entry)
     except TooOldToSendAgain:
         raise
     except Exception as exc:  # noqa: BLE001 - then it stays
-        _complain(delivery, "could not be sent again; it stays, and the receive counts", exc)
-        return False
-    delivery.ack()
-    return True
+        stays(exc)
+    else:
+        resend(delivery, entry, stays)
 
 
 def _settle_deleted(
@@ -270,7 +291,7 @@ def _settle_deleted(
         else:
             seconds = requested_delay(raised) if row.action is Action.REQUEUE else 0
             tries -= 1
-        send_again(delivery, seconds, tries=tries, cursor=cursor_of(raised), deleted=True)
+        send_again(delivery, seconds, tries=tries, cursor=cursor_of(raised))
 
 
 def _fall_back(

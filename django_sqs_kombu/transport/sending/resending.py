@@ -66,14 +66,28 @@ class Delivery(Protocol):
 
 
 def send_again(
+    delivery: Delivery, delay: float | None = None, *, tries: int = 0, cursor: Any = None
+) -> None:
+    """Send a message again that was deleted on receipt, so that it must go.
+
+    What fails for a reason that can pass is tried again for half a minute.  See
+    :func:`sent_again`.
+
+    :raises SQSError: it is lost.
+    """
+    entry = sent_again(delivery, delay, tries=tries, cursor=cursor, deleted=True)
+    send_surely(delivery, delivery.queue, entry)
+
+
+def sent_again(
     delivery: Delivery,
     delay: float | None = None,
     *,
     tries: int = 0,
     cursor: Any = None,
     deleted: bool = False,
-) -> None:
-    """Send a received message again, as a new one of SQS that is known as the same.
+) -> dict[str, Any]:
+    """What is to be sent of a received message, as a new one of SQS that is known as the same.
 
     Its id, the time of its first sending and how often it was sent again stand in its trail;
     body, attributes and message group are kept.  Its receive count begins at 1.
@@ -83,13 +97,11 @@ def send_again(
     :param tries: how often it has been tried, in all; it carries that along.
     :param cursor: where it is to go on; one that it did not have yet counts as progress: then it
         has all its tries again, and no age.  None: where it was.
-    :param deleted: it was deleted on receipt, so it must go: what fails for a reason that can
-        pass is tried again for half a minute, and neither age nor attributes hold it back.
+    :param deleted: it was deleted on receipt, so that neither age nor attributes hold it back.
         Else the received one stays with the caller, who deletes it.
     :raises TooOldToSendAgain: its queue's retention since it was first sent would be over.
     :raises MessageEncodeError: it has ten attributes of its sender's, so that there is no
         place for its trail.
-    :raises RequestFailed: SQS did not accept it.
     """
     trail = Trail.received(delivery.sqs_message)
     progress = cursor is not None and cursor != trail.cursor
@@ -113,10 +125,7 @@ def send_again(
             )
         # Rather without its id than lost.
         del entry["MessageAttributes"][TRAIL]
-    if deleted:
-        send_surely(delivery, delivery.queue, entry)
-    else:
-        send_copy(delivery, delivery.queue, entry)
+    return entry
 
 
 def payload_of(delivery: Delivery) -> dict[str, Any]:
@@ -193,11 +202,20 @@ def send_copy(delivery: Delivery, queue: str, entry: dict[str, Any]) -> None:
     :param queue: where to.
     :raises SQSError: SQS, or S3 for its payload, did not take it.
     """
-    entry = delivery.channel.payloads.offload(entry)
-    check_size(queue, entry)
+    entry = made_ready(delivery, queue, entry)
     [error] = send_list(delivery.channel.requests, queue, [entry]).errors
     if error is not None:
         raise error
+
+
+def made_ready(delivery: Delivery, queue: str, entry: dict[str, Any]) -> dict[str, Any]:
+    """What was made of a received message, its payload put where it belongs.
+
+    :raises SQSError: S3 did not take that, or SQS would not take the message.
+    """
+    entry = delivery.channel.payloads.offload(entry)
+    check_size(queue, entry)
+    return entry
 
 
 def _named(delivery: Delivery) -> str:
