@@ -291,7 +291,7 @@ def _settle_deleted(
         else:
             seconds = requested_delay(raised) if row.action is Action.REQUEUE else 0
             tries -= 1
-        send_again(delivery, seconds, tries=tries, cursor=cursor_of(raised))
+        send_again(delivery, seconds, tries=tries, cursor=cursor_of(raised), deleted=True)
 
 
 def _fall_back(

@@ -66,17 +66,24 @@ class Delivery(Protocol):
 
 
 def send_again(
-    delivery: Delivery, delay: float | None = None, *, tries: int = 0, cursor: Any = None
+    delivery: Delivery,
+    delay: float | None = None,
+    *,
+    tries: int = 0,
+    cursor: Any = None,
+    deleted: bool = False,
 ) -> None:
-    """Send a message again that was deleted on receipt, so that it must go.
+    """Send a received message again: what :func:`sent_again` makes of it.
 
-    What fails for a reason that can pass is tried again for half a minute.  See
-    :func:`sent_again`.
-
-    :raises SQSError: it is lost.
+    :param deleted: it was deleted on receipt, so it must go: what fails for a reason that can
+        pass is tried again for half a minute.
+    :raises SQSError: it cannot be, or SQS did not accept it.
     """
-    entry = sent_again(delivery, delay, tries=tries, cursor=cursor, deleted=True)
-    send_surely(delivery, delivery.queue, entry)
+    entry = sent_again(delivery, delay, tries=tries, cursor=cursor, deleted=deleted)
+    if deleted:
+        send_surely(delivery, delivery.queue, entry)
+    else:
+        send_copy(delivery, delivery.queue, entry)
 
 
 def sent_again(
