@@ -128,8 +128,11 @@ class Notes:
                 now = time.monotonic()
                 ripe = [each for each in self._waiting if each.due <= now]
                 many = len(self._waiting) >= ENOUGH
-                if self._hurrying() or (many and now >= self._rests_until):
-                    # What has failed keeps its pause all the same.
+                fresh = any(not each.tries for each in ripe)
+                if fresh or self._hurrying() or (many and now >= self._rests_until):
+                    # A write costs the same for all that wait, and what is written together is
+                    # deleted together.  What has failed keeps its pause all the same, and when
+                    # it is due it takes no others along into its next failure.
                     ripe += [each for each in self._waiting if each.due > now and not each.tries]
                 if ripe:
                     ripe = ripe[:MOST_AT_ONCE]

@@ -105,6 +105,17 @@ def patient_keeper(order, table):
     keeper.close(1)
 
 
+def test_all_that_wait_are_written_and_deleted_with_the_first_that_is_due(
+    patient_keeper, table, writer, order, eventually
+):
+    for number in range(4):
+        patient_keeper.delete(hold(table, writer, number))
+    patient_keeper.delete(hold(table, writer, 4), linger=False)
+    eventually(lambda: len(table) == 0)
+
+    assert order == [("written", 5), ("deleted", 5)]
+
+
 def test_after_a_write_more_are_written_together(
     patient_keeper, table, writer, order, eventually, monkeypatch
 ):
