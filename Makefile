@@ -79,7 +79,9 @@ release-test: build
 # Some minutes: this library and its peers, side by side.
 bench: $(VENV)/.dev
 	$(BIN)/python -m benchmarks
+	$(BIN)/python -m benchmarks cost --store
 	$(BIN)/python -m benchmarks client --long --store
+	$(BIN)/python -m benchmarks.beside --store
 
 clean:
 	rm -rf $(VENV) .nox build dist docs/_build docs/_generated *.egg-info benchmarks/.ministack benchmarks/.peers benchmarks/.beside

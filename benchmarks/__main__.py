@@ -1,10 +1,13 @@
-"""python -m benchmarks: all figures. cost: exact counts. tasks: stored results. client: see there.
+"""python -m benchmarks: measure this library beside its peers; docs/benchmarks.rst is made of it.
 
-``connections`` measures what it saves to keep connections to a database.
+all          all contenders, some minutes; the figures are stored, and the page made
+cost         requests a message and of an idle queue, counted exactly: a minute
+client       what the client costs, against a stub that always has messages: a minute
+tasks        what stored results cost a task
+connections  what it saves to keep connections to a database
 
-``client`` measures what the client costs, against a stub that always has messages, within a
-minute; ``--long`` adds Celery's transports and more, ``--quick`` looks less long, and ``--store``
-keeps the figures for the documentation.
+``python -m benchmarks.beside`` has the same feature with Celery, dj-queue and this library, for
+docs/beside.rst; ``benchmarks.batches`` and ``benchmarks.coroutines`` measure what their guides say.
 """
 
 import argparse
@@ -92,14 +95,19 @@ def write_page():
 
 
 def main():
-    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(
+        prog="python -m benchmarks",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     what = ("all", "cost", "tasks", "connections", "client")
     parser.add_argument("what", nargs="?", choices=what, default="all")
     parser.add_argument("--json", action="store_true", help="print JSON alone")
     parser.add_argument("--quick", action="store_true", help="client: shorter looks")
     parser.add_argument("--long", action="store_true", help="client: Celery's transports, too")
-    parser.add_argument("--only", default="", help="client: sections, such as consume,full 50")
-    parser.add_argument("--store", action="store_true", help="client: for the documentation")
+    only = "sections: of all, such as send,consume; of client, such as consume,full 50"
+    parser.add_argument("--only", default="", help=only)
+    parser.add_argument("--store", action="store_true", help="cost, client: for the documentation")
     arguments = parser.parse_args()
     if arguments.what == "client":
         client(arguments)
@@ -107,6 +115,8 @@ def main():
     if arguments.what == "cost":
         tell_cost(arguments)
         return
+    only = only_of(arguments)
+    program.check_only(only, runner.SECTIONS)
     with stack("ministack") as server:
         if arguments.what == "tasks":
             print(json.dumps(measure_tasks(server.direct), indent=2))
@@ -114,7 +124,7 @@ def main():
         if arguments.what == "connections":
             print(json.dumps(measure_connections(server.direct), indent=2))
             return
-        results = runner.run_all(server, only_of(arguments))
+        results = runner.run_all(server, only)
     store(results)
     write_page()
 

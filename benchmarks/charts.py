@@ -3,7 +3,7 @@
 from html import escape
 
 #: The space for names and for figures, and the height of a bar, in the drawing's units.
-NAMES, FIGURES, BAR = 150, 46, 18
+NAMES, FIGURES, BAR = 172, 40, 18
 WIDTH = 400
 #: Of the parts of a bar; the theme's own first, where there is one.
 COLOURS = ("var(--color-brand-primary, #0a4bff)", "var(--color-admonition-title--tip, #00a67d)")

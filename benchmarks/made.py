@@ -18,7 +18,7 @@ def made_with(abouts):
     told = ", ".join(f"{name} {' and '.join(sorted(each))}" for name, each in versions.items())
     return (
         f"Measured on {' and '.join(dates)}, at {', '.join(commits)}, on {'; '.join(machines)},\n"
-        f"at a load of {loads[0]:.1f} to {loads[-1]:.1f}.  "
+        f"at a load of {' to '.join(dict.fromkeys(f'{loads[n]:.1f}' for n in (0, -1)))}.  "
         f"Python {' and '.join(pythons)}; {told}.\n"
     )
 

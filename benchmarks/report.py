@@ -48,6 +48,8 @@ command                                what it measures
                                        these (send, consume, single, queues, full, idle)
 ``python -m benchmarks client``        what the client costs: a minute; ``--long``: Celery,
                                        too
+``python -m benchmarks.beside``        the same feature with Celery, dj-queue and this
+                                       library: :doc:`beside`
 ``python -m benchmarks tasks``         what stored results cost a task
 ``python -m benchmarks connections``   what it saves to keep connections to a database
 ``python -m benchmarks.batches``       rows written in batches: :doc:`howto/batches`

@@ -25,7 +25,9 @@ def run(*, quick=False, long=False, only=()):
     raw = {}
     with stub(pinned=True) as server:
         measures = Measures(server, window=0.3 if quick else 0.4, rounds=1 if quick else 2)
-        for name, section in sections(measures, quick=quick, long=long).items():
+        known = sections(measures, quick=quick, long=long)
+        check_only(only, known)
+        for name, section in known.items():
             if only and name not in only:
                 continue
             began = time.monotonic()
@@ -36,6 +38,15 @@ def run(*, quick=False, long=False, only=()):
                 raw[name] = {"error": f"{type(exc).__name__}: {exc}"}
             print(f"{name}: took {time.monotonic() - began:.1f} s", file=sys.stderr)
     return {**about_it, "figures": [each.as_json() for each in figures(raw)], "raw": raw}
+
+
+def check_only(only, known):
+    """That each section that is asked for exists.
+
+    :raises SystemExit: one does not.
+    """
+    if unknown := [name for name in only if name not in known]:
+        raise SystemExit(f"--only knows no {', '.join(unknown)}; it knows {', '.join(known)}.")
 
 
 def sections(measures, *, quick=False, long=False):

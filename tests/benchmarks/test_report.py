@@ -8,9 +8,11 @@ import pytest
 from benchmarks.__main__ import CLIENT, RESULTS
 from benchmarks.charts import FIGURES, NAMES, WIDTH, bars
 from benchmarks.client.page import client_sections
+from benchmarks.client.program import check_only
 from benchmarks.costs import cost_tables, single_each, ways
 from benchmarks.made import quiet
 from benchmarks.report import charts
+from benchmarks.runner import SECTIONS
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -58,6 +60,8 @@ def test_every_chart_has_all_of_its_contenders(results):
         texts = {each.text for each in ElementTree.fromstring(chart).iter(f"{SVG}text")}
         expected = ways(results) if name == "requests.svg" else results["consume"]["20 ms"]
         assert set(expected) <= texts
+        # Of 12 units' height a letter is 6.6 wide on average, in the widest fonts.
+        assert max(map(len, expected)) * 6.6 + 8 <= NAMES
 
 
 def test_every_figure_of_the_client_has_its_place():
@@ -73,3 +77,10 @@ def test_every_figure_of_the_client_has_its_place():
 @pytest.mark.parametrize(("load", "calm"), [("0.3", True), ("2.0", True), ("2.1", False)])
 def test_messages_a_second_are_told_only_of_a_machine_with_nothing_else_to_do(load, calm):
     assert quiet({"machine": f"AMD EPYC, 2 cores, load {load}"}) is calm
+
+
+def test_a_section_that_is_not_there_is_told_as_such():
+    check_only(["send", "idle"], SECTIONS)
+
+    with pytest.raises(SystemExit, match=r"knows no sent; it knows send, consume"):
+        check_only(["idle", "sent"], SECTIONS)

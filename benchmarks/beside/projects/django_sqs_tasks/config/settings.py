@@ -1,0 +1,18 @@
+from .base import *
+
+INSTALLED_APPS += [
+    "django_sqs",
+    "django_sqs.monitor",
+    "django_sqs.outbox",
+    "django_sqs.results",
+    "django_sqs.schedules",
+]
+AWS_REGION = "us-east-1"
+SQS_QUEUE_PREFIX = "shop"
+SQS_ENDPOINT_URL = LOCAL_SQS and f"http://{LOCAL_SQS}"
+TASKS = {
+    "default": {
+        "BACKEND": "django_sqs.tasks.SQSBackend",
+        "OPTIONS": {"retry": {"on": ["shop.warehouse.WarehouseAway"], "tries": 6}},
+    }
+}
