@@ -85,7 +85,8 @@ def errors_page():
     for name in names:
         parts += [name, "-" * len(name), ""]
         if name in classes:
-            parts += [first_paragraph(classes[name][0]), ""]
+            node, file = classes[name]
+            parts += [first_paragraph(node), *reference_to(name, file), ""]
         parts += [known[name], ""]
         parts += [f"- {literal(text)}" for text in sorted(set(said[name]))] + [""]
     return "\n".join(parts)
@@ -137,6 +138,12 @@ def checks_page():
 
 
 LEVEL_NAMES = {name: "error" if name == "exception" else name for name in LEVELS}
+
+
+def reference_to(name, file):
+    """Where the attributes of a public class are told."""
+    public = file == "django_sqs_kombu/exceptions.py"
+    return [f"Its attributes: :exc:`django_sqs_kombu.exceptions.{name}`."] if public else []
 
 
 def first_paragraph(node):
