@@ -111,6 +111,10 @@ def drop(connection: Connection) -> None:
     except Exception as exc:  # noqa: BLE001 - whatever a driver says of what is broken
         logger.debug("A broken database connection could not be closed: %s", exc)
         connection.connection = None
+    if connection.connection is not None:
+        # SQLite in memory, which Django does not close.
+        with suppress(Error):
+            connection.rollback()
 
 
 def drop_all() -> None:

@@ -46,6 +46,7 @@ from .message import (
     foreign_database,
     row_of,
 )
+from .open_transactions import leaving_none_open
 from .optional import inboxes, outboxes, tell_of_pause
 from .proxy import ReceiverProxy
 from .receiver_loop import run_in_receiver_loop
@@ -307,6 +308,7 @@ class DjangoQueue(base.RegisteredQueue):
     ) -> Any:
         for message in messages:
             message_received.send_robust(type(self), queue=self, message=message)
+        receive = leaving_none_open(receive)
         if not self.once:
             return receive(messages)
         run_once = inboxes.of("django_sqs.inbox", f"Queue {self.name!r}: once=True")
