@@ -21,6 +21,7 @@ from django.db import connections
 
 from django_sqs_kombu.exceptions import EnvironmentFailure
 from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.printable import repr_of
 from django_sqs_kombu.transport import Threads
 from django_sqs_kombu.working import CANCEL_GRACE, MOST_CALLS, ThreadUpkeep, deadline
 
@@ -108,7 +109,7 @@ class CallLane(Executor):
             context = self._around()
             context.__enter__()
         except Exception as exc:  # noqa: BLE001 - a database that is away, say
-            self._fail(EnvironmentFailure(f"A call could not be prepared: {exc!r}"))
+            self._fail(EnvironmentFailure(f"A call could not be prepared: {repr_of(exc)}"))
             return
         try:
             while True:

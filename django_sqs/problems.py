@@ -79,8 +79,8 @@ def _credentials() -> Iterator[Problem]:
             yield Problem(
                 missing,
                 f"{missing} is missing while {given} is set.",
-                "Set both, or neither to use boto3's chain of credentials. Remove {given} or add "
-                "{missing}.",
+                "Set both, or neither to use boto3's chain of credentials. Remove "
+                f"{given} or add {missing}.",
             )
         elif token and not key:
             yield Problem(

@@ -147,7 +147,7 @@ FLOORS = {
         ("conf", "counted", "forking", "optional", "readable", "signals", "written"),
         ("problems",),
         ("access", "commits", "connections", "row_admin", "storable"),
-        ("batches", "calls", "key_database"),
+        ("batches", "calls", "key_database", "open_transactions"),
         ("registry",),
         ("message", "receiver_loop", "events"),
         ("registered_queue",),

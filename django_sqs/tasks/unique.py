@@ -13,6 +13,7 @@ from uuid import UUID
 
 from django_sqs_kombu.exceptions import ConfigurationError, MessageEncodeError
 from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.printable import repr_of
 from django_sqs_kombu.registration import LONGEST_KEY, Unique
 from django_sqs_kombu.rules import shown
 
@@ -67,7 +68,7 @@ class UniqueTask:
         except Exception as exc:
             raise ConfigurationError(
                 f"@unique of task {self.path}: its key= cannot be made of the arguments of this "
-                f"call; it gets the same as the task: {exc!r}"
+                f"call; it gets the same as the task: {repr_of(exc)}"
             ) from exc
         if not isinstance(own, str):
             raise ConfigurationError(

@@ -125,7 +125,7 @@ class TaskCall:
         ):
             raise MessageDecodeError(
                 "The message is not a task's: this library writes no such id, task, queue and "
-                "priority as {quoted(call.id, NAME)}, {quoted(call.path, NAME)}, "
+                f"priority as {quoted(call.id, NAME)}, {quoted(call.path, NAME)}, "
                 f"{quoted(call.queue_name, NAME)} and {call.priority}"
             )
         return call

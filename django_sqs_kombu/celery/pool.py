@@ -199,7 +199,12 @@ class PoolConsumer:
                 accept_callback=_ignore,
             )
         except Exception as exc:  # noqa: BLE001 - whatever a pool may raise that is ending
-            settle(registered, delivery, None, EnvironmentFailure(f"no receiver started: {exc!r}"))
+            settle(
+                registered,
+                delivery,
+                None,
+                EnvironmentFailure(f"no receiver started: {repr_of(exc)}"),
+            )
             self._done(delivery)
 
     def _target(

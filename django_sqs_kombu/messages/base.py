@@ -17,7 +17,7 @@ import kombu
 
 from ..exceptions import MessageDecodeError, MessageEncodeError, RestartLater, SQSError
 from ..logs import get_logger
-from ..printable import NAME, cause, line
+from ..printable import NAME, cause, line, text_of
 from ..transport.holding.note import Note
 from ..transport.sending.trail import Trail
 
@@ -212,7 +212,7 @@ class RawMessage:
         except Exception as exc:  # noqa: BLE001 - this body's fault, unless a retry_on names it
             raise MessageDecodeError(
                 f"{cls.__name__} cannot decode the body: {type(exc).__name__}: "
-                f"{line(str(exc), NAME)}",
+                f"{line(text_of(exc), NAME)}",
                 kind=type(exc),
             ) from cause(exc)
         return message

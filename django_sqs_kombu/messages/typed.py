@@ -9,7 +9,7 @@ from typing import Any, ClassVar, Generic, TypeVar, cast
 import kombu
 
 from ..exceptions import ConfigurationError, MessageDecodeError, MessageEncodeError
-from ..printable import NAME, line
+from ..printable import NAME, line, text_of
 from .base import JSON, Delivery, RawMessage
 
 #: How many of pydantic's errors are told of one message.
@@ -126,7 +126,7 @@ def _what_is_wrong(exc: ValueError) -> str:
     """The first errors of a pydantic ValidationError on one line, each with its place."""
     errors = getattr(exc, "errors", None)
     if errors is None:
-        return line(str(exc), NAME)
+        return line(text_of(exc), NAME)
     found = errors(include_url=False, include_context=False, include_input=False)
     told = [_one_error(error) for error in found[:ERRORS]]
     more = len(found) - len(told)

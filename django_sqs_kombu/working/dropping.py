@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from ..drops import MessageCancelled, MessageExpired
 from ..exceptions import EnvironmentFailure
+from ..printable import repr_of
 from ..transport.sending.expiring import has_expired
 from ..transport.sending.trail import STARTED, TRAIL, Trail
 from .failure import is_dead_letter
@@ -49,6 +50,6 @@ def _why_not_freed(store: TicketStore, frees: str | None, ticket_id: str) -> Exc
 
 
 def _later(why: str, exc: Exception) -> EnvironmentFailure:
-    error = EnvironmentFailure(f"{why}: {exc!r}")
+    error = EnvironmentFailure(f"{why}: {repr_of(exc)}")
     error.__cause__ = exc
     return error

@@ -12,6 +12,7 @@ import kombu
 
 from ..exceptions import EnvironmentFailure
 from ..logs import get_logger
+from ..printable import repr_of
 from ..transport.delivery import Delivery
 from .middleware import NOTHING, Admission, admission
 from .outcomes import settle, undecodable
@@ -129,7 +130,7 @@ def make_ready(stack: Surroundings, registered: Registered) -> EnvironmentFailur
     try:
         stack.enter_context(registered.around_message())
     except Exception as exc:  # noqa: BLE001 - a database that is away, say
-        error = EnvironmentFailure(f"Its receiver could not be prepared for: {exc!r}")
+        error = EnvironmentFailure(f"Its receiver could not be prepared for: {repr_of(exc)}")
         error.__cause__ = exc
         return error
     return None

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from ...exceptions import PayloadUnavailable, SQSError
 from ...logs import get_logger
+from ...printable import repr_of
 from ..body.payloads import LargePayloads
 from ..holding.held import Held, HeldMessages, State
 from ..sending.delays import hiding, seconds_until_due, send_on
@@ -128,7 +129,7 @@ class Intake:
             held.error = exc
         except Exception as exc:
             logger.exception("The payload of message %s cannot be read", held.message_id)
-            held.error = PayloadUnavailable(f"The payload cannot be read: {exc!r}")
+            held.error = PayloadUnavailable(f"The payload cannot be read: {repr_of(exc)}")
 
     def _renewed(self, queue: str, held: list[Held]) -> list[Held]:
         """Renew leases whose age nobody knows; return those that are still ours."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from ...exceptions import MessageEncodeError, SendFailure, SendManyFailed, SQSError, TimedOut
 from ...names import FIFO
+from ...printable import repr_of
 from .flights import Flights, Landed
 from .packing import ByGroup, InOrder, Item, Packing
 
@@ -135,7 +136,7 @@ class BulkSend:
             except SQSError as exc:
                 self._failures.append(SendFailure(number, item, exc))
             except Exception as exc:  # noqa: BLE001 - one bad item harms no other
-                error = MessageEncodeError(f"It could not be made into a message: {exc!r}")
+                error = MessageEncodeError(f"It could not be made into a message: {repr_of(exc)}")
                 error.__cause__ = exc
                 self._failures.append(SendFailure(number, item, error))
             else:
