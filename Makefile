@@ -22,8 +22,10 @@ databases: $(VENV)/.dev
 	-$(BIN)/python -m pip install --quiet --editable '.[mysql]'
 	$(BIN)/python -m tests.databases $(RUNS) -- -n $(JOBS) $(ARGS)
 
+# RUF027: an f that was forgotten before a text with names in it.
 lint: $(VENV)/.dev
 	$(BIN)/ruff check .
+	$(BIN)/ruff check --preview --select RUF027 .
 	$(BIN)/ruff format --check .
 
 types: $(VENV)/.dev

@@ -93,3 +93,18 @@ def test_a_consumer_goes_on(receivers, sqs, counts, message_class):
 
     assert counts(queue.full_name()) == (0, 0, 0)
     assert any(m.get_body() in ({"a": 1}, '{"a": 1}') for m in seen)
+
+
+def test_a_decoder_whose_error_has_no_text_makes_it_a_decode_error():
+    class Mute(Exception):
+        def __str__(self):
+            raise ZeroDivisionError
+
+    class Muttering(Message):
+        def decode(self, body):
+            raise Mute
+
+    with pytest.raises(MessageDecodeError, match="cannot decode the body: Mute: ") as raised:
+        Muttering.from_delivery(delivery("x"))
+
+    assert raised.value.kind is Mute
