@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 # Tests wait for processes and polls more than they compute.
 JOBS ?= 6
 
-.PHONY: demo test databases faults fuzz audit lint types docs pictures build release-test matrix corners bench clean
+.PHONY: demo test databases faults fuzz audit lint types docs messages pictures build release-test matrix corners bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m django_sqs.demo $(if $(KEEP),--keep)
@@ -34,6 +34,13 @@ types: $(VENV)/.dev
 docs: $(VENV)/.dev
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs docs/_build
 	@echo docs/_build/index.html
+
+# Collects the texts of the admin's pages, and compiles their translations; it needs GNU gettext.
+messages: $(VENV)/.dev
+	cd django_sqs && $(abspath $(BIN))/python -m django makemessages --all --no-obsolete --no-wrap \
+		--add-location file
+	sed -i '/^"POT-Creation-Date/d' django_sqs/locale/*/LC_MESSAGES/django.po
+	cd django_sqs && $(abspath $(BIN))/python -m django compilemessages
 
 # The pictures of docs/howto/failing.rst, by Chromium.
 pictures: $(VENV)/.dev

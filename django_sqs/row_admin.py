@@ -9,6 +9,7 @@ from django.db import router
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
+from .language import Text, of_the_site
 from .written import Row
 
 if TYPE_CHECKING:
@@ -25,6 +26,11 @@ class RowAdmin(_ModelAdmin[Row]):
 
     # A count of a table of millions takes longer than anybody waits.
     show_full_result_count = False
+
+    def note(self, request: HttpRequest, row: Row, says: Text) -> None:
+        """Add what a user did to the admin's history of *row*, in the site's language."""
+        with of_the_site():
+            self.log_change(request, row, str(says))
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         """Nobody adds one here."""

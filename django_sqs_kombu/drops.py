@@ -22,7 +22,7 @@ class MessageDropped(SQSError):
 class MessageExpired(MessageDropped):
     """Its receiver would start later than ``expires=`` of its sending allows.
 
-    :ivar expired: when it was over, in seconds since the epoch.
+    :ivar expired: when it was over, in seconds since the epoch; *when*: the same, written out.
     """
 
     operation = "expired"
@@ -35,6 +35,7 @@ class MessageExpired(MessageDropped):
             when = f"{expired:g}"
         super().__init__(f"its sender gave it until {when}")
         self.expired = expired
+        self.when = when
 
     def __reduce__(self) -> tuple[type[MessageExpired], tuple[float]]:
         return type(self), (self.expired,)

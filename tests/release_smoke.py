@@ -92,6 +92,8 @@ def check_modules():
         assert "site-packages" in folder.parts, folder
         assert (folder / "py.typed").exists(), folder
         importlib.import_module(package.__name__)
+    german = Path(django_sqs.__file__).parent / "locale/de/LC_MESSAGES"
+    assert {file.name for file in german.iterdir()} == {"django.mo", "django.po"}
     for module in pkgutil.walk_packages(django_sqs_kombu.__path__, "django_sqs_kombu."):
         if not any(module.name.startswith(name) for name in NEED_EXTRAS):
             importlib.import_module(module.name)

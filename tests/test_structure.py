@@ -144,7 +144,7 @@ FLOORS = {
     "django_sqs": (
         ("named", "keywords", "setting_rules"),
         ("proxy",),
-        ("conf", "counted", "forking", "optional", "readable", "signals", "written"),
+        ("conf", "counted", "forking", "language", "optional", "readable", "signals", "written"),
         ("problems",),
         ("access", "commits", "connections", "row_admin", "storable"),
         ("batches", "calls", "key_database", "open_transactions"),

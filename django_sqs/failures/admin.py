@@ -15,12 +15,15 @@ from django.template.response import TemplateResponse
 from django.urls import path, reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.text import format_lazy
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 from django.views.decorators.http import require_POST
 
 from django_sqs_kombu.exceptions import SQSError
 from django_sqs_kombu.logs import get_logger
 
-from ..counted import counted
+from ..language import of_logs, of_the_site
 from ..registry import receivers
 from ..row_admin import RowAdmin
 from ..written import Row, written
@@ -78,7 +81,7 @@ class DecidingAdmin(RowAdmin[Row]):
             context |= self.more(request, row)
         return super().change_view(request, object_id, form_url, context)
 
-    @admin.display(description="error", ordering="error_class")
+    @admin.display(description=_("error"), ordering="error_class")
     def what(self, row: Any) -> str:
         """The exception and its text."""
         return f"{row.error_class}: {row.error}"[:ERROR]
@@ -140,16 +143,16 @@ class DecidingAdmin(RowAdmin[Row]):
 
     def _ask(self, request: HttpRequest, chosen: Choice, row: Any) -> HttpResponse:
         count = self.failures(row)
-        which = f"{MOST} of the {count}" if count > MOST else f"these {count}"
+        asks = chosen.asks_some if count > MOST else chosen.asks
         request.current_app = self.admin_site.name
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": chosen.label,
-            "question": chosen.asks_one if count == 1 else chosen.asks % which,
+            "question": asks % {"count": count, "most": MOST},
             "row": row,
             "media": self.media,
-            "label": chosen.label,
+            "deletes": chosen.deletes,
         }
         return TemplateResponse(request, "admin/django_sqs_failures/confirm.html", context)
 
@@ -168,19 +171,26 @@ class DecidingAdmin(RowAdmin[Row]):
             messages.error(request, str(exc))
             decided = Decided()
         if decided.refused:
-            told = f"{counted(decided.refused, 'message')} could not be sent again: {decided.why}"
-            messages.error(request, told)
+            told = ngettext(
+                "%(count)d message could not be sent again: %(why)s",
+                "%(count)d messages could not be sent again: %(why)s",
+                decided.refused,
+            )
+            messages.error(request, told % {"count": decided.refused, "why": decided.why})
         if decided.done:
-            said = chosen.says % counted(decided.done, "message")
-            logger.warning("User %s: %s", by, said)
-            messages.success(request, said)
-            if text is not None:
-                said = f"{said} It was edited."
+            count = {"count": decided.done}
+            with of_logs():
+                logger.warning("User %s: %s", by, chosen.says % count)
+            messages.success(request, chosen.says % count)
+            with of_the_site():
+                said = chosen.says % count
+                if text is not None:
+                    said = gettext("%(done)s It was edited.") % {"done": said}
             if row is not None:
-                self.log_change(request, row, said)
+                self.note(request, row, said)
             self._note_groups(request, decided, said, but=row)
         elif not decided.refused:
-            messages.warning(request, "None of them waits for a decision any more.")
+            messages.warning(request, gettext("None of them waits for a decision any more."))
         return decided
 
     def _note_groups(self, request: HttpRequest, decided: Decided, said: str, but: Any) -> None:
@@ -221,7 +231,7 @@ class FailureGroupAdmin(DecidingAdmin[FailureGroup]):
 class QueueFilter(admin.SimpleListFilter):
     """By queue: the registered ones, which takes no look at all rows."""
 
-    title = "queue"
+    title = _("queue")
     parameter_name = "queue"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
@@ -241,8 +251,9 @@ class FailureAdmin(DecidingAdmin[Failure]):
     list_display = ("message_id", "queue_name", "what", "receive_count", "state", "failed_at")
     list_filter = ("state", QueueFilter)
     search_fields = ("message_id", "error", "text")
-    search_help_text = (
-        f"A message id, or what is in an error or a body: the last {MOST_FOUND:,} that have it."
+    search_help_text = format_lazy(
+        _("A message id, or text of an error or a body: finds the latest {most}."),
+        most=f"{MOST_FOUND:,}",
     )
     ordering = ("-pk",)
     actions = ("send_selected", "discard_selected")
@@ -280,17 +291,17 @@ class FailureAdmin(DecidingAdmin[Failure]):
         keys = queryset.filter(found).order_by("-pk").values_list("pk", flat=True)
         return queryset.filter(pk__in=list(keys[:MOST_FOUND])), False
 
-    @admin.display(description="traceback")
+    @admin.display(description=_("traceback"))
     def shown_traceback(self, row: Failure) -> SafeString:
         """As Python prints it."""
         return format_html('<pre class="sqs-pre">{}</pre>', row.traceback)
 
-    @admin.display(description="body")
+    @admin.display(description=_("body"))
     def shown_text(self, row: Failure) -> SafeString:
         """Decoded, as far as it is kept."""
         return format_html('<pre class="sqs-pre">{}</pre>', row.text)
 
-    @admin.display(description="attributes")
+    @admin.display(description=_("attributes"))
     def shown_attributes(self, row: Failure) -> str:
         """Those that are text or numbers."""
         found = row.attributes.items()
@@ -310,12 +321,12 @@ class FailureAdmin(DecidingAdmin[Failure]):
         whole = not app.masks and row.body and len(row.text) < app.most_text
         return {"editable": bool(whole and self.has_body_permission(request))}
 
-    @admin.action(description="Send selected messages again", permissions=["send"])
+    @admin.action(description=_("Send selected messages again"), permissions=["send"])
     def send_selected(self, request: HttpRequest, queryset: QuerySet[Failure]) -> None:
         """Send those that wait."""
         self._do(request, CHOICES["send"], queryset.order_by())
 
-    @admin.action(description="Discard selected messages", permissions=["discard"])
+    @admin.action(description=_("Discard selected messages"), permissions=["discard"])
     def discard_selected(self, request: HttpRequest, queryset: QuerySet[Failure]) -> None:
         """Discard those that wait; they stay to be seen."""
         self._do(request, CHOICES["discard"], queryset.order_by())

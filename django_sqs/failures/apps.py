@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 from django_sqs_kombu.logs import get_logger
 
@@ -30,7 +31,7 @@ class FailuresConfig(AppConfig):
 
     name = "django_sqs.failures"
     label = "django_sqs_failures"
-    verbose_name = "Amazon SQS failures"
+    verbose_name = _("Amazon SQS failures")
     default_auto_field = "django.db.models.BigAutoField"
     notes = True
     keep_body = True

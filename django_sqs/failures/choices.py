@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db.models import QuerySet
+from django.utils.translation import gettext_lazy as _
+from django.utils.translation import ngettext_lazy
 
+from ..language import Text
 from ..operations.asking import ask_within
 from .deciding import Decided, discard, send_again
 from .models import Failure
@@ -24,18 +27,20 @@ class Choice:
 
     :param permission: what the user needs.
     :param label: what its button says.
-    :param asks: what is asked before; %s is which messages, such as "these 5".
-    :param asks_one: what is asked of a single one.
-    :param says: what was done; %s is how many.
+    :param asks: what is asked before, of so many messages.
+    :param asks_some: the same, where there are more than are decided about at once.
+    :param says: what was done with so many.
+    :param deletes: whether nothing brings them back, so that its button is red.
     :param run: does it, for somebody.
     """
 
     permission: str
-    label: str
-    asks: str
-    asks_one: str
-    says: str
+    label: Text
+    asks: Any
+    asks_some: Text
+    says: Any
     run: Callable[[QuerySet[Failure], str, str | None], Decided]
+    deletes: bool = False
 
 
 def _send(rows: QuerySet[Failure], by: str, text: str | None) -> Decided:
@@ -52,18 +57,27 @@ def _discard(rows: QuerySet[Failure], by: str, text: str | None) -> Decided:
 CHOICES = {
     "send": Choice(
         "django_sqs_failures.send_failure",
-        "Send again",
-        "Send %s messages again, to where they came from?",
-        "Send this message again, to where it came from?",
-        "Sent again: %s.",
+        _("Send again"),
+        ngettext_lazy(
+            "Send this message again, to where it came from?",
+            "Send these %(count)d messages again, to where they came from?",
+            "count",
+        ),
+        _("Send %(most)d of the %(count)d messages again, to where they came from?"),
+        ngettext_lazy("Sent again: %(count)d message.", "Sent again: %(count)d messages.", "count"),
         _send,
     ),
     "discard": Choice(
         "django_sqs_failures.discard_failure",
-        "Discard",
-        "Discard %s messages? They are not run again.",
-        "Discard this message? It is not run again.",
-        "Discarded: %s.",
+        _("Discard"),
+        ngettext_lazy(
+            "Discard this message? It will not be run again.",
+            "Discard these %(count)d messages? They will not be run again.",
+            "count",
+        ),
+        _("Discard %(most)d of the %(count)d messages? They will not be run again."),
+        ngettext_lazy("Discarded: %(count)d message.", "Discarded: %(count)d messages.", "count"),
         _discard,
+        deletes=True,
     ),
 }

@@ -12,6 +12,7 @@ from typing import Any
 from django.db import connections, router, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from django_sqs_kombu.drops import MessageExpired
 from django_sqs_kombu.exceptions import RequestFailed, SQSError
@@ -30,6 +31,7 @@ from django_sqs_kombu.transport import (
 from django_sqs_kombu.working import FAILURE
 from django_sqs_kombu.working import Failure as Told
 
+from ..language import of_the_site
 from ..registry import receivers
 from .models import Failure, FailureGroup, State
 
@@ -159,7 +161,7 @@ def _send_to(
 ) -> list[str | None]:
     """Why each was not sent, None where it was."""
     channel: Any = receivers.channel()
-    errors: list[str | None] = [None if row.body else "Its body was not kept." for row in rows]
+    errors: list[str | None] = [None if row.body else _not_kept() for row in rows]
     entries, places = [], []
     for place, row in enumerate(rows):
         if errors[place] is not None:
@@ -188,7 +190,17 @@ def _why_late(entry: Mapping[str, Any]) -> str | None:
     trail = Trail.of(entry.get("MessageAttributes"))
     if trail.expires is None or not has_expired(trail):
         return None
-    return f"It has expired, {MessageExpired(trail.expires)}: no receiver would start with it."
+    with of_the_site():
+        says = gettext(
+            "It has expired, its sender gave it until %(time)s: no receiver would start with it."
+        )
+    return says % {"time": MessageExpired(trail.expires).when}
+
+
+def _not_kept() -> str:
+    """Why a message without a body is not sent; it is kept with the row."""
+    with of_the_site():
+        return gettext("Its body was not kept.")
 
 
 def _settle(rows: Sequence[Failure], errors: Sequence[str | None], decided: Decided) -> None:

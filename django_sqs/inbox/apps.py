@@ -1,6 +1,7 @@
 """The app of received messages."""
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class InboxConfig(AppConfig):
@@ -8,7 +9,7 @@ class InboxConfig(AppConfig):
 
     name = "django_sqs.inbox"
     label = "django_sqs_inbox"
-    verbose_name = "Amazon SQS inbox"
+    verbose_name = _("Amazon SQS inbox")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

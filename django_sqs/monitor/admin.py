@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -12,14 +12,15 @@ from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
-from django.utils import timezone
+from django.utils import timezone, translation
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST
 
 from django_sqs_kombu import administration
 from django_sqs_kombu.exceptions import SQSError
 from django_sqs_kombu.logs import get_logger
 
-from ..counted import counted
+from ..language import of_the_site
 from ..operations.asking import NotAnsweredYet, ask_within
 from ..operations.inspection import beginnings, inspect
 from ..operations.queues import Target, targets
@@ -38,18 +39,6 @@ PEEKED = 10
 ACTION_PATIENCE = 15.0
 #: What a user may do besides reading; each has a permission of its name.
 MAY = ("peek", "purge", "move", "pause")
-#: What the admin's history says of each.
-NOTES = {
-    "peek": "Looked at messages.",
-    "pause": "Paused.",
-    "resume": "Resumed.",
-    "purge": "Deleted all messages.",
-    "redrive": "Moved dead letters back.",
-    "move": "Moved messages to another queue.",
-    "redrive-chosen": "Moved chosen dead letters back: ",
-    "move-chosen": "Moved chosen messages to another queue: ",
-    "delete-chosen": "Deleted chosen messages: ",
-}
 #: Actions upon messages that were ticked end so.
 CHOSEN = "-chosen"
 #: Characters of their ids that the history keeps.
@@ -75,11 +64,15 @@ def _chart(request: HttpRequest, queue: str | None = None) -> dict[str, Any]:
     return {"history": found, "panels": panels(found), "spans": SPANS}
 
 
-def _question(action: Action, label: str, form: Mapping[str, str]) -> str:
-    """What is asked before *action*."""
-    noun = "chosen dead letter" if form.get("dead") == "yes" else "chosen message"
-    which = counted(len(form.get("ids", "").split()), noun)
-    return action.asks.replace("{}", which) % label
+def _run(action: Action, target: Target, form: Mapping[str, str]) -> Callable[[], str]:
+    """What does *action* in another thread, and says what it did as this one would."""
+    language, zone = translation.get_language(), timezone.get_current_timezone()
+
+    def run() -> str:
+        with translation.override(language), timezone.override(zone):
+            return action.run(target, form)
+
+    return run
 
 
 if TYPE_CHECKING:
@@ -146,7 +139,7 @@ class QueueReportAdmin(_ModelAdmin):
         return self._page(
             request,
             "change_list.html",
-            "Queues",
+            gettext("Queues"),
             report=report(),
             may=self._may_what(request),
             **_chart(request),
@@ -186,16 +179,17 @@ class QueueReportAdmin(_ModelAdmin):
         if action.endswith(CHOSEN):
             form.setdefault("ids", " ".join(request.POST.getlist("id")))
             if not form["ids"].split():
-                messages.error(request, "Choose messages first.")
+                messages.error(request, gettext("Choose messages first."))
                 return self._to(QUEUE, label)
         if "confirmed" not in request.POST:
             return self._page(
                 request,
                 "confirm.html",
-                f"{action.capitalize().replace('-', ' ')} {label}",
+                str(chosen.title) % {"queue": label},
                 label=label,
                 action=action,
-                question=_question(chosen, label, form),
+                question=chosen.question(label, form),
+                deletes=chosen.permission == "purge_queuereport",
                 ids=form.get("ids", ""),
                 dead=form.get("dead", ""),
                 lengths=LENGTHS if action == "pause" else None,
@@ -204,10 +198,11 @@ class QueueReportAdmin(_ModelAdmin):
         try:
             asked = (form.get(each, "") for each in ("target", "ids", "dead"))
             name = f"{action} {target.full_name} {' '.join(asked)}"
-            done = ask_within(ACTION_PATIENCE, name, lambda: chosen.run(target, form))
-        except NotAnsweredYet as exc:
+            done = ask_within(ACTION_PATIENCE, name, _run(chosen, target, form))
+        except NotAnsweredYet:
             self._note(request, action, label, form)
-            messages.warning(request, f"{exc} It goes on: look here again later.")
+            says = gettext("SQS has not answered yet. It goes on: look here again later.")
+            messages.warning(request, says)
         except SQSError as exc:
             messages.error(request, str(exc))
         else:
@@ -237,7 +232,9 @@ class QueueReportAdmin(_ModelAdmin):
         which = ", ".join(sorted((form or {}).get("ids", "").split()))[:MOST_NOTED]
         logger.warning("User %s: %s of queue %s %s", request.user, action, label, which)
         queue = QueueReport(pk=label, queue_name=label)
-        self.log_change(request, queue, NOTES[action] + which)
+        with of_the_site():
+            says = ACTIONS[action].notes if action in ACTIONS else gettext("Looked at messages.")
+            self.log_change(request, queue, f"{says} {which}".rstrip())
 
     def _to(self, page: str, *args: str) -> HttpResponseRedirect:
         return HttpResponseRedirect(self._url(page, *args))

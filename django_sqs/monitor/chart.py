@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from django.utils.formats import number_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 from .history import History
 
@@ -30,9 +31,11 @@ def panels(history: History) -> list[Panel]:
     """The charts of *history*: messages, waits, and receivers that ran."""
     received, failed = sum(history.received), sum(history.failed)
     titles = (
-        f"{_number(received)} received, {_number(failed)} failed",
-        f"Waited {_number(max(history.waited), 1)} s at the longest",
-        f"{_number(max(history.running), 1)} running at the most",
+        gettext("%(received)s received, %(failed)s failed")
+        % {"received": _number(received), "failed": _number(failed)},
+        gettext("Waited %(seconds)s s at the longest")
+        % {"seconds": _number(max(history.waited), 1)},
+        gettext("%(number)s running at the most") % {"number": _number(max(history.running), 1)},
     )
     return [
         Panel(titles[0], _bars(history.received, history.failed, titles[0], history)),
@@ -47,9 +50,9 @@ def _bars(
     """A bar for each number, and in front of it one in the colour of errors."""
     highest = max([*numbers, *marked]) or 1
     return format_html(
-        '<svg class="sqs-chart" role="img" aria-label="Last {}: {}" viewBox="0 0 {} {}" '
+        '<svg class="sqs-chart" role="img" aria-label="{}: {}" viewBox="0 0 {} {}" '
         'preserveAspectRatio="none">{}{}</svg>',
-        history.span.label,
+        history.span.title,
         title,
         WIDTH,
         HEIGHT,

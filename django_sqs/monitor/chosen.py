@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from django.utils.translation import gettext, ngettext
+
 from django_sqs_kombu import administration
 from django_sqs_kombu.exceptions import ConfigurationError
 from django_sqs_kombu.transport import SQSMessage
@@ -37,7 +39,12 @@ def delete(target: Target, form: Mapping[str, str]) -> str:
         most=MOST_LOOKED_AT,
         deleted=target.channel.payloads.delete,
     )
-    return f"Deleted {done} of the {len(ids)} messages that were chosen.{_left(done, len(ids))}"
+    says = ngettext(
+        "Deleted %(done)d of %(count)d chosen message.",
+        "Deleted %(done)d of %(count)d chosen messages.",
+        len(ids),
+    )
+    return says % {"done": done, "count": len(ids)} + _left(done, len(ids))
 
 
 def destination(form: Mapping[str, str]) -> Target:
@@ -47,7 +54,7 @@ def destination(form: Mapping[str, str]) -> Target:
     """
     other = target_of(form.get("target", ""))
     if other is None:
-        raise ConfigurationError("Choose a queue of this project to move the messages to.")
+        raise ConfigurationError(gettext("Choose a queue of this project to move the messages to."))
     other.declare()
     return other
 
@@ -78,16 +85,19 @@ def _move(
         wanted=is_chosen,
         most=MOST_LOOKED_AT,
     )
-    return (
-        f"Moved {done} of the {len(ids)} messages that were chosen to {other.label}."
-        f"{_left(done, len(ids))}"
+    says = ngettext(
+        "Moved %(done)d of %(count)d chosen message to %(queue)s.",
+        "Moved %(done)d of %(count)d chosen messages to %(queue)s.",
+        len(ids),
     )
+    told = says % {"done": done, "count": len(ids), "queue": other.label}
+    return told + _left(done, len(ids))
 
 
 def _left(done: int, chosen: int) -> str:
     if done == chosen:
         return ""
-    return (
-        " The others are not visible any more, of another queue or, in a FIFO queue, behind others "
-        "of their message group."
+    return " " + gettext(
+        "The others are no longer visible, belong to another queue or, in a FIFO queue, are behind "
+        "others of their message group."
     )

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from django.db.models import Max, Sum
+from django.utils.translation import gettext_lazy as _
 
+from ..language import Text
 from ..written import written
 from .models import QueueHour, QueueMinute
 
@@ -15,12 +17,13 @@ from .models import QueueHour, QueueMinute
 class Span:
     """How far a chart reaches back.
 
-    :param label: what it is called.
+    :param label: what it is called, and *title* the head of its chart.
     :param step: the time that one bar stands for.
     :param bars: how many there are.
     """
 
-    label: str
+    label: Text
+    title: Text
     step: timedelta
     bars: int
 
@@ -31,9 +34,9 @@ class Span:
 
 
 SPANS = {
-    "hour": Span("hour", timedelta(minutes=1), 60),
-    "day": Span("day", timedelta(minutes=15), 96),
-    "week": Span("week", timedelta(hours=1), 168),
+    "hour": Span(_("hour"), _("Last hour"), timedelta(minutes=1), 60),
+    "day": Span(_("day"), _("Last day"), timedelta(minutes=15), 96),
+    "week": Span(_("week"), _("Last week"), timedelta(hours=1), 168),
 }
 
 

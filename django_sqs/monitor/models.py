@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class Heartbeat(models.Model):
@@ -14,8 +15,10 @@ class Heartbeat(models.Model):
     seen_at = models.DateTimeField(db_index=True)
     processes = models.PositiveIntegerField()
     threads = models.PositiveIntegerField()
-    running = models.JSONField(default=dict, help_text="Receivers that run, by queue.")
-    messages = models.JSONField(default=list, help_text="What has run for a while.")
+    running = models.JSONField(default=dict, help_text="Running receivers by queue.")
+    messages = models.JSONField(
+        default=list, help_text="Messages that have been running for a while."
+    )
     version = models.CharField(max_length=100, blank=True, help_text="SQS_VERSION.")
 
     class Meta:
@@ -31,14 +34,16 @@ class Heartbeat(models.Model):
 class Did(models.Model):
     """What all receivers of a queue did in some time."""
 
-    queue_name = models.CharField(max_length=80, help_text="As it was registered.")
+    queue_name = models.CharField(
+        max_length=80, help_text="The name that the queue is registered with."
+    )
     received = models.PositiveBigIntegerField(default=0)
     deleted = models.PositiveBigIntegerField(default=0)
     requeued = models.PositiveBigIntegerField(default=0)
     rejected = models.PositiveBigIntegerField(default=0)
     released = models.PositiveBigIntegerField(default=0)
     unsettled = models.PositiveBigIntegerField(default=0)
-    seconds = models.FloatField(default=0, help_text="That receivers ran.")
+    seconds = models.FloatField(default=0, help_text="Seconds that receivers ran.")
     waited = models.FloatField(default=0, help_text="The longest wait of a message, in seconds.")
     busy = models.FloatField(default=0, help_text="Seconds that receivers were seen running.")
 
@@ -86,8 +91,8 @@ class QueueReport(QueueMinute):
     class Meta:
         proxy = True
         default_permissions = ("view",)
-        verbose_name = "queue"
-        verbose_name_plural = "queues"
+        verbose_name = _("queue")
+        verbose_name_plural = _("queues")
         permissions = (
             ("peek_queuereport", "Can look at messages"),
             ("purge_queuereport", "Can delete all messages of a queue"),

@@ -5,10 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from django.utils.safestring import SafeString
+from django.utils.translation import ngettext
 
 from django_sqs_kombu.transport import Pause, QueueCounts
 
-from ..counted import counted
+from .pausing import describe
 from .sparkline import sparkline
 
 MINUTES = 60
@@ -31,10 +32,14 @@ class Hour:
     @property
     def line(self) -> SafeString:
         """Messages and failures as a sparkline."""
-        label = (
-            f"{counted(self.received_total, 'message')} received in the last hour, "
-            f"{counted(self.failed_total, 'failure')}"
+        received, failed = self.received_total, self.failed_total
+        came = ngettext(
+            "%(count)d message received in the last hour",
+            "%(count)d messages received in the last hour",
+            received,
         )
+        lost = ngettext("%(count)d failure", "%(count)d failures", failed)
+        label = f"{came % {'count': received}}, {lost % {'count': failed}}"
         return sparkline(self.received, label, self.failed if self.failed_total else ())
 
     @property
@@ -79,3 +84,8 @@ class QueueRow:
     oldest: float | None
     hour: Hour
     pause: Pause | None = None
+
+    @property
+    def paused(self) -> str:
+        """Its pause in words; empty: it has none."""
+        return describe(self.pause) if self.pause else ""

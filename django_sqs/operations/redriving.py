@@ -29,15 +29,20 @@ class Redriven:
     left: Counter[str] = field(default_factory=Counter)
 
     @property
-    def in_the_way(self) -> str:
-        """What to say of letters that others may stand behind, out of reach; empty: nothing.
+    def behind(self) -> list[tuple[str, int]]:
+        """Queues, and how many letters of each others may stand behind, out of reach.
 
         SQS hands out nothing of a FIFO queue that stands, in its message group, behind a message
         that is held, and nothing else once that is given back.
         """
-        if not self.left or not self.source.endswith(FIFO):
+        return self.left.most_common() if self.source.endswith(FIFO) else []
+
+    @property
+    def in_the_way(self) -> str:
+        """What to say of letters that others may stand behind, out of reach; empty: nothing."""
+        if not self.behind:
             return ""
-        each = ", ".join(f"{count} of {name}" for name, count in self.left.most_common())
+        each = ", ".join(f"{count} of {name}" for name, count in self.behind)
         return (
             f"Left in place, since they were not chosen: {each}. SQS hands out nothing behind "
             "them in their message groups: redrive, move or delete them first."

@@ -10,25 +10,28 @@ from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.timesince import timesince
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
-from ..counted import counted
+from ..language import Text, of_the_site
 from ..row_admin import RowAdmin
 from . import claims
 from .models import OutboxMessage
 
 #: What the list shows of an error.
 ERROR = 200
+STATES = {"waiting": _("waiting"), "being sent": _("being sent"), "failed": _("failed")}
 
 
 class StateFilter(admin.SimpleListFilter):
     """Those that wait, or those that have failed."""
 
-    title = "state"
+    title = _("state")
     parameter_name = "state"
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
         """The choices."""
-        return [("waiting", "waiting"), ("failed", "failed")]
+        return [("waiting", gettext("waiting")), ("failed", gettext("failed"))]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         """The rows of the choice."""
@@ -58,37 +61,48 @@ class OutboxMessageAdmin(RowAdmin[OutboxMessage]):
         """All of them."""
         return self.fields
 
-    @admin.display(description="state")
+    @admin.display(description=_("state"))
     def state(self, row: OutboxMessage) -> str:
         """Waiting, being sent or failed."""
-        return row.state
+        return str(STATES[row.state])
 
-    @admin.display(description="age", ordering="created_at")
+    @admin.display(description=_("age"), ordering="created_at")
     def age(self, row: OutboxMessage) -> str:
         """How long ago it was written."""
         return timesince(row.created_at)
 
-    @admin.display(description="error")
+    @admin.display(description=_("error"))
     def trouble(self, row: OutboxMessage) -> str:
         """The beginning of its error."""
         return row.error[:ERROR]
 
-    @admin.action(description="Send selected messages again", permissions=["change"])
+    @admin.action(description=_("Send selected messages again"), permissions=["change"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> None:
         """Let the relay try those that have failed or wait for their next try."""
-        count = self._each(request, queryset, claims.send_again, "Sent again.")
-        self.message_user(request, f"To be sent again: {counted(count, 'message')}.")
+        count = self._each(request, queryset, claims.send_again, _("Sent again."))
+        said = ngettext(
+            "To be sent again: %(count)d message.",
+            "To be sent again: %(count)d messages.",
+            count,
+        )
+        self.message_user(request, said % {"count": count})
 
-    @admin.action(description="Set selected messages aside", permissions=["change"])
+    @admin.action(description=_("Set selected messages aside"), permissions=["change"])
     def set_aside(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> None:
         """Skip those that are in the way; what is being sent now is not skipped."""
-        reason = f"Set aside by {request.user}"
+        with of_the_site():
+            reason = gettext("Set aside by %(user)s") % {"user": request.user}
 
         def skip(row: OutboxMessage) -> bool:
             return claims.set_aside(row, reason)
 
-        count = self._each(request, queryset, skip, "Set aside.")
-        self.message_user(request, f"Set aside as failed: {counted(count, 'message')}.")
+        count = self._each(request, queryset, skip, _("Set aside."))
+        said = ngettext(
+            "Set aside as failed: %(count)d message.",
+            "Set aside as failed: %(count)d messages.",
+            count,
+        )
+        self.message_user(request, said % {"count": count})
 
     def delete_model(self, request: HttpRequest, obj: OutboxMessage) -> None:
         """Delete a message; another with its key of ``unique=`` may be sent."""
@@ -107,9 +121,9 @@ class OutboxMessageAdmin(RowAdmin[OutboxMessage]):
         request: HttpRequest,
         queryset: QuerySet[OutboxMessage],
         change: Callable[[OutboxMessage], bool],
-        says: str,
+        says: Text,
     ) -> int:
         changed = [row for row in queryset if change(row)]
         for row in changed:
-            self.log_change(request, row, says)
+            self.note(request, row, says)
         return len(changed)

@@ -1,6 +1,7 @@
 """The app of messages to send."""
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class OutboxConfig(AppConfig):
@@ -8,7 +9,7 @@ class OutboxConfig(AppConfig):
 
     name = "django_sqs.outbox"
     label = "django_sqs_outbox"
-    verbose_name = "Amazon SQS outbox"
+    verbose_name = _("Amazon SQS outbox")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

@@ -7,6 +7,8 @@ import uuid
 
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 
 class OutboxMessage(models.Model):
@@ -16,42 +18,66 @@ class OutboxMessage(models.Model):
     touches it until somebody sends it again or deletes it.
     """
 
-    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    queue_name = models.CharField(max_length=80, help_text="As it was registered.")
-    suffix = models.CharField(max_length=80, blank=True)
-    body = models.TextField()
-    escaped = models.BooleanField(
-        default=False, help_text="The body is a JSON string, since databases take no NUL."
+    uid = models.UUIDField(default=uuid.uuid4, unique=True, editable=False, verbose_name=_("UUID"))
+    queue_name = models.CharField(
+        max_length=80,
+        help_text=_("The name that the queue is registered with."),
+        verbose_name=_("queue name"),
     )
-    content_type = models.CharField(max_length=100)
-    attributes = models.JSONField(default=dict)
-    group_id = models.CharField(max_length=128, blank=True)
-    deduplication_id = models.CharField(max_length=128, blank=True)
-    due_at = models.DateTimeField(null=True, help_text="When it may be received.")
+    suffix = models.CharField(max_length=80, blank=True, verbose_name=_("suffix"))
+    body = models.TextField(verbose_name=_("body"))
+    escaped = models.BooleanField(
+        default=False,
+        help_text=_("Whether the body is kept as a JSON string, since databases accept no NUL."),
+        verbose_name=_("escaped"),
+    )
+    content_type = models.CharField(max_length=100, verbose_name=_("content type"))
+    attributes = models.JSONField(default=dict, verbose_name=_("attributes"))
+    group_id = models.CharField(max_length=128, blank=True, verbose_name=_("group id"))
+    deduplication_id = models.CharField(
+        max_length=128, blank=True, verbose_name=_("deduplication id")
+    )
+    due_at = models.DateTimeField(
+        null=True,
+        help_text=_("The earliest time at which it can be received."),
+        verbose_name=_("due at"),
+    )
     expires = models.FloatField(
         null=True,
-        help_text="When it is too late to start its receiver, in seconds since the epoch.",
+        help_text=_("When it is too late to start its receiver, in seconds since 1970 (UTC)."),
+        verbose_name=_("expires"),
     )
-    ticket = models.BooleanField(default=False, help_text="Whether it can be cancelled.")
+    ticket = models.BooleanField(
+        default=False, help_text=_("Whether it can be cancelled."), verbose_name=_("ticket")
+    )
     frees = models.CharField(
-        max_length=10, blank=True, help_text="When it gives back its key of unique=."
+        max_length=10,
+        blank=True,
+        help_text=_("When it gives back its key of unique=."),
+        verbose_name=_("frees"),
     )
-    created_at = models.DateTimeField(auto_now_add=True)
-    claimed_by = models.UUIDField(null=True, editable=False)
-    claimed_until = models.DateTimeField(null=True, editable=False)
-    tries = models.PositiveIntegerField(default=0, help_text="That did not succeed.")
+    created_at = models.DateTimeField(auto_now_add=True, verbose_name=_("created at"))
+    claimed_by = models.UUIDField(null=True, editable=False, verbose_name=_("claimed by"))
+    claimed_until = models.DateTimeField(null=True, editable=False, verbose_name=_("claimed until"))
+    tries = models.PositiveIntegerField(
+        default=0, help_text=_("Those that did not succeed."), verbose_name=_("tries")
+    )
     refusals = models.PositiveIntegerField(
-        default=0, help_text="Those of the tries that failed for the message's own sake."
+        default=0,
+        help_text=_("Those of the tries in which SQS refused the message itself."),
+        verbose_name=_("refusals"),
     )
-    try_after = models.DateTimeField(null=True)
-    failed_at = models.DateTimeField(null=True, help_text="When it was given up.")
-    error = models.TextField(blank=True)
+    try_after = models.DateTimeField(null=True, verbose_name=_("try after"))
+    failed_at = models.DateTimeField(
+        null=True, help_text=_("When the message was set aside."), verbose_name=_("failed at")
+    )
+    error = models.TextField(blank=True, verbose_name=_("error"))
 
     class Meta:
         ordering = ("pk",)
         default_permissions = ("change", "delete", "view")
-        verbose_name = "message to send"
-        verbose_name_plural = "messages to send"
+        verbose_name = _("message to send")
+        verbose_name_plural = _("messages to send")
         indexes = (
             models.Index(
                 fields=["failed_at", "queue_name", "suffix", "id"], name="django_sqs_outbox_queue"
@@ -62,7 +88,10 @@ class OutboxMessage(models.Model):
         )
 
     def __str__(self) -> str:
-        return f"{self.uid} for {self.queue_name}"
+        return gettext("%(message)s for %(queue)s") % {
+            "message": self.uid,
+            "queue": self.queue_name,
+        }
 
     @property
     def state(self) -> str:

@@ -9,10 +9,12 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
+from django.utils.translation import gettext, ngettext
+from django.utils.translation import gettext_lazy as _
 
 from django_sqs_kombu.exceptions import SQSError
 
-from ..counted import counted
+from ..language import of_the_site
 from ..row_admin import RowAdmin
 from .models import TaskRecord
 
@@ -46,12 +48,12 @@ class TaskRecordAdmin(RowAdmin[TaskRecord]):
         """All of them."""
         return self.fields
 
-    @admin.display(description="attempts")
+    @admin.display(description=_("attempts"))
     def attempts(self, record: TaskRecord) -> int:
         """How often it was started."""
         return len(record.worker_ids)
 
-    @admin.display(description="error")
+    @admin.display(description=_("error"))
     def error(self, record: TaskRecord) -> str:
         """The last line of the latest error."""
         if not record.errors:
@@ -60,12 +62,12 @@ class TaskRecordAdmin(RowAdmin[TaskRecord]):
         lines = latest["traceback"].strip().splitlines()
         return str(lines[-1] if lines else latest["exception"])[:ERROR]
 
-    @admin.display(description="errors")
+    @admin.display(description=_("errors"))
     def tracebacks(self, record: TaskRecord) -> str:
         """The tracebacks of all errors."""
         return format_html_join("", "<pre>{}</pre>", ((e["traceback"],) for e in record.errors))
 
-    @admin.action(description="Enqueue again the failed ones", permissions=["enqueue"])
+    @admin.action(description=_("Enqueue selected failed tasks again"), permissions=["enqueue"])
     def enqueue_again(self, request: HttpRequest, queryset: QuerySet[TaskRecord]) -> None:
         """Enqueue selected tasks that have failed, each with a new id and a new result."""
         # Late: a project that has the app, but no tasks yet, needs no Tasks framework.
@@ -82,5 +84,10 @@ class TaskRecordAdmin(RowAdmin[TaskRecord]):
                 self.message_user(request, f"{record.task}: {exc}", messages.ERROR)
             else:
                 count += 1
-                self.log_change(request, record, f"Enqueued again, with the id {result.id}.")
-        self.message_user(request, f"Enqueued again: {counted(count, 'task')}.")
+                with of_the_site():
+                    says = gettext("Enqueued again, with the id %(id)s.") % {"id": result.id}
+                self.note(request, record, says)
+        said = ngettext(
+            "Enqueued again: %(count)d task.", "Enqueued again: %(count)d tasks.", count
+        )
+        self.message_user(request, said % {"count": count})

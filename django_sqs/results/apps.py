@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 if TYPE_CHECKING:
     from ..tasks.store import Store
@@ -15,7 +16,7 @@ class ResultsConfig(AppConfig):
 
     name = "django_sqs.results"
     label = "django_sqs_results"
-    verbose_name = "Amazon SQS task results"
+    verbose_name = _("Amazon SQS task results")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

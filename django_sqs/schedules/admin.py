@@ -11,13 +11,19 @@ from django.contrib.admin.actions import delete_selected
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext, ngettext, ngettext_lazy
+from django.utils.translation import gettext_lazy as _
 
 from django_sqs_kombu.working import UTC
 
-from ..counted import counted
+from ..language import Text
 from ..row_admin import RowAdmin
 from .firing import database, last_slots, pause, resume, scheduled
 from .models import KnownSchedule, Slot
+
+_RAN = ngettext_lazy("Run now: %(count)d schedule.", "Run now: %(count)d schedules.", "count")
+_PAUSED = ngettext_lazy("Paused: %(count)d schedule.", "Paused: %(count)d schedules.", "count")
+_RESUMED = ngettext_lazy("Resumed: %(count)d schedule.", "Resumed: %(count)d schedules.", "count")
 
 
 @admin.register(KnownSchedule)
@@ -51,27 +57,27 @@ class KnownScheduleAdmin(RowAdmin[KnownSchedule]):
             actions["delete_selected"] = (_delete_gone, *found[1:])
         return actions
 
-    @admin.display(description="next")
+    @admin.display(description=_("next slot"))
     def following(self, row: KnownSchedule) -> datetime | str:
         """Its next slot."""
         if row.paused:
-            return "paused"
+            return gettext("paused")
         for queue, schedule in scheduled():
             if (queue.name, schedule.definition) == (row.name, row.definition):
                 return schedule.next(datetime.now(UTC))
-        return "not in this release"
+        return gettext("not in this release")
 
-    @admin.display(description="last sent")
+    @admin.display(description=_("last sent"))
     def last(self, row: KnownSchedule) -> datetime | None:
         """The last slot that was sent."""
         return last_slots([row.name]).get(row.name)
 
-    @admin.display(description="since", ordering="since")
+    @admin.display(description=_("since"), ordering="since")
     def known_since(self, row: KnownSchedule) -> datetime:
         """Since when its slots are sent."""
         return datetime.fromtimestamp(row.since, UTC)
 
-    @admin.action(description="Run selected schedules now", permissions=["change"])
+    @admin.action(description=_("Run selected schedules now"), permissions=["change"])
     def run_now(self, request: HttpRequest, queryset: QuerySet[KnownSchedule]) -> None:
         """Send their messages now, beside their slots."""
         known = {queue.name: queue for queue, _ in scheduled()}
@@ -80,33 +86,34 @@ class KnownScheduleAdmin(RowAdmin[KnownSchedule]):
         def run(name: str) -> None:
             known[name].write_slot(now, database())
 
-        self._each(request, queryset.filter(name__in=known), run, "Run now.")
+        self._each(request, queryset.filter(name__in=known), run, _("Run now."), _RAN)
 
-    @admin.action(description="Pause selected schedules", permissions=["change"])
+    @admin.action(description=_("Pause selected schedules"), permissions=["change"])
     def pause(self, request: HttpRequest, queryset: QuerySet[KnownSchedule]) -> None:
         """Send none of their slots."""
-        self._each(request, queryset.filter(paused=False), pause, "Paused.")
+        self._each(request, queryset.filter(paused=False), pause, _("Paused."), _PAUSED)
 
-    @admin.action(description="Resume selected schedules", permissions=["change"])
+    @admin.action(description=_("Resume selected schedules"), permissions=["change"])
     def resume(self, request: HttpRequest, queryset: QuerySet[KnownSchedule]) -> None:
         """Send their slots again."""
         now = datetime.now(UTC)
         rows = queryset.filter(paused=True)
-        self._each(request, rows, lambda name: resume(name, now), "Resumed.")
+        self._each(request, rows, lambda name: resume(name, now), _("Resumed."), _RESUMED)
 
     def _each(
         self,
         request: HttpRequest,
         rows: QuerySet[KnownSchedule],
         act: Callable[[str], None],
-        done: str,
+        done: Text,
+        says: Any,
     ) -> None:
         """Act on each queue once, and note it in the history."""
         chosen = {row.name: row for row in rows}
         for name, row in chosen.items():
             act(name)
-            self.log_change(request, row, done)
-        self.message_user(request, f"{done.rstrip('.')}: {counted(len(chosen), 'schedule')}.")
+            self.note(request, row, done)
+        self.message_user(request, says % {"count": len(chosen)})
 
 
 def _is_live(row: KnownSchedule) -> bool:
@@ -123,9 +130,12 @@ def _delete_gone(
     """Delete those of the selected schedules that the code knows no more."""
     live = [row.pk for row in queryset if _is_live(row)]
     if live:
-        stay = "is in this release and stays" if len(live) == 1 else "are in this release and stay"
-        text = f"{counted(len(live), 'schedule')} {stay}."
-        admin.message_user(request, text, messages.WARNING)
+        text = ngettext(
+            "%(count)d schedule is in this release and stays.",
+            "%(count)d schedules are in this release and stay.",
+            len(live),
+        )
+        admin.message_user(request, text % {"count": len(live)}, messages.WARNING)
     gone = queryset.exclude(pk__in=live)
     return delete_selected(admin, request, gone) if gone.exists() else None
 
@@ -138,7 +148,7 @@ class SlotAdmin(RowAdmin[Slot]):
     list_filter = ("name",)
     search_fields = ("name",)
 
-    @admin.display(description="slot", ordering="slot")
+    @admin.display(description=_("slot"), ordering="slot")
     def time(self, row: Slot) -> datetime:
         """The slot."""
         return row.time

@@ -1,6 +1,7 @@
 """The app of schedules."""
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class SchedulesConfig(AppConfig):
@@ -8,7 +9,7 @@ class SchedulesConfig(AppConfig):
 
     name = "django_sqs.schedules"
     label = "django_sqs_schedules"
-    verbose_name = "Amazon SQS schedules"
+    verbose_name = _("Amazon SQS schedules")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 from django.db import models
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 
 class KnownSchedule(models.Model):
@@ -13,16 +15,20 @@ class KnownSchedule(models.Model):
     During a deployment it may have two, the old one and the new one.
     """
 
-    name = models.CharField(max_length=200, help_text="The queue's name, or the task's.")
-    definition = models.CharField(max_length=200)
-    since = models.BigIntegerField(
-        help_text="Only slots after this are sent: seconds since 1970, UTC."
+    name = models.CharField(
+        max_length=200, help_text=_("The name of the queue or the task."), verbose_name=_("name")
     )
-    paused = models.BooleanField(default=False)
+    definition = models.CharField(max_length=200, verbose_name=_("definition"))
+    since = models.BigIntegerField(
+        help_text=_("Only slots after this time are sent, in seconds since 1970 (UTC)."),
+        verbose_name=_("since"),
+    )
+    paused = models.BooleanField(default=False, verbose_name=_("paused"))
 
     class Meta:
+        verbose_name_plural = _("schedules")
         default_permissions = ("change", "delete", "view")
-        verbose_name = "schedule"
+        verbose_name = _("schedule")
         constraints = (
             models.UniqueConstraint(
                 fields=["name", "definition"], name="django_sqs_schedules_known"
@@ -36,19 +42,25 @@ class KnownSchedule(models.Model):
 class Slot(models.Model):
     """A time of a schedule that was sent, in the transaction that wrote this row."""
 
-    name = models.CharField(max_length=200, help_text="The queue's name, or the task's.")
+    name = models.CharField(
+        max_length=200, help_text=_("The name of the queue or the task."), verbose_name=_("name")
+    )
     # A local time, where USE_TZ is False, would come twice when clocks are put back.
-    slot = models.BigIntegerField(help_text="Seconds since 1970, UTC.")
-    sent_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    slot = models.BigIntegerField(
+        help_text=_("In seconds since 1970 (UTC)."), verbose_name=_("slot")
+    )
+    sent_at = models.DateTimeField(auto_now_add=True, db_index=True, verbose_name=_("sent at"))
 
     class Meta:
+        verbose_name = _("slot")
+        verbose_name_plural = _("slots")
         default_permissions = ("view",)
         constraints = (
             models.UniqueConstraint(fields=["name", "slot"], name="django_sqs_schedules_once"),
         )
 
     def __str__(self) -> str:
-        return f"{self.name} at {self.time}"
+        return gettext("%(schedule)s at %(time)s") % {"schedule": self.name, "time": self.time}
 
     @property
     def time(self) -> datetime:

@@ -8,6 +8,7 @@ from typing import Any
 from django.contrib import admin
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy as _
 
 from django_sqs_kombu.registration import Unique
 
@@ -42,10 +43,10 @@ class UniqueKeyAdmin(RowAdmin[UniqueKey]):
 
     list_display = ("digest", "ticket_id", "held_until")
     search_fields = ("=ticket_id",)
-    search_help_text = "A key as it was given to unique=, in any queue, or the id of a ticket."
+    search_help_text = _("A key as it was given to unique=, in any queue, or the id of a ticket.")
     fields = readonly_fields = ("digest", "ticket_id", "held_until")
 
-    @admin.display(description="held until", ordering="expires")
+    @admin.display(description=_("held until"), ordering="expires")
     def held_until(self, row: UniqueKey) -> datetime:
         """When another message of the key is sent, whatever becomes of this one."""
         return datetime.fromtimestamp(row.expires, timezone.utc)

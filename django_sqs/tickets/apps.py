@@ -1,6 +1,7 @@
 """The app of tickets."""
 
 from django.apps import AppConfig
+from django.utils.translation import gettext_lazy as _
 
 
 class TicketsConfig(AppConfig):
@@ -8,7 +9,7 @@ class TicketsConfig(AppConfig):
 
     name = "django_sqs.tickets"
     label = "django_sqs_tickets"
-    verbose_name = "Amazon SQS tickets"
+    verbose_name = _("Amazon SQS tickets")
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

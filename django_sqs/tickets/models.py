@@ -3,34 +3,53 @@
 from __future__ import annotations
 
 from django.db import models
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 
 class UsedTicket(models.Model):
     """A ticket whose message was cancelled, or with which a receiver has started."""
 
-    ticket_id = models.CharField(max_length=100, primary_key=True)
-    cancelled = models.BooleanField(help_text="Else a receiver has started with its message.")
-    used_at = models.DateTimeField(auto_now_add=True, db_index=True)
+    ticket_id = models.CharField(max_length=100, primary_key=True, verbose_name=_("ticket id"))
+    cancelled = models.BooleanField(
+        help_text=_("If not, a receiver has started with its message."), verbose_name=_("cancelled")
+    )
+    used_at = models.DateTimeField(auto_now_add=True, db_index=True, verbose_name=_("used at"))
 
     class Meta:
+        verbose_name = _("used ticket")
+        verbose_name_plural = _("used tickets")
         default_permissions = ("view",)
 
     def __str__(self) -> str:
-        return f"{self.ticket_id} ({'cancelled' if self.cancelled else 'started'})"
+        what = gettext("cancelled") if self.cancelled else gettext("started")
+        return f"{self.ticket_id} ({what})"
 
 
 class UniqueKey(models.Model):
     """A key that a message has, so that no other of its key is sent."""
 
-    digest = models.CharField(max_length=64, primary_key=True, help_text="Of its queue and key.")
+    digest = models.CharField(
+        max_length=64,
+        primary_key=True,
+        help_text=_("Digest of its queue and its key."),
+        verbose_name=_("digest"),
+    )
     ticket_id = models.CharField(
-        max_length=100, db_index=True, help_text="Of the message that has it."
+        max_length=100,
+        db_index=True,
+        help_text=_("That of the message that has it."),
+        verbose_name=_("ticket id"),
     )
     expires = models.FloatField(
-        db_index=True, help_text="Until when it has it, in seconds since the epoch."
+        db_index=True,
+        help_text=_("Until when it has it, in seconds since 1970 (UTC)."),
+        verbose_name=_("expires"),
     )
 
     class Meta:
+        verbose_name = _("unique key")
+        verbose_name_plural = _("unique keys")
         default_permissions = ("delete", "view")
 
     def __str__(self) -> str:

@@ -88,10 +88,14 @@ def _links(folder):
 
 
 class Session:
-    """Somebody with a browser without JavaScript."""
+    """Somebody with a browser without JavaScript.
+
+    :ivar language: what their browser asks for.
+    """
 
     def __init__(self, url):
         self.url = url
+        self.language = "en"
         self._jar = CookieJar()
         self._opener = urllib.request.build_opener(urllib.request.HTTPCookieProcessor(self._jar))
 
@@ -113,7 +117,10 @@ class Session:
     def _open(self, path, fields):
         data = None if fields is None else urllib.parse.urlencode(fields, doseq=True).encode()
         try:
-            with self._opener.open(self.url + path, data, timeout=30) as answer:
+            asked = urllib.request.Request(
+                self.url + path, data, {"Accept-Language": self.language}
+            )
+            with self._opener.open(asked, timeout=30) as answer:
                 return SimpleNamespace(
                     status=answer.status, text=answer.read().decode(), url=answer.url
                 )

@@ -63,7 +63,7 @@ def test_dead_letters_that_are_ticked_are_moved_back(open_page, bury, bodies, tm
     page.click("button:text-is('Redrive chosen')")
     page.wait_for_selector("text=Move the 2 chosen dead letters of watched back into it?")
     page.click("text=Yes, go on")
-    page.wait_for_selector("text=Moved 2 of the 2 messages that were chosen to watched.")
+    page.wait_for_selector("text=Moved 2 of 2 chosen messages to watched.")
 
     assert page.errors == []
     assert bodies("watched-dead") == ["two"]
@@ -75,8 +75,8 @@ def test_messages_that_are_ticked_are_deleted_or_moved(open_page, send, bodies):
     send("django_sqs.send_many('restart', ['a', 'b', 'c'])")
     page = open_page(QUEUE.format("restart"))
     for text, what, says in (
-        ("a", "Delete chosen", "Deleted 1 of the 1"),
-        ("b", "Move chosen", "Moved 1 of the 1 messages that were chosen to second."),
+        ("a", "Delete chosen", "Deleted 1 of 1 chosen message."),
+        ("b", "Move chosen", "Moved 1 of 1 chosen message to second."),
     ):
         page.click("button:text-is('Look at messages')")
         page.check(f"tr:has(code:text-matches('{text}')) input[type=checkbox]")
@@ -122,5 +122,5 @@ def test_nothing_that_is_ticked_is_said_and_nothing_is_done(visit, send, bodies)
     gone = session.post(QUEUE.format("raw") + "delete-chosen/", ids="nobody", confirmed="yes")
 
     assert "Choose messages first." in done.text
-    assert "Deleted 0 of the 1 messages that were chosen. The others are" in gone.text
+    assert "Deleted 0 of 1 chosen message. The others are" in gone.text
     assert bodies("raw") == [HERE]

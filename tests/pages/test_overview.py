@@ -8,6 +8,7 @@ import time
 import boto3
 import pytest
 
+from ..catalogue import PACKAGE, written
 from .conftest import heartbeats, shoot
 
 pytestmark = pytest.mark.slow
@@ -133,3 +134,40 @@ def test_a_page_that_nobody_looks_at_asks_for_nothing(open_page):
     page.wait_for_timeout(10_000)
     assert len(asked) == 2
     assert page.errors == []
+
+
+def english(text):
+    """What is in a page of the texts that should be in German."""
+    seen = {" ".join(each.split()) for each in re.split(r"<[^>]+>", text)}
+    texts, _ = written(PACKAGE / "locale/de/LC_MESSAGES/django.po")
+    # One is the name of a queue, too.
+    return seen & {key for key, german in texts.items() if key != german} - {"", "started"}
+
+
+def test_who_asks_for_german_gets_it_and_the_history_is_in_the_sites_language(visit):
+    session = visit("root")
+    session.language = "de-DE,de;q=0.9,en;q=0.5"
+    queue = QUEUE.format("light")
+    lists = {
+        "failures/failuregroup": "Gruppen von Fehlschlägen",
+        "failures/failure": "Amazon SQS: Fehlschläge",
+        "outbox/outboxmessage": "zu sendende Nachrichten",
+        "results/taskrecord": "Ergebnisse von Aufgaben",
+        "schedules/knownschedule": "Zeitpläne",
+        "schedules/slot": "Termine",
+        "tickets/usedticket": "benutzte Tickets",
+        "tickets/uniquekey": "eindeutige Schlüssel",
+        "inbox/receivedmessage": "empfangene Nachrichten",
+        "monitor/queuereport": "Kein Worker läuft",
+    }
+    pages = {session.get(f"/admin/django_sqs_{each}/").text: said for each, said in lists.items()}
+    # What is done in a thread of its own is told in the language of who asked.
+    done = session.post(queue + "purge/", confirmed="yes")
+    pages[done.text] = "Alle Nachrichten von light werden gelöscht"
+    pages[session.get(queue).text] = "Letzte Stunde"
+    pages[session.post(queue + "peek/").text] = "Die Warteschlange ist leer."
+    pages[session.post(queue + "pause/").text] = "bis zum Fortsetzen"
+
+    assert [said for page, said in pages.items() if said not in page] == []
+    assert {said: english(page) for page, said in pages.items() if english(page)} == {}
+    assert "Deleted all messages." in session.get(LIST + "light/history/").text

@@ -11,7 +11,11 @@ class Migration(migrations.Migration):
             model_name="failure",
             name="trace",
             field=models.CharField(
-                blank=True, default="", help_text="X-Ray's header.", max_length=500
+                blank=True,
+                default="",
+                help_text="The trace header of AWS X-Ray.",
+                max_length=500,
+                verbose_name="trace",
             ),
             preserve_default=False,
         ),

@@ -48,7 +48,7 @@ class Migration(migrations.Migration):
                 ("threads", models.PositiveIntegerField()),
                 (
                     "running",
-                    models.JSONField(default=dict, help_text="Receivers that run, by queue."),
+                    models.JSONField(default=dict, help_text="Running receivers by queue."),
                 ),
             ],
             options={
@@ -67,7 +67,12 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("queue_name", models.CharField(help_text="As it was registered.", max_length=80)),
+                (
+                    "queue_name",
+                    models.CharField(
+                        help_text="The name that the queue is registered with.", max_length=80
+                    ),
+                ),
                 ("minute", models.DateTimeField(db_index=True)),
                 ("received", models.PositiveBigIntegerField(default=0)),
                 ("deleted", models.PositiveBigIntegerField(default=0)),
@@ -75,7 +80,7 @@ class Migration(migrations.Migration):
                 ("rejected", models.PositiveBigIntegerField(default=0)),
                 ("released", models.PositiveBigIntegerField(default=0)),
                 ("unsettled", models.PositiveBigIntegerField(default=0)),
-                ("seconds", models.FloatField(default=0, help_text="That receivers ran.")),
+                ("seconds", models.FloatField(default=0, help_text="Seconds that receivers ran.")),
                 (
                     "waited",
                     models.FloatField(

@@ -12,7 +12,9 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="heartbeat",
             name="messages",
-            field=models.JSONField(default=list, help_text="What has run for a while."),
+            field=models.JSONField(
+                default=list, help_text="Messages that have been running for a while."
+            ),
         ),
         migrations.AddField(
             model_name="heartbeat",

@@ -25,14 +25,19 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("queue_name", models.CharField(help_text="As it was registered.", max_length=80)),
+                (
+                    "queue_name",
+                    models.CharField(
+                        help_text="The name that the queue is registered with.", max_length=80
+                    ),
+                ),
                 ("received", models.PositiveBigIntegerField(default=0)),
                 ("deleted", models.PositiveBigIntegerField(default=0)),
                 ("requeued", models.PositiveBigIntegerField(default=0)),
                 ("rejected", models.PositiveBigIntegerField(default=0)),
                 ("released", models.PositiveBigIntegerField(default=0)),
                 ("unsettled", models.PositiveBigIntegerField(default=0)),
-                ("seconds", models.FloatField(default=0, help_text="That receivers ran.")),
+                ("seconds", models.FloatField(default=0, help_text="Seconds that receivers ran.")),
                 (
                     "waited",
                     models.FloatField(

@@ -20,19 +20,37 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("uid", models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ("queue_name", models.CharField(help_text="As it was registered.", max_length=80)),
-                ("suffix", models.CharField(blank=True, max_length=80)),
-                ("body", models.TextField()),
-                ("content_type", models.CharField(max_length=100)),
-                ("attributes", models.JSONField(default=dict)),
-                ("group_id", models.CharField(blank=True, max_length=128)),
-                ("deduplication_id", models.CharField(blank=True, max_length=128)),
-                ("due_at", models.DateTimeField(null=True)),
-                ("created_at", models.DateTimeField(auto_now_add=True)),
-                ("tries", models.PositiveIntegerField(default=0)),
-                ("try_after", models.DateTimeField(db_index=True, null=True)),
-                ("error", models.TextField(blank=True)),
+                (
+                    "uid",
+                    models.UUIDField(
+                        default=uuid.uuid4, editable=False, unique=True, verbose_name="UUID"
+                    ),
+                ),
+                (
+                    "queue_name",
+                    models.CharField(
+                        help_text="The name that the queue is registered with.",
+                        max_length=80,
+                        verbose_name="queue name",
+                    ),
+                ),
+                ("suffix", models.CharField(blank=True, max_length=80, verbose_name="suffix")),
+                ("body", models.TextField(verbose_name="body")),
+                ("content_type", models.CharField(max_length=100, verbose_name="content type")),
+                ("attributes", models.JSONField(default=dict, verbose_name="attributes")),
+                ("group_id", models.CharField(blank=True, max_length=128, verbose_name="group id")),
+                (
+                    "deduplication_id",
+                    models.CharField(blank=True, max_length=128, verbose_name="deduplication id"),
+                ),
+                ("due_at", models.DateTimeField(null=True, verbose_name="due at")),
+                ("created_at", models.DateTimeField(auto_now_add=True, verbose_name="created at")),
+                ("tries", models.PositiveIntegerField(default=0, verbose_name="tries")),
+                (
+                    "try_after",
+                    models.DateTimeField(db_index=True, null=True, verbose_name="try after"),
+                ),
+                ("error", models.TextField(blank=True, verbose_name="error")),
             ],
             options={
                 "ordering": ("pk",),

@@ -13,8 +13,9 @@ class Migration(migrations.Migration):
             model_name="outboxmessage",
             name="expires",
             field=models.FloatField(
-                help_text="When it is too late to start its receiver, in seconds since the epoch.",
+                help_text="When it is too late to start its receiver, in seconds since 1970 (UTC).",
                 null=True,
+                verbose_name="expires",
             ),
         ),
     ]

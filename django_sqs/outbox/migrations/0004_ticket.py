@@ -12,6 +12,8 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="outboxmessage",
             name="ticket",
-            field=models.BooleanField(default=False, help_text="Whether it can be cancelled."),
+            field=models.BooleanField(
+                default=False, help_text="Whether it can be cancelled.", verbose_name="ticket"
+            ),
         ),
     ]

@@ -17,6 +17,7 @@ class Migration(migrations.Migration):
                 default="",
                 help_text="When it gives back its key of unique=.",
                 max_length=10,
+                verbose_name="frees",
             ),
             preserve_default=False,
         ),

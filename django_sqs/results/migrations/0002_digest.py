@@ -13,8 +13,9 @@ class Migration(migrations.Migration):
             field=models.CharField(
                 default="",
                 editable=False,
-                help_text="Of what its message must say.",
+                help_text="Digest of what its message must say.",
                 max_length=64,
+                verbose_name="digest",
             ),
         ),
     ]

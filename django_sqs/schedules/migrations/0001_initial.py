@@ -18,17 +18,24 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("name", models.CharField(help_text="The queue's name.", max_length=80)),
-                ("definition", models.CharField(max_length=200)),
+                (
+                    "name",
+                    models.CharField(
+                        help_text="The queue's name.", max_length=80, verbose_name="name"
+                    ),
+                ),
+                ("definition", models.CharField(max_length=200, verbose_name="definition")),
                 (
                     "since",
                     models.BigIntegerField(
-                        help_text="Only slots after this are sent: seconds since 1970, UTC."
+                        help_text="Only slots after this time are sent, in seconds since 1970 (UTC).",
+                        verbose_name="since",
                     ),
                 ),
-                ("paused", models.BooleanField(default=False)),
+                ("paused", models.BooleanField(default=False, verbose_name="paused")),
             ],
             options={
+                "verbose_name_plural": "schedules",
                 "default_permissions": ("change", "delete", "view"),
                 "verbose_name": "schedule",
                 "constraints": [
@@ -47,11 +54,26 @@ class Migration(migrations.Migration):
                         auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
                     ),
                 ),
-                ("name", models.CharField(help_text="The queue's name.", max_length=80)),
-                ("slot", models.BigIntegerField(help_text="Seconds since 1970, UTC.")),
-                ("sent_at", models.DateTimeField(auto_now_add=True, db_index=True)),
+                (
+                    "name",
+                    models.CharField(
+                        help_text="The queue's name.", max_length=80, verbose_name="name"
+                    ),
+                ),
+                (
+                    "slot",
+                    models.BigIntegerField(
+                        help_text="In seconds since 1970 (UTC).", verbose_name="slot"
+                    ),
+                ),
+                (
+                    "sent_at",
+                    models.DateTimeField(auto_now_add=True, db_index=True, verbose_name="sent at"),
+                ),
             ],
             options={
+                "verbose_name": "slot",
+                "verbose_name_plural": "slots",
                 "default_permissions": ("view",),
                 "constraints": [
                     models.UniqueConstraint(

@@ -10,7 +10,9 @@ class Migration(migrations.Migration):
         migrations.AlterField(
             model_name=model,
             name="name",
-            field=models.CharField(help_text="The queue's name, or the task's.", max_length=200),
+            field=models.CharField(
+                help_text="The name of the queue or the task.", max_length=200, verbose_name="name"
+            ),
         )
         for model in ("knownschedule", "slot")
     ]

@@ -14,14 +14,26 @@ class Migration(migrations.Migration):
             fields=[
                 (
                     "ticket_id",
-                    models.CharField(max_length=100, primary_key=True, serialize=False),
+                    models.CharField(
+                        max_length=100, primary_key=True, serialize=False, verbose_name="ticket id"
+                    ),
                 ),
                 (
                     "cancelled",
-                    models.BooleanField(help_text="Else a receiver has started with its message."),
+                    models.BooleanField(
+                        help_text="If not, a receiver has started with its message.",
+                        verbose_name="cancelled",
+                    ),
                 ),
-                ("used_at", models.DateTimeField(auto_now_add=True, db_index=True)),
+                (
+                    "used_at",
+                    models.DateTimeField(auto_now_add=True, db_index=True, verbose_name="used at"),
+                ),
             ],
-            options={"default_permissions": ("view",)},
+            options={
+                "verbose_name": "used ticket",
+                "verbose_name_plural": "used tickets",
+                "default_permissions": ("view",),
+            },
         ),
     ]

@@ -15,7 +15,8 @@ class Migration(migrations.Migration):
                 (
                     "digest",
                     models.CharField(
-                        help_text="Of its queue and key.",
+                        help_text="Digest of its queue and its key.",
+                        verbose_name="digest",
                         max_length=64,
                         primary_key=True,
                         serialize=False,
@@ -23,16 +24,25 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "ticket_id",
-                    models.CharField(help_text="Of the message that has it.", max_length=100),
+                    models.CharField(
+                        help_text="That of the message that has it.",
+                        verbose_name="ticket id",
+                        max_length=100,
+                    ),
                 ),
                 (
                     "expires",
                     models.FloatField(
                         db_index=True,
-                        help_text="Until when it has it, in seconds since the epoch.",
+                        help_text="Until when it has it, in seconds since 1970 (UTC).",
+                        verbose_name="expires",
                     ),
                 ),
             ],
-            options={"default_permissions": ("view",)},
+            options={
+                "default_permissions": ("view",),
+                "verbose_name": "unique key",
+                "verbose_name_plural": "unique keys",
+            },
         ),
     ]

@@ -13,11 +13,18 @@ class Migration(migrations.Migration):
             model_name="uniquekey",
             name="ticket_id",
             field=models.CharField(
-                db_index=True, help_text="Of the message that has it.", max_length=100
+                db_index=True,
+                help_text="That of the message that has it.",
+                verbose_name="ticket id",
+                max_length=100,
             ),
         ),
         migrations.AlterModelOptions(
             name="uniquekey",
-            options={"default_permissions": ("delete", "view")},
+            options={
+                "default_permissions": ("delete", "view"),
+                "verbose_name": "unique key",
+                "verbose_name_plural": "unique keys",
+            },
         ),
     ]
