@@ -19,7 +19,7 @@ REFUSED = "Log in as staff, or send the token of SQS_VIEW_TOKEN as a bearer toke
 
 
 def readers_only(view: View) -> View:
-    """Let in staff, whoever has the token of SQS_VIEW_TOKEN, or all where a setting says so.
+    """Let in staff, holders of the token of SQS_VIEW_TOKEN, or everybody if SQS_VIEWS_PUBLIC.
 
     The token comes as ``Authorization: Bearer TOKEN``; it is compared in constant time.
     """
@@ -34,14 +34,14 @@ def readers_only(view: View) -> View:
 
 
 def is_known(request: HttpRequest) -> bool:
-    """Whether it comes from staff, or from whoever has the token."""
+    """Whether the request comes from staff, or from a holder of the token."""
     return _has_token(request) or _is_staff(request)
 
 
 def changers_only(view: View) -> View:
-    """Let in whoever has the token, and staff with Django's protection against CSRF.
+    """Let in holders of the token, and staff with Django's protection against CSRF.
 
-    SQS_VIEWS_PUBLIC opens nothing here: that is for reading.
+    SQS_VIEWS_PUBLIC does not apply here: it is for reading.
     """
     protected = csrf_protect(view)
 

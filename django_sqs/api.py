@@ -70,7 +70,7 @@ def register(
     :param celery_task: a Celery task, or its name, that each message is handed to; *fn*, where
         there is one, then makes the task's arguments of the message.
     :param options: those of :class:`~django_sqs.keywords.QueueKeywords`.
-    :raises ConfigurationError: for options that cannot work, or a name that is registered with
+    :raises ConfigurationError: for options that are invalid, or a name that is registered with
         another receiver.
     """
     registered = receivers.register(queue_name, fn, *args, celery_task=celery_task, **_any(options))

@@ -17,9 +17,9 @@ from .registry import receivers
 class DjangoLambdaFunction(LambdaFunction):
     """The handler of a Lambda function in a Django project.
 
-    Between two invocations Lambda stops the process's clock, so database connections are looked
-    after as between two requests: those that are too old by CONN_MAX_AGE are closed at the end,
-    and those that were kept are asked at the beginning whether they still work.
+    Between two invocations Lambda freezes the process, so database connections are maintained as
+    between two requests: those that are too old by CONN_MAX_AGE are closed at the end, and those
+    that were kept are asked at the beginning whether they still work.
     """
 
     def __call__(self, event: object, context: object = None) -> Response:

@@ -301,12 +301,12 @@ class Conf:
 
     @property
     def passing(self) -> Retry:
-        """What receivers may raise for a reason that passes, and for how many receives."""
+        """What receivers may raise for a temporary cause, and for how many receives."""
         return Retry(exception_classes(self.value("SQS_RETRY_ON")), self.value("SQS_RETRY_TRIES"))
 
     @property
     def policy(self) -> Policy:
-        """What is done with a message whose receiver fails, where its queue says nothing."""
+        """What is done with a message whose receiver fails, unless its queue says otherwise."""
         return policy_of(
             self.value("SQS_RETRY"), self.value("SQS_DISCARD"), self.value("SQS_DEAD_LETTER")
         )

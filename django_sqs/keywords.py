@@ -21,7 +21,7 @@ class QueueKeywords(base.QueueKeywords, total=False):
     for the model."""
     once: bool
     """Run the receiver in a transaction that also notes the message's id (the app
-    django_sqs.inbox), so that one delivered again has no second effect."""
+    django_sqs.inbox), so that a message that is delivered again has no second effect."""
     close_database: bool
     """Close all database connections after each message."""
 

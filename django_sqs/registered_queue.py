@@ -74,8 +74,8 @@ _Proxy = ReceiverProxy
 class DjangoQueue(base.RegisteredQueue):
     """A queue of this project; its options are those of django_sqs_kombu's class.
 
-    Around each message the database connections are looked after: those that are unusable or
-    too old are closed, the others kept for the next message.
+    Around each message the database connections are maintained: those that are unusable or too
+    old are closed, the others are kept for the next message.
 
     Its options are those of :class:`~django_sqs.keywords.QueueKeywords`.
     """
@@ -136,7 +136,7 @@ class DjangoQueue(base.RegisteredQueue):
         return queue
 
     def get_receiver_proxy(self) -> _Proxy[Any, Any, DjangoQueue]:
-        """A callable that sends to this queue."""
+        """Return a callable that sends to this queue."""
         return self.ReceiverProxy(self)
 
     def send(
@@ -149,14 +149,14 @@ class DjangoQueue(base.RegisteredQueue):
         using: str | None = None,
         **options: Unpack[PlainSendKeywords],
     ) -> Ticket:
-        """Send a message; returns when SQS has accepted it, or it waits for a commit.
+        """Send a message; return when SQS has accepted it, or when it waits for a commit.
 
         :param message: an instance of the queue's message class, or of its *model*; None: one is
             built from the other options, such as ``body="..."``.
         :param suffix: the queue name suffix to use.
         :param options: those of :class:`~django_sqs.keywords.SendKeywords`.
         :raises WrongMessageClass: *message* is of another class.
-        :raises MessageEncodeError: its value cannot be written.
+        :raises MessageEncodeError: its value cannot be encoded.
         :raises ConfigurationError: there is no such option, or the app that it needs is not
             installed.
         :raises RequestFailed: SQS did not accept it.
@@ -327,7 +327,7 @@ class DjangoQueue(base.RegisteredQueue):
         reason: str = "",
         suffix: str | None = None,
     ) -> Pause:
-        """Have nobody receive from the queue, see django_sqs_kombu's class.
+        """Pause receiving from the queue; see django_sqs_kombu's class.
 
         Workers are told at once over SQS_WAKE, else they see it within a minute.
         """
@@ -336,7 +336,7 @@ class DjangoQueue(base.RegisteredQueue):
         return pause
 
     def resume(self, *, suffix: str | None = None) -> None:
-        """End a pause, if there is one; workers are told as of its begin."""
+        """End a pause, if there is one; workers are told as of its beginning."""
         super().resume(suffix=suffix)
         tell_of_pause(self.full_name(suffix))
 

@@ -60,7 +60,7 @@ def message(queue_name: str, *args: Any, **kwargs: Any) -> RawMessage:
 
 @contextmanager
 def nothing_sent() -> Iterator[None]:
-    """Fail on what is sent and neither kept, received at once nor for a local server.
+    """Fail when something is sent that is not kept, received at once or meant for a local server.
 
     :raises ForgottenSend: where it is sent, and at the end of the block.
     """

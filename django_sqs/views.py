@@ -60,10 +60,11 @@ def status(request: HttpRequest) -> HttpResponse:
 @never_cache
 @changers_only
 def wake(request: HttpRequest) -> HttpResponse:
-    """Wake the workers of queues that rest since these are idle (SQS_POLL_MAX_IDLE).
+    """Wake the workers that poll idle queues less often (SQS_POLL_MAX_IDLE).
 
-    ``queue=NAME``, which may be repeated, says which; without, all.  Needs SQS_WAKE, the
-    channel to the workers.  Who may: :func:`~django_sqs.access.changers_only`.
+    ``queue=NAME``, which may be repeated, names the queues; without it, all are woken.  Needs
+    SQS_WAKE, the channel to the workers.  Who may do it:
+    :func:`~django_sqs.access.changers_only`.
     """
     if not conf.wake:
         text = "SQS_WAKE is not set: there is no channel to the workers.\n"

@@ -43,9 +43,9 @@ Progress = Callable[[int], None]
 def peek(requests: Requests, queue: str, count: int) -> list[Message]:
     """Look at up to *count* messages, and leave them in the queue.
 
-    SQS has no request for that: they are received, and given back, visible at once.  That
-    counts as a receive, for a redrive policy too, and holds up the others of their message
-    groups meanwhile.
+    SQS has no request for that: they are received, and given back, visible at once.  That counts
+    as a receive, also for a redrive policy, and blocks the others of their message groups
+    meanwhile.
 
     :raises ConfigurationError: *count* is not 1 to :data:`MOST_PEEKED`.
     """
@@ -73,8 +73,8 @@ def move(
 ) -> int:
     """Move messages from one queue to another; return how many.
 
-    Each is deleted only after *target* has accepted it, so one may be in both for a moment,
-    and stay so if the process dies there.  Bodies, attributes and message groups are kept.
+    Each is deleted only after *target* has accepted it, so for a moment one may be in both, and
+    stays so if the process dies at that point.  Bodies, attributes and message groups are kept.
 
     :param limit: at most so many, since others may send to *source* meanwhile.
     :param progress: called with the number moved so far.
@@ -164,8 +164,7 @@ def clear(
 ) -> Iterator[int]:
     """Receive and delete until a poll of one second brings nothing.
 
-    Yields how many messages each request deleted.  What is in flight or delayed
-    is not reached.
+    Yields how many messages each request deleted.  What is in flight or delayed is not deleted.
 
     :param deleted: called with each message that SQS has deleted.
     :raises RequestFailed: SQS refused.

@@ -9,9 +9,9 @@ from .exceptions import SQSError
 
 
 class MessageDropped(SQSError):
-    """A message is deleted unrun, since its sender said so.
+    """A message is deleted without being run, as its sender wanted.
 
-    It is no failure: nothing is dead-lettered or noted as failed, and no breaker counts it.
+    It is not a failure: nothing is dead-lettered or noted as failed, and no breaker counts it.
 
     :cvar operation: what became of the message, in a word for metrics.
     """

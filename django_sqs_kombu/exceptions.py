@@ -33,7 +33,7 @@ class UnknownSuffixWarning(RuntimeWarning):
 class SQSError(Exception):
     """Base class of every error of this library.
 
-    Its text is on one line and cut, whatever a message or a server had put into it.
+    Its text is one line of limited length, whatever a message or a server puts into it.
     """
 
     def __str__(self) -> str:
@@ -42,7 +42,7 @@ class SQSError(Exception):
 
 
 class ConfigurationError(SQSError, ValueError):
-    """A registration or an option that cannot work, found before any request."""
+    """An invalid registration or option, found before any request."""
 
 
 class QueueNameError(ConfigurationError):
@@ -88,7 +88,7 @@ class NoReceiver(SQSError):
 
 
 class WrongMessageClass(SQSError, ValueError):
-    """A message of another class than the queue's was sent."""
+    """A message was sent whose class is not the queue's."""
 
     def __init__(self, queue: str, message: object, expected: type) -> None:
         super().__init__(
@@ -106,8 +106,8 @@ class MessageEncodeError(SQSError, ValueError):
 class MessageDecodeError(SQSError, ValueError):
     """A body that its message class cannot read.
 
-    :ivar kind: the class of what was raised in reading it, where that said nothing of the body
-        itself; it may have a reason that passes, such as a database that is away.
+    :ivar kind: the class of what was raised while reading it, if that says nothing about the body
+        itself; its cause may be temporary, such as a database that is away.
     """
 
     def __init__(self, text: str = "", *, kind: type[BaseException] | None = None) -> None:
@@ -116,7 +116,7 @@ class MessageDecodeError(SQSError, ValueError):
 
 
 class NotTriedAgain(SQSError):
-    """A failure that no further try can help; no ``retry=`` is for it."""
+    """A failure that another try cannot fix; ``retry=`` does not apply to it."""
 
 
 class KilledItsProcess(NotTriedAgain):
@@ -133,7 +133,7 @@ class KilledItsProcess(NotTriedAgain):
 
 
 class ReceiverReturnedGenerator(SQSError, TypeError):
-    """A receiver returned a generator, so nothing of it has run.
+    """A receiver returned a generator, so none of it has run.
 
     :ivar queue: the queue's name.
     """
@@ -166,7 +166,7 @@ def kind_of(raised: BaseException) -> type[BaseException]:
 
 
 class EnvironmentFailure(SQSError):
-    """The library's own work failed for the environment's sake: S3, SQS, a database, threads.
+    """The library's own work failed because of its environment: S3, SQS, a database, threads.
 
     It is never the message's fault: the message is tried again later, and this is not counted
     as a failure of it.
@@ -174,11 +174,11 @@ class EnvironmentFailure(SQSError):
 
 
 class PayloadUnavailable(EnvironmentFailure):
-    """A payload that is kept in S3 cannot be read now; its message is tried again later."""
+    """A payload in S3 cannot be read at the moment; its message is tried again later."""
 
 
 class MessageTargetMissing(MessageDecodeError):
-    """What a message names is not there (yet): a row, a model, a function.
+    """What a message refers to does not exist (yet): a row, a model, a function.
 
     Another process, or a version of the program that is being rolled out, may have it, so the
     message is tried again for a few receives before it counts as a failure.
@@ -204,7 +204,7 @@ class MessageTooLarge(MessageEncodeError):
 
 
 class TooOldToSendAgain(NotTriedAgain):
-    """A message that its queue would no longer keep, were it not sent again and again.
+    """A message that its queue would have expired by now, had it not been sent again and again.
 
     :ivar retention: seconds that the queue keeps a message.
     """
@@ -220,7 +220,7 @@ class TooOldToSendAgain(NotTriedAgain):
 
 
 class PayloadNotWritten(MessageEncodeError, EnvironmentFailure):
-    """A payload for S3 that S3 did not take: nothing is wrong with its message."""
+    """A payload that S3 did not accept: nothing is wrong with its message."""
 
 
 class RequestFailed(SQSError):
@@ -269,7 +269,7 @@ class RequestFailed(SQSError):
 
     @property
     def passing(self) -> bool:
-        """Whether the reason can pass without anybody's change: trying again is worth it."""
+        """Whether the cause may be temporary, so that trying again makes sense."""
         return self._passing and not self._lost
 
     def copy(self) -> RequestFailed:
@@ -285,7 +285,7 @@ class QueueDoesNotExist(RequestFailed):
 
 
 class QueueNotPredefined(QueueDoesNotExist):
-    """Only predefined queues may be used (``predefined_queues``), and this is none of them."""
+    """Only predefined queues may be used (``predefined_queues``), and this is not one of them."""
 
 
 class AccessDenied(RequestFailed):
@@ -293,7 +293,7 @@ class AccessDenied(RequestFailed):
 
 
 class ClockIsOff(AccessDenied):
-    """The clock of this machine is off, so SQS refuses what is signed by it.
+    """The clock of this machine is off, so SQS refuses its signatures.
 
     :ivar seconds: by how many seconds it is ahead of SQS's; negative: behind.
     """

@@ -10,14 +10,14 @@ from typing import Any
 class RestartLater(Exception):
     """Raised by a receiver: leave this message in the queue and try it again later.
 
-    It is a signal to the worker, not an error, so it stands outside
-    :class:`SQSError` and an ``except SQSError`` in a receiver lets it pass.
+    It is a signal to the worker, not an error, so it is not an :class:`SQSError`, and an ``except
+    SQSError`` in a receiver lets it pass.
 
     :param delay: seconds until the message is visible again, 0 to 43,200 (the
         longest visibility timeout of SQS), or a :class:`~datetime.timedelta`.
-        ``None``: exponential backoff from the message's receive count.  A delay
-        out of that range is cut to it with a warning in the log, so that a wrong
-        number never costs the message.
+        ``None``: exponential backoff from the message's receive count.  A delay outside that
+        range is cut to it, with a warning in the log, so that a wrong number never loses the
+        message.
     :param counts: whether this receive counts for the queue's redrive policy, which moves a
         message to the dead letters after so many receives.  False: the message is sent
         again under the same identity, with its attempts in an attribute, and the received
@@ -39,12 +39,12 @@ MOST_CURSOR = 16_384
 class Continue(RestartLater):
     """Raised by a receiver: send this message again at once, to go on from a cursor.
 
-    The next run finds it as ``message.cursor``, or by :func:`~django_sqs_kombu.cursor`.  Where
-    the cursor is another than before, the message has all its tries again, and may go on for
+    The next run finds it as ``message.cursor``, or by :func:`~django_sqs_kombu.cursor`.  If the
+    cursor differs from the previous one, the message has all its tries again, and may go on for
     longer than its queue keeps messages.
 
-    A FIFO queue has no place for it: there the message is left in the queue, as after a
-    RestartLater, and begins anew.
+    It does not work in a FIFO queue: there the message is left in the queue, as after a
+    RestartLater, and starts over.
 
     :param cursor: what JSON can write, of 16 KiB at most.
     :param delay: seconds until the message can be received, as RestartLater's.

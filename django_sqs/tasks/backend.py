@@ -126,7 +126,7 @@ class SQSBackend(Waiting, BaseTaskBackend):  # type: ignore[misc]
                 )
 
     def validate_task(self, task: Task) -> None:
-        """Refuse a task that this backend cannot run as it says.
+        """Refuse a task that this backend cannot run as declared.
 
         :raises InvalidTask: for instance ``run_after`` on a FIFO queue, where SQS takes no
             delay.
@@ -136,7 +136,7 @@ class SQSBackend(Waiting, BaseTaskBackend):  # type: ignore[misc]
             raise InvalidTask("SQS takes no delay on a FIFO queue: run_after needs another queue.")
 
     def enqueue(self, task: Task, args: Iterable[Any], kwargs: dict[str, Any]) -> TaskResult:
-        """Enqueue a task; returns when SQS has accepted it.
+        """Enqueue a task; return when SQS has accepted it.
 
         In a transaction it waits for the commit, unless the option ``on_commit`` is False; what
         SQS does not accept then is logged, and its result has failed.

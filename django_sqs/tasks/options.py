@@ -1,4 +1,4 @@
-"""TaskOptions: what stands in OPTIONS of a task backend."""
+"""TaskOptions: the OPTIONS of a task backend."""
 
 from __future__ import annotations
 
@@ -62,8 +62,8 @@ class TaskOptions:
 
     :param queue_name_prefix: stands before a task queue's name in SQS, so that it is no
         receiver's.
-    :param priority_levels: each gets an SQS queue of its own, and a task goes to the one
-        of the highest level that its priority reaches.  Empty: priorities are refused.
+    :param priority_levels: each gets its own SQS queue, and a task goes to the queue of
+        the highest level that its priority reaches.  Empty: priorities are refused.
     :param max_attempts: how often a failing task is tried, with a growing pause.
     :param timeout: seconds a task may run.
     :param visibility_timeout: seconds until the message of a process that died is
@@ -73,11 +73,11 @@ class TaskOptions:
     :param max_receives: 1 to 1,000; None: 5.
     :param on_commit: enqueue when the transaction around it is committed, and not at all when
         it is rolled back; False: at once.
-    :param message_group: of FIFO queues: ``"queue"``, strictly one after the other, or
-        ``"task"``, in order for each task function.
+    :param message_group: for FIFO queues: ``"queue"`` runs strictly one after the other,
+        ``"task"`` keeps the order of each task function.
     :param coroutines: whether tasks run together on one event loop, where ``runreceiver`` has
-        ``--coroutines``; those that are no ``async def`` then in ``--threads`` threads.
-    :param retry: as the setting SQS_RETRY, in the place of *max_attempts*.
+        ``--coroutines``; the others then run in ``--threads`` threads.
+    :param retry: as the setting SQS_RETRY, instead of *max_attempts*.
     :param discard: exceptions, or their dotted paths, after which a task is not tried again.
     :param dead_letter: those whose message is sent to the dead-letter queue, with the reason.
     :param on_error: ``"delete"``, as in ``@receiver``.

@@ -111,8 +111,8 @@ def scheduled(
     :param kwargs: those by keyword.
     :param name: of the schedule; default: the task's dotted path.  A task that has several
         schedules needs one for each but one.
-    :raises ConfigurationError: it says no time, what it decorates is no task, or the name is
-        another schedule's.
+    :raises ConfigurationError: the schedule is invalid, what it decorates is not a task, or
+        another schedule has the name.
     """
 
     def decorate(task: T) -> T:

@@ -36,7 +36,7 @@ class DatabaseTickets:
         return not self._use(ticket_id, cancelled=False).cancelled
 
     def cancel(self, ticket_id: str) -> bool:
-        """Let no receiver start with a message; return False where one has."""
+        """Let no receiver start with a message; return False if one has started."""
         with transaction.atomic(using=router.db_for_write(UsedTicket)):
             used = self._use(ticket_id, cancelled=True)
             if used.cancelled:

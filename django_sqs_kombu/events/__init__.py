@@ -1,7 +1,7 @@
 """Events of AWS as messages: what S3, SNS, EventBridge, SES, CloudWatch and DynamoDB write.
 
-Each is a ``message_class``, Django-free.  What an SNS topic has wrapped is unwrapped by all of
-them, so that S3 may notify a queue, or a topic that a queue is subscribed to.
+Each is a ``message_class``, Django-free.  All of them unwrap what an SNS topic has wrapped, so
+that S3 may notify a queue, or a topic that a queue is subscribed to.
 """
 
 from .alarms import CloudWatchAlarm

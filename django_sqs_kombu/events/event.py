@@ -39,7 +39,7 @@ class Event(RawMessage):
     def carrying(cls, model: Any) -> type[Event]:
         """The same class with *model* as the type of what is inside.
 
-        :raises ConfigurationError: pydantic is not installed, or knows nothing of *model*.
+        :raises ConfigurationError: pydantic is not installed, or cannot handle *model*.
         """
         adapter_of(model)
         return _carrying(cls, model)

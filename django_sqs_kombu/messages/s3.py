@@ -22,7 +22,7 @@ logger = get_logger(__name__)
 
 
 class BigMessage(RawMessage):
-    """A payload kept in S3, up to :attr:`max_bytes`; the SQS body is ``s3://bucket/key``.
+    """A payload in S3, of up to :attr:`max_bytes`; the SQS body is ``s3://bucket/key``.
 
     :param body: a binary file object, bytes or text.
     :param s3_url: ``s3://bucket`` to upload the body there under a new key when the
@@ -32,8 +32,8 @@ class BigMessage(RawMessage):
     follows a receiver that returned, removes the object and the message.
 
     Subclasses give the S3 client its options in :attr:`s3_options`, and say in
-    :attr:`buckets` which objects a message may name: whoever may write to the queue may
-    otherwise have any object read, and deleted, that the receiver's credentials reach.
+    :attr:`buckets` which objects a message may name: otherwise anybody who may write to the queue
+    can have any object read and deleted that the receiver's credentials can reach.
     """
 
     #: The buckets (``"videos"``), or parts of them (``"videos/incoming/"``), that a message

@@ -70,7 +70,7 @@ class TypedMessage(RawMessage, Generic[V]):
 def typed(model: Any) -> type[TypedMessage[Any]]:
     """The message class that carries instances of *model*.
 
-    :raises ConfigurationError: pydantic is not installed, or knows nothing of *model*.
+    :raises ConfigurationError: pydantic is not installed, or cannot handle *model*.
     """
     adapter_of(model)
     return _class_for(model)
@@ -85,7 +85,7 @@ def _class_for(model: type) -> type[TypedMessage[Any]]:
 def adapter_of(model: Any) -> Any:
     """pydantic's TypeAdapter for *model*.
 
-    :raises ConfigurationError: pydantic is not installed, or knows nothing of *model*.
+    :raises ConfigurationError: pydantic is not installed, or cannot handle *model*.
     """
     if not isinstance(model, type):
         raise ConfigurationError(

@@ -30,7 +30,7 @@ class Grouping:
     :param tenant: whose message it is: the group of a fair queue, where none waits for another's.
     :param key: what is not to be worked on more than *at_most* times at once, in a FIFO queue.
     :param at_most: of how many groups of a key each message gets one, by chance.
-    :raises ConfigurationError: for options that cannot work.
+    :raises ConfigurationError: for options that are invalid.
     """
 
     def __init__(

@@ -18,7 +18,7 @@ from .grouping import GroupOf
 
 
 class QueueKeywords(TypedDict, total=False):
-    """The options of a queue, each of which may be left out."""
+    """The options of a queue, all of them optional."""
 
     visibility_timeout: int | None
     """Seconds that a received message stays hidden from others, 1 to 43,200; None: the registry's
@@ -26,9 +26,9 @@ class QueueKeywords(TypedDict, total=False):
     message_class: type[RawMessage] | None
     """A subclass of :class:`RawMessage`; default :class:`Message`."""
     model: Any
-    """In place of *message_class*: a pydantic model or a dataclass, whose instances the messages
-    carry as JSON, validated as they are received.  Beside one of AWS's events: what is inside of
-    them."""
+    """Instead of *message_class*: a pydantic model or a dataclass, whose instances the messages
+    carry as JSON, validated as they are received.  With one of the classes for AWS's events: what
+    is inside them."""
     timeout: float | None
     """Seconds a receiver may run, then TimedOut is raised in it; 43,200 at most, or a year with
     *delete_on_start*."""
@@ -36,7 +36,7 @@ class QueueKeywords(TypedDict, total=False):
     """Delete a message before its receiver runs, not after.  Not in a FIFO queue: the next message
     of the group would run beside it."""
     suffixes: Iterable[str]
-    """The known queue name suffixes; another one makes a warning."""
+    """The known queue name suffixes; any other causes a warning."""
     wire_format: str | None
     """``"kombu"`` or ``"raw"``; None: the registry's default."""
     dead_letter_queue: str | None
@@ -44,15 +44,15 @@ class QueueKeywords(TypedDict, total=False):
     *max_receives* times and not deleted.  It is created, and attached when this queue is
     created."""
     max_receives: int | None
-    """1 to 1,000; default 5.  Below 3, which is warned of, SQS may bury a message that no receiver
-    failed on."""
+    """1 to 1,000; default 5.  Below 3 there is a warning: SQS may dead-letter a message that no
+    receiver failed on."""
     tags: Mapping[str, str] | None
     """Cost allocation tags, for the queue's creation."""
     kms_key: str | None
     """The KMS key that encrypts the queue, for its creation."""
     high_throughput: bool
-    """Have SQS deduplicate and limit a FIFO queue by message group, for its creation: many thousand
-    messages a second in place of 300."""
+    """Have SQS deduplicate and limit a FIFO queue by message group, for its creation: many
+    thousands of messages a second instead of 300."""
     priority: int
     """Where one process receives from several queues, the messages of those with a higher priority
     are received first."""
@@ -61,8 +61,8 @@ class QueueKeywords(TypedDict, total=False):
     queue has a process of its own."""
     retry: Retry | Iterable[Retry] | None
     """Which exceptions of the receiver are tried again: a :class:`~django_sqs_kombu.Retry`, or
-    several; ``()``: none; None: the registry's default.  It stands against those that the registry
-    takes for passing (``retry_on``)."""
+    several; ``()``: none; None: the registry's default.  Of this and the
+    registry's ``retry_on`` whichever names the more specific class counts, and else this one."""
     discard: type[BaseException] | Iterable[type[BaseException]] | None
     """Exceptions whose message is deleted at once, or one; None: the registry's default."""
     dead_letter: type[BaseException] | Iterable[type[BaseException]] | None
@@ -70,29 +70,29 @@ class QueueKeywords(TypedDict, total=False):
     registry's default."""
     on_error: str | None
     """``"delete"``: what fails is deleted, even where the queue has a redrive policy in SQS, and
-    nobody warns of it.  ``"bisect"``, with *batch*: where the receiver raises, it is run on both
-    halves, and so on, until the messages that it fails on are found, and settled alone."""
+    no check warns about it.  ``"bisect"``, with *batch*: where the receiver raises, it is run on
+    both halves, and so on, until the messages that it fails on are found, and settled alone."""
     concurrency: int | None
-    """How many of its receivers run at once in a process, whatever threads there are; None: as many
-    as there are.  What may not run is not received."""
+    """How many of its receivers may run at once in a process, however many threads there are;
+    None: as many as there are threads.  Messages beyond that are not received."""
     rate: str | None
     """How many of its messages may be received in a time: ``"900/m"``, of s, m, h or d, by each
     process of a registry without a shared counter, by all workers of a project."""
     breaker: Breaker | None
-    """Stops receiving for a while when much fails; see :class:`Breaker`."""
+    """Stops receiving for a while when many messages fail; see :class:`Breaker`."""
     tenant: GroupOf | None
     """A function of the message that says whose it is: its group in a fair queue, so that no
-    tenant's messages wait for another's.  Only of a standard queue."""
+    tenant's messages wait for another's.  For standard queues only."""
     key: GroupOf | None
     """A function of the message; of each key's messages *at_most* are worked on at once, by all
-    workers of all hosts.  Only of a FIFO queue."""
+    workers of all hosts.  For FIFO queues only."""
     at_most: int | None
     """See *key*; with more than 1 the order within a key is lost."""
     every: timedelta | None
     """The time from one message with its slot to the next; see :class:`Schedule`.  Without Django's
-    database (the app django_sqs.schedules) only of a FIFO queue."""
+    database (the app django_sqs.schedules) for FIFO queues only."""
     cron: str | None
-    """When such messages are sent, in place of *every*."""
+    """When such messages are sent, instead of *every*."""
     timezone: str | None
     """The time zone of *cron*; None: UTC, or with Django that of the project."""
     catch_up: timedelta | None
@@ -100,15 +100,15 @@ class QueueKeywords(TypedDict, total=False):
     that is the most."""
     batch: int | None
     """The receiver gets a list of so many messages at most, 1 to 1,000; None: it gets one message.
-    When it returns, all are done but those of which it said otherwise by ``message.fail(exc)`` or
-    ``message.restart(delay)``; what it raises settles all."""
+    When it returns, all are done except those for which it has called ``message.fail(exc)`` or
+    ``message.restart(delay)``; what it raises applies to all."""
     wait: float | None
     """Seconds that the first message of a batch waits for others, above 0 and up to 300; default
-    1, or of a FIFO queue 0.05."""
+    1, or 0.05 for a FIFO queue."""
 
 
 class RegisterKeywords(QueueKeywords, total=False):
-    """What ``register`` and ``receiver`` take besides the options of a queue."""
+    """What ``register`` and ``receiver`` accept besides the options of a queue."""
 
     celery_task: Any
     """A Celery task, or its name, that each message is handed to; the function, where there is one,
@@ -119,7 +119,7 @@ class RegisterKeywords(QueueKeywords, total=False):
 class MessageKeywords(TypedDict, total=False):
     """What the message classes of this library are made of, where no message is given.
 
-    A message of a class with arguments of its own is best given whole.
+    For a class with arguments of its own, better pass the message itself.
     """
 
     body: Any
@@ -133,8 +133,8 @@ class SendKeywords(MessageKeywords, total=False):
 
     delay: float | timedelta | None
     """Seconds until it can be received, or a timedelta, 14 days at most.  Above 900 s, SQS's
-    longest DelaySeconds, receivers of this library send it on until it is due.  A FIFO queue takes
-    none."""
+    longest DelaySeconds, receivers of this library send it again until it is due.  Not for FIFO
+    queues."""
     group_id: str | None
     """The message group of a FIFO queue, or of a fair one."""
     deduplication_id: str | None
@@ -147,14 +147,14 @@ class SendKeywords(MessageKeywords, total=False):
     that is not started, and the message deleted and counted apart, as
     :class:`~django_sqs_kombu.MessageExpired`."""
     ticket: bool | None
-    """Whether the :class:`~django_sqs_kombu.Ticket` that is returned can cancel the message, which
-    takes one of the attributes and has the receiver write a note when it starts; None: where it is
-    delayed, and there are a place and a store for it."""
+    """Whether the :class:`~django_sqs_kombu.Ticket` that is returned can cancel the message.
+    That uses one of the attributes, and a note is written when the receiver starts.  None: if the
+    message is delayed, an attribute is free, and there is a store of tickets."""
     unique: str | None
-    """A key: while another message to the queue has it, nothing is sent, and the ticket that is
-    returned is that one's, with ``sent`` False.  The message has a ticket."""
+    """A key: while another message to the queue has it, nothing is sent, and the ticket of that
+    message is returned, with ``sent`` False.  The message itself gets a ticket."""
     unique_for: float | timedelta | None
-    """How long the message has the key, in seconds or as a timedelta, from its sending on."""
+    """How long the message has the key after it was sent, in seconds or as a timedelta."""
     unique_until: Literal["started", "finished"] | None
     """What gives the key back before: ``"started"``, a receiver starts with the message, so one
     waits at most; ``"finished"``, nobody will run it any more, so one waits or runs.  Not where it
@@ -172,8 +172,8 @@ class SendManyKeywords(TypedDict, total=False):
     expires: float | timedelta | datetime | Sequence[Any] | None
     """As for one message; or a sequence, one for each item."""
     parallel: int | None
-    """How many requests may be under way at once; None: as many as hide how long SQS takes to
-    answer, 16 at most (4 over boto3)."""
+    """How many requests may be under way at once; None: as many as keep the sender busy while SQS
+    answers, 16 at most (4 over boto3)."""
     progress: Callable[[int], None] | None
     """Called with the number of messages accepted so far."""
 
@@ -194,7 +194,7 @@ class Keywords:
     send_many: type
 
     def check_register(self, queue: str, given: Collection[str]) -> None:
-        """Raise :class:`ConfigurationError` for an option that a queue has not."""
+        """Raise :class:`ConfigurationError` for an option that queues do not have."""
         check_names(f"Queue {shown(queue)}", names(self.register), given)
         if "celery_task" in given:
             # It makes the receiver, and the queue comes after that.
@@ -204,7 +204,7 @@ class Keywords:
             )
 
     def check_send(self, queue: str, message_class: type, given: Iterable[str]) -> None:
-        """Raise :class:`ConfigurationError` for what neither a send takes nor *message_class*."""
+        """Raise :class:`ConfigurationError` for what neither sending nor *message_class* has."""
         own = arguments(message_class)
         if own is None or own.issuperset(given):
             return
@@ -215,7 +215,7 @@ class Keywords:
         )
 
     def check_send_many(self, queue: str, given: Iterable[str]) -> None:
-        """Raise :class:`ConfigurationError` for an option that ``send_many`` has not."""
+        """Raise :class:`ConfigurationError` for an option that ``send_many`` does not have."""
         check_names(f"Queue {shown(queue)}: send_many()", names(self.send_many), given)
 
 

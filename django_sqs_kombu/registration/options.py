@@ -93,7 +93,7 @@ class QueueOptions:
     The others are those of
     :class:`~django_sqs_kombu.registration.keywords.QueueKeywords`.
 
-    :raises ConfigurationError: for options that cannot work; it names queue and option.
+    :raises ConfigurationError: for invalid options; its text names the queue and the option.
     """
 
     name: str

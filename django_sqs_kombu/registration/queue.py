@@ -51,7 +51,7 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
     Its options are those of :class:`~django_sqs_kombu.registration.keywords.QueueKeywords`.
 
     :param receivers: the registry that it belongs to.
-    :raises ConfigurationError: for options that cannot work.
+    :raises ConfigurationError: for options that are invalid.
     """
 
     ReceiverProxy: ClassVar[type[_Proxy[Any, Any, Any]]] = _Proxy
@@ -105,7 +105,7 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
     def full_name(self, suffix: str | None = None) -> str:
         """The queue's name in SQS: prefix, name and suffix joined with ``__``.
 
-        An unknown suffix makes an :class:`UnknownSuffixWarning`.
+        An unknown suffix causes an :class:`UnknownSuffixWarning`.
         """
         self._check_suffix(suffix)
         return self._full_name(self.receivers.defaults, suffix)
@@ -192,20 +192,20 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
             )
 
     def get_receiver_proxy(self) -> _Proxy[Any, Any, RegisteredQueue]:
-        """A callable that sends to this queue."""
+        """Return a callable that sends to this queue."""
         return self.ReceiverProxy(self)
 
     def send(
         self, message: object = None, suffix: str | None = None, **options: Unpack[SendKeywords]
     ) -> Ticket:
-        """Send a message; returns when SQS has accepted it.
+        """Send a message; return when SQS has accepted it.
 
         :param message: an instance of the queue's message class, or of its *model*; None: one is
             built from the other options, such as ``body="..."``.
         :param suffix: the queue name suffix to use.
         :param options: those of :class:`~django_sqs_kombu.registration.keywords.SendKeywords`.
         :raises WrongMessageClass: *message* is of another class.
-        :raises MessageEncodeError: its value cannot be written.
+        :raises MessageEncodeError: its value cannot be encoded.
         :raises ConfigurationError: there is no such option.
         :raises RequestFailed: SQS did not accept it.
         """
@@ -215,7 +215,7 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
     def prepare(
         self, message: object = None, suffix: str | None = None, **options: Any
     ) -> Prepared:
-        """Everything about :meth:`send` that needs no SQS; what is returned sends."""
+        """Do all of :meth:`send` that needs no SQS; calling the result sends."""
         defaults = self.receivers.defaults
         queue = self._queue(defaults, suffix)
         outgoing = self._make(self._wire_format(defaults), message, **options)
@@ -261,7 +261,7 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
         """The text and the content type of *message*, or of one made from *kwargs*.
 
         :raises WrongMessageClass: *message* is of another class.
-        :raises MessageEncodeError: its value cannot be written.
+        :raises MessageEncodeError: its value cannot be encoded.
         """
         return encoded(self.wire_format, self._message(message, kwargs))
 
@@ -293,10 +293,10 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
         suffix: str | None = None,
         **options: Unpack[SendManyKeywords],
     ) -> int:
-        """Send many messages, 10 in a request and as many requests at once as pay.
+        """Send many messages, 10 to a request, and several requests at once.
 
-        :param items: any iterable; it is read as it is sent, so it may be endless in
-            practice.  Each item is a message, or the value for one.
+        :param items: any iterable; it is read while sending, so it may be of any length.  Each
+            item is a message, or the value for one.
         :param suffix: the queue name suffix to use.
         :param options: those of :class:`~django_sqs_kombu.registration.keywords.SendManyKeywords`.
         :returns: how many were sent.

@@ -67,22 +67,23 @@ class Receivers(Ticketing):
     :param connection: a broker URL such as ``"sqs-batch://"`` (credentials from boto3's
         chain) or ``"sqs-batch://KEY:SECRET@"``, or a :class:`kombu.Connection` that uses
         this library's transport.
-    :param prefix: joined before each queue's name with ``__``.
+    :param prefix: put before each queue's name, joined with ``__``.
     :param visibility_timeout: seconds, for queues that name none.
     :param poll_period: seconds that one poll waits for messages, 0 to 20; polls of a
         queue that stays empty grow to twice that, 20 at most.
     :param wire_format: ``"kombu"`` or ``"raw"``, for queues that name none.
     :param transport_options: options of the transport, for a URL; see
         :class:`django_sqs_kombu.transport.Channel`.
-    :param retry_on: exceptions that receivers raise for a reason that passes, such as a
-        database that is away: the message is tried again with backoff.
-    :param retry_tries: for so many receives of a message; then it is an exception as any other.
+    :param retry_on: exceptions that receivers raise for a temporary cause, such as a database
+        that is away: the message is tried again with backoff.
+    :param retry_tries: for so many receives of a message; then it is treated as any other
+        exception.
     :param retry: for queues that name none: which exceptions of receivers are tried again, how
         often, and with what pauses; a :class:`Retry`, or several.
     :param discard, dead_letter: the same: whose message is deleted, or dead-lettered, at once.
     :param middleware: stands around all that is sent and received, the first outermost.
     :param mask: what logs may show of a body, by the queue's registered name and the body's text.
-    :param tickets: has messages cancelled, such as :class:`CacheTickets`.
+    :param tickets: the store by which messages can be cancelled, such as :class:`CacheTickets`.
     """
 
     queue_class: type[RegisteredQueue] = RegisteredQueue
@@ -135,12 +136,12 @@ class Receivers(Ticketing):
 
     @property
     def defaults(self) -> Defaults:
-        """What counts for queues that do not say it themselves."""
+        """The defaults for queues that do not set these themselves."""
         return self._defaults
 
     @property
     def prefix(self) -> str:
-        """Joined before each queue's name with ``__``; may be empty."""
+        """Put before each queue's name, joined with ``__``; may be empty."""
         return self.defaults.prefix
 
     @property
@@ -150,7 +151,7 @@ class Receivers(Ticketing):
 
     @property
     def passing(self) -> Retry:
-        """What receivers may raise for a reason that passes, and for how many receives."""
+        """What receivers may raise for a temporary cause, and for how many receives."""
         return self._passing
 
     @property
@@ -165,7 +166,7 @@ class Receivers(Ticketing):
 
     @property
     def policy(self) -> Policy:
-        """What is done with a message whose receiver fails, where its queue says nothing."""
+        """What is done with a message whose receiver fails, unless its queue says otherwise."""
         return self._policy
 
     @property
@@ -188,8 +189,8 @@ class Receivers(Ticketing):
             :class:`~django_sqs_kombu.registration.forward.CeleryForward`.
         :param options: those of
             :class:`~django_sqs_kombu.registration.keywords.QueueKeywords`.
-        :raises ConfigurationError: for options that cannot work, or a name that is
-            registered with another receiver.
+        :raises ConfigurationError: for options that are invalid, or a name that is registered
+            with another receiver.
         """
         if celery_task is not None:
             check_receiver(f"Queue {queue_name!r}: ", "function of the arguments", fn)
@@ -316,7 +317,7 @@ class Receivers(Ticketing):
     def check_unsent(
         self, registered: RegisteredQueue, queue: kombu.Queue, outgoing: Outgoing
     ) -> None:
-        """Raise what sending would raise, as far as it lies in the message; nothing is sent.
+        """Raise what sending this message would raise because of its content; nothing is sent.
 
         :raises MessageEncodeError: SQS would refuse it, or no receiver would read it.
         """

@@ -45,11 +45,11 @@ class Sender(Registry, Protocol):
 
     @property
     def passing(self) -> Retry:
-        """What receivers may raise for a reason that passes, and for how many receives."""
+        """What receivers may raise for a temporary cause, and for how many receives."""
 
     @property
     def policy(self) -> Policy:
-        """What is done with a message whose receiver fails, where its queue says nothing."""
+        """What is done with a message whose receiver fails, unless its queue says otherwise."""
 
     def send_one(self, registered: Registered, queue: kombu.Queue, outgoing: Outgoing) -> None:
         """Send one message, or hand it to a test's outlet."""

@@ -26,7 +26,7 @@ def receive_at_once(registered: Registered, queue: kombu.Queue, outgoing: Outgoi
     The message is written and read as on its way through SQS.  Delays are not waited for: what
     a worker would try again later, as after RestartLater, is tried again at once.  Where a
     worker would log an error and settle the message, the error is raised, so that a test sees
-    it.  What is sent to a queue without a receiver goes nowhere.
+    it.  What is sent to a queue without a receiver is not handled.
     """
     if registered.receiver is None:
         logger.info("Queue %s has no receiver, so nobody handles its message", queue.name)

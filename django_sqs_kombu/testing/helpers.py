@@ -1,4 +1,4 @@
-"""Helpers for tests of receivers and of what sends: no SQS is needed."""
+"""Helpers for tests of receivers and senders: no SQS is needed."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Breaker: a queue whose receivers fail for what they depend on is left alone for a while."""
+"""Breaker: nothing is received for a while from a queue whose messages fail."""
 
 from __future__ import annotations
 
@@ -29,16 +29,17 @@ _RULES = {
 
 @dataclass(frozen=True, slots=True)
 class Breaker:
-    """When a process, or all, receive no more from a queue, and for how long.
+    """When a process, or all of them, stop receiving from a queue, and for how long.
 
-    :param failures: the share of failures at which it stops, above 0 and up to 1.
+    :param failures: the share of failed messages at which receiving stops, above 0 and up to 1.
     :param of: among so many messages, the latest.
-    :param pause: seconds until one message is received again; if it does not fail, all are.
+    :param pause: seconds until one message is received as a trial; if it does not fail, all are
+        received again.
     :param on: the exceptions that count as failures, or one; a RestartLater never does.
     :param shared: whether the queue pauses for all workers, as a tag of it in SQS says, which
         they look at once a minute (see :meth:`RegisteredQueue.pause`).  After the pause each
         process tries one message.  It takes sqs:TagQueue.
-    :raises ConfigurationError: for what cannot work.
+    :raises ConfigurationError: for invalid values.
     """
 
     failures: float = 0.5

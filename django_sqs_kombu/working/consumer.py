@@ -46,17 +46,17 @@ class ReceiverConsumer(StoppableConsumer):
     :param queues: the queues to receive from; default all that have a receiver.
     :param suffix: the queue name suffix to use with each.
     :param threads: how many receivers run at once.  One: in the calling thread.
-    :param coroutines: how many asynchronous receivers run at once besides, together on one event
-        loop in a thread of its own; *threads* of others run synchronous code that they await.
-        None: they run in *threads*, too.
+    :param coroutines: how many asynchronous receivers run at once in addition, together on one
+        event loop in a thread of its own; up to *threads* further threads run the synchronous
+        code that they await.  None: they run in *threads*, too.
     :param prefetch: how many messages of a queue are held at most, running or waiting;
         default: as many as hide the time that a request takes, of those that can be started
         within a third of the visibility timeout.
     :param message_limit: end after this many messages of each queue were received.
-    :param limits: limits by queue name that are shared with other processes.
+    :param limits: message limits by queue name, shared with other processes.
     :param grace_period: seconds that running receivers may take after :meth:`stop`.
-    :param one_by_one: whether no more than one message is to be held now, since a message
-        that kills its process would have those beside it received in vain.
+    :param one_by_one: whether to hold only one message at a time, since a message that kills its
+        process would waste a receive of those held beside it.
 
     ``run()`` blocks until :meth:`stop` is called or the limits are reached.
     """

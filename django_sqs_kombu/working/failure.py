@@ -1,4 +1,4 @@
-"""Failure: what a dead letter says of why it is one, in one message attribute."""
+"""Failure: why a dead letter is one, written in one of its message attributes."""
 
 from __future__ import annotations
 
@@ -41,8 +41,8 @@ class Failure:
     """Why a message is a dead letter.
 
     It is written as JSON, with these names, into the message attribute
-    ``django_sqs.failure``.  Whoever may write to a queue may write any, so believe it no more
-    than a message's body.
+    ``django_sqs.failure``.  Anybody who may write to the queue can write this, too, so trust it
+    no more than a message's body.
 
     :param error: the exception's class, with its module.
     :param text: its text, cut after 1,000 characters.
@@ -93,7 +93,7 @@ class Failure:
 
     @classmethod
     def known(cls, facts: Mapping[str, Any]) -> Failure:
-        """The failure that *facts* are, as far as they are of the right types."""
+        """The failure that *facts* are, as far as they have the right types."""
         receives = facts.get("receives")
         return cls(
             error=_text_of(facts, "error"),

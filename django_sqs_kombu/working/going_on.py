@@ -1,4 +1,4 @@
-"""Going on: what a long receiver asks: whether its worker stops, and where it had come to."""
+"""Going on: what a long receiver asks: is its worker stopping, and how far had it come."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def stopping() -> bool:
 
 
 def cursor() -> Any:
-    """Where the receiver that asks is to go on, as it said by Continue before; None: at the start.
+    """Return where the current receiver is to go on, from its last Continue; None: at the start.
 
     A message has it as ``message.cursor``; this is for those who do not have the message, as
     tasks.

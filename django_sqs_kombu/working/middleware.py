@@ -1,4 +1,4 @@
-"""Middleware: what stands around messages, for traces, metrics, signals and the like."""
+"""Middleware: code around what is sent and received, for traces, metrics and the like."""
 
 from __future__ import annotations
 
@@ -106,7 +106,7 @@ NOTHING: AbstractContextManager[None] = nullcontext()
 
 
 class Middleware:
-    """What stands around a registry's messages; this one does nothing.
+    """Code around a registry's messages; this base class does nothing.
 
     Derive from it, override what is needed, and give an instance to :class:`Receivers` as
     ``middleware=[...]``, or in Django the class to the setting SQS_MIDDLEWARE.  The first of
@@ -115,7 +115,7 @@ class Middleware:
     Hooks are called in the process and thread that each says, those of one object also at the
     same time, and must be quick.  **What a hook raises is logged and changes nothing for the
     message**, nor for the other middleware.  Only KeyboardInterrupt and a receiver's own TimedOut
-    go on, since they are not the hook's.
+    are raised further, since they are not the hook's.
     """
 
     def sending(self, sending: Sending) -> AbstractContextManager[None]:
@@ -123,7 +123,7 @@ class Middleware:
 
         When: before the message is written, so it may add to ``sending.attributes``, until SQS
         has answered.  What SQS does not accept is raised in it.  Thread: the sender's, or the
-        outbox's.  An exception of its own: logged, and the messages are sent all the same.
+        outbox's.  An exception of its own: logged, and the messages are sent regardless.
         """
         return nullcontext()
 
@@ -143,7 +143,7 @@ class Middleware:
         What the decoding and the receiver raise is raised in it, and not to be kept back.
         Thread: the receiver's; in Celery's prefork pool in the child process; of asynchronous
         receivers that run together any two, in the message's own context (contextvars).  An
-        exception of its own: logged, and the receiver runs, or has run, all the same.
+        exception of its own: logged, and the receiver runs, or has run, regardless.
         """
         return nullcontext()
 
@@ -204,7 +204,7 @@ class Middleware:
         """
 
     def resting(self, seconds: float) -> None:
-        """All is done for now, and this process may be stood still for any time, or ended.
+        """All is done for now, and this process may be frozen for any time, or ended.
 
         When: at the end of each event of AWS Lambda: what was collected, to be handed on later,
         is to be handed on now.  Thread: the function's, which waits for it.  An exception: logged.
@@ -224,7 +224,7 @@ class Middleware:
 
 
 class Around(AbstractContextManager[None]):
-    """Contexts of several middleware, which cannot harm what is inside.
+    """Contexts of several middleware, kept from harming what is inside.
 
     They are entered and left together.  One that fails is logged.  What the block raises is
     raised, whatever they make of it, and nothing else is.

@@ -1,4 +1,4 @@
-"""Retry: which exceptions of a receiver are tried again, how often, and with what pauses."""
+"""Retry: after which exceptions a message is tried again, how often, and with what pauses."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ Seconds = float | timedelta
 
 @dataclass(frozen=True, slots=True)
 class Exponential:
-    """Pauses that grow by a factor.
+    """Growing pauses: each is *factor* times the one before.
 
     :param base: seconds after the first try.
     :param factor: how much longer each further one is.
@@ -69,9 +69,9 @@ class Retry:
         which the last counts for all further ones, ``exponential(...)``, or a function of the
         number of tries so far; 12 hours at most.  None: the registry's backoff, as after
         :class:`RestartLater`.
-    :param jitter: whether up to half is added to each pause by chance, so that what failed
-        together does not come again together.
-    :raises ConfigurationError: for what cannot work.
+    :param jitter: whether up to half is added to each pause at random, so that what failed
+        together is not tried again together.
+    :raises ConfigurationError: for invalid values.
     """
 
     on: Exceptions = (Exception,)

@@ -28,17 +28,17 @@ LONGEST = 200
 class Schedule:
     """Times, called slots, at which a message is sent.
 
-    They follow from the schedule alone, so all hosts agree on them without talking.
+    They follow from the schedule alone, so all hosts agree on them without communicating.
 
     :param every: the time from one slot to the next, in whole seconds; the slots are its
         multiples since 1970 in UTC, so an hour's are on the hour.
-    :param cron: an expression of five fields, in place of *every* (extra ``schedules``).
+    :param cron: an expression of five fields, instead of *every* (extra ``schedules``).
     :param timezone: of *cron*, such as ``"Europe/Berlin"``; default: UTC.
         Where clocks are put forward, what would fall into the gap comes at its end, and where they
         are put back, a fixed time comes once, at its first.
-    :param catch_up: how late a slot may be sent that nobody could send in time.  Of several that
-        were missed the last one alone is.
-    :raises ConfigurationError: it says no time.
+    :param catch_up: how late a slot may be sent that could not be sent in time.  Of several that
+        were missed, only the last is sent.
+    :raises ConfigurationError: it is invalid, or never comes due.
     """
 
     every: timedelta | None = None
@@ -108,7 +108,7 @@ class Schedule:
 
     @property
     def definition(self) -> str:
-        """It in words; one that says other times has others."""
+        """The schedule in words; a schedule with other times has other words."""
         if self.cron is not None:
             return f"{self.cron} {self._zone}"[:LONGEST]
         return f"every {self.every}"

@@ -1,4 +1,4 @@
-"""The table of outcomes: what becomes of a message, by what its receiver raised."""
+"""The table of outcomes: what becomes of a message, depending on what its receiver raised."""
 
 from __future__ import annotations
 
@@ -47,10 +47,10 @@ ENDS = (Action.REJECT, Action.DISCARD, Action.DEAD_LETTER)
 
 @dataclass(frozen=True, slots=True)
 class Attempts:
-    """How often a message was tried, this time included.
+    """How often a message was tried, including this time.
 
     :param receives: how often it was received, whatever became of it, and sent again.
-    :param tries: the same without what was no try: what was sent again not to be counted.
+    :param tries: the same, without those that do not count as tries.
     """
 
     receives: int = 1
@@ -161,8 +161,8 @@ NO_RETRY = Retry(())
 def table_of(policy: Policy = NO_POLICY, passing: Retry = NO_RETRY) -> tuple[Row, ...]:
     """The table of a queue: :data:`TABLE`, and between its two halves what the project names.
 
-    A class stands before those that it is derived from, whatever it is named for, so that what
-    is named most exactly counts.
+    A class stands before its base classes, whatever it is named for, so that the most specific
+    one counts.
 
     :param policy: the queue's.
     :param passing: what receivers of its registry may raise for a reason that passes, for so

@@ -39,13 +39,13 @@ def is_id(value: object) -> bool:
 
 
 class TicketStore(Protocol):
-    """Where senders and receivers meet: whoever comes first with a message's id decides."""
+    """Where senders and receivers meet: the first to come with a message's id decides."""
 
     def start(self, ticket_id: str) -> bool:
         """Note that a receiver starts with a message; return False where it was cancelled."""
 
     def cancel(self, ticket_id: str) -> bool:
-        """Let no receiver start with a message; return False where one has."""
+        """Let no receiver start with a message; return False if one has started."""
 
     async def acancel(self, ticket_id: str) -> bool:
         """Cancel from asynchronous code: in a thread, unless the store has a way of its own."""
@@ -86,10 +86,10 @@ class Ticket:
     store: TicketStore | None = field(default=None, repr=False, compare=False)
 
     def cancel(self) -> bool:
-        """Have the message dropped unrun.
+        """Cancel the message: it is dropped without being run.
 
-        :returns: True: no receiver starts with it any more.  False: one has started, or runs, or
-            has run; the message goes its way.
+        :returns: True: no receiver starts with it any more.  False: one has started, is running
+            or has run; that is not undone.
         :raises ConfigurationError: it was sent without a ticket, or there is no store of them.
         """
         return cancel(self.store, self._known_id())
@@ -176,7 +176,7 @@ class CacheTickets(TicketStore):
         return self._comes_first(ticket_id, "started")
 
     def cancel(self, ticket_id: str) -> bool:
-        """Let no receiver start with a message; return False where one has."""
+        """Let no receiver start with a message; return False if one has started."""
         if not self._comes_first(ticket_id, "cancelled"):
             return False
         self.free_all([ticket_id])
