@@ -17,11 +17,8 @@ from .coroutine_run import CoroutineRun, Work
 from .lasting_loop import LastingLoop
 from .loop_watch import LoopWatch
 from .registered import Registered, Registry
+from .stages import LASTING, Stages
 
-#: Threads for what is done before and after receivers.
-STAGES = 4
-#: The threads last as long as the loop: they have database connections.
-LASTING = 1e8
 #: Seconds that the threads may take to end.
 END_TIMEOUT = 2.0
 
@@ -41,7 +38,7 @@ class CoroutineCrew:
         self.most = most
         self._on_place = on_place
         upkeep = registry.upkeep
-        self.stages = Threads("sqs-stage", min(STAGES, most), LASTING, upkeep.leave)
+        self.stages = Stages(most, upkeep.leave)
         self.calls = Threads("sqs-call", threads, LASTING, upkeep.leave)
         self.gatekeeper = Threads("sqs-gate", 1)
         self._upkeep = upkeep
@@ -52,7 +49,7 @@ class CoroutineCrew:
 
     def __enter__(self) -> CoroutineCrew:
         self._loop = LastingLoop(self._upkeep.executor())
-        self._watch = LoopWatch(self._loop)
+        self._watch = LoopWatch(self._loop, self.stages.look)
         self._loop.start()
         self._watch.start()
         # A thread of each, before there is a message that needs it.

@@ -31,6 +31,7 @@ from .middleware import ADMITTED, Admission, admission, around_receiving
 from .outcomes import settle, undecodable
 from .registered import Attempt, Registered
 from .splitting import split
+from .stages import Stages
 
 logger = get_logger(__name__)
 
@@ -62,7 +63,7 @@ class Crew(Protocol):
     """What runs the steps of all runs of a process."""
 
     @property
-    def stages(self) -> Threads:
+    def stages(self) -> Stages:
         """Run what is done before and after a receiver."""
 
     @property

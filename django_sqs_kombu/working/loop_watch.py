@@ -6,6 +6,7 @@ import asyncio
 import sys
 import threading
 import time
+from collections.abc import Callable
 from types import FrameType
 from typing import Any
 
@@ -31,10 +32,12 @@ class LoopWatch:
     synchronous one, when it has been overdue for a second.
 
     :param loop: the loop.
+    :param on_beat: called about once a second, also while the loop is blocked.
     """
 
-    def __init__(self, loop: LastingLoop) -> None:
+    def __init__(self, loop: LastingLoop, on_beat: Callable[[], None]) -> None:
         self._loop = loop
+        self._on_beat = on_beat
         self._ended = threading.Event()
         self._thread = threading.Thread(target=self._run, name="sqs-loop-watch", daemon=True)
         #: Written by the loop's thread: when its next beat is due, and what it has lost.
@@ -71,6 +74,7 @@ class LoopWatch:
     def _run(self) -> None:
         while not self._ended.wait(BEAT):
             try:
+                self._on_beat()
                 if time.monotonic() > self._due + BLOCKED:
                     self._blocked(self._due)
             except Exception:
@@ -79,6 +83,7 @@ class LoopWatch:
     def _blocked(self, due: float) -> None:
         says_at = strikes_at = 0.0
         while self._due == due and not self._ended.wait(LOOK):
+            self._on_beat()
             now = time.monotonic()
             task = asyncio.current_task(self._loop.loop)
             frame = sys._current_frames().get(self._loop.ident)
