@@ -19,10 +19,13 @@ from typing import Any
 #: A WSGI application.
 App = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
 
-#: Seconds between two looks of a poll at its queue.
-LOOK = 0.05
+#: Seconds between two looks of a poll at its queue, if no other request comes: then only time
+#: makes a message visible.
+LOOK = 0.25
 #: Seconds that SQS lets a poll wait at most.
 LONGEST = 20
+#: What changes the definition of a queue.
+DEFINING = frozenset({"CreateQueue", "DeleteQueue", "SetQueueAttributes", "TagQueue", "UntagQueue"})
 _TARGET = "AmazonSQS."
 _KIND = "application/x-amz-json-1.0"
 
@@ -34,12 +37,14 @@ class LocalFront:
     shows a traceback, and an answer that looks like a failing server, which is asked again.
 
     :param app: moto's.
+    :ivar has_redefined: whether the definition of a queue may have changed; others set it back.
     """
 
     def __init__(self, app: App) -> None:
         self._app = app
-        # moto's queues are not made for several threads.
-        self._one_at_a_time = threading.Lock()
+        self.has_redefined = True
+        # moto's queues are not made for several threads: who asks moto holds it. Polls wait for it.
+        self._asking = threading.Condition()
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> list[bytes]:
         """Answer a request."""
@@ -48,10 +53,13 @@ class LocalFront:
             return list(self._app(environ, start_response))
         length = int(environ.get("CONTENT_LENGTH") or 0)
         asked = environ["wsgi.input"].read(length)
-        if target.removeprefix(_TARGET) == "ReceiveMessage":
+        operation = target.removeprefix(_TARGET)
+        if operation == "ReceiveMessage":
             answer = self._poll(environ, asked)
         else:
             answer = self._ask(environ, asked)
+            if operation in DEFINING:
+                self.has_redefined = True
         return answer.give(start_response)
 
     def _poll(self, environ: dict[str, Any], asked: bytes) -> _Answer:
@@ -67,12 +75,15 @@ class LocalFront:
         deadline = time.monotonic() + wait
         once = json.dumps({**wanted, "WaitTimeSeconds": 0}).encode()
         while True:
-            over = time.monotonic() >= deadline
-            if over or _may_have_messages(queue):
-                answer = self._ask(environ, once, polls=True)
-                if over or answer.ends_poll:
-                    return answer
-            time.sleep(LOOK)
+            # Whether there is something is seen again when it is one's turn: of many polls that a
+            # send wakes, the first takes it.
+            with self._asking:
+                over = time.monotonic() >= deadline
+                if over or _may_have_messages(queue):
+                    answer = self._ask(environ, once, polls=True)
+                    if over or answer.ends_poll:
+                        return answer
+                self._asking.wait(min(LOOK, max(0.0, deadline - time.monotonic())))
 
     def _ask(self, environ: dict[str, Any], asked: bytes, *, polls: bool = False) -> _Answer:
         environ = {
@@ -81,7 +92,7 @@ class LocalFront:
             "CONTENT_LENGTH": str(len(asked)),
         }
         answer = _Answer()
-        with self._one_at_a_time:
+        with self._asking:
             if polls and _client_is_gone(environ):
                 return answer.say("500 Nobody Waits", {})
             try:
@@ -89,6 +100,8 @@ class LocalFront:
             except NotImplementedError as exc:
                 error = {"__type": "com.amazonaws.sqs#UnsupportedOperation", "message": str(exc)}
                 answer.say("400 Bad Request", error)
+            if not polls:
+                self._asking.notify_all()
         return answer
 
 

@@ -53,12 +53,12 @@ class LocalServer:
                 "A local server needs: pip install 'django-sqs[local]>=2'"
             ) from exc
         logging.getLogger("werkzeug").setLevel(logging.ERROR)
-        app = moto.DomainDispatcherApplication(moto.create_backend_app)
+        self._front = LocalFront(moto.DomainDispatcherApplication(moto.create_backend_app))
         self._make = partial(
             make_server,
             host,
             port,
-            LocalFront(app),
+            self._front,
             threaded=True,
             # Older ones of moto have none of their own.
             request_handler=getattr(moto, "MotoRequestHandler", None),
@@ -95,8 +95,10 @@ class LocalServer:
 
     def keep(self) -> None:
         """Write the definitions of the queues, should they have changed."""
-        if self._state is None:
+        if self._state is None or not self._front.has_redefined:
             return
+        # Before it is asked, so that what changes meanwhile is seen the next time.
+        self._front.has_redefined = False
         definitions = self._definitions()
         if definitions != self._read():
             text = json.dumps(definitions, indent=2) + "\n"
