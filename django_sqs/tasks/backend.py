@@ -215,7 +215,11 @@ class SQSBackend(Waiting, BaseTaskBackend):  # type: ignore[misc]
         :raises InvalidTask: the worker could not find the task.
         """
         result = self._new_result(*call)
-        send = self._prepared(result, deduplication_id)
+        if using is not None and is_unique(result.task):
+            # Its row is the only one of the slot; what SQS drops could not give its key back.
+            send = self._prepared(result)
+        else:
+            send = self._prepared(result, deduplication_id)
         if using is None:
             send.send()
             return

@@ -17,6 +17,8 @@ from django_sqs_kombu.names import FIFO
 from django_sqs_kombu.rules import shown
 from django_sqs_kombu.working import Schedule
 
+from .unique import schedule_problem
+
 if TYPE_CHECKING:
     from .backend import SQSBackend
 
@@ -76,7 +78,7 @@ class TaskSchedule:
             inspect.signature(self.task.func).bind(*context, *self.args, **self.kwargs)
         except Exception as exc:  # noqa: BLE001 - whatever the framework or a value raises
             return str(exc) or repr(exc)
-        return None
+        return schedule_problem(self.task.module_path, self.sends_slots)
 
     @property
     def _call(self) -> tuple[Any, tuple[Any, ...], dict[str, Any]]:

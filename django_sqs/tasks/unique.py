@@ -11,6 +11,9 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 from uuid import UUID
 
+from django.apps import apps
+from django.db import router
+
 from django_sqs_kombu.exceptions import ConfigurationError, MessageEncodeError
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.printable import repr_of
@@ -118,6 +121,39 @@ def unique(
 def is_unique(task: Task) -> bool:
     """Whether a task is enqueued only where no other of its key is."""
     return task.module_path in unique_tasks
+
+
+def schedule_problem(path: str, sends_slots: bool) -> str | None:
+    """Why the slots of a schedule cannot be those of a unique task; None: they can.
+
+    :param path: the task's dotted path.
+    :param sends_slots: whether SQS sees to it that each slot is sent once.
+    """
+    found = unique_tasks.get(path)
+    if found is None:
+        return None
+    if receivers.tickets is None:
+        return (
+            "@unique keeps its keys in a table: add 'django_sqs.tickets' to INSTALLED_APPS and "
+            "migrate"
+        )
+    if sends_slots:
+        # Every process sends each slot, and only SQS knows which of them it drops.
+        return found.unique_until and (
+            f"@unique(unique_until={found.unique_until!r}) does not go with slots that SQS "
+            "deduplicates, since one that it drops could not free its key: add "
+            "'django_sqs.schedules' to INSTALLED_APPS and migrate, or leave unique_until out"
+        )
+    if not apps.is_installed("django_sqs.schedules"):
+        return None  # Which another check says.
+    slots = router.db_for_write(apps.get_model("django_sqs_schedules", "Slot"))
+    keys = getattr(receivers.tickets, "database", None)
+    if slots == keys:
+        return None
+    return (
+        "@unique needs the table of django_sqs.tickets in the database of the schedules, "
+        f"{slots!r}, and it is in {keys!r}: route both to one"
+    )
 
 
 def options_of(result: TaskResult) -> dict[str, Any]:

@@ -93,6 +93,7 @@ class Outgoing:
         only = Unique.read(unique, unique_for, unique_until)
         if only is not None:
             only.check_delay(seconds)
+            only.check_deduplication(deduplication_id)
         if queue.endswith(FIFO):
             if seconds:
                 raise MessageEncodeError(

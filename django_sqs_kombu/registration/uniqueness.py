@@ -83,6 +83,15 @@ class Unique:
                 "mean nothing. Give it the delay, and what the message may wait and run at most."
             )
 
+    def check_deduplication(self, deduplication_id: str | None) -> None:
+        """Raise :class:`MessageEncodeError` where SQS may drop the message that takes the key."""
+        if self.until is not None and deduplication_id is not None:
+            raise MessageEncodeError(
+                f"unique_until={self.until!r} does not go with deduplication_id: after the first "
+                "message has given its key back, SQS would accept and drop another of the same id, "
+                "and nothing would free the key that this one took. Leave one of the two out."
+            )
+
     def digest(self, queue: str) -> str:
         """By which the key of a queue, named as in SQS, is kept: of one length, and any text."""
         return hashlib.sha256(f"{queue}\n{self.key}".encode()).hexdigest()

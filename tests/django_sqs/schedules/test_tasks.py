@@ -6,7 +6,7 @@ import django
 import pytest
 from django.core.checks import run_checks
 from django.core.management import call_command
-from django.db import router
+from django.db import router, transaction
 
 import django_sqs
 from django_sqs.outbox.models import OutboxMessage
@@ -14,9 +14,12 @@ from django_sqs.outbox.relay import Relay
 from django_sqs.results.models import TaskRecord
 from django_sqs.schedules.firing import database
 from django_sqs.schedules.ticker import Ticker
-from django_sqs.tasks import scheduled
+from django_sqs.tasks import scheduled, unique
 from django_sqs.tasks.schedules import task_schedules
-from django_sqs_kombu.exceptions import ConfigurationError
+from django_sqs.tasks.unique import unique_tasks
+from django_sqs.tickets.models import UniqueKey
+from django_sqs.tickets.store import DatabaseTickets
+from django_sqs_kombu.exceptions import ConfigurationError, MessageEncodeError
 from django_sqs_kombu.working import ticker_of
 from django_sqs_kombu.working.slots import SlotTicker
 
@@ -28,6 +31,9 @@ pytestmark = [
     pytest.mark.usefixtures("backends"),
 ]
 
+IN_ONE_DATABASE = pytest.mark.skipif(
+    "router.db_for_write(UniqueKey) != database()", reason="keys and slots are in several databases"
+)
 HOUR = timedelta(hours=1)
 NOON = datetime(2026, 11, 28, 12, tzinfo=timezone.utc)
 NAME = "tests.django_sqs.tasks.chores.double"
@@ -37,6 +43,7 @@ NAME = "tests.django_sqs.tasks.chores.double"
 def schedules():
     yield task_schedules
     task_schedules.clear()
+    unique_tasks.clear()
 
 
 def written():
@@ -145,6 +152,53 @@ def test_checks_say_of_a_call_that_it_cannot_be_made(options, says):
 
     assert [each.id for each in found] == ([] if says is None else ["django_sqs.E007"])
     assert says is None or says in found[0].msg
+
+
+@pytest.mark.parametrize("until", ["started", "finished", None])
+def test_a_unique_task_is_not_for_slots_that_sqs_may_drop(settings, until):
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if "schedules" not in app]
+    default = {**settings.TASKS["default"], "QUEUES": ["default", "ordered.fifo"]}
+    settings.TASKS = {"default": default}
+    task = chores.double.using(queue_name="ordered.fifo")
+    scheduled(every=HOUR, args=[1])(unique(unique_for=60, unique_until=until)(task))
+
+    found = [each for each in run_checks() if each.obj == NAME]
+
+    assert [each.id for each in found] == (["django_sqs.E007"] if until else [])
+    if until:
+        assert "add 'django_sqs.schedules' to INSTALLED_APPS" in found[0].msg
+        with pytest.raises(MessageEncodeError, match="does not go with deduplication_id"):
+            task_schedules[NAME].send_slot(NOON)
+        assert not UniqueKey.objects.exists()
+
+
+@IN_ONE_DATABASE
+def test_checks_say_what_keys_a_schedule_needs(settings, monkeypatch):
+    scheduled(every=HOUR, args=[1])(unique(unique_for=60)(chores.double))
+    assert not [each for each in run_checks() if each.obj == NAME]
+
+    monkeypatch.setattr(DatabaseTickets, "database", "elsewhere")
+    [elsewhere] = [each for each in run_checks() if each.obj == NAME]
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if "tickets" not in app]
+    [without] = [each for each in run_checks() if each.obj == NAME]
+
+    assert "and it is in 'elsewhere': route both to one" in elsewhere.msg
+    assert "add 'django_sqs.tickets' to INSTALLED_APPS" in without.msg
+
+
+@IN_ONE_DATABASE
+def test_the_next_slot_of_a_unique_task_in_a_fifo_queue_is_written(settings):
+    default = {**settings.TASKS["default"], "QUEUES": ["default", "ordered.fifo"]}
+    settings.TASKS = {"default": default}
+    task = chores.double.using(queue_name="ordered.fifo")
+    scheduled(every=HOUR, args=[1])(unique(unique_for=60, unique_until="finished")(task))
+
+    with transaction.atomic(using=database()):
+        task_schedules[NAME].write_slot(NOON, database())
+        task_schedules[NAME].write_slot(NOON + HOUR, database())
+
+    [row] = written()
+    assert not row.deduplication_id, "its row's is the only one"
 
 
 def test_checks_say_what_a_schedule_lacks(settings):

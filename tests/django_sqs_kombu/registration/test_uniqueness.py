@@ -107,6 +107,18 @@ def test_what_cannot_be_is_an_error_before_anything_is_sent(keyed, cache, option
     assert not cache.values
 
 
+def test_what_sqs_may_drop_takes_no_key_that_its_end_frees(keyed, cache):
+    keyed.register("ordered.fifo", print)
+    options = {"body": "x", "unique": "a", "unique_for": 60, "deduplication_id": "1"}
+
+    for until in ("started", "finished"):
+        with pytest.raises(MessageEncodeError, match="does not go with deduplication_id"):
+            keyed.send("ordered.fifo", **options, unique_until=until)
+    assert not cache.values
+
+    assert keyed.send("ordered.fifo", **options).sent
+
+
 def test_for_a_longer_delay_than_its_time_a_key_needs_no_end(keyed):
     assert keyed.send("orders", body="x", unique="a", unique_for=60, delay=900).sent
 
