@@ -42,7 +42,7 @@ if django.VERSION < (6, 0):
 namespace = {"__name__": "shop.receivers"}
 blocks, document = json.loads(Path(sys.argv[1]).read_text()), sys.argv[2]
 for block in blocks:
-    where = f"{document}:{block['line']}"
+    where = block["where"]
     print("running", where, flush=True)
     if block["settings"]:
         run_settings(block["code"], where)

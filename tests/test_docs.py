@@ -80,29 +80,46 @@ def test_the_readme_has_the_figures_of_the_front_page(monkeypatch):
     assert f"with Celery on SQS {requests['Celery']} " in readme
 
 
+def python_of(document):
+    return [block for block in blocks_of(document) if block.language == "python"]
+
+
+def needs_a_project(document):
+    """Whether there is more than settings, which a single project can look over."""
+    return any(block.caption != "settings.py" for block in python_of(document))
+
+
+WITH_PYTHON = [
+    document
+    for document in DOCUMENTS
+    if document.name != "README.rst" and document != WALKED and python_of(document)
+]
+
+
 @pytest.mark.parametrize(
-    "document",
+    "documents",
     [
-        document
-        for document in DOCUMENTS
-        if document.name != "README.rst"
-        and document != WALKED
-        and "code-block:: python" in document.read_text()
+        *([document] for document in WITH_PYTHON if needs_a_project(document)),
+        [document for document in WITH_PYTHON if not needs_a_project(document)],
     ],
-    ids=lambda d: str(d.relative_to(ROOT)),
+    ids=lambda documents: " ".join(str(d.relative_to(ROOT)) for d in documents),
 )
-def test_python(document, server, prefix, tmp_path):
+def test_python(documents, server, prefix, tmp_path):
     """All blocks of a document, one after the other, in a project of its own."""
     code = [
-        {"line": block.line, "code": block.code, "settings": block.caption == "settings.py"}
-        for block in blocks_of(document)
-        if block.language == "python"
+        {
+            "where": f"{document.name}:{block.line}",
+            "code": block.code,
+            "settings": block.caption == "settings.py",
+        }
+        for document in documents
+        for block in python_of(document)
     ]
     file = tmp_path / "blocks.json"
     file.write_text(json.dumps(code))
 
     done = subprocess.run(
-        [sys.executable, "-m", "tests.run_blocks", file, document.name],
+        [sys.executable, "-m", "tests.run_blocks", file, documents[0].name],
         env={
             **os.environ,
             "PYTHONPATH": str(ROOT),
