@@ -8,7 +8,7 @@ printed as JSON.
 
 Of the bodies the first letter says what is sent: ``s`` and ``f`` are keys until they are started or
 finished, ``p`` are keys for an hour, all of them by the outbox; ``d`` are as ``f``, sent directly;
-``c`` have no key, and some are cancelled.
+``x`` are as ``f``, and anybody cancels them; ``c`` have no key, and some are cancelled.
 """
 
 import json
@@ -34,14 +34,14 @@ from django.db.models import F  # noqa: E402
 import django_sqs  # noqa: E402
 from django_sqs.outbox.models import OutboxMessage  # noqa: E402
 from django_sqs.outbox.relay import Relay  # noqa: E402
-from django_sqs.tickets.models import UniqueKey  # noqa: E402
+from django_sqs.tickets.models import UniqueKey, UsedTicket  # noqa: E402
 from django_sqs_kombu import ReceiverConsumer  # noqa: E402
 from django_sqs_kombu.registration import Unique  # noqa: E402
 from django_sqs_kombu.transport import Trail  # noqa: E402
 from tests.site.shop.models import Run  # noqa: E402
 
-KEYS = [f"{kind}{number}" for kind in "sfpd" for number in range(3)]
-UNTIL = {"s": "started", "f": "finished", "d": "finished", "p": None}
+KEYS = [f"{kind}{number}" for kind in "sfpdx" for number in range(3)]
+UNTIL = {"s": "started", "f": "finished", "d": "finished", "x": "finished", "p": None}
 #: Bytes of a line, about.
 LINE = 65
 #: Seconds that the rest may take to be received.
@@ -95,6 +95,8 @@ def send_keyed(log, key):
             ticket = django_sqs.send("keyed", outbox=True, **options)
             counter(key).update(receive_count=F("receive_count") + 1)
     log.add("sent" if ticket.sent else "waits", key, ticket.id)
+    if key[0] == "x" and random.random() < 0.3:
+        cancel(log, key, ticket)
 
 
 def send_and_cancel(log, body):
@@ -102,9 +104,13 @@ def send_and_cancel(log, body):
     log.add("sent", body, ticket.id)
     time.sleep(random.uniform(0, 0.05))
     if random.random() < 0.7:
-        log.add("cancels", body, ticket.id)
-        if ticket.cancel():
-            log.add("cancelled", body, ticket.id)
+        cancel(log, body, ticket)
+
+
+def cancel(log, body, ticket):
+    log.add("cancels", body, ticket.id)
+    if ticket.cancel():
+        log.add("cancelled", body, ticket.id)
 
 
 def work(log):
@@ -175,6 +181,7 @@ def main(kills, lines, path):
         time.sleep(0.1)
     facts = {
         "keys": held(),
+        "cancelled": sorted(cancelled()),
         "outbox": OutboxMessage.objects.count(),
         "counters": counters,
     }
@@ -197,13 +204,18 @@ def is_done(path):
     """
     lines = [line.split() for line in Path(path).read_text().splitlines()]
     sent = {ticket: body for _, what, body, ticket in lines if what == "sent"}
-    over = {ticket for _, what, _, ticket in lines if what in ("ends", "cancelled")}
+    over = {ticket for _, what, _, ticket in lines if what == "ends"} | cancelled()
     if not over.issuperset(sent) or OutboxMessage.objects.exists():
         return False
     known = {ticket for _, what, _, ticket in lines if what in ("sent", "begins")}
     return not any(
-        body[0] in "sf" or (body[0] == "d" and ticket in known) for ticket, body in held().items()
+        body[0] in "sfx" or (body[0] == "d" and ticket in known) for ticket, body in held().items()
     )
+
+
+def cancelled():
+    """The tickets that are cancelled; who did it may have been killed before it said so."""
+    return set(UsedTicket.objects.filter(cancelled=True).values_list("ticket_id", flat=True))
 
 
 def held():

@@ -104,8 +104,9 @@ ENDS = {
 }
 
 
-@pytest.mark.parametrize("until", ["started", "finished"])
-@pytest.mark.parametrize("end", ENDS)
+@pytest.mark.parametrize(
+    ("end", "until"), [*((end, "finished") for end in ENDS), ("expired", "started")]
+)
 def test_whatever_ends_it_frees_its_key(keyed, end, until):
     registered, options = ENDS[end]
     queue = keyed.register("orders", **registered)
