@@ -14,7 +14,7 @@ from .conftest import LONG
 
 SCRIPT = ROOT / "tests" / "faults" / "ticket_site.py"
 #: How often a process is killed, and how many lines are logged before each.
-KILLS, LINES = (300, 40) if LONG else (6, 15)
+KILLS, LINES = (300, 40) if LONG else (5, 12)
 LIMIT = 1_800 if LONG else 200
 
 DATABASES = ["sqlite", *(["postgresql"] if LONG else [])]

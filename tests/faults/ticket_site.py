@@ -35,7 +35,7 @@ import django_sqs  # noqa: E402
 from django_sqs.outbox.models import OutboxMessage  # noqa: E402
 from django_sqs.outbox.relay import Relay  # noqa: E402
 from django_sqs.tickets.models import UniqueKey, UsedTicket  # noqa: E402
-from django_sqs_kombu import ReceiverConsumer  # noqa: E402
+from django_sqs_kombu import ReceiverConsumer, SQSError  # noqa: E402
 from django_sqs_kombu.registration import Unique  # noqa: E402
 from django_sqs_kombu.transport import Trail  # noqa: E402
 from tests.site.shop.models import Run  # noqa: E402
@@ -77,8 +77,8 @@ def send(log):
     number = 0
     while True:
         number += 1
-        # A database that is busy is left alone for a moment.
-        with suppress(Error):
+        # A database or a server that is busy is left alone for a moment.
+        with suppress(Error, SQSError):
             if random.random() < 0.3:
                 send_and_cancel(log, f"c{os.getpid()}-{number}")
             else:
@@ -134,6 +134,8 @@ class Processes:
             try:
                 random.seed()
                 role(self._log)
+            except BaseException:
+                sys.excepthook(*sys.exc_info())
             finally:
                 os._exit(1)
         self.running[pid] = role
@@ -192,7 +194,7 @@ def main(kills, lines, path):
 
 def wait_for(path, lines):
     """Wait until so many lines were added; a database may be busy for a while."""
-    wanted, deadline = os.path.getsize(path) + lines * LINE, time.monotonic() + 10
+    wanted, deadline = os.path.getsize(path) + lines * LINE, time.monotonic() + 5
     while os.path.getsize(path) < wanted and time.monotonic() < deadline:
         time.sleep(0.005)
 
