@@ -1,7 +1,8 @@
 """A Celery deployment on SQS whose worker also runs receivers; see docs/celery.rst.
 
 Start the worker with ``celery -A celery_app worker -P threads``, and send a task and a
-message with ``python celery_app.py``.
+message with ``python celery_app.py``; both with ``SQS_LOCAL=1
+SQS_URL=sqs://any:any@127.0.0.1:4566`` on a local server (``python -m django_sqs.local``).
 """
 
 import os

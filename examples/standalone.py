@@ -1,6 +1,7 @@
 """A consumer of Amazon SQS with plain kombu, without Django.
 
-SQS_URL=sqs-batch://KEY:SECRET@127.0.0.1:5000 python standalone.py
+On a local server (python -m django_sqs.local):
+SQS_URL=sqs-batch://any:any@127.0.0.1:4566 python standalone.py
 """
 
 import logging

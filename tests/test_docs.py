@@ -53,6 +53,16 @@ def test_there_is_a_test_for_every_language():
     assert len(BLOCKS) > 50
 
 
+def test_every_block_of_the_tutorial_says_where_it_goes():
+    """So that what a release walks cannot be broken unseen by an edit."""
+    for block in blocks_of(WALKED):
+        where = {"shell": r"terminal \d", "text": r"terminal \d shows"}
+        wanted = where.get(block.language, r"[\w./]+(, at the end)?")
+        assert re.fullmatch(wanted, block.caption), f"{block.line}: {block.caption}"
+        if block.language == "python":
+            compile(block.code, block.caption, "exec")
+
+
 def test_the_readme_needs_nothing_beside_it():
     """The index shows it alone, with no address that its links could be relative to."""
     tree = publish_doctree((ROOT / "README.rst").read_text())
