@@ -219,7 +219,8 @@ class _Run:
             returned: list[Any] = []
             yield returned
             value = _json_value(returned[0])
-        except (RestartLater, EnvironmentFailure, CutOff):
+        except (RestartLater, EnvironmentFailure, CutOff, GeneratorExit):
+            # The last: the loop that it was awaited on has ended.
             self._end(TaskResultStatus.READY)
             raise
         except BaseException as exc:

@@ -116,7 +116,8 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
             return False
         # Polls of a queue that stays empty wait for twice as long.
         polls = min(2.0 * max(1.0, self._channel.wait_time_seconds), MAX_WAIT_TIME)
-        needed = max(self.grace_period * GRACE_SHARE, LONGEST_SHARE * self._longest)
+        longest = max(self._longest, self._running.longest())
+        needed = max(self.grace_period * GRACE_SHARE, LONGEST_SHARE * longest)
         return time.monotonic() - self._stopped_at < polls and self._grace_left() > needed
 
     def _hand_out_the_last(self) -> None:

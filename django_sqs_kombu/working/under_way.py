@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 
 from ..transport.delivery import Delivery
@@ -12,7 +13,8 @@ class UnderWay:
     """The deliveries that were started and have not ended; safe to use from any thread."""
 
     def __init__(self) -> None:
-        self._all: set[Delivery] = set()
+        #: When each was started, on the monotonic clock.
+        self._all: dict[Delivery, float] = {}
         self._changed = threading.Condition()
         #: How many threads wait for receivers to end.
         self._waiting = 0
@@ -25,14 +27,19 @@ class UnderWay:
 
     def add(self, delivery: Delivery) -> None:
         """It was started."""
-        self._all.add(delivery)
+        self._all[delivery] = time.monotonic()
 
     def discard(self, delivery: Delivery) -> None:
         """It has ended."""
-        self._all.discard(delivery)
+        self._all.pop(delivery, None)
         # Whoever waits has said so before he looked.
         if self._waiting:
             self.look()
+
+    def longest(self) -> float:
+        """For how many seconds the oldest has run; 0: none runs."""
+        started = list(self._all.values())
+        return time.monotonic() - min(started) if started else 0.0
 
     def look(self) -> None:
         """Have those that wait look again."""

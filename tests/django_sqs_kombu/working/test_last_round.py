@@ -92,6 +92,25 @@ def test_what_a_poll_brings_after_the_stop_is_started(
     assert (tally.done, counts(mortal.full_name())) == ({"late"}, (0, 0, 0))
 
 
+def test_none_is_started_where_others_have_run_for_long(
+    mortal, receivers, tally, start, eventually, counts, until_polled
+):
+    """Each may take as long, and would be cut off: none has ended yet to say it."""
+    consumer, thread = start(receivers, threads=2, grace_period=2)
+    receivers.send("orders", body="long 2")
+    eventually(lambda: tally.starts)
+    time.sleep(1.2)
+    until_polled(consumer, mortal)
+
+    consumer.stop()
+    receivers.send("orders", body="late")
+    thread.join(10)
+
+    assert not thread.is_alive()
+    assert tally.done == {"long 2"}
+    assert counts(mortal.full_name()) == (1, 0, 0)
+
+
 def test_asynchronous_receivers_start_what_a_poll_brings_after_the_stop(
     receivers, start, counts, until_polled
 ):
