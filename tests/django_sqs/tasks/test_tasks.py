@@ -228,7 +228,7 @@ def test_an_unknown_task_is_tried_again_and_stops_nothing(site, call, eventually
     eventually(lambda: worker.output.count("is tried again later") >= 3, timeout=30)
     eventually(lambda: worker.output.count("cannot be decoded") == 2, timeout=30)
     for path in ("os.system", "no.such", "tests.site.shop.tasks.note"):
-        said = f"There is no task '{path}' here"
+        said = f"There is no task '{path}' in this project"
         eventually(lambda said=said: said in worker.output, timeout=30)
 
 
