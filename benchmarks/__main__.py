@@ -40,7 +40,7 @@ def cost():
 
         def measure_idle():
             # A first poll of 10 s, then polls of 20 s: two of their starts give the rate.
-            idle.update(runner.measure_idle(sys.executable, "django-sqs", 1, 37, "ministack"))
+            idle.update(runner.measure_idle(sys.executable, "django-sqs", 1, 50, "ministack"))
 
         thread = threading.Thread(target=measure_idle)
         thread.start()
@@ -76,7 +76,10 @@ def tell_cost(arguments):
 
 
 def _lines(figures):
-    return "\n".join(f"{name}: {figure:.2f}" for name, figure in figures.items())
+    return "\n".join(
+        f"{name}: {'too few polls to tell' if figure is None else f'{figure:.2f}'}"
+        for name, figure in figures.items()
+    )
 
 
 def client(arguments):
@@ -119,7 +122,7 @@ def main():
     program.check_only(only, runner.SECTIONS)
     with stack("ministack") as server:
         if arguments.what == "tasks":
-            print(json.dumps(measure_tasks(server.direct), indent=2))
+            print(json.dumps(measure_tasks(server), indent=2))
             return
         if arguments.what == "connections":
             print(json.dumps(measure_connections(server.direct), indent=2))

@@ -14,12 +14,18 @@ import tempfile
 import uuid
 from pathlib import Path
 
+from .costs import RECEIVING
+
 ROUNDS, COUNT = 3, 800
 RUN = "from benchmarks import task_contender; task_contender.main(%d)"
 
 
-def measure_tasks(url):
-    """The medians with and without results, and how many times dearer a task is with them."""
+def measure_tasks(server):
+    """The medians with and without results, and how many times dearer a task is with them.
+
+    :param server: a :class:`~benchmarks.servers.Stack`, which counts requests in a last round.
+    """
+    url = server.direct
     rounds = {"without": [], "with": []}
     for _ in range(ROUNDS):
         for kind, figures in rounds.items():
@@ -29,7 +35,16 @@ def measure_tasks(url):
         for kind, figures in rounds.items()
     }
     ratio = medians["with"]["cpu_us"] / medians["without"]["cpu_us"]
-    return {**medians, "cpu_ratio": ratio}
+    requests = {kind: _requests(server, kind) for kind in rounds}
+    return {**medians, "cpu_ratio": ratio, "received_and_deleted_requests": requests}
+
+
+def _requests(server, kind):
+    """Requests to receive and delete a task."""
+    server.reset()
+    run(server.url, kind, COUNT)
+    counted = server.stats()["requests"]
+    return sum(counted.get(name, 0) for name in RECEIVING) / COUNT
 
 
 def measure_connections(url):
