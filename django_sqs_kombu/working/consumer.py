@@ -340,6 +340,7 @@ class ReceiverConsumer(StoppableConsumer):
             self._circuits.ended(delivery.queue, raised)
         if isinstance(raised, KeyboardInterrupt):
             self.should_stop = True
+            self._breaking_off.set()
 
     def _refuses(self, registered: Registered, delivery: Delivery) -> bool:
         """Give back a message that is not to be started now."""

@@ -1,11 +1,12 @@
 """A stop of a queue whose receives count: what was received is started, not received in vain."""
 
+import signal
 import threading
 import time
 
 import pytest
 
-from django_sqs_kombu import Middleware
+from django_sqs_kombu import Middleware, ReceiverConsumer
 
 STOPS = 3
 
@@ -203,6 +204,36 @@ def test_what_waits_behind_a_long_receiver_is_given_back_after_a_poll_period(
     thread.join(10)
     assert not thread.is_alive()
     assert not tally.done
+
+
+def test_nothing_is_started_after_a_ctrl_c_in_a_receiver(receivers, counts, eventually):
+    seen = []
+
+    def receive(message):
+        seen.append(message.get_body())
+        if len(seen) == 4:
+            # When its pace is known, some are received before they are wanted.
+            eventually(consumer._live_connection.transport.has_waiting)
+            consumer.stop()
+        if len(seen) == 5:
+            raise KeyboardInterrupt
+
+    receivers.register("dead", None).get_queue()
+    queue = receivers.register("orders", receive, dead_letter_queue="dead", max_receives=3)
+    receivers.send_many("orders", list("abcdefghij"))
+    consumer = ReceiverConsumer(receivers)
+    guard = threading.Timer(20, consumer.stop)
+    guard.start()
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        consumer.run()
+    finally:
+        signal.signal(signal.SIGINT, before)
+        guard.cancel()
+
+    assert len(seen) == 5
+    assert counts(queue.full_name())[1] == 0
 
 
 def test_a_stop_that_breaks_polls_off_starts_nothing(
