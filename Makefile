@@ -42,9 +42,10 @@ messages: $(VENV)/.dev
 	sed -i '/^"POT-Creation-Date/d' django_sqs/locale/*/LC_MESSAGES/django.po
 	cd django_sqs && $(abspath $(BIN))/python -m django compilemessages
 
-# The pictures of docs/howto/failing.rst, by Chromium.
+# The pictures of the admin that the documentation shows, by Chromium.
 pictures: $(VENV)/.dev
-	PICTURES=docs/images/failing $(BIN)/python -m pytest -q tests/pages/test_failing_howto.py
+	PICTURES=docs/images $(BIN)/python -m pytest -q \
+		tests/pages/test_failing_howto.py tests/pages/test_every_page.py
 
 build: $(VENV)/.dev
 	rm -rf dist

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
 from django.db import router
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.utils.formats import localize
+from django.utils.text import capfirst
+from django.utils.timezone import localtime
 
 from .language import Text, of_the_site
 from .written import Row
@@ -27,6 +31,9 @@ class RowAdmin(_ModelAdmin[Row]):
     # A count of a table of millions takes longer than anybody waits.
     show_full_result_count = False
 
+    class Media:
+        css = {"all": ["django_sqs/admin.css"]}  # noqa: RUF012 - as Django has it
+
     def note(self, request: HttpRequest, row: Row, says: Text) -> None:
         """Add what a user did to the admin's history of *row*, in the site's language."""
         with of_the_site():
@@ -39,3 +46,19 @@ class RowAdmin(_ModelAdmin[Row]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Row]:
         """The rows, where they are :func:`~django_sqs.written.written`."""
         return super().get_queryset(request).using(router.db_for_write(self.model))
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Rows are acted on from the list; nobody edits one, so its page has nothing to save."""
+        return obj is None and super().has_change_permission(request)
+
+    def changelist_view(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """The list, under its name: Django's title asks to select a row to change."""
+        title = capfirst(str(self.opts.verbose_name_plural))
+        return super().changelist_view(request, {"title": title, **(extra_context or {})})
+
+
+def moment(time: datetime | None) -> str | None:
+    """A time as the admin shows those of fields: in the user's time zone and format."""
+    return None if time is None else str(localize(localtime(time)))

@@ -248,7 +248,7 @@ class FailureAdmin(DecidingAdmin[Failure]):
     """Single failed messages, the latest first."""
 
     change_form_template = "admin/django_sqs_failures/failure/change_form.html"
-    list_display = ("message_id", "queue_name", "what", "receive_count", "state", "failed_at")
+    list_display = ("what", "queue_name", "state", "failed_at", "message_id")
     list_filter = ("state", QueueFilter)
     search_fields = ("message_id", "error", "text")
     search_help_text = format_lazy(
@@ -294,12 +294,12 @@ class FailureAdmin(DecidingAdmin[Failure]):
     @admin.display(description=_("traceback"))
     def shown_traceback(self, row: Failure) -> SafeString:
         """As Python prints it."""
-        return format_html('<pre class="sqs-pre">{}</pre>', row.traceback)
+        return format_html('<pre class="sqs-pre" tabindex="0">{}</pre>', row.traceback)
 
     @admin.display(description=_("body"))
     def shown_text(self, row: Failure) -> SafeString:
         """Decoded, as far as it is kept."""
-        return format_html('<pre class="sqs-pre">{}</pre>', row.text)
+        return format_html('<pre class="sqs-pre" tabindex="0">{}</pre>', row.text)
 
     @admin.display(description=_("attributes"))
     def shown_attributes(self, row: Failure) -> str:

@@ -18,6 +18,8 @@ from .queues import Target
 
 #: Bytes of a payload in S3 that a look shows on request.
 BEGINNING = 1_000
+#: What the names of attributes that the library adds begin with.
+OURS = "django_sqs."
 #: Characters of an exception's text that a look shows.
 REASON = 200
 
@@ -57,6 +59,17 @@ class Inspected:
     def age(self) -> float | None:
         """Seconds since it was sent."""
         return None if self.sent_at is None else max(0.0, time.time() - self.sent_at)
+
+    @property
+    def senders(self) -> dict[str, str]:
+        """The attributes that its sender gave it; ours have names of our own."""
+        return {n: v for n, v in self.attributes.items() if not n.startswith(OURS)}
+
+    @property
+    def traceback(self) -> str:
+        """Of the exception that made it a dead letter; empty where it does not say."""
+        failure = Failure.read({n: {"StringValue": v} for n, v in self.attributes.items()})
+        return failure.traceback if failure else ""
 
 
 def inspect(target: Target, message: SQSMessage, beginning: str | None = None) -> Inspected:

@@ -47,7 +47,7 @@ class OutboxMessageAdmin(RowAdmin[OutboxMessage]):
     It shows the database that the router has for the outbox.
     """
 
-    list_display = ("uid", "queue_name", "suffix", "group_id", "state", "age", "tries", "trouble")
+    list_display = ("queue_name", "state", "trouble", "age", "tries", "group_id", "suffix", "uid")
     list_filter = (StateFilter, "queue_name")
     search_fields = ("=uid", "queue_name", "=group_id", "error")
     actions = ("send_again", "set_aside")

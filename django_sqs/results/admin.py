@@ -65,7 +65,8 @@ class TaskRecordAdmin(RowAdmin[TaskRecord]):
     @admin.display(description=_("errors"))
     def tracebacks(self, record: TaskRecord) -> str:
         """The tracebacks of all errors."""
-        return format_html_join("", "<pre>{}</pre>", ((e["traceback"],) for e in record.errors))
+        pre = '<pre class="sqs-pre" tabindex="0">{}</pre>'
+        return format_html_join("", pre, ((each["traceback"],) for each in record.errors))
 
     @admin.action(description=_("Enqueue selected failed tasks again"), permissions=["enqueue"])
     def enqueue_again(self, request: HttpRequest, queryset: QuerySet[TaskRecord]) -> None:

@@ -17,7 +17,7 @@ from django.utils.translation import gettext_lazy as _
 from django_sqs_kombu.working import UTC
 
 from ..language import Text
-from ..row_admin import RowAdmin
+from ..row_admin import RowAdmin, moment
 from .firing import database, last_slots, pause, resume, scheduled
 from .models import KnownSchedule, Slot
 
@@ -34,7 +34,7 @@ class KnownScheduleAdmin(RowAdmin[KnownSchedule]):
     more can be deleted.
     """
 
-    list_display = ("name", "definition", "following", "last", "paused", "known_since")
+    list_display = ("name", "definition", "following", "last", "known_since")
     fields = list_display
     search_fields = ("name",)
     list_filter = ("paused",)
@@ -58,24 +58,24 @@ class KnownScheduleAdmin(RowAdmin[KnownSchedule]):
         return actions
 
     @admin.display(description=_("next slot"))
-    def following(self, row: KnownSchedule) -> datetime | str:
+    def following(self, row: KnownSchedule) -> str | None:
         """Its next slot."""
         if row.paused:
             return gettext("paused")
         for queue, schedule in scheduled():
             if (queue.name, schedule.definition) == (row.name, row.definition):
-                return schedule.next(datetime.now(UTC))
+                return moment(schedule.next(datetime.now(UTC)))
         return gettext("not in this release")
 
     @admin.display(description=_("last sent"))
-    def last(self, row: KnownSchedule) -> datetime | None:
+    def last(self, row: KnownSchedule) -> str | None:
         """The last slot that was sent."""
-        return last_slots([row.name]).get(row.name)
+        return moment(last_slots([row.name]).get(row.name))
 
     @admin.display(description=_("since"), ordering="since")
-    def known_since(self, row: KnownSchedule) -> datetime:
+    def known_since(self, row: KnownSchedule) -> str | None:
         """Since when its slots are sent."""
-        return datetime.fromtimestamp(row.since, UTC)
+        return moment(datetime.fromtimestamp(row.since, UTC))
 
     @admin.action(description=_("Run selected schedules now"), permissions=["change"])
     def run_now(self, request: HttpRequest, queryset: QuerySet[KnownSchedule]) -> None:
@@ -145,13 +145,14 @@ class SlotAdmin(RowAdmin[Slot]):
     """Read-only: which slots were sent."""
 
     list_display = ("name", "time", "sent_at")
+    fields = readonly_fields = list_display
     list_filter = ("name",)
     search_fields = ("name",)
 
     @admin.display(description=_("slot"), ordering="slot")
-    def time(self, row: Slot) -> datetime:
+    def time(self, row: Slot) -> str | None:
         """The slot."""
-        return row.time
+        return moment(row.time)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody changes one."""

@@ -13,7 +13,7 @@ from django.utils.translation import gettext_lazy as _
 from django_sqs_kombu.registration import Unique
 
 from ..registry import receivers
-from ..row_admin import RowAdmin
+from ..row_admin import RowAdmin, moment
 from .models import UniqueKey, UsedTicket
 
 
@@ -21,9 +21,15 @@ from .models import UniqueKey, UsedTicket
 class UsedTicketAdmin(RowAdmin[UsedTicket]):
     """Read-only: without its row a cancelled message would run."""
 
-    list_display = ("ticket_id", "cancelled", "used_at")
+    list_display = ("ticket_id", "state", "used_at")
+    fields = readonly_fields = list_display
     list_filter = ("cancelled",)
     search_fields = ("=ticket_id",)
+
+    @admin.display(description=_("state"), ordering="cancelled")
+    def state(self, row: UsedTicket) -> str:
+        """What came first, in words: Django shows False as something that went wrong."""
+        return row.state
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody changes one."""
@@ -47,9 +53,9 @@ class UniqueKeyAdmin(RowAdmin[UniqueKey]):
     fields = readonly_fields = ("digest", "ticket_id", "held_until")
 
     @admin.display(description=_("held until"), ordering="expires")
-    def held_until(self, row: UniqueKey) -> datetime:
+    def held_until(self, row: UniqueKey) -> str | None:
         """When another message of the key is sent, whatever becomes of this one."""
-        return datetime.fromtimestamp(row.expires, timezone.utc)
+        return moment(datetime.fromtimestamp(row.expires, timezone.utc))
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[UniqueKey], search_term: str

@@ -22,8 +22,12 @@ class UsedTicket(models.Model):
         default_permissions = ("view",)
 
     def __str__(self) -> str:
-        what = gettext("cancelled") if self.cancelled else gettext("started")
-        return f"{self.ticket_id} ({what})"
+        return f"{self.ticket_id} ({self.state})"
+
+    @property
+    def state(self) -> str:
+        """What became of it first."""
+        return gettext("cancelled") if self.cancelled else gettext("started")
 
 
 class UniqueKey(models.Model):

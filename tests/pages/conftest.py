@@ -1,5 +1,6 @@
 """A real project for its pages: the admin served by runserver, and a worker."""
 
+import base64
 import os
 import re
 import shutil
@@ -16,7 +17,7 @@ import pytest
 from ..project import Project
 from ..server import Server
 
-#: Where screenshots go, for a person to look at; unset: nowhere that stays.
+#: Where screenshots go, for a person to look at; unset: none are taken.
 SHOTS = os.environ.get("SCREENSHOTS")
 
 USERS = """
@@ -214,6 +215,34 @@ def open_page(browser, site, tmp_path):
 
 def shoot(page, tmp_path, name):
     """Keep what a page looks like."""
-    folder = Path(SHOTS or tmp_path)
-    folder.mkdir(exist_ok=True)
-    page.screenshot(path=folder / f"{name}.png", full_page=True)
+    if SHOTS:
+        folder = Path(SHOTS)
+        folder.mkdir(exist_ok=True)
+        page.screenshot(path=folder / f"{name}.png", full_page=True)
+
+
+@pytest.fixture
+def picture(tmp_path):
+    """Keep the upper part of a page as WebP, which is small; ``make pictures`` says where."""
+    folder = Path(os.environ.get("PICTURES", tmp_path))
+
+    def picture(page, name, height=760):
+        page.mouse.move(0, 0)
+        top = page.evaluate("scrollY")
+        shown = {
+            "x": 0,
+            "y": top,
+            "width": page.viewport_size["width"],
+            "height": height,
+            "scale": 1,
+        }
+        asked = {"format": "webp", "quality": 70, "clip": shown}
+        session = page.context.new_cdp_session(page)
+        image = base64.b64decode(session.send("Page.captureScreenshot", asked)["data"])
+        session.detach()
+        assert image[8:12] == b"WEBP"
+        file = folder / f"{name}.webp"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(image)
+
+    return picture

@@ -33,7 +33,7 @@ def test_results_are_searched_read_and_enqueued_again(site, visit, sqs_count):
     assert done not in found.text
     assert "ValueError: &lt;b&gt;no&lt;/b&gt;" in found.text
     page = root.get(LIST + f"{failed}/change/")
-    assert "<pre>Traceback:" in page.text
+    assert '<pre class="sqs-pre" tabindex="0">Traceback:' in page.text
     assert not re.search(r'name="(status|args|task|_save)"', page.text)
     assert root.get(LIST + "add/").status == 403
 

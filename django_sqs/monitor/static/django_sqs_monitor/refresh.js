@@ -1,7 +1,28 @@
-/* Fetches the page again every few seconds and puts the new figures in its place. */
+/* Fetches the page again every few seconds and shows what is new in it. */
 "use strict";
 {
     const place = () => document.querySelector("[data-refresh]");
+    // Changes what differs and nothing else: what is focused, scrolled or read aloud stays.
+    const update = (old, fresh) => {
+        if (old.isEqualNode(fresh)) {
+            return;
+        }
+        if (old.nodeType !== Node.ELEMENT_NODE || old.nodeName !== fresh.nodeName) {
+            old.replaceWith(fresh);
+            return;
+        }
+        for (const {name} of [...old.attributes]) {
+            if (!fresh.hasAttribute(name)) {
+                old.removeAttribute(name);
+            }
+        }
+        for (const {name, value} of fresh.attributes) {
+            old.setAttribute(name, value);
+        }
+        const [before, after] = [[...old.childNodes], [...fresh.childNodes]];
+        before.slice(after.length).forEach(each => each.remove());
+        after.forEach((each, n) => n < before.length ? update(before[n], each) : old.append(each));
+    };
     const refresh = async () => {
         // Not while somebody selects text.
         if (!document.getSelection().isCollapsed) {
@@ -14,11 +35,7 @@
         const fresh = new DOMParser().parseFromString(await answer.text(), "text/html");
         const content = fresh.querySelector("[data-refresh]");
         if (content) {
-            const focused = document.activeElement.getAttribute("href");
-            place().replaceChildren(...content.children);
-            if (focused) {
-                place().querySelector(`a[href="${CSS.escape(focused)}"]`)?.focus();
-            }
+            update(place(), content);
         }
     };
     const again = () => refresh().catch(() => {});

@@ -1,0 +1,1 @@
+"""A small shop, as its pages in Django's admin are shown in the documentation."""
