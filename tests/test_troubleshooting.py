@@ -120,7 +120,7 @@ def test_every_call_that_warns_is_among_the_texts():
 
 def test_what_a_worker_logs_of_a_message_is_found(log):
     for says in ("cannot be decoded", "made its receiver fail", "took its receiver too long"):
-        assert is_there(log, f"Message 7 of queue orders (receive 1) {says}")
+        assert is_there(log, f"Message 7 of queue orders (receive 1) {says}; body 'a'")
 
 
 def test_every_check_has_its_section():

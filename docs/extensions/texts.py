@@ -126,7 +126,8 @@ def outcomes():
     for row in TABLE:
         if row.level >= logging.WARNING:
             level = logging.getLevelName(row.level).lower()
-            yield Text("log", level, f"{OUTCOME} {row.says}", file, "TABLE")
+            after = f"; body {HOLE}" * row.traceback + f": {HOLE}" * row.reason
+            yield Text("log", level, f"{OUTCOME} {row.says}{after}", file, "TABLE")
 
 
 class _Reader(ast.NodeVisitor):
