@@ -13,6 +13,8 @@ from django.db.models import Q, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import path, reverse
+from django.utils.formats import number_format
+from django.utils.functional import lazy
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.text import format_lazy
@@ -253,7 +255,7 @@ class FailureAdmin(DecidingAdmin[Failure]):
     search_fields = ("message_id", "error", "text")
     search_help_text = format_lazy(
         _("A message id, or text of an error or a body: finds the latest {most}."),
-        most=f"{MOST_FOUND:,}",
+        most=lazy(number_format, str)(MOST_FOUND, force_grouping=True),
     )
     ordering = ("-pk",)
     actions = ("send_selected", "discard_selected")
