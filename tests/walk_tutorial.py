@@ -44,10 +44,6 @@ class Walk:
         self.changes = {
             r"'(django-sqs\[[a-z,]+\])>=2'": rf"'\1 @ {wheel.resolve().as_uri()}'",
         }
-        for port, command in PORTS.items():
-            if (other := usable(port)) != port:
-                self.changes[rf"127\.0\.0\.1:{port}"] = f"127.0.0.1:{other}"
-                self.changes[command.split()[0] + "$"] = command.format(other)
         self.terminals = {}
         self.installed = self.first_message = 0.0
 
@@ -82,12 +78,20 @@ class Walk:
                 self.installed = time.monotonic()
                 terminal.type("pip check\n")
                 terminal.wait()
+                self.choose_ports()
         else:
             name, _, where = block.caption.partition(", ")
             file = self.folder / "tutorial" / name
             file.parent.mkdir(parents=True, exist_ok=True)
             assert where in ("", "at the end"), block.caption
             file.write_text((file.read_text() + "\n" if where else "") + code)
+
+    def choose_ports(self):
+        """Soon before they are used, so that nobody else takes them meanwhile."""
+        for port, command in PORTS.items():
+            if (other := usable(port)) != port:
+                self.changes[rf"127\.0\.0\.1:{port}"] = f"127.0.0.1:{other}"
+                self.changes[command.split()[0] + "$"] = command.format(other)
 
     def act(self, prose):
         for found in ACTION.finditer(prose):
