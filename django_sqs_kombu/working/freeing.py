@@ -22,6 +22,11 @@ class _Registered(Protocol):
         """The registry that it belongs to."""
 
 
+def frees_key(delivery: Delivery) -> bool:
+    """Whether a message says that it gives back a key."""
+    return Trail.of(delivery.sqs_message.get("MessageAttributes")).frees is not None
+
+
 def free_at_end(registered: _Registered, delivery: Delivery, raised: BaseException | None) -> None:
     """Give back the key of a message before it is deleted, or left to the dead letters.
 

@@ -20,7 +20,7 @@ from ..printable import NAME, line, repr_of, text_of
 from ..transport.delivery import Delivery
 from ..transport.sending.resending import made_ready, send_again, sent_again
 from .dead_letters import send_to_dead_letters
-from .freeing import free_at_end
+from .freeing import free_at_end, frees_key
 from .masking import loggable
 from .middleware import Settlement, guarded, tell
 from .registered import Registered
@@ -212,7 +212,10 @@ def _bury(registered: Registered, delivery: Delivery, raised: BaseException | No
 
 
 def _reject(registered: Registered, delivery: Delivery, raised: BaseException | None) -> None:
-    if not delivery.channel.requests.redrives(delivery.queue) or is_last_receive(delivery):
+    # SQS is asked what it would do only of a message for which that makes a difference.
+    if frees_key(delivery) and (
+        not delivery.channel.requests.redrives(delivery.queue) or is_last_receive(delivery)
+    ):
         free_at_end(registered, delivery, raised)
     delivery.reject()
 
