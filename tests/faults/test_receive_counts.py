@@ -145,7 +145,7 @@ def test_a_lone_worker_that_is_started_again_after_each_death_buries_no_innocent
 
 def test_stops_and_starts_bury_nothing_that_was_not_started(graveyard, eventually, counts):
     queue = graveyard(3)
-    bodies = [f"{number} 0.4" for number in range(40)]
+    bodies = [f"{number} 0.4" for number in range(40 if LONG else 24)]
     queue.send(*bodies)
 
     for _ in range(12 if LONG else 4):

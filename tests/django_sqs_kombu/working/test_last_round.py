@@ -60,6 +60,7 @@ def until_polled(eventually, server):
     return until_polled
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 4])
 def test_rolling_stops_under_load_receive_nothing_in_vain(
     threads, load, mortal, polls, receivers, tally, start, eventually, counts
