@@ -132,6 +132,7 @@ class Processes:
         pid = os.fork()
         if pid == 0:
             try:
+                signal.signal(signal.SIGTERM, signal.SIG_DFL)
                 random.seed()
                 role(self._log)
             except BaseException:
@@ -139,6 +140,11 @@ class Processes:
             finally:
                 os._exit(1)
         self.running[pid] = role
+
+    def end(self):
+        for pid in self.running:
+            os.kill(pid, signal.SIGKILL)
+        os._exit(1)
 
     def kill(self, pid):
         os.kill(pid, signal.SIGKILL)
@@ -164,6 +170,8 @@ def main(kills, lines, path):
     log = Log(path)
     django_sqs.register("keyed", lambda message: receive(log, message), visibility_timeout=2)
     processes = Processes(log)
+    # A test that waits no longer leaves none of them behind.
+    signal.signal(signal.SIGTERM, lambda *_: processes.end())
     for role in (send, send, send, work, work, relay):
         processes.start(role)
     for _ in range(kills):
@@ -189,6 +197,7 @@ def main(kills, lines, path):
     }
     for pid in list(processes.running):
         processes.kill(pid)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     print("JSON", json.dumps(facts))
 
 
