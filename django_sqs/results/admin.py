@@ -80,10 +80,18 @@ class TaskRecordAdmin(RowAdmin[TaskRecord]):
         for record in queryset.filter(status="FAILED"):
             try:
                 backend = task_backends[record.backend]
-                result = backend.enqueue(task_of(record), record.args, record.kwargs)
+                result, is_new = _enqueue(backend, task_of(record), record)
             except refused as exc:
                 self.message_user(request, f"{record.task}: {exc}", messages.ERROR)
             else:
+                if not is_new:
+                    other = "it has" if result.id == record.id else f"the task {result.id} has"
+                    text = (
+                        f"{record.task} {record.id}: not enqueued, since {other} its key of "
+                        "@unique. It can be enqueued again when the key is free."
+                    )
+                    self.message_user(request, text, messages.WARNING)
+                    continue
                 count += 1
                 with of_the_site():
                     says = gettext("Enqueued again, with the id %(id)s.") % {"id": result.id}
@@ -92,3 +100,12 @@ class TaskRecordAdmin(RowAdmin[TaskRecord]):
             "Enqueued again: %(count)d task.", "Enqueued again: %(count)d tasks.", count
         )
         self.message_user(request, said % {"count": count})
+
+
+def _enqueue(backend: Any, task: Any, record: TaskRecord) -> tuple[Any, bool]:
+    """Enqueue a task again; return its result, and whether that is a new one."""
+    if hasattr(backend, "enqueue_unless_there"):
+        result, is_new = backend.enqueue_unless_there(task, record.args, record.kwargs)
+        return result, bool(is_new)
+    # Another's, by now.
+    return backend.enqueue(task, record.args, record.kwargs), True

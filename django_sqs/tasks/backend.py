@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -146,6 +147,19 @@ class SQSBackend(Waiting, BaseTaskBackend):  # type: ignore[misc]
         """
         return self._enqueue(self._new_result(task, args, kwargs))
 
+    def enqueue_unless_there(
+        self, task: Task, args: Iterable[Any], kwargs: dict[str, Any]
+    ) -> tuple[TaskResult, bool]:
+        """:meth:`enqueue`, which also says whether the task was enqueued.
+
+        :returns: its result and True; or False with that of the one that has its key of
+            ``@unique``.
+        """
+        result = self._new_result(task, args, kwargs)
+        own_id = result.id
+        result = self._enqueue(result)
+        return result, result.id == own_id
+
     def _enqueue(self, result: TaskResult) -> TaskResult:
         result, send = self._ready(result)
         if send is not None:
@@ -157,12 +171,20 @@ class SQSBackend(Waiting, BaseTaskBackend):  # type: ignore[misc]
 
         Tasks that are awaited together share requests, unless they wait for a commit.
         """
+        # Whoever awaits it may be cancelled, as by a client that goes: what has begun is done to
+        # its end, or a result, and its key, would wait for a message that was never sent.
+        if is_unique(task):
+            return await sync_to_async(self.enqueue)(task, args, kwargs)
+        return await asyncio.shield(self._aenqueue(task, args, kwargs))
+
+    async def _aenqueue(
+        self, task: Task, args: Iterable[Any], kwargs: dict[str, Any]
+    ) -> TaskResult:
         # A transaction, and every connection, belongs to the thread of Django's database code.
         result, send = await sync_to_async(self._begin)(task, args, kwargs)
         if send is not None:
             try:
-                # What gives a key back asks the database.
-                await sync_to_async(send, thread_sensitive=is_unique(task))()
+                await sync_to_async(send, thread_sensitive=False)()
             except SQSError:
                 await sync_to_async(self.store.discard)([result])
                 raise

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -32,6 +33,8 @@ logger = get_logger(__name__)
 
 T = TypeVar("T")
 
+_ANY = inspect.Parameter.VAR_POSITIONAL
+
 #: Those of this process, by the dotted paths of their tasks.
 unique_tasks: dict[str, UniqueTask] = {}
 
@@ -42,12 +45,14 @@ class UniqueTask:
 
     :param path: the task's dotted path.
     :param key: makes the key of the task's arguments; None: all of them are the key.
+    :param signature: of its arguments; None: it is not known.
     """
 
     path: str
     unique_for: float | timedelta
     unique_until: str | None
     key: Callable[..., str] | None
+    signature: inspect.Signature | None = None
 
     def options(self, args: Sequence[Any], kwargs: dict[str, Any]) -> dict[str, Any]:
         """How the message of a call is sent.
@@ -65,7 +70,7 @@ class UniqueTask:
 
     def _own(self, args: Sequence[Any], kwargs: dict[str, Any]) -> str:
         if self.key is None:
-            return json.dumps([args, kwargs], sort_keys=True)
+            return self._all(args, kwargs)
         try:
             own = self.key(*args, **kwargs)
         except Exception as exc:
@@ -78,6 +83,43 @@ class UniqueTask:
                 f"@unique of task {self.path}: key= must return text, not {shown(own)}"
             )
         return own
+
+    def _all(self, args: Sequence[Any], kwargs: dict[str, Any]) -> str:
+        """All arguments: the same however the call is written."""
+        try:
+            if self.signature is None:
+                raise TypeError
+            bound = self.signature.bind(*args, **kwargs)
+        except TypeError:
+            # The worker's call fails as well.
+            return json.dumps([args, kwargs], sort_keys=True)
+        parameters = self.signature.parameters
+        given = {
+            name: value
+            for name, value in bound.arguments.items()
+            if not _is_default(parameters[name], value)
+        }
+        return json.dumps(given, sort_keys=True)
+
+
+def _is_default(parameter: inspect.Parameter, value: Any) -> bool:
+    """Whether an argument might as well have been left out."""
+    try:
+        return json.dumps(parameter.default, sort_keys=True) == json.dumps(value, sort_keys=True)
+    except (TypeError, ValueError):
+        return False  # There is none, or none that a message can carry.
+
+
+def _signature(task: Any) -> inspect.Signature | None:
+    """The signature of what a task is called with."""
+    try:
+        found = inspect.signature(task.func)
+    except (TypeError, ValueError):
+        return None
+    parameters = list(found.parameters.values())
+    if not task.takes_context or not parameters or parameters[0].kind is _ANY:
+        return found
+    return found.replace(parameters=parameters[1:])
 
 
 def unique(
@@ -93,7 +135,8 @@ def unique(
     :param unique_for: how long it has the key at most, in seconds or as a timedelta.
     :param unique_until: what frees the key before: ``"started"``, the task starts; ``"finished"``,
         it will not be run any more.  None: nothing does.
-    :param key: a function of the task's arguments that returns text; default: all of them.
+    :param key: a function of the task's arguments that returns text; default: all of them, given
+        by position or by name.
     :raises ConfigurationError: these cannot be, or what it decorates is no task.
     """
 
@@ -112,7 +155,7 @@ def unique(
                 f"@unique of task {path}: key= must be a function of the task's arguments, not "
                 f"{shown(key)}"
             )
-        unique_tasks[path] = UniqueTask(path, unique_for, unique_until, key)
+        unique_tasks[path] = UniqueTask(path, unique_for, unique_until, key, _signature(task))
         return task
 
     return decorate

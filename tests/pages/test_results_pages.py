@@ -43,6 +43,38 @@ def test_results_are_searched_read_and_enqueued_again(site, visit, sqs_count):
     assert visit("nobody").get(LIST).status == 403
 
 
+#: A unique task that has failed and keeps its key, and one whose key another has.
+KEPT = """
+from django.contrib import admin
+from django.contrib.messages.storage.cookie import CookieStorage
+from django.test import RequestFactory
+from django_sqs.results.models import TaskRecord
+from django_sqs.tasks import unique
+from tests.site.shop.tasks import add
+unique(unique_for=60)(add)
+failed, waits = add.enqueue(5, 6), add.enqueue(7, 8)
+assert add.enqueue(5, 6).id == failed.id
+other = TaskRecord.objects.filter(pk=waits.id).values()[0] | {"id": "a" * 32, "status": "FAILED"}
+TaskRecord.objects.create(**other)
+TaskRecord.objects.filter(pk=failed.id).update(status="FAILED")
+request = RequestFactory().post("/")
+request._messages = CookieStorage(request)
+chosen = TaskRecord.objects.filter(pk__in=[failed.id, "a" * 32])
+admin.site.get_model_admin(TaskRecord).enqueue_again(request, chosen)
+TaskRecord.objects.filter(pk__in=[failed.id, waits.id, "a" * 32]).delete()
+print(f"failed {failed.id}, waits {waits.id}", *request._messages, sep="\\n")
+"""
+
+
+def test_what_is_not_enqueued_again_says_who_has_its_key(site):
+    said = site.project.run("shell", "-v0", "-c", KEPT).output
+
+    assert (ids := re.search(r"failed (\w+), waits (\w+)", said)), said
+    assert f"{ids[1]}: not enqueued, since it has its key of @unique" in said
+    assert f"{'a' * 32}: not enqueued, since the task {ids[2]} has its key" in said
+    assert "Enqueued again: 0 tasks." in said
+
+
 @pytest.fixture
 def sqs_count(site):
     import boto3

@@ -1,6 +1,9 @@
 """@unique: a task is enqueued where no other has its key; else the result is that of the other."""
 
+import asyncio
 import contextlib
+import threading
+from dataclasses import replace
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -11,6 +14,7 @@ import django_sqs
 from django_sqs.outbox.models import OutboxMessage
 from django_sqs.outbox.relay import Relay
 from django_sqs.results.models import TaskRecord
+from django_sqs.results.store import DatabaseStore
 from django_sqs.tasks import scheduled, unique
 from django_sqs.tasks.framework import task_enqueued
 from django_sqs.tasks.schedules import task_schedules
@@ -73,6 +77,34 @@ def test_of_a_key_of_its_own(unique_until):
 
     assert chores.double.enqueue(number=11).id == first.id
     assert chores.double.enqueue(2).id != first.id
+
+
+@pytest.mark.parametrize(
+    ("one", "same", "others"),
+    [
+        (((1,), {}), ((), {"shop": 1}), ((2,), {})),
+        (((1,), {}), ((1,), {"full": False}), ((1,), {"full": True})),
+        (((1, True), {}), ((), {"full": True, "shop": 1}), ((1, 1), {})),
+        (((1,), {"since": {"a": 1, "b": 2}}), ((1,), {"since": {"b": 2, "a": 1}}), ((1,), {})),
+        (((1,), {"more": [1]}), ((), {"shop": 1, "more": [1]}), ((1,), {"more": [2]})),
+    ],
+)
+def test_one_call_has_one_key_however_it_is_written(one, same, others):
+    for func in (plain, contextual):
+        task = replace(chores.double, func=func, takes_context=func is contextual)
+        unique(unique_for=60)(task)
+        options = unique_tasks[task.module_path].options
+
+        first, second, other = (options(*call)["unique"] for call in (one, same, others))
+        assert first == second != other
+
+
+def plain(shop, full=False, *, since=None, **options):
+    """What the call is of."""
+
+
+def contextual(context, shop, full=False, *, since=None, **options):
+    """The same of one with a context."""
 
 
 def test_one_that_fails_and_is_tried_again_keeps_its_key(receive):
@@ -164,6 +196,42 @@ def test_coroutines_and_many_at_once_too(backends, waiting):
     assert results[2].id == results[3].id
     assert [result.task.name for result in results] == ["double", "returns", "double", "double"]
     assert waiting() == 3
+
+
+@pytest.mark.parametrize("task", [chores.double, chores.returns], ids=["unique", "another"])
+def test_who_is_cancelled_while_it_enqueues_leaves_nothing_half_done(task, waiting, monkeypatch):
+    create, given_up, announced = DatabaseStore.create, threading.Event(), []
+
+    async def enqueue():
+        loop, enqueuing = asyncio.get_running_loop(), asyncio.ensure_future(task.aenqueue(1))
+
+        def create_late(self, results):
+            create(self, results)
+            loop.call_soon_threadsafe(enqueuing.cancel)
+            given_up.wait(2)
+
+        monkeypatch.setattr(DatabaseStore, "create", create_late)
+        with pytest.raises(asyncio.CancelledError):
+            await enqueuing
+        given_up.set()
+        for _ in range(100):
+            if announced:
+                break
+            await asyncio.sleep(0.05)
+
+    def listen(task_result, **kwargs):
+        announced.append(task_result.id)
+
+    task_enqueued.connect(listen)
+    try:
+        async_to_sync(enqueue)()
+    finally:
+        task_enqueued.disconnect(listen)
+
+    assert len(announced) == waiting() == 1
+    record = TaskRecord.objects.using(router.db_for_write(TaskRecord)).get()
+    if task is chores.double:
+        assert chores.double.enqueue(1).id == record.id
 
 
 def test_who_enqueues_no_other_announces_none():
