@@ -65,9 +65,11 @@ class UniqueKeyAdmin(RowAdmin[UniqueKey]):
         if not term:
             return queryset, False
         digests = [
-            Unique(term, 0).digest(queue.full_name(suffix))
+            Unique(key, 0).digest(queue.full_name(suffix))
             for queue in receivers.queues.values()
             for suffix in (None, *queue.suffixes)
+            # As it was typed, too: a key may begin or end with spaces.
+            for key in {term, search_term}
         ]
         return queryset.filter(Q(ticket_id=term) | Q(digest__in=digests)), False
 

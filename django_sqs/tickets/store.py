@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from asgiref.sync import sync_to_async
-from django.db import connections, router, transaction
+from django.db import OperationalError, connections, router, transaction
 from django.db.models import Model, QuerySet
 
 from django_sqs_kombu.exceptions import EnvironmentFailure
@@ -22,6 +22,8 @@ Row = TypeVar("Row", bound=Model)
 
 #: How often a key is asked for that comes and goes.
 TRIES = 10
+#: Seconds between the looks whether a key is still in another's transaction.
+PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4)
 
 
 class DatabaseTickets:
@@ -83,6 +85,29 @@ class DatabaseTickets:
         if keys := list(rows.values_list("pk", flat=True)):
             rows.filter(pk__in=keys).delete()
 
+    def free_at_start(self, ticket_id: str) -> None:
+        """Give back the key of a message whose receiver starts now.
+
+        :raises DatabaseError: it is in the transaction of one who was told that the message waits,
+            and for most of a second that did not end.
+        """
+        rows = UniqueKey._base_manager.using(self.database).filter(ticket_id=ticket_id)
+        # Most have none, as in free_all().
+        if not (keys := list(rows.values_list("pk", flat=True))):
+            return
+        nowait = connections[self.database].features.has_select_for_update_nowait
+        for pause in (*(PAUSES if nowait else ()), None):
+            try:
+                with transaction.atomic(using=self.database):
+                    found = rows.filter(pk__in=keys).select_for_update(nowait=nowait)
+                    rows.filter(pk__in=list(found.values_list("pk", flat=True))).delete()
+            except OperationalError:
+                if pause is None:
+                    raise
+                time.sleep(pause)
+            else:
+                return
+
     def note_of_end(self, ticket_id: str) -> Note | None:
         """What gives a message's key back before SQS is told of its end; None: it is free."""
         if connections[self.database].in_atomic_block:
@@ -101,8 +126,8 @@ class DatabaseTickets:
                 return mine.ticket_id
             rows.bulk_create([mine], ignore_conflicts=True)
             row = _as_it_is(rows.filter(pk=mine.digest))
-            if row is not None and keeps and row.ticket_id != mine.ticket_id:
-                row = _kept(using, row)
+            if row is not None and row.ticket_id != mine.ticket_id:
+                row = _kept(using, row, keeps=keeps)
             return None if row is None else row.ticket_id
 
     def _use(self, ticket_id: str, *, cancelled: bool) -> UsedTicket:
@@ -132,16 +157,23 @@ class _KeyWriter(KeyWriter):
 _WRITER = _KeyWriter()
 
 
-def _kept(using: str, row: UniqueKey) -> UniqueKey | None:
-    """*row*, which nobody deletes before the transaction ends; None: somebody just has.
+def _kept(using: str, row: UniqueKey, *, keeps: bool) -> UniqueKey | None:
+    """*row* as it is now; None: somebody has just deleted it.
 
-    Where it was found by INSERT, MySQL keeps it, and SQLite has one writer at a time.
+    :param keeps: whether nobody is to delete it before the transaction ends.  Where it was found
+        by INSERT, MySQL sees to that, and SQLite has one writer at a time.
     """
-    if connections[using].vendor != "postgresql":
+    vendor = connections[using].vendor
+    if vendor == "mysql":
+        # The caller's transaction may have an older snapshot, where another message has the key.
+        lock = "LOCK IN SHARE MODE"
+    elif vendor == "postgresql" and keeps:
+        # As for a foreign key: others may have it at once, unlike select_for_update().
+        lock = "FOR KEY SHARE"
+    else:
         return row
     table = connections[using].ops.quote_name(UniqueKey._meta.db_table)
-    # As for a foreign key: other transactions may have it at once, unlike select_for_update().
-    sql = f"SELECT * FROM {table} WHERE digest = %s FOR KEY SHARE"  # noqa: S608 - a name of ours
+    sql = f"SELECT * FROM {table} WHERE digest = %s {lock}"  # noqa: S608 - names of ours
     return next(iter(UniqueKey._base_manager.using(using).raw(sql, [row.digest])), None)
 
 

@@ -24,7 +24,7 @@ from ..logs import get_logger
 from ..messages.base import RawMessage
 from .context import MessageContext, current_message
 from .deadline import deadline
-from .dropping import why_dropped
+from .dropping import free_at_start, why_dropped
 from .forks import end_child
 from .middleware import around_receiving
 from .registered import Attempt, Received, Registered
@@ -52,6 +52,7 @@ def attempt(registered: Registered, delivery: Received, queue: kombu.Queue) -> A
     try:
         with around_receiving(registered.receivers.middleware, registered, delivery):
             message = registered.message_class.from_delivery(delivery, queue)
+            free_at_start(registered, delivery)
             if split(registered, delivery, message):
                 return Attempt(message, seconds=time.monotonic() - started)
             if registered.delete_on_start and not delivery.acknowledged:

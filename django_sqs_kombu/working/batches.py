@@ -17,7 +17,7 @@ from ..transport.delivery import Delivery
 from ..transport.sqs.received import group_of
 from .attempt import its_own
 from .context import MessageContext, current_message
-from .dropping import why_dropped
+from .dropping import free_at_start, why_dropped
 from .gate import Gate
 from .handling import Handled, Surroundings, cleaning_up, handle, make_ready
 from .middleware import NOTHING, Admission, admission, around_receiving
@@ -223,6 +223,7 @@ class _Run:
             member.around = around
             message = registered.message_class.from_delivery(delivery, self._queue)
             member.message = message
+            free_at_start(registered, delivery)
             member.runs = not split(registered, delivery, message)
         except BaseException as exc:  # noqa: BLE001 - whatever a message class may raise
             member.raised = self._own(exc)

@@ -23,7 +23,7 @@ from ..transport.sqs.threads import Threads
 from .attempt import check_returned, context_of, delete_first, its_own
 from .awaiting import Ended
 from .context import current_message
-from .dropping import why_dropped
+from .dropping import free_at_start, why_dropped
 from .gate import Gate
 from .going_on import worker_stops
 from .handling import Handled, Surroundings, cleaning_up, make_ready
@@ -235,6 +235,7 @@ def _attempt(
     try:
         with around_receiving(registered.receivers.middleware, registered, delivery):
             message = registered.message_class.from_delivery(delivery, queue)
+            free_at_start(registered, delivery)
             if split(registered, delivery, message):
                 return Attempt(message, seconds=time.monotonic() - started)
             if registered.delete_on_start and not delivery.acknowledged:

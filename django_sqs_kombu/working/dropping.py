@@ -1,4 +1,4 @@
-"""Dropping: whether a message is to be deleted unrun, asked right before its receiver starts."""
+"""Dropping: whether a message is to be deleted unrun, asked before it is read; and its key."""
 
 from __future__ import annotations
 
@@ -23,8 +23,28 @@ def why_dropped(registered: Registered, delivery: Received) -> Exception | None:
         return MessageExpired(trail.expires)
     store = registered.receivers.tickets
     if store is not None and trail.ticket and trail.id is not None and is_id(trail.id):
-        return _why_cancelled(store, trail.id) or _why_not_freed(store, trail.frees, trail.id)
+        return _why_cancelled(store, trail.id)
     return None
+
+
+def free_at_start(registered: Registered, delivery: Received) -> None:
+    """Give back the key of a message that has it until it is started.
+
+    When its body was read, so that a receiver surely gets it, and before that reads anything: who
+    was told that it waits relies on what it will read.
+
+    :raises EnvironmentFailure: it cannot be given back now.
+    """
+    attributes = delivery.sqs_message.get("MessageAttributes")
+    if not attributes or TRAIL not in attributes:
+        return
+    trail, store = Trail.of(attributes), registered.receivers.tickets
+    if trail.frees != STARTED or store is None or trail.id is None or not is_id(trail.id):
+        return
+    try:
+        store.free_at_start(trail.id)
+    except Exception as exc:
+        raise _later("Its key of unique= cannot be given back", exc) from exc
 
 
 def _why_cancelled(store: TicketStore, ticket_id: str) -> Exception | None:
@@ -33,20 +53,6 @@ def _why_cancelled(store: TicketStore, ticket_id: str) -> Exception | None:
     except Exception as exc:  # noqa: BLE001 - a database or a cache that is away
         return _later("Cannot find out whether it was cancelled", exc)
     return None if starts else MessageCancelled(ticket_id)
-
-
-def _why_not_freed(store: TicketStore, frees: str | None, ticket_id: str) -> Exception | None:
-    """Give back the key of a message that has it until it is started.
-
-    Before its receiver reads anything: who was told that it waits relies on what it will read.
-    """
-    if frees != STARTED:
-        return None
-    try:
-        store.free_all([ticket_id])
-    except Exception as exc:  # noqa: BLE001 - as above
-        return _later("Its key of unique= cannot be given back", exc)
-    return None
 
 
 def _later(why: str, exc: Exception) -> EnvironmentFailure:

@@ -147,7 +147,14 @@ def _carry_out(
     action = row.action
     if delivery.acknowledged:
         if registered.delete_on_start:
-            _settle_deleted(row, registered, delivery, message, raised)
+            try:
+                _settle_deleted(row, registered, delivery, message, raised)
+            except TooOldToSendAgain:
+                raise
+            except Exception:
+                # It is gone all the same.
+                free_at_end(registered, delivery, raised or LookupError())
+                raise
         # Else the receiver has settled it itself.
         if not (registered.delete_on_start and action in _STAYING):
             free_at_end(registered, delivery, raised)

@@ -64,6 +64,14 @@ class TicketStore(Protocol):
     def free_all(self, ticket_ids: Sequence[str]) -> None:
         """Give back whatever keys these messages have; a message that is cancelled has none."""
 
+    def free_at_start(self, ticket_id: str) -> None:
+        """Give back the key of a message whose receiver starts now.
+
+        It is to raise, and not to wait long, where the key is in somebody's transaction: the
+        message is tried again, and others have its thread meanwhile.
+        """
+        self.free_all([ticket_id])
+
     def note_of_end(self, ticket_id: str) -> Note | None:
         """What gives a message's key back before SQS is told of its end; None: it is free."""
         return Note(KEYS, Ended(self, ticket_id))

@@ -10,6 +10,7 @@ import pytest
 
 from django_sqs_kombu import (
     CacheTickets,
+    EnvironmentFailure,
     RawMessage,
     ReceiverConsumer,
     Receivers,
@@ -17,6 +18,7 @@ from django_sqs_kombu import (
     Retry,
 )
 from django_sqs_kombu.testing import eager
+from django_sqs_kombu.transport.sending import resending
 from django_sqs_kombu.transport.sending.trail import FINISHED, TRAIL, Trail
 from django_sqs_kombu.working import Ended, KeyWriter, ends_of_keys
 
@@ -83,6 +85,51 @@ class Unreadable(RawMessage):
     @classmethod
     def decode(cls, text):
         raise ValueError(text)
+
+
+class Undeletable(RawMessage):
+    def delete(self):
+        super().delete()
+        raise OSError("S3 is away")
+
+
+def test_what_is_deleted_on_start_frees_its_key_whatever_fails_at_its_end(
+    keyed, server, monkeypatch
+):
+    def restart(message):
+        for operation in ("SendMessage", "SendMessageBatch"):
+            server.faults[operation, lost.full_name()] = (403, "AccessDenied")
+        raise RestartLater(5)
+
+    monkeypatch.setattr(resending, "PAUSES", ())
+    left = keyed.register("left", print, delete_on_start=True, message_class=Undeletable)
+    lost = keyed.register("lost", restart, delete_on_start=True)
+    for queue in (left, lost):
+        assert sent(queue)
+        receive(queue)
+    server.faults.clear()
+
+    assert sent(left)
+    assert sent(lost)
+
+
+class Later(RawMessage):
+    @classmethod
+    def from_delivery(cls, delivery, queue=None):
+        raise EnvironmentFailure("the database is away")
+
+
+@pytest.mark.parametrize("options", [{}, {"batch": 2, "wait": 0.1}], ids=["one", "a batch"])
+def test_what_cannot_be_read_now_has_not_started_and_keeps_its_key(keyed, options):
+    queue = keyed.register("orders", print, message_class=Later, **options)
+    assert sent(queue, "started")
+
+    if options:
+        consume(keyed, 1)
+    else:
+        receive(queue)
+
+    assert not sent(queue, "started")
 
 
 ENDS = {
