@@ -65,6 +65,11 @@ class KeyWriter:
         if failure is not None:
             raise failure
 
+    def forgo(self, contents: Sequence[Ended], why: Exception) -> None:
+        """Leave the keys to their time, where a stop waits for the messages to be deleted."""
+        for each in contents:
+            say_kept(each.ticket_id, why)
+
     def rest(self) -> None:
         """Nothing is kept open."""
 

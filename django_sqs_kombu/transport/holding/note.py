@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 
 class NoteWriter(Protocol):
@@ -20,6 +20,14 @@ class NoteWriter(Protocol):
 
     def rest(self) -> None:
         """The thread that wrote has nothing to write now: let go of its connections."""
+
+
+@runtime_checkable
+class Forgoing(NoteWriter, Protocol):
+    """A writer whose notes are not worth that a message which is done runs again."""
+
+    def forgo(self, contents: Sequence[Any], why: Exception) -> None:
+        """These are not written: they failed once, and somebody waits for the settlements."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from ...logs import get_logger
 from ...quotas import MAX_MESSAGES
 from ..holding.held import HeldMessages
-from ..holding.note import NoteWriter
+from ..holding.note import Forgoing, NoteWriter
 from .settlements import Settlement, Settlements
 
 logger = get_logger(__name__)
@@ -148,20 +148,23 @@ class Notes:
                     self._looks_at = min(self._looks_at, self._rests_until)
                 self._changed.wait(max(0.0, self._looks_at - now))
 
+    def _try_again(self, settlements: list[Settlement], exc: Exception) -> None:
+        now = time.monotonic()
+        with self._changed:
+            again = [each for each in settlements if self._settlements.tried_again(each, exc, now)]
+            self._waiting += again
+            self._writing -= len(settlements)
+
     def _write(self, writer: NoteWriter, settlements: list[Settlement]) -> None:
         contents = [each.held.note.content for each in settlements if each.held.note is not None]
         began = time.monotonic()
         try:
             writer.write(contents)
         except Exception as exc:  # noqa: BLE001 - a database that is away, say
-            now = time.monotonic()
-            with self._changed:
-                again = [
-                    each for each in settlements if self._settlements.tried_again(each, exc, now)
-                ]
-                self._waiting += again
-                self._writing -= len(settlements)
-            return
+            if not (self._hurrying() and isinstance(writer, Forgoing)):
+                self._try_again(settlements, exc)
+                return
+            writer.forgo(contents, exc)
         ended = time.monotonic()
         self._rests_until = ended + min(REST * (ended - began), LONGEST_REST)
         for each in settlements:

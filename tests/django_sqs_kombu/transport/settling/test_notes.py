@@ -190,3 +190,23 @@ def test_a_note_that_waits_for_another_try_holds_up_none(keeper, table, writer, 
     # The next try of the first comes more than a second later.
     eventually(lambda: order[:1] == [("written", 1)])
     assert time.monotonic() - started < 1
+
+
+class ForgoingWriter(Writer):
+    """What it cannot write is not worth that a message is received again."""
+
+    def forgo(self, contents, why):
+        self.order.append((str(why), len(contents)))
+
+
+def test_a_note_that_is_worth_less_than_the_message_holds_up_no_stop(
+    keeper, table, order, eventually
+):
+    writer = ForgoingWriter(order)
+    writer.away.set()
+    keeper.delete(hold(table, writer), linger=False)
+    eventually(lambda: writer.failed)
+    assert order == []
+
+    assert keeper.flush(10)
+    assert order == [("away", 1), ("deleted", 1)]
