@@ -158,7 +158,7 @@ def test_who_asks_for_german_gets_it_and_the_history_is_in_the_sites_language(vi
         "tickets/usedticket": "benutzte Tickets",
         "tickets/uniquekey": "eindeutige Schlüssel",
         "inbox/receivedmessage": "empfangene Nachrichten",
-        "monitor/queuereport": "Kein Worker läuft",
+        "monitor/queuereport": "Empfangen, letzte Stunde",
     }
     pages = {session.get(f"/admin/django_sqs_{each}/").text: said for each, said in lists.items()}
     # What is done in a thread of its own is told in the language of who asked.
