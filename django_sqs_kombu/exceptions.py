@@ -235,6 +235,8 @@ class RequestFailed(SQSError):
 
     #: Whether failures of this class can pass, where nothing else is said.
     _passes = False
+    #: Whether it is another request's: this one was not made for it.
+    untried = False
 
     def __init__(
         self,

@@ -9,7 +9,7 @@ from django.db import Error as DatabaseError
 
 from django_sqs_kombu.exceptions import SendFailure, SendManyFailed, SQSError
 from django_sqs_kombu.logs import get_logger
-from django_sqs_kombu.registration import Prepared, open_batch
+from django_sqs_kombu.registration import Prepared, may_be_there, open_batch
 
 from ..batches import joining_batch
 from ..commits import when_all_committed
@@ -73,7 +73,7 @@ class Waiting:
             if error is None:
                 self._announce(result)
         for (result, _), error in ends:
-            if error is not None:
+            if error is not None and not may_be_there(error):
                 give_back(result)
         try:
             for (result, known), error in ends:

@@ -20,7 +20,7 @@ from .receivers import Outlet, Receivers
 from .scheduling import slots_problem
 from .sender import Defaults, Prepared, Sender
 from .ticketing import ticket_of
-from .uniqueness import LONGEST_KEY, Unique
+from .uniqueness import LONGEST_KEY, Unique, may_be_there
 
 __all__ = [
     "DEFAULT_MAX_RECEIVES",
@@ -49,6 +49,7 @@ __all__ = [
     "SendingQueue",
     "Unique",
     "errors_of",
+    "may_be_there",
     "open_batch",
     "outside",
     "slots_problem",

@@ -15,6 +15,7 @@ from ..exceptions import (
     BatchFailed,
     BatchFailure,
     BatchInterrupted,
+    RequestFailed,
     SendManyFailed,
     SQSError,
 )
@@ -74,6 +75,9 @@ def errors_of(exc: SQSError, count: int) -> list[SQSError | None]:
         errors[failure.number] = failure.error
     if exc.untried_from is not None:
         why = exc.failures[-1].error if exc.failures else exc
+        if isinstance(why, RequestFailed):
+            why = why.copy()
+            why.untried = True
         errors[exc.untried_from :] = [why] * (count - exc.untried_from)
     return errors
 

@@ -8,10 +8,18 @@ from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 
-from ..exceptions import ConfigurationError, MessageEncodeError, SQSError
+from ..exceptions import (
+    BatchInterrupted,
+    ConfigurationError,
+    MessageEncodeError,
+    RequestFailed,
+    SQSError,
+    TimedOut,
+)
 from ..logs import get_logger
 from ..transport.sending.checks import brief, check_text
 from ..transport.sending.trail import FINISHED, STARTED
+from ..transport.sqs.send_requests import may_be_accepted
 from ..working.tickets import NEEDED, Ticket, TicketStore
 
 logger = get_logger(__name__)
@@ -118,11 +126,11 @@ def claimed(
 
 
 def freeing(ticket: Ticket, queue: str, unique: Unique, send: Callable[[], object]) -> None:
-    """Send what was claimed; where that fails, another with its key can be sent."""
+    """Send what was claimed; where SQS surely has it not, another with its key can be sent."""
     try:
         send()
-    except BaseException:
-        free(ticket, queue, unique)
+    except BaseException as exc:
+        _free_unless_there(ticket, queue, unique, exc)
         raise
 
 
@@ -132,10 +140,32 @@ def on_failure(
     """What frees the key when the end of a batch does not send the message."""
 
     def heard(ends: Sequence[tuple[Any, SQSError | None]]) -> None:
-        if any(error is not None for _, error in ends):
-            free(ticket, queue, unique)
+        for _, error in ends:
+            if error is not None:
+                _free_unless_there(ticket, queue, unique, error)
 
     return heard
+
+
+def may_be_there(exc: BaseException) -> bool:
+    """Whether SQS may have a message whose sending ended in *exc*: its answer is not known."""
+    if isinstance(exc, RequestFailed):
+        return may_be_accepted(exc)
+    # A receiver's deadline, or Ctrl-C, may strike while the answer is waited for.
+    return isinstance(exc, BatchInterrupted | TimedOut) or not isinstance(exc, Exception)
+
+
+def _free_unless_there(ticket: Ticket, queue: str, unique: Unique, exc: BaseException) -> None:
+    if not may_be_there(exc):
+        free(ticket, queue, unique)
+        return
+    logger.warning(
+        "Queue %s: whether SQS has a message with a key is not known, and others with its key are "
+        "not sent until it ends, or for %g s: %r",
+        queue,
+        unique.seconds,
+        exc,
+    )
 
 
 def free(ticket: Ticket, queue: str, unique: Unique) -> None:

@@ -179,12 +179,14 @@ def overtaking(failure: RequestFailed, group: str) -> RequestFailed:
         passing=failure.passing,
     )
     held_back.__cause__ = failure
+    held_back.untried = True
     return held_back
 
 
 def _leave_untried(result: Dispatched, numbers: Sequence[int], failure: RequestFailed) -> None:
     for number in numbers:
-        result.errors[number] = failure.copy()
+        result.errors[number] = untried = failure.copy()
+        untried.untried = True
         result.untried.add(number)
 
 

@@ -6,7 +6,7 @@ import time
 from collections.abc import Sequence
 from typing import Any
 
-from ...exceptions import RequestFailed
+from ...exceptions import EndpointUnreachable, RequestFailed
 from .answers import same_body, sent
 from .calls import Calls, Done
 from .failures import NO_ANSWER, no_answer
@@ -15,6 +15,10 @@ from .request_ids import named
 #: Seconds between the tries of what SQS failed without the sender's fault.
 SEND_RETRY_PAUSES = (0.1, 0.4, 1.6)
 _ONE, _MANY = "SendMessage", "SendMessageBatch"
+#: Codes of failures in which a request did not get to SQS.
+_NOT_REACHED = frozenset(
+    {"ConnectTimeoutError", "EndpointConnectionError", "ProxyConnectionError", "SSLError"}
+)
 
 Entries = Sequence[dict[str, Any]]
 Results = list["RequestFailed | None"]
@@ -97,6 +101,16 @@ def may_be_sent_again(failure: RequestFailed) -> bool:
     """Whether what failed may be tried again: SQS has not accepted it, as far as can be known."""
     # What was not answered as SQS answers may have been accepted.
     return failure.passing and failure.code != NO_ANSWER
+
+
+def may_be_accepted(failure: RequestFailed) -> bool:
+    """Whether SQS may have what failed all the same: its answer is not known."""
+    if failure.untried or failure.operation not in (_ONE, _MANY):
+        return False
+    if isinstance(failure, EndpointUnreachable):
+        return failure.code not in _NOT_REACHED
+    # A number is the HTTP status of a proxy's answer.
+    return failure.code == NO_ANSWER or failure.code.isdigit()
 
 
 def _is_to_be_tried_again(number: int, batch: Entries, results: Results) -> bool:

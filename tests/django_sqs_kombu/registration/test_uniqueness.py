@@ -8,10 +8,17 @@ import pytest
 from django_sqs_kombu import (
     CacheTickets,
     ConfigurationError,
+    EndpointUnreachable,
     EnvironmentFailure,
     MessageEncodeError,
     Receivers,
+    RequestFailed,
+    SendFailure,
+    SendManyFailed,
+    SQSError,
 )
+from django_sqs_kombu.registration import errors_of, may_be_there
+from django_sqs_kombu.transport.sending.dispatch import overtaking
 
 from ..own_cache import OwnCache
 
@@ -65,6 +72,48 @@ def test_what_could_not_be_sent_leaves_its_key_to_the_next(keyed, monkeypatch):
             keyed.send("orders", body="1", unique="a", unique_for=60)
 
     assert keyed.send("orders", body="1", unique="a", unique_for=60).sent
+
+
+@pytest.mark.parametrize("in_batch", [False, True])
+def test_what_sqs_may_have_keeps_its_key(keyed, server, counts, prefix, caplog, in_batch):
+    queue = keyed.queues["orders"]
+    queue.send(body="0")
+    # As of a proxy: SQS has taken it or not.
+    for operation in ("SendMessage", "SendMessageBatch"):
+        server.answers[operation, queue.full_name()] = {}
+    with pytest.raises(SQSError), keyed.batch() if in_batch else contextlib.nullcontext():
+        queue.send(body="1", unique="a", unique_for=60)
+    server.answers.clear()
+
+    assert not queue.send(body="2", unique="a", unique_for=60).sent
+    assert "whether SQS has a message with a key is not known" in caplog.text
+    for operation in ("SendMessage", "SendMessageBatch"):
+        server.faults[operation, queue.full_name()] = (403, "AccessDenied")
+    with pytest.raises(SQSError), keyed.batch() if in_batch else contextlib.nullcontext():
+        queue.send(body="3", unique="b", unique_for=60)
+    server.faults.clear()
+    assert queue.send(body="4", unique="b", unique_for=60).sent
+
+
+@pytest.mark.parametrize(
+    ("kind", "operation", "code", "there"),
+    [
+        (EndpointUnreachable, "SendMessage", "ReadTimeoutError", True),
+        (EndpointUnreachable, "SendMessageBatch", "ConnectionClosedError", True),
+        (EndpointUnreachable, "SendMessage", "EndpointConnectionError", False),
+        (EndpointUnreachable, "GetQueueUrl", "ReadTimeoutError", False),
+        (RequestFailed, "SendMessage", "502", True),
+        (RequestFailed, "SendMessage", "InvalidMessageContents", False),
+    ],
+)
+def test_what_is_known_of_a_message_that_was_not_accepted(kind, operation, code, there):
+    failure = kind("No.", operation=operation, queue="q", code=code)
+
+    assert may_be_there(failure) is there
+    # What follows it in a list, or in its group, was not even tried.
+    following = SendManyFailed("q", 0, [SendFailure(0, "x", failure)], 1)
+    assert list(map(may_be_there, errors_of(following, 2))) == [there, False]
+    assert not may_be_there(overtaking(failure, "group"))
 
 
 def test_what_a_batch_drops_leaves_its_key_to_the_next(keyed, counts, prefix):
