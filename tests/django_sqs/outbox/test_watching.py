@@ -158,6 +158,9 @@ chosen = {"action": "delete_selected", "post": "yes"}
 key = UniqueKey.objects.get(ticket_id=row("two").uid)
 client("root").post(KEYS, {**chosen, "_selected_action": [key.pk]}, follow=True)
 assert keyed("two again", "b")
+assert keyed("spaced", " c ")
+page = client("root").get(KEYS, {"q": " c "}).content.decode()
+assert page.count("field-ticket_id") == 2, "a key is found with its spaces, and without them"
 assert str(row("one").uid) in client("root").get(f"{KEYS}?q={row('one').uid}").content.decode()
 
 ReceivedMessage.objects.create(queue="q", message_id="the-id")
