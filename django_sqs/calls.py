@@ -12,6 +12,7 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
+from contextvars import ContextVar
 from functools import partial
 from threading import Condition
 from typing import Any
@@ -25,9 +26,13 @@ from django_sqs_kombu.printable import repr_of
 from django_sqs_kombu.transport import Threads
 from django_sqs_kombu.working import CANCEL_GRACE, MOST_CALLS, ThreadUpkeep, deadline
 
-from .connections import drop_all, in_transaction_here, leaving_no_connection
+from .connections import drop_all, leaving_no_connection
+from .open_transactions import open_here
 
 logger = get_logger(__name__)
+
+#: Seconds that the end of a call is waited for, once its result is there.
+LOOK = 1.0
 
 Job = tuple["Future[Any]", Callable[[], Any]]
 
@@ -54,6 +59,8 @@ class CallLane(Executor):
         self._until = None if timeout is None else time.monotonic() + timeout + CANCEL_GRACE
         self._changed = Condition()
         self._jobs: deque[Job] = deque()
+        #: The databases on which its thread waits within a transaction.
+        self.within: list[str] = []
         #: Whether a thread runs its calls, or is about to.
         self._served = False
         self._closed = False
@@ -85,6 +92,13 @@ class CallLane(Executor):
                 future.cancel()
             self._changed.notify_all()
 
+    def left_open(self) -> list[str]:
+        """The databases on which calls that have ended left a transaction open."""
+        with self._changed:
+            # The thread of the last one may not have come to its end.
+            self._changed.wait_for(lambda: self.within or not self._served, LOOK)
+            return self.within
+
     def _have_served(self) -> None:
         try:
             self._threads.run(self._serve)
@@ -114,7 +128,7 @@ class CallLane(Executor):
         try:
             while True:
                 self._run(self._jobs.popleft())
-                if not in_transaction_here() or not self._wait():
+                if not (within := open_here()) or not self._wait(within):
                     break
         finally:
             try:
@@ -123,16 +137,20 @@ class CallLane(Executor):
                 logger.exception("Cleaning up after a receiver's call failed")
             self._leave()
 
-    def _wait(self) -> bool:
+    def _wait(self, within: list[str]) -> bool:
         """Wait for the next call within a transaction; return whether one comes."""
         with self._changed:
+            self.within = within
+            self._changed.notify_all()
             self._changed.wait_for(lambda: self._jobs or self._closed)
+            self.within = []
             return bool(self._jobs)
 
     def _leave(self) -> None:
         # Between two calls those of other messages have their turn.
         with self._changed:
             self._served = bool(self._jobs)
+            self._changed.notify_all()
         if self._served:
             self._have_served()
 
@@ -151,6 +169,16 @@ class CallLane(Executor):
         if self._until is not None and time.monotonic() >= self._until:
             # It may have been interrupted amid a query.
             drop_all()
+
+
+#: What the calls of the present receiver run in.
+_lane: ContextVar[CallLane | None] = ContextVar("lane", default=None)
+
+
+def left_open() -> list[str]:
+    """The databases on which the present receiver's calls left a transaction open."""
+    lane = _lane.get()
+    return [] if lane is None else lane.left_open()
 
 
 class CallUpkeep(ThreadUpkeep):
@@ -177,9 +205,11 @@ class CallUpkeep(ThreadUpkeep):
         context = ThreadSensitiveContext()
         SyncToAsync.context_to_thread_executor[context] = lane
         token = SyncToAsync.thread_sensitive_context.set(context)
+        own = _lane.set(lane)
         try:
             yield
         finally:
+            _lane.reset(own)
             SyncToAsync.thread_sensitive_context.reset(token)
             lane.close()
 

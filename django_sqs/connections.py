@@ -115,17 +115,13 @@ def drop(connection: Connection) -> None:
         # SQLite in memory, which Django does not close.
         with suppress(Error):
             connection.rollback()
+            connection.set_autocommit(connection.settings_dict["AUTOCOMMIT"])
 
 
 def drop_all() -> None:
     """Close this thread's connections, in whatever state they are."""
     for connection in _used():
         drop(connection)
-
-
-def in_transaction_here() -> bool:
-    """Whether one of this thread's connections is inside of a transaction."""
-    return any(connection.in_atomic_block for connection in _used())
 
 
 def discard(connection: Connection) -> None:

@@ -2,18 +2,22 @@
 
 from __future__ import annotations
 
-import traceback
-from collections.abc import Callable
-from typing import TypeVar
+from collections.abc import Awaitable, Callable, Generator, Iterable
+from types import SimpleNamespace
+from typing import Any, TypeVar
 
 from django.db import connections
 
-from django_sqs_kombu.exceptions import SQSError
+from django_sqs_kombu.exceptions import EnvironmentFailure, SQSError, TimedOut
 
 from .connections import drop
 
-Messages = TypeVar("Messages")
+Arguments = TypeVar("Arguments")
 Result = TypeVar("Result")
+Depths = dict[str, int]
+
+#: The alias of no database, for blocks that are left after their transaction was rolled back.
+_GONE = "django_sqs: rolled back"
 
 
 class TransactionLeftOpen(SQSError):
@@ -22,58 +26,134 @@ class TransactionLeftOpen(SQSError):
     Nobody will commit it, so what it wrote there is not in the database: its message has failed.
     """
 
-    def __init__(self, aliases: list[str]) -> None:
-        self.aliases = aliases
+    def __init__(self, aliases: Iterable[str]) -> None:
+        self.aliases = list(aliases)
         super().__init__(
-            f"The receiver returned within a transaction of its own on {', '.join(aliases)}, and "
-            "what it wrote there is rolled back. Leave each transaction.atomic() before "
+            f"The receiver returned within a transaction of its own on {', '.join(self.aliases)}, "
+            "and what it wrote there is rolled back. Leave each transaction.atomic() before "
             "the receiver returns: one in a generator stays open until that is closed."
         )
 
 
-def leaving_none_open(
-    receive: Callable[[Messages], Result],
-) -> Callable[[Messages], Result]:
+def leaving_none_open(receive: Callable[[Arguments], Result]) -> Callable[[Arguments], Result]:
     """*receive*, with what it leaves open rolled back before anything else uses the connection.
 
     What is written of a message afterwards would be rolled back, too, with the next message at
     the latest.
 
     :raises TransactionLeftOpen: by what is returned: the receiver returned so.
+    :raises EnvironmentFailure: by what is returned: the transaction around the receiver is no
+        longer open.
     """
     # Open already: a test's, which is left to it.
     outside = _depths()
 
-    def call(messages: Messages) -> Result:
+    def call(arguments: Arguments) -> Result:
         # Open already: that of once=True.
         inside = _depths()
         try:
-            result = receive(messages)
+            result = receive(arguments)
         except BaseException as exc:
-            if _deeper(inside):
-                # A generator among the traceback's locals would roll back whatever is open on
-                # this connection when it is closed, maybe in the midst of another message.
-                traceback.clear_frames(exc.__traceback__)
-                _roll_back(_deeper(inside), outside)
+            if left := _deeper(inside):
+                # One that was interrupted may be a decorator's, which is entered again.
+                _roll_back(left, inside, outside, for_good=not isinstance(exc, TimedOut))
             raise
         if left := _deeper(inside):
-            _roll_back(left, outside)
+            _roll_back(left, inside, outside, for_good=True)
             raise TransactionLeftOpen(left)
+        if ended := [alias for alias, depth in inside.items() if _depths().get(alias, 0) < depth]:
+            raise EnvironmentFailure(
+                f"The transaction around the receiver on {', '.join(ended)} was ended within it"
+            )
         return result
 
     return call
 
 
-def _depths() -> dict[str, int]:
+def asking_what_is_open(
+    steps: Generator[Awaitable[Any], Any, Any], left_open: Callable[[], list[str]]
+) -> Generator[Awaitable[Any], Any, Any]:
+    """*steps*, into which TransactionLeftOpen is thrown where what was awaited has left one open.
+
+    :param left_open: returns on which databases there is one.
+    """
+    try:
+        awaitable = next(steps)
+        while True:
+            try:
+                value = yield awaitable
+            except BaseException as exc:  # noqa: BLE001 - it is for those steps
+                awaitable = steps.throw(exc)
+                continue
+            if left := left_open():
+                awaitable = steps.throw(TransactionLeftOpen(left))
+            else:
+                awaitable = steps.send(value)
+    except StopIteration as stop:
+        return stop.value
+
+
+def open_here() -> list[str]:
+    """The databases on which this thread is within a transaction."""
+    return list(_depths())
+
+
+def _depths() -> Depths:
+    """How many blocks are open on each database; one for a transaction without a block."""
     used = connections.all(initialized_only=True)
-    return {each.alias: len(each.atomic_blocks) for each in used if each.in_atomic_block}
+    found = {each.alias: len(each.atomic_blocks) for each in used if each.in_atomic_block}
+    for each in used:
+        if each.alias not in found and _has_begun(each):
+            found[each.alias] = 1
+    return found
 
 
-def _deeper(before: dict[str, int]) -> list[str]:
+def _has_begun(connection: Any) -> bool:
+    """Whether there is a transaction without a block, as of set_autocommit(False), or a BEGIN.
+
+    Asked of the driver's memory, not of the server; MySQL's have none.
+    """
+    driver = connection.connection
+    if driver is None:
+        return False
+    try:
+        if connection.vendor == "sqlite":
+            return bool(driver.in_transaction)
+        if connection.vendor == "postgresql":
+            # 0: idle, 4: unknown, as of a connection that is closed; libpq's numbers.
+            return int(driver.info.transaction_status) not in (0, 4)
+    except Exception:  # noqa: BLE001 - a driver of another kind
+        return False
+    return False
+
+
+def _deeper(before: Depths) -> list[str]:
     return [alias for alias, depth in _depths().items() if depth > before.get(alias, 0)]
 
 
-def _roll_back(aliases: list[str], outside: dict[str, int]) -> None:
+def _roll_back(aliases: list[str], inside: Depths, outside: Depths, *, for_good: bool) -> None:
     for alias in aliases:
+        connection = connections[alias]
+        if for_good:
+            _detach(connection.atomic_blocks[inside.get(alias, 0) :])
         if alias not in outside:
-            drop(connections[alias])
+            drop(connection)
+
+
+def _detach(blocks: Iterable[Any]) -> None:
+    """Have blocks that are left some time, as when a generator is closed, do nothing then.
+
+    Each would roll back whatever is open on the connection at that time: another message's.
+    """
+    gone: Any = SimpleNamespace(
+        atomic_blocks=[],
+        closed_in_transaction=True,
+        commit_on_exit=True,
+        connection=None,
+        in_atomic_block=False,
+        needs_rollback=False,
+        savepoint_ids=[],
+    )
+    connections[_GONE] = gone
+    for block in blocks:
+        block.using = _GONE

@@ -34,6 +34,7 @@ from django_sqs_kombu.unpack import Unpack
 from django_sqs_kombu.working import Ticket
 
 from .batches import joining_batch
+from .calls import left_open
 from .commits import after_commit, asked_for, in_any_transaction, in_transaction
 from .connections import around_message, leaving_no_connection
 from .key_database import KeyDatabase
@@ -46,7 +47,7 @@ from .message import (
     foreign_database,
     row_of,
 )
-from .open_transactions import leaving_none_open
+from .open_transactions import asking_what_is_open, leaving_none_open
 from .optional import inboxes, outboxes, tell_of_pause
 from .proxy import ReceiverProxy
 from .receiver_loop import run_in_receiver_loop
@@ -295,8 +296,7 @@ class DjangoQueue(base.RegisteredQueue):
         """Run the receiver on *message*; with ``once`` unless it was received before."""
         receive = super().receive
         if self.batch is not None:
-            # As a batch of one.
-            return receive(message)
+            return receive(message)  # as a batch of one
         return self._receive([message], lambda new: receive(new[0]))
 
     def receive_batch(self, messages: list[RawMessage]) -> Any:
@@ -356,7 +356,7 @@ class DjangoQueue(base.RegisteredQueue):
     def steps(self, message: RawMessage) -> Generator[Awaitable[Any], Any, Any]:
         """Receive *message*, of a receiver that may run on a loop; yield what is to be awaited."""
         message_received.send_robust(type(self), queue=self, message=message)
-        return super().steps(message)
+        return asking_what_is_open(super().steps(message), left_open)
 
     def around_message(self) -> AbstractContextManager[None]:
         """Look after the database connections."""

@@ -36,6 +36,7 @@ from django_sqs_kombu.working import (
     table_of,
 )
 
+from ..open_transactions import leaving_none_open
 from ..registry import receivers
 from .framework import (
     Task,
@@ -202,7 +203,10 @@ class _Run:
     def run(self) -> None:
         """Run the task in this thread."""
         with self._noted() as returned:
-            returned.append(self._result.task.call(*self._args(), **self._result.kwargs))
+            returned.append(leaving_none_open(self._run_task)(self._args()))
+
+    def _run_task(self, arguments: list[Any]) -> Any:
+        return self._result.task.call(*arguments, **self._result.kwargs)
 
     def steps(self) -> Generator[Awaitable[Any], Any, None]:
         """Have the task awaited; one that is no ``async def`` runs in a thread for calls."""

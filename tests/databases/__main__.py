@@ -18,6 +18,7 @@ SHORT = [
     "tests/django_sqs/test_connections.py",
     "tests/django_sqs/test_inbox_outbox.py",
     "tests/django_sqs/test_on_commit.py",
+    "tests/django_sqs/test_open_transactions.py",
 ]
 #: All that uses the database of the project, and runs as it is on each kind.
 FILES = [

@@ -1,12 +1,16 @@
 """Transactions that a receiver leaves open: its message fails, and what is noted of it stays."""
 
+import gc
+
 import pytest
+from asgiref.sync import sync_to_async
 from django.db import connection, transaction
 
 import django_sqs
 from django_sqs.inbox.models import ReceivedMessage
 from django_sqs.open_transactions import TransactionLeftOpen
 from django_sqs.tickets.models import UniqueKey
+from django_sqs_kombu import Middleware, ReceiverConsumer
 
 pytestmark = pytest.mark.slow
 
@@ -33,8 +37,15 @@ def locked():
 
 def failing(message):
     # The traceback keeps the generator, and that the transaction.
-    for row in locked():
-        raise Failure(row)
+    rows = locked()
+    raise Failure(next(rows))
+
+
+def failing_for_another(message):
+    try:
+        failing(message)
+    except Failure as exc:
+        raise Failure(1) from exc
 
 
 def leaving(message):
@@ -73,17 +84,93 @@ def test_one_that_returns_so_has_failed(once):
     assert not ReceivedMessage.objects.exists()
 
 
-def test_the_next_message_is_whole():
-    queue = django_sqs.register("left3", failing)
-    following = django_sqs.register("left4", lambda message: None, once=True)
+@pytest.mark.parametrize("receive", [failing, failing_for_another, leaving])
+def test_the_next_message_is_whole(receive):
+    """Also where the block is left in the midst of it."""
+    held = []
+
+    def follow(message):
+        UniqueKey.objects.create(digest="of the next", expires=9e9, ticket_id="x")
+        held.clear()
+        for rows in kept:
+            rows.close()
+        gc.collect()
+
+    django_sqs.register("written")
+    queue = django_sqs.register("left3", receive)
+    following = django_sqs.register("left4", follow, once=True)
     queue.send(body="one")
     following.send(body="two")
-    with pytest.raises(Failure) as raised:
+    try:
         queue.receive_single()
+    except (Failure, TransactionLeftOpen) as exc:
+        held.append(exc)
+    assert held
 
     assert following.receive_single()
-    assert raised.value.args == (1,)
+    assert UniqueKey.objects.filter(digest="of the next").exists()
     assert ReceivedMessage.objects.count() == 1
+
+
+@pytest.mark.skipif("connection.vendor == 'mysql'", reason="its drivers do not know")
+@pytest.mark.parametrize("begin", ["BEGIN", None])
+def test_a_transaction_without_a_block_is_seen(begin):
+    def receive(message):
+        if begin:
+            connection.cursor().execute(begin)
+        else:
+            connection.set_autocommit(False)
+        UniqueKey.objects.create(digest="an effect", expires=9e9, ticket_id="x")
+
+    queue = django_sqs.register("left6", receive)
+    queue.send(body="one")
+
+    with pytest.raises(TransactionLeftOpen):
+        queue.receive_single()
+
+    assert not UniqueKey.objects.exists()
+    assert connection.get_autocommit()
+
+
+def test_one_that_committed_by_itself_is_done():
+    def receive(message):
+        connection.set_autocommit(False)
+        UniqueKey.objects.create(digest="an effect", expires=9e9, ticket_id="x")
+        connection.commit()
+
+    queue = django_sqs.register("left7", receive)
+    queue.send(body="one")
+
+    assert queue.receive_single()
+    assert UniqueKey.objects.exists()
+
+
+@pytest.mark.skipif("connection.vendor == 'sqlite'", reason="one in memory waits for nobody")
+def test_what_runs_on_a_loop_fails_too():
+    async def receive(message):
+        rows = locked()
+        kept.append(rows)
+        await sync_to_async(next)(rows)
+        await sync_to_async(UniqueKey.objects.create)(
+            digest="an effect", expires=9e9, ticket_id="x"
+        )
+
+    told = []
+
+    class Told(Middleware):
+        def settled(self, settlement):
+            told.append(settlement.raised)
+
+    queue = django_sqs.register("left8", receive)
+    queue.send(body="one")
+    django_sqs.receivers.middleware.append(Told())
+    try:
+        ReceiverConsumer(django_sqs.receivers, [queue], coroutines=2, message_limit=1).run()
+    finally:
+        django_sqs.receivers.middleware.pop()
+
+    assert [type(each) for each in told] == [TransactionLeftOpen]
+    assert not UniqueKey.objects.exists()
 
 
 def test_that_of_a_test_is_left_to_it():
