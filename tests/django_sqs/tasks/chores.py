@@ -5,7 +5,7 @@ import contextvars
 import threading
 
 import django
-from django.db import OperationalError, connection
+from django.db import OperationalError, connection, transaction
 
 from django_sqs import Continue, cursor
 
@@ -107,3 +107,11 @@ async def fails_at_first(context, text):
 def in_a_thread():
     calls.append(connection.in_atomic_block)
     return threading.current_thread().name
+
+
+@task
+def leaves_open():
+    """Returns within a transaction."""
+    block = transaction.atomic()
+    block.__enter__()
+    calls.append(block)

@@ -303,3 +303,15 @@ def test_a_backend_without_its_app_is_a_check_error(settings, backends):
     assert "'django_sqs' in INSTALLED_APPS" in error.msg
     with pytest.raises(Exception, match="'django_sqs' in INSTALLED_APPS"):
         chores.double.enqueue(1)
+
+
+def test_one_that_leaves_a_transaction_open_has_failed_in_each_attempt(receive, calls):
+    result = chores.leaves_open.enqueue()
+
+    receive()
+    assert ended(result)[0] == "READY"
+    receive()
+
+    assert len(calls) == 2
+    left = "django_sqs.open_transactions.TransactionLeftOpen"
+    assert ended(result) == ("FAILED", [left, left])
