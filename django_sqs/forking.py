@@ -14,6 +14,7 @@ import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from typing import Any
 
 from django_sqs_kombu.posix import in_forked_children
 
@@ -79,12 +80,33 @@ def logs_at_rest(patience: float = LOGS_PATIENCE) -> Iterator[None]:
     with ExitStack() as stack:
         # Those that were made first, as what others hand their records to, come last.
         for reference in reversed(list(logging._handlerList)):  # type: ignore[attr-defined]
-            handler = reference()
-            lock = None if handler is None else handler.lock
-            if lock is not None and lock.acquire(timeout=max(0.0, until - time.monotonic())):
+            lock: Any = getattr(reference(), "lock", None)
+            # One that a child cannot renew is left alone: it may be shared between processes.
+            if not hasattr(lock, "_at_fork_reinit"):
+                continue
+            _renewed.append(lock)
+            stack.callback(_renewed.remove, lock)
+            # This thread could not log while it held one that is not reentrant.
+            if isinstance(lock, _NOT_REENTRANT):
+                continue
+            if lock.acquire(timeout=max(0.0, until - time.monotonic())):
                 stack.callback(lock.release)
         yield
 
+
+#: Locks that a child renews.  ``logging`` renews those that its own ``createLock`` made, not those
+#: of handlers that override it.
+_renewed: list[Any] = []
+_NOT_REENTRANT = type(threading.Lock())
+
+
+def _renew() -> None:
+    for lock in _renewed:
+        lock._at_fork_reinit()
+    _renewed.clear()
+
+
+in_forked_children(_renew)
 
 #: Of this process.
 forks = Forking()

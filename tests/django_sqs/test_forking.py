@@ -1,6 +1,7 @@
 """A process that forks while one of its threads writes a database of SQLite's."""
 
 import contextlib
+import logging
 import os
 import sqlite3
 import threading
@@ -8,7 +9,7 @@ import time
 
 import pytest
 
-from django_sqs.forking import Forking
+from django_sqs.forking import Forking, logs_at_rest
 
 
 @pytest.fixture
@@ -96,3 +97,55 @@ def test_what_hangs_is_waited_for_no_longer_than_told(forks):
     thread.join()
 
     assert 0.1 < took < 5
+
+
+class OwnLock(logging.NullHandler):
+    """Whose lock ``logging`` does not renew in a child."""
+
+    def __init__(self, lock):
+        self._own = lock
+        super().__init__()
+
+    def createLock(self):  # noqa: N802 - the name of logging's
+        self.lock = self._own
+
+    def handle(self, record):
+        with self.lock:
+            return record
+
+
+@pytest.mark.parametrize("make", [threading.RLock, threading.Lock])
+def test_a_childs_threads_log_to_a_handler_that_makes_its_own_lock(make):
+    handler = OwnLock(make())
+    record = logging.makeLogRecord({})
+    with logs_at_rest():
+        handler.handle(record)
+        pid = os.fork()
+        if pid == 0:
+            thread = threading.Thread(target=handler.handle, args=(record,), daemon=True)
+            thread.start()
+            thread.join(2)
+            os._exit(thread.is_alive())
+    code = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+
+    assert code == 0
+    # The parent's threads go on.
+    thread = threading.Thread(target=handler.handle, args=(record,), daemon=True)
+    thread.start()
+    thread.join(2)
+    assert not thread.is_alive()
+
+
+def test_a_fork_takes_no_lock_that_a_child_could_not_renew():
+    class Shared:
+        taken = 0
+
+        def acquire(self):
+            self.taken += 1
+
+        def release(self):
+            self.taken -= 1
+
+    handler = OwnLock(Shared())
+    with logs_at_rest():
+        assert handler.lock.taken == 0
