@@ -21,6 +21,7 @@ from ..body.payloads import SIZE_ATTRIBUTES, LargePayloads
 from ..settling.backoff import Backoff
 from ..sqs.received import Message, moved_from
 from ..sqs.requests import Requests
+from ..sqs.waits import is_worth_another
 from .checks import check_size
 from .copies import copy_of
 from .delays import delayed
@@ -173,7 +174,8 @@ def send_surely(delivery: Delivery, queue: str, entry: dict[str, Any]) -> None:
     """Send what was made of a message that was deleted on receipt, so that it must go.
 
     :param queue: where to.
-    :raises SQSError: for half a minute that did not succeed, or never will.
+    :raises SQSError: for half a minute, or as long as there was time, that did not succeed, or
+        never will.
     """
     failure: Exception
     for pause in (*PAUSES, None):
@@ -193,6 +195,9 @@ def send_surely(delivery: Delivery, queue: str, entry: dict[str, Any]) -> None:
             failure = exc
         else:
             return
+        if pause is not None and not is_worth_another(pause):
+            # Who ends it then would leave nothing of it in the log.
+            break
         if pause is not None:
             logger.warning("%s is tried again in %g s: %s", _named(delivery), pause, failure)
             time.sleep(pause)

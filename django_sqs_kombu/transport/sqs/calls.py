@@ -25,7 +25,8 @@ from .failures import are_missing, are_refused, explained, may_pass, understood
 from .forks import renew_after_fork
 from .request_ids import request_id
 from .threads import ThreadedCall, aside, polls, work
-from .waits import answered_within, is_tried_once
+from .tries import few_times
+from .waits import answered_within, is_worth_another, time_is_short
 from .wire.choice import HOT, Lane
 from .wire.signing import Keys
 
@@ -328,27 +329,38 @@ class Calls:
     def _answer(
         self, operation: str, queue: str, name: str, params: dict[str, Any]
     ) -> dict[str, Any]:
-        once = operation in _ONCE
         lane = self.account.lane(queue) if operation in HOT else None
-        if lane is not None:
-            try:
-                with understood(operation, name):
-                    return lane.call(operation, params)
-            except (BotoCoreError, ClientError) as exc:
-                if once or is_tried_once() or not may_pass(exc):
-                    raise
-                # What can be tried again, and how often, is botocore's to say.
-                logger.debug("%s on queue %s is left to botocore: %s", operation, queue, exc)
+        if lane is None:
+            return self._over_botocore(operation, queue, name, params)
+        once = operation in _ONCE
+        few = not once and time_is_short()
+
+        def over_libcurl() -> dict[str, Any]:
+            with understood(operation, name):
+                return lane.call(operation, params)
+
+        try:
+            return few_times(over_libcurl) if few else over_libcurl()
+        except (BotoCoreError, ClientError) as exc:
+            if once or few or not (may_pass(exc) and is_worth_another()):
+                raise
+            # What can be tried again, and how often, is botocore's to say.
+            logger.debug("%s on queue %s is left to botocore: %s", operation, queue, exc)
         return self._over_botocore(operation, queue, name, params)
 
     def _over_botocore(
         self, operation: str, queue: str, name: str, params: dict[str, Any]
     ) -> dict[str, Any]:
-        once = operation in _ONCE or is_tried_once()
-        client = self.account.client(queue, once=once)
-        with understood(operation, name):
-            answer: dict[str, Any] = getattr(client, xform_name(operation))(**params)
-        return answer
+        once = operation in _ONCE
+        few = not once and time_is_short()
+        client = self.account.client(queue, once=once or few)
+
+        def over_botocore() -> dict[str, Any]:
+            with understood(operation, name):
+                answer: dict[str, Any] = getattr(client, xform_name(operation))(**params)
+            return answer
+
+        return few_times(over_botocore) if few else over_botocore()
 
     def url(self, queue: str) -> str:
         """The URL of *queue*, which is created where it may be and does not exist."""

@@ -111,6 +111,13 @@ def may_pass(exc: BotoCoreError | ClientError) -> bool:
     return _failed_in_sqs(exc) or bare(error_code(exc)) in _PASSING
 
 
+def may_pass_soon(exc: BotoCoreError | ClientError) -> bool:
+    """Whether it may succeed a moment later as it is: what has expired must be renewed before."""
+    if isinstance(exc, ClientError):
+        return may_pass(exc) and bare(error_code(exc)) not in _EXPIRED
+    return isinstance(exc, BotoConnectionError | HTTPClientError)
+
+
 def _failed_in_sqs(exc: ClientError) -> bool:
     """Whether SQS says that the request failed without its sender's fault."""
     status = exc.response.get("ResponseMetadata", {}).get("HTTPStatusCode") or 0

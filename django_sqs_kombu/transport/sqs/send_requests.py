@@ -11,6 +11,7 @@ from .answers import same_body, sent
 from .calls import Calls, Done
 from .failures import NO_ANSWER, no_answer
 from .request_ids import named
+from .waits import is_worth_another
 
 #: Seconds between the tries of what SQS failed without the sender's fault.
 SEND_RETRY_PAUSES = (0.1, 0.4, 1.6)
@@ -79,13 +80,19 @@ class SendRequests(Calls):
     def _send_rest(self, queue: str, batch: Entries, results: Results) -> Results:
         for pause in SEND_RETRY_PAUSES:
             rest = unsent(batch, results)
-            if not rest:
+            if not (rest and is_worth_another(pause)):
                 break
             time.sleep(pause)
             entries = [batch[number] for number in rest]
-            answer = self.call(_MANY, queue, **_params(entries, _MANY))
             bodies = [entry["MessageBody"] for entry in entries]
-            for number, result in zip(rest, sent(_MANY, queue, answer, bodies), strict=True):
+            found: Results
+            try:
+                answer = self.call(_MANY, queue, **_params(entries, _MANY))
+                found = sent(_MANY, queue, answer, bodies)
+            except RequestFailed as exc:
+                # The others are sent, and whoever was told that all failed would send them twice.
+                found = [exc.copy() for _ in rest]
+            for number, result in zip(rest, found, strict=True):
                 results[number] = result
         return results
 

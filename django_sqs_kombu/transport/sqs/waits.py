@@ -22,6 +22,8 @@ _waits = threading.local()
 LEAST = 0.05
 #: Seconds that botocore may take when it tries a request several times.
 TRIES = 15.0
+#: Seconds that must be left after a pause, for another try to be worth it.
+WORTH = 0.5
 
 
 def patience(usual: float) -> float:
@@ -39,9 +41,14 @@ def left() -> float:
     return max(LEAST, until - time.monotonic())
 
 
-def is_tried_once() -> bool:
-    """Whether there is no time for several tries of a request of this thread."""
+def time_is_short() -> bool:
+    """Whether botocore's tries of a request of this thread might take longer than is left."""
     return left() < TRIES
+
+
+def is_worth_another(pause: float = 0.0) -> bool:
+    """Whether time is left for another try of a request of this thread, *pause* seconds later."""
+    return left() - pause >= WORTH
 
 
 @contextmanager
