@@ -123,7 +123,7 @@ def test_a_setting_that_nothing_reads_is_told_with_the_nearest_that_is(site):
 
     assert (own.obj, near.obj) == ("SQS_OF_OUR_OWN", "SQS_POLL_PERIODE")
     assert near.id == "django_sqs.W011"
-    assert "SQS_POLL_PERIOD meant" in near.hint
+    assert "Did you mean SQS_POLL_PERIOD?" in near.hint
 
 
 def test_credentials_of_sqs_come_before_those_that_others_read(site):

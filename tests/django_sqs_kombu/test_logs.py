@@ -43,7 +43,7 @@ def test_every_thread_goes_on_and_every_message_is_received_once(
 
     assert len(tally.done) == 21
     assert not tally.twice
-    assert "is lost: OSError(28, 'No space left on device')" in capsys.readouterr().err
+    assert "was lost: OSError(28, 'No space left on device')" in capsys.readouterr().err
 
 
 def test_a_receivers_time_limit_that_strikes_while_it_logs_is_heard(broken):

@@ -16,7 +16,7 @@ from ..databases import kinds
 from ..databases.faults import FAULTS, MORE, Span, prepare
 from .conftest import LONG
 
-COUNT, SECONDS, PATIENCE = (200, 9.0, 600) if LONG else (12, 2.0, 90)
+COUNT, SECONDS, PATIENCE = (200, 9.0, 600) if LONG else (12, 2.0, 180)
 #: Seconds that a receiver takes, so that many are not done yet when the fault comes.
 PACE = "0.05" if LONG else "0.4"
 

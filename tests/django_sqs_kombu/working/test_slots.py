@@ -185,7 +185,7 @@ def test_what_cannot_be_sent_once_is_refused_at_once(registry, name, options, sa
     ],
 )
 def test_a_schedule_whose_message_cannot_be_made_is_refused_at_once(registry, options, says):
-    with pytest.raises(ConfigurationError, match=r"which the .* does not take") as raised:
+    with pytest.raises(ConfigurationError, match=r"which the .* does not accept") as raised:
         register(registry, **options)
 
     assert says in str(raised.value)

@@ -59,6 +59,6 @@ async def receive_fault_async(message):
 
 if "TEST_SLOTS" in os.environ:
     # Not for every worker of this site: what they send would be in the way.
-    @django_sqs.receiver("fault_slot", every=timedelta(seconds=1), once=True)
+    @django_sqs.receiver("fault_slot", every=timedelta(seconds=3), once=True)
     def receive_fault_slot(message):
         note("fault_slot", message.get_body())

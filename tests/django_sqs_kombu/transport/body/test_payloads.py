@@ -150,7 +150,7 @@ def test_an_object_that_is_gone_is_a_decode_error_of_that_message_alone(
     ReceiverConsumer(large, message_limit=2).run()
 
     assert seen == ["small"]
-    assert "is gone" in caplog.text
+    assert "it does not exist any more" in caplog.text
     assert counts(large.get("orders").full_name()) == (0, 0, 0)
 
 
