@@ -25,7 +25,17 @@ LOOK = 0.25
 #: Seconds that SQS lets a poll wait at most.
 LONGEST = 20
 #: What changes the definition of a queue.
-DEFINING = frozenset({"CreateQueue", "DeleteQueue", "SetQueueAttributes", "TagQueue", "UntagQueue"})
+DEFINING = frozenset(
+    {
+        "AddPermission",
+        "CreateQueue",
+        "DeleteQueue",
+        "RemovePermission",
+        "SetQueueAttributes",
+        "TagQueue",
+        "UntagQueue",
+    }
+)
 _TARGET = "AmazonSQS."
 _KIND = "application/x-amz-json-1.0"
 

@@ -6,32 +6,18 @@ import json
 import logging
 import socket
 import threading
-from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
 from typing import Any
 
-import boto3
 from django.core.exceptions import ImproperlyConfigured
 
 from django_sqs_kombu.logs import get_logger
 
 from .local_front import LocalFront
+from .local_queues import LocalQueues, require_definitions
 
 logger = get_logger(__name__)
-
-#: What a queue is created with; all else that SQS tells of it changes by itself.
-KEPT = (
-    "ContentBasedDeduplication",
-    "DelaySeconds",
-    "FifoQueue",
-    "KmsMasterKeyId",
-    "MaximumMessageSize",
-    "MessageRetentionPeriod",
-    "ReceiveMessageWaitTimeSeconds",
-    "RedrivePolicy",
-    "VisibilityTimeout",
-)
 
 
 class LocalServer:
@@ -66,75 +52,82 @@ class LocalServer:
         self._server: Any = None
         self._address = host, port
         self._state = state
+        self._cannot_keep = False
         self.url = ""
 
     def start(self) -> int:
         """Start, and make the queues of the state file; return how many.
 
-        :raises OSError: the port is taken, or the file cannot be read.
+        :raises OSError: the port is taken, or the file cannot be read, or a queue not be made.
         """
+        definitions = self._read()
         # werkzeug would end the process where the port is taken.
         with socket.create_server(self._address):
             pass
         self._server = self._make()
         threading.Thread(
-            target=self._server.serve_forever, name="django-sqs-local", daemon=True
+            # Seconds that a stop may take.
+            target=partial(self._server.serve_forever, 0.05),
+            name="django-sqs-local",
+            daemon=True,
         ).start()
         host, port = self._server.server_address[:2]
         self.url = f"http://{host}:{port}"
-        definitions = self._read()
-        for definition in sorted(definitions, key=_dead_letters_first):
-            self._client().create_queue(**definition)
+        self._queues = LocalQueues(self.url)
+        try:
+            self._queues.create(definitions)
+        except ValueError as exc:
+            self._close()
+            raise OSError(
+                f"{exc}. Correct {self._state}, or delete it to begin without queues"
+            ) from exc
         return len(definitions)
 
     def stop(self) -> None:
         """Keep the definitions, and stop."""
         self.keep()
-        self._server.shutdown()
-        self._server.server_close()
+        self._close()
 
     def keep(self) -> None:
-        """Write the definitions of the queues, should they have changed."""
+        """Write the definitions of the queues, should they have changed.
+
+        Where the file cannot be written this is logged once, and tried again the next time.
+        """
         if self._state is None or not self._front.has_redefined:
             return
         # Before it is asked, so that what changes meanwhile is seen the next time.
         self._front.has_redefined = False
-        definitions = self._definitions()
+        try:
+            self._write(self._state, self._queues.definitions())
+            self._cannot_keep = False
+        except OSError as exc:
+            self._front.has_redefined = True
+            if not self._cannot_keep:
+                logger.warning(
+                    "The definitions of queues are not kept, and are lost when the server stops: "
+                    "%s. Name a file that can be written with --state.",
+                    exc,
+                )
+            self._cannot_keep = True
+
+    def _close(self) -> None:
+        self._server.shutdown()
+        self._server.server_close()
+
+    def _write(self, state: Path, definitions: list[dict[str, Any]]) -> None:
         if definitions != self._read():
             text = json.dumps(definitions, indent=2) + "\n"
             # Whole or not at all, should this process end here.
-            fresh = self._state.with_name(self._state.name + ".new")
+            fresh = state.with_name(state.name + ".new")
             fresh.write_text(text)
-            fresh.replace(self._state)
-
-    def _definitions(self) -> list[dict[str, Any]]:
-        sqs = self._client()
-        found = []
-        for url in sqs.list_queues().get("QueueUrls", []):
-            attributes = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["All"])
-            tags = sqs.list_queue_tags(QueueUrl=url).get("Tags") or {}
-            kept = {k: v for k, v in attributes["Attributes"].items() if k in KEPT}
-            found.append({"QueueName": url.rpartition("/")[2], "Attributes": kept, "tags": tags})
-        return sorted(found, key=lambda definition: str(definition["QueueName"]))
+            fresh.replace(state)
 
     def _read(self) -> list[dict[str, Any]]:
         if self._state is None or not self._state.exists():
             return []
         try:
             definitions: list[dict[str, Any]] = json.loads(self._state.read_text())
+            require_definitions(definitions)
         except ValueError as exc:
             raise OSError(f"{self._state} is not a file of queue definitions: {exc}") from exc
         return definitions
-
-    def _client(self) -> Any:
-        return boto3.client(
-            "sqs",
-            endpoint_url=self.url,
-            region_name="us-east-1",
-            aws_access_key_id="local",
-            aws_secret_access_key="local",  # noqa: S106 - what this server takes, as any other
-        )
-
-
-def _dead_letters_first(definition: Mapping[str, Any]) -> bool:
-    return "RedrivePolicy" in definition["Attributes"]
