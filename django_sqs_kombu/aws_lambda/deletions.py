@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterable, Sequence
 
-from ..exceptions import SQSError
+from ..exceptions import RequestFailed
 from ..logs import get_logger
 from ..quotas import MAX_MESSAGES
 from ..transport import Channel
 from ..transport.holding.held import Held, State
 from ..transport.settling.keeper import Told
 from ..transport.sqs.received import Message
+from ..transport.sqs.waits import is_worth_another
 
 logger = get_logger(__name__)
+
+#: Seconds before each further try to delete what SQS failed to.
+PAUSES = (0.1, 0.4)
 
 
 class Deletions:
@@ -60,15 +65,30 @@ class Deletions:
                 self._delete(queue, messages[start : start + MAX_MESSAGES])
 
     def _delete(self, queue: str, messages: Sequence[Message]) -> None:
+        """Delete up to ten messages, and once more those that SQS did not for the moment."""
+        left = self._not_deleted(queue, messages)
+        for pause in PAUSES:
+            if not (any(error.passing for _, error in left) and is_worth_another(pause)):
+                break
+            time.sleep(pause)
+            again = [message for message, error in left if error.passing]
+            left = [each for each in left if not each[1].passing]
+            left += self._not_deleted(queue, again)
+        for message, error in left:
+            name = message["MessageId"]
+            logger.warning("Message %s of queue %s is done and comes again: %s", name, queue, error)
+
+    def _not_deleted(
+        self, queue: str, messages: Sequence[Message]
+    ) -> list[tuple[Message, RequestFailed]]:
+        """Delete messages; return those that SQS did not delete, each with the reason."""
+        errors: Sequence[RequestFailed | None]
         try:
             errors = self._channel.requests.delete_batch(queue, messages)
-        except SQSError as exc:
-            logger.warning("%d done messages of queue %s come again: %s", len(messages), queue, exc)
-            return
-        for message, error in zip(messages, errors, strict=True):
-            if error is not None:
-                name = message["MessageId"]
-                logger.warning("Message %s is done and comes again: %s", name, error)
+        except RequestFailed as exc:
+            errors = [exc] * len(messages)
+        pairs = zip(messages, errors, strict=True)
+        return [(message, error) for message, error in pairs if error is not None]
 
     def forget(self) -> None:
         """An invocation has ended."""

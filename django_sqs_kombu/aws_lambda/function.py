@@ -112,12 +112,13 @@ class LambdaFunction:
                 run = BatchRun(registered, queue, channel, deletions, function_time)
                 held += run.run(messages)
             confirmed = channel.flush(function_time.for_settling)
+            done = deletions.ids(held)
+            if not self._report and any(each not in done for one in batches for each in one.ids):
+                # Before all that may use up the time: what is done would come again.
+                deletions.make()
             channel.keeper.finish_objects(function_time.for_settling)
             left = function_time.for_settling
             tell(self._receivers.middleware, lambda each: each.resting(left))
-            done = deletions.ids(held)
-            if not self._report and any(each not in done for one in batches for each in one.ids):
-                deletions.make()
             return done
         finally:
             deletions.forget()

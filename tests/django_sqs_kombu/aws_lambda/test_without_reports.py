@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from django_sqs_kombu import ConfigurationError, Receivers, Retry, lambda_handler
+from django_sqs_kombu import ConfigurationError, Middleware, Receivers, Retry, lambda_handler
 from django_sqs_kombu.aws_lambda import NotAllDone
 from django_sqs_kombu.exceptions import RequestFailed
 from django_sqs_kombu.transport.sqs.waits import answered_by
@@ -15,6 +15,20 @@ from ...event_source import Context, EventSource
 @pytest.fixture
 def unreported(new_source, receivers):
     return new_source(receivers, report=False)
+
+
+@pytest.fixture(params=["libcurl", "botocore"])
+def beyond_proxy(request, proxy, prefix, transport_options):
+    """A registry behind a proxy, over each of the two ways to SQS."""
+    options = {**transport_options, "endpoint_url": proxy.url}
+    if request.param == "botocore":
+        options["wire"] = "botocore"
+    receivers = Receivers(
+        "sqs-batch://testing:testing-secret@", prefix=prefix, transport_options=options
+    )
+    yield receivers
+    proxy.heal()
+    receivers.close()
 
 
 def test_one_that_fails_is_raised_when_those_that_are_done_are_deleted(
@@ -63,23 +77,50 @@ def test_a_record_that_cannot_be_read_is_not_done_either(receivers, unreported, 
     assert counts(name) == (0, 1, 0)
 
 
+def fail_b(message):
+    if message.get_body() == "b":
+        raise ValueError
+
+
+def test_what_is_done_is_deleted_before_middleware_may_use_up_the_time(
+    receivers, unreported, server
+):
+    deleted = []
+
+    class Exporting(Middleware):
+        def resting(self, seconds):
+            deleted.append(server.count("DeleteMessageBatch", name))
+
+    receivers.middleware.append(Exporting())
+    name = receivers.register("orders", fail_b, retry=Retry(tries=5, backoff=600)).full_name()
+    receivers.send_many("orders", ["a", "b"])
+
+    with pytest.raises(NotAllDone):
+        unreported.give(name, unreported.receive(name))
+
+    assert deleted == [1]
+
+
+@pytest.mark.parametrize("fault", ["error 503", "half failed", "reset"])
+def test_a_deletion_that_sqs_fails_once_is_tried_again(beyond_proxy, proxy, sqs, counts, fault):
+    retry = Retry(tries=5, backoff=600)
+    name = beyond_proxy.register("orders", fail_b, retry=retry).full_name()
+    beyond_proxy.send_many("orders", ["a", "b", "c"])
+    source = EventSource(sqs, lambda_handler(beyond_proxy, report=False))
+    records = source.receive(name)
+    proxy.set(fault, "DeleteMessageBatch", count=1)
+
+    with pytest.raises(NotAllDone):
+        source.give(name, records, seconds=10)
+
+    assert counts(name) == (0, 1, 0)
+    assert proxy.tried == 1
+    source._handler.close()
+
+
 def test_the_option_is_true_or_false(receivers):
     with pytest.raises(ConfigurationError, match="lambda_handler: report"):
         lambda_handler(receivers, report="no")
-
-
-@pytest.fixture(params=["libcurl", "botocore"])
-def beyond_proxy(request, proxy, prefix, transport_options):
-    """A registry behind a proxy, over each of the two ways to SQS."""
-    options = {**transport_options, "endpoint_url": proxy.url}
-    if request.param == "botocore":
-        options["wire"] = "botocore"
-    receivers = Receivers(
-        "sqs-batch://testing:testing-secret@", prefix=prefix, transport_options=options
-    )
-    yield receivers
-    proxy.heal()
-    receivers.close()
 
 
 def test_no_request_outlasts_the_functions_time(beyond_proxy, proxy):
