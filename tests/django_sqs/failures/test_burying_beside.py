@@ -57,7 +57,7 @@ def test_dead_letters_are_taken_out_of_sqs_beside_the_receivers(
 
     worker = shop.start("runreceiver", "tried", "--bury", f"--processes={processes}")
     eventually(lambda: counts(f"{prefix}__tried-dead") == (0, 0, 0), timeout=40)
-    eventually(lambda: "25 dead letters of queue tried are kept here" in worker.output)
+    eventually(lambda: "25 dead letters of queue tried were stored in the database" in worker.output)
     send(shop, "while it buries")
     eventually(lambda: len(kept(shop)) == 28, timeout=30)
     # It was looked for dead letters just now, so the last one stays until the stop.
@@ -75,9 +75,10 @@ def test_dead_letters_are_taken_out_of_sqs_beside_the_receivers(
     assert len(told) == 24
 
 
-def test_without_the_option_dead_letters_stay(shop, dead, counts, prefix):
+def test_without_the_option_dead_letters_stay(shop, dead, counts, prefix, eventually):
     dead("one", "two")
     worker = shop.start("runreceiver", "tried")
+    eventually(lambda: "Receiving from" in worker.output, timeout=40)
     time.sleep(4)
     worker.signal(signal.SIGTERM)
 
