@@ -57,7 +57,9 @@ def test_dead_letters_are_taken_out_of_sqs_beside_the_receivers(
 
     worker = shop.start("runreceiver", "tried", "--bury", f"--processes={processes}")
     eventually(lambda: counts(f"{prefix}__tried-dead") == (0, 0, 0), timeout=40)
-    eventually(lambda: "25 dead letters of queue tried were stored in the database" in worker.output)
+    eventually(
+        lambda: "25 dead letters of queue tried were stored in the database" in worker.output
+    )
     send(shop, "while it buries")
     eventually(lambda: len(kept(shop)) == 28, timeout=30)
     # It was looked for dead letters just now, so the last one stays until the stop.
