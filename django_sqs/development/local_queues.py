@@ -31,7 +31,8 @@ KEPT = (
 )
 #: The region of definitions that name none.
 REGION = "us-east-1"
-_KEYS = {"QueueName", "Region", "Attributes", "tags"}
+_TYPES = {"QueueName": str, "Region": str, "Attributes": dict, "tags": dict}
+_REQUIRED = {"QueueName", "Attributes"}
 #: Names that SQS lists at most in one answer.
 _LISTED = 1000
 
@@ -126,13 +127,16 @@ class LocalQueues:
 def require_definitions(found: object) -> None:
     """Raise ValueError unless *found* is a list of definitions."""
     if not isinstance(found, list):
-        raise ValueError(f"it begins with no list, but {str(found)[:40]!r}")
+        raise ValueError(f"it is not a list, but {str(found)[:40]!r}")
     for each in found:
-        if not isinstance(each, dict) or not {"QueueName", "Attributes"} <= each.keys() <= _KEYS:
+        if not isinstance(each, dict) or not _REQUIRED <= each.keys() <= _TYPES.keys():
             raise ValueError(
-                f"{str(each)[:100]!r} is no definition, which has QueueName and Attributes, and "
+                f"{str(each)[:100]!r} is not a definition, which has QueueName and Attributes, and "
                 "may have tags and Region"
             )
+        for key, value in each.items():
+            if not isinstance(value, _TYPES[key]):
+                raise ValueError(f"{key} of {str(each)[:100]!r} must be a {_TYPES[key].__name__}")
 
 
 def _regions() -> list[str]:

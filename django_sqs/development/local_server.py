@@ -52,7 +52,8 @@ class LocalServer:
         self._server: Any = None
         self._address = host, port
         self._state = state
-        self._cannot_keep = False
+        # What could not be written; asked for once, since it is tried again every second.
+        self._unwritten: list[dict[str, Any]] | None = None
         self.url = ""
 
     def start(self) -> int:
@@ -93,22 +94,26 @@ class LocalServer:
 
         Where the file cannot be written this is logged once, and tried again the next time.
         """
-        if self._state is None or not self._front.has_redefined:
+        if self._state is None:
             return
-        # Before it is asked, so that what changes meanwhile is seen the next time.
-        self._front.has_redefined = False
+        definitions, failed_before = self._unwritten, self._unwritten is not None
+        if self._front.has_redefined:
+            # Before it is asked, so that what changes meanwhile is seen the next time.
+            self._front.has_redefined = False
+            definitions = self._queues.definitions()
+        if definitions is None:
+            return
         try:
-            self._write(self._state, self._queues.definitions())
-            self._cannot_keep = False
+            self._write(self._state, definitions)
+            self._unwritten = None
         except OSError as exc:
-            self._front.has_redefined = True
-            if not self._cannot_keep:
+            self._unwritten = definitions
+            if not failed_before:
                 logger.warning(
                     "The definitions of queues are not kept, and are lost when the server stops: "
                     "%s. Name a file that can be written with --state.",
                     exc,
                 )
-            self._cannot_keep = True
 
     def _close(self) -> None:
         self._server.shutdown()

@@ -155,6 +155,10 @@ def test_a_server_goes_on_when_its_file_cannot_be_written(tmp_path, caplog):
         ('{"QueueName": "a"}', "is not a file of queue definitions"),
         ('["a"]', "is not a file of queue definitions"),
         ('[{"QueueName": "a", "Attributes": {}, "Other": 1}]', "may have tags and Region"),
+        (
+            '[{"QueueName": "a", "Attributes": [], "Region": "x"}]',
+            "Attributes .* must be a dict",
+        ),
         ('[{"QueueName": "a b", "Attributes": {}}]', "queue 'a b'.*delete it to begin without"),
         ('[{"QueueName": "a", "Attributes": {"DelaySeconds": 5}}]', "delete it to begin without"),
     ],
