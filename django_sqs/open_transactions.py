@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Generator, Iterable
+from contextlib import suppress
 from types import SimpleNamespace
 from typing import Any, TypeVar
 
-from django.db import connections
+from django.db import Error, connections
 
 from django_sqs_kombu.exceptions import EnvironmentFailure, SQSError, TimedOut
 
@@ -134,8 +135,14 @@ def _deeper(before: Depths) -> list[str]:
 def _roll_back(aliases: list[str], inside: Depths, outside: Depths, *, for_good: bool) -> None:
     for alias in aliases:
         connection = connections[alias]
+        blocks = connection.atomic_blocks[inside.get(alias, 0) :]
+        if alias in outside:
+            for block in reversed(blocks):
+                # As if what it is around had raised.
+                with suppress(Error):
+                    block.__exit__(TransactionLeftOpen, None, None)
         if for_good:
-            _detach(connection.atomic_blocks[inside.get(alias, 0) :])
+            _detach(blocks)
         if alias not in outside:
             drop(connection)
 
@@ -145,7 +152,18 @@ def _detach(blocks: Iterable[Any]) -> None:
 
     Each would roll back whatever is open on the connection at that time: another message's.
     """
-    gone: Any = SimpleNamespace(
+    # In any thread: garbage collection closes generators in whichever it runs.  What is set on
+    # the object itself, past its own storage, is there for all.
+    handler: Any = connections
+    with suppress(AttributeError):
+        object.__setattr__(handler._connections, _GONE, _gone())
+    for block in blocks:
+        block.using = _GONE
+
+
+def _gone() -> Any:
+    """What a block that is left asks of its connection, for one that is closed already."""
+    return SimpleNamespace(
         atomic_blocks=[],
         closed_in_transaction=True,
         commit_on_exit=True,
@@ -154,6 +172,3 @@ def _detach(blocks: Iterable[Any]) -> None:
         needs_rollback=False,
         savepoint_ids=[],
     )
-    connections[_GONE] = gone
-    for block in blocks:
-        block.using = _GONE

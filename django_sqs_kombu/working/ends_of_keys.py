@@ -14,6 +14,8 @@ logger = get_logger(__name__)
 #: Seconds for which a store may fail until keys are left to their time: a message that is held
 #: for its key alone runs again in the end.
 PATIENCE = 120.0
+#: The same where a stop waits for it, which it does for 10 seconds.
+STOP_PATIENCE = 3.0
 
 
 class Freeing(Protocol):
@@ -65,10 +67,15 @@ class KeyWriter:
         if failure is not None:
             raise failure
 
-    def forgo(self, contents: Sequence[Ended], why: Exception) -> None:
+    def forgo(self, contents: Sequence[Ended], why: Exception) -> bool:
         """Leave the keys to their time, where a stop waits for the messages to be deleted."""
+        now = time.monotonic()
+        failing = [self._failing.get(id(each.store), now) for each in contents]
+        if now - min(failing) < STOP_PATIENCE:
+            return False
         for each in contents:
             say_kept(each.ticket_id, why)
+        return True
 
     def rest(self) -> None:
         """Nothing is kept open."""

@@ -26,8 +26,8 @@ class NoteWriter(Protocol):
 class Forgoing(NoteWriter, Protocol):
     """A writer whose notes are not worth that a message which is done runs again."""
 
-    def forgo(self, contents: Sequence[Any], why: Exception) -> None:
-        """These are not written: they failed once, and somebody waits for the settlements."""
+    def forgo(self, contents: Sequence[Any], why: Exception) -> bool:
+        """Whether these, which failed while somebody waits for the settlements, are given up."""
 
 
 @dataclass(frozen=True, slots=True)

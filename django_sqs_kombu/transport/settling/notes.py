@@ -161,10 +161,12 @@ class Notes:
         try:
             writer.write(contents)
         except Exception as exc:  # noqa: BLE001 - a database that is away, say
-            if not (self._hurrying() and isinstance(writer, Forgoing)):
+            given_up = (
+                self._hurrying() and isinstance(writer, Forgoing) and writer.forgo(contents, exc)
+            )
+            if not given_up:
                 self._try_again(settlements, exc)
                 return
-            writer.forgo(contents, exc)
         ended = time.monotonic()
         self._rests_until = ended + min(REST * (ended - began), LONGEST_REST)
         for each in settlements:

@@ -197,6 +197,7 @@ class ForgoingWriter(Writer):
 
     def forgo(self, contents, why):
         self.order.append((str(why), len(contents)))
+        return True
 
 
 def test_a_note_that_is_worth_less_than_the_message_holds_up_no_stop(
