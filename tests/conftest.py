@@ -3,6 +3,7 @@
 import itertools
 import json
 import os
+import signal
 import time
 import uuid
 
@@ -14,6 +15,10 @@ from django_sqs_kombu import Receivers
 from .documentation import build_once
 from .project import Project
 from .server import Server
+
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    # A shell starts what it has in the background so, and some tests press Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _numbers = itertools.count()
 

@@ -199,7 +199,8 @@ def test_a_batch_ahead_waits_at_a_stop_for_the_one_that_runs(
 
     assert not thread.is_alive()
     assert sorted(body for batch in ran for body, _ in batch) == list("123456789")
-    assert most == [1, 1, 1]
+    # Where polls bring them piece by piece there may be a batch more.
+    assert set(most) == {1}
     assert counts(queue.full_name()) == (0, 0, 0)
 
 
