@@ -11,6 +11,7 @@ port that something else has.
 import http.cookiejar
 import os
 import re
+import signal
 import socket
 import sys
 import time
@@ -147,6 +148,8 @@ def usable(port):
 
 
 if __name__ == "__main__":
+    # What a shell has in the background starts with Ctrl-C ignored, and so would the terminals.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     walk = Walk(Path.cwd(), Path(sys.argv[1]))
     walk.go()
     took = walk.first_message
