@@ -55,14 +55,15 @@ def leaving_none_open(receive: Callable[[Arguments], Result]) -> Callable[[Argum
         try:
             result = receive(arguments)
         except BaseException as exc:
-            if left := _deeper(inside):
+            if left := _deeper(_depths(), inside):
                 # One that was interrupted may be a decorator's, which is entered again.
                 _roll_back(left, inside, outside, for_good=not isinstance(exc, TimedOut))
             raise
-        if left := _deeper(inside):
+        after = _depths()
+        if left := _deeper(after, inside):
             _roll_back(left, inside, outside, for_good=True)
             raise TransactionLeftOpen(left)
-        if ended := [alias for alias, depth in inside.items() if _depths().get(alias, 0) < depth]:
+        if ended := _deeper(inside, after):
             raise EnvironmentFailure(
                 f"The transaction around the receiver on {', '.join(ended)} was ended within it"
             )
@@ -128,8 +129,8 @@ def _has_begun(connection: Any) -> bool:
     return False
 
 
-def _deeper(before: Depths) -> list[str]:
-    return [alias for alias, depth in _depths().items() if depth > before.get(alias, 0)]
+def _deeper(these: Depths, those: Depths) -> list[str]:
+    return [alias for alias, depth in these.items() if depth > those.get(alias, 0)]
 
 
 def _roll_back(aliases: list[str], inside: Depths, outside: Depths, *, for_good: bool) -> None:

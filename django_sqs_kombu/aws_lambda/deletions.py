@@ -12,12 +12,10 @@ from ..transport import Channel
 from ..transport.holding.held import Held, State
 from ..transport.settling.keeper import Told
 from ..transport.sqs.received import Message
+from ..transport.sqs.tries import PAUSES
 from ..transport.sqs.waits import is_worth_another
 
 logger = get_logger(__name__)
-
-#: Seconds before each further try to delete what SQS failed to.
-PAUSES = (0.1, 0.4)
 
 
 class Deletions:
