@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 
-from django_sqs_kombu import ReceiverConsumer, Receivers
+from django_sqs_kombu import CacheTickets, ReceiverConsumer, Receivers
 
 from ..faults.proxy import FaultProxy
 from ..tally import Tally
@@ -15,6 +15,20 @@ from ..tally import Tally
 @pytest.fixture
 def tally():
     return Tally()
+
+
+@pytest.fixture
+def ticketed(prefix, transport_options, cache):
+    """A registry with a store of tickets, in the cache of the tests."""
+    receivers = Receivers(
+        "sqs-batch://testing:testing-secret@",
+        prefix=prefix,
+        poll_period=1,
+        transport_options=transport_options,
+        tickets=CacheTickets(cache),
+    )
+    yield receivers
+    receivers.close()
 
 
 @pytest.fixture

@@ -6,12 +6,10 @@ from datetime import timedelta
 import pytest
 
 from django_sqs_kombu import (
-    CacheTickets,
     ConfigurationError,
     EndpointUnreachable,
     EnvironmentFailure,
     MessageEncodeError,
-    Receivers,
     RequestFailed,
     SendFailure,
     SendManyFailed,
@@ -29,18 +27,10 @@ def cache():
 
 
 @pytest.fixture
-def keyed(prefix, transport_options, cache):
-    """A registry with a store of tickets."""
-    receivers = Receivers(
-        "sqs-batch://testing:testing-secret@",
-        prefix=prefix,
-        poll_period=1,
-        transport_options=transport_options,
-        tickets=CacheTickets(cache),
-    )
-    receivers.register("orders", print)
-    yield receivers
-    receivers.close()
+def keyed(ticketed):
+    """A registry with a store of tickets, and a queue."""
+    ticketed.register("orders", print)
+    return ticketed
 
 
 def test_one_is_sent_and_the_others_get_its_ticket(keyed, counts, prefix, cache):

@@ -5,8 +5,6 @@ import time
 
 import pytest
 
-from django_sqs_kombu import Middleware
-
 BOTH = pytest.mark.parametrize("name", ["events", "events.fifo"])
 MESSAGES = ["a", "b", "c"]
 MAX_RECEIVES = 3
@@ -14,20 +12,6 @@ MAX_RECEIVES = 3
 
 def receives(message):
     return int(message.attributes["ApproximateReceiveCount"])
-
-
-class Polls(Middleware):
-    count = 0
-
-    def polled(self, registered, received):
-        self.count += received
-
-
-@pytest.fixture
-def polls(receivers):
-    polls = Polls()
-    receivers.middleware.append(polls)
-    return polls
 
 
 @pytest.fixture

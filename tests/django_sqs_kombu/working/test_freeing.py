@@ -12,8 +12,6 @@ from django_sqs_kombu import (
     CacheTickets,
     EnvironmentFailure,
     RawMessage,
-    ReceiverConsumer,
-    Receivers,
     RestartLater,
     Retry,
 )
@@ -23,25 +21,12 @@ from django_sqs_kombu.transport.sending.trail import FINISHED, TRAIL, Trail
 from django_sqs_kombu.working import Ended, KeyWriter, ends_of_keys
 
 from ..own_cache import OwnCache
+from .consuming import consume_until
 
 
 @pytest.fixture
 def cache():
     return OwnCache()
-
-
-@pytest.fixture
-def keyed(prefix, transport_options, cache):
-    """A registry with a store of tickets."""
-    receivers = Receivers(
-        "sqs-batch://testing:testing-secret@",
-        prefix=prefix,
-        poll_period=1,
-        transport_options=transport_options,
-        tickets=CacheTickets(cache),
-    )
-    yield receivers
-    receivers.close()
 
 
 def sent(queue, until="finished", **options):
@@ -55,19 +40,10 @@ def receive(queue):
         return queue.receive_single()
 
 
-def consume(receivers, count, **options):
-    consumer = ReceiverConsumer(receivers, message_limit=count, **options)
-    guard = threading.Timer(20, consumer.stop)
-    guard.start()
-    consumer.run()
-    assert guard.is_alive(), "the messages did not come"
-    guard.cancel()
-
-
 @pytest.mark.parametrize("until", ["started", "finished"])
-def test_one_waits_or_one_waits_or_runs(keyed, until):
+def test_one_waits_or_one_waits_or_runs(ticketed, until):
     within = []
-    queue = keyed.register("orders", lambda _: within.append(sent(queue, until)))
+    queue = ticketed.register("orders", lambda _: within.append(sent(queue, until)))
 
     assert sent(queue, until)
     assert not sent(queue, until)
@@ -94,7 +70,7 @@ class Undeletable(RawMessage):
 
 
 def test_what_is_deleted_on_start_frees_its_key_whatever_fails_at_its_end(
-    keyed, server, monkeypatch
+    ticketed, server, monkeypatch
 ):
     def restart(message):
         for operation in ("SendMessage", "SendMessageBatch"):
@@ -102,8 +78,8 @@ def test_what_is_deleted_on_start_frees_its_key_whatever_fails_at_its_end(
         raise RestartLater(5)
 
     monkeypatch.setattr(resending, "PAUSES", ())
-    left = keyed.register("left", print, delete_on_start=True, message_class=Undeletable)
-    lost = keyed.register("lost", restart, delete_on_start=True)
+    left = ticketed.register("left", print, delete_on_start=True, message_class=Undeletable)
+    lost = ticketed.register("lost", restart, delete_on_start=True)
     for queue in (left, lost):
         assert sent(queue)
         receive(queue)
@@ -120,12 +96,12 @@ class Later(RawMessage):
 
 
 @pytest.mark.parametrize("options", [{}, {"batch": 2, "wait": 0.1}], ids=["one", "a batch"])
-def test_what_cannot_be_read_now_has_not_started_and_keeps_its_key(keyed, options):
-    queue = keyed.register("orders", print, message_class=Later, **options)
+def test_what_cannot_be_read_now_has_not_started_and_keeps_its_key(ticketed, options):
+    queue = ticketed.register("orders", print, message_class=Later, **options)
     assert sent(queue, "started")
 
     if options:
-        consume(keyed, 1)
+        consume_until(ticketed, 1)
     else:
         receive(queue)
 
@@ -154,9 +130,9 @@ ENDS = {
 @pytest.mark.parametrize(
     ("end", "until"), [*((end, "finished") for end in ENDS), ("expired", "started")]
 )
-def test_whatever_ends_it_frees_its_key(keyed, end, until):
+def test_whatever_ends_it_frees_its_key(ticketed, end, until):
     registered, options = ENDS[end]
-    queue = keyed.register("orders", **registered)
+    queue = ticketed.register("orders", **registered)
     assert sent(queue, until, **options)
     if options:
         time.sleep(0.02)
@@ -175,8 +151,8 @@ def test_whatever_ends_it_frees_its_key(keyed, end, until):
     ],
     ids=["a restart", "a retry", "redriven"],
 )
-def test_what_is_tried_again_keeps_its_key(keyed, options):
-    queue = keyed.register("orders", **options)
+def test_what_is_tried_again_keeps_its_key(ticketed, options):
+    queue = ticketed.register("orders", **options)
     assert sent(queue)
 
     receive(queue)
@@ -184,10 +160,10 @@ def test_what_is_tried_again_keeps_its_key(keyed, options):
     assert not sent(queue)
 
 
-def test_the_copy_that_a_restart_sends_frees_it(keyed):
+def test_the_copy_that_a_restart_sends_frees_it(ticketed):
     tries = []
 
-    @keyed.receiver("orders")
+    @ticketed.receiver("orders")
     def restart_once(message):
         tries.append(message)
         if len(tries) == 1:
@@ -205,8 +181,8 @@ def test_the_copy_that_a_restart_sends_frees_it(keyed):
 
 
 @pytest.mark.parametrize("unique", [{}, {"unique_until": "finished"}])
-def test_what_is_cancelled_frees_its_key(keyed, unique):
-    queue = keyed.register("orders", print)
+def test_what_is_cancelled_frees_its_key(ticketed, unique):
+    queue = ticketed.register("orders", print)
     first = queue.send(body="1", unique="a", unique_for=60, **unique)
     assert first.cancel()
 
@@ -219,8 +195,8 @@ def test_what_is_cancelled_frees_its_key(keyed, unique):
     assert queue.send(body="3", unique="a", unique_for=60, **unique).sent == bool(unique)
 
 
-def test_without_an_end_a_key_is_kept_for_its_time(keyed, cache):
-    queue = keyed.register("orders", print)
+def test_without_an_end_a_key_is_kept_for_its_time(ticketed, cache):
+    queue = ticketed.register("orders", print)
     assert queue.send(body="1", unique="a", unique_for=60).sent
 
     queue.receive_single()
@@ -230,8 +206,8 @@ def test_without_an_end_a_key_is_kept_for_its_time(keyed, cache):
     assert queue.send(body="2", unique="a", unique_for=60).sent
 
 
-def test_who_has_the_key_after_its_time_does_not_lose_it_to_the_one_before(keyed, cache):
-    queue = keyed.register("orders", lambda message: running.append(take_over()))
+def test_who_has_the_key_after_its_time_does_not_lose_it_to_the_one_before(ticketed, cache):
+    queue = ticketed.register("orders", lambda message: running.append(take_over()))
     running = []
 
     def take_over():
@@ -245,14 +221,14 @@ def test_who_has_the_key_after_its_time_does_not_lose_it_to_the_one_before(keyed
     assert not sent(queue)
 
 
-def test_of_a_batch_each_frees_its_own(keyed):
+def test_of_a_batch_each_frees_its_own(ticketed):
     within = []
 
     def receive(messages):
         within.extend(send(n, "finished") for n in range(3))
         messages[1].restart(600)
 
-    queue = keyed.register("orders", receive, batch=3, wait=5)
+    queue = ticketed.register("orders", receive, batch=3, wait=5)
 
     def send(number, until):
         return queue.send(
@@ -260,45 +236,45 @@ def test_of_a_batch_each_frees_its_own(keyed):
         ).sent
 
     assert [send(n, "finished") for n in range(3)] == [True] * 3
-    consume(keyed, 3)
+    consume_until(ticketed, 3)
 
     assert within == [False] * 3
     assert sorted(send(n, "finished") for n in range(3)) == [False, True, True]
 
 
 @pytest.mark.parametrize("until", ["started", "finished"])
-def test_of_a_coroutine_too(keyed, until):
+def test_of_a_coroutine_too(ticketed, until):
     within = []
 
-    @keyed.receiver("orders")
+    @ticketed.receiver("orders")
     async def receive(message):
         within.append(await asyncio.to_thread(sent, queue, until))
 
     queue = receive.registered_queue
     assert sent(queue, until)
-    consume(keyed, 1, coroutines=20)
+    consume_until(ticketed, 1, coroutines=20)
 
     assert within == [until == "started"]
     assert sent(queue, until) == (until == "finished")
 
 
 @pytest.mark.parametrize("until", ["started", "finished"])
-def test_in_eager_mode_too(keyed, until):
+def test_in_eager_mode_too(ticketed, until):
     within = []
 
     def receive(message):
         if message.get_body() == "x":
             within.append(sent(queue, until, body="nested"))
 
-    queue = keyed.register("orders", receive)
-    with eager(keyed):
+    queue = ticketed.register("orders", receive)
+    with eager(ticketed):
         assert sent(queue, until)
         assert sent(queue, until, body="y")
 
     assert within == [until == "started"]
 
 
-def test_a_store_that_is_away_holds_the_message_until_its_key_is_free(keyed, cache):
+def test_a_store_that_is_away_holds_the_message_until_its_key_is_free(ticketed, cache):
     runs = []
 
     def receive(message):
@@ -306,7 +282,7 @@ def test_a_store_that_is_away_holds_the_message_until_its_key_is_free(keyed, cac
         cache.fails = True
         threading.Timer(0.3, lambda: setattr(cache, "fails", False)).start()
 
-    queue = keyed.register("orders", receive)
+    queue = ticketed.register("orders", receive)
     assert sent(queue)
     queue.receive_single()
 
@@ -314,9 +290,9 @@ def test_a_store_that_is_away_holds_the_message_until_its_key_is_free(keyed, cac
     assert sent(queue)
 
 
-def test_a_receiver_does_not_start_before_its_key_is_free(keyed, cache, monkeypatch, eventually):
+def test_a_receiver_does_not_start_before_its_key_is_free(ticketed, cache, monkeypatch, eventually):
     runs = []
-    queue = keyed.register("orders", runs.append)
+    queue = ticketed.register("orders", runs.append)
     assert sent(queue, "started")
     with monkeypatch.context() as patch:
         patch.setattr(cache, "delete", lambda key: 1 / 0)
@@ -346,8 +322,8 @@ def test_a_store_that_stays_away_holds_no_message_for_ever(monkeypatch, caplog):
     assert "until its time (unique_for) is over" in caplog.text
 
 
-def test_what_somebody_else_writes_frees_nothing(keyed, sqs):
-    queue = keyed.register("orders", print)
+def test_what_somebody_else_writes_frees_nothing(ticketed, sqs):
+    queue = ticketed.register("orders", print)
     ticket = queue.send(body="x", unique="a", unique_for=60, unique_until="finished", delay=50)
     url = sqs.get_queue_url(QueueName=queue.full_name())["QueueUrl"]
     others = [{}, {"id": "\0"}, {"id": "a" * 36}, {"id": ticket.id, "frees": "never"}]
@@ -355,6 +331,6 @@ def test_what_somebody_else_writes_frees_nothing(keyed, sqs):
         trail = Trail(**{"ticket": True, "frees": FINISHED, **each}).attribute()
         sqs.send_message(QueueUrl=url, MessageBody="x", MessageAttributes={TRAIL: trail})
 
-    consume(keyed, len(others))
+    consume_until(ticketed, len(others))
 
     assert not sent(queue)

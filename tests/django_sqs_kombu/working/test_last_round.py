@@ -6,23 +6,9 @@ import time
 
 import pytest
 
-from django_sqs_kombu import Middleware, ReceiverConsumer
+from django_sqs_kombu import ReceiverConsumer
 
 STOPS = 3
-
-
-class Polls(Middleware):
-    count = 0
-
-    def polled(self, registered, received):
-        self.count += received
-
-
-@pytest.fixture
-def polls(receivers):
-    polls = Polls()
-    receivers.middleware.append(polls)
-    return polls
 
 
 @pytest.fixture

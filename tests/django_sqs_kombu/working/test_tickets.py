@@ -10,12 +10,10 @@ from collections import Counter
 import pytest
 
 from django_sqs_kombu import (
-    CacheTickets,
     ConfigurationError,
     MessageCancelled,
     MessageEncodeError,
     Middleware,
-    Receivers,
     RestartLater,
 )
 from django_sqs_kombu.exceptions import EnvironmentFailure
@@ -51,20 +49,6 @@ class Operations(Middleware):
 @pytest.fixture
 def cache():
     return Cache()
-
-
-@pytest.fixture
-def ticketed(prefix, transport_options, cache):
-    """A registry with a store of tickets."""
-    receivers = Receivers(
-        "sqs-batch://testing:testing-secret@",
-        prefix=prefix,
-        poll_period=1,
-        transport_options=transport_options,
-        tickets=CacheTickets(cache),
-    )
-    yield receivers
-    receivers.close()
 
 
 @pytest.fixture
