@@ -237,6 +237,8 @@ class RequestFailed(SQSError):
     _passes = False
     #: Whether it is another request's: this one was not made for it.
     untried = False
+    #: Whether SQS may have done it all the same: an earlier try of it was not answered.
+    in_doubt = False
 
     def __init__(
         self,
@@ -300,16 +302,14 @@ class ClockIsOff(AccessDenied):
     :ivar seconds: by how many seconds it is ahead of SQS's; negative: behind.
     """
 
-    # It is set by the network, perhaps only a while after the machine's start.
-    _passes = True
+    _passes = True  # The network corrects it, perhaps a while after the machine's start.
     seconds: float = 0.0
 
 
 class CredentialsMissing(RequestFailed):
     """There are no credentials: boto3's chain found none, or could not get any now."""
 
-    # Where a metadata service or STS is away for a moment, the chain finds nothing either.
-    _passes = True
+    _passes = True  # A metadata service, or STS, may be away for a moment.
 
 
 class EndpointUnreachable(RequestFailed):

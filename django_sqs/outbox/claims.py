@@ -155,16 +155,22 @@ def postpone(
     )
 
 
-def fail(claimed: Claim, row: OutboxMessage, error: str) -> None:
-    """Try *row* no more."""
+def fail(claimed: Claim, row: OutboxMessage, error: str, *, in_doubt: bool) -> None:
+    """Try *row* no more.
+
+    :param in_doubt: whether SQS may have it all the same: then it keeps its key.
+    """
     with transaction.atomic(using=claimed.queue.database):
-        if _mine(claimed, [row]).update(
-            tries=F("tries") + 1,
-            refusals=F("refusals") + 1,
-            failed_at=timezone.now(),
-            error=error[:ERROR],
-            claimed_by=None,
-            claimed_until=None,
+        if (
+            _mine(claimed, [row]).update(
+                tries=F("tries") + 1,
+                refusals=F("refusals") + 1,
+                failed_at=timezone.now(),
+                error=error[:ERROR],
+                claimed_by=None,
+                claimed_until=None,
+            )
+            and not in_doubt
         ):
             free_keys([row.uid], claimed.queue.database)
 

@@ -11,6 +11,7 @@ from queue import Empty, SimpleQueue
 from django.db import Error, connections
 
 from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.registration import may_be_there
 
 from ..conf import conf
 from ..connections import discard
@@ -210,7 +211,7 @@ class Relay:
             row, why = failure.row, reason(failure.error)
             refusals = row.refusals + (not failure.passes)
             if failure.final or (not failure.passes and refusals >= conf.outbox_tries):
-                claims.fail(claim, row, why)
+                claims.fail(claim, row, why, in_doubt=may_be_there(failure.error))
                 logger.error("Message %s was not sent and is set aside as failed: %s", row, why)
                 continue
             pause = min(LAST_PAUSE, FIRST_PAUSE * 2 ** min(row.tries, 10))

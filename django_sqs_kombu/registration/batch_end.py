@@ -77,7 +77,7 @@ def errors_of(exc: SQSError, count: int) -> list[SQSError | None]:
         why = exc.failures[-1].error if exc.failures else exc
         if isinstance(why, RequestFailed):
             why = why.copy()
-            why.untried = True
+            why.untried, why.in_doubt = True, False
         errors[exc.untried_from :] = [why] * (count - exc.untried_from)
     return errors
 

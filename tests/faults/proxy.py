@@ -41,7 +41,9 @@ PARTIAL = {
 #: request is answered by a reset.  ``"hung"``: requests are swallowed.  ``"cut"``: half of the
 #: answer comes.  ``"stalled"``: answers come :attr:`FaultProxy.late` seconds late.
 BROKEN = ("down", "reset", "hung", "cut", "stalled")
-MODES = (*ANSWERS, *GARBAGE, *PARTIAL, *BROKEN, "S3 denied")
+#: The server gets the request, and the connection is reset before its answer.
+TAKEN = "taken"
+MODES = (*ANSWERS, *GARBAGE, *PARTIAL, *BROKEN, TAKEN, "S3 denied")
 
 
 class FaultProxy:
@@ -170,6 +172,8 @@ class FaultProxy:
                 found = self._ask(upstream, request, PARTIAL.get(mode))
                 if mode == "stalled":
                     time.sleep(self.late)
+                if mode == TAKEN:
+                    return reset(client)
                 if mode == "cut":
                     client.sendall(found[: len(found) // 2])
                     return None
@@ -190,7 +194,7 @@ class FaultProxy:
             return answer(200, *GARBAGE[mode])
         if mode == "S3 denied":
             return answer(*DENIED)
-        if self.denied and request.operation.startswith("SendMessage"):
+        if self.denied and mode != TAKEN and request.operation.startswith("SendMessage"):
             queue = request.json.get("QueueUrl", "").rpartition("/")[2]
             if queue in self.denied:
                 return fault(403, "AccessDenied")

@@ -110,7 +110,11 @@ def fate_of(
         return Dispatched([failure.copy() for _ in batch], stopped=True)
     if len(batch) == 1:
         return Dispatched([failure])
-    return _send_singly(requests, queue, batch)
+    result = _send_singly(requests, queue, batch)
+    for error in filter(None, result.errors):
+        # All were in the request whose earlier tries may have been done.
+        error.in_doubt |= failure.in_doubt
+    return result
 
 
 def send_list(
@@ -186,7 +190,7 @@ def overtaking(failure: RequestFailed, group: str) -> RequestFailed:
 def _leave_untried(result: Dispatched, numbers: Sequence[int], failure: RequestFailed) -> None:
     for number in numbers:
         result.errors[number] = untried = failure.copy()
-        untried.untried = True
+        untried.untried, untried.in_doubt = True, False
         result.untried.add(number)
 
 

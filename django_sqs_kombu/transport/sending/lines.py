@@ -50,16 +50,19 @@ class Turn:
 class Send:
     """One message in a line.
 
-    Its own thread writes ``left``; the thread that sends it ``turn``, ``error`` and then
-    ``settled``.
+    Its own thread writes ``left``; the thread that sends it ``turn``, ``in_doubt``, ``error`` and
+    then ``settled``.
+
+    :ivar in_doubt: whether SQS may have it already, from a thread that was struck.
     """
 
-    __slots__ = ("error", "left", "params", "settled", "since", "turn", "woken")
+    __slots__ = ("error", "in_doubt", "left", "params", "settled", "since", "turn", "woken")
 
     def __init__(self, params: dict[str, Any]) -> None:
         self.params = params
         self.error: RequestFailed | None = None
         self.settled = False
+        self.in_doubt = False
         self.left = False
         self.since = time.monotonic()
         self.turn: Turn | None = None
@@ -127,6 +130,7 @@ class Line:
             self._turns[threading.get_ident()] = turn
             turn.sends = self._choose(mine, turn)
             for send in turn.sends:
+                send.in_doubt = send.turn is not None
                 send.turn = turn
         return turn.sends
 

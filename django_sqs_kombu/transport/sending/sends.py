@@ -82,6 +82,8 @@ class SendBatcher:
     def _settle(self, queue: str, sends: list[Send]) -> None:
         result = send_batch(self._requests, queue, [send.params for send in sends])
         for send, error in zip(sends, result.errors, strict=True):
+            if error is not None:
+                error.in_doubt |= send.in_doubt
             send.error = error
             send.settled = True
 

@@ -12,15 +12,12 @@ from typing import Any, Protocol
 from botocore import xform_name
 from botocore.exceptions import BotoCoreError, ClientError
 
-from ...exceptions import (
-    QueueDoesNotExist,
-    QueueNotPredefined,
-    RequestFailed,
-)
+from ...exceptions import QueueDoesNotExist, QueueNotPredefined, RequestFailed
 from ...logs import get_logger
 from .abort import RequestAborted
 from .answers import check
 from .clients import Account
+from .doubts import note_try
 from .failures import are_missing, are_refused, explained, may_pass, understood
 from .forks import renew_after_fork
 from .request_ids import request_id
@@ -337,7 +334,11 @@ class Calls:
 
         def over_libcurl() -> dict[str, Any]:
             with understood(operation, name):
-                return lane.call(operation, params)
+                try:
+                    return lane.call(operation, params)
+                except (BotoCoreError, ClientError) as exc:
+                    note_try(exc)
+                    raise
 
         try:
             return few_times(over_libcurl) if few else over_libcurl()

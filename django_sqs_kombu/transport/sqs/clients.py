@@ -14,6 +14,7 @@ from ...exceptions import ConfigurationError, QueueNotPredefined
 from .abort import make_abortable
 from .answers import refuse_other_bodies
 from .certificates import check_bundle
+from .doubts import note_tries
 from .forks import renew_after_fork
 from .naming import sqs_name
 from .sessions import Identity, Role, new_session
@@ -217,6 +218,7 @@ class Account:
         client = self.new_client("sqs", identity, once)
         make_abortable(client)
         shield_requests(client)
+        note_tries(client)
         client.meta.events.register("response-received.sqs", refuse_other_bodies)
         return client
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...exceptions import EndpointUnreachable, RequestFailed
 from .answers import same_body, sent
 from .calls import Calls, Done
+from .doubts import NOT_REACHED, Doubt
 from .failures import NO_ANSWER, no_answer
 from .request_ids import named
 from .waits import is_worth_another
@@ -16,10 +17,6 @@ from .waits import is_worth_another
 #: Seconds between the tries of what SQS failed without the sender's fault.
 SEND_RETRY_PAUSES = (0.1, 0.4, 1.6)
 _ONE, _MANY = "SendMessage", "SendMessageBatch"
-#: Codes of failures in which a request did not get to SQS.
-_NOT_REACHED = frozenset(
-    {"ConnectTimeoutError", "EndpointConnectionError", "ProxyConnectionError", "SSLError"}
-)
 
 Entries = Sequence[dict[str, Any]]
 Results = list["RequestFailed | None"]
@@ -40,8 +37,8 @@ class SendRequests(Calls):
         :returns: for each message None, or why SQS did not accept it.
         :raises RequestFailed: the whole request failed.
         """
-        answer = self.call(_operation(batch), queue, **_params(batch))
-        return self._send_rest(queue, batch, self.read_sent(queue, batch, answer))
+        answered = self._answered(self.call, queue, batch, _operation(batch))
+        return self._send_rest(queue, batch, answered)
 
     def begins_sending(self, queue: str) -> bool:
         """Whether :meth:`begin_send` takes no thread, and waits for nothing."""
@@ -73,9 +70,36 @@ class SendRequests(Calls):
         """
         if isinstance(earlier, RequestFailed):
             # What can be tried again, and how often, is botocore's to say.
-            answer = self.call_over_botocore(_operation(batch), queue, **_params(batch))
-            earlier = self.read_sent(queue, batch, answer)
+            again = self.call_over_botocore
+            is_there = may_be_accepted(earlier)
+            earlier = self._answered(again, queue, batch, _operation(batch), is_there)
         return self._send_rest(queue, batch, earlier)
+
+    def _answered(
+        self,
+        call: Callable[..., dict[str, Any]],
+        queue: str,
+        batch: Entries,
+        operation: str,
+        is_in_doubt: bool = False,
+    ) -> Results:
+        """What became of each message of *batch*; what failed knows whether it is in doubt.
+
+        :param is_in_doubt: whether it was before.
+        """
+        with Doubt(is_in_doubt) as doubt:
+            try:
+                answer = call(operation, queue, **_params(batch, operation))
+                if operation == _ONE:
+                    results = self.read_sent(queue, batch, answer)
+                else:
+                    results = sent(operation, queue, answer, [e["MessageBody"] for e in batch])
+            except RequestFailed as exc:
+                exc.in_doubt |= doubt.is_there
+                raise
+            for failure in filter(None, results):
+                failure.in_doubt |= doubt.is_there
+        return results
 
     def _send_rest(self, queue: str, batch: Entries, results: Results) -> Results:
         for pause in SEND_RETRY_PAUSES:
@@ -84,16 +108,13 @@ class SendRequests(Calls):
                 break
             time.sleep(pause)
             entries = [batch[number] for number in rest]
-            bodies = [entry["MessageBody"] for entry in entries]
-            found: Results
             try:
-                answer = self.call(_MANY, queue, **_params(entries, _MANY))
-                found = sent(_MANY, queue, answer, bodies)
+                found = self._answered(self.call, queue, entries, _MANY)
             except RequestFailed as exc:
                 # The others are sent, and whoever was told that all failed would send them twice.
                 found = [exc.copy() for _ in rest]
             for number, result in zip(rest, found, strict=True):
-                results[number] = result
+                results[number] = doubted(result, results[number])
         return results
 
 
@@ -112,12 +133,21 @@ def may_be_sent_again(failure: RequestFailed) -> bool:
 
 def may_be_accepted(failure: RequestFailed) -> bool:
     """Whether SQS may have what failed all the same: its answer is not known."""
+    if failure.in_doubt:
+        return True
     if failure.untried or failure.operation not in (_ONE, _MANY):
         return False
     if isinstance(failure, EndpointUnreachable):
-        return failure.code not in _NOT_REACHED
+        return failure.code not in NOT_REACHED
     # A number is the HTTP status of a proxy's answer.
     return failure.code == NO_ANSWER or failure.code.isdigit()
+
+
+def doubted(failure: RequestFailed | None, earlier: RequestFailed | None) -> RequestFailed | None:
+    """The last failure of what failed *earlier*, too, and so may have been accepted by then."""
+    if failure is not None and earlier is not None:
+        failure.in_doubt |= may_be_accepted(earlier)
+    return failure
 
 
 def _is_to_be_tried_again(number: int, batch: Entries, results: Results) -> bool:

@@ -274,11 +274,21 @@ def test_what_the_relay_gives_up_frees_its_key():
     claim = claims.claim(OutboxQueue(row._state.db, "second", ""))
     assert not send().sent
 
-    claims.fail(claim, row, "SQS refuses it")
+    claims.fail(claim, row, "SQS refuses it", in_doubt=False)
 
     assert OutboxMessage.objects.get().failed_at
     assert send().sent
-    claims.fail(claim, row, "it is another relay's by now")
+    claims.fail(claim, row, "it is another relay's by now", in_doubt=False)
+    assert not send().sent
+
+
+def test_what_the_relay_gives_up_and_sqs_may_have_keeps_its_key():
+    assert send(outbox=True).sent
+    claim = claims.claim(OutboxQueue(OutboxMessage.objects.db, "second", ""))
+
+    claims.fail(claim, claim.rows[0], "the answer was lost", in_doubt=True)
+
+    assert OutboxMessage.objects.get().failed_at
     assert not send().sent
 
 

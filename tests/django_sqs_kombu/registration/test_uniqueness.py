@@ -2,14 +2,18 @@
 
 import contextlib
 from datetime import timedelta
+from functools import partial
+from time import monotonic
 
 import pytest
 
 from django_sqs_kombu import (
+    CacheTickets,
     ConfigurationError,
     EndpointUnreachable,
     EnvironmentFailure,
     MessageEncodeError,
+    Receivers,
     RequestFailed,
     SendFailure,
     SendManyFailed,
@@ -17,6 +21,7 @@ from django_sqs_kombu import (
 )
 from django_sqs_kombu.registration import errors_of, may_be_there
 from django_sqs_kombu.transport.sending.dispatch import overtaking
+from django_sqs_kombu.transport.sqs.waits import answered_by
 
 from ..own_cache import OwnCache
 
@@ -176,3 +181,44 @@ def test_without_a_store_it_says_what_to_do(receivers):
 
     with pytest.raises(ConfigurationError, match=r"unique=.*CacheTickets"):
         receivers.send("orders", body="x", unique="a", unique_for=60)
+
+
+@pytest.fixture
+def behind(wire, prefix, transport_options, cache, proxy):
+    """A registry with keys behind a proxy."""
+    receivers = Receivers(
+        "sqs-batch://testing:testing-secret@",
+        prefix=prefix,
+        transport_options={
+            **transport_options,
+            "endpoint_url": proxy.url,
+            "wire": wire,
+        },
+        tickets=CacheTickets(cache),
+    )
+    receivers.register("orders", print)
+    yield receivers
+    receivers.close()
+
+
+@pytest.mark.parametrize(
+    ("wire", "way"),
+    [("auto", "one"), ("auto", "batch"), ("auto", "short of time"), ("botocore", "one")],
+)
+def test_what_a_lost_answer_may_have_told_counts_when_the_next_try_is_refused(
+    behind, proxy, counts, way
+):
+    queue = behind.queues["orders"]
+    queue.send(body="0")
+    # SQS has it, its answer is lost, and then the credentials are not good any more.
+    proxy.denied = {queue.full_name()}
+    proxy.set("taken", count=1)
+    block = {"batch": behind.batch, "short of time": partial(answered_by, monotonic() + 5)}
+
+    with pytest.raises(SQSError), block.get(way, contextlib.nullcontext)():
+        queue.send(body="1", unique="a", unique_for=60)
+    assert proxy.tried == 1
+    proxy.denied = set()
+
+    assert counts(queue.full_name())[0] == 2
+    assert not queue.send(body="2", unique="a", unique_for=60).sent

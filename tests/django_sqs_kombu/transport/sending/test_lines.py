@@ -143,3 +143,16 @@ def test_a_send_that_was_interrupted_as_it_began_is_not_overtaken(monkeypatch):
 
     assert requests.together["g"] == 1
     assert len(requests.accepted) == 4
+
+
+def test_what_a_struck_thread_may_have_sent_is_in_doubt_where_the_next_is_refused():
+    line, send = lines.Line("q"), lines.Send({"MessageBody": "1"})
+    line.waiting.append(send)
+
+    for in_doubt in (False, True):
+        turn = line.new_turn()
+        with turn.held:
+            assert line.choose(send, turn) == [send]
+        # It was struck before it could say what became of it.
+        line.end(turn)
+        assert send.in_doubt is in_doubt
