@@ -18,7 +18,7 @@ def front_figure(results):
     requests = requests_of(results)
     ours, celery = (results["consume"][LATENCY][name]["per_second"] for name in (OURS, CELERY))
     return (
-        f"From a busy queue a message costs {requests['send']} requests in all, and "
+        f"On a busy queue a message costs {requests['send']} requests in all, and "
         f"{requests['in bulk']} if it is sent in bulk; with Celery {requests['Celery']}.  A "
         f"process with 10 threads, {LATENCY} from SQS, receives {ours / celery:.0f} times as many "
         "messages a second as Celery's.\n"
@@ -29,10 +29,10 @@ def front_table(results):
     """The same figures, each with what it is of."""
     requests = requests_of(results)
     rows = [
-        ["requests a message, sent, received and deleted", "django-sqs", "Celery on SQS"],
+        ["requests per message, sent, received and deleted", "django-sqs", "Celery on SQS"],
         ["``send_many``, ``batch()`` or the outbox", requests["in bulk"], "has none"],
         ["``send`` in 8 threads", requests["send, 8 threads"], requests["Celery"]],
-        ["``send``, one after the other", requests["send"], requests["Celery"]],
+        ["``send``, one after another", requests["send"], requests["Celery"]],
         ["rare messages, each alone", requests["send, rare"], requests["Celery, rare"]],
     ]
     return f"{grid(rows)}\n"
