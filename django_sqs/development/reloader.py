@@ -19,8 +19,12 @@ from django_sqs_kombu.logs import get_logger
 
 logger = get_logger(__name__)
 
+Running = subprocess.Popen[bytes]
+
 #: Seconds between two looks at the files.
 LOOK = 0.5
+#: How many commands may still be ending while the next one runs.
+ENDING = 1
 #: In the environment of what is run: the reloader's process id.
 _RELOADER = "DJANGO_SQS_RELOADER"
 
@@ -28,16 +32,21 @@ _RELOADER = "DJANGO_SQS_RELOADER"
 class Reloader:
     """Runs a command in a process of its own, and again after each change.
 
-    A command that ends, for instance by an error in a file, is run again after the next
-    change.
+    A command that ends, for instance because of an error in a file, is run again after the next
+    change.  After a change the next command starts at once, beside the one that stops: its polls
+    are not broken off, since SQS may go on with one whose client is gone, and hide a message.
 
     :param command: with its arguments.
     :param stopping: set when both are to stop.
+    :param alone: start the next command only when the one before it has ended.
     """
 
-    def __init__(self, command: Sequence[str], stopping: Event) -> None:
+    def __init__(self, command: Sequence[str], stopping: Event, *, alone: bool = False) -> None:
         self._command = list(command)
         self._stopping = stopping
+        self._alone = alone
+        #: Those that were told to stop, the oldest first.
+        self._ending: list[Running] = []
 
     def run(self) -> int:
         """Run until stopped; return the command's exit code."""
@@ -45,27 +54,38 @@ class Reloader:
         running = self._start()
         try:
             while not self._stopping.wait(LOOK):
+                self._ending = [each for each in self._ending if each.poll() is None]
                 now = _snapshot()
                 changed = sorted(path for path in {*seen, *now} if seen.get(path) != now.get(path))
                 if changed:
                     logger.warning("%s changed: starting again", changed[0])
                     seen = now
-                    self._end(running)
+                    self._let_end(running)
                     running = self._start()
         finally:
-            code = self._end(running)
+            *_, code = _end([*self._ending, running])
         return code
 
-    def _start(self) -> subprocess.Popen[bytes]:
+    def _start(self) -> Running:
         # In a session of its own, so that Ctrl-C reaches it once, from here.
         env = {**os.environ, _RELOADER: str(os.getpid())}
         return subprocess.Popen(self._command, env=env, start_new_session=True)  # noqa: S603
 
-    def _end(self, running: subprocess.Popen[bytes]) -> int:
-        if running.poll() is None:
-            # It stops as by Ctrl-C, without waiting for a poll that is under way.
-            running.send_signal(signal.SIGUSR2)
-        return running.wait()
+    def _let_end(self, running: Running) -> None:
+        if self._alone:
+            _end([running])
+            return
+        running.send_signal(signal.SIGTERM)
+        self._ending.append(running)
+        while len(self._ending) > ENDING:
+            _end([self._ending.pop(0)])
+
+
+def _end(commands: Sequence[Running]) -> list[int]:
+    """Have them stop as by Ctrl-C, without waiting for polls under way; return the exit codes."""
+    for each in commands:
+        each.send_signal(signal.SIGUSR2)
+    return [each.wait() for each in commands]
 
 
 def own_command() -> list[str]:

@@ -56,6 +56,7 @@ class Plan:
     :param recycling: when a process is replaced.
     :param stop_when_idle: end after so many seconds without anything to do; None: never.
     :param http: host and port of the control server, if there is to be one.
+    :param starts_after_stop: start what was received before a stop, where receives count.
     """
 
     queues: Sequence[RegisteredQueue]
@@ -68,6 +69,7 @@ class Plan:
     bury: bool = False
     recycling: Recycling = NEVER
     stop_when_idle: float | None = None
+    starts_after_stop: bool = True
 
     @property
     def generations(self) -> int:
@@ -243,6 +245,7 @@ class Fleet:
             on_stop=self._note_stop,
             turn=self._turn,
             bury=self._plan.bury,
+            starts_after_stop=self._plan.starts_after_stop,
         )
 
     def _stop_supervising(self) -> None:

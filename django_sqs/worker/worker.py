@@ -37,6 +37,7 @@ class Worker:
     :param turn: shared with the other processes of its runreceiver; None: there are none.
     :param supervisor: the process id of the supervisor that forked this process, if any.
     :param bury: whether dead letters are taken out of SQS beside it (django_sqs.failures).
+    :param starts_after_stop: start what was received before a stop, where receives count.
 
     SIGUSR1 wakes it from the rests of idle queues.  SIGTERM stops it, when the polls under way
     have ended; SIGINT, unless a supervisor sees to that, and SIGUSR2 break them off.  SIGQUIT,
@@ -56,6 +57,7 @@ class Worker:
         on_stop: Callable[[], None] | None = None,
         turn: Turn | None = None,
         bury: bool = False,
+        starts_after_stop: bool = True,
     ) -> None:
         self._bury = bury
         self._suffix = suffix
@@ -74,6 +76,7 @@ class Worker:
             one_by_one=one_by_one,
             supervisor=supervisor,
         )
+        self._consumer.starts_after_stop = starts_after_stop
 
     def run(self) -> int:
         """Receive until stopped; return the exit code.

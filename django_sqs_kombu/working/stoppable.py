@@ -48,6 +48,8 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
     def __init__(self, middleware: Sequence[Middleware], grace_period: float) -> None:
         self.grace_period = grace_period
         self.should_stop = False
+        #: Whether messages that were received are started after a stop, where receives count.
+        self.starts_after_stop = True
         #: When it was told to stop, on the monotonic clock.
         self._stopped_at: float | None = None
         #: How many seconds the longest receiver so far took.
@@ -114,6 +116,8 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
             return True
         if self._stopped_at is None or self._channel is None or self._breaking_off.is_set():
             return False
+        if not self.starts_after_stop:
+            return False
         # Polls of a queue that stays empty wait for twice as long.
         polls = min(2.0 * max(1.0, self._channel.wait_time_seconds), MAX_WAIT_TIME)
         longest = max(self._longest, self._running.longest())
@@ -166,6 +170,7 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
             self._breaking_off.set()
         if self._other is not None:
             self._other.grace_period = self.grace_period
+            self._other.starts_after_stop = self.starts_after_stop
             self._other.stop(break_off=break_off)
         if not self.should_stop:
             self._stopped_at = time.monotonic()

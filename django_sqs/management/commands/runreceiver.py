@@ -147,7 +147,8 @@ class Command(QueueCommand):
         _show_output_at_once()
         if options["reload"] and not is_reloaded():
             require_posix("--reload needs")
-            self._reload()
+            # Two at once would want the same port or file.
+            self._reload(alone=bool(options["http"] or options["pid_file"]))
             return
         stop_without_reloader()
         if options["bury"] and not apps.is_installed("django_sqs.failures"):
@@ -160,10 +161,11 @@ class Command(QueueCommand):
         if code != exit_codes.OK:
             sys.exit(code)
 
-    def _reload(self) -> None:
+    def _reload(self, *, alone: bool) -> None:
         self.stdout.write("Watching for changes; end it with Ctrl-C.")
         self.stdout.flush()
-        sys.exit(Reloader(own_command(), stop_by_signals()).run())
+        reloader = Reloader(own_command(), stop_by_signals(), alone=alone)
+        sys.exit(reloader.run())
 
     def _queues(self, names: Sequence[str]) -> list[RegisteredQueue]:
         chosen = chosen_here(names)
@@ -200,6 +202,8 @@ class Command(QueueCommand):
             http=options["http"],
             bury=options["bury"],
             stop_when_idle=options["stop_when_idle"],
+            # The next one is there, with the code that was changed.
+            starts_after_stop=not is_reloaded(),
             recycling=Recycling(options["recycle_after"], options["recycle_memory"]),
         )
         try:

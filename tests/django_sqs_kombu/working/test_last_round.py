@@ -80,6 +80,21 @@ def test_what_a_poll_brings_after_the_stop_is_started(
     assert (tally.done, counts(mortal.full_name())) == ({"late"}, (0, 0, 0))
 
 
+def test_what_a_poll_brings_after_the_stop_is_left_to_a_successor_with_newer_code(
+    mortal, receivers, tally, start, counts, until_polled
+):
+    consumer, thread = start(receivers)
+    until_polled(consumer, mortal)
+
+    consumer.starts_after_stop = False
+    consumer.stop()
+    receivers.send("orders", body="late")
+    thread.join(10)
+
+    assert not thread.is_alive()
+    assert (tally.done, counts(mortal.full_name())) == (set(), (1, 0, 0))
+
+
 def test_none_is_started_where_others_have_run_for_long(
     mortal, receivers, tally, start, eventually, counts, until_polled
 ):
