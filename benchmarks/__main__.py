@@ -11,7 +11,9 @@ docs/beside.rst; ``benchmarks.batches`` and ``benchmarks.coroutines`` measure wh
 """
 
 import argparse
+import compileall
 import json
+import os
 import sys
 import threading
 from pathlib import Path
@@ -97,6 +99,13 @@ def write_page():
     PAGE.write_text(table(*stored))
 
 
+def as_installed():
+    """Have this library start as where pip has installed it: compiled, as its peers are."""
+    os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    for package in ("django_sqs_kombu", "django_sqs"):
+        compileall.compile_dir(HERE.parent / package, quiet=1)
+
+
 def main():
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks",
@@ -112,6 +121,7 @@ def main():
     parser.add_argument("--only", default="", help=only)
     parser.add_argument("--store", action="store_true", help="cost, client: for the documentation")
     arguments = parser.parse_args()
+    as_installed()
     if arguments.what == "client":
         client(arguments)
         return
