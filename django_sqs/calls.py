@@ -24,7 +24,14 @@ from django_sqs_kombu.exceptions import EnvironmentFailure
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.printable import repr_of
 from django_sqs_kombu.transport import Threads
-from django_sqs_kombu.working import CANCEL_GRACE, MOST_CALLS, ThreadUpkeep, deadline
+from django_sqs_kombu.working import (
+    CANCEL_GRACE,
+    MOST_CALLS,
+    NotingExecutor,
+    ThreadUpkeep,
+    deadline,
+    note_call,
+)
 
 from .connections import drop_all, leaving_no_connection
 from .open_transactions import open_here
@@ -71,6 +78,7 @@ class CallLane(Executor):
         :raises RuntimeError: the receiver has ended.
         """
         future: Future[Any] = Future()
+        note_call(future)
         with self._changed:
             if self._closed:
                 raise RuntimeError(
@@ -214,7 +222,7 @@ class CallUpkeep(ThreadUpkeep):
             lane.close()
 
 
-class ClosingExecutor(ThreadPoolExecutor):
+class ClosingExecutor(NotingExecutor):
     """Threads for synchronous code that a receiver runs beside itself."""
 
     def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:

@@ -12,7 +12,13 @@ from typing import Any
 from asgiref.sync import SyncToAsync, async_to_sync
 
 from django_sqs_kombu.exceptions import EnvironmentFailure
-from django_sqs_kombu.working import CANCEL_GRACE, LeftBehind, deadline, within
+from django_sqs_kombu.working import (
+    CANCEL_GRACE,
+    LeftBehind,
+    deadline,
+    waiting_for_calls,
+    within,
+)
 
 from .calls import ClosingExecutor
 
@@ -124,7 +130,8 @@ def run_in_receiver_loop(awaitable: Awaitable[Any], timeout: float | None) -> An
     if loop is None or not loop.usable:
         loop = _local.loop = ReceiverLoop()
     try:
-        return loop.run(awaitable, timeout)
+        with waiting_for_calls():
+            return loop.run(awaitable, timeout)
     finally:
         if not loop.usable:
             loop.stop()

@@ -2,6 +2,7 @@
 
 from .attempt import is_interrupt
 from .breaker import Breaker, Trip
+from .calls_under_way import NotingExecutor, note_call, waiting_for_calls
 from .consumer import ReceiverConsumer
 from .context import MessageContext, MessageContextFilter, current_message
 from .coroutines import CANCEL_GRACE, LeftBehind, within
@@ -66,6 +67,7 @@ __all__ = [
     "Middleware",
     "NamedQueue",
     "NotesEnds",
+    "NotingExecutor",
     "Policy",
     "Rate",
     "RateLimit",
@@ -92,6 +94,7 @@ __all__ = [
     "end_process",
     "exponential",
     "is_interrupt",
+    "note_call",
     "origin_of",
     "printable",
     "row_for",
@@ -100,5 +103,6 @@ __all__ = [
     "tell",
     "ticker_of",
     "told",
+    "waiting_for_calls",
     "within",
 ]

@@ -7,19 +7,27 @@ import inspect
 import os
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from contextvars import ContextVar
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from ..exceptions import EnvironmentFailure, TimedOut
+from ..logs import get_logger
+from .calls_under_way import CallsUnderWay, calls_under_way
 from .context import current_message
 from .coroutines import CANCEL_GRACE, CANCEL_GRACES, LeftBehind
 from .cut_off import CutOff
 from .deadline import LONGEST
 from .forks import end_child
 
-#: Seconds from one cancelling to the next of a receiver that was left behind.
+logger = get_logger(__name__)
+
+#: Seconds from one cancelling to the next of a receiver that does not end.
 INTERVAL = 1.0
+#: Seconds after the end of a receiver, or its cancelling, until the log says that some of it runs.
+SAY = 2.0
 
 #: What runs now; the tasks that a receiver makes have it, too.
 _running: ContextVar[Awaiting | None] = ContextVar("running", default=None)
@@ -55,7 +63,8 @@ class Awaiting:
     :param timeout: seconds after which it is cancelled; None: it may take any time.
     :param lost: returns for how many seconds the loop was blocked in all: such time is nobody
         else's fault, so it does not count.
-    :param then: called when it has ended, or does not end although it was cancelled.
+    :param then: called when it has ended: until then its message is held, so that no other attempt
+        begins beside this one.  Also when it does not end, and the process does.
     :param gone: called when nothing of it runs any more.
     """
 
@@ -76,10 +85,14 @@ class Awaiting:
         self._timer: asyncio.TimerHandle | None = None
         self._cancelled = 0
         self._timed_out = self._cut_off = self._started = False
+        self._calls = CallsUnderWay()
+        #: How it ended, while a call that it has made in a thread still runs.
+        self._outlasted: Ended | None = None
 
     def start(self) -> None:
         """Start it, in the current context."""
         _running.set(self)
+        calls_under_way.set(self._calls)
         #: Whose receiver it is.
         self.message = current_message.get()
         self._began, self._lost_before = time.monotonic(), self._lost()
@@ -99,8 +112,15 @@ class Awaiting:
         return self._timeout is not None and self._left() < -CANCEL_GRACE
 
     def cut_off(self) -> None:
-        """Cancel it, since the process ends: its message is given back."""
-        if self._then is not None and not self._timed_out and not self._cut_off:
+        """Cancel it, since the process ends: its message is given back.
+
+        What has failed, and does not end, is settled as what fails.
+        """
+        if self._outlasted is not None:
+            self._finish()
+        elif self._timed_out:
+            self._end(Ended(raised=LeftBehind(self._timeout)))
+        elif not self._cut_off:
             self._cut_off = True
             # One that is about to start is cancelled then.
             if self._started:
@@ -129,7 +149,10 @@ class Awaiting:
         if self._timer is not None:
             self._timer.cancel()
         if self._cancelled == len(CANCEL_GRACES):
-            self._end(Ended(raised=CutOff() if self._cut_off else LeftBehind(self._timeout)))
+            if self._cut_off:
+                self._end(Ended(raised=CutOff()))
+            else:
+                self._say("it swallows its cancellation")
         graces = CANCEL_GRACES[self._cancelled :]
         self._cancelled += 1
         self._timer = self._loop.call_later(graces[0] if graces else INTERVAL, self._cancel)
@@ -155,8 +178,36 @@ class Awaiting:
             ended = Ended(raised=EnvironmentFailure("its receiver was cancelled by other code"))
         elif isinstance(ended.raised, TimedOut):
             ended.raised.seconds = ended.raised.seconds or self._timeout
-        self._end(ended)
-        self._gone()
+        self._outlasted = ended
+        if ended.raised is None or self._cut_off:
+            # What it has left running outlives it, if it is done; else the process ends.
+            self._finish()
+        elif self._calls.end(self._calls_ended):
+            say = partial(self._say, "a call that it has made in a thread still runs")
+            self._timer = self._loop.call_later(SAY, say)
+
+    def _calls_ended(self) -> None:
+        # In the thread of a call; the loop may have ended.
+        with suppress(RuntimeError):
+            self._loop.call_soon_threadsafe(self._finish)
+
+    def _finish(self) -> None:
+        if (ended := self._outlasted) is not None:
+            self._outlasted = None
+            if self._timer is not None:
+                self._timer.cancel()
+            self._end(ended)
+            self._gone()
+
+    def _say(self, why: str) -> None:
+        if self._then is not None and self.message is not None:
+            logger.warning(
+                "Message %s of queue %s: its receiver should have ended, but %s: it is held until "
+                "that ends, and not tried again beside it",
+                self.message.message_id,
+                self.message.queue,
+                why,
+            )
 
     def _end(self, ended: Ended) -> None:
         if (then := self._then) is not None:

@@ -9,6 +9,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 from ..exceptions import TimedOut
+from .calls_under_way import NotingExecutor, waiting_for_calls
 from .deadline import LONGEST, deadline
 
 #: Seconds that a receiver which is cancelled for its timeout may take to end, after each time.
@@ -34,8 +35,14 @@ def run_in_thread_loop(receiver: Awaitable[Any], timeout: float | None) -> Any:
         instead of awaiting is interrupted a second later, as a synchronous one.
     :raises TimedOut: it took longer.
     """
+    with waiting_for_calls():
+        return _run_in_thread_loop(receiver, timeout)
+
+
+def _run_in_thread_loop(receiver: Awaitable[Any], timeout: float | None) -> Any:
     if _local.loop is None or _local.loop.is_closed():
         _local.loop = asyncio.new_event_loop()
+        _local.loop.set_default_executor(NotingExecutor(thread_name_prefix="sqs-loop-call"))
     loop = _local.loop
     task = loop.create_task(within(receiver, timeout))
     try:

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager
 
 from ..transport.sqs.threads import Threads
+from .calls_under_way import NotingExecutor
 from .middleware import NOTHING
 
 #: The most threads for calls that receivers make beside themselves (``asyncio.to_thread``).
@@ -18,7 +19,7 @@ class ThreadUpkeep:
 
     def executor(self) -> ThreadPoolExecutor:
         """What runs the calls of an event loop that may run in any thread."""
-        return ThreadPoolExecutor(MOST_CALLS, thread_name_prefix="sqs-loop-call")
+        return NotingExecutor(MOST_CALLS, thread_name_prefix="sqs-loop-call")
 
     def leave(self) -> None:
         """Called in a thread that lasted, before it ends."""

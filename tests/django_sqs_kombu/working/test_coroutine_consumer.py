@@ -14,6 +14,8 @@ from django_sqs_kombu import (
     Middleware,
     ReceiverConsumer,
     RestartLater,
+    Retry,
+    TimedOut,
     stopping,
 )
 from django_sqs_kombu.working import awaiting, current_message
@@ -171,8 +173,8 @@ def test_a_receiver_that_cancels_all_others_costs_none_of_their_messages(
     assert len([r for r in caplog.records if "cancelled by other code" in r.message]) == 3
 
 
-def test_a_receiver_that_cannot_be_cancelled_keeps_its_place_until_it_ends(
-    receivers, eventually, prefix, start, counts
+def test_a_receiver_that_cannot_be_cancelled_keeps_its_place_and_message_until_it_ends(
+    receivers, eventually, prefix, start, counts, caplog
 ):
     let_go = threading.Event()
     at_once, most, seen = [], [], []
@@ -195,12 +197,45 @@ def test_a_receiver_that_cannot_be_cancelled_keeps_its_place_until_it_ends(
     start(receivers, coroutines=1)
     eventually(lambda: seen)
     receivers.send("async", body="next")
-    eventually(lambda: counts(f"{prefix}__async")[1] == 0)
+    eventually(lambda: "swallows its cancellation: it is held" in caplog.text)
     assert seen == ["deaf"]
+    assert counts(f"{prefix}__async")[1]
     let_go.set()
     eventually(lambda: len(seen) == 2)
+    eventually(lambda: counts(f"{prefix}__async") == (0, 0, 0))
 
     assert max(most) == 1
+
+
+@pytest.mark.parametrize("coroutines", [None, 2])
+def test_no_other_attempt_begins_beside_a_call_that_outlasts_its_receiver(
+    receivers, eventually, prefix, start, counts, caplog, monkeypatch, coroutines
+):
+    monkeypatch.setattr(awaiting, "SAY", 0.02)
+    let_go, begun, cancelled = threading.Event(), [], []
+
+    def work():
+        begun.append(let_go.is_set())
+        let_go.wait(20)
+
+    @receivers.receiver("async", timeout=0.1, retry=Retry((TimedOut,), tries=2, backoff=0))
+    async def receive(message):
+        try:
+            await asyncio.to_thread(work)
+        except asyncio.CancelledError:
+            cancelled.append(True)
+            raise
+
+    receivers.send("async", body="x")
+    start(receivers, coroutines=coroutines)
+    eventually(lambda: cancelled)
+    if coroutines:
+        eventually(lambda: "a call that it has made in a thread still runs" in caplog.text)
+    assert counts(f"{prefix}__async") == (0, 1, 0)
+    let_go.set()
+    eventually(lambda: counts(f"{prefix}__async") == (0, 0, 0))
+
+    assert begun == [False, True]
 
 
 def test_context_variables_are_each_messages_own(receivers, consume):

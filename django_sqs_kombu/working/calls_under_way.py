@@ -1,0 +1,92 @@
+"""CallsUnderWay: what a receiver calls in threads, where it may outlast the receiver."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from contextvars import ContextVar
+from threading import Event, Lock
+from typing import Any
+
+#: Those of the present receiver; the tasks that it makes have them, too.
+calls_under_way: ContextVar[CallsUnderWay | None] = ContextVar("calls_under_way", default=None)
+
+
+class CallsUnderWay:
+    """The calls of one receiver that have not ended; safe to use from any thread.
+
+    A receiver that is cancelled leaves its call, which nobody can end: another attempt must not
+    begin beside it.
+    """
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._calls: set[Future[Any]] = set()
+
+    def note(self, call: Future[Any]) -> None:
+        """Take note of a call, until it ends."""
+        with self._lock:
+            self._calls.add(call)
+        call.add_done_callback(self._discard)
+
+    def end(self, then: Callable[[], None]) -> int:
+        """Begin none that waits for a thread; call *then* when the others have ended.
+
+        :param then: called in any thread; here, where there are none.
+        :returns: how many have not ended.
+        """
+        with self._lock:
+            calls = list(self._calls)
+        running = [call for call in calls if not call.cancel()]
+        left = len(running)
+
+        def ended(_: object = None) -> None:
+            nonlocal left
+            with self._lock:
+                left -= 1
+                is_last = left == 0
+            if is_last:
+                then()
+
+        for call in running:
+            call.add_done_callback(ended)
+        if not running:
+            then()
+        return len(running)
+
+    def _discard(self, call: Future[Any]) -> None:
+        with self._lock:
+            self._calls.discard(call)
+
+
+def note_call(call: Future[Any]) -> None:
+    """Take note of a call of the present receiver, if there is one."""
+    if (calls := calls_under_way.get()) is not None:
+        calls.note(call)
+
+
+@contextmanager
+def waiting_for_calls() -> Iterator[None]:
+    """Run a receiver; where it fails, wait for the end of the calls that it has left."""
+    calls = CallsUnderWay()
+    token = calls_under_way.set(calls)
+    try:
+        yield
+    except Exception:
+        over = Event()
+        calls.end(over.set)
+        over.wait()
+        raise
+    finally:
+        calls_under_way.reset(token)
+
+
+class NotingExecutor(ThreadPoolExecutor):
+    """Threads for the calls that receivers on an event loop make beside themselves."""
+
+    def submit(self, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Future[Any]:
+        """Run a call, which is the present receiver's."""
+        call = super().submit(fn, *args, **kwargs)
+        note_call(call)
+        return call
