@@ -17,6 +17,9 @@ from .receiving.poller import Poller
 from .receiving.terms import QueueTerms
 from .settling_channel import SettlingChannel
 
+#: Pollers of cancelled consumers that are kept without a look at them.
+FEW = 8
+
 
 class ConsumingChannel(SettlingChannel):
     """Kombu's SQS channel with its own way of receiving."""
@@ -27,6 +30,8 @@ class ConsumingChannel(SettlingChannel):
         self._callbacks: dict[str, Callable[[dict[str, Any]], None]] = {}
         #: Of consumers that were cancelled, with polls under way.
         self._finishing: list[Poller] = []
+        #: How many of them there may be before those are left out that have ended.
+        self._looks_at = FEW
         self.intake = Intake(self.requests, self.held, self.keeper, self.payloads)
         self._terms = QueueTerms(self.requests, self.connection.declarations)
         self._receiving = Receiving(
@@ -91,8 +96,17 @@ class ConsumingChannel(SettlingChannel):
             poller.stop()
             # What is received ahead of a consumer that goes is given back, and counts.
             self.connection.inbox.pace.forget()
-            self._finishing = [*(each for each in self._finishing if each.polls), poller]
+            self._finish_later(poller)
         return result
+
+    def _finish_later(self, poller: Poller) -> None:
+        """Have :meth:`close` wait for what *poller* has under way."""
+        self._finishing.append(poller)
+        # Whoever cancels and consumes for ever keeps few; whoever cancels a thousand consumers
+        # does not look at each of them a thousand times.
+        if len(self._finishing) >= self._looks_at:
+            self._finishing = [each for each in self._finishing if each.polls]
+            self._looks_at = max(FEW, 2 * len(self._finishing))
 
     def _hand_back_callback(self, queue: str) -> None:
         # Kombu knows one callback for each queue of a connection. Another channel may still

@@ -58,6 +58,9 @@ class Policy:
 
         Of the defaults' exceptions those are left out that this one names for something else.
         """
+        if self == NO_POLICY:
+            # As most queues have none of their own.
+            return defaults
         own = set(self._named())
         values: dict[str, Any] = {}
         for field in fields(self):

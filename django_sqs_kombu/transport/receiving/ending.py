@@ -20,11 +20,16 @@ class Ending:
         self.told = self.breaks_off = self.hands_out = False
         self.over = threading.Event()
 
-    def tell(self, *, break_off: bool, hands_out: bool) -> None:
-        """It is to end; what was handed out no more is not handed out again."""
+    def tell(self, *, break_off: bool, hands_out: bool) -> bool:
+        """It is to end; what was handed out no more is not handed out again.
+
+        Returned: whether that is news.
+        """
+        before = self.told, self.breaks_off, self.hands_out
         self.hands_out = hands_out and not break_off and (self.hands_out or not self.told)
         self.told = True
         self.breaks_off |= break_off
+        return before != (self.told, self.breaks_off, self.hands_out)
 
     @property
     def gives_back(self) -> bool:

@@ -6,6 +6,7 @@ import queue
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 from ...exceptions import EndpointUnreachable
@@ -130,7 +131,10 @@ class Inbox:
         """Forget *source*."""
         # A poller that ends does this in a thread of its own.
         with self._lock:
-            self._keep([other for other in self._sources if other is not source])
+            sources = list(self._sources)
+            with suppress(ValueError):
+                sources.remove(source)
+            self._keep(sources)
 
     def more_urgent_waits(self, than: Source) -> bool:
         """Whether a message of a higher priority than *than*'s waits."""

@@ -57,7 +57,6 @@ class Poller:
         self.consumption = consumption
         self._shared = receiving
         self._fifo = fifo
-        #: What gives back its messages.
         self.returns = Returns(consumption, receiving)
         usual = receiving.wait_time if consumption.wait is None else consumption.wait
         self._rhythm = Rhythm(
@@ -79,7 +78,6 @@ class Poller:
             on_credit=self.returns.on_credit,
             gathers=consumption.gathers,
         )
-        #: What looks whether the queue is paused.
         self.pauses = PauseWatch(
             self.queue, receiving, self._on_pause, lambda: self._demand.worth_a_request
         )
@@ -92,8 +90,7 @@ class Poller:
         #: How many places more a poll needs at least.
         self._places_missing = 0
         self._timer: Timer | None = None
-        self._steps_soon = False
-        self._preparing = False
+        self._steps_soon = self._preparing = False
 
     # From any thread.
 
@@ -166,7 +163,9 @@ class Poller:
         :param hands_out: where receives count, what waits and what polls under way bring is
             still for the consumer, until this is called without it.
         """
-        self.ending.tell(break_off=break_off, hands_out=hands_out and self.returns.redrives)
+        hands_out = hands_out and self.returns.redrives
+        if not self.ending.tell(break_off=break_off, hands_out=hands_out):
+            return  # It is told from several sides.
         with self._lock:
             under_way = list(self._polls)
         for poll in under_way:
@@ -182,7 +181,8 @@ class Poller:
         """After a stop: wait until no poll is under way, and what waits was given back."""
         if self._polls or self.ending.under_way:
             self.ending.over.wait(self._rhythm.wait.longest + POLL_MARGIN)
-        self._end()
+        if not self.ending.over.is_set():
+            self._end()
 
     def abandon(self) -> None:
         """The channel was dropped: end soon, and give back what waits.  It takes no lock."""
