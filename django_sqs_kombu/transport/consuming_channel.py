@@ -16,6 +16,7 @@ from .receiving.intake import Intake
 from .receiving.poller import Poller
 from .receiving.terms import QueueTerms
 from .settling_channel import SettlingChannel
+from .sqs.listing import Listing
 
 #: Pollers of cancelled consumers that are kept without a look at them.
 FEW = 8
@@ -37,6 +38,7 @@ class ConsumingChannel(SettlingChannel):
         self._receiving = Receiving(
             requests=self.requests,
             queues=self.queues,
+            listing=Listing(self.requests, self.connection.declarations),
             table=self.held,
             keeper=self.keeper,
             inbox=self.connection.inbox,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from ..holding.held import HeldMessages
 from ..settling.keeper import Keeper
+from ..sqs.listing import Listing
 from ..sqs.pauses import Pause
 from ..sqs.queues import Queues
 from ..sqs.requests import Requests
@@ -66,6 +67,7 @@ class Receiving:
 
     requests: Requests
     queues: Queues
+    listing: Listing
     table: HeldMessages
     keeper: Keeper
     inbox: Inbox

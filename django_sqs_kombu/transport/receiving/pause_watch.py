@@ -8,7 +8,7 @@ import time
 from collections.abc import Callable
 from functools import partial
 
-from ...exceptions import EndpointUnreachable, RequestFailed
+from ...exceptions import EndpointUnreachable, QueueDoesNotExist, RequestFailed
 from ...logs import get_logger
 from ..sqs.calls import Begun, Result
 from ..sqs.pauses import Pause
@@ -112,6 +112,9 @@ class PauseWatch:
         """Hear the answer to a first look; returned: why it cannot be known now."""
         if isinstance(answer, Exception):
             self._tries -= 1
+            if isinstance(answer, QueueDoesNotExist) and not self._requests.account.predefined:
+                # Its URL was an old one, and is asked for again.
+                return answer
             if not isinstance(answer, RequestFailed) or isinstance(answer, EndpointUnreachable):
                 return answer
             if answer.passing and self._tries > 0:

@@ -7,6 +7,7 @@ from contextlib import suppress
 from functools import partial
 from itertools import count
 
+from ...exceptions import QueueDoesNotExist
 from ..sqs.abort import RequestAborted
 from ..sqs.calls import Begun, Result
 from ..sqs.facts import NAMES
@@ -32,6 +33,10 @@ class Preparation:
     At first all is asked for that can be without a thread which waits. Whatever came of that,
     a thread asks for what is still not known, and creates the queue.
 
+    Where other queues wait for their turn, and the visibility timeout is declared, the queue's
+    attributes are asked for when all are polled: until they are known receives are taken to
+    count, which harms nobody.
+
     :param queue: the queue's name.
     :param shared: what the pollers of its channel share.
     :param returns: where the terms are kept that it learns.
@@ -53,11 +58,13 @@ class Preparation:
         self._watch = watch
         self._stopping = stopping
         self._is_first = True
+        #: Whether its attributes may be asked for later, and whether they are about to be.
+        self._can_wait = self._learns = False
         self._under_way: list[Begun] = []
 
     def at_hand(self) -> bool:
         """Whether nothing needs to be asked for now; what was learnt last counts then."""
-        return self._returns.terms is not None and self._know()
+        return self._returns.terms is not None and (self._learns or self._know())
 
     def _know(self) -> bool:
         if not self._shared.queues.compared(self._queue):
@@ -74,7 +81,7 @@ class Preparation:
             return
         self._is_first = False
         job = partial(self._ask_first, done)
-        if self._shared.requests.is_ready(self._queue):
+        if self._shared.requests.is_ready(self._queue) and not self._is_to_list():
             _turns.begin(job)
         else:
             before_polls(self._make_ready, lambda error: _turns.begin(job))
@@ -90,6 +97,11 @@ class Preparation:
         # Whoever asks for something says what is wrong.
         with suppress(Exception):
             self._shared.requests.make_ready(self._queue)
+            if self._is_to_list():
+                self._shared.listing.find()
+
+    def _is_to_list(self) -> bool:
+        return not self._stopping() and self._shared.listing.is_due(self._queue)
 
     def _ask_first(self, done: Done, ended: Callable[[], None]) -> None:
         def then(failure: Exception | None = None) -> None:
@@ -107,14 +119,49 @@ class Preparation:
         try:
             if failure is None and self._stopping():
                 failure = RequestAborted()
-            if failure is None:
-                recent = self._shared.terms.is_recent(self._queue)
-                if not (recent and not self._watch.is_to_learn and self._know()):
-                    self._ask_in_thread(done)
-                    return
+            # A queue that was listed may have been deleted just before: it is created there.
+            asks = failure is None or isinstance(failure, QueueDoesNotExist)
+            if asks and not self._is_known():
+                self._ask_in_thread(done)
+                return
         except Exception as exc:  # noqa: BLE001 - whoever polls says it, and tries again
             failure = exc
         done(failure)
+
+    def _is_known(self) -> bool:
+        """Whether it may be polled now; what may be known later is asked for."""
+        if self._watch.is_to_learn or self._shared.requests.account.url(self._queue) is None:
+            return False
+        if self._shared.terms.is_recent(self._queue) and self._know():
+            return True
+        declared = self._shared.terms.declared(self._queue)
+        if declared is None or not self._can_wait:
+            return False
+        self._returns.terms = declared
+        self._learns = True
+        _turns.begin_later(self._learn)
+        return True
+
+    def _learn(self, ended: Callable[[], None]) -> None:
+        """Ask for what may be known later; what then is not is asked for before the next poll."""
+
+        def heard(failure: Exception | None) -> None:
+            ended()
+            self._under_way = []
+            self._learns = False
+            # Else it is assumed for as long as the poll under way lasts.
+            if failure is None:
+                self._know()
+
+        try:
+            if self._stopping():
+                heard(RequestAborted())
+            elif self._shared.queues.compares_without_asking(self._queue):
+                self._keep(self._begin_attributes(heard))
+            else:
+                before_polls(partial(self._shared.queues.compare_once, self._queue), heard)
+        except Exception as exc:  # noqa: BLE001 - the queue is asked about again
+            heard(exc)
 
     def _ask_url(self, then: Done) -> None:
         requests = self._shared.requests
@@ -136,7 +183,9 @@ class Preparation:
 
     def _ask_rest(self, then: Done) -> None:
         asks: list[Callable[[Done], Begun]] = []
-        if self._asks_attributes():
+        declared = self._shared.terms.declared(self._queue) is not None
+        self._can_wait = declared and _turns.crowded
+        if not self._can_wait and self._asks_attributes():
             asks.append(self._begin_attributes)
         if self._watch.is_to_learn:
             asks.append(partial(self._watch.begin, seconds=PATIENCE))

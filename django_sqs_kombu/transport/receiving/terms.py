@@ -49,6 +49,14 @@ class QueueTerms:
         """What was learnt last; a request only while nothing was."""
         return self._terms(queue, None)
 
+    def declared(self, queue: str) -> Terms | None:
+        """What may be assumed until more is known; None: its visibility timeout is not declared.
+
+        Receives are taken to count.
+        """
+        seconds = self._declarations.get(queue, {}).get("VisibilityTimeout")
+        return None if seconds is None else Terms(int(float(seconds)), redrives=True)
+
     def at_hand(self, queue: str) -> Terms | None:
         """What was learnt last; None: there is something to ask for."""
         return self.known(queue) if self._is_known(queue) else None

@@ -28,15 +28,26 @@ class Turns:
     def _setup(self) -> None:
         self._lock = threading.Lock()
         self._waiting: deque[Job] = deque()
+        self._later: deque[Job] = deque()
         self._under_way = 0
 
     def renew_after_fork(self) -> None:
         """Leave the parent's jobs alone, in a forked child."""
         self._setup()
 
+    @property
+    def crowded(self) -> bool:
+        """Whether jobs wait for their turn."""
+        return bool(self._waiting)
+
     def begin(self, job: Job) -> None:
         """Begin *job*, when it is its turn."""
         self._waiting.append(job)
+        self._go_on()
+
+    def begin_later(self, job: Job) -> None:
+        """Begin *job* when none waits that was to begin at its turn."""
+        self._later.append(job)
         self._go_on()
 
     def _ended(self) -> None:
@@ -51,7 +62,8 @@ class Turns:
 
     def _next(self) -> Job | None:
         with self._lock:
-            if not self._waiting or self._under_way >= self._most:
+            waiting = self._waiting or self._later
+            if not waiting or self._under_way >= self._most:
                 return None
             self._under_way += 1
-            return self._waiting.popleft()
+            return waiting.popleft()

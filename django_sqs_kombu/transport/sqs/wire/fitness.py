@@ -42,6 +42,7 @@ HOT = frozenset(
         "GetQueueAttributes",
         "GetQueueUrl",
         "ListQueueTags",
+        "ListQueues",
         "ReceiveMessage",
         "SendMessage",
         "SendMessageBatch",

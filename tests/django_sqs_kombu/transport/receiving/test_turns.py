@@ -33,3 +33,18 @@ def test_thousands_that_end_at_once_do_not_begin_within_each_other():
         turns.begin(lambda ended: ended())
     turns.begin(lambda ended: (ended(), last.set()))
     assert last.wait(10)
+
+
+def test_what_may_come_later_begins_when_nothing_waits_for_its_turn():
+    turns, begun, last = Turns(1), [], threading.Event()
+    turns.begin(begun.append)
+    turns.begin_later(lambda ended: (begun.append("later"), ended(), last.set()))
+    turns.begin(lambda ended: (begun.append("turn"), ended()))
+    while not begun:
+        last.wait(0.001)
+    assert turns.crowded
+
+    begun[0]()
+    assert last.wait(10)
+    assert begun[1:] == ["turn", "later"]
+    assert not turns.crowded
