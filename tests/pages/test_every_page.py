@@ -30,6 +30,28 @@ LISTS = {
     "keys": "tickets/uniquekey",
 }
 WIDTHS = (360, 768, 1600)
+#: What is wider than its box and cannot be scrolled to, or sticks out of the page.
+CUT = """() => {
+  const width = document.documentElement.clientWidth;
+  const overflow = e => getComputedStyle(e).overflowX;
+  const scrolls = e => e && (['auto', 'scroll'].includes(overflow(e)) || scrolls(e.parentElement));
+  const hides = e => overflow(e) !== 'visible' && e.clientWidth > 1 && !scrolls(e);
+  return [...document.querySelectorAll('#container *')]
+    .filter(e => e.checkVisibility() && (e.textContent.trim() || e.matches('input')))
+    .filter(e => (hides(e) || e.matches('button, input, select')) && e.scrollWidth > e.clientWidth
+      || e.getBoundingClientRect().right > width + 1 && !scrolls(e))
+    .map(e => e.outerHTML.slice(0, 200));
+}"""
+#: Post to a path, as a form of the page would.
+POST = """([path, fields]) => {
+  const form = document.createElement('form');
+  const token = document.querySelector('[name=csrfmiddlewaretoken]').value;
+  for (const [name, value] of Object.entries({csrfmiddlewaretoken: token, ...fields})) {
+    form.append(Object.assign(document.createElement('input'), {type: 'hidden', name, value}));
+  }
+  document.body.append(Object.assign(form, {method: 'post', action: path}));
+  form.submit();
+}"""
 #: Django's own, of which axe has things to say: a search without a label, links that only their
 #: colour shows.
 DJANGOS = ("#searchbar", "a[href='?']", "div.breadcrumbs")
@@ -90,13 +112,35 @@ def faults(axe, page):
     ]
 
 
+@pytest.fixture
+def check_german(open_page, tmp_path):
+    """Look at pages on a phone in German, whose words are long; one with fields is posted."""
+
+    def check_german(pages):
+        page = open_page(QUEUES, width=360, locale="de-DE")
+        base = page.url.partition("/admin/")[0]
+        for name, path, fields in pages:
+            with page.expect_navigation():
+                if fields is None:
+                    page.evaluate("path => { location = path }", base + path)
+                else:
+                    page.evaluate(POST, [path, fields])
+            assert page.get_attribute("html", "lang") == "de"
+            shoot(page, tmp_path, f"{name}-german")
+            over = page.evaluate("(e => e.scrollWidth - e.clientWidth)(document.documentElement)")
+            assert (over, page.evaluate(CUT)) == (0, []), name
+        assert page.errors == []
+
+    return check_german
+
+
 def follow(page, selector):
     """Click, and have the page that it leads to."""
     with page.expect_navigation():
         page.click(selector)
 
 
-def test_every_page_fits_and_is_accessible(shop, open_page, check, picture):
+def test_every_page_fits_and_is_accessible(shop, open_page, check, check_german, picture):
     page = open_page(QUEUES)
     base = page.url.partition("/admin/")[0]
     check(page, "queues", height=760)
@@ -136,6 +180,24 @@ def test_every_page_fits_and_is_accessible(shop, open_page, check, picture):
         check(page, f"{name}-one")
         # There is nothing to save.
         assert page.locator("[name=_save]").count() == 0, name
+    check_german(german_pages())
+
+
+def german_pages():
+    """Of each kind of page one: its name, its path and what is posted to it."""
+    groups = "/admin/django_sqs_failures/failuregroup/"
+    yield "queues", QUEUES, None
+    yield "queue", QUEUE, None
+    yield "dead-letters", f"{QUEUE}peek/", {"dead": "yes"}
+    for action in ("redrive", "move", "pause", "purge"):
+        yield action, f"{QUEUE}{action}/", {"target": "mails"}
+    yield "history", f"{QUEUES}orders/history/", None
+    yield "paused", f"{QUEUE}pause/", {"confirmed": "yes", "reason": "Zahlungsdienst fort"}
+    yield "groups", groups, None
+    yield "group", f"{groups}1/change/", None
+    for name, model in LISTS.items():
+        yield name, f"/admin/django_sqs_{model}/", None
+    yield "failure", "/admin/django_sqs_failures/failure/1/change/", None
 
 
 def test_the_pictures_are_shown_and_small():
