@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from ...exceptions import RequestFailed
 from ...logs import get_logger
 from .calls import Calls
+from .declaration import DEAD_LETTER_ARGUMENT
 from .forks import renew_after_fork
 
 logger = get_logger(__name__)
@@ -51,23 +52,32 @@ class Listing:
         return self._account.url(queue) is None
 
     def find(self) -> None:
-        """Learn the URLs of what is declared, where many are unknown; it waits for the answers."""
+        """Learn the URLs of what is declared, where many are unknown; it waits for the answers.
+
+        Also those of their dead-letter queues, where their names begin as the others'.
+        """
         with self._lock:
             if self._tried:
                 return
-            names = [self._account.canonical(name) for name in list(self._declarations)]
-            wanted = {name for name in names if name not in self._account.urls}
+            declared = list(self._declarations.items())
+            wanted = self._unknown(name for name, _ in declared)
             if len(wanted) < MANY:
                 return
+            dead = (of[DEAD_LETTER_ARGUMENT] for _, of in declared if DEAD_LETTER_ARGUMENT in of)
             try:
-                self._learn(wanted)
+                self._learn(_beginning(wanted), wanted | self._unknown(dead))
             except RequestFailed as exc:
                 logger.debug("The queues' URLs are asked for one by one: %s", exc)
             finally:
                 self._tried = True
 
-    def _learn(self, wanted: set[str]) -> None:
-        for url in self._urls(_beginning(wanted), len(wanted)):
+    def _unknown(self, queues: Iterable[str]) -> set[str]:
+        """The names in SQS of those of *queues* whose URLs are not known."""
+        names = map(self._account.canonical, queues)
+        return {name for name in names if name not in self._account.urls}
+
+    def _learn(self, prefix: str, wanted: set[str]) -> None:
+        for url in self._urls(prefix, len(wanted)):
             name = url.rpartition("/")[2]
             if name in wanted:
                 wanted.discard(name)

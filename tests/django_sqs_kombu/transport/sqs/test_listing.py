@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from django_sqs_kombu.exceptions import RequestFailed
+from django_sqs_kombu.transport.sqs.declaration import DEAD_LETTER_ARGUMENT
 from django_sqs_kombu.transport.sqs.listing import MANY, PAGE, Listing
 
 NAMES = [f"orders-{number}" for number in range(MANY)]
@@ -44,6 +45,17 @@ def test_all_urls_are_learnt_from_one_request():
     assert calls.account.urls == {name: f"https://sqs/1/{name}" for name in NAMES}
     assert calls.asked == [{"MaxResults": PAGE, "QueueNamePrefix": "orders-"}]
     assert not listed.is_due("orders-later")
+
+
+def test_those_of_their_dead_letter_queues_are_learnt_as_well():
+    calls = Calls(["orders-dead", *NAMES])
+    dead = {NAMES[0]: "orders-dead", NAMES[1]: "elsewhere"}
+    declared = {name: {DEAD_LETTER_ARGUMENT: of} for name, of in dead.items()}
+
+    Listing(calls, {**{name: {} for name in NAMES}, **declared}).find()
+
+    assert calls.account.urls["orders-dead"] == "https://sqs/1/orders-dead"
+    assert calls.asked[0]["QueueNamePrefix"] == "orders-"
 
 
 def test_pages_end_with_the_last_queue_that_is_looked_for():
