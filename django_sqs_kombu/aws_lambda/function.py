@@ -111,7 +111,10 @@ class LambdaFunction:
                 messages = self._received.valid(queue.name, batch.messages)
                 run = BatchRun(registered, queue, channel, deletions, function_time)
                 held += run.run(messages)
-            confirmed = channel.flush(function_time.for_settling)
+            times = function_time
+            confirmed = channel.flush(
+                times.for_settling if self._report else times.for_settling_first
+            )
             done = deletions.ids(held)
             if not self._report and any(each not in done for one in batches for each in one.ids):
                 # Before all that may use up the time: what is done would come again.

@@ -49,6 +49,11 @@ class FunctionTime:
         return min(max(0.0, left), LONGEST_SETTLING)
 
     @property
+    def for_settling_first(self) -> float:
+        """The same, where what is done is to be deleted after it: that has as much time."""
+        return self.for_settling / 2
+
+    @property
     def hurries(self) -> bool:
         """Whether half of the reserve is used up: no request is waited for but at the end."""
         return self.for_receivers < -self._hurry_after

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import math
 import uuid
 from collections.abc import Collection
 from typing import Any, ClassVar
 
 import boto3
 import kombu
+from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -16,6 +18,7 @@ from ..exceptions import MessageDecodeError, MessageEncodeError, PayloadUnavaila
 from ..logs import get_logger
 from ..printable import NAME, cause, line, quoted
 from ..transport.body.objects import CLIENT_CONFIG, MAX_OBJECT_BYTES, read_object, url_of
+from ..transport.sqs.waits import bound_waits, left
 from .base import RawMessage
 
 logger = get_logger(__name__)
@@ -70,9 +73,10 @@ class BigMessage(RawMessage):
             )
         key = f"{self._prefix(bucket)}{uuid.uuid4()}"
         try:
-            self._client().upload_fileobj(
-                io.BytesIO(data) if isinstance(data, bytes) else data, bucket, key
-            )
+            # In threads of its own it would know nothing of the time that is left.
+            few = TransferConfig(use_threads=left() == math.inf)
+            file = io.BytesIO(data) if isinstance(data, bytes) else data
+            self._client().upload_fileobj(file, bucket, key, Config=few)
         except (BotoCoreError, ClientError, OSError) as exc:
             raise MessageEncodeError(
                 f"BigMessage cannot write {url_of(bucket, key)}: {exc}"
@@ -133,7 +137,9 @@ class BigMessage(RawMessage):
         config = Config(**CLIENT_CONFIG)
         if given := options.get("config"):
             config = config.merge(given)
-        return boto3.client("s3", **{**options, "config": config})
+        client = boto3.client("s3", **{**options, "config": config})
+        bound_waits(client)
+        return client
 
     def _client_options(self) -> dict[str, Any]:
         return self.s3_options

@@ -24,7 +24,7 @@ from botocore.awsrequest import (
 )
 
 from ...posix import in_forked_children
-from .waits import WaitingPool
+from .waits import WaitingPool, use_pools
 
 _aborted: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
 _connections: weakref.WeakSet[Any] = weakref.WeakSet()
@@ -86,9 +86,7 @@ class _HTTPSPool(WaitingPool, AWSHTTPSConnectionPool):  # type: ignore[misc]
 
 def make_abortable(client: Any) -> None:
     """Prepare a new boto3 client, before its first request."""
-    session = client._endpoint.http_session
-    session._pool_classes_by_scheme = {"http": _HTTPPool, "https": _HTTPSPool}
-    session._manager.pool_classes_by_scheme = session._pool_classes_by_scheme
+    use_pools(client, {"http": _HTTPPool, "https": _HTTPSPool})
     # botocore would take the closed socket for a fault, and try again after a pause.
     client.meta.events.register_first("needs-retry.sqs", _raise_if_aborted)
 

@@ -19,6 +19,7 @@ from .forks import renew_after_fork
 from .naming import sqs_name
 from .sessions import Identity, Role, new_session
 from .shield import shield_requests
+from .waits import bound_waits
 from .wire.choice import Lane, new_lane
 
 #: Seconds that credentials which SQS refuses are used before they are looked for again.
@@ -212,6 +213,7 @@ class Account:
         if kind == "s3":
             few = None if self._config.retries else Config(retries=_S3_RETRIES)
             client = self.new_client("s3", identity, few)
+            bound_waits(client)
             shield_requests(client)
             return client
         once = Config(retries={"total_max_attempts": 1}) if kind == "sqs once" else None

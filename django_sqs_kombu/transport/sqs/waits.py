@@ -11,12 +11,27 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import Any
 
+from botocore.awsrequest import AWSHTTPConnectionPool, AWSHTTPSConnectionPool
 from urllib3.util import Timeout
 
 _waits = threading.local()
 
+
+class _End:
+    """When nobody waits any more, on the monotonic clock.
+
+    What a block leaves running has its context, so that this is made endless when the block ends.
+    """
+
+    def __init__(self, at: float = math.inf) -> None:
+        self.at = at
+
+
+_ENDLESS = _End()
+_end: ContextVar[_End] = ContextVar("end", default=_ENDLESS)
 
 #: Seconds that a request has at least.
 LEAST = 0.05
@@ -36,9 +51,8 @@ def patience(usual: float) -> float:
 
 
 def left() -> float:
-    """Seconds after which nobody waits for a request of this thread; always a few."""
-    until: float = getattr(_waits, "until", math.inf)
-    return max(LEAST, until - time.monotonic())
+    """Seconds after which nobody waits for a request of this context; always a few."""
+    return max(LEAST, _end.get().at - time.monotonic())
 
 
 def time_is_short() -> bool:
@@ -53,12 +67,17 @@ def is_worth_another(pause: float = 0.0) -> bool:
 
 @contextmanager
 def answered_by(until: float) -> Iterator[None]:
-    """Let no request of this thread wait beyond *until*, on the monotonic clock, in the block."""
-    _waits.until = until
+    """Let no request in the block wait beyond *until*, on the monotonic clock.
+
+    Nor in threads and tasks of an event loop that have its context.
+    """
+    end = _End(until)
+    token = _end.set(end)
     try:
         yield
     finally:
-        _waits.until = math.inf
+        _end.reset(token)
+        end.at = math.inf
 
 
 @contextmanager
@@ -72,7 +91,7 @@ def answered_within(seconds: float) -> Iterator[None]:
 
 
 class WaitingPool:
-    """A connection pool whose read timeout :func:`answered_within` sets."""
+    """A connection pool whose timeouts :func:`answered_within` and :func:`answered_by` set."""
 
     timeout: Timeout
 
@@ -82,3 +101,30 @@ class WaitingPool:
         if isinstance(connect, int | float) and isinstance(read, int | float):
             kwargs["timeout"] = Timeout(connect=min(connect, left()), read=patience(read))
         return super().urlopen(*args, **kwargs)  # type: ignore[misc]
+
+
+class _HTTPPool(WaitingPool, AWSHTTPConnectionPool):  # type: ignore[misc]
+    pass
+
+
+class _HTTPSPool(WaitingPool, AWSHTTPSConnectionPool):  # type: ignore[misc]
+    pass
+
+
+def bound_waits(client: Any) -> None:
+    """Let the requests of a new boto3 client, of any service, wait as those to SQS."""
+    use_pools(client, {"http": _HTTPPool, "https": _HTTPSPool})
+    service = client.meta.service_model.service_id.hyphenize()
+    client.meta.events.register_first(f"needs-retry.{service}", _give_up_at_the_end)
+
+
+def use_pools(client: Any, pools: dict[str, type[WaitingPool]]) -> None:
+    """Have a new boto3 client connect by *pools*, by scheme."""
+    session = client._endpoint.http_session
+    session._pool_classes_by_scheme = pools
+    session._manager.pool_classes_by_scheme = pools
+
+
+def _give_up_at_the_end(**kwargs: Any) -> bool | None:
+    """Say to botocore that a request is not to be tried again, where no time is left for that."""
+    return None if is_worth_another() else False

@@ -285,11 +285,11 @@ def test_what_the_time_did_not_last_for_beside_a_batch_is_not_counted(receivers,
     receivers.middleware.append(Alone())
     receivers.send_many("orders", list("abcdef"))
 
-    left = source.invoke(queue.full_name(), seconds=1)
+    source.invoke(queue.full_name(), seconds=1)
 
-    assert len(runs) + len(left) == 6
+    # Where SQS tells too late that there is no redrive policy, they are sent again.
     assert 1 <= len(runs) <= 3
-    assert sum(counts(queue.full_name())) == len(left)
+    assert sum(counts(queue.full_name())) == 6 - len(runs)
 
 
 def test_what_was_sent_again_is_deleted_before_the_end(receivers, source, sqs, counts):

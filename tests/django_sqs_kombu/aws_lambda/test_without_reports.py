@@ -1,12 +1,23 @@
 """Functions whose event source mapping has no ReportBatchItemFailures, and the function's end."""
 
+import threading
 import time
+from typing import ClassVar
 
 import pytest
 
-from django_sqs_kombu import ConfigurationError, Middleware, Receivers, Retry, lambda_handler
+from django_sqs_kombu import (
+    BigMessage,
+    ConfigurationError,
+    Middleware,
+    Receivers,
+    Retry,
+    SQSError,
+    lambda_handler,
+)
 from django_sqs_kombu.aws_lambda import NotAllDone
 from django_sqs_kombu.exceptions import RequestFailed
+from django_sqs_kombu.transport.holding.note import Note
 from django_sqs_kombu.transport.sqs.waits import answered_by
 
 from ...event_source import Context, EventSource
@@ -136,6 +147,70 @@ def test_no_request_outlasts_the_functions_time(beyond_proxy, proxy):
     proxy.heal()
     beyond_proxy.send("orders", body="third")
     assert queue.name == "orders"
+
+
+@pytest.mark.parametrize("wire", ["auto", "botocore"])
+def test_neither_many_messages_nor_s3_outlast_the_functions_time(
+    proxy, prefix, transport_options, s3, wire
+):
+    options = {
+        **transport_options,
+        "endpoint_url": proxy.url,
+        "s3_endpoint_url": proxy.url,
+        "large_payload_bucket": prefix,
+        "wire": wire,
+    }
+    receivers = Receivers(
+        "sqs-batch://testing:testing-secret@", prefix=prefix, transport_options=options
+    )
+    queue = receivers.register("orders", None)
+    queue.send(body="first")
+    proxy.set("hung", "SendMessageBatch", "S3 PUT")
+
+    class Big(BigMessage):
+        s3_options: ClassVar = {
+            "endpoint_url": proxy.url,
+            "region_name": "us-east-1",
+            "aws_access_key_id": "testing",
+            "aws_secret_access_key": "testing-secret",
+        }
+
+    for send in (
+        lambda: queue.send_many(map(str, range(30))),
+        lambda: queue.send(body="x" * 2_000_000),
+        lambda: Big(s3_url=f"s3://{prefix}").encode("x"),
+    ):
+        began = time.monotonic()
+        with answered_by(began + 0.3), pytest.raises(SQSError):
+            send()
+        assert time.monotonic() - began < 2
+    proxy.heal()
+    receivers.close()
+
+
+def test_what_is_done_is_deleted_though_a_note_uses_up_the_time(receivers, unreported, counts):
+    ended = threading.Event()
+
+    class Hangs:
+        def write(self, contents):
+            ended.wait(10)
+
+        def rest(self):
+            pass
+
+    class Notes(Middleware):
+        def failing(self, settlement):
+            settlement.delivery.also_note(Note(Hangs(), None))
+
+    receivers.middleware.append(Notes())
+    name = receivers.register("orders", fail_b, retry=Retry(tries=5, backoff=600)).full_name()
+    receivers.send_many("orders", ["a", "b"])
+
+    with pytest.raises(NotAllDone):
+        unreported.invoke(name, seconds=2)
+    ended.set()
+
+    assert sum(counts(name)) == 1
 
 
 def test_what_cannot_be_sent_to_the_dead_letters_in_time_is_reported(
