@@ -26,6 +26,12 @@ def before_forks(call: Callable[[], object]) -> None:
         os.register_at_fork(before=call)
 
 
+def in_forking_parents(call: Callable[[], object]) -> None:
+    """Have *call* called after each fork, in the process that has forked."""
+    if hasattr(os, "register_at_fork"):
+        os.register_at_fork(after_in_parent=call)
+
+
 def require_posix(what: str, *, instead: str = "") -> None:
     """Raise :class:`ConfigurationError` where *what* cannot be.
 

@@ -17,7 +17,7 @@ from django_sqs_kombu.transport import ReceiveLimit
 
 from ..conf import conf
 from ..registry import receivers
-from . import exit_codes
+from . import exit_codes, forked_signals
 from .companions import Beside, Companion, Turn, beside_workers, running
 from .worker_consumer import WorkerConsumer
 
@@ -111,12 +111,14 @@ class Worker:
             }.items()
             for number in signals(name)
         }
+        forked_signals.heed(previous)
         if IS_POSIX:
             # The supervisor forks with these blocked, so that none is lost before this point.
             signal.pthread_sigmask(signal.SIG_UNBLOCK, previous)
         try:
             yield
         finally:
+            forked_signals.heed_none()
             for number, handler in previous.items():
                 signal.signal(number, handler)
 
