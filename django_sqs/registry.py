@@ -109,6 +109,8 @@ class DjangoReceivers(Receivers):
         require_valid()
         keys = conf.credentials
         return kombu.Connection(
+            # Kombu's default is localhost, which would be asked in place of AWS.
+            hostname=None,
             transport="django_sqs_kombu.transport:Transport",
             userid=keys.access_key_id,
             password=keys.secret_access_key,

@@ -126,6 +126,16 @@ def test_a_setting_that_nothing_reads_is_told_with_the_nearest_that_is(site):
     assert "Did you mean SQS_POLL_PERIOD?" in near.hint
 
 
+def test_without_an_endpoint_of_its_own_a_site_speaks_to_aws(site):
+    site.SQS_ENDPOINT_URL = None
+    site.AWS_REGION = "eu-central-1"
+
+    with django_sqs.receivers.new_connection() as connection:
+        client = connection.default_channel.account.client()
+
+    assert client.meta.endpoint_url == "https://sqs.eu-central-1.amazonaws.com"
+
+
 def test_credentials_of_sqs_come_before_those_that_others_read(site):
     site.AWS_SESSION_TOKEN = "token"
     assert django_sqs.receivers.new_connection().transport_options["session_token"] == "token"
