@@ -55,7 +55,12 @@ def main(count):
     enqueued = cpu()
     nothing.get_backend().enqueue_many([(nothing, (n,), {}) for n in range(count)])
     enqueued = cpu() - enqueued
-    consumer = ReceiverConsumer(receivers, [receivers.get("tasks-default")], message_limit=count)
+    consumer = ReceiverConsumer(
+        receivers,
+        [receivers.get("tasks-default")],
+        message_limit=count,
+        threads=int(os.environ.get("BENCH_THREADS", "1")),
+    )
     started, began = time.perf_counter(), cpu()
     consumer.run()
     figures = {

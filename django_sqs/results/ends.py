@@ -7,36 +7,29 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from django.db import (
-    DataError,
-    Error,
-    IntegrityError,
-    InterfaceError,
-    InternalError,
-    OperationalError,
-    connections,
-    router,
-    transaction,
-)
+from django.db import DataError, Error, IntegrityError, connections, router, transaction
 
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.printable import TEXT, line, text_of
 
-from ..connections import discard
 from ..storable import error_entry, storable, storable_text
+from .begins import Begin
 from .models import TaskRecord
-from .statements import ConditionalUpdate
+from .statements import ATTEMPT, UNFINISHED, ConditionalUpdate
+from .writing import answers, drop_broken, give_back
 
 logger = get_logger(__name__)
 
-UNFINISHED = ("READY", "RUNNING")
 #: How often an end is tried whose database answers others: then it is the end's own fault.
 MOST_TRIES = 8
 
 _COLUMNS = ("status", "finished_at", "errors", "return_value")
-_FINISH = ConditionalUpdate(_COLUMNS, ("id", "digest"), UNFINISHED)
+#: With all of the attempt, of which its result may know nothing yet.
+_FINISH = ConditionalUpdate((*_COLUMNS, *ATTEMPT), ("id", "digest"), UNFINISHED)
 #: Not over what a later attempt wrote, which may have begun meanwhile.
-_PAUSE = ConditionalUpdate(_COLUMNS, ("id", "digest", "last_attempted_at"), ("RUNNING",))
+_PAUSE = ConditionalUpdate((*_COLUMNS, *ATTEMPT), ("id", "digest"), UNFINISHED, attempted="<=")
+#: Of a task of which no attempt has come to an end.
+_FAIL = ConditionalUpdate(_COLUMNS, ("id", "digest"), UNFINISHED)
 
 
 @dataclass(slots=True)
@@ -47,7 +40,7 @@ class End:
     :param digest: of the call, which the result has as well if it is that call's.
     :param status: ``"READY"`` where the task is tried again.
     :param errors: all errors of the task; with *adds* those to be added to them.
-    :param last_attempted_at: when the attempt began.
+    :param begin: the attempt; None: it is not known.
     :ivar tries: how often it could not be written.
     """
 
@@ -57,20 +50,27 @@ class End:
     errors: list[dict[str, str]]
     return_value: Any = None
     finished_at: datetime | None = None
-    last_attempted_at: datetime | None = None
+    begin: Begin | None = None
     adds: bool = False
     tries: int = field(default=0, compare=False)
+
+    @property
+    def statement(self) -> ConditionalUpdate:
+        """What writes it."""
+        if self.begin is None:
+            return _FAIL
+        return _FINISH if self.finished_at else _PAUSE
 
     def values(self) -> dict[str, Any]:
         """The fields of its result, as a database can store them."""
         return {
+            **(self.begin.values() if self.begin else {}),
             "id": self.id,
             "digest": self.digest,
             "status": self.status,
             "errors": storable(self.errors),
             "return_value": storable(self.return_value),
             "finished_at": self.finished_at,
-            "last_attempted_at": self.last_attempted_at,
         }
 
     def without_its_contents(self, exc: BaseException) -> End:
@@ -99,10 +99,10 @@ class EndWriter:
         try:
             self._write_together(using, contents)
         except Exception as exc:  # noqa: BLE001 - a driver may raise anything for odd contents
-            _drop_broken(using, exc)
+            drop_broken(using, exc)
             self._write_each(using, contents)
         finally:
-            _give_back(using)
+            give_back(using)
 
     def rest(self) -> None:
         """Close this thread's connections."""
@@ -112,11 +112,10 @@ class EndWriter:
         # In one order for all processes: two that have the same results do not deadlock.
         plain = sorted((end for end in ends if not end.adds), key=lambda end: end.id)
         adding = [end for end in ends if end.adds]
-        finished = [end.values() for end in plain if end.finished_at]
-        paused = [end.values() for end in plain if not end.finished_at]
         with transaction.atomic(using=using):
-            _FINISH.execute_many(using, finished)
-            _PAUSE.execute_many(using, paused)
+            for statement in (_FINISH, _PAUSE, _FAIL):
+                values = [end.values() for end in plain if end.statement is statement]
+                statement.execute_many(using, values)
         for end in adding:
             _write_alone(using, end)
 
@@ -127,7 +126,7 @@ class EndWriter:
                 self._write_or_reduce(using, end)
             except Exception as exc:  # noqa: BLE001 - the others are written all the same
                 failure = exc
-                if not _answers(using, exc):
+                if not answers(using, exc):
                     break
         if failure is not None:
             raise failure
@@ -140,7 +139,7 @@ class EndWriter:
             passing = isinstance(exc, Error) and not isinstance(exc, DataError | IntegrityError)
             if passing and end.tries < MOST_TRIES:
                 raise
-            _drop_broken(using, exc)
+            drop_broken(using, exc)
             _write_alone(using, end.without_its_contents(exc))
             logger.exception("The outcome of task %s (%s) could not be stored", end.id, end.status)
 
@@ -150,32 +149,5 @@ def _write_alone(using: str, end: End) -> None:
         own = TaskRecord.objects.using(using).filter(pk=end.id, digest=end.digest)
         earlier = own.values_list("errors", flat=True).first()
         end = replace(end, errors=[*(earlier or []), *end.errors])
-    statement = _FINISH if end.finished_at else _PAUSE
     with transaction.atomic(using=using):
-        statement.execute(using, end.values())
-
-
-def _drop_broken(using: str, exc: Exception) -> None:
-    connection = connections[using]
-    # Within somebody's transaction, as in a test, the connection is not ours to close.
-    broken = isinstance(exc, OperationalError | InterfaceError | InternalError)
-    if broken and not connection.in_atomic_block:
-        discard(connection)
-
-
-def _answers(using: str, exc: Exception) -> bool:
-    """Whether the database can be reached at all."""
-    _drop_broken(using, exc)
-    try:
-        connection = connections[using]
-        connection.ensure_connection()
-        return connection.is_usable()
-    except Exception:  # noqa: BLE001 - whatever it is, it does not answer
-        return False
-
-
-def _give_back(using: str) -> None:
-    connection = connections[using]
-    # To a pool, which others wait for; any other is kept while there is something to write.
-    if getattr(connection, "pool", None) and not connection.in_atomic_block:
-        connection.close()
+        end.statement.execute(using, end.values())

@@ -9,8 +9,8 @@ from django.utils import timezone
 
 from ..storable import error_entry
 from ..written import written
-from .ends import UNFINISHED
 from .models import TaskRecord
+from .statements import UNFINISHED
 
 
 class TaskLost(Exception):

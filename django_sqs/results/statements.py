@@ -1,11 +1,11 @@
-"""Conditional updates of a result, each one statement, on any database.
+"""Statements about results, each one for any database.
 
 The ORM would compile them again for every task; these are texts that are made once.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -15,6 +15,11 @@ from django.db.models import CharField, Field
 
 from .models import TaskRecord
 
+UNFINISHED = ("READY", "RUNNING")
+#: What is known of an attempt when it begins.
+ATTEMPT = ("started_at", "last_attempted_at", "worker_ids")
+_ATTEMPTED = "last_attempted_at"
+
 
 class ConditionalUpdate:
     """``UPDATE ... SET columns WHERE the conditions hold``.
@@ -22,7 +27,8 @@ class ConditionalUpdate:
     :param columns: the fields that are set.
     :param where: the fields that must have given values.
     :param statuses: one of which the result must have.
-    :param fresh: whether no attempt may have started.
+    :param attempted: ``"<"`` where the latest attempt that was noted must have begun before the
+        given ``last_attempted_at``, ``"<="`` where it may be that one.
     """
 
     def __init__(
@@ -31,13 +37,13 @@ class ConditionalUpdate:
         where: Sequence[str],
         statuses: Sequence[str],
         *,
-        fresh: bool = False,
+        attempted: str = "",
     ) -> None:
-        self._names = (*columns, *where)
+        self._names = (*columns, *where, *([_ATTEMPTED] if attempted else []))
         self._columns = tuple(columns)
         self._where = tuple(where)
         self._statuses = tuple(statuses)
-        self._fresh = fresh
+        self._attempted = attempted
         #: The field of each name; None: every database takes its values as they are.
         self._fields = [_converting(name) for name in self._names]
 
@@ -70,13 +76,41 @@ class ConditionalUpdate:
 
     def _sql(self, connection: BaseDatabaseWrapper) -> str:
         return _sql(
-            connection.ops.quote_name("x"), self._columns, self._where, self._statuses, self._fresh
+            connection.ops.quote_name("x"),
+            self._columns,
+            self._where,
+            self._statuses,
+            self._attempted,
         )
+
+
+def fresh_digests(using: str, ids: Sequence[str]) -> dict[str, str]:
+    """The digests of those results of which no attempt was noted yet, by their ids."""
+    connection = connections[using]
+    with connection.cursor() as cursor:
+        cursor.execute(_fresh_sql(connection.ops.quote_name("x"), len(ids)), ids)
+        return dict(cursor.fetchall())
 
 
 def _converting(name: str) -> Field[Any, Any] | None:
     field: Field[Any, Any] = TaskRecord._meta.get_field(name)  # type: ignore[assignment]
     return None if isinstance(field, CharField) else field
+
+
+def _quoter(quoted_x: str) -> Callable[[str], str]:
+    return lambda name: quoted_x.replace("x", name)
+
+
+@lru_cache(maxsize=64)
+def _fresh_sql(quoted_x: str, count: int) -> str:
+    quote = _quoter(quoted_x)
+    table = quote(TaskRecord._meta.db_table)
+    ids = ", ".join(["%s"] * count)
+    # Names of our own fields, nothing that anybody else wrote.
+    return (
+        f"SELECT {quote('id')}, {quote('digest')} FROM {table} WHERE {quote('id')} IN ({ids}) "  # noqa: S608
+        f"AND {quote('status')} = 'READY' AND {quote(_ATTEMPTED)} IS NULL"
+    )
 
 
 @lru_cache(maxsize=32)
@@ -85,16 +119,15 @@ def _sql(
     columns: tuple[str, ...],
     where: tuple[str, ...],
     statuses: tuple[str, ...],
-    fresh: bool,
+    attempted: str,
 ) -> str:
-    def quote(name: str) -> str:
-        return quoted_x.replace("x", name)
-
+    quote = _quoter(quoted_x)
     settings = ", ".join(f"{quote(name)} = %s" for name in columns)
     conditions = [f"{quote(name)} = %s" for name in where]
+    if attempted:
+        column = quote(_ATTEMPTED)
+        conditions.append(f"({column} IS NULL OR {column} {attempted} %s)")
     conditions.append(f"{quote('status')} IN ({', '.join(['%s'] * len(statuses))})")
-    if fresh:
-        conditions.append(f"{quote('started_at')} IS NULL")
     table = quote(TaskRecord._meta.db_table)
     # Names of our own fields, nothing that anybody else wrote.
     return f"UPDATE {table} SET {settings} WHERE {' AND '.join(conditions)}"  # noqa: S608

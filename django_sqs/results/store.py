@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import datetime, timedelta
 
 from django.db import DataError, Error, IntegrityError, connections, router, transaction
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
 from django_sqs_kombu.exceptions import EnvironmentFailure
+from django_sqs_kombu.messages import RawMessage
 from django_sqs_kombu.transport import Note
 
 from ..storable import storable
@@ -23,17 +26,19 @@ from ..tasks.framework import (
     set_fields,
 )
 from ..tasks.wire import TaskCall, TaskRefused, as_enqueued, digest_of, moment
-from .ends import UNFINISHED, End, EndWriter
+from .begins import Begin, BeginWriter, untold
+from .ends import End, EndWriter
 from .models import TaskRecord
-from .statements import ConditionalUpdate
+from .statements import UNFINISHED, fresh_digests
 
 #: One writer for all: the notes of a channel are written together.
 _WRITER = EndWriter()
+_BEGINS = BeginWriter()
 #: How often a result that others change at the same time is looked at.
 MOST_LOOKS = 10
 
-_ATTEMPT = ("status", "started_at", "last_attempted_at", "worker_ids")
-_BEGIN = ConditionalUpdate(_ATTEMPT, ("id", "digest"), ("READY",), fresh=True)
+#: The id in the body of a task's message, which may be within an envelope.
+_ID = re.compile(r'\\?"id\\?": ?\\?"([A-Za-z0-9_-]{1,64})\\?"')
 
 
 class DatabaseStore:
@@ -64,25 +69,31 @@ class DatabaseStore:
         if ends:
             _WRITER.write(ends)
 
-    def begin(self, result: TaskResult, call: TaskCall) -> TaskResultStatus | None:
+    def begin(
+        self, result: TaskResult, call: TaskCall, message: RawMessage
+    ) -> TaskResultStatus | None:
         """Note that *result*'s task starts; fill in what earlier attempts left.
 
-        The first attempt is one UPDATE: it holds only if the result is that call's, and new.
+        Many tasks that are new are found so by one SELECT.  That one runs is written, together
+        with others, when it has taken longer than a moment; else its end says all of it.
         """
-        using = self.using
-        values = {
-            "id": result.id,
-            "digest": call.digest,
-            "status": "RUNNING",
-            "started_at": result.started_at,
-            "last_attempted_at": result.last_attempted_at,
-            "worker_ids": result.worker_ids[-1:],
-        }
+        using, receives = self.using, len(result.worker_ids)
         with _environment():
-            if _BEGIN.execute(using, values):
-                set_fields(result, worker_ids=values["worker_ids"])
+            digest = message.ask_ahead(_fresh)
+            if digest == call.digest and result.id not in untold:
+                set_fields(result, worker_ids=result.worker_ids[-1:])
+            elif (ended := self._begin_again(using, result, call)) is not None:
+                return ended
+            begin = Begin.of(result, call.digest)
+            note = Note(_BEGINS, begin)
+            # One that was received before may have killed a process in its first moment.  And
+            # another connection would not see what this transaction has not committed.
+            if receives > 1 or connections[using].in_atomic_block:
+                note.write_now()
                 return None
-            return self._begin_again(using, result, call)
+        untold[result.id] = begin
+        message.note_start(note)
+        return None
 
     def ended(self, result: TaskResult, call: TaskCall) -> Note | None:
         """How an attempt ended; within a transaction, as a test's, it is written at once."""
@@ -94,7 +105,7 @@ class DatabaseStore:
             [_error(error) for error in result.errors],
             result._return_value,
             result.finished_at,
-            result.last_attempted_at,
+            Begin.of(result, call.digest),
         )
         return self._note(end)
 
@@ -126,11 +137,12 @@ class DatabaseStore:
             worker_ids=record.worker_ids,
         )
         set_fields(result, _return_value=record.return_value)
+        if (begin := untold.get(result_id)) is not None:
+            begin.show(result)
         return result
 
     def _note(self, end: End) -> Note | None:
         note = Note(_WRITER, end)
-        # Another connection would not see what this transaction has not committed.
         if connections[self.using].in_atomic_block:
             note.write_now()
             return None
@@ -151,20 +163,30 @@ class DatabaseStore:
                 raise TaskRefused(f"The result {result.id} belongs to another task or another call")
             if record.status not in UNFINISHED:
                 return TaskResultStatus(record.status)
-            worker_ids = [*record.worker_ids, result.worker_ids[-1]]
-            started_at = record.started_at or result.started_at
-            # Only if nobody else began it meanwhile.
-            same = {"status": record.status, "last_attempted_at": record.last_attempted_at}
-            if records.filter(pk=record.pk, **same).update(
-                status="RUNNING",
-                started_at=started_at,
-                last_attempted_at=result.last_attempted_at,
-                worker_ids=worker_ids,
-            ):
-                errors = _errors(record)
-                set_fields(result, started_at=started_at, worker_ids=worker_ids, errors=errors)
-                return None
+            set_fields(
+                result,
+                started_at=record.started_at or result.started_at,
+                last_attempted_at=_later(result.last_attempted_at, record.last_attempted_at),
+                worker_ids=[*record.worker_ids, result.worker_ids[-1]],
+                errors=_errors(record),
+            )
+            return None
         raise EnvironmentFailure(f"The result {result.id} keeps being changed by other processes")
+
+
+def _fresh(bodies: Sequence[str]) -> list[str | None]:
+    """The digests of those results that are new, by the bodies of their tasks' messages."""
+    ids = [found[1] if (found := _ID.search(body)) else None for body in bodies]
+    wanted = [each for each in dict.fromkeys(ids) if each is not None]
+    digests = fresh_digests(router.db_for_write(TaskRecord), wanted) if wanted else {}
+    return [digests.get(each) if each else None for each in ids]
+
+
+def _later(now: datetime, before: datetime | None) -> datetime:
+    """When an attempt begins: after the one before, whatever the clock of its host said."""
+    if before is None or before < now:
+        return now
+    return before + timedelta(microseconds=1)
 
 
 @contextmanager

@@ -136,7 +136,7 @@ class TaskRunner:
             raise RestartLater(math.ceil(early))
         received = attempts(message.attributes, message.message_attributes)
         result = self._result(call, task, received.receives)
-        ended = self._backend.store.begin(result, call)
+        ended = self._backend.store.begin(result, call, message)
         if ended is None:
             return _Run(self._backend, message, call, result, received)
         if ended == TaskResultStatus.FAILED:

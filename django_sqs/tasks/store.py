@@ -7,6 +7,7 @@ from typing import Protocol
 
 from django.db import DEFAULT_DB_ALIAS
 
+from django_sqs_kombu.messages import RawMessage
 from django_sqs_kombu.transport import Note
 
 from .framework import TaskResult, TaskResultDoesNotExist, TaskResultStatus
@@ -32,9 +33,12 @@ class Store(Protocol):
     def fail(self, results: Sequence[TaskResult], exc: BaseException) -> None:
         """Note that tasks whose results are known already could not be enqueued."""
 
-    def begin(self, result: TaskResult, call: TaskCall) -> TaskResultStatus | None:
+    def begin(
+        self, result: TaskResult, call: TaskCall, message: RawMessage
+    ) -> TaskResultStatus | None:
         """Note that *result*'s task starts; fill in what earlier attempts left.
 
+        :param message: the call's.
         :returns: how it ended before, where its message was delivered again; None: it runs.
         :raises TaskRefused: the result of that id is another call's.
         """
@@ -66,7 +70,9 @@ class NoStore:
     def fail(self, results: Sequence[TaskResult], exc: BaseException) -> None:
         """Nothing."""
 
-    def begin(self, result: TaskResult, call: TaskCall) -> TaskResultStatus | None:
+    def begin(
+        self, result: TaskResult, call: TaskCall, message: RawMessage
+    ) -> TaskResultStatus | None:
         """Every delivery is run."""
         return None
 

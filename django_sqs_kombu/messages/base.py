@@ -18,6 +18,7 @@ import kombu
 from ..exceptions import MessageDecodeError, MessageEncodeError, RestartLater, SQSError
 from ..logs import get_logger
 from ..printable import NAME, cause, line, text_of
+from ..transport.holding.ahead import Ask
 from ..transport.holding.note import Note
 from ..transport.sending.trail import Trail
 
@@ -80,6 +81,12 @@ class Delivery(Protocol):
 
     def also_note(self, note: Note) -> None:
         """Have something written down beside what is to be written already."""
+
+    def note_start(self, note: Note) -> None:
+        """Have something written down soon, unless its end is noted before."""
+
+    def ask_ahead(self, ask: Ask) -> Any:
+        """What *ask* answers of its body, and of those of messages that wait behind it."""
 
     def change_visibility(self, seconds: int) -> None:
         """Hide the message for *seconds* from now."""
@@ -278,6 +285,28 @@ class RawMessage:
             note.write_now()
         else:
             self._delivery.note(note)
+
+    def note_start(self, note: Note) -> None:
+        """Have something written down soon, unless :meth:`note` is called or it is settled before.
+
+        It tells others that a receiver runs, so it is written together with others' notes once
+        that takes longer than a moment.  Of one that was not received it is written at once.
+        """
+        if self._delivery is None:
+            note.write_now()
+        else:
+            self._delivery.note_start(note)
+
+    def ask_ahead(self, ask: Ask) -> Any:
+        """What *ask* answers of its body, and of those of messages that wait behind it.
+
+        So a database is asked once for many messages.  An answer may be a moment old.
+
+        :param ask: gets bodies as SQS has them; returns an answer for each, in their order.
+        """
+        if self._delivery is None:
+            return ask([self.get_body_encoded()])[0]
+        return self._delivery.ask_ahead(ask)
 
     def change_visibility(self, seconds: int) -> None:
         """Hide the message for *seconds* (0 to 43,200) from now; it is not renewed then."""

@@ -12,6 +12,7 @@ from typing import Any
 from ..exceptions import SQSError
 from ..messages.base import JSON
 from ..registration.outgoing import Outgoing
+from ..transport.holding.ahead import Ask
 from ..transport.holding.note import Note
 from ..transport.sending.trail import TRAIL, Trail
 
@@ -82,6 +83,14 @@ class LocalDelivery:
     def also_note(self, note: Note) -> None:
         """The same."""
         note.write_now()
+
+    def note_start(self, note: Note) -> None:
+        """The same."""
+        note.write_now()
+
+    def ask_ahead(self, ask: Ask) -> Any:
+        """Nothing waits behind it."""
+        return ask([self.text])[0]
 
     def send_parts(self, texts: Mapping[str, str]) -> dict[str, SQSError]:
         """Note what the message stands for."""

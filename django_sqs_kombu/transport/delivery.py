@@ -14,6 +14,7 @@ from ..exceptions import SQSError
 from ..names import FIFO
 from .body.envelope import FOREIGN
 from .body.payloads import LargePayloads
+from .holding.ahead import Ask, ask_ahead
 from .holding.held import Held, HeldMessages, State
 from .holding.note import Note
 from .sending.splitting import send_parts
@@ -50,6 +51,9 @@ class Settling(Protocol):
 
     def abandon(self, delivery: Delivery) -> None:
         """Forget the message without a request."""
+
+    def note_start(self, delivery: Delivery, note: Note) -> None:
+        """Have something written down soon, unless its end is noted before."""
 
     def change_visibility(self, delivery: Delivery, seconds: int) -> None:
         """Hide the message for *seconds* from now, and renew it no more."""
@@ -169,6 +173,25 @@ class Delivery(Message):  # type: ignore[misc]
             note.write_now()
         else:
             self.held.note = note
+
+    def note_start(self, note: Note) -> None:
+        """Have something written down soon, unless :meth:`note` is called or it is settled before.
+
+        Of a message that is settled already it is written at once.
+        """
+        if self.acknowledged:
+            note.write_now()
+        else:
+            self.channel.note_start(self, note)
+
+    def ask_ahead(self, ask: Ask) -> Any:
+        """What *ask* answers of its body, and of those of messages that wait behind it.
+
+        An answer that was given a moment ago, when another message was taken, counts.
+
+        :param ask: answers what it is asked of several bodies, as SQS has them.
+        """
+        return ask_ahead(self.channel.held, self.held, ask)
 
     def also_note(self, note: Note) -> None:
         """As :meth:`note`, beside what is to be written already."""

@@ -14,6 +14,7 @@ from ..logs import get_logger
 from ..printable import NAME, line
 from .delivery import Delivery
 from .holding.held import Held, HeldMessages
+from .holding.note import Note
 from .qos import QoS as SQSQoS
 from .queues import QueueChannel
 from .receiving.poller import Poller
@@ -165,6 +166,10 @@ class SettlingChannel(QueueChannel):
         """Forget the message without a request."""
         self.keeper.abandon(delivery.held)
         self.qos.ack(delivery.delivery_tag)
+
+    def note_start(self, delivery: Delivery, note: Note) -> None:
+        """Have something written down soon, unless its end is noted before."""
+        self.keeper.note_start(delivery.held, note)
 
     def change_visibility(self, delivery: Delivery, seconds: int) -> None:
         """Hide the message for *seconds* from now, and renew it no more.

@@ -24,6 +24,7 @@ from ..sqs.received import Message, group_of
 from .lanes import Lanes
 from .margins import lasts
 from .note import Note
+from .told import Asking, Told
 
 
 class State(enum.IntEnum):
@@ -53,15 +54,17 @@ class OfQueue:
     :ivar line: those that may be taken, the oldest first.
     :ivar lanes: of a FIFO queue.
     :ivar most_open: how many may wait or be settled, for more to be asked for.
+    :ivar asking: what is asked of them.
     """
 
-    __slots__ = ("counts", "lanes", "line", "most_open")
+    __slots__ = ("asking", "counts", "lanes", "line", "most_open")
 
     def __init__(self) -> None:
         self.counts = [0] * len(State)
         self.most_open = LEAST_OPEN
         self.line: deque[Held] = deque()
         self.lanes: Lanes[Held] = Lanes()
+        self.asking = Asking()
 
 
 class Held:
@@ -85,28 +88,13 @@ class Held:
     :ivar deleted: whether what becomes of it is its deletion.
     :ivar group: of a FIFO queue's message, its message group, once it is in its lane.
     :ivar note: what is to be written down before SQS is told what becomes of it.
+    :ivar told: what was asked of it last, perhaps before it was taken.
     """
 
     __slots__ = (
-        "attributed",
-        "body",
-        "deleted",
-        "error",
-        "expires_at",
-        "group",
-        "hiding",
-        "message",
-        "message_id",
-        "note",
-        "queue",
-        "received_at",
-        "receiver",
-        "renew_at",
-        "renewals",
-        "renewed",
-        "seconds",
-        "state",
-        "tag",
+        *("attributed", "body", "deleted", "error", "expires_at", "group", "hiding"),
+        *("message", "message_id", "note", "queue", "received_at", "receiver", "renew_at"),
+        *("renewals", "renewed", "seconds", "state", "tag", "told"),
     )
 
     def __init__(
@@ -135,6 +123,7 @@ class Held:
         self.deleted = False
         self.group = ""
         self.note: Note | None = None
+        self.told: Told | None = None
         self.lease(received_at, seconds)
 
     def lease(self, now: float, seconds: float) -> None:
@@ -196,6 +185,7 @@ class HeldMessages:
                 earlier.message = held.message
                 earlier.received_at = held.received_at
                 earlier.renewed = True
+                earlier.told = None  # Others may have had it meanwhile.
                 earlier.lease(held.received_at, held.seconds)
                 return False
             if earlier is not None:
@@ -316,6 +306,14 @@ class HeldMessages:
         """What is held, or what of it is in one state."""
         with self.lock:
             return [h for h in self._by_tag.values() if state is None or h.state is state]
+
+    def line(self, queue: str) -> Iterable[Held]:
+        """Those of *queue* that may be taken, in their order; to be read under the lock."""
+        return self._queues[queue].line
+
+    def asking(self, queue: str) -> Asking:
+        """What is asked of messages of *queue*."""
+        return self._queues[queue].asking
 
     def waiting(self, queue: str) -> int:
         """How many messages of *queue* no consumer has taken yet."""

@@ -14,6 +14,7 @@ from ...logs import get_logger
 from ...names import FIFO
 from ..holding.held import Held, HeldMessages, State
 from ..holding.leases import Leases, Renewal
+from ..holding.note import Note
 from ..sqs.received import Message
 from ..sqs.requests import Requests
 from ..sqs.threads import aside
@@ -121,6 +122,10 @@ class Keeper:
             self._table.end(held)
         else:
             self._settle(held, 0, linger=False, silent=True)
+
+    def note_start(self, held: Held, note: Note) -> None:
+        """Have a note written soon, unless the message's end is noted before."""
+        self._notes.add_start(held, note)
 
     def release(self, held: Iterable[Held]) -> None:
         """Make held messages visible to others as soon as SQS can be told."""

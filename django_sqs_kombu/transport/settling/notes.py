@@ -7,10 +7,12 @@ import time
 from collections.abc import Callable
 
 from ...logs import get_logger
+from ...printable import line, text_of
 from ...quotas import MAX_MESSAGES
-from ..holding.held import HeldMessages
-from ..holding.note import Forgoing, NoteWriter
+from ..holding.held import Held, HeldMessages
+from ..holding.note import Forgoing, Note, NoteWriter
 from .settlements import Settlement, Settlements
+from .starts import Start, Starts
 
 logger = get_logger(__name__)
 
@@ -52,6 +54,7 @@ class Notes:
     def _setup(self) -> None:
         self._changed = threading.Condition(self._table.lock)
         self._waiting: list[Settlement] = []
+        self._starts = Starts()
         self._writing = 0
         #: When the thread looks again; what is due before must wake it.
         self._looks_at = 0.0
@@ -69,6 +72,15 @@ class Notes:
             elif settlement.due < self._looks_at or len(self._waiting) == ENOUGH:
                 self._changed.notify()
 
+    def add_start(self, held: Held, note: Note) -> None:
+        """Write a note of a receiver that has started, should it run for longer than a moment."""
+        with self._changed:
+            self._starts.add(held, note, time.monotonic())
+            if self._thread is None:
+                self._start()
+            elif self._starts.due() < self._looks_at:
+                self._changed.notify()
+
     @property
     def done(self) -> bool:
         """Whether no note waits or is being written."""
@@ -84,6 +96,7 @@ class Notes:
         """End the thread; return what it did not write."""
         with self._changed:
             self._closed = True
+            self._starts.clear()
             waiting, self._waiting = self._waiting, []
             self._changed.notify()
             return waiting
@@ -106,47 +119,60 @@ class Notes:
 
     def _run(self) -> None:
         used: set[NoteWriter] = set()
-        while settlements := self._next():
+        while (work := self._next()) is not None:
+            settlements, starts = work
+            started: dict[NoteWriter, list[Start]] = {}
+            for start in starts:
+                started.setdefault(start.note.writer, []).append(start)
             by_writer: dict[NoteWriter, list[Settlement]] = {}
             for each in settlements:
                 if each.held.note is not None:
                     by_writer.setdefault(each.held.note.writer, []).append(each)
-            used.update(by_writer)
+            used.update(by_writer, started)
             for writer, some in by_writer.items():
                 self._write(writer, some)
+            for writer, running in started.items():
+                self._write_starts(writer, running)
         for writer in used:
             try:
                 writer.rest()
             except Exception:
                 logger.exception("Connections of the thread that writes notes were not closed")
 
-    def _next(self) -> list[Settlement]:
-        """Wait for notes to write; none: there was nothing for a long time."""
+    def _next(self) -> tuple[list[Settlement], list[Start]] | None:
+        """Wait for notes to write; None: there was nothing for a long time."""
         idle_at = time.monotonic() + IDLE
         with self._changed:
             while True:
                 now = time.monotonic()
-                ripe = [each for each in self._waiting if each.due <= now]
-                many = len(self._waiting) >= ENOUGH
-                fresh = any(not each.tries for each in ripe)
-                if fresh or self._hurrying() or (many and now >= self._rests_until):
-                    # A write costs the same for all that wait, and what is written together is
-                    # deleted together.  What has failed keeps its pause all the same, and when
-                    # it is due it takes no others along into its next failure.
-                    ripe += [each for each in self._waiting if each.due > now and not each.tries]
-                if ripe:
-                    ripe = ripe[:MOST_AT_ONCE]
-                    chosen = set(map(id, ripe))
-                    self._waiting = [each for each in self._waiting if id(each) not in chosen]
-                    self._writing = len(ripe)
-                    return ripe
-                if not self._waiting and (self._closed or now >= idle_at):
+                ripe, starts = self._ripe(now), self._starts.ripe(now)
+                if ripe or starts:
+                    return ripe, starts
+                waits = self._waiting or self._starts
+                if not waits and (self._closed or now >= idle_at):
                     self._thread = None
-                    return []
-                self._looks_at = min((each.due for each in self._waiting), default=idle_at)
-                if many:
+                    return None
+                due = min((each.due for each in self._waiting), default=idle_at)
+                self._looks_at = min(due, self._starts.due())
+                if len(self._waiting) >= ENOUGH:
                     self._looks_at = min(self._looks_at, self._rests_until)
                 self._changed.wait(max(0.0, self._looks_at - now))
+
+    def _ripe(self, now: float) -> list[Settlement]:
+        """Those whose notes are written now, which are taken out."""
+        ripe = [each for each in self._waiting if each.due <= now]
+        many = len(self._waiting) >= ENOUGH
+        fresh = any(not each.tries for each in ripe)
+        if fresh or self._hurrying() or (many and now >= self._rests_until):
+            # A write costs the same for all that wait, and what is written together is
+            # deleted together.  What has failed keeps its pause all the same, and when
+            # it is due it takes no others along into its next failure.
+            ripe += [each for each in self._waiting if each.due > now and not each.tries]
+        ripe = ripe[:MOST_AT_ONCE]
+        chosen = set(map(id, ripe))
+        self._waiting = [each for each in self._waiting if id(each) not in chosen]
+        self._writing = len(ripe)
+        return ripe
 
     def _try_again(self, settlements: list[Settlement], exc: Exception) -> None:
         now = time.monotonic()
@@ -175,3 +201,15 @@ class Notes:
         with self._changed:
             self._written(settlements)
             self._writing -= len(settlements)
+
+    def _write_starts(self, writer: NoteWriter, starts: list[Start]) -> None:
+        try:
+            writer.write([each.note.content for each in starts])
+        except Exception as exc:  # noqa: BLE001 - a database that is away, say
+            logger.warning(
+                "It could not be noted that %d receivers have started, which is tried again: %s",
+                len(starts),
+                line(text_of(exc)),
+            )
+            with self._changed:
+                self._starts.put_back(starts, time.monotonic())

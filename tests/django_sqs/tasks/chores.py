@@ -42,6 +42,13 @@ def changes_its_arguments(numbers):
 
 
 @task(takes_context=True)
+def reads_its_result(context):
+    found = context.task_result
+    found.refresh()
+    return [found.status, found.attempts]
+
+
+@task(takes_context=True)
 def meets_a_lock(context):
     if context.attempt < 4:
         raise OperationalError("database is locked")

@@ -7,7 +7,7 @@ import pytest
 
 from django_sqs_kombu.transport.holding.held import Held, HeldMessages, State
 from django_sqs_kombu.transport.holding.note import Note
-from django_sqs_kombu.transport.settling import notes
+from django_sqs_kombu.transport.settling import notes, starts
 from django_sqs_kombu.transport.settling.keeper import Keeper
 
 from .fakes import Objects
@@ -211,3 +211,20 @@ def test_a_note_that_is_worth_less_than_the_message_holds_up_no_stop(
 
     assert keeper.flush(10)
     assert order == [("away", 1), ("deleted", 1)]
+
+
+def test_a_receiver_that_runs_for_long_is_noted_and_one_that_has_ended_is_not(
+    keeper, table, writer, order, eventually, monkeypatch
+):
+    monkeypatch.setattr(starts, "PAUSE", 0.01)
+    writer.away.set()
+    done, runs = hold(table, writer, 1), hold(table, writer, 2)
+    start, runs.note = Note(writer, "runs"), None
+    keeper.note_start(done, start)
+    keeper.note_start(runs, start)
+    eventually(lambda: writer.failed)
+    writer.away.clear()
+    eventually(lambda: order)
+
+    assert order == [("written", 1)]
+    assert runs.state is State.DELIVERED

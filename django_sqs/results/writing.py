@@ -1,0 +1,35 @@
+"""Connections of those who write results: dropped where they are broken, given back at the end."""
+
+from __future__ import annotations
+
+from django.db import InterfaceError, InternalError, OperationalError, connections
+
+from ..connections import discard
+
+
+def drop_broken(using: str, exc: Exception) -> None:
+    """Drop this thread's connection if *exc* says that it may be of no use any more."""
+    connection = connections[using]
+    # Within somebody's transaction, as in a test, the connection is not ours to close.
+    broken = isinstance(exc, OperationalError | InterfaceError | InternalError)
+    if broken and not connection.in_atomic_block:
+        discard(connection)
+
+
+def answers(using: str, exc: Exception) -> bool:
+    """Whether the database can be reached at all, now that it raised *exc*."""
+    drop_broken(using, exc)
+    try:
+        connection = connections[using]
+        connection.ensure_connection()
+        return connection.is_usable()
+    except Exception:  # noqa: BLE001 - whatever it is, it does not answer
+        return False
+
+
+def give_back(using: str) -> None:
+    """Something was written, and the next may take a while."""
+    connection = connections[using]
+    # To a pool, which others wait for; any other is kept while there is something to write.
+    if getattr(connection, "pool", None) and not connection.in_atomic_block:
+        connection.close()
