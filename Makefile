@@ -82,7 +82,7 @@ corners: $(VENV)/.dev
 # What `make build` made, installed into clean environments on every Python that is there, the
 # longest first: on the newest the tutorial is walked.
 release-test: build
-	printf '%s\n' wheel-3.13 sdist-3.10 wheel-3.10 wheel-3.11 wheel-3.12 | \
+	printf '%s\n' wheel-3.13 sdist-3.10 wheel-3.10 wheel-3.11 wheel-3.12 wheel-3.14 | \
 		PYENV_VERSION="$$(pyenv versions --bare 2>/dev/null | paste -sd: -)" \
 		xargs -P 2 -I{} $(BIN)/nox --session {}
 

@@ -40,6 +40,7 @@ MATRIX = [
     ("3.10", "5.2.0", OLDEST_KOMBU, OLDEST_BOTO3, ["corner"]),
     ("3.12", "6.0.0", "5.7.0", NEWEST, []),
     ("3.13", "6.1.0", "5.7.0", NEWEST, ["corner"]),
+    ("3.14", "6.1.0", "5.7.0", NEWEST, []),
 ]
 
 
@@ -83,7 +84,7 @@ for _python, _django, _kombu, _boto3, _tags in MATRIX:
     nox.session(
         functools.partial(run_suite, django=_django, kombu=_kombu, boto3=_boto3),
         python=_python,
-        name=f"tests-django{_django}-kombu{_kombu}",
+        name=f"tests-python{_python}-django{_django}-kombu{_kombu}",
         tags=_tags,
     )
 
@@ -103,7 +104,7 @@ def use(session: nox.Session, pattern: str) -> None:
         session.run("python", str(WALK), str(file), env=LAZY)
 
 
-@nox.session(python=["3.10", "3.11", "3.12", "3.13"], reuse_venv=False, tags=["release"])
+@nox.session(python=["3.10", "3.11", "3.12", "3.13", "3.14"], reuse_venv=False, tags=["release"])
 def wheel(session: nox.Session) -> None:
     """Use the wheel, as pip installs it."""
     use(session, "*.whl")
