@@ -51,25 +51,37 @@ def leaving_none_open(receive: Callable[[Arguments], Result]) -> Callable[[Argum
 
     def call(arguments: Arguments) -> Result:
         # Open already: that of once=True.
-        inside = _depths()
-        try:
-            result = receive(arguments)
-        except BaseException as exc:
-            if left := _deeper(_depths(), inside):
-                # One that was interrupted may be a decorator's, which is entered again.
-                _roll_back(left, inside, outside, for_good=not isinstance(exc, TimedOut))
-            raise
-        after = _depths()
-        if left := _deeper(after, inside):
-            _roll_back(left, inside, outside, for_good=True)
-            raise TransactionLeftOpen(left)
-        if ended := _deeper(inside, after):
-            raise EnvironmentFailure(
-                f"The transaction around the receiver on {', '.join(ended)} was ended within it"
-            )
-        return result
+        return _watched(receive, arguments, outside, _depths())
 
     return call
+
+
+def run_watched(receive: Callable[[Arguments], Result], arguments: Arguments) -> Result:
+    """Run *receive* now, as what :func:`leaving_none_open` returns does."""
+    # Nothing is opened in between, so one look says what both would.
+    before = _depths()
+    return _watched(receive, arguments, before, before)
+
+
+def _watched(
+    receive: Callable[[Arguments], Result], arguments: Arguments, outside: Depths, inside: Depths
+) -> Result:
+    try:
+        result = receive(arguments)
+    except BaseException as exc:
+        if left := _deeper(_depths(), inside):
+            # One that was interrupted may be a decorator's, which is entered again.
+            _roll_back(left, inside, outside, for_good=not isinstance(exc, TimedOut))
+        raise
+    after = _depths()
+    if left := _deeper(after, inside):
+        _roll_back(left, inside, outside, for_good=True)
+        raise TransactionLeftOpen(left)
+    if ended := _deeper(inside, after):
+        raise EnvironmentFailure(
+            f"The transaction around the receiver on {', '.join(ended)} was ended within it"
+        )
+    return result
 
 
 def asking_what_is_open(
@@ -102,10 +114,11 @@ def open_here() -> list[str]:
 
 def _depths() -> Depths:
     """How many blocks are open on each database; one for a transaction without a block."""
-    used = connections.all(initialized_only=True)
-    found = {each.alias: len(each.atomic_blocks) for each in used if each.in_atomic_block}
-    for each in used:
-        if each.alias not in found and _has_begun(each):
+    found = {}
+    for each in connections.all(initialized_only=True):
+        if each.in_atomic_block:
+            found[each.alias] = len(each.atomic_blocks)
+        elif each.connection is not None and _has_begun(each):
             found[each.alias] = 1
     return found
 

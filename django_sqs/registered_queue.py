@@ -47,7 +47,7 @@ from .message import (
     foreign_database,
     row_of,
 )
-from .open_transactions import asking_what_is_open, leaving_none_open
+from .open_transactions import asking_what_is_open, leaving_none_open, run_watched
 from .optional import inboxes, outboxes, tell_of_pause
 from .proxy import ReceiverProxy
 from .receiver_loop import run_in_receiver_loop
@@ -308,9 +308,9 @@ class DjangoQueue(base.RegisteredQueue):
     ) -> Any:
         for message in messages:
             message_received.send_robust(type(self), queue=self, message=message)
-        receive = leaving_none_open(receive)
         if not self.once:
-            return receive(messages)
+            return run_watched(receive, messages)
+        receive = leaving_none_open(receive)
         run_once = inboxes.of("django_sqs.inbox", f"Queue {self.name!r}: once=True")
         queue = messages[0].queue
         try:

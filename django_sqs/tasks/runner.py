@@ -36,7 +36,7 @@ from django_sqs_kombu.working import (
     table_of,
 )
 
-from ..open_transactions import leaving_none_open
+from ..open_transactions import run_watched
 from ..registry import receivers
 from .framework import (
     Task,
@@ -136,9 +136,10 @@ class TaskRunner:
             raise RestartLater(math.ceil(early))
         received = attempts(message.attributes, message.message_attributes)
         result = self._result(call, task, received.receives)
-        ended = self._backend.store.begin(result, call, message)
+        store = self._backend.store
+        ended = store.begin(result, call, message)
         if ended is None:
-            return _Run(self._backend, message, call, result, received)
+            return _Run(self._backend, store, message, call, result, received)
         if ended == TaskResultStatus.FAILED:
             raise TaskFailedBefore(f"Task {call.id} has failed before; it is not run again")
         logger.info("Task %s was finished before; its message was delivered twice", call.id)
@@ -189,12 +190,14 @@ class _Run:
     def __init__(
         self,
         backend: RunsTasks,
+        store: Store,
         message: RawMessage,
         call: TaskCall,
         result: TaskResult,
         received: Attempts,
     ) -> None:
         self._backend = backend
+        self._store = store
         self._message = message
         self._call = call
         self._result = result
@@ -203,7 +206,7 @@ class _Run:
     def run(self) -> None:
         """Run the task in this thread."""
         with self._noted() as returned:
-            returned.append(leaving_none_open(self._run_task)(self._args()))
+            returned.append(run_watched(self._run_task, self._args()))
 
     def _run_task(self, arguments: list[Any]) -> Any:
         return self._result.task.call(*arguments, **self._result.kwargs)
@@ -288,7 +291,7 @@ class _Run:
         set_fields(result, status=status)
         if result.is_finished:
             set_fields(result, finished_at=timezone.now())
-        if note := self._backend.store.ended(result, self._call):
+        if note := self._store.ended(result, self._call):
             self._message.note(note)
         if result.is_finished:
             task_finished.send_robust(type(self._backend), task_result=result)
