@@ -59,7 +59,10 @@ class Message(RawMessage):
 
     def load(self, delivery: Delivery) -> Any:
         """The text, or the bytes that are no UTF-8."""
-        if delivery.content_type != ENCODED:
+        content_type = delivery.content_type
+        if content_type == PLAIN and type(text := delivery.payload) is str:
+            return text
+        if content_type != ENCODED:
             return super().load(delivery)
         try:
             return self._from_bytes(unarmoured(delivery.text))

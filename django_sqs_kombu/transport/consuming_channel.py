@@ -28,6 +28,8 @@ class ConsumingChannel(SettlingChannel):
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
         self._consumptions: dict[str, Consumption] = {}
+        #: Of queues that messages came from.
+        self._urls: dict[str, str] = {}
         self._callbacks: dict[str, Callable[[dict[str, Any]], None]] = {}
         #: Of consumers that were cancelled, with polls under way.
         self._finishing: list[Poller] = []
@@ -177,19 +179,26 @@ class ConsumingChannel(SettlingChannel):
     def payload(self, held: Held) -> dict[str, Any]:
         """What Kombu's consumers get for a held message."""
         payload, wrong = read_body(held.body)
-        held.error = held.error or wrong
-        properties = payload["properties"]
+        if wrong is not None and held.error is None:
+            held.error = wrong
+        queue, properties = held.queue, payload["properties"]
         properties["delivery_tag"] = held.tag
-        info = properties.setdefault("delivery_info", {})
-        info.setdefault("exchange", "")
-        info.setdefault("routing_key", held.queue)
-        info.update(
-            queue=held.queue,
-            sqs_message=_without_bytes(held.message) if held.attributed else held.message,
-            sqs_queue=self.account.url(held.queue),
-        )
+        properties["delivery_info"] = {
+            "exchange": "",
+            "routing_key": queue,
+            **properties["delivery_info"],
+            "queue": queue,
+            "sqs_message": _without_bytes(held.message) if held.attributed else held.message,
+            "sqs_queue": self._urls.get(queue) or self._url(queue),
+        }
         payload["held"] = held
         return payload
+
+    def _url(self, queue: str) -> str | None:
+        url = self.account.url(queue)
+        if url is not None:
+            self._urls[queue] = url
+        return url
 
     def close(self) -> None:
         """Stop polling, give back what is held, settle what is decided, and close."""

@@ -8,6 +8,7 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any, Protocol
 
+from kombu.message import ACK_STATES
 from kombu.transport.virtual import Message
 
 from ..exceptions import SQSError
@@ -33,6 +34,9 @@ class Settling(Protocol):
     held: HeldMessages
     payloads: LargePayloads
     backoff: Backoff
+
+    def basic_ack(self, delivery_tag: str, multiple: bool = False) -> None:
+        """Delete the message of a tag soon."""
 
     def deliver(self, held: Held) -> None:
         """Hand a message that was taken to its consumer."""
@@ -73,25 +77,25 @@ class Delivery(Message):  # type: ignore[misc]
 
     def __init__(self, payload: dict[str, Any], channel: Any = None, **kwargs: Any) -> None:
         # What the constructors of its two base classes do, at a third of the time.
-        properties = payload["properties"]
-        body, encoding = payload.get("body"), properties.get("body_encoding")
+        get, properties = payload.get, payload["properties"]
+        body, encoding = get("body"), properties.get("body_encoding")
         if body and encoding:
             body = channel.decode_body(body, encoding)
         self._raw = payload
         self.channel = channel
         self.errors: list[tuple[type[Exception], Exception, TracebackType | None]] = []
         self.delivery_tag = properties["delivery_tag"]
-        self.content_type = payload.get("content-type")
-        self.content_encoding = payload.get("content-encoding")
+        self.content_type = get("content-type")
+        self.content_encoding = get("content-encoding")
         self.delivery_info = properties.get("delivery_info") or {}
-        self.headers = payload.get("headers") or {}
+        self.headers = get("headers") or {}
         self.properties = properties
         self.accept = kwargs.get("accept")
         self._decoded_cache = None
         self._state = "RECEIVED"
         self.body = self._bytes(body) if isinstance(body, str) else body
-        self.held = payload["held"]
-        error = self.held.error
+        self.held = held = payload["held"]
+        error = held.error
         if error is not None:
             # Kombu hands a message with errors to on_decode_error.
             self.errors.append((type(error), error, None))
@@ -111,6 +115,24 @@ class Delivery(Message):  # type: ignore[misc]
             with suppress(UnicodeDecodeError):
                 return body.decode()
         return super()._decode()
+
+    def ack(self, multiple: bool = False) -> None:
+        """Delete the message, soon; of a consumer without acks it is deleted already.
+
+        :raises kombu.Message.MessageStateError: what becomes of it was decided before.
+        """
+        if self._state in ACK_STATES or self.channel is None:
+            super().ack(multiple)
+        else:
+            self.channel.basic_ack(self.delivery_tag, multiple)
+            self._state = "ACK"
+
+    @property
+    def payload(self) -> Any:
+        """The body as Kombu decodes it, which is done once."""
+        if not self._decoded_cache:
+            self._decoded_cache = self._decode()
+        return self._decoded_cache
 
     @property
     def sqs_message(self) -> Received:

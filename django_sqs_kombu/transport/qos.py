@@ -39,7 +39,9 @@ class QoS(KombuQoS):  # type: ignore[misc]
     def ack(self, delivery_tag: str) -> None:
         """Forget a delivery; its place is free."""
         self._delivered.pop(delivery_tag, None)
-        self.channel.connection.inbox.changed()
+        # Called for each message: only an event loop wants to hear of its place.
+        if (on_change := self.channel.connection.inbox.on_change) is not None:
+            on_change()
 
     def find(self, delivery_tag: str) -> Delivery | None:
         """The delivery of this tag, if it is with a consumer."""

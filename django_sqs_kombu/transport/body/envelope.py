@@ -23,6 +23,7 @@ from .armour import unarmoured
 FOREIGN = "sqs_foreign"
 CONTENT_TYPE = "content-type"
 CONTENT_ENCODING = "content-encoding"
+UTF_8 = "utf-8"
 
 _KEYS = frozenset({"body", "properties", "headers", CONTENT_TYPE, CONTENT_ENCODING})
 #: How an object may begin in base64: with the first six bits of a brace, or of the white
@@ -35,7 +36,8 @@ _UNWRITABLE = re.compile("[\ud800-\udfff\ufffe\uffff]")
 _encode = JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 
-_decoder = json.JSONDecoder()
+#: Its ``scan_once`` is what ``raw_decode`` calls.
+_decoder: Any = json.JSONDecoder()
 #: What JSON takes for white space.
 _BLANKS = " \t\n\r"
 
@@ -74,7 +76,7 @@ def foreign_payload(text: str) -> dict[str, Any]:
     return {
         "body": text,
         CONTENT_TYPE: None,
-        CONTENT_ENCODING: "utf-8",
+        CONTENT_ENCODING: UTF_8,
         "headers": {},
         "properties": {FOREIGN: True, "delivery_info": {}},
     }
@@ -105,59 +107,58 @@ def _escaped(found: re.Match[str]) -> str:
 
 
 def _envelope(text: str) -> dict[str, Any] | None:
+    # One function, since it is called for each message.
     try:
-        data, end = _decoder.raw_decode(text)
-    except (ValueError, RecursionError):
+        data, end = _decoder.scan_once(text, 0)
+    except (ValueError, RecursionError, StopIteration):
         return None
-    if text[end:].strip(_BLANKS):
+    if (end != len(text) and text[end:].strip(_BLANKS)) or type(data) is not dict:
         return None
-    if not _looks_like_envelope(data):
+    get: Callable[[str], Any] = data.get
+    body, properties, headers = get("body"), get("properties"), get("headers") or {}
+    if not _looks_like_envelope(data, body, properties, headers):
         return None
-    body, properties = data["body"], data["properties"]
-    encoding = properties.get("body_encoding") or "utf-8"
-    if encoding.lower() == "base64":
-        try:
-            body = unarmoured(body)
-        except ValueError:
+    armour = properties.get("body_encoding") or UTF_8
+    if armour != UTF_8:
+        if type(armour) is not str or (armour := armour.lower()) not in (UTF_8, "base64"):
             return None
-        properties["body_encoding"] = None
-    elif encoding.lower() != "utf-8":
-        return None
+        if armour == "base64":
+            try:
+                body = unarmoured(body)
+            except ValueError:
+                return None
+            properties["body_encoding"] = None
     properties.pop(FOREIGN, None)
     delivery_info = properties["delivery_info"] = properties.get("delivery_info") or {}
     # Kombu acknowledges nothing for a consumer without acks: no sender says for whom it is.
     delivery_info.pop("consumer_tag", None)
     return {
         "body": body,
-        CONTENT_TYPE: data.get(CONTENT_TYPE) or None,
-        CONTENT_ENCODING: data.get(CONTENT_ENCODING) or "utf-8",
-        "headers": _headers(data.get("headers") or {}),
+        CONTENT_TYPE: get(CONTENT_TYPE) or None,
+        CONTENT_ENCODING: get(CONTENT_ENCODING) or UTF_8,
+        "headers": _headers(headers) if "task" in headers else headers,
         "properties": properties,
     }
 
 
 def _headers(headers: dict[str, Any]) -> dict[str, Any]:
     # Celery looks its tasks up by this one, and a worker ends over one that is no text.
-    if isinstance(headers.get("task", ""), str):
+    if isinstance(headers["task"], str):
         return headers
     return {name: value for name, value in headers.items() if name != "task"}
 
 
-def _looks_like_envelope(data: Any) -> bool:
-    if not (
-        isinstance(data, dict)
-        and isinstance(data.get("body"), str)
-        and isinstance(data.get("properties"), dict)
-    ):
+def _looks_like_envelope(
+    data: dict[str, Any], body: object, properties: object, headers: object
+) -> bool:
+    if type(body) is not str or type(properties) is not dict or type(headers) is not dict:
         return False
-    if not (data.keys() <= _KEYS or CONTENT_TYPE in data or CONTENT_ENCODING in data):
+    get = data.get
+    if not (CONTENT_TYPE in data or CONTENT_ENCODING in data or data.keys() <= _KEYS):
         # Somebody's own object, of which a body and properties are only a part.
         return False
-    properties = data["properties"]
     return (
-        isinstance(data.get(CONTENT_TYPE) or "", str)
-        and isinstance(data.get(CONTENT_ENCODING) or "", str)
-        and isinstance(data.get("headers") or {}, dict)
-        and isinstance(properties.get("body_encoding") or "", str)
-        and isinstance(properties.get("delivery_info") or {}, dict)
+        type(get(CONTENT_TYPE) or "") is str
+        and type(get(CONTENT_ENCODING) or "") is str
+        and type(properties.get("delivery_info") or {}) is dict
     )

@@ -7,7 +7,7 @@ from typing import Any
 from ...exceptions import MessageDecodeError
 from ...printable import NAME, quoted
 from .compression import unpacked
-from .envelope import CONTENT_ENCODING, CONTENT_TYPE, foreign_payload, parse_envelope
+from .envelope import CONTENT_ENCODING, CONTENT_TYPE, UTF_8, foreign_payload, parse_envelope
 
 JSON = "application/json"
 #: What a ``content-encoding`` may be, and the codec that Kombu then gets.  Kombu would take
@@ -36,10 +36,12 @@ def read_body(text: str) -> tuple[dict[str, Any], MessageDecodeError | None]:
     payload = parse_envelope(text)
     if payload is None:
         return foreign_payload(text), None
-    method = payload["headers"].pop("compression", None)
-    encoding = payload[CONTENT_ENCODING]
+    headers, encoding = payload["headers"], payload[CONTENT_ENCODING]
+    if encoding == UTF_8 and "compression" not in headers:
+        return payload, None
+    method = headers.pop("compression", None)
     # Harmless, whatever becomes of it.
-    payload[CONTENT_ENCODING] = "utf-8"
+    payload[CONTENT_ENCODING] = UTF_8
     try:
         codec = _codec(encoding, payload[CONTENT_TYPE])
         if method:

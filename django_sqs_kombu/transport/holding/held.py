@@ -383,9 +383,11 @@ class HeldMessages:
 
     def _enter(self, held: Held, state: State) -> None:
         before = held.state
-        for counts in (self._queues[held.queue].counts, self._all):
-            counts[before] -= 1
-            counts[state] += 1
+        of, everywhere = self._queues[held.queue].counts, self._all
+        of[before] -= 1
+        of[state] += 1
+        everywhere[before] -= 1
+        everywhere[state] += 1
         held.state = state
 
 

@@ -112,7 +112,9 @@ class Inbox:
                 announced = self._announced.get(timeout=left)
             if announced is None:
                 return None
-            for source in self._by_urgency(announced):
+            # As far as is known there is but one priority.
+            usual = self._ranked is False
+            for source in (announced,) if usual else self._by_urgency(announced):
                 held = source.take()
                 if held is not None:
                     return source, held

@@ -42,6 +42,8 @@ class Pace:
     def forget(self) -> None:
         """Another consumer comes: how fast it takes messages is not known yet."""
         self._samples: deque[float] = deque(maxlen=LEAST_SAMPLES)
+        #: For how many receivers there may be enough of them.
+        self._fits = LEAST_SAMPLES // 2
         self._total = 0.0
         self._doubted = min(MOST_DOUBTED, max(self._doubted, 2 * self._started))
         self._started = 0
@@ -51,9 +53,16 @@ class Pace:
     def comes(self) -> None:
         """The consumer comes for a message."""
         now = time.monotonic()
-        if self._took_at is not None:
-            self._note(now - self._took_at)
+        took_at = self._took_at
+        if took_at is not None:
             self._took_at = None
+            if self._most_free > self._fits:
+                self._fit()
+            samples, seconds = self._samples, now - took_at
+            if len(samples) == samples.maxlen:
+                self._total -= samples[0]
+            samples.append(seconds)
+            self._total += seconds
         self._waiting += 1
 
     def leaves(self, *, with_message: bool, glanced: bool = False) -> None:
@@ -103,15 +112,11 @@ class Pace:
             each = max(each, time.monotonic() - took_at)
         return max(each, 1e-6)
 
-    def _note(self, seconds: float) -> None:
-        wanted = max(LEAST_SAMPLES, 2 * self._most_free)
-        if self._samples.maxlen != wanted:
-            self._samples = deque(self._samples, maxlen=wanted)
-            self._total = sum(self._samples)
-        if len(self._samples) == wanted:
-            self._total -= self._samples[0]
-        self._samples.append(seconds)
-        self._total = max(0.0, self._total + seconds)
+    def _fit(self) -> None:
+        """Have as many samples as there are receivers for."""
+        self._fits = self._most_free
+        self._samples = deque(self._samples, maxlen=2 * self._fits)
+        self._total = sum(self._samples)
 
     def _one(self) -> int:
         return 1 if self._waiting or (self._glanced and self.takes) else 0

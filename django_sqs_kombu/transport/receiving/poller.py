@@ -144,9 +144,9 @@ class Poller:
         # With all places taken nobody polls, and looks.
         self.pauses.look_if_due()
         # What was announced before a stop must not take what a later consumer's has received.
-        if self.ending.gives_back:
-            return None
         if self.ending.told:
+            if self.ending.gives_back:
+                return None
             # It may be the last.
             self._step_soon()
         return self._shared.table.take(self.queue)

@@ -208,7 +208,9 @@ class Keeper:
                 return
             try:
                 now = time.monotonic()
-                due = now + (self._linger_of(held.queue) if linger else 0.0)
+                queue, due = held.queue, now
+                if linger:
+                    due += self._fifo_linger(queue) if queue.endswith(FIFO) else self._linger
                 settlement = Settlement(held, seconds, due, with_payload, silent)
                 if held.note is None:
                     full = self._settlements.add(settlement) or due <= now
@@ -220,14 +222,19 @@ class Keeper:
                 # would be renewed for ever.
                 self._table.unsettle(held)
                 raise
-            if full:
-                self._look_soon()
-            elif held.note is None:
+            timer = self._timer
+            if (
+                not full
+                and held.note is None
+                and not (reactor.runs and timer is not None and timer.when <= due)
+            ):
                 self._wake(due)
+        if full:
+            # Without the lock, which the thread that it wakes wants.  Should a timeout strike
+            # before, what is held makes it look a few seconds later.
+            self._look_soon()
 
-    def _linger_of(self, queue: str) -> float:
-        if not queue.endswith(FIFO):
-            return self._linger
+    def _fifo_linger(self, queue: str) -> float:
         # The next message of its group waits for the answer.
         others = self._table.delivered(queue) + self._table.startable(queue)
         return min(self._linger, FIFO_LINGER) if others > 0 else 0.0

@@ -47,6 +47,9 @@ def patience(usual: float) -> float:
     :param usual: where nobody says more.
     """
     seconds: float | None = getattr(_waits, "seconds", None)
+    if getattr(_waits, "until", None) is None:
+        # As in the thread that polls and deletes.
+        return seconds or usual
     return min(seconds or usual, left())
 
 

@@ -93,6 +93,8 @@ class Reactor:
         renew_after_fork(self)
 
     def _setup(self) -> None:
+        #: Whether there is a thread, so that nobody need :meth:`revive` it.
+        self.runs = False
         # Of what is asked for, and whether there is a thread for it. A signal's handler may ask.
         self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
@@ -178,11 +180,12 @@ class Reactor:
 
     def _start(self) -> None:
         self._thread = threading.Thread(target=self._run, name="sqs-io", daemon=True)
+        self.runs = True
         try:
             self._thread.start()
         except BaseException:
             # Also a Ctrl-C or a time limit: nobody would start another one, for ever.
-            self._thread = None
+            self._thread, self.runs = None, False
             raise
 
     # In the thread.
@@ -210,7 +213,7 @@ class Reactor:
             elif now >= idle_at:
                 with self._lock:
                     if not (self._asked or self._timers):
-                        self._thread = None
+                        self._thread, self.runs = None, False
                         return
 
     def _turn(self, loop: _Loop) -> None:

@@ -5,6 +5,7 @@ import hashlib
 import pytest
 
 from django_sqs_kombu import RequestFailed
+from django_sqs_kombu.transport.sqs.answers import NotAnAnswer, read_answer
 
 from .conftest import JSON
 
@@ -211,3 +212,14 @@ def test_a_message_of_a_group_is_not_sent_behind_a_later_one(requests, scripted)
 
 def md5(text):
     return hashlib.md5(text.encode()).hexdigest()
+
+
+@pytest.mark.parametrize("body", [b' {"a": 1}\r\n', b'\xef\xbb\xbf{"a": 1}', b'{"a": 1}'])
+def test_what_stands_around_json_is_no_part_of_the_answer(body):
+    assert read_answer("ReceiveMessage", body) == {"a": 1}
+
+
+@pytest.mark.parametrize("body", [b'{"a": 1} {}', b'{"a": 1', b'{"a": "\xff"}'])
+def test_what_is_json_only_at_first_is_no_answer(body):
+    with pytest.raises(NotAnAnswer):
+        read_answer("ReceiveMessage", body)
