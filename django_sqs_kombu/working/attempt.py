@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import inspect
-import os
 import signal
 import sys
 import threading
@@ -22,10 +21,11 @@ from ..exceptions import (
 )
 from ..logs import get_logger
 from ..messages.base import RawMessage
+from ..transport.sending.trail import TRAIL
 from .context import MessageContext, current_message
 from .deadline import deadline
 from .dropping import free_at_start, why_dropped
-from .forks import end_child
+from .forks import end_child, forks
 from .middleware import around_receiving
 from .registered import Attempt, Received, Registered
 from .splitting import split
@@ -44,25 +44,36 @@ def attempt(registered: Registered, delivery: Received, queue: kombu.Queue) -> A
     One that is to be dropped is not even decoded.  With ``delete_on_start`` the message is
     deleted between the two, so that one that cannot be decoded is settled as any other.
     """
-    message = None
     started = time.monotonic()
-    if (dropped := why_dropped(registered, delivery)) is not None:
+    # Most have none, and nothing that it could say.
+    has_trail = TRAIL in (delivery.sqs_message.get("MessageAttributes") or ())
+    if has_trail and (dropped := why_dropped(registered, delivery)) is not None:
         return Attempt(raised=dropped)
+    found = Attempt()
     token = current_message.set(context_of(delivery, queue))
     try:
-        with around_receiving(registered.receivers.middleware, registered, delivery):
-            message = registered.message_class.from_delivery(delivery, queue)
-            free_at_start(registered, delivery)
-            if split(registered, delivery, message):
-                return Attempt(message, seconds=time.monotonic() - started)
-            if registered.delete_on_start and not delivery.acknowledged:
-                delete_first(delivery)
-            result = registered.receive(message)
+        if middleware := registered.receivers.middleware:
+            with around_receiving(middleware, registered, delivery):
+                _run(found, registered, delivery, queue)
+        else:
+            _run(found, registered, delivery, queue)
     except BaseException as exc:  # noqa: BLE001 - sys.exit() in a receiver, too
-        return Attempt(message, its_own(exc), seconds=time.monotonic() - started)
+        found.raised, found.result = its_own(exc), None
     finally:
         current_message.reset(token)
-    return Attempt(message, None, result, time.monotonic() - started)
+    found.seconds = time.monotonic() - started
+    return found
+
+
+def _run(found: Attempt, registered: Registered, delivery: Received, queue: kombu.Queue) -> None:
+    """Decode *delivery* and run the receiver; *found* has as much of that as was done."""
+    found.message = message = registered.message_class.from_delivery(delivery, queue)
+    free_at_start(registered, delivery)
+    if split(registered, delivery, message):
+        return
+    if registered.delete_on_start and not delivery.acknowledged:
+        delete_first(delivery)
+    found.result = registered.receive(message)
 
 
 def context_of(delivery: Received, queue: kombu.Queue) -> MessageContext:
@@ -84,11 +95,11 @@ def receive(registered: Registered, message: RawMessage | list[RawMessage]) -> A
     :raises ReceiverReturnedGenerator: nothing of the receiver has run.
     :raises TimedOut: it took longer.
     """
-    process = os.getpid()
+    forked = forks.count
     try:
         return _receive(registered, message)
     finally:
-        if os.getpid() != process:
+        if forks.count != forked:
             end_child(sys.exc_info()[1])
 
 

@@ -63,6 +63,8 @@ class BatchCrew:
         self._circuits = circuits
         self._gate = gate
         self._gatherings: dict[str, Gathering] = {}
+        #: Whether there is a queue whose messages are gathered.
+        self.gathers = False
 
     def __bool__(self) -> bool:
         """Whether anything is gathered."""
@@ -83,12 +85,11 @@ class BatchCrew:
             size = min(registered.batch, prefetch or registered.batch)
             gathering = Gathering(registered, queue, size, self._host.free, self._wake)
             self._gatherings[queue.name] = gathering
+            self.gathers = True
         return gathering.places
 
     def add(self, delivery: Delivery) -> bool:
         """Gather a message; False: its receiver gets each by itself."""
-        if not self._gatherings:
-            return False
         if (gathering := self._gatherings.get(delivery.queue)) is None:
             return False
         room = gathering.add(delivery)
@@ -140,7 +141,7 @@ class BatchCrew:
 
     def _hurries(self, registered: Registered, queue: str) -> bool:
         """Whether no further message of a queue will come."""
-        if self._host.stops() or (self._circuits and self._circuits.is_open(queue)):
+        if self._host.stops() or (self._circuits.any and self._circuits.is_open(queue)):
             return True
         limit = self._host.limits.get(registered.name)
         if limit is None or not limit.reached:
@@ -191,7 +192,7 @@ class BatchCrew:
 
     def _received(self, gathered: Gathered) -> Iterator[tuple[Delivery, Handled]]:
         held = []
-        refuses = bool(self._circuits) and self._circuits.refuses(gathered.queue.name)
+        refuses = self._circuits.any and self._circuits.refuses(gathered.queue.name)
         order = Order()
         for delivery in gathered.deliveries:
             if delivery.expired:

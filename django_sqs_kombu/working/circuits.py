@@ -24,17 +24,16 @@ class Circuits:
     """The circuits of a consumer's queues, by the names in SQS; false where there are none.
 
     :param receivers: the registry.
+    :ivar any: whether there is any.
     """
 
     def __init__(self, receivers: Registry) -> None:
         self._receivers = receivers
+        self.any = False
         self._circuits: dict[str, Circuit] = {}
         #: Kept when a connection is made anew: what failed may fail still, and counts on.
         self._limits: dict[str, ReceiveLimit | None] = {}
         self._channels: dict[str, Any] = {}
-
-    def __bool__(self) -> bool:
-        return bool(self._circuits)
 
     def limit(
         self,
@@ -63,6 +62,7 @@ class Circuits:
             self._limits[queue] = limit
             if circuit is not None:
                 self._circuits[queue] = circuit
+                self.any = True
         return self._limits[queue]
 
     def refuses(self, queue: str) -> bool:

@@ -252,14 +252,14 @@ class ReceiverConsumer(StoppableConsumer):
         """Before each wait for a message: wait for a free thread, and see the limits."""
         self.on_turn()
         self._wait_for_a_thread()
-        while self._batches and (gathered := self._batches.take()):
+        while self._batches.gathers and (gathered := self._batches.take()):
             self._start(gathered.deliveries[0], self._batches.work, gathered)
             self._wait_for_a_thread()
-        if self._limits_reached():
+        if self.limits and self._limits_reached():
             self.should_stop = True
 
     def _wait_for_a_thread(self) -> None:
-        while not self._wait_for_free_thread(timeout=1.0):
+        while (self._pool or self._crew) and not self._wait_for_free_thread(timeout=1.0):
             self.on_turn()
 
     def _receive_gathered(self) -> None:
@@ -292,7 +292,7 @@ class ReceiverConsumer(StoppableConsumer):
         if self._crew is not None:
             self._running.add(delivery)
             self._crew.start(self._work_of_crew, registered, queue, delivery)
-        elif not self._batches.add(delivery):
+        elif not (self._batches.gathers and self._batches.add(delivery)):
             self._start(delivery, self._work, registered, queue, delivery)
 
     def _start(self, delivery: Delivery, work: Callable[..., None], *args: Any) -> None:
@@ -336,7 +336,7 @@ class ReceiverConsumer(StoppableConsumer):
     def _handled(self, delivery: Delivery, handled: Handled) -> None:
         raised = handled.attempt.raised
         self._longest = max(self._longest, handled.attempt.seconds)
-        if self._circuits and not isinstance(raised, CutOff):
+        if self._circuits.any and not isinstance(raised, CutOff):
             self._circuits.ended(delivery.queue, raised)
         if isinstance(raised, KeyboardInterrupt):
             self.should_stop = True
@@ -344,10 +344,11 @@ class ReceiverConsumer(StoppableConsumer):
 
     def _refuses(self, registered: Registered, delivery: Delivery) -> bool:
         """Give back a message that is not to be started now."""
-        if not self._starts_still() or (self._circuits and self._circuits.refuses(delivery.queue)):
-            self._give_back(registered, delivery)
-            return True
-        return False
+        starts = not self.should_stop or self._starts_still()
+        if starts and not (self._circuits.any and self._circuits.refuses(delivery.queue)):
+            return False
+        self._give_back(registered, delivery)
+        return True
 
     def _too_late(self, registered: Registered, delivery: Delivery) -> bool:
         if delivery.expired:
@@ -391,8 +392,7 @@ class ReceiverConsumer(StoppableConsumer):
 
     def _limits_reached(self) -> bool:
         return (
-            bool(self.limits)
-            and all(self.limits[queue.name].reached for queue in self._own)
+            all(self.limits[queue.name].reached for queue in self._own)
             and not self._running
             and not self._batches
             and (self._beside is None or self._beside.ended)

@@ -9,11 +9,29 @@ import threading
 from typing import NoReturn
 
 from ..logs import get_logger
+from ..posix import in_forked_children
 
 logger = get_logger(__name__)
 
 #: Seconds that a process that a receiver forked has for its last lines in the logs.
 LOGS_TIMEOUT = 2.0
+
+
+class Forks:
+    """Counts the forks that led to this process, so that whoever was forked notices it.
+
+    :ivar count: since the parent of them all was started.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+        in_forked_children(self._add)
+
+    def _add(self) -> None:
+        self.count += 1
+
+
+forks = Forks()
 
 
 def end_child(raised: BaseException | None) -> NoReturn:

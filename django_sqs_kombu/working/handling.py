@@ -76,12 +76,28 @@ def handle(
     :param admitted: what the middleware say of it; None: they are still to be asked.
     """
 
+    try:
+        context = NOTHING if delivery.errors else registered.around_message()
+    except Exception as exc:  # noqa: BLE001 - a database that is away, say
+        attempt = Attempt(raised=_unprepared(exc))
+        return Handled(attempt, settle(registered, delivery, None, attempt.raised))
+    if context is NOTHING:
+        return _handle(registered, delivery, queue, admitted)
+
     def work(stack: Surroundings) -> Handled:
-        attempt = attempt_within(stack, registered, delivery, queue, admitted)
-        action = settle(registered, delivery, attempt.message, attempt.raised, attempt.seconds)
-        return Handled(attempt, action)
+        if (error := _entered(stack, context)) is not None:
+            return Handled(Attempt(raised=error), settle(registered, delivery, None, error))
+        return _handle(registered, delivery, queue, admitted)
 
     return cleaning_up(delivery, work)
+
+
+def _handle(
+    registered: Registered, delivery: Delivery, queue: kombu.Queue, admitted: Admission | None
+) -> Handled:
+    attempt = _attempt(registered, delivery, queue, admitted)
+    action = settle(registered, delivery, attempt.message, attempt.raised, attempt.seconds)
+    return Handled(attempt, action)
 
 
 def cleaning_up(delivery: Delivery, work: Callable[[Surroundings], T]) -> T:
@@ -113,11 +129,16 @@ def attempt_within(
     :param stack: gets what is to be cleaned up after the message.
     :param admitted: what the middleware say of it; None: they are still to be asked.
     """
+    if not delivery.errors and (error := make_ready(stack, registered)) is not None:
+        return Attempt(raised=error)
+    return _attempt(registered, delivery, queue, admitted)
+
+
+def _attempt(
+    registered: Registered, delivery: Delivery, queue: kombu.Queue, admitted: Admission | None
+) -> Attempt:
     if delivery.errors:
         return Attempt(raised=undecodable(delivery.errors[0][1]))
-    error = make_ready(stack, registered)
-    if error is not None:
-        return Attempt(raised=error)
     if admitted is None:
         admitted = admission(registered.receivers.middleware, registered, delivery)
     if admitted.refused is not None:
@@ -128,9 +149,23 @@ def attempt_within(
 def make_ready(stack: Surroundings, registered: Registered) -> EnvironmentFailure | None:
     """Enter what stands around a message, or a batch; return why that could not be done."""
     try:
-        stack.enter_context(registered.around_message())
+        context = registered.around_message()
     except Exception as exc:  # noqa: BLE001 - a database that is away, say
-        error = EnvironmentFailure(f"Its receiver could not be prepared for: {repr_of(exc)}")
-        error.__cause__ = exc
-        return error
+        return _unprepared(exc)
+    return _entered(stack, context)
+
+
+def _entered(
+    stack: Surroundings, context: AbstractContextManager[object]
+) -> EnvironmentFailure | None:
+    try:
+        stack.enter_context(context)
+    except Exception as exc:  # noqa: BLE001 - a database that is away, say
+        return _unprepared(exc)
     return None
+
+
+def _unprepared(exc: Exception) -> EnvironmentFailure:
+    error = EnvironmentFailure(f"Its receiver could not be prepared for: {repr_of(exc)}")
+    error.__cause__ = exc
+    return error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 import threading
 import time
@@ -82,6 +83,37 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
         beside = Beside(self.run, self.stop, on_end, first.on_turn)
         self._is_beside = True
         return beside
+
+    def consume(
+        self,
+        limit: int | None = None,
+        timeout: float | None = None,
+        safety_interval: float = 1,
+        **kwargs: Any,
+    ) -> Iterator[None]:
+        """Consume as Kombu's does; it looks after the connection only when no message comes."""
+        elapsed = 0.0
+        with self.consumer_context(**kwargs) as (connection, _, _):
+            drain_events = connection.transport.drain_events
+            for _ in range(limit) if limit else itertools.count():
+                if self.should_stop:
+                    break
+                self.on_iteration()
+                try:
+                    drain_events(connection, safety_interval)
+                except TimeoutError:
+                    # It connects, should that be necessary.
+                    connection.heartbeat_check()
+                    drain_events = connection.transport.drain_events
+                    elapsed += safety_interval
+                    if timeout and elapsed >= timeout:
+                        raise
+                except OSError:
+                    if not self.should_stop:
+                        raise
+                else:
+                    yield
+                    elapsed = 0.0
 
     def on_turn(self) -> None:
         """Called about once a second, between messages; does nothing."""

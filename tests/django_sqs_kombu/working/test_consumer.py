@@ -513,3 +513,21 @@ def test_mapping_messages_travel_both_ways(receivers, consume):
     consume(1)
 
     assert seen[0]["Name"] == "value"
+
+
+def test_kombus_own_way_of_consuming_a_few_messages_works(receivers):
+    seen = []
+    receivers.register("orders", lambda message: seen.append(message.get_body()))
+    receivers.send_many("orders", ["a", "b", "c"])
+    consumer = ReceiverConsumer(receivers)
+
+    for _ in consumer.consume(limit=2, timeout=20):
+        assert len(seen) in (1, 2)
+    assert len(seen) == 2
+
+
+def test_kombus_own_way_of_consuming_gives_up_when_no_message_comes(receivers):
+    receivers.register("orders", lambda message: None)
+
+    with pytest.raises(TimeoutError):
+        list(ReceiverConsumer(receivers).consume(timeout=0.2, safety_interval=0.1))
