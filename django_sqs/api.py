@@ -1,4 +1,4 @@
-"""The names that ``django_sqs`` has for everybody."""
+"""The functions that ``django_sqs`` offers."""
 
 from __future__ import annotations
 
@@ -63,15 +63,15 @@ def register(
     celery_task: Any = None,
     **options: Unpack[QueueKeywords],
 ) -> RegisteredQueue:
-    """Register a queue, with *fn* as its receiver or, without, for sending only.
+    """Register a queue, with *fn* as its receiver or, without it, only for sending.
 
     :param args: in the original's order: visibility_timeout, message_class, timeout,
         delete_on_start, close_database, suffixes.
-    :param celery_task: a Celery task, or its name, that each message is handed to; *fn*, where
-        there is one, then makes the task's arguments of the message.
+    :param celery_task: a Celery task, or its name, to which each message is handed; if there is
+        a *fn*, it then turns the message into the task's arguments.
     :param options: those of :class:`~django_sqs.keywords.QueueKeywords`.
-    :raises ConfigurationError: for options that are invalid, or a name that is registered with
-        another receiver.
+    :raises ConfigurationError: if options are invalid, or the name is registered with another
+        receiver.
     """
     registered = receivers.register(queue_name, fn, *args, celery_task=celery_task, **_any(options))
     return cast(RegisteredQueue, registered)
@@ -84,7 +84,7 @@ def receiver(
 
     :param queue_name: default: the function's module and name, dots as ``__``.
     :param options: those of :class:`~django_sqs.keywords.RegisterKeywords`.
-    :raises ConfigurationError: as of :func:`register`.
+    :raises ConfigurationError: as for :func:`register`.
     """
     decorate = receivers.receiver(queue_name, **_any(options))
     return cast("Callable[[Callable[[M], R]], ReceiverProxy[M, R, RegisteredQueue]]", decorate)
@@ -98,7 +98,7 @@ def send(
 ) -> Ticket:
     """Send a message to a registered queue; see :meth:`DjangoQueue.send`.
 
-    :raises UnknownQueue: there is none of this name.
+    :raises UnknownQueue: if no queue has this name.
     """
     return _get(queue_name).send(message, suffix, **options)
 
@@ -111,7 +111,7 @@ async def asend(
 ) -> Ticket:
     """Send from asynchronous code; see :meth:`DjangoQueue.asend`.
 
-    :raises UnknownQueue: there is none of this name.
+    :raises UnknownQueue: if no queue has this name.
     """
     return await _get(queue_name).asend(message, suffix, **options)
 
@@ -124,7 +124,7 @@ def send_many(
 ) -> int:
     """Send many messages to a registered queue; see :meth:`DjangoQueue.send_many`.
 
-    :raises UnknownQueue: there is none of this name.
+    :raises UnknownQueue: if no queue has this name.
     """
     return _get(queue_name).send_many(items, suffix, **options)
 

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @pytest.fixture
 def sqs_outbox() -> Iterator[SentMessages]:
-    """The messages that the test sends, in a list in place of SQS."""
+    """Collect the messages that the test sends in a list, instead of sending them."""
     from django_sqs_kombu.testing import captured
 
     from .registry import receivers
@@ -27,7 +27,7 @@ def sqs_outbox() -> Iterator[SentMessages]:
 
 @pytest.fixture
 def sqs_eager() -> Iterator[None]:
-    """What the test sends is received at once, without SQS."""
+    """Run the receiver of each message that the test sends at once, without SQS."""
     from django_sqs_kombu.testing import eager
 
     from .registry import receivers
@@ -38,9 +38,9 @@ def sqs_eager() -> Iterator[None]:
 
 @pytest.fixture
 def sqs_nothing_sent() -> Iterator[None]:
-    """Fails a test that sends by mistake; ``usefixtures = sqs_nothing_sent`` is for all tests.
+    """Fail a test that sends by mistake; ``usefixtures = sqs_nothing_sent`` covers all tests.
 
-    What ``sqs_outbox``, ``sqs_eager`` and ``sqs_server`` take is meant.
+    Messages that ``sqs_outbox``, ``sqs_eager`` and ``sqs_server`` catch are allowed.
     """
     from .testing import nothing_sent
 
@@ -50,7 +50,7 @@ def sqs_nothing_sent() -> Iterator[None]:
 
 @pytest.fixture
 def sqs_server() -> Iterator[str]:
-    """The URL of a local SQS server that the settings point to (extra ``local``)."""
+    """Start a local SQS server (extra ``local``), point the settings to it, and give its URL."""
     from .testing import local_server
 
     with local_server() as url:
@@ -59,7 +59,7 @@ def sqs_server() -> Iterator[str]:
 
 @pytest.fixture
 def message_factory() -> Callable[..., RawMessage]:
-    """``message_factory(queue_name, body=...)`` makes a message as the receiver gets it."""
+    """Make messages as receivers get them: ``message_factory(queue_name, body=...)``."""
     from .testing import message
 
     return message

@@ -49,32 +49,32 @@ _ANY = object()
 
 
 def message(queue_name: str, *args: Any, **kwargs: Any) -> RawMessage:
-    """A message of a registered queue, as its receiver gets it.
+    """Return a message of a registered queue, as its receiver gets it.
 
     The arguments are those of :func:`django_sqs_kombu.testing.received_message`.
 
-    :raises UnknownQueue: there is no such queue.
+    :raises UnknownQueue: if no queue has this name.
     """
     return received_message(receivers.get(queue_name), *args, **kwargs)
 
 
 @contextmanager
 def nothing_sent() -> Iterator[None]:
-    """Fail when something is sent that is not kept, received at once or meant for a local server.
+    """Fail if a message is sent that is not kept, received at once or meant for a local server.
 
-    :raises ForgottenSend: where it is sent, and at the end of the block.
+    :raises ForgottenSend: where the message is sent, and at the end of the block.
     """
     with testing.nothing_sent(receivers, INSTEAD):
         yield
 
 
 class SQSTestMixin:
-    """For a ``unittest.TestCase``: keeps what is sent in ``self.sqs_outbox``."""
+    """Keep sent messages in ``self.sqs_outbox``; for a ``unittest.TestCase``."""
 
     sqs_outbox: SentMessages
 
     def setUp(self) -> None:
-        """Keep what is sent from now on."""
+        """Keep the messages that are sent from now on."""
         super().setUp()  # type: ignore[misc]
         keeping = captured(receivers)
         self.sqs_outbox = keeping.__enter__()
@@ -85,8 +85,8 @@ class SQSTestMixin:
     ) -> None:
         """Assert that a message was sent to a queue.
 
-        :param body: its value; not given: any.
-        :param count: exactly how many such; None: one or more.
+        :param body: its value; any, if not given.
+        :param count: the exact number of such messages; None: one or more.
         """
         sent = self.sqs_outbox.to(queue_name)
         found = [each for each in sent if body is _ANY or each.body == body]
@@ -102,9 +102,9 @@ class SQSTestMixin:
 
 @contextmanager
 def local_server() -> Iterator[str]:
-    """A local SQS server (moto, extra ``local``), which the settings point to; yields its URL.
+    """Start a local SQS server (moto, extra ``local``), and point the settings to it.
 
-    Queues have a prefix of their own each time.
+    It yields the server's URL.  Each time, the queues have a new prefix.
     """
     server = LocalServer("127.0.0.1", 0)
     server.start()

@@ -10,9 +10,9 @@ from .reading import parsed, part_of, text_in, time_of
 
 
 class CloudWatchAlarm(Event):
-    """The change of an alarm's state, by an SNS topic; ``get_body()`` is the whole of it.
+    """A change of an alarm's state, sent through an SNS topic; ``get_body()`` is all of it.
 
-    Of a metric's alarm or a composite one.  What comes by EventBridge is
+    The alarm is on a metric, or composite.  Alarms through EventBridge are
     :class:`EventBridgeEvent`.
 
     :ivar name: the alarm's name.
@@ -21,7 +21,7 @@ class CloudWatchAlarm(Event):
     :ivar reason: CloudWatch's words for it.
     :ivar description: the alarm's description; may be empty.
     :ivar arn: the alarm's ARN.
-    :ivar metric: namespace and name of the metric; None: it has not exactly one.
+    :ivar metric: namespace and name of the metric; None unless it has exactly one.
     :ivar time: when the state changed.
     """
 

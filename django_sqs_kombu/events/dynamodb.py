@@ -19,18 +19,18 @@ _KIND = "a DynamoDB stream record"
 
 
 class DynamoDBRecord(RecordEvent):
-    """A change of one item; ``get_body()`` is the item as it is now, None: it was removed.
+    """A change of one item; ``get_body()`` is the item as it is now, or None if it was removed.
 
     A pipe from the table's stream writes it.  Items are plain Python: numbers are Decimals,
-    binaries bytes, sets sets.  With ``model=`` the item is validated, ``old`` as well.
+    binaries bytes, sets sets.  With ``model=`` the item and ``old`` are validated.
 
     :ivar name: ``"INSERT"``, ``"MODIFY"`` or ``"REMOVE"``.
     :ivar keys: the item's key.
-    :ivar new: the item now; None: it was removed, or the stream does not tell.
-    :ivar old: the item before; the same.
+    :ivar new: the item now; None if it was removed, or the stream does not include it.
+    :ivar old: the item before; likewise.
     :ivar table: the table's name.
     :ivar event_id: the record's id.
-    :ivar sequence_number: of two records of one item the later has the greater.
+    :ivar sequence_number: greater in the later of two records of one item.
     :ivar time: about when it happened.
     """
 

@@ -14,16 +14,16 @@ from .notification import Notification, unwrapped
 
 
 class Event(RawMessage):
-    """What one of AWS's services wrote; ``get_body()`` returns what is inside.
+    """An event that one of AWS's services wrote; ``get_body()`` returns its content.
 
-    With ``model=`` beside ``message_class=`` that is validated, and is an instance of the model.
-    What the event says besides are attributes of the message.  A subclass reads it in
-    :meth:`read`.
+    With ``model=`` in addition to ``message_class=`` the content is validated, and is an instance
+    of the model.  Other parts of the event are attributes of the message.  A subclass reads them
+    in :meth:`read`.
 
     :param body: the event as AWS writes it, as text or as a mapping, for tests.
 
-    :ivar event: the whole event; for :class:`SNSMessage` without JSON empty.
-    :ivar notification: what SNS says of it, where it came by a topic without raw delivery.
+    :ivar event: the whole event; empty for an :class:`SNSMessage` without JSON.
+    :ivar notification: what SNS says about it, if it came through a topic without raw delivery.
     """
 
     #: The type of what is inside; None: it is not validated.

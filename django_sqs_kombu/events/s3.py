@@ -15,19 +15,19 @@ _KIND = "an S3 event"
 
 
 class S3Event(RecordEvent):
-    """What S3 tells of one object; ``get_body()`` is the record, a mapping.
+    """An event of S3 about one object; ``get_body()`` is the record, a mapping.
 
-    S3 writes to the queue, or to an SNS topic that the queue is subscribed to.  What it writes
-    to try the way (``s3:TestEvent``) is deleted without a call of the receiver.  What comes by
-    EventBridge is :class:`EventBridgeEvent`.
+    S3 writes to the queue, or to an SNS topic that the queue is subscribed to.  Its test event
+    (``s3:TestEvent``) is deleted without calling the receiver.  Events through EventBridge are
+    :class:`EventBridgeEvent`.
 
     :ivar bucket: the bucket's name.
-    :ivar key: the object's key, without the quoting of URLs that S3 writes it with.
+    :ivar key: the object's key, without the URL quoting that S3 applies.
     :ivar name: such as ``"ObjectCreated:Put"``.
-    :ivar size: the object's size in bytes; None: S3 does not say, as of one that was removed.
+    :ivar size: the object's size in bytes; None if S3 does not say, as for a removed object.
     :ivar etag: the object's ETag, or empty.
-    :ivar version_id: the object's version, in a bucket with versions; else None.
-    :ivar sequencer: of two events of one key the later has the greater, compared as text of
+    :ivar version_id: the object's version in a versioned bucket; otherwise None.
+    :ivar sequencer: greater in the later of two events of one key, compared as text of
         equal length, padded with zeros on the right; may be empty.
     :ivar time: when it happened.
     """

@@ -30,17 +30,17 @@ _DETAILS = {
 
 
 class SESEvent(Event):
-    """What SES tells of one mail; ``get_body()`` is the whole of it, a mapping.
+    """An event of SES about one mail; ``get_body()`` is the whole event, a mapping.
 
-    It comes by an SNS topic: as a notification (of bounces, complaints, deliveries and mails
-    received) or from a configuration set; or by EventBridge.  What SES writes to try the way
-    is deleted without a call of the receiver.
+    It arrives through an SNS topic, as a notification (of bounces, complaints, deliveries and
+    received mails) or from a configuration set; or through EventBridge.  SES's test events are
+    deleted without calling the receiver.
 
     :ivar name: such as ``"Bounce"``, ``"Complaint"``, ``"Delivery"`` or ``"Received"``.
-    :ivar mail_id: SES's id of the mail, which sending it has returned.
-    :ivar mail: what SES tells of the mail itself: its source, headers and tags.
-    :ivar details: what it tells of what happened.
-    :ivar recipients: the addresses that it is about: of a bounce those that bounced.
+    :ivar mail_id: SES's id of the mail, which sending it returned.
+    :ivar mail: the mail itself: its source, headers and tags.
+    :ivar details: what happened.
+    :ivar recipients: the addresses that it is about; for a bounce, those that bounced.
     """
 
     name = ""

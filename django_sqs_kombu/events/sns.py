@@ -7,11 +7,11 @@ from .reading import json_object
 
 
 class SNSMessage(Event):
-    """What was published; ``get_body()`` is its text, or with ``model=`` what that is as JSON.
+    """A published message; ``get_body()`` is its text or, with ``model=``, the model from its JSON.
 
-    The subscription may be with raw message delivery or without: then ``notification`` has
-    topic, subject, time and attributes; with it SNS's attributes are those of the message
-    (``message_attributes``), and the topic is not told.
+    The subscription may have raw message delivery or not.  Without it, ``notification`` has
+    topic, subject, time and attributes.  With it, SNS's attributes are those of the message
+    (``message_attributes``), and the topic is not known.
     """
 
     @property
