@@ -20,7 +20,7 @@ from django_sqs_kombu.registration import FEW_RECEIVES
 from .conf import conf
 from .message import ModelInstanceMessage
 from .operations.queues import targets
-from .problems import problems, unknown
+from .problems import problems, strange_region, unknown
 from .registered_queue import RegisteredQueue
 from .registry import receivers
 from .setting_rules import split_url
@@ -39,6 +39,7 @@ RUNSERVER = "django_sqs.W023"
 LOCAL_CACHE = "django_sqs.W003"
 NO_PREFIX = "django_sqs.W010"
 UNKNOWN = "django_sqs.W011"
+NO_REGION = "django_sqs.W025"
 PASSWORD = "django_sqs.W012"  # noqa: S105 - none itself
 NOT_REGISTERED = "django_sqs.W020"
 NOTHING_TICKS = "django_sqs.W024"
@@ -56,6 +57,16 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         hint = f"Did you mean {near}?" if near else "Remove it, or silence this warning."
         text = f"{name} is not a setting of django_sqs."
         found.append(CheckWarning(text, hint=hint, obj=name, id=UNKNOWN))
+    if strange := strange_region():
+        name, region = strange
+        found.append(
+            CheckWarning(
+                f"{name} is {region!r}, which is not the name of an AWS region.",
+                hint="Use the region's code, such as 'eu-central-1'.",
+                obj=name,
+                id=NO_REGION,
+            )
+        )
     wake = split_url(conf.wake)
     if wake is not None and wake.password:
         found.append(

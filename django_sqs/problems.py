@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
@@ -14,6 +15,11 @@ from django.core.exceptions import ImproperlyConfigured
 from django_sqs_kombu.rules import shown
 
 from .conf import CREDENTIALS, SETTINGS, conf
+
+#: Where people put the region: boto3 reads the environment's, other packages these settings.
+OF_OTHERS = ("AWS_DEFAULT_REGION", "AWS_REGION_NAME")
+#: What names of regions look like: us-east-1, us-gov-west-1, eusc-de-east-1.
+REGION = re.compile(r"[a-z]+(-[a-z]+)+-\d+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +62,28 @@ def require_valid() -> None:
 
 
 def unknown() -> Iterator[tuple[str, str | None]]:
-    """Settings named SQS_* that nothing reads, each with the known one that is nearest."""
+    """Settings that nothing here reads, each with the known one that is nearest.
+
+    They are named SQS_*, or are where others look for a region and nothing else names one.
+    """
     for name in dir(settings):
+        if name in OF_OTHERS and conf.region is None:
+            yield name, "AWS_REGION"
         if name.startswith("SQS_") and name.isupper() and name not in SETTINGS:
             near = get_close_matches(name, SETTINGS, n=1)
             yield name, near[0] if near else None
+
+
+def strange_region() -> tuple[str, str] | None:
+    """The setting that names a region which AWS cannot have, and its value.
+
+    Servers other than AWS's take any name.
+    """
+    name = "SQS_REGION" if conf.value("SQS_REGION") else "AWS_REGION"
+    region = conf.region
+    if not region or conf.value("SQS_ENDPOINT_URL") or REGION.fullmatch(region):
+        return None
+    return name, region
 
 
 def _may_be_shown(name: str, value: Any) -> bool:

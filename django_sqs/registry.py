@@ -6,13 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 import kombu
+from django.apps import apps
 from django.core.cache import caches
 from django.core.cache.backends.db import DatabaseCache
 from django.core.cache.backends.dummy import DummyCache
 from django.core.cache.backends.locmem import LocMemCache
 from django.db import connections
 
-from django_sqs_kombu import Receivers
+from django_sqs_kombu import Receivers, UnknownQueue
 from django_sqs_kombu.registration import Defaults, Outlet, RegisteredQueue
 from django_sqs_kombu.testing import receive_at_once
 from django_sqs_kombu.working import Counter, Mask, Middleware, Policy, Retry, TicketStore
@@ -36,6 +37,15 @@ def count_in_cache(name: str, count: int, seconds: float) -> int:
         cache.close()
         if isinstance(cache, DatabaseCache):
             connections.close_all()
+
+
+def _nothing_imported() -> str:
+    """Why no ``receivers.py`` was imported; empty if they were."""
+    if not apps.models_ready:
+        return ". Django is not set up, so none was imported: call django.setup() first"
+    if not apps.is_installed("django_sqs"):
+        return ". 'django_sqs' is missing from INSTALLED_APPS, so none was imported"
+    return ""
 
 
 class DjangoReceivers(Receivers):
@@ -100,6 +110,16 @@ class DjangoReceivers(Receivers):
 
     def warn_of_few_receives(self, registered: RegisteredQueue) -> None:
         """Log nothing: a system check says it."""
+
+    def get(self, queue_name: str) -> RegisteredQueue:
+        """The queue registered as *queue_name*.
+
+        :raises UnknownQueue: there is none; it says so if no ``receivers.py`` was imported.
+        """
+        try:
+            return super().get(queue_name)
+        except UnknownQueue as exc:
+            raise UnknownQueue(exc.name, exc.known, _nothing_imported()) from None
 
     def new_connection(self) -> kombu.Connection:
         """A new connection as the settings say.

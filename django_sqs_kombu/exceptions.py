@@ -63,11 +63,11 @@ class UnknownQueue(SQSError, KeyError):
     :ivar known: the registered names.
     """
 
-    def __init__(self, name: str, known: tuple[str, ...]) -> None:
+    def __init__(self, name: str, known: tuple[str, ...], cause: str = "") -> None:
         names = ", ".join(sorted(known)) or "none"
         super().__init__(
-            f"No queue {name!r} is registered (registered: {names}). Register it with "
-            "@receiver(...) or register(...) in a module that is imported, such as receivers.py."
+            f"No queue {name!r} is registered (registered: {names}). Register it with @receiver("
+            f"...) or register(...) in a module that is imported, such as receivers.py{cause}."
         )
         self.name = name
         self.known = known

@@ -195,7 +195,13 @@ class Keywords:
 
     def check_register(self, queue: str, given: Collection[str]) -> None:
         """Raise :class:`ConfigurationError` for an option that queues do not have."""
-        check_names(f"Queue {shown(queue)}", names(self.register), given)
+        known = names(self.register)
+        for name in given:
+            if name not in known and name in names(self.send):
+                raise ConfigurationError(
+                    f"Queue {shown(queue)} has no option {shown(name)}: it is an option of send()"
+                )
+        check_names(f"Queue {shown(queue)}", known, given)
         if "celery_task" in given:
             # It makes the receiver, and the queue comes after that.
             raise ConfigurationError(

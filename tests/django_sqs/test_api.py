@@ -5,6 +5,7 @@ import uuid
 
 import kombu
 import pytest
+from django.apps import apps
 from django.db import InterfaceError, InternalError, OperationalError, connections
 from django.db.models import QuerySet
 
@@ -18,6 +19,7 @@ from django_sqs_kombu import (
     MessageDecodeError,
     MessageEncodeError,
     MessageTargetMissing,
+    UnknownQueue,
 )
 from django_sqs_kombu.working import Retry
 from tests.site.shop.models import Order, Run
@@ -123,6 +125,20 @@ def test_model_instance_travels_as_its_key():
 
     assert message.get_instance() == order
     assert message.get_instance().title == "changed since"
+
+
+def test_a_script_is_told_that_no_receivers_were_imported(monkeypatch):
+    with pytest.raises(UnknownQueue) as misspelt:
+        django_sqs.send("rowz", body="x")
+    assert str(misspelt.value).endswith("such as receivers.py.")
+
+    monkeypatch.setattr(apps, "is_installed", lambda name: False)
+    with pytest.raises(UnknownQueue, match="'django_sqs' is missing from INSTALLED_APPS"):
+        django_sqs.send("rowz", body="x")
+
+    monkeypatch.setattr(apps, "models_ready", False)
+    with pytest.raises(UnknownQueue, match=r"call django\.setup\(\) first"):
+        django_sqs.send("rowz", body="x")
 
 
 def test_model_instance_bytes_are_those_of_the_original():

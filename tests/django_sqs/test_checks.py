@@ -136,6 +136,36 @@ def test_without_an_endpoint_of_its_own_a_site_speaks_to_aws(site):
     assert client.meta.endpoint_url == "https://sqs.eu-central-1.amazonaws.com"
 
 
+@pytest.mark.parametrize("region", ["eu-central", "EU-CENTRAL-1", "Frankfurt"])
+def test_a_region_that_aws_cannot_have_is_told(site, region):
+    site.SQS_REGION, site.SQS_ENDPOINT_URL = region, None
+
+    [warning] = problems()
+
+    assert (warning.obj, warning.id) == ("SQS_REGION", "django_sqs.W025")
+    assert repr(region) in warning.msg
+    site.SQS_ENDPOINT_URL = "http://127.0.0.1:9324"
+    assert problems() == []
+
+
+@pytest.mark.parametrize("region", ["us-east-1", "us-gov-west-1", "eusc-de-east-1"])
+def test_a_region_that_aws_has_is_right(site, region):
+    site.SQS_REGION, site.SQS_ENDPOINT_URL = region, None
+
+    assert problems() == []
+
+
+def test_a_region_in_a_setting_that_is_not_read_is_told(site):
+    site.AWS_DEFAULT_REGION = "eu-central-1"
+    assert problems() == []
+
+    site.AWS_REGION = None
+    [warning] = problems()
+
+    assert (warning.obj, warning.id) == ("AWS_DEFAULT_REGION", "django_sqs.W011")
+    assert "Did you mean AWS_REGION?" in warning.hint
+
+
 def test_credentials_of_sqs_come_before_those_that_others_read(site):
     site.AWS_SESSION_TOKEN = "token"
     assert django_sqs.receivers.new_connection().transport_options["session_token"] == "token"

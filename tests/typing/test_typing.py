@@ -154,6 +154,11 @@ def receive(**options):
             "send_many() has no option 'paralel'; did you mean",
         ),
         (send_many, {"outbox": True, "dellay": 3}, "did you mean 'delay'?"),
+        (
+            register,
+            {"delay": 5},
+            "Queue 'typing-2' has no option 'delay': it is an option of send()",
+        ),
         (register, {"kms_keyy": "a"}, "Queue 'typing-2' has no option 'kms_keyy'; did you mean"),
         (register, {"databasses": ["a"]}, "did you mean 'databases'?"),
         (register, {"celery_tsk": "a"}, "did you mean 'celery_task'?"),

@@ -14,7 +14,7 @@ from django.core.management.base import CommandError, CommandParser
 
 from django_sqs.management.base import OneQueueCommand
 from django_sqs.registry import receivers
-from django_sqs_kombu.messages import RawMessage, TypedMessage
+from django_sqs_kombu.messages import JSONMessage, RawMessage, TypedMessage
 from django_sqs_kombu.printable import quoted
 from django_sqs_kombu.registration import RegisteredQueue
 
@@ -67,8 +67,17 @@ class Command(OneQueueCommand):
                 sent = self._send(registered, source, attributes, options)
         except (ValueError, OSError) as exc:
             raise CommandError(str(exc)) from exc
+        self._warn_of_text(registered, options)
         name = registered.full_name(options["suffix"])
         self.output(options).result({"queue": name, "sent": sent}, f"Sent {sent} to {name}.")
+
+    def _warn_of_text(self, registered: RegisteredQueue, options: dict[str, Any]) -> None:
+        """Say so if JSON in the command line became a text of a queue whose messages are JSON."""
+        plain = not (options["json"] or options["encoded"])
+        if plain and issubclass(registered.message_class, JSONMessage) and _holds(options["body"]):
+            self.stderr.write(
+                "Sent as a text, quotes and braces included. Use --json to send what it means."
+            )
 
     def _send(
         self,
@@ -128,6 +137,14 @@ def _value(text: str) -> Any:
         return json.loads(text)
     except ValueError as exc:
         raise ValueError(f"{quoted(text, SHOWN)} is not JSON: {exc}") from exc
+
+
+def _holds(text: str | None) -> bool:
+    """Whether *text* is an object or an array in JSON."""
+    try:
+        return isinstance(json.loads(text or ""), dict | list)
+    except ValueError:
+        return False
 
 
 def _source(options: dict[str, Any]) -> contextlib.AbstractContextManager[TextIO]:

@@ -191,7 +191,8 @@ class Account:
                     use_ssl=is_secure,
                 )
             except ValueError as exc:
-                raise ConfigurationError(f"No client can be created for {endpoint}: {exc}") from exc
+                where = endpoint or "AWS"
+                raise ConfigurationError(f"No client can be created for {where}: {exc}") from exc
 
     def _session(self, identity: Identity) -> tuple[Any, Any]:
         if identity not in self._sessions:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import AbstractContextManager
+from urllib.parse import urlsplit
 
 from botocore.exceptions import (
     BotoCoreError,
@@ -13,6 +14,7 @@ from botocore.exceptions import (
     NoAuthTokenError,
     NoCredentialsError,
     PartialCredentialsError,
+    ProfileNotFound,
     SSLError,
     SSOError,
     TokenRetrievalError,
@@ -86,6 +88,13 @@ _PROVIDERS = (
     SSOError,
     TokenRetrievalError,
 )
+#: What to do where no server answers: on this machine, and elsewhere.
+_START_IT = (
+    "Start a server there (manage.py sqs_local, or python -m django_sqs.local), or correct "
+    "SQS_ENDPOINT_URL (or the broker URL)."
+)
+_CHECK = "Check SQS_ENDPOINT_URL (or the broker URL), the region and the network."
+_THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 #: The code of a failure whose answer did not say what SQS's answers say.
 NO_ANSWER = "NoAnswer"
 #: What botocore raises, besides its own errors, over an answer that is not of SQS's form.
@@ -298,11 +307,17 @@ def _of_botocore(
         )
     if isinstance(exc, BotoConnectionError | HTTPClientError):
         where = endpoint or "the AWS endpoint of the region"
+        fix = _START_IT if _is_local(endpoint) else _CHECK
         return EndpointUnreachable, (
-            f"Cannot reach SQS at {where} for {operation} on queue {queue!r}: {text}. "
-            "Check SQS_ENDPOINT_URL (or the broker URL), the region and the network."
+            f"Cannot reach SQS at {where} for {operation} on queue {queue!r}: {text}. {fix}"
         )
+    if isinstance(exc, ProfileNotFound):
+        return CredentialsMissing, _credentials_text(operation, queue, text)
     return RequestFailed, f"{operation} on queue {queue!r} failed: {text}"
+
+
+def _is_local(endpoint: str | None) -> bool:
+    return endpoint is not None and urlsplit(endpoint).hostname in _THIS_MACHINE
 
 
 def _no_credentials(exc: Exception, operation: str, queue: str) -> CredentialsMissing:

@@ -197,6 +197,16 @@ def test_send_json_and_encoded(counts):
     assert [json.loads(body) for body in bodies("typed")] == [{"a": 1}, {"a": 2}]
 
 
+def test_json_that_is_sent_as_a_text_is_said(counts, capsys):
+    run("sqs_send", "typed", '{"a": 1}', "--json")
+    run("sqs_send", "plain", '{"a": 1}')
+    run("sqs_send", "typed", "tea")
+    assert capsys.readouterr().err == ""
+
+    run("sqs_send", "typed", '{"a": 1}')
+    assert "Use --json" in capsys.readouterr().err
+
+
 def test_send_a_file_and_its_lines(tmp_path):
     file = tmp_path / "messages"
     file.write_text("one\n\ntwo\nthree\n")

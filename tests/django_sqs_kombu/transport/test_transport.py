@@ -458,7 +458,17 @@ def test_a_wrong_endpoint(connect, queue):
         endpoint_url="http://127.0.0.1:9", **{"client-config": {"retries": {"max_attempts": 0}}}
     )
 
-    with pytest.raises(EndpointUnreachable, match=r"http://127\.0\.0\.1:9.*SQS_ENDPOINT_URL"):
+    with pytest.raises(
+        EndpointUnreachable, match=r"http://127\.0\.0\.1:9.*sqs_local.*SQS_ENDPOINT_URL"
+    ):
+        publish(connection, queue, "x")
+
+
+def test_a_profile_that_boto3_does_not_have(transport_options, queue, monkeypatch):
+    monkeypatch.setenv("AWS_PROFILE", "nope")
+
+    connection = kombu.Connection(transport=OURS, transport_options=transport_options)
+    with connection, pytest.raises(CredentialsMissing, match=r"\(nope\).*profile or role"):
         publish(connection, queue, "x")
 
 
