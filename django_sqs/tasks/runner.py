@@ -31,6 +31,7 @@ from django_sqs_kombu.working import (
     Received,
     Row,
     attempts,
+    deciding,
     is_interrupt,
     row_for,
     table_of,
@@ -224,7 +225,12 @@ class _Run:
         task_started.send_robust(type(self._backend), task_result=result)
         try:
             returned: list[Any] = []
-            yield returned
+            try:
+                yield returned
+            except Exception as exc:
+                if (counts := deciding(exc, self._table)) is exc:
+                    raise
+                raise counts from exc
             value = _json_value(returned[0])
         except (RestartLater, EnvironmentFailure, CutOff, GeneratorExit):
             # The last: the loop that it was awaited on has ended.
@@ -261,10 +267,14 @@ class _Run:
         context = [TaskContext(task_result=result)] if result.task.takes_context else []
         return [*context, *result.args]
 
-    def _row(self, exc: BaseException) -> Row:
+    @property
+    def _table(self) -> tuple[Row, ...]:
         """What becomes of the message by the policy of its queue."""
         policy = self._backend.task_options.policy.over(receivers.policy)
-        return row_for(exc, self._received, table_of(policy, receivers.passing))
+        return table_of(policy, receivers.passing)
+
+    def _row(self, exc: BaseException) -> Row:
+        return row_for(exc, self._received, self._table)
 
     def _is_last_receive(self) -> bool:
         """Whether it goes to the dead letters for it: in a FIFO queue each receive counts."""

@@ -9,6 +9,7 @@ from .coroutines import CANCEL_GRACE, LeftBehind, within
 from .cut_off import CutOff
 from .deadline import deadline
 from .ends_of_keys import Ended, KeyWriter
+from .exception_groups import deciding
 from .failure import FAILURE, Failure, origin_of
 from .forks import end_process
 from .going_on import cursor, stopping
@@ -91,6 +92,7 @@ __all__ = [
     "current_message",
     "cursor",
     "deadline",
+    "deciding",
     "end_process",
     "exponential",
     "is_interrupt",

@@ -25,6 +25,7 @@ from ..transport.sending.trail import TRAIL
 from .context import MessageContext, current_message
 from .deadline import deadline
 from .dropping import free_at_start, why_dropped
+from .exception_groups import deciding
 from .forks import end_child, forks
 from .middleware import around_receiving
 from .registered import Attempt, Received, Registered
@@ -58,7 +59,7 @@ def attempt(registered: Registered, delivery: Received, queue: kombu.Queue) -> A
         else:
             _run(found, registered, delivery, queue)
     except BaseException as exc:  # noqa: BLE001 - sys.exit() in a receiver, too
-        found.raised, found.result = its_own(exc), None
+        found.raised, found.result = its_own(exc, registered), None
     finally:
         current_message.reset(token)
     found.seconds = time.monotonic() - started
@@ -150,10 +151,13 @@ def check_returned(registered: Registered, result: Any) -> None:
         raise ReceiverReturnedGenerator(registered.name, registered.receiver)
 
 
-def its_own(raised: BaseException) -> BaseException:
-    """What a receiver raised; a KeyboardInterrupt counts only where Ctrl-C raises it."""
+def its_own(raised: BaseException, registered: Registered) -> BaseException:
+    """What a receiver raised, as it counts.
+
+    A KeyboardInterrupt counts only where Ctrl-C raises it; a group, as what it consists of.
+    """
     if not isinstance(raised, KeyboardInterrupt) or is_interrupt(raised):
-        return raised
+        return deciding(raised, registered.table)
     error = RuntimeError("the receiver raised KeyboardInterrupt, and nobody pressed Ctrl-C")
     error.__cause__ = raised
     return error

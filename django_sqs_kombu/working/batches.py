@@ -206,7 +206,7 @@ class _Run:
             self._receive([each for each in self._members if each.runs and each.raised is None])
         finally:
             for member in reversed(self._members):
-                _close(member)
+                _close(member, self._registered)
 
     def _open(self, member: Member) -> None:
         registered, delivery = self._registered, member.delivery
@@ -248,7 +248,7 @@ class _Run:
             return
         for member in rest:
             verdict = member.message.verdict if member.message else None
-            member.raised = raised if verdict is None else its_own(verdict)
+            member.raised = raised if verdict is None else its_own(verdict, self._registered)
 
     def _run(self, members: list[Member]) -> BaseException | None:
         """Run the receiver once; return what it raised."""
@@ -286,7 +286,7 @@ class _Run:
         return not passes
 
     def _own(self, exc: BaseException) -> BaseException:
-        raised = its_own(exc)
+        raised = its_own(exc, self._registered)
         if isinstance(raised, KeyboardInterrupt):
             self._interrupt = raised
         return raised
@@ -296,7 +296,7 @@ def _is_known(member: Member) -> bool:
     return member.message is not None and member.message.received_before
 
 
-def _close(member: Member) -> None:
+def _close(member: Member, registered: Registered) -> None:
     around, member.around = member.around, NOTHING
     raised = member.raised
     try:
@@ -306,7 +306,7 @@ def _close(member: Member) -> None:
             None if raised is None else raised.__traceback__,
         )
     except BaseException as exc:  # noqa: BLE001 - Ctrl-C in a hook
-        member.raised = its_own(exc)
+        member.raised = its_own(exc, registered)
 
 
 def _context(queue: kombu.Queue, members: Sequence[Member]) -> MessageContext:

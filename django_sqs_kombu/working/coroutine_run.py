@@ -247,7 +247,7 @@ def _attempt(
             if message.verdict is not None:
                 raise message.verdict
     except BaseException as exc:  # noqa: BLE001 - sys.exit() in a receiver, too
-        return Attempt(message, its_own(exc), seconds=time.monotonic() - started)
+        return Attempt(message, its_own(exc, registered), seconds=time.monotonic() - started)
     finally:
         current_message.reset(token)
     return Attempt(message, None, value, time.monotonic() - started)

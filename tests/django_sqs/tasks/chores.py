@@ -37,6 +37,15 @@ def fails(text):
 
 
 @task
+async def fails_in_a_group(text):
+    async def fail():
+        raise ValueError(text)
+
+    async with asyncio.TaskGroup() as tasks:
+        tasks.create_task(fail())
+
+
+@task
 def changes_its_arguments(numbers):
     numbers.append(numbers)
 

@@ -1,5 +1,7 @@
 """Tasks whose backend has a policy: tries, results and dead letters."""
 
+import sys
+
 import pytest
 
 import django_sqs
@@ -67,6 +69,16 @@ def test_a_task_that_is_discarded_has_failed(enqueue, receive, counts, prefix):
 
     assert status(result) == TaskResultStatus.FAILED
     assert counts(f"{prefix}__tasks-default") == (0, 0, 0)
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 has no exception groups")
+def test_what_fails_in_a_task_group_counts_as_without_one(enqueue, receive):
+    result = enqueue(
+        chores.fails_in_a_group, "no", retry={"on": ValueError, "tries": 2, "backoff": 0}
+    )
+
+    assert isinstance(receive(), ValueError)
+    assert status(result) == TaskResultStatus.READY
 
 
 def test_a_task_without_a_policy_for_its_exception_has_its_attempts(enqueue, receive):
