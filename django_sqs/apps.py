@@ -33,7 +33,8 @@ class DjangoSQSConfig(AppConfig):
         import django_sqs.checks
         import django_sqs.database_checks
         import django_sqs.policy_checks
-        import django_sqs.schedule_checks  # noqa: F401 - registers them
+        import django_sqs.schedule_checks
+        import django_sqs.unique_checks  # noqa: F401 - registers them
 
         from .conf import conf
         from .registry import receivers

@@ -158,6 +158,7 @@ FLOORS = {
         ("asgi", "development", "gunicorn", "management", "views"),
         ("urls", *OPTIONAL_NAMES),
         ("checks", "database_checks", "policy_checks", "schedule_checks", "testing"),
+        ("unique_checks",),
         ("pytest_plugin", "management.commands"),
         ("apps",),
         ("",),

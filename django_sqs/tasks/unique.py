@@ -44,11 +44,13 @@ class UniqueTask:
     """What a task is the only one of.
 
     :param path: the task's dotted path.
+    :param task: the task itself.
     :param key: makes the key of the task's arguments; None: all of them are the key.
     :param signature: of its arguments; None: it is not known.
     """
 
     path: str
+    task: Any
     unique_for: float | timedelta
     unique_until: str | None
     key: Callable[..., str] | None
@@ -155,7 +157,7 @@ def unique(
                 f"@unique of task {path}: key= must be a function of the task's arguments, not "
                 f"{shown(key)}"
             )
-        unique_tasks[path] = UniqueTask(path, unique_for, unique_until, key, _signature(task))
+        unique_tasks[path] = UniqueTask(path, task, unique_for, unique_until, key, _signature(task))
         return task
 
     return decorate

@@ -22,6 +22,7 @@ from django_sqs.tasks.unique import unique_tasks
 from django_sqs.tickets.models import UniqueKey
 from django_sqs_kombu import ConfigurationError, SQSError
 
+from ..checked import problems
 from . import chores
 
 pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
@@ -306,3 +307,12 @@ def test_a_key_that_cannot_be_made_is_an_error_and_enqueues_nothing(unique_until
         chores.double.enqueue(1)
 
     assert not TaskRecord.objects.using(router.db_for_write(TaskRecord)).exists()
+
+
+def test_a_check_says_that_its_key_has_no_table(settings):
+    settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if "tickets" not in app]
+
+    [found] = [each for each in problems() if each.id == "django_sqs.E008"]
+
+    assert found.obj == chores.double.module_path
+    assert "'django_sqs.tickets' to INSTALLED_APPS" in found.hint
