@@ -21,6 +21,7 @@ from ..transport import Channel, Delivery
 from ..transport.holding.held import Held, State
 from ..transport.sqs.received import Message, group_of
 from ..working.batches import Settled, receive_together
+from ..working.calls_under_way import waits_until
 from ..working.consumer import ACCEPT
 from ..working.gate import Gate
 from ..working.going_on import worker_stops
@@ -133,6 +134,7 @@ class BatchRun:
     def _start(self, chosen: Sequence[Held]) -> None:
         began = time.monotonic()
         token = worker_stops.set(self._time.stops)
+        until = waits_until.set(self._time.receivers_end_at)
         try:
             deliveries = [self._read(each) for each in chosen]
             for delivery, handled in self._received(self._in_time(), deliveries):
@@ -147,6 +149,7 @@ class BatchRun:
             names = ", ".join(each.message_id for each in chosen)
             logger.exception("Handling messages failed; SQS redelivers %s", names)
         finally:
+            waits_until.reset(until)
             worker_stops.reset(token)
             self._longest = max(self._longest, time.monotonic() - began)
 

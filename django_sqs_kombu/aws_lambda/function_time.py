@@ -30,7 +30,8 @@ class FunctionTime:
         reserve = min(reserve, seconds * RESERVE_SHARE)
         #: When it is over, on the monotonic clock.
         self.ends_at = time.monotonic() + seconds
-        self._receivers_end_at = self.ends_at - reserve
+        #: When receivers are to have ended.
+        self.receivers_end_at = self.ends_at - reserve
         self._hurry_after = reserve / 2
         self._last = min(LAST, reserve * LAST_SHARE)
         #: Seconds that receivers had at the beginning.
@@ -40,7 +41,7 @@ class FunctionTime:
     @property
     def for_receivers(self) -> float:
         """Seconds that receivers still have; infinity: any number."""
-        return self._receivers_end_at - time.monotonic()
+        return self.receivers_end_at - time.monotonic()
 
     @property
     def for_settling(self) -> float:

@@ -14,20 +14,15 @@ from functools import partial
 from typing import Any
 
 from ..exceptions import EnvironmentFailure, TimedOut
-from ..logs import get_logger
-from .calls_under_way import CallsUnderWay, calls_under_way
+from .calls_under_way import CALL_RUNS, SAY, CallsUnderWay, calls_under_way, say_held
 from .context import current_message
 from .coroutines import CANCEL_GRACE, CANCEL_GRACES, LeftBehind
 from .cut_off import CutOff
 from .deadline import LONGEST
 from .forks import end_child
 
-logger = get_logger(__name__)
-
 #: Seconds from one cancelling to the next of a receiver that does not end.
 INTERVAL = 1.0
-#: Seconds after the end of a receiver, or its cancelling, until the log says that some of it runs.
-SAY = 2.0
 
 #: What runs now; the tasks that a receiver makes have it, too.
 _running: ContextVar[Awaiting | None] = ContextVar("running", default=None)
@@ -183,7 +178,7 @@ class Awaiting:
             # What it has left running outlives it, if it is done; else the process ends.
             self._finish()
         elif self._calls.end(self._calls_ended):
-            say = partial(self._say, "a call that it has made in a thread still runs")
+            say = partial(self._say, CALL_RUNS)
             self._timer = self._loop.call_later(SAY, say)
 
     def _calls_ended(self) -> None:
@@ -200,14 +195,8 @@ class Awaiting:
             self._gone()
 
     def _say(self, why: str) -> None:
-        if self._then is not None and self.message is not None:
-            logger.warning(
-                "Message %s of queue %s: its receiver should have ended, but %s: it is held until "
-                "that ends, and not tried again beside it",
-                self.message.message_id,
-                self.message.queue,
-                why,
-            )
+        if self._then is not None:
+            say_held(self.message, why)
 
     def _end(self, ended: Ended) -> None:
         if (then := self._then) is not None:

@@ -2,12 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import math
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from contextvars import ContextVar
 from threading import Event, Lock
 from typing import Any
+
+from ..logs import get_logger
+from .context import MessageContext, current_message
+
+logger = get_logger(__name__)
+
+#: Seconds after the end of a receiver, or its cancelling, until the log says that some of it runs.
+SAY = 2.0
+#: Why a message is held.
+CALL_RUNS = "a call that it has made in a thread still runs"
+#: Until when, on the monotonic clock, a thread waits for such calls: a process that is killed
+#: then, as Lambda does it, would lose what else it has done.
+waits_until: ContextVar[float] = ContextVar("waits_until", default=math.inf)
 
 #: Those of the present receiver; the tasks that it makes have them, too.
 calls_under_way: ContextVar[CallsUnderWay | None] = ContextVar("calls_under_way", default=None)
@@ -66,6 +82,22 @@ def note_call(call: Future[Any]) -> None:
         calls.note(call)
 
 
+def say_held(message: MessageContext | None, why: str) -> None:
+    """Say in the log that a message is held though its receiver should have ended."""
+    if message is not None:
+        logger.warning(
+            "Message %s of queue %s: its receiver should have ended, but %s: it is held until "
+            "that ends, and not tried again beside it",
+            message.message_id,
+            message.queue,
+            why,
+        )
+
+
+def _seconds_left() -> float:
+    return max(0.0, waits_until.get() - time.monotonic())
+
+
 @contextmanager
 def waiting_for_calls() -> Iterator[None]:
     """Run a receiver; where it fails, wait for the end of the calls that it has left."""
@@ -73,10 +105,13 @@ def waiting_for_calls() -> Iterator[None]:
     token = calls_under_way.set(calls)
     try:
         yield
-    except Exception:
+    # Not Ctrl-C, which ends the process.
+    except (Exception, asyncio.CancelledError, SystemExit):
         over = Event()
         calls.end(over.set)
-        over.wait()
+        if not over.wait(min(SAY, _seconds_left())) and (left := _seconds_left()):
+            say_held(current_message.get(), CALL_RUNS)
+            over.wait(None if left == math.inf else left)
         raise
     finally:
         calls_under_way.reset(token)

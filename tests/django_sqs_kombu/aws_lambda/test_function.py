@@ -1,5 +1,7 @@
 """What is Lambda's own: its time, its events, and what it is told."""
 
+import asyncio
+import threading
 import time
 from hashlib import md5
 
@@ -151,6 +153,26 @@ def test_a_message_that_the_time_never_lasts_for_ends_with_the_dead_letters(
         return counts(queue.full_dead_letter_name) == (1, 0, 0)
 
     eventually(buried, timeout=40)
+
+
+def test_a_call_that_outlasts_its_receiver_costs_what_is_done_nothing(receivers, source, counts):
+    let_go = threading.Event()
+
+    async def receive(message):
+        if message.get_body() == "hangs":
+            await asyncio.to_thread(let_go.wait, 8)
+
+    name = receivers.register("orders", receive, timeout=0.1).full_name()
+    receivers.send_many("orders", ["done", "hangs"])
+    started = time.monotonic()
+    try:
+        assert len(source.invoke(name, seconds=1.5)) == 1
+    finally:
+        let_go.set()
+
+    # Else Lambda would have killed it, and given both messages to others.
+    assert time.monotonic() - started < 6
+    assert sum(counts(name)) == 1
 
 
 def test_its_own_timeout_is_the_receivers_fault_as_ever(receivers, source, counts, caplog):
