@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import kombu
@@ -15,6 +15,21 @@ from ..posix import in_forked_children
 _all: weakref.WeakSet[SendingConnection] = weakref.WeakSet()
 #: In a forked child: what its parent sends over. Kept, so that nothing here closes it.
 _parents: list[Any] = []
+
+
+def connection_to(url: str, options: Mapping[str, Any]) -> kombu.Connection:
+    """A connection to the broker of this URL.
+
+    :raises ConfigurationError: the URL cannot be read.
+    """
+    try:
+        return kombu.Connection(url, transport_options=options)
+    except ValueError:
+        # Its text shows a part of the secret.
+        raise ConfigurationError(
+            "The broker URL cannot be read. Percent-encode the keys in it "
+            "(urllib.parse.quote(secret, safe='')), or leave them to boto3: sqs-batch://"
+        ) from None
 
 
 class SendingConnection:
@@ -45,7 +60,8 @@ class SendingConnection:
                 channel = self._connect().default_channel
                 if not hasattr(channel, "declare_lazily"):
                     raise ConfigurationError(
-                        "Receivers needs a connection with this library's transport: "
+                        "Receivers needs a connection with this library's transport: a URL "
+                        "that begins with sqs-batch://, or "
                         'Connection(..., transport="django_sqs_kombu.transport:Transport")'
                     )
                 self._open = channel, kombu.Producer(channel)

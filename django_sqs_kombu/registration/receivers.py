@@ -35,7 +35,7 @@ from ..working.retry import RETRY_TRIES, Retry, exceptions
 from ..working.tickets import Ticket, Ticketing, TicketStore
 from ..working.upkeep import ThreadUpkeep
 from .batch import Batch, open_batch
-from .connection import SendingConnection
+from .connection import SendingConnection, connection_to
 from .forward import CeleryForward, task_or_name
 from .keywords import QueueKeywords, RegisterKeywords, SendKeywords, SendManyKeywords
 from .options import FEW_RECEIVES, Receiver, check_receiver, origin_of
@@ -304,7 +304,7 @@ class Receivers(Ticketing):
             connection = self._origin.clone()
             connection.transport_options = {**self._options, **connection.transport_options}
         else:
-            connection = kombu.Connection(self._origin, transport_options=self._options)
+            connection = connection_to(self._origin, self._options)
         return connection
 
     @property

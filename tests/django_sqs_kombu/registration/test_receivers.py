@@ -228,3 +228,13 @@ def test_delay_group_and_deduplication(receivers, sqs, counts):
     url = sqs.get_queue_url(QueueName=name)["QueueUrl"]
     [message] = sqs.receive_message(QueueUrl=url, AttributeNames=["All"])["Messages"]
     assert message["Attributes"]["MessageGroupId"] == "g"
+
+
+def test_a_secret_that_is_not_encoded_is_told_and_not_shown():
+    receivers = Receivers("sqs-batch://AKIA:hidden/se+cret@")
+    receivers.register("orders")
+
+    with pytest.raises(ConfigurationError, match="Percent-encode") as raised:
+        receivers.send("orders", body="x")
+
+    assert raised.value.__suppress_context__
