@@ -47,7 +47,7 @@ def patience(usual: float) -> float:
     :param usual: where nobody says more.
     """
     seconds: float | None = getattr(_waits, "seconds", None)
-    if getattr(_waits, "until", None) is None:
+    if _end.get() is _ENDLESS:
         # As in the thread that polls and deletes.
         return seconds or usual
     return min(seconds or usual, left())
