@@ -19,7 +19,8 @@ from .writing import drop_broken, give_back
 _BEGIN = ConditionalUpdate(("status", *ATTEMPT), ("id", "digest"), UNFINISHED, attempted="<")
 
 
-@dataclass(slots=True, weakref_slot=True)
+# No slots: before Python 3.11 a dataclass that has them takes no weak references.
+@dataclass
 class Begin:
     """An attempt of a task, which has begun.
 
