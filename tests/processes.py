@@ -11,11 +11,11 @@ ROOT = Path(__file__).resolve().parents[1]
 class Process:
     """A running command whose output is kept."""
 
-    def __init__(self, command, env):
+    def __init__(self, command, env, cwd=ROOT):
         self.popen = subprocess.Popen(
             command,
             env=env,
-            cwd=ROOT,
+            cwd=cwd,
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

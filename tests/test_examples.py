@@ -86,13 +86,17 @@ def test_celery_app_runs_tasks_and_receivers(server, prefix, eventually, tmp_pat
         worker.end()
 
 
-def test_demo_ends_by_itself_and_shows_every_outcome(tmp_path):
+@pytest.fixture
+def demo(tmp_path):
     env = {**os.environ, "PYTHONPATH": str(ROOT)}
     env.pop("DJANGO_SETTINGS_MODULE", None)
+    demo = Process([sys.executable, "-m", "django_sqs.demo"], env, tmp_path)
+    yield demo
+    demo.end()
 
-    done = run([sys.executable, "-m", "django_sqs.demo"], timeout=60, env=env, cwd=tmp_path)
 
-    assert done.returncode == 0, done.stdout
+def test_demo_ends_by_itself_and_shows_every_outcome(demo, tmp_path):
+    assert demo.wait(120) == 0, demo.output
     for text in (
         "greetings received 'Hello, żółw!'",
         "a mapping: tea costs 3",
@@ -105,8 +109,23 @@ def test_demo_ends_by_itself_and_shows_every_outcome(tmp_path):
         "Active SQS queues",
         "The receivers have stopped.",
     ):
-        assert text in done.stdout
+        assert text in demo.output
     assert not list(tmp_path.iterdir())
+
+
+def test_demo_that_is_ended_leaves_no_worker(demo, eventually):
+    eventually(lambda: "Starting the receivers" in demo.output)
+    worker = eventually(lambda: children(demo.pid))[0]
+
+    demo.signal(signal.SIGHUP)
+
+    assert demo.wait(30) == 128 + signal.SIGHUP
+    assert not Path(f"/proc/{worker}").exists()
+
+
+def children(pid):
+    """The processes that it has started."""
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
 
 
 def test_demo_says_what_it_needs(tmp_path):

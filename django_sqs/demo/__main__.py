@@ -8,12 +8,14 @@ from __future__ import annotations
 import argparse
 import contextlib
 import os
+import signal
 import subprocess
 import sys
 import tempfile
 import time
 from importlib.util import find_spec
 from pathlib import Path
+from types import FrameType
 
 #: As manage.py of a project.
 MANAGE = [sys.executable, "-m", "django"]
@@ -105,6 +107,11 @@ def play(worker: subprocess.Popen[bytes]) -> None:
         worker.wait()
 
 
+def end(signum: int, frame: FrameType | None) -> None:
+    """End as by Ctrl-C, and the worker with it: who closes the terminal wants neither."""
+    sys.exit(128 + signum)
+
+
 def main() -> int:
     """The command."""
     parser = argparse.ArgumentParser(prog="python -m django_sqs.demo", description=__doc__)
@@ -113,6 +120,10 @@ def main() -> int:
     if find_spec("django") is None or find_spec("moto") is None:
         print("The demo needs: pip install 'django-sqs[local]>=2'", file=sys.stderr)
         return 2
+    for name in ("SIGTERM", "SIGHUP"):
+        # Windows has one of them.
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), end)
     os.environ["DJANGO_SETTINGS_MODULE"] = "django_sqs.demo.settings"
     with tempfile.TemporaryDirectory() as folder:
         os.environ["DEMO_DATABASE"] = str(Path(folder) / "demo.sqlite3")
