@@ -162,7 +162,7 @@ def test_a_call_that_outlasts_its_receiver_costs_what_is_done_nothing(receivers,
         if message.get_body() == "hangs":
             await asyncio.to_thread(let_go.wait, 8)
 
-    name = receivers.register("orders", receive, timeout=0.1).full_name()
+    name = receivers.register("orders", receive).full_name()
     receivers.send_many("orders", ["done", "hangs"])
     started = time.monotonic()
     try:
