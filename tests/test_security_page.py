@@ -19,8 +19,8 @@ ADVICE = None
 
 #: Beginnings of sentences, and what shows them: (file below tests, function).
 SHOWN = {
-    "Who may write to a queue decides": ADVICE,
-    "This is what such a stranger": ADVICE,
+    "Whoever may write to a queue decides": ADVICE,
+    "This page says what such a stranger": ADVICE,
     "nothing in a message is executed": (
         f"{BODY}/test_reading.py",
         "test_pickle_is_refused_with_an_error_on_one_line",
@@ -62,12 +62,12 @@ SHOWN = {
         RUNS,
         "test_a_message_that_kills_its_process_is_set_aside_alone",
     ),
-    "What ran beside it runs alone": (
+    "Messages that ran beside it run alone": (
         CRASHES,
         "test_messages_are_received_one_by_one_until_the_suspects_have_ended",
     ),
     "A lone process remembers": (RUNS, "test_a_lone_worker_remembers_what_killed_it"),
-    "what is of a message (body": (
+    "text from a message (body": (
         "django_sqs_kombu/test_printable.py",
         "test_what_could_forge_a_line_is_escaped",
     ),
@@ -75,9 +75,9 @@ SHOWN = {
         "faults/test_exactly_once.py",
         "test_a_message_has_its_effect_once",
     ),
-    "who may write to a queue can fill it": ADVICE,
+    "whoever may write to a queue can fill it": ADVICE,
     "Credentials are never written": (STRANGERS, "test_credentials_are_shown_nowhere"),
-    "Checks show no wrong value": (
+    "Checks never show a wrong value": (
         "django_sqs/test_checks.py",
         "test_a_secret_in_a_wrong_place_is_told_and_not_shown",
     ),
@@ -89,7 +89,7 @@ SHOWN = {
     ),
     "The status view is for staff": (VIEWS, "test_status_is_closed_to_strangers"),
     "``SQS_VIEWS_PUBLIC = True`` opens it": (VIEWS, "test_the_public_is_not_told_what_sqs_says"),
-    "``wake`` is the one view": ("django_sqs/wake/test_wake.py", "test_the_view_calls"),
+    "``wake`` is the only view": ("django_sqs/wake/test_wake.py", "test_the_view_calls"),
     "It takes POST only": ("django_sqs/wake/test_wake.py", "test_the_view_calls"),
     "The pages of ``django_sqs.monitor``": (PAGES, "test_who_may_do_what"),
     "Bodies of messages are shown as text": (
@@ -105,8 +105,12 @@ SHOWN = {
         "test_the_workers_own_port",
     ),
     "It only tells counts": (CONTROL, "test_alive_ready_and_counting"),
-    "It keeps 32 connections": (CONTROL, "test_slow_clients_keep_nobody_from_an_answer"),
+    "It keeps at most 32 connections": (CONTROL, "test_slow_clients_keep_nobody_from_an_answer"),
     "Whoever may send to a queue may write any trail": (
+        "django_sqs_kombu/transport/sending/test_trail.py",
+        "test_an_odd_trail_says_nothing",
+    ),
+    "It may also claim tries": (
         "django_sqs_kombu/transport/sending/test_trail.py",
         "test_an_odd_trail_says_nothing",
     ),
@@ -127,18 +131,18 @@ SHOWN = {
         STRANGERS,
         "test_a_receiver_may_send_again_what_must_not_count_for_a_redrive_policy",
     ),
-    "It has it for queues with ``S3Event``": (
+    "It also has it for queues with ``S3Event``": (
         STRANGERS,
         "test_a_receiver_may_send_one_by_one_what_stands_for_several",
     ),
-    "With it comes ``s3:PutObject``": (
+    "It includes ``s3:PutObject``": (
         STRANGERS,
         "test_policies_follow_the_settings_and_options",
     ),
-    "``--sends`` adds it": (STRANGERS, "test_policies_allow_the_keys_of_encrypted_queues"),
+    "``--sends`` adds ``sqs:SendMessage``": (STRANGERS, "test_policies_allow_the_keys_of_encrypted_queues"),
     "Without it such a message": ADVICE,
-    "Without it what is to be tried again": ADVICE,
-    "SQS is spoken to over TLS": (
+    "Without it messages to be retried": ADVICE,
+    "Requests to SQS use TLS": (
         "django_sqs_kombu/transport/sqs/wire/test_network.py",
         "test_a_certificate_of_an_authority_that_is_not_believed_is_refused",
     ),
