@@ -177,8 +177,8 @@ SETTINGS: dict[str, Setting] = {
     "SQS_RUN_WITH_RUNSERVER": Setting(False, "with DEBUG, runserver receives, too", flag),
     "SQS_MASK": Setting(
         None,
-        "function, or its dotted path, of a queue's name and a body: what people may see of it, in "
-        "logs and failures; None: nothing",
+        "function, or its dotted path, that gets a queue's name and a body and returns what people "
+        "may see of it, in logs and failures; None: everything",
         optional(function_rule),
     ),
     "SQS_MIDDLEWARE": Setting(

@@ -75,7 +75,7 @@ _Proxy = ReceiverProxy
 class DjangoQueue(base.RegisteredQueue):
     """A queue of this project; its options are those of django_sqs_kombu's class.
 
-    Around each message the database connections are maintained: those that are unusable or too
+    Database connections are maintained around each message: connections that are unusable or too
     old are closed, the others are kept for the next message.
 
     Its options are those of :class:`~django_sqs.keywords.QueueKeywords`.
@@ -111,24 +111,24 @@ class DjangoQueue(base.RegisteredQueue):
 
     @property
     def sends_slots(self) -> bool:
-        """Whether SQS sees to it that each slot is sent once: without django_sqs.schedules."""
+        """Whether SQS ensures that each slot is sent once: without django_sqs.schedules."""
         return self.name.endswith(FIFO) and not apps.is_installed("django_sqs.schedules")
 
     def write_slot(self, slot: datetime, using: str) -> None:
-        """Write the message of a slot into the outbox, in a transaction of the database *using*."""
+        """Write a slot's message to the outbox, in a transaction of the database *using*."""
         self.send(outbox=True, using=using, **self.slot_options(slot))
 
     def check_slot_message(self) -> None:
-        """Raise :class:`ConfigurationError` where the message class carries no slot."""
+        """Raise :class:`ConfigurationError` if the message class cannot carry a slot."""
         if issubclass(self.message_class, ModelInstanceMessage):
             raise ConfigurationError(f"Queue {self.name!r}: a schedule has no row to send")
         super().check_slot_message()
 
     def check_slots(self, catch_up: timedelta | None) -> None:
-        """Nothing yet: which apps are installed the checks see."""
+        """Do nothing yet: the system checks know which apps are installed."""
 
     def make_queue(self, defaults: Defaults, suffix: str | None) -> kombu.Queue:
-        """The queue as a :class:`kombu.Queue`, with its declaration and its models."""
+        """Return the queue as a :class:`kombu.Queue`, with its declaration and models."""
         queue = super().make_queue(defaults, suffix)
         if self.models is not None:
             queue.queue_arguments[MODELS_ARGUMENT] = self.models
@@ -158,7 +158,7 @@ class DjangoQueue(base.RegisteredQueue):
         :param options: those of :class:`~django_sqs.keywords.SendKeywords`.
         :raises WrongMessageClass: *message* is of another class.
         :raises MessageEncodeError: its value cannot be encoded.
-        :raises ConfigurationError: there is no such option, or the app that it needs is not
+        :raises ConfigurationError: an option does not exist, or the app that it needs is not
             installed.
         :raises RequestFailed: SQS did not accept it.
         """
@@ -275,7 +275,7 @@ class DjangoQueue(base.RegisteredQueue):
         :param outbox: as in :meth:`send`; *parallel* and *progress* do not apply.
         :param using: as in :meth:`send`.
         :param options: those of :class:`~django_sqs.keywords.SendManyKeywords`.
-        :returns: how many were sent, or are to be sent after the commit.
+        :returns: how many were sent, or will be sent after the commit.
         """
         self.keywords.check_send_many(self.name, options)
         if outbox:
@@ -293,14 +293,14 @@ class DjangoQueue(base.RegisteredQueue):
         return len(kept)
 
     def receive(self, message: RawMessage) -> Any:
-        """Run the receiver on *message*; with ``once`` unless it was received before."""
+        """Run the receiver on *message*; with ``once``, unless it was received before."""
         receive = super().receive
         if self.batch is not None:
             return receive(message)  # as a batch of one
         return self._receive([message], lambda new: receive(new[0]))
 
     def receive_batch(self, messages: list[RawMessage]) -> Any:
-        """Run the receiver on *messages*; with ``once`` on those not received before."""
+        """Run the receiver on *messages*; with ``once``, on those not received before."""
         return self._receive(messages, super().receive_batch)
 
     def _receive(
@@ -329,28 +329,28 @@ class DjangoQueue(base.RegisteredQueue):
     ) -> Pause:
         """Pause receiving from the queue; see django_sqs_kombu's class.
 
-        Workers are told at once over SQS_WAKE, else they see it within a minute.
+        Workers learn of it at once over SQS_WAKE, otherwise within a minute.
         """
         pause = super().pause(seconds, reason=reason, suffix=suffix)
         tell_of_pause(self.full_name(suffix))
         return pause
 
     def resume(self, *, suffix: str | None = None) -> None:
-        """End a pause, if there is one; workers are told as of its beginning."""
+        """End a pause, if there is one; workers learn of it as they do in :meth:`pause`."""
         super().resume(suffix=suffix)
         tell_of_pause(self.full_name(suffix))
 
     def run_async(self, awaitable: Awaitable[Any], timeout: float | None) -> Any:
         """Await what a receiver returned; its database code runs in this thread.
 
-        One that blocks its event loop, so that it cannot be cancelled, is left behind a
-        second after its timeout, where this is the main thread.
+        A receiver that blocks its event loop, so that it cannot be cancelled, is abandoned a
+        second after its timeout, if this is the main thread.
         """
         return run_in_receiver_loop(awaitable, timeout)
 
     @property
     def runs_on_loop(self) -> bool:
-        """Whether its receiver may run on a loop that it shares: not in a transaction."""
+        """Whether its receiver may run on a shared loop: not in a transaction."""
         return super().runs_on_loop and not self.once
 
     def steps(self, message: RawMessage) -> Generator[Awaitable[Any], Any, Any]:
@@ -359,7 +359,7 @@ class DjangoQueue(base.RegisteredQueue):
         return asking_what_is_open(super().steps(message), left_open)
 
     def around_message(self) -> AbstractContextManager[None]:
-        """Look after the database connections."""
+        """Maintain the database connections."""
         return around_message(close=self.close_database, timeout=self.timeout)
 
 

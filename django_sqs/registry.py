@@ -1,4 +1,4 @@
-"""The project's Receivers: registered at import, connected as the settings say."""
+"""The project's Receivers: registered at import, connected according to the settings."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class DjangoReceivers(Receivers):
 
     @property
     def transport_options(self) -> Mapping[str, Any]:
-        """Those that the settings make."""
+        """The transport options from the settings."""
         return conf.transport_options
 
     @property
@@ -75,12 +75,12 @@ class DjangoReceivers(Receivers):
 
     @property
     def counter(self) -> Counter | None:
-        """Django's cache, which all workers share; None: it counts for no other process."""
+        """Django's cache, which all workers share; None: each process counts for itself."""
         return None if isinstance(caches["default"], DummyCache | LocMemCache) else count_in_cache
 
     @property
     def tickets(self) -> TicketStore | None:
-        """That of the app django_sqs.tickets, where it is installed."""
+        """The store of the app django_sqs.tickets, if it is installed."""
         return next(iter(tickets.all()), None)
 
     @property
@@ -95,7 +95,7 @@ class DjangoReceivers(Receivers):
 
     @property
     def outlet(self) -> Outlet | None:
-        """What takes the messages in place of SQS: a test's, or SQS_EAGER's."""
+        """What takes messages in place of SQS: a test's outlet, or SQS_EAGER's."""
         return self._outlet or (receive_at_once if conf.eager else None)
 
     @outlet.setter
@@ -105,16 +105,16 @@ class DjangoReceivers(Receivers):
         self._outlet = None if chosen else outlet
 
     def batch(self) -> DjangoBatch:
-        """A block whose sends are made together when it ends; see :class:`DjangoBatch`."""
+        """Return a block whose sends are made together at its end; see :class:`DjangoBatch`."""
         return DjangoBatch(self)
 
     def warn_of_few_receives(self, registered: RegisteredQueue) -> None:
-        """Log nothing: a system check says it."""
+        """Log nothing: a system check warns instead."""
 
     def get(self, queue_name: str) -> RegisteredQueue:
-        """The queue registered as *queue_name*.
+        """Return the queue registered as *queue_name*.
 
-        :raises UnknownQueue: there is none; it says so if no ``receivers.py`` was imported.
+        :raises UnknownQueue: there is none; its text says if no ``receivers.py`` was imported.
         """
         try:
             return super().get(queue_name)
@@ -122,7 +122,7 @@ class DjangoReceivers(Receivers):
             raise UnknownQueue(exc.name, exc.known, _nothing_imported()) from None
 
     def new_connection(self) -> kombu.Connection:
-        """A new connection as the settings say.
+        """Return a new connection according to the settings.
 
         :raises ImproperlyConfigured: a setting is missing or wrong.
         """
@@ -138,7 +138,7 @@ class DjangoReceivers(Receivers):
         )
 
     def load_middleware(self) -> None:
-        """Take up what SQS_MIDDLEWARE names, in place of what it named before."""
+        """Load the middleware that SQS_MIDDLEWARE names, in place of what it named before."""
         others = [each for each in self.middleware if each not in self._loaded]
         self._loaded = [cls() for cls in conf.middleware]
         self.middleware[:] = [*others, *self._loaded]

@@ -139,7 +139,10 @@ SHOWN = {
         STRANGERS,
         "test_policies_follow_the_settings_and_options",
     ),
-    "``--sends`` adds ``sqs:SendMessage``": (STRANGERS, "test_policies_allow_the_keys_of_encrypted_queues"),
+    "``--sends`` adds ``sqs:SendMessage``": (
+        STRANGERS,
+        "test_policies_allow_the_keys_of_encrypted_queues",
+    ),
     "Without it such a message": ADVICE,
     "Without it messages to be retried": ADVICE,
     "Requests to SQS use TLS": (

@@ -2,7 +2,7 @@
 
 A class has two forms of its value.  ``encode`` and ``decode`` are boto's: the exact
 text of an SQS body, used in the ``raw`` wire format.  ``dump`` and ``load`` are what
-goes inside a Kombu envelope, where the value needs no armour and any kombu consumer
+goes inside a Kombu envelope, where the value needs no encoding and any kombu consumer
 can read it.
 """
 
@@ -31,7 +31,7 @@ ENCODED = "application/text"
 
 
 class Delivery(Protocol):
-    """What message classes and receivers need to know of the delivery that brought it."""
+    """What message classes and receivers need to know about a message's delivery."""
 
     @property
     def acknowledged(self) -> bool:
@@ -39,7 +39,7 @@ class Delivery(Protocol):
 
     @property
     def is_foreign(self) -> bool:
-        """Whether the SQS body was no Kombu envelope."""
+        """Whether the SQS body is not a Kombu envelope."""
 
     @property
     def text(self) -> str:
@@ -47,7 +47,7 @@ class Delivery(Protocol):
 
     @property
     def content_type(self) -> str | None:
-        """The content type that the envelope named."""
+        """The content type that the envelope states."""
 
     @property
     def payload(self) -> Any:
@@ -59,7 +59,7 @@ class Delivery(Protocol):
 
     @property
     def queue(self) -> str:
-        """The name of the queue that it was received from."""
+        """The name of the queue that the message was received from."""
 
     @property
     def message_id(self) -> str:
@@ -67,44 +67,45 @@ class Delivery(Protocol):
 
     @property
     def receive_count(self) -> int:
-        """How often it was received, this time included."""
+        """How often the message was received, including this time."""
 
     def ack(self) -> None:
         """Delete the message."""
 
     @property
     def has_note(self) -> bool:
-        """Whether something is to be written down before SQS is told what becomes of it."""
+        """Whether something must be written before the message is settled in SQS."""
 
     def note(self, note: Note) -> None:
         """Have something written down before SQS is told what becomes of the message."""
 
     def also_note(self, note: Note) -> None:
-        """Have something written down beside what is to be written already."""
+        """Write something in addition to the note that is already waiting."""
 
     def note_start(self, note: Note) -> None:
-        """Have something written down soon, unless its end is noted before."""
+        """Write something soon, unless the message's end is noted first."""
 
     def ask_ahead(self, ask: Ask) -> Any:
-        """What *ask* answers of its body, and of those of messages that wait behind it."""
+        """Return what *ask* answers for its body; it also gets those waiting behind it."""
 
     def change_visibility(self, seconds: int) -> None:
         """Hide the message for *seconds* from now."""
 
 
 class RawMessage:
-    """The text itself, with nothing around it; the base of all message classes.
+    """The plain text, unchanged; the base of all message classes.
 
     :param queue: the :class:`kombu.Queue` it belongs to.
     :param body: the value, in decoded form.
 
     A received message also has ``id``, ``receipt_handle``, ``md5``, ``attributes``
-    (SQS's system attributes, ``ApproximateReceiveCount`` among them) and
+    (SQS's system attributes, such as ``ApproximateReceiveCount``) and
     ``message_attributes`` (those that the sender set).
 
     A subclass overrides :meth:`encode` and :meth:`decode`; inside a Kombu envelope
-    its messages then travel in that same form.  What :meth:`decode` raises counts as if the
-    receiver had raised it where ``retry_on`` names it, else as a body that cannot be read.
+    its messages then travel in the same form.  If :meth:`decode` raises an exception that
+    ``retry_on`` names, it counts as raised by the receiver; any other means that the body
+    cannot be read.
     """
 
     #: What becomes of it, in terms of what its receiver would have raised: by :meth:`fail`,
@@ -144,7 +145,7 @@ class RawMessage:
         return True
 
     def encode(self, value: Any) -> str:
-        """The text of the SQS body for *value*."""
+        """Return the text of the SQS body for *value*."""
         if not isinstance(value, str):
             raise MessageEncodeError(
                 f"{type(self).__name__} carries text, not {type(value).__name__}. "
@@ -153,7 +154,7 @@ class RawMessage:
         return value
 
     def decode(self, value: str) -> Any:
-        """The value that the SQS body *value* stands for."""
+        """Return the value of the SQS body *value*."""
         return value
 
     def set_body(self, body: Any) -> None:
@@ -161,22 +162,22 @@ class RawMessage:
         self._body = body
 
     def get_body(self) -> Any:
-        """The value (decoded form)."""
+        """Return the value (decoded form)."""
         return self._body
 
     def get_body_encoded(self) -> str:
-        """The text that goes into SQS in the ``raw`` wire format."""
+        """Return the text that goes into SQS in the ``raw`` wire format."""
         return self._encoded(self.get_body())
 
     def dump(self) -> tuple[str, str]:
-        """The text and content type that go inside a Kombu envelope."""
+        """Return the text and content type that go inside a Kombu envelope."""
         return self.get_body_encoded(), PLAIN
 
     def load(self, delivery: Delivery) -> Any:
-        """The value of a delivery that came in a Kombu envelope.
+        """Return the value of a delivery that came in a Kombu envelope.
 
-        Text stays text; structured content, such as JSON that another kombu
-        producer sent, becomes its JSON text.
+        Text stays text; structured content, such as JSON from another kombu
+        producer, becomes its JSON text.
         """
         if delivery.content_type == ENCODED:
             return self.decode(delivery.text)
@@ -191,15 +192,15 @@ class RawMessage:
 
     @classmethod
     def from_value(cls, value: Any) -> RawMessage:
-        """A message to send that carries *value*."""
+        """Return a message to send that carries *value*."""
         return cls(body=value)
 
     @classmethod
     def from_delivery(cls, delivery: Delivery, queue: kombu.Queue | None = None) -> RawMessage:
-        """Build the message that *delivery* brought.
+        """Build the message of *delivery*.
 
         :raises MessageDecodeError: the class cannot read the body.
-        :raises EnvironmentFailure: it can, but not now.
+        :raises EnvironmentFailure: the class cannot read it now, but can later.
         """
         message = cls(queue)
         received = delivery.sqs_message
@@ -226,28 +227,29 @@ class RawMessage:
 
     @property
     def cursor(self) -> Any:
-        """Where its receiver is to go on, as it said by Continue; None: at the beginning.
+        """Where the receiver continues, as set by :class:`Continue`; None: at the beginning.
 
-        Whoever may send to the queue may write any, so believe it no more than the body.
+        Whoever may send to the queue can write any cursor: trust it no more than the body.
         """
         return Trail.of(self.message_attributes).cursor
 
     def parts(self) -> Sequence[str] | None:
-        """The bodies of the messages that it stands for, one call of the receiver each.
+        """Return the bodies of the messages that it stands for, one for each call of the receiver.
 
-        A class some of whose messages stand for several says so by :attr:`splits`.
-        None: it stands for itself.  Of several each is sent to its queue before any is
-        received, so that each has its own tries and its own end; of none nothing is received.
+        A class whose messages may stand for several sets :attr:`splits`.
+        None: it stands for itself.  If there are several, each is sent to the queue before any
+        is received, so that each has its own tries and outcome; if there are none, nothing is
+        received.
         """
         return None
 
     def rest(self, numbers: Sequence[int]) -> str | None:
-        """The body of one message that stands for some of its parts alone.
+        """Return the body of one message that stands for only some of its parts.
 
-        Sent where SQS has taken the others, which are not to be sent again.
+        It is sent if SQS has accepted the others, which must not be sent again.
 
         :param numbers: which of :meth:`parts`, counted from 0.
-        :returns: None: there is no such body.
+        :returns: None if there is no such body.
         """
         return None
 
@@ -257,29 +259,29 @@ class RawMessage:
             self._delivery.ack()
 
     def fail(self, exc: BaseException) -> None:
-        """Have this message settled as if its receiver had raised *exc* for it alone.
+        """Settle this message as if its receiver had raised *exc* for it alone.
 
-        For a receiver of batches: the other messages are done when it returns.  The last word on
-        a message counts, also where the receiver then raises something for all of them.
+        For a receiver of batches: the other messages are done when it returns.  The last call for
+        a message counts, even if the receiver then raises something for all of them.
 
-        :raises TypeError: *exc* is no exception.
+        :raises TypeError: *exc* is not an exception.
         """
         if not isinstance(exc, BaseException):
             raise TypeError(f"fail() takes the exception that the message failed with, not {exc!r}")
         self.verdict = exc
 
     def restart(self, delay: float | timedelta | None = None) -> None:
-        """Have this message tried again later, as :class:`RestartLater` does, and no other.
+        """Retry this message alone later, as :class:`RestartLater` does for all.
 
         :param delay: seconds until it is visible again, or a timedelta; None: backoff.
         """
         self.verdict = RestartLater(delay)
 
     def note(self, note: Note) -> None:
-        """Have something written down before SQS is told what becomes of the message.
+        """Write something before the message is settled in SQS.
 
-        It is written together with others' notes, when the message is settled, and the message
-        is held until then.  One that was not received has it written at once.
+        It is written together with other messages' notes, when the message is settled, and the
+        message is held until then.  If the message was not received, it is written at once.
         """
         if self._delivery is None:
             note.write_now()
@@ -287,10 +289,11 @@ class RawMessage:
             self._delivery.note(note)
 
     def note_start(self, note: Note) -> None:
-        """Have something written down soon, unless :meth:`note` is called or it is settled before.
+        """Write something soon, unless :meth:`note` is called or the message is settled first.
 
-        It tells others that a receiver runs, so it is written together with others' notes once
-        that takes longer than a moment.  Of one that was not received it is written at once.
+        It tells others that a receiver is running, so it is written, together with other notes,
+        once that takes longer than a moment.  If the message was not received, it is written at
+        once.
         """
         if self._delivery is None:
             note.write_now()
@@ -298,18 +301,18 @@ class RawMessage:
             self._delivery.note_start(note)
 
     def ask_ahead(self, ask: Ask) -> Any:
-        """What *ask* answers of its body, and of those of messages that wait behind it.
+        """Return what *ask* answers for its body; it also gets those of messages waiting behind it.
 
-        So a database is asked once for many messages.  An answer may be a moment old.
+        This way a database is asked once for many messages.  An answer may be a moment old.
 
-        :param ask: gets bodies as SQS has them; returns an answer for each, in their order.
+        :param ask: gets bodies as SQS has them; returns an answer for each, in order.
         """
         if self._delivery is None:
             return ask([self.get_body_encoded()])[0]
         return self._delivery.ask_ahead(ask)
 
     def change_visibility(self, seconds: int) -> None:
-        """Hide the message for *seconds* (0 to 43,200) from now; it is not renewed then."""
+        """Hide the message for *seconds* (0 to 43,200) from now; its lease is not renewed then."""
         if self._delivery is not None:
             self._delivery.change_visibility(seconds)
 

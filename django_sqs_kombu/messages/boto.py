@@ -24,18 +24,18 @@ _BEFORE_JSON = "\ufeff \t\r\n"
 class Message(RawMessage):
     """Base64 of UTF-8 text: the default class, for any text or bytes.
 
-    Bytes that are no UTF-8 come back as bytes.  In the ``raw`` wire format nothing tells
-    them from text that only looks like base64: there the receiver gets the base64, as from
-    boto.
+    Bytes that are not UTF-8 come back as bytes.  In the ``raw`` wire format nothing
+    distinguishes them from text that only looks like base64, so the receiver gets the base64, as
+    from boto.
     """
 
     def encode(self, value: Any) -> str:
-        """Base64 of *value*; text is written as UTF-8."""
+        """Return the base64 of *value*; text is written as UTF-8."""
         data: bytes = value.encode() if isinstance(value, str) else value
         return base64.b64encode(data).decode("ascii")
 
     def decode(self, value: str) -> str:
-        """The text behind *value*; what is not base64 of UTF-8 is passed as it is."""
+        """Return the text in *value*; anything but base64 of UTF-8 is returned unchanged."""
         try:
             return unarmoured(value).decode()
         except ValueError:
@@ -43,7 +43,7 @@ class Message(RawMessage):
             return value
 
     def dump(self) -> tuple[str, str]:
-        """The text itself, or base64 for bytes that are no UTF-8."""
+        """Return the text itself, or base64 for bytes that are not UTF-8."""
         body = self.get_body()
         if isinstance(body, bytes):
             try:
@@ -58,7 +58,7 @@ class Message(RawMessage):
         return self._checked(body), PLAIN
 
     def load(self, delivery: Delivery) -> Any:
-        """The text, or the bytes that are no UTF-8."""
+        """Return the text, or the bytes if they are not UTF-8."""
         content_type = delivery.content_type
         if content_type == PLAIN and type(text := delivery.payload) is str:
             return text
@@ -77,7 +77,7 @@ class Message(RawMessage):
 
 
 class MHMessage(Message):
-    """'Key: value' lines, like the header of a mail; used as a mapping of strings."""
+    """'Key: value' lines, like the header of an email; used as a mapping of strings."""
 
     # Kombu's JSON decoder gives this key a meaning of its own ({"__type__": "uuid"}).
     _KOMBU_TYPE_KEY: ClassVar[str] = '"__type__"'
@@ -86,9 +86,9 @@ class MHMessage(Message):
         super().__init__(queue, {} if body is None or body == "" else body)
 
     def encode(self, value: Any) -> str:
-        """A 'Key: value' line for each item; blanks around keys and values do not count.
+        """Return a 'Key: value' line for each item; spaces around keys and values are ignored.
 
-        :raises MessageEncodeError: a key has a colon, or one of them a line break.
+        :raises MessageEncodeError: a key has a colon, or a key or value has a line break.
         """
         lines = []
         for key, item in value.items():
@@ -107,9 +107,9 @@ class MHMessage(Message):
         return text
 
     def decode(self, value: str) -> Any:
-        """The mapping; a line without a colon stands for itself.
+        """Return the mapping; a line without a colon is both key and value.
 
-        A JSON object, as other programs write it, is a mapping, too.
+        A JSON object, as other programs write it, is read as a mapping, too.
         """
         found = _json_object(value)
         if found is not None:
@@ -123,12 +123,12 @@ class MHMessage(Message):
         return items
 
     def dump(self) -> tuple[str, str]:
-        """A JSON object of strings."""
+        """Return a JSON object of strings."""
         self.get_body_encoded()
         return self._json_or_encoded(json.dumps({str(k): str(v) for k, v in self.items()}))
 
     def load(self, delivery: Delivery) -> Any:
-        """The mapping of a JSON object, or of 'Key: value' lines."""
+        """Return the mapping of a JSON object, or of 'Key: value' lines."""
         if delivery.content_type == JSON:
             return self._mapping(delivery.payload)
         return self.decode(delivery.text)
@@ -157,22 +157,22 @@ class MHMessage(Message):
         return iter(self._body)
 
     def keys(self) -> KeysView[str]:
-        """The mapping's keys."""
+        """Return the mapping's keys."""
         keys: KeysView[str] = self._body.keys()
         return keys
 
     def values(self) -> ValuesView[Any]:
-        """The mapping's values."""
+        """Return the mapping's values."""
         values: ValuesView[Any] = self._body.values()
         return values
 
     def items(self) -> ItemsView[str, Any]:
-        """The mapping's items."""
+        """Return the mapping's items."""
         items: ItemsView[str, Any] = self._body.items()
         return items
 
     def has_key(self, key: str) -> bool:
-        """Whether *key* is in the mapping (boto's spelling of ``in``)."""
+        """Return whether *key* is in the mapping (boto's spelling of ``in``)."""
         return key in self._body
 
     def update(self, values: Mapping[str, Any]) -> None:
@@ -181,7 +181,7 @@ class MHMessage(Message):
         self.set_body(self._body)
 
     def get(self, key: str, default: Any = None) -> Any:
-        """The item of *key*, or *default*."""
+        """Return the item of *key*, or *default*."""
         return self._body.get(key, default)
 
 
@@ -189,7 +189,7 @@ class EncodedMHMessage(MHMessage):
     """Base64 of 'Key: value' lines."""
 
     def encode(self, value: Any) -> str:
-        """Base64 of what MHMessage writes."""
+        """Return the base64 of what MHMessage writes."""
         return base64.b64encode(super().encode(value).encode()).decode("ascii")
 
     def decode(self, value: str) -> Any:
@@ -214,7 +214,7 @@ class EncodedMHMessage(MHMessage):
 class JSONMessage(MHMessage):
     """Base64 of JSON; used as a mapping where the value is one.
 
-    JSON as it is, which most other programs write, is read as well.
+    Plain JSON, which most other programs write, is read as well.
     """
 
     def __init__(self, queue: kombu.Queue | None = None, body: Any = None) -> None:
@@ -223,13 +223,13 @@ class JSONMessage(MHMessage):
 
     @classmethod
     def from_value(cls, value: Any) -> JSONMessage:
-        """A message to send that carries *value*; None is JSON's null."""
+        """Return a message to send that carries *value*; None is JSON's null."""
         message = cls()
         message.set_body(value)
         return message
 
     def encode(self, value: Any) -> str:
-        """Base64 of ``json.dumps(value)``."""
+        """Return the base64 of ``json.dumps(value)``."""
         return base64.b64encode(json.dumps(value).encode()).decode("ascii")
 
     def decode(self, value: str) -> Any:
@@ -251,7 +251,7 @@ class JSONMessage(MHMessage):
         return self._json_or_encoded(self._written(json.dumps, self.get_body()))
 
     def load(self, delivery: Delivery) -> Any:
-        """The JSON value, from JSON content or from the encoded form."""
+        """Return the JSON value, from JSON content or from the encoded form."""
         return delivery.payload if delivery.content_type == JSON else self.decode(delivery.text)
 
 

@@ -29,13 +29,13 @@ class BigMessage(RawMessage):
 
     :param body: a binary file object, bytes or text.
     :param s3_url: ``s3://bucket`` to upload the body there under a new key when the
-        message is sent, or ``s3://bucket/key`` of an object that is there already.
+        message is sent, or ``s3://bucket/key`` of an object that already exists.
 
-    A received message's body is the object's bytes.  :meth:`delete`, which also
-    follows a receiver that returned, removes the object and the message.
+    A received message's body is the object's bytes.  :meth:`delete`, which is also
+    called when a receiver has returned, removes the object and the message.
 
-    Subclasses give the S3 client its options in :attr:`s3_options`, and say in
-    :attr:`buckets` which objects a message may name: otherwise anybody who may write to the queue
+    Subclasses set the S3 client's options in :attr:`s3_options`, and in
+    :attr:`buckets` which objects a message may name: otherwise anyone who may write to the queue
     can have any object read and deleted that the receiver's credentials can reach.
     """
 
@@ -54,9 +54,9 @@ class BigMessage(RawMessage):
         super().__init__(queue, body)
 
     def encode(self, value: Any) -> str:
-        """Upload *value* where :attr:`s3_url` names a bucket alone, and return the URL.
+        """Upload *value* if :attr:`s3_url` only names a bucket, and return the URL.
 
-        :raises MessageEncodeError: it cannot be read (a file) or written to S3.
+        :raises MessageEncodeError: *value* cannot be read (a file) or written to S3.
         """
         if not self.s3_url:
             raise MessageEncodeError("BigMessage needs s3_url='s3://bucket' to know where to go")
@@ -85,11 +85,11 @@ class BigMessage(RawMessage):
         return self.s3_url
 
     def decode(self, value: str) -> bytes:
-        """The bytes of the object that *value* names.
+        """Return the bytes of the object that *value* names.
 
-        :raises MessageDecodeError: *value* names no object, one that is gone or too large,
-            or one that is not among :attr:`buckets`.
-        :raises PayloadUnavailable: S3 cannot be asked now.
+        :raises MessageDecodeError: *value* does not name an object, or one that is gone, too large,
+            or not in :attr:`buckets`.
+        :raises PayloadUnavailable: S3 cannot be reached now.
         """
         bucket, key = self._bucket_and_key(value, MessageDecodeError)
         if not key:
@@ -118,7 +118,7 @@ class BigMessage(RawMessage):
         return len(self.s3_url or "")
 
     def delete(self) -> None:
-        """Delete the object in S3, then the message; an object that stays is logged."""
+        """Delete the object in S3, then the message; an object that remains is logged."""
         if self.s3_url:
             bucket, key = self._bucket_and_key(self.s3_url, MessageDecodeError)
             try:

@@ -1,4 +1,4 @@
-"""TypedMessage: a pydantic model or a dataclass as a message, validated as it is received."""
+"""TypedMessage: a pydantic model or a dataclass as a message, validated when received."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ V = TypeVar("V")
 class TypedMessage(RawMessage, Generic[V]):
     """An instance of one type, as JSON; ``get_body()`` returns the instance.
 
-    Subclasses come from :func:`typed`.  The type is a pydantic model, a dataclass, or
-    whatever else pydantic's TypeAdapter knows.  In the ``raw`` wire format the SQS body is
-    the JSON itself, as programs in other languages write it.
+    :func:`typed` makes subclasses.  The type is a pydantic model, a dataclass, or
+    anything else that pydantic's TypeAdapter supports.  In the ``raw`` wire format the SQS body
+    is the JSON itself, as programs in other languages write it.
     """
 
     #: The type of the values.
@@ -36,13 +36,13 @@ class TypedMessage(RawMessage, Generic[V]):
         super().__init__(queue, body)
 
     def get_body(self) -> V:
-        """The instance."""
+        """Return the instance."""
         return cast(V, super().get_body())
 
     def encode(self, value: Any) -> str:
-        """The JSON of *value*, with the names that validation reads.
+        """Return the JSON of *value*, with the names that validation reads.
 
-        :raises MessageEncodeError: it is of another type.
+        :raises MessageEncodeError: *value* has another type.
         """
         if not isinstance(value, self.model):
             raise MessageEncodeError(
@@ -52,23 +52,23 @@ class TypedMessage(RawMessage, Generic[V]):
         return text.decode()
 
     def decode(self, value: str) -> Any:
-        """The instance that the JSON *value* stands for.
+        """Return the instance for the JSON *value*.
 
         :raises MessageDecodeError: it is not valid; the text says what is wrong, and where.
         """
         return validated(self.model, lambda adapter: adapter.validate_json(value))
 
     def dump(self) -> tuple[str, str]:
-        """The JSON itself."""
+        """Return the JSON itself."""
         return self._encoded(self.get_body()), JSON
 
     def load(self, delivery: Delivery) -> Any:
-        """The instance, from the text inside the envelope."""
+        """Return the instance, from the text inside the envelope."""
         return self.decode(delivery.text)
 
 
 def typed(model: Any) -> type[TypedMessage[Any]]:
-    """The message class that carries instances of *model*.
+    """Return the message class that carries instances of *model*.
 
     :raises ConfigurationError: pydantic is not installed, or cannot handle *model*.
     """
@@ -83,7 +83,7 @@ def _class_for(model: type) -> type[TypedMessage[Any]]:
 
 
 def adapter_of(model: Any) -> Any:
-    """pydantic's TypeAdapter for *model*.
+    """Return pydantic's TypeAdapter for *model*.
 
     :raises ConfigurationError: pydantic is not installed, or cannot handle *model*.
     """
@@ -111,7 +111,7 @@ def _adapter(model: type) -> Any:
 
 
 def validated(model: type, read: Callable[[Any], Any]) -> Any:
-    """What *read* makes of a value with the TypeAdapter of *model*.
+    """Return what *read* makes of a value with the TypeAdapter of *model*.
 
     :raises MessageDecodeError: it is not valid; the text says what is wrong, and where.
     """

@@ -31,21 +31,21 @@ _open: ContextVar[Batch | None] = ContextVar("open_batch", default=None)
 class Batch:
     """A block, ``with batch():`` or ``async with batch():``, whose sends are made at its end.
 
-    A message is checked where it is sent.  When the block ends, what was sent in it goes to SQS,
-    ten messages to a request, those of each FIFO group in order; then the block's exit returns,
+    A message is checked when it is sent.  When the block ends, its messages go to SQS,
+    ten to a request, those of each FIFO group in order; then the block's exit returns,
     or raises :class:`BatchFailed`.  A delay counts from the end.
 
-    An exception that leaves the block drops what was sent in it.  A block within another hands
-    its messages on to that one, unless an exception leaves it.  Threads and tasks that got the
-    block's context send in it, too; once it has ended, what they send goes at once.  So does what
-    a process sends that is forked in the block, which is its parent's.
+    If the block ends with an exception, its messages are dropped.  A block inside another passes
+    its messages on to that one, unless it ends with an exception.  Threads and tasks that have the
+    block's context also send in it; messages that they send after its end go at once, and so do
+    those of a process that is forked in the block, since the block is its parent's.
 
-    What interrupts the end of a block (a cancellation, a receiver's timeout, Ctrl-C) ends it as an
-    exception in it does, or leaves what is being sent by then to a thread that ends it.
+    An interruption of the block's end (a cancellation, a receiver's timeout, Ctrl-C) ends it as an
+    exception inside it does, or leaves the messages being sent to a thread that finishes them.
 
     :param receivers: the registry whose sends are kept.
-    :param outer: the block that this one's messages go to; by default the one that it is in.
-    :param decided: whether what is sent in it goes even if an exception leaves a block.
+    :param outer: the block that gets this one's messages; default: the one around it.
+    :param decided: whether its messages are sent even if a block ends with an exception.
     """
 
     def __init__(

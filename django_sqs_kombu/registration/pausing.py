@@ -14,8 +14,8 @@ from .sender import Sender
 class Pausing:
     """The part of a registered queue that is about pauses.
 
-    A pause is a tag of the queue in SQS, so it holds for all workers on all hosts, and outlasts
-    deployments.  Workers look at it once a minute.
+    A pause is a tag of the queue in SQS, so it applies to all workers on all hosts, and survives
+    deployments.  Workers check it once a minute.
     """
 
     receivers: Sender
@@ -31,35 +31,35 @@ class Pausing:
         reason: str = "",
         suffix: str | None = None,
     ) -> Pause:
-        """Have nobody receive from the queue; what is sent waits in it.
+        """Stop receiving from the queue; messages that are sent wait in it.
 
-        Receivers that run go on; what was received and is not started is given back.
+        Running receivers continue; messages that were received but not started are given back.
 
         :param seconds: how long, up to a year; None: until :meth:`resume`.
-        :param reason: why, for people to read; of what AWS does not take for a tag, such as
-            quotes, nothing is kept.
+        :param reason: why, for people to read; characters that AWS does not allow in a tag, such
+            as quotes, are left out.
         :param suffix: the queue name suffix to use.
-        :raises ConfigurationError: *seconds* is not above 0, or above a year.
+        :raises ConfigurationError: *seconds* is not positive, or is more than a year.
         :raises QueueDoesNotExist: there is no such queue in SQS yet.
-        :raises RequestFailed: SQS refused; it takes sqs:TagQueue.
+        :raises RequestFailed: SQS refused; it needs sqs:TagQueue.
         """
         found, name = self._asked(suffix)
         return pause(found, name, seconds, reason)
 
     def resume(self, *, suffix: str | None = None) -> None:
-        """End a pause, if there is one; one that a shared breaker made ends by itself.
+        """End a pause, if there is one; a shared breaker's pause ends by itself.
 
         :raises QueueDoesNotExist: there is no such queue in SQS yet.
-        :raises RequestFailed: SQS refused; it takes sqs:UntagQueue.
+        :raises RequestFailed: SQS refused; it needs sqs:UntagQueue.
         """
         found, name = self._asked(suffix)
         resume(found, name)
 
     def paused(self, *, suffix: str | None = None) -> Pause | None:
-        """The pause of the queue, asked of SQS; None: it has none.
+        """Ask SQS for the queue's pause; return None if there is none.
 
         :raises QueueDoesNotExist: there is no such queue in SQS yet.
-        :raises RequestFailed: SQS refused; it takes sqs:ListQueueTags.
+        :raises RequestFailed: SQS refused; it needs sqs:ListQueueTags.
         """
         found, name = self._asked(suffix)
         return pause_of(found, name)

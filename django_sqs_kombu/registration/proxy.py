@@ -42,9 +42,10 @@ Queue = TypeVar("Queue", bound=SendingQueue, covariant=True)
 class ReceiverProxy(Generic[M, R, Queue]):
     """What a decorated receiver becomes: calling it sends a message to its queue.
 
-    Its types are the message that the function takes, what that returns, and the queue's class.
+    Its type parameters are the message that the function takes, the function's return type, and
+    the queue's class.
 
-    :ivar direct: the decorated function itself; that of a queue for sending only raises
+    :ivar direct: the decorated function itself; for a queue that is only for sending, it raises
         :class:`NoReceiver`.
     :ivar registered_queue: its :class:`RegisteredQueue`.
     """

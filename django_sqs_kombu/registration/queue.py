@@ -51,7 +51,7 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
     Its options are those of :class:`~django_sqs_kombu.registration.keywords.QueueKeywords`.
 
     :param receivers: the registry that it belongs to.
-    :raises ConfigurationError: for options that are invalid.
+    :raises ConfigurationError: an option is invalid.
     """
 
     ReceiverProxy: ClassVar[type[_Proxy[Any, Any, Any]]] = _Proxy
@@ -103,7 +103,7 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
         return self._wire_format(self.receivers.defaults)
 
     def full_name(self, suffix: str | None = None) -> str:
-        """The queue's name in SQS: prefix, name and suffix joined with ``__``.
+        """Return the queue's name in SQS: prefix, name and suffix joined with ``__``.
 
         An unknown suffix causes an :class:`UnknownSuffixWarning`.
         """
@@ -112,27 +112,27 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
 
     @property
     def full_dead_letter_name(self) -> str | None:
-        """The name in SQS of the dead-letter queue that was registered, if any."""
+        """Return the name in SQS of its dead-letter queue, if it was registered with one."""
         return self._full_dead_letter_name(self.receivers.defaults)
 
     @property
     def buries_early(self) -> bool:
-        """Whether SQS may bury a message of it that no receiver failed on."""
+        """Whether SQS may dead-letter its messages though no receiver failed."""
         most = self.options.max_receives
         return most is not None and most < FEW_RECEIVES
 
     @property
     def policy(self) -> Policy:
-        """What is done with a message whose receiver fails, the registry's defaults included."""
+        """What happens to a message whose receiver fails, including the registry's defaults."""
         return self.options.policy.over(self.receivers.policy)
 
     @property
     def table(self) -> tuple[Row, ...]:
-        """What becomes of its messages; the first row that fits counts."""
+        """What happens to its messages; the first row that matches counts."""
         return table_of(self.policy, self.receivers.passing)
 
     def get_queue(self, suffix: str | None = None) -> kombu.Queue:
-        """The queue as a :class:`kombu.Queue`, with its declaration.
+        """Return the queue as a :class:`kombu.Queue`, with its declaration.
 
         It is made once and shared, so bind it (``queue(channel)``), but do not change it.
         """
@@ -200,7 +200,7 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
     ) -> Ticket:
         """Send a message; return when SQS has accepted it.
 
-        :param message: an instance of the queue's message class, or of its *model*; None: one is
+        :param message: an instance of the queue's message class, or of its *model*; None: it is
             built from the other options, such as ``body="..."``.
         :param suffix: the queue name suffix to use.
         :param options: those of :class:`~django_sqs_kombu.registration.keywords.SendKeywords`.
@@ -215,7 +215,7 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
     def prepare(
         self, message: object = None, suffix: str | None = None, **options: Any
     ) -> Prepared:
-        """Do all of :meth:`send` that needs no SQS; calling the result sends."""
+        """Do everything in :meth:`send` that does not need SQS; calling the result sends."""
         defaults = self.receivers.defaults
         queue = self._queue(defaults, suffix)
         outgoing = self._make(self._wire_format(defaults), message, **options)
@@ -258,7 +258,7 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
         )
 
     def encode(self, message: object = None, **kwargs: Any) -> tuple[str, str]:
-        """The text and the content type of *message*, or of one made from *kwargs*.
+        """Return the text and content type of *message*, or of one made from *kwargs*.
 
         :raises WrongMessageClass: *message* is of another class.
         :raises MessageEncodeError: its value cannot be encoded.
@@ -295,8 +295,8 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
     ) -> int:
         """Send many messages, 10 to a request, and several requests at once.
 
-        :param items: any iterable; it is read while sending, so it may be of any length.  Each
-            item is a message, or the value for one.
+        :param items: any iterable; it is read while sending, so it may have any length.  Each
+            item is a message, or its value.
         :param suffix: the queue name suffix to use.
         :param options: those of :class:`~django_sqs_kombu.registration.keywords.SendManyKeywords`.
         :returns: how many were sent.
@@ -340,7 +340,7 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
         return encode
 
     def around_message(self) -> AbstractContextManager[None]:
-        """A context in which each message is decoded, received and settled."""
+        """Return a context in which each message is decoded, received and settled."""
         return NOTHING
 
     def attempt(self, delivery: Received, queue: kombu.Queue) -> Attempt:
@@ -369,9 +369,9 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
     def receive_single(self, suffix: str | None = None) -> tuple[RawMessage | None, Any] | None:
         """Receive one message, for debugging.
 
-        Returns the message and what the receiver returned, or None where no message
-        came within the poll period.  The message is settled as any other; what its receiver
-        raises is passed on.
+        Return the message and what the receiver returned, or None if no message
+        arrived within the poll period.  The message is settled as any other; an exception of its
+        receiver is raised.
 
         :raises NoReceiver: the queue was registered for sending only.
         """

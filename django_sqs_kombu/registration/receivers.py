@@ -68,21 +68,22 @@ class Receivers(Ticketing):
         chain) or ``"sqs-batch://KEY:SECRET@"``, or a :class:`kombu.Connection` that uses
         this library's transport.
     :param prefix: put before each queue's name, joined with ``__``.
-    :param visibility_timeout: seconds, for queues that name none.
-    :param poll_period: seconds that one poll waits for messages, 0 to 20; polls of a
-        queue that stays empty grow to twice that, 20 at most.
-    :param wire_format: ``"kombu"`` or ``"raw"``, for queues that name none.
-    :param transport_options: options of the transport, for a URL; see
+    :param visibility_timeout: in seconds, for queues that do not set it.
+    :param poll_period: seconds that a poll waits for messages, 0 to 20; polls of a
+        queue that stays empty grow to twice that, at most 20.
+    :param wire_format: ``"kombu"`` or ``"raw"``, for queues that do not set it.
+    :param transport_options: options of the transport, if *connection* is a URL; see
         :class:`django_sqs_kombu.transport.Channel`.
-    :param retry_on: exceptions that receivers raise for a temporary cause, such as a database
-        that is away: the message is tried again with backoff.
-    :param retry_tries: for so many receives of a message; then it is treated as any other
-        exception.
-    :param retry: for queues that name none: which exceptions of receivers are tried again, how
+    :param retry_on: exceptions that receivers raise for a temporary cause, such as an
+        unavailable database: the message is retried with backoff.
+    :param retry_tries: for how many receives of a message; after that they are treated as any
+        other exception.
+    :param retry: for queues that do not set it: which exceptions of receivers are retried, how
         often, and with what pauses; a :class:`Retry`, or several.
-    :param discard, dead_letter: the same: whose message is deleted, or dead-lettered, at once.
-    :param middleware: stands around all that is sent and received, the first outermost.
-    :param mask: what logs may show of a body, by the queue's registered name and the body's text.
+    :param discard, dead_letter: likewise: exceptions whose message is deleted, or dead-lettered,
+        at once.
+    :param middleware: wraps everything that is sent and received, the first outermost.
+    :param mask: gets a queue's registered name and a body's text; returns what logs may show.
     :param tickets: the store by which messages can be cancelled, such as :class:`CacheTickets`.
     """
 
@@ -146,32 +147,32 @@ class Receivers(Ticketing):
 
     @property
     def visibility_timeout(self) -> int:
-        """Seconds, for queues that name none."""
+        """In seconds, for queues that do not set it."""
         return self.defaults.visibility_timeout
 
     @property
     def passing(self) -> Retry:
-        """What receivers may raise for a temporary cause, and for how many receives."""
+        """Exceptions for a temporary cause, and for how many receives they count as such."""
         return self._passing
 
     @property
     def mask(self) -> Mask | None:
-        """What logs may show of bodies; None: all."""
+        """What logs may show of bodies; None: everything."""
         return self._mask
 
     @property
     def counter(self) -> Counter | None:
-        """Where all workers count what they receive by a rate; None: each process by itself."""
+        """Where all workers count messages for a rate; None: each process counts for itself."""
         return None
 
     @property
     def policy(self) -> Policy:
-        """What is done with a message whose receiver fails, unless its queue says otherwise."""
+        """What happens to a message whose receiver fails, unless its queue says otherwise."""
         return self._policy
 
     @property
     def wire_format(self) -> str:
-        """``"kombu"`` or ``"raw"``, for queues that name none."""
+        """``"kombu"`` or ``"raw"``, for queues that do not set it."""
         return self.defaults.wire_format
 
     def register(
@@ -182,15 +183,15 @@ class Receivers(Ticketing):
         celery_task: Any = None,
         **options: Unpack[QueueKeywords],
     ) -> RegisteredQueue:
-        """Register a queue, with *fn* as its receiver or, without, for sending only.
+        """Register a queue with *fn* as its receiver, or without one for sending only.
 
         :param celery_task: a Celery task, or its name, that each message is handed to;
-            *fn*, where there is one, then makes the task's arguments of the message.  See
+            *fn*, if given, then makes the task's arguments from the message.  See
             :class:`~django_sqs_kombu.registration.forward.CeleryForward`.
         :param options: those of
             :class:`~django_sqs_kombu.registration.keywords.QueueKeywords`.
-        :raises ConfigurationError: for options that are invalid, or a name that is registered
-            with another receiver.
+        :raises ConfigurationError: an option is invalid, or the name is registered with another
+            receiver.
         """
         if celery_task is not None:
             check_receiver(f"Queue {queue_name!r}: ", "function of the arguments", fn)
@@ -227,7 +228,7 @@ class Receivers(Ticketing):
             )
 
     def warn_of_few_receives(self, registered: RegisteredQueue) -> None:
-        """Warn, once, of a queue whose messages may be buried without a failure."""
+        """Warn, once, of a queue whose messages may be dead-lettered without a failure."""
         most = registered.options.max_receives
         logger.warning(
             "Queue %r has max_receives=%d. SQS may count a receive that no receiver saw, so "
@@ -254,7 +255,7 @@ class Receivers(Ticketing):
         return decorate
 
     def get(self, queue_name: str) -> RegisteredQueue:
-        """The queue registered as *queue_name*.
+        """Return the queue registered as *queue_name*.
 
         :raises UnknownQueue: there is none.
         """
@@ -264,7 +265,7 @@ class Receivers(Ticketing):
             raise UnknownQueue(queue_name, tuple(self.queues)) from None
 
     def select(self, queue_names: Iterable[str] = ()) -> list[RegisteredQueue]:
-        """The queues of these names, or all."""
+        """Return the queues with these names, or all."""
         names = list(dict.fromkeys(queue_names))
         return [self.get(name) for name in names] if names else list(self.queues.values())
 
@@ -299,7 +300,7 @@ class Receivers(Ticketing):
         return self.get(queue_name).send_many(items, suffix, **options)
 
     def new_connection(self) -> kombu.Connection:
-        """A new connection to SQS, with this registry's options."""
+        """Return a new connection to SQS, with this registry's options."""
         if isinstance(self._origin, kombu.Connection):
             connection = self._origin.clone()
             connection.transport_options = {**self._options, **connection.transport_options}
@@ -335,7 +336,7 @@ class Receivers(Ticketing):
         return self._sending.open()[0]
 
     def batch(self) -> Batch:
-        """A :class:`~django_sqs_kombu.Batch`: a block whose sends are made when it ends."""
+        """Return a :class:`~django_sqs_kombu.Batch`: a block whose sends are made at its end."""
         return Batch(self)
 
     def send_one(self, registered: Registered, queue: kombu.Queue, outgoing: Outgoing) -> None:
@@ -383,7 +384,7 @@ class Receivers(Ticketing):
         return sent
 
     def publish(self, queue: kombu.Queue, body: str, content_type: str, **properties: Any) -> None:
-        """Send *body* to *queue*, which is declared when it is first used."""
+        """Send *body* to *queue*, which is declared on first use."""
         channel, producer = self._sending.open()
         channel.declare_lazily(queue)
         producer.publish(

@@ -41,7 +41,7 @@ class Sender(Registry, Protocol):
 
     @property
     def defaults(self) -> Defaults:
-        """What counts for queues that do not say it themselves; it may change at any time."""
+        """The defaults for queues that do not set these themselves; they may change at any time."""
 
     @property
     def passing(self) -> Retry:
@@ -49,7 +49,7 @@ class Sender(Registry, Protocol):
 
     @property
     def policy(self) -> Policy:
-        """What is done with a message whose receiver fails, unless its queue says otherwise."""
+        """What happens to a message whose receiver fails, unless its queue says otherwise."""
 
     def send_one(self, registered: Registered, queue: kombu.Queue, outgoing: Outgoing) -> None:
         """Send one message, or hand it to a test's outlet."""
