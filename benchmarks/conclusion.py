@@ -4,20 +4,21 @@ from .costs import ways
 
 CELERY, TEN = "Celery, 10 threads", "django-sqs, 10 threads"
 TEXT = """\
-- **Requests.**  How many a message costs depends on how it is sent, and on whether others wait
-  beside it: {many:.1f} with ``send_many`` or ``batch()`` and a full queue; {send:.1f} with a plain
-  ``send`` and a full queue; {rare:.1f} where messages come one at a time.  Celery on Kombu's own
-  transport: {celery:.1f}, and {celery_rare:.1f} where they come one at a time.
-- **CPU.**  To receive and delete a message at 20 ms a request takes ten threads {ours_us:.0f} us,
-  a Celery worker with ten threads {celery_us:.0f} us: {times:.0f} times as much.  Of the CPU of a
-  loop over boto3 that receives ten and deletes ten the client alone takes {cpu:.2f} ({cpu_seen}).
-- **Speed.**  At 20 ms a request ten threads receive {speed:.0f} times as many messages a second as
-  that loop, since many requests are under way at once ({speed_seen}); and {faster:.0f} times as
-  many as a Celery worker with ten threads, both beside other work on the same machine.
+- **Requests.**  The cost of a message depends on how it is sent, and on whether others are waiting
+  with it: {many:.1f} requests with ``send_many`` or ``batch()`` and a full queue; {send:.1f} with a
+  plain ``send`` and a full queue; {rare:.1f} if messages come one at a time.  Celery on Kombu's own
+  transport: {celery:.1f}, and {celery_rare:.1f} if they come one at a time.
+- **CPU.**  At 20 ms a request, receiving and deleting a message takes ten threads {ours_us:.0f} us,
+  and a Celery worker with ten threads {celery_us:.0f} us: {times:.0f} times as much.  The client
+  alone takes {cpu:.2f} of the CPU of a loop over boto3 that receives and deletes ten at a time
+  ({cpu_seen}).
+- **Speed.**  At 20 ms a request, ten threads receive {speed:.0f} times as many messages a second as
+  that loop, because many requests are under way at once ({speed_seen}), and {faster:.0f} times as
+  many as a Celery worker with ten threads, both measured beside other work on the same machine.
 - **Where it is not ahead.**  Memory: a worker takes {memory:.0f} MB ({memory_seen}).  A task of
-  Django's Tasks framework costs {tasks:.1f} times the CPU of that loop's message.  Where messages
-  come one at a time there is nothing to share.  Of {goals} goals of our own {missed} are missed;
-  they are marked so below.
+  Django's Tasks framework costs {tasks:.1f} times the CPU of a message in that loop.  If messages
+  come one at a time, they cannot share requests.  Of our own {goals} goals, {missed} are missed;
+  they are marked below.
 """
 
 

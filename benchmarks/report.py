@@ -17,22 +17,22 @@ In short
 {conclusion}
 {messages}
 
-*In bulk* is by ``send_many``, ``batch()`` or the outbox; *received* means received and deleted;
-*million* is what a million messages cost.  A full queue gives ten in a request, and ten are
-deleted in one.  *Rare* messages come one at a time, each in a receive and a delete of its own.
-What an idle queue costs: :doc:`howto/cost`.
+*In bulk* means by ``send_many``, ``batch()`` or the outbox; *received* means received and deleted;
+*million* is the price of a million messages.  From a full queue, ten messages are received in a
+request, and ten are deleted in one.  *Rare* messages come one at a time, each in a receive and a
+delete of its own.  For the cost of an idle queue, see :doc:`howto/cost`.
 
-Requests a message, sent and received:
+Requests for each message, to send and to receive it:
 
 .. raw:: html
    :file: _generated/requests.svg
 
-CPU a message in microseconds, receiving and deleting at 20 ms a request:
+CPU for each message in microseconds, receiving and deleting at 20 ms a request:
 
 .. raw:: html
    :file: _generated/cpu.svg
 
-Memory of the process that receives, in MB:
+Memory of the receiving process, in MB:
 
 .. raw:: html
    :file: _generated/memory.svg
@@ -43,21 +43,21 @@ How to repeat it
 =====================================  =====================================================
 command                                what it measures
 =====================================  =====================================================
-``python -m benchmarks cost``          requests a message, and of an idle queue: a minute
+``python -m benchmarks cost``          requests of a message and of an idle queue: a minute
 ``python -m benchmarks``               all contenders: some minutes; ``--only send,consume``
-                                       these (send, consume, single, queues, full, idle)
-``python -m benchmarks client``        what the client costs: a minute; ``--long``: Celery,
-                                       too
+                                       only these (send, consume, single, queues, full, idle)
+``python -m benchmarks client``        what the client costs: a minute; ``--long``: also
+                                       Celery
 ``python -m benchmarks.beside``        the same feature with Celery, dj-queue and this
                                        library: :doc:`beside`
 ``python -m benchmarks tasks``         what stored results cost a task
-``python -m benchmarks connections``   what it saves to keep connections to a database
+``python -m benchmarks connections``   what keeping database connections open saves
 ``python -m benchmarks.batches``       rows written in batches: :doc:`howto/batches`
 ``python -m benchmarks.coroutines``    receivers that wait: :doc:`howto/coroutines`
 ``manage.py sqs_bench``                your own account and network
 =====================================  =====================================================
 
-``python -m benchmarks`` makes this page of what it measures; so do ``cost`` and ``client`` with
+``python -m benchmarks`` writes this page from its results; so do ``cost`` and ``client`` with
 ``--store``.
 
 {made}
@@ -66,20 +66,21 @@ CONTENDERS_HEAD = """\
 All contenders
 --------------
 
-One after the other on one machine, against ministack on 127.0.0.1 behind a proxy that counts
-requests and adds latency.  A handler that does nothing, 8 bytes of payload.  *CPU* is the
-client's, in microseconds a message; *MB* is the most memory that its process had.  Requests are
-counted, and the same each time; CPU varies by a third from run to run: compare rows of one table.
+They ran one after the other on one machine, against ministack on 127.0.0.1 behind a proxy that
+counts requests and adds latency, with a handler that does nothing and 8 bytes of payload.  *CPU* is
+the client's, in microseconds for each message; *MB* is the maximum memory of its process.  Requests
+are counted, and are the same each time; CPU varies by a third from run to run, so only compare rows
+of one table.
 
 """
 BUSY = """\
-The machine had other work, so messages a second are left out here; what a client is capable of is
-in the next part, measured in turns.
+The machine was busy with other work, so messages a second are left out here; the next part shows
+what a client is capable of, measured in turns.
 
 """
 IDLE = """\
-Polls a minute and queue.  This library looks once a minute whether a queue is paused, too.  -: too
-few to tell.
+Polls a minute for each queue.  This library also checks once a minute whether a queue is paused.
+-: too few to tell.
 
 """
 COLUMNS = (

@@ -7,21 +7,22 @@ HEAD = """\
 What a client costs by itself
 -----------------------------
 
-SQS answers more requests than any client asks, so what counts is the client: its CPU, and how
-well it hides the time that a request takes.  ``python -m benchmarks client`` measures that within
-about a minute on an idle machine, against a stub that always has messages, beside a loop of boto3
-that receives ten messages and deletes them.  Each contender is a process of its own; all are
-started once and then measured in turns, so that whatever else the machine does strikes all.
-``x`` is the median of the ratios of the turns, and beside it stands what was seen of this library
-and of boto3.  One by one and from 8 threads, sending is compared with ``send_message``;
-``send_many`` with ``send_message_batch``.  The goals are ours.
+SQS can answer more requests than any client makes, so what matters is the client: its CPU, and how
+well it hides the time that a request takes.  ``python -m benchmarks client`` measures this in
+about a minute on an idle machine, against a stub that always has messages, and compares it with a
+loop over boto3 that receives ten messages and deletes them.  Each contender is a process of its
+own; all are started once and then measured in turns, so that other load on the machine affects all
+of them.  ``x`` is the median of the ratios of the turns; beside it are the figures of this library
+and of boto3.  Sending one by one and from 8 threads is compared with ``send_message``;
+``send_many`` with ``send_message_batch``.  The goals are our own.
 
-``--long`` adds more receivers that take their time, FIFO queues that hand out many of a group, and
-a Celery worker with ten threads on this library's transport, as the ratio to one on kombu's own;
-``--quick`` looks less long; ``--only consume,send`` measures these sections; ``--json`` prints all
-that was measured, with the versions, the machine and the date; ``--store`` makes this page of it.
-The stub can be run alone, too: ``python -m benchmarks.stub --port 9324 --latency 0.02``; its
-docstring says how it is asked and set.
+``--long`` adds more receivers that take their time, FIFO queues that return many messages of a
+group, and a Celery worker with ten threads on this library's transport, as the ratio to one on
+kombu's own; ``--quick`` measures for a shorter time; ``--only consume,send`` measures only these
+sections; ``--json`` prints all results, with the versions, the machine and the date; ``--store``
+writes this page from them.  The stub can also be run alone:
+``python -m benchmarks.stub --port 9324 --latency 0.02``; its docstring says how to query and
+configure it.
 
 """
 #: By how a figure's name begins: the section that it stands in, and what is left out of the name.
