@@ -44,8 +44,8 @@ def peek(requests: Requests, queue: str, count: int) -> list[Message]:
     """Look at up to *count* messages, and leave them in the queue.
 
     SQS has no request for that: they are received, and given back, visible at once.  That counts
-    as a receive, also for a redrive policy, and blocks the others of their message groups
-    meanwhile.
+    as a receive, also for a redrive policy, and blocks others of their message groups
+    until then.
 
     :raises ConfigurationError: *count* is not 1 to :data:`MOST_PEEKED`.
     """
@@ -76,11 +76,11 @@ def move(
     Each is deleted only after *target* has accepted it, so for a moment one may be in both, and
     stays so if the process dies at that point.  Bodies, attributes and message groups are kept.
 
-    :param limit: at most so many, since others may send to *source* meanwhile.
+    :param limit: the maximum, since others may be sending to *source* at the same time.
     :param progress: called with the number moved so far.
-    :param wanted: says of a message whether it is to be moved; None: all are.  The others are
+    :param wanted: returns whether a message is to be moved; None: all are.  The others are
         given back at the end, see :class:`~django_sqs_kombu.sifting.Sieve`.
-    :param most: where only some are wanted, the most that are looked at for them.
+    :param most: if only some are wanted, the maximum to look at for them.
     :raises RequestFailed: SQS refused; what was not moved is visible in *source* again.
     """
     if source == target:
@@ -138,9 +138,9 @@ def delete(
 ) -> int:
     """Delete messages of a queue; return how many.  The others are given back.
 
-    :param wanted: says of a message whether it is to be deleted.
-    :param limit: at most so many.
-    :param most: the most that are looked at.
+    :param wanted: returns whether a message is to be deleted.
+    :param limit: the maximum to delete.
+    :param most: the maximum to look at.
     :param deleted: called with each message that SQS has deleted.
     :raises RequestFailed: SQS refused; what was not deleted is visible again.
     """
@@ -162,7 +162,7 @@ def delete(
 def clear(
     requests: Requests, queue: str, deleted: Callable[[Message], None] | None = None
 ) -> Iterator[int]:
-    """Receive and delete until a poll of one second brings nothing.
+    """Receive and delete until a poll of one second returns nothing.
 
     Yields how many messages each request deleted.  What is in flight or delayed is not deleted.
 
@@ -179,7 +179,7 @@ def clear(
 
 
 def dead_letter_queue(requests: Requests, queue: str) -> str | None:
-    """The name of the dead-letter queue that *queue* has in SQS, if it has one.
+    """Return the name of *queue*'s dead-letter queue in SQS, if it has one.
 
     :raises QueueDoesNotExist: there is no such queue.
     """
@@ -194,7 +194,7 @@ def dead_letter_queue(requests: Requests, queue: str) -> str | None:
 def start_redrive(requests: Requests, dead_letters: str, target: str) -> str | None:
     """Have SQS move the messages of a dead-letter queue into *target*, if it is their only source.
 
-    It is named as the destination.  SQS knows of no queue that a letter came from which a policy
+    *target* is named as the destination: SQS does not know the source of letters that a policy
     has sent there, and a task without a destination ends at the first of these.
 
     :returns: SQS's handle of the task; None: this server cannot do it, or cannot do it for this

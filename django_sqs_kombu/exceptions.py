@@ -48,7 +48,7 @@ class ConfigurationError(SQSError, ValueError):
 class QueueNameError(ConfigurationError):
     """A queue name that SQS would refuse.
 
-    :ivar name: the whole name, prefix and suffix included.
+    :ivar name: the full name, including prefix and suffix.
     """
 
     def __init__(self, name: str, reason: str) -> None:
@@ -74,7 +74,7 @@ class UnknownQueue(SQSError, KeyError):
 
 
 class NoReceiver(SQSError):
-    """A queue registered for sending only was asked to receive.
+    """A queue that is registered only for sending was asked to receive.
 
     :ivar name: the queue's name.
     """
@@ -88,7 +88,7 @@ class NoReceiver(SQSError):
 
 
 class WrongMessageClass(SQSError, ValueError):
-    """A message was sent whose class is not the queue's."""
+    """A message was sent that is not of the queue's message class."""
 
     def __init__(self, queue: str, message: object, expected: type) -> None:
         super().__init__(
@@ -106,8 +106,8 @@ class MessageEncodeError(SQSError, ValueError):
 class MessageDecodeError(SQSError, ValueError):
     """A body that its message class cannot read.
 
-    :ivar kind: the class of what was raised while reading it, if that says nothing about the body
-        itself; its cause may be temporary, such as a database that is away.
+    :ivar kind: the class of the exception while reading it, if that says nothing about the body
+        itself; its cause may be temporary, such as an unavailable database.
     """
 
     def __init__(self, text: str = "", *, kind: type[BaseException] | None = None) -> None:
@@ -148,9 +148,9 @@ class ReceiverReturnedGenerator(SQSError, TypeError):
 
 
 class ReceiverFailed(SQSError):
-    """Stands for what a receiver raised in another process and could not be sent here.
+    """Replaces an exception of a receiver in another process that could not be sent here.
 
-    :ivar kind: its class, or the nearest base of that which is known here.
+    :ivar kind: its class, or the closest base class that is known here.
     """
 
     def __init__(self, text: str, kind: type[BaseException] | None = None) -> None:
@@ -186,7 +186,7 @@ class MessageTargetMissing(MessageDecodeError):
 
 
 class MessageTooLarge(MessageEncodeError):
-    """A message above the limit of SQS (1 MiB), found before any request.
+    """A message over the limit of SQS (1 MiB), found before any request.
 
     :ivar size: its size in bytes.
     :ivar limit: the limit in bytes.
@@ -204,7 +204,7 @@ class MessageTooLarge(MessageEncodeError):
 
 
 class TooOldToSendAgain(NotTriedAgain):
-    """A message that its queue would have expired by now, had it not been sent again and again.
+    """A message that would have expired in its queue by now if it had not been sent again.
 
     :ivar retention: seconds that the queue keeps a message.
     """
@@ -229,8 +229,8 @@ class RequestFailed(SQSError):
     :ivar operation: the name of the API call, such as ``"SendMessage"``.
     :ivar queue: the queue's full name.
     :ivar code: the error code of SQS, or the name of botocore's exception.
-    :ivar request_id: SQS's id of the request, by which AWS's support finds it; None: it was not
-        answered, or without one.
+    :ivar request_id: SQS's id of the request, which AWS support asks for; None: there was no
+        answer, or it had none.
     """
 
     #: Whether failures of this class can pass, where nothing else is said.
@@ -293,11 +293,11 @@ class QueueNotPredefined(QueueDoesNotExist):
 
 
 class AccessDenied(RequestFailed):
-    """The credentials are valid but may not do this, or are not valid."""
+    """The credentials are not allowed to do this, or are not valid."""
 
 
 class ClockIsOff(AccessDenied):
-    """The clock of this machine is off, so SQS refuses its signatures.
+    """The clock of this machine is wrong, so SQS refuses its signatures.
 
     :ivar seconds: by how many seconds it is ahead of SQS's; negative: behind.
     """
@@ -335,12 +335,12 @@ class SendFailure:
 class SendManyFailed(SQSError):
     """Some messages of send_many were not accepted; all others were, once.
 
-    Where the iterable of items raised, that is its ``__cause__``.
+    If the iterable of items raised, that exception is its ``__cause__``.
 
     :ivar sent: how many were accepted.
-    :ivar failures: the others that were tried, a :class:`SendFailure` each.
-    :ivar untried_from: where a whole request failed or the items could not be read further, the
-        number of the first item that was not tried; else None.
+    :ivar failures: a :class:`SendFailure` for each of the others that were tried.
+    :ivar untried_from: if a whole request failed or the items could not be read further, the
+        number of the first item that was not tried; otherwise None.
     """
 
     def __init__(
@@ -379,7 +379,7 @@ class BatchFailed(SQSError):
     """Some messages of a ``batch()`` were not accepted at its end; all others were, once.
 
     :ivar sent: how many were accepted.
-    :ivar failures: the others, a :class:`BatchFailure` each.
+    :ivar failures: a :class:`BatchFailure` for each of the others.
     """
 
     def __init__(self, sent: int, failures: Sequence[BatchFailure]) -> None:
@@ -393,7 +393,7 @@ class BatchFailed(SQSError):
 
 
 class BatchDropped(SQSError):
-    """A message was not sent, since an exception has left the block of its ``batch()``."""
+    """A message was not sent, because its ``batch()`` ended with an exception."""
 
 
 class BatchInterrupted(SQSError):

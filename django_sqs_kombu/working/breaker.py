@@ -32,14 +32,14 @@ class Breaker:
     """When a process, or all of them, stop receiving from a queue, and for how long.
 
     :param failures: the share of failed messages at which receiving stops, above 0 and up to 1.
-    :param of: among so many messages, the latest.
+    :param of: how many of the latest messages count.
     :param pause: seconds until one message is received as a trial; if it does not fail, all are
         received again.
     :param on: the exceptions that count as failures, or one; a RestartLater never does.
-    :param shared: whether the queue pauses for all workers, as a tag of it in SQS says, which
-        they look at once a minute (see :meth:`RegisteredQueue.pause`).  After the pause each
-        process tries one message.  It takes sqs:TagQueue.
-    :raises ConfigurationError: for invalid values.
+    :param shared: whether the queue pauses for all workers, by a tag in SQS that
+        they check once a minute (see :meth:`RegisteredQueue.pause`).  After the pause each
+        process tries one message.  This needs sqs:TagQueue.
+    :raises ConfigurationError: a value is invalid.
     """
 
     failures: float = 0.5
@@ -69,12 +69,12 @@ def breaker(value: Any) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class Trip:
-    """That the breaker of a queue has opened in a process, or stays open for another pause.
+    """The breaker of a queue has opened in a process, or stays open for another pause.
 
     :param seconds: how long nothing is received.
-    :param failed: so many messages failed *of* so many, the latest.
+    :param failed: how many of the latest messages failed; *of*: out of how many.
     :param again: it was open, and the message that was tried after the pause failed.
-    :param shared: the queue's tag in SQS has all workers follow.
+    :param shared: whether all workers follow, by the queue's tag in SQS.
     """
 
     seconds: float

@@ -50,13 +50,13 @@ class ReceiverConsumer(StoppableConsumer):
         event loop in a thread of its own; up to *threads* further threads run the synchronous
         code that they await.  None: they run in *threads*, too.
     :param prefetch: how many messages of a queue are held at most, running or waiting;
-        default: as many as hide the time that a request takes, of those that can be started
+        default: as many as hide the time that a request takes, but only what can be started
         within a third of the visibility timeout.
-    :param message_limit: end after this many messages of each queue were received.
+    :param message_limit: stop after receiving this many messages of each queue.
     :param limits: message limits by queue name, shared with other processes.
     :param grace_period: seconds that running receivers may take after :meth:`stop`.
-    :param one_by_one: whether to hold only one message at a time, since a message that kills its
-        process would waste a receive of those held beside it.
+    :param one_by_one: whether to hold only one message at a time, because a message that kills its
+        process would waste a receive of the others it holds.
 
     ``run()`` blocks until :meth:`stop` is called or the limits are reached.
     """

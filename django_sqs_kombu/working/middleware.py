@@ -1,4 +1,4 @@
-"""Middleware: code around what is sent and received, for traces, metrics and the like."""
+"""Middleware: code around sending and receiving, for traces, metrics and the like."""
 
 from __future__ import annotations
 
@@ -37,8 +37,8 @@ class Sending:
 
     :param registered: the queue.
     :param full_name: its name in SQS.
-    :param count: how many messages; of many it is known only when they are sent.
-    :ivar attributes: message attributes that each of them gets besides its own, text by name.
+    :param count: how many messages; for ``send_many`` it is only known once they are sent.
+    :ivar attributes: message attributes that each message gets besides its own, text by name.
     """
 
     registered: NamedQueue
@@ -49,15 +49,15 @@ class Sending:
 
 @dataclass(frozen=True, slots=True)
 class Settlement:
-    """What became of a message.
+    """What happened to a message.
 
     :param registered: the queue.
     :param delivery: as it was received.
-    :param message: what the message class made of it; None: it could not be decoded.
-    :param action: what was done with it; None: nothing could be, and SQS redelivers it.
+    :param message: the decoded message; None: it could not be decoded.
+    :param action: what was done with it; None: nothing could be done, and SQS redelivers it.
     :param raised: what its receiver raised, or why it did not run, if anything.
     :param seconds: how long decoding it and running its receiver took.
-    :param retried: whether it is tried again since the project named what was raised.
+    :param retried: whether it is retried because the project named the exception.
     """
 
     registered: NamedQueue
@@ -70,8 +70,8 @@ class Settlement:
 
     @property
     def operation(self) -> str:
-        """What was done, in a word for metrics: an action in small letters, ``retry`` or
-        ``continue`` where that is why it was requeued, ``expired`` or ``cancelled`` where that is
+        """What was done, as one word for metrics: an action in lower case, ``retry`` or
+        ``continue`` if that is why it was requeued, ``expired`` or ``cancelled`` if that is
         why it was discarded, or ``none``.
         """
         if self.action is None:
@@ -108,21 +108,21 @@ NOTHING: AbstractContextManager[None] = nullcontext()
 class Middleware:
     """Code around a registry's messages; this base class does nothing.
 
-    Derive from it, override what is needed, and give an instance to :class:`Receivers` as
-    ``middleware=[...]``, or in Django the class to the setting SQS_MIDDLEWARE.  The first of
+    Derive from it, override what you need, and pass an instance to :class:`Receivers` as
+    ``middleware=[...]``, or in Django add the class to the setting SQS_MIDDLEWARE.  The first of
     several is the outermost.
 
-    Hooks are called in the process and thread that each says, those of one object also at the
-    same time, and must be quick.  **What a hook raises is logged and changes nothing for the
-    message**, nor for the other middleware.  Only KeyboardInterrupt and a receiver's own TimedOut
-    are raised further, since they are not the hook's.
+    Hooks are called in the process and thread that each names, also several of one object at the
+    same time, and must be quick.  **An exception in a hook is logged and does not affect the
+    message**, nor the other middleware.  Only KeyboardInterrupt and a receiver's own TimedOut
+    are passed on, since they are not the hook's.
     """
 
     def sending(self, sending: Sending) -> AbstractContextManager[None]:
         """A context around a request, or several, that sends messages.
 
-        When: before the message is written, so it may add to ``sending.attributes``, until SQS
-        has answered.  What SQS does not accept is raised in it.  Thread: the sender's, or the
+        When: from before the message is written, so it can add to ``sending.attributes``, until SQS
+        has answered.  If SQS refuses, the error is raised in it.  Thread: the sender's, or the
         outbox's.  An exception of its own: logged, and the messages are sent regardless.
         """
         return nullcontext()
@@ -130,8 +130,8 @@ class Middleware:
     def admit(self, registered: NamedQueue, delivery: Delivery) -> Admission:
         """Whether and how a message is received; the first refusal counts.
 
-        When: for each message that was received, before anything of it is decoded.  Thread: the
-        receiver's.  An exception: logged, and the message is admitted.  To put a message off,
+        When: for each message that was received, before it is decoded.  Thread: the
+        receiver's.  An exception: logged, and the message is admitted.  To postpone a message,
         return ``Admission(refused=RestartLater(...))``.
         """
         return ADMITTED
@@ -139,49 +139,50 @@ class Middleware:
     def receiving(self, registered: NamedQueue, delivery: Delivery) -> AbstractContextManager[None]:
         """A context around decoding a message and running its receiver.
 
-        When: for each message that is admitted; it is not settled before the context is left.
-        What the decoding and the receiver raise is raised in it, and not to be kept back.
-        Thread: the receiver's; in Celery's prefork pool in the child process; of asynchronous
-        receivers that run together any two, in the message's own context (contextvars).  An
-        exception of its own: logged, and the receiver runs, or has run, regardless.
+        When: for each message that is admitted; it is settled only after the context is left.
+        Exceptions of decoding and of the receiver are raised in it, and must not be suppressed.
+        Thread: the receiver's; in Celery's prefork pool in the child process; for asynchronous
+        receivers that run together, any two threads, in the message's own context (contextvars).
+        An exception of its own: logged, and the receiver runs, or has run, regardless.
         """
         return nullcontext()
 
     def failing(self, settlement: Settlement) -> None:
         """Something was raised for a message, and its ``action`` is about to be done.
 
-        When: before :meth:`settled`.  What is noted now, by ``settlement.delivery.also_note()``,
-        is written before SQS is told.  Thread: as there.  An exception: logged.
+        When: before :meth:`settled`.  Notes made now, by ``settlement.delivery.also_note()``,
+        are written before the message is settled in SQS.  Thread: as there.  An exception:
+        logged.
         """
 
     def settled(self, settlement: Settlement) -> None:
         """A message was settled, or could not be.
 
-        When: once for each that was received, also for one that was refused or could not be
-        decoded; SQS may still have to be told, in a batch.  Thread: the receiver's; with Celery
-        one of its main process.  An exception: logged, and the message stays settled.
+        When: once for each message that was received, also if it was refused or could not be
+        decoded; the request to SQS may still be waiting for its batch.  Thread: the receiver's;
+        with Celery one of its main process.  An exception: logged, and the message stays settled.
         """
 
     def polled(self, registered: NamedQueue, received: int) -> None:
-        """SQS answered a poll of a queue with *received* messages, maybe none.
+        """SQS answered a poll of a queue with *received* messages, possibly none.
 
         When: about when they are given to receivers.  Thread: one for all queues of the process,
-        which calls one after the other.  An exception: logged, and the messages are received.
+        which makes one call at a time.  An exception: logged, and the messages are received.
         """
 
     def paused(self, registered: NamedQueue, pause: Pause | None) -> None:
-        """A queue that this process receives from is paused, or, where it is None, resumed.
+        """A queue that this process receives from is paused, or, if *pause* is None, resumed.
 
-        When: once for each change that this process has learnt of, about a minute after it was
-        made, or at once over SQS_WAKE.  Thread: that of :meth:`polled`.  An exception: logged.
+        When: once for each change that this process has learnt of, within about a minute of the
+        change, or at once over SQS_WAKE.  Thread: that of :meth:`polled`.  An exception: logged.
         """
 
     def tripped(self, registered: NamedQueue, full_name: str, trip: Trip | None) -> None:
-        """The breaker of a queue has opened in this process, or, where *trip* is None, closed.
+        """The breaker of a queue has opened in this process, or, if *trip* is None, closed.
 
-        When: once it is so, and again when the message that was tried after a pause has failed,
-        too; of a shared one when SQS has the pause, or has refused it.  Thread: the receiver's
-        whose message made the difference, or one aside.  An exception: logged.
+        When: once it has, and again when the message that was tried after a pause has failed,
+        too; for a shared breaker when SQS has the pause, or has refused it.  Thread: that of the
+        receiver whose message made the difference, or a separate one.  An exception: logged.
 
         :param full_name: the queue's name in SQS.
         """
@@ -189,8 +190,8 @@ class Middleware:
     def limited(self, registered: NamedQueue, full_name: str) -> None:
         """A queue's ``rate=`` lets this process receive no more for now, though messages come.
 
-        When: once for each second, or the time that a slower rate gives a message.  Thread: one
-        aside.  An exception: logged.
+        When: at most once a second, or once in the time that a slower rate allows for one message.
+        Thread: a separate one.  An exception: logged.
 
         :param full_name: the queue's name in SQS.
         """
@@ -198,16 +199,16 @@ class Middleware:
     def stopping(self) -> None:
         """This process was told to stop.
 
-        When: once, before running receivers have ended; in a process that supervises others,
-        too.  Thread: any, also within a signal handler of the main one, so it must take no lock
-        that others hold.  An exception: logged, and the process stops.
+        When: once, before running receivers have ended; also in a process that supervises
+        others.  Thread: any, also within a signal handler of the main one, so it must not take
+        locks that others hold.  An exception: logged, and the process stops.
         """
 
     def resting(self, seconds: float) -> None:
-        """All is done for now, and this process may be frozen for any time, or ended.
+        """Everything is done for now, and this process may be frozen for any time, or ended.
 
-        When: at the end of each event of AWS Lambda: what was collected, to be handed on later,
-        is to be handed on now.  Thread: the function's, which waits for it.  An exception: logged.
+        When: at the end of each event of AWS Lambda: export now what you have collected to
+        export later.  Thread: the function's, which waits for it.  An exception: logged.
 
         :param seconds: how long it may take.
         """
@@ -216,8 +217,8 @@ class Middleware:
         """A process of this runreceiver has ended, by itself or killed.
 
         When: after its end and before another takes its place.  Thread: the main one of the
-        process that supervises; with a single process, of the next run at its start, if it was
-        killed.  An exception: logged, and another process is started.
+        supervising process; with a single process that was killed, the main one of the next run,
+        at its start.  An exception: logged, and another process is started.
 
         :param process: its number, from 0.
         """

@@ -35,8 +35,8 @@ class Exponential:
     """Growing pauses: each is *factor* times the one before.
 
     :param base: seconds after the first try.
-    :param factor: how much longer each further one is.
-    :param longest: the most seconds, up to 43,200 (SQS hides a message no longer).
+    :param factor: how many times longer each further one is.
+    :param longest: the maximum in seconds, up to 43,200 (the longest that SQS hides a message).
     """
 
     base: float = 10
@@ -55,7 +55,7 @@ class Exponential:
 
 
 def exponential(base: float = 10, factor: float = 2, longest: float = 900) -> Exponential:
-    """Pauses of *base* seconds, then *factor* times as long each, up to *longest*."""
+    """Return pauses of *base* seconds, then *factor* times as long each, up to *longest*."""
     return Exponential(base, factor, longest)
 
 
@@ -64,14 +64,14 @@ class Retry:
     """Exceptions of a receiver after which its message is tried again.
 
     :param on: the exceptions, or one; default: every Exception.
-    :param tries: how often a message is tried, the first time included.
-    :param backoff: seconds, or a timedelta, until the next try: one for all, a sequence of
-        which the last counts for all further ones, ``exponential(...)``, or a function of the
+    :param tries: how often a message is tried, including the first time.
+    :param backoff: seconds, or a timedelta, until the next try: one for all, a sequence whose
+        last value is repeated, ``exponential(...)``, or a function of the
         number of tries so far; 12 hours at most.  None: the registry's backoff, as after
         :class:`RestartLater`.
     :param jitter: whether up to half is added to each pause at random, so that what failed
         together is not tried again together.
-    :raises ConfigurationError: for invalid values.
+    :raises ConfigurationError: a value is invalid.
     """
 
     on: Exceptions = (Exception,)
