@@ -15,7 +15,7 @@ from ...quotas import MAX_ATTRIBUTES, MAX_DELAY
 from ..body.envelope import parse_envelope, write_envelope
 from .checks import FORBIDDEN, check_attributes, check_identifier
 from .delays import delayed
-from .trail import TRAIL, Trail
+from .trail import EMPTY, TRAIL, Trail
 
 logger = get_logger(__name__)
 
@@ -35,6 +35,8 @@ _ATTRIBUTES = "message_attributes"
 _DELAYS = ("delay_seconds", "DelaySeconds")
 #: Told to SQS, or to receivers by the trail, and not written into the body.
 _OURS = frozenset({_ATTRIBUTES, *_DELAYS, DUE, ID, EXPIRES, TICKET, FREES, "delivery_tag"})
+#: Told to receivers by the trail.
+_TOLD = frozenset({ID, EXPIRES, TICKET, FREES})
 
 
 def send_parameters(
@@ -64,13 +66,19 @@ def send_parameters(
         check_identifier(properties.get(_DEDUPLICATION), _DEDUPLICATION)
         params[_DEDUPLICATION] = properties.get(_DEDUPLICATION) or str(uuid.uuid4())
     params["MessageBody"] = _body(queue, message, wire_format)
-    trail = Trail(
+    return _when(queue, params, _trail(properties), due, _delay(properties))
+
+
+def _trail(properties: Mapping[str, Any]) -> Trail:
+    if _TOLD.isdisjoint(properties):
+        # As nearly all messages: they are sent by the hundred thousand.
+        return EMPTY
+    return Trail(
         id=properties.get(ID),
         expires=_moment(properties.get(EXPIRES)),
         ticket=bool(properties.get(TICKET)),
         frees=properties.get(FREES),
     )
-    return _when(queue, params, trail, due, _delay(properties))
 
 
 def _when(

@@ -74,12 +74,14 @@ class Trail:
 
     def __bool__(self) -> bool:
         """Whether there is anything to carry."""
-        return self != Trail()
+        return self is not EMPTY and self != EMPTY
 
     @classmethod
     def of(cls, attributes: Mapping[str, Any] | None) -> Trail:
         """The trail among the message *attributes*; an empty one where there is none."""
-        attribute = (attributes or {}).get(TRAIL)
+        if not attributes or TRAIL not in attributes:
+            return EMPTY
+        attribute = attributes[TRAIL]
         facts = _facts(attribute) if isinstance(attribute, Mapping) else {}
         known_as = facts.get("id")
         return cls(
@@ -101,6 +103,10 @@ class Trail:
         stamp = _time_of_sending(message)
         sent = min((time for time in (trail.sent, stamp) if time is not None), default=None)
         return replace(trail, id=trail.id or message.get("MessageId"), sent=sent)
+
+
+#: That of a message that carries nothing.
+EMPTY = Trail()
 
 
 def _facts(attribute: Mapping[str, Any]) -> dict[str, Any]:
