@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
-from django.db import Error, connections, reset_queries
+from django.db import Error, connections
 
 from django_sqs_kombu.logs import get_logger
 
@@ -53,11 +53,11 @@ def around_message(*, close: bool = False, timeout: float | None = None) -> Iter
     :param timeout: the receiver's time limit, in seconds.  One that was interrupted may have
         left its connections amid a query or a transaction, so they are dropped.
     """
-    reset_queries()
-    used = _used()
+    used = used_here()
     theirs = {each.alias for each in used if each.in_atomic_block}
     fresh = time.monotonic() < _local.used_at + FRESH
     for connection in used:
+        connection.queries_log.clear()  # As before a request.
         if connection.alias in theirs:
             continue
         _close_if_obsolete(connection)
@@ -91,7 +91,7 @@ def before_pause() -> None:
 
     That is as after a request, by CONN_MAX_AGE alone: nobody would close it later.
     """
-    for connection in _used():
+    for connection in used_here():
         if not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()
 
@@ -120,7 +120,7 @@ def drop(connection: Connection) -> None:
 
 def drop_all() -> None:
     """Close this thread's connections, in whatever state they are."""
-    for connection in _used():
+    for connection in used_here():
         drop(connection)
 
 
@@ -178,7 +178,7 @@ def forget_inherited() -> None:
 
 def close_before_fork() -> None:
     """Close this thread's connections, and the pools, which children would not use."""
-    for connection in _used():
+    for connection in used_here():
         connection.close()
         if getattr(connection, "_connection_pools", {}).get(connection.alias) is not None:
             connection.close_pool()
@@ -186,22 +186,28 @@ def close_before_fork() -> None:
 
 def leaving_no_connection(call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
     """Call *call* in a thread that nobody looks after; what it connects to is closed."""
-    before = {each.alias for each in _used() if each.connection is not None}
+    before = {each.alias for each in used_here() if each.connection is not None}
     with forks.asking():
         try:
             return call(*args, **kwargs)
         finally:
-            for each in _used():
+            for each in used_here():
                 if each.alias not in before and not each.in_atomic_block:
                     each.close()
 
 
-def _used() -> list[Connection]:
-    return list(connections.all(initialized_only=True))
+def used_here() -> list[Connection]:
+    """This thread's connections that were ever asked for.
+
+    They are those of ``connections.all(initialized_only=True)``, which looks for each of them
+    twice, and this is asked several times for each message.
+    """
+    own: Any = connections._connections  # type: ignore[attr-defined]
+    return [each for alias in connections if (each := getattr(own, alias, None)) is not None]
 
 
 def _mine(theirs: Collection[str]) -> list[Connection]:
-    return [each for each in _used() if each.alias not in theirs]
+    return [each for each in used_here() if each.alias not in theirs]
 
 
 def _close_if_obsolete(connection: Connection) -> None:

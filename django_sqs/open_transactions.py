@@ -11,7 +11,7 @@ from django.db import Error, connections
 
 from django_sqs_kombu.exceptions import EnvironmentFailure, SQSError, TimedOut
 
-from .connections import drop
+from .connections import drop, used_here
 
 Arguments = TypeVar("Arguments")
 Result = TypeVar("Result")
@@ -74,6 +74,8 @@ def _watched(
             _roll_back(left, inside, outside, for_good=not isinstance(exc, TimedOut))
         raise
     after = _depths()
+    if after == inside:
+        return result
     if left := _deeper(after, inside):
         _roll_back(left, inside, outside, for_good=True)
         raise TransactionLeftOpen(left)
@@ -115,7 +117,7 @@ def open_here() -> list[str]:
 def _depths() -> Depths:
     """How many blocks are open on each database; one for a transaction without a block."""
     found = {}
-    for each in connections.all(initialized_only=True):
+    for each in used_here():
         if each.in_atomic_block:
             found[each.alias] = len(each.atomic_blocks)
         elif each.connection is not None and _has_begun(each):

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import connections
 
 from ..commits import in_transaction
+from ..connections import used_here
 
 
 def open_transactions(main: str) -> list[str]:
@@ -14,7 +15,7 @@ def open_transactions(main: str) -> list[str]:
     project's; only *main*'s counts, so that captureOnCommitCallbacks finds what waits there.
     """
     found = [main] if connections[main].in_atomic_block else []
-    for connection in connections.all(initialized_only=True):
+    for connection in used_here():
         if connection.alias != main and in_transaction(connection.alias):
             found.append(connection.alias)
     return found

@@ -10,7 +10,7 @@ from django.db import InternalError, connection, connections, router, transactio
 from django.test import TestCase
 
 import django_sqs
-from django_sqs.connections import around_message
+from django_sqs.connections import around_message, used_here
 from django_sqs_kombu.exceptions import ConfigurationError
 from django_sqs_kombu.testing import captured
 
@@ -215,6 +215,21 @@ for send in (lambda: django_sqs.send("rows", instance=order),
 def test_databases_are_named_by_a_list():
     with pytest.raises(ConfigurationError, match="databases must be a list"):
         django_sqs.register("wrong", databases="second")
+
+
+def test_the_connections_of_a_thread_are_those_that_django_knows_of():
+    found = []
+
+    def look():
+        found.append(used_here())
+        own = connections["default"]
+        found.append(used_here() == connections.all(initialized_only=True) == [own])
+
+    thread = threading.Thread(target=look)
+    thread.start()
+    thread.join()
+
+    assert found == [[], True]
 
 
 @pytest.mark.django_db(transaction=True)
