@@ -40,7 +40,7 @@ from .store import NoStore, Store
 from .stores import stores
 from .unique import claim, giving_back, is_unique, options_of, ticket_of
 from .waiting import Send, Waiting
-from .wire import body_of, delay_of, new_result
+from .wire import body_of, check_is_found, delay_of, new_result
 
 logger = get_logger(__name__)
 
@@ -200,12 +200,17 @@ class SQSBackend(Waiting, BaseTaskBackend):  # type: ignore[misc]
         :raises SendManyFailed: SQS did not accept some; the others are enqueued.  Of several
             queues it names those of the first.
         """
-        results = [self._new_result(task, args, kwargs) for task, args, kwargs in calls]
+        results = self._new_results(calls)
         failure: SQSError | None = None
         by_queue: dict[PlainQueue, list[TaskResult]] = defaultdict(list)
+        last: Task | None = None
+        together: list[TaskResult] | None = None
         for place, result in enumerate(results):
-            if not is_unique(result.task):
-                by_queue[self._queue(result.task)].append(result)
+            if result.task is not last:
+                last = result.task
+                together = None if is_unique(last) else by_queue[self._queue(last)]
+            if together is not None:
+                together.append(result)
                 continue
             # Which of them are sent is asked one by one.
             try:
@@ -293,8 +298,19 @@ class SQSBackend(Waiting, BaseTaskBackend):  # type: ignore[misc]
         return result, None
 
     def _new_result(self, task: Task, args: Iterable[Any], kwargs: dict[str, Any]) -> TaskResult:
-        self.validate_task(task)
-        return new_result(self.alias, task, args, kwargs)
+        return self._new_results([(task, args, kwargs)])[0]
+
+    def _new_results(self, calls: Iterable[Call]) -> list[TaskResult]:
+        results: list[TaskResult] = []
+        checked: Task | None = None
+        for task, args, kwargs in calls:
+            # Of many calls of a task it is found out once whether it can be enqueued.
+            if task is not checked:
+                self.validate_task(task)
+                check_is_found(task)
+                checked = task
+            results.append(new_result(self.alias, task, args, kwargs))
+        return results
 
     def _result_of(self, owner: str, result: TaskResult) -> TaskResult:
         """The result of the task that has the key of *result*'s."""

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import socket
@@ -45,13 +44,13 @@ from .framework import (
     TaskResult,
     TaskResultStatus,
     error_of,
-    normalize_json,
     set_fields,
     task_finished,
     task_started,
 )
 from .options import TaskOptions
 from .store import Store
+from .values import as_returned
 from .wire import TaskCall, TaskRefused, delay_of
 
 logger = get_logger(__name__)
@@ -231,7 +230,7 @@ class _Run:
                 if (counts := deciding(exc, self._table)) is exc:
                     raise
                 raise counts from exc
-            value = _json_value(returned[0])
+            value = as_returned(returned[0])
         except (RestartLater, EnvironmentFailure, CutOff, GeneratorExit):
             # The last: the loop that it was awaited on has ended.
             self._end(TaskResultStatus.READY)
@@ -305,20 +304,6 @@ class _Run:
             self._message.note(note)
         if result.is_finished:
             task_finished.send_robust(type(self._backend), task_result=result)
-
-
-_strictly = json.JSONEncoder(allow_nan=False).encode
-
-
-def _json_value(value: Any) -> Any:
-    """What a task returned, as its result keeps it.
-
-    :raises TypeError: it is not JSON.
-    :raises ValueError: nor is NaN, or infinity.
-    """
-    normal = normalize_json(value)
-    _strictly(normal)
-    return normal
 
 
 def worker_id() -> str:

@@ -70,9 +70,11 @@ class TaskSchedule:
         try:
             if not hasattr(self._backend, "write"):
                 return "its backend in TASKS is not django_sqs.tasks.SQSBackend"
-            from .wire import new_result  # Only where there is a Tasks framework.
+            # Only where there is a Tasks framework.
+            from .wire import check_is_found, new_result
 
             self._backend.validate_task(self.task)
+            check_is_found(self.task)
             new_result(self._backend.alias, *self._call)
             context = [None] if self.task.takes_context else []
             inspect.signature(self.task.func).bind(*context, *self.args, **self.kwargs)

@@ -20,7 +20,8 @@ from django.utils import timezone
 from django_sqs_kombu.exceptions import MessageDecodeError, MessageTargetMissing
 from django_sqs_kombu.printable import NAME, line, quoted
 
-from .framework import InvalidTask, Task, TaskResult, TaskResultStatus, normalize_json
+from .framework import InvalidTask, Task, TaskResult, TaskResultStatus
+from .values import as_sent
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 #: What the table of results has room for.
@@ -162,22 +163,28 @@ class TaskCall:
         return True
 
 
+def check_is_found(task: Task) -> None:
+    """Refuse a task that a worker would not find.
+
+    :raises InvalidTask: it is not in its module under its name.
+    """
+    path = task.module_path
+    if declared(path) is None or path.startswith("__main__."):
+        raise InvalidTask(
+            f"The worker could not find the task {path}: it looks for the task by that name in "
+            "its module. Decorate the function with @task, in a module such as an app's tasks.py."
+        )
+
+
 def new_result(
     alias: str, task: Task, args: Iterable[Any], kwargs: Mapping[str, Any]
 ) -> TaskResult:
     """The result of a call that is to be enqueued on the backend *alias*.
 
-    :raises InvalidTask: the worker could not find the task.
+    :raises TypeError: an argument is not JSON.
+    :raises ValueError: nor is NaN, or infinity.
     """
-    if declared(task.module_path) is None or task.module_path.startswith("__main__."):
-        raise InvalidTask(
-            f"The worker could not find the task {task.module_path}: it looks for the task by "
-            "that name in its module. Decorate the function with @task, in a module such as "
-            "an app's tasks.py."
-        )
-    # As the worker gets them: a key that is a number, say, is text then.
-    written = json.dumps(normalize_json([list(args), kwargs]), allow_nan=False)
-    sent_args, sent_kwargs = json.loads(written)
+    sent_args, sent_kwargs = as_sent([list(args), kwargs])
     return TaskResult(
         task=task,
         # Django's own has a character for each call of the system: a tenth of a send's CPU.  Of a
@@ -199,9 +206,10 @@ def new_result(
 def body_of(result: TaskResult) -> dict[str, Any]:
     """What goes into the message that *result* is to be the result of."""
     task = result.task
+    path = task.module_path
     data: dict[str, Any] = {
         "id": result.id,
-        "task": task.module_path,
+        "task": path,
         "args": result.args,
         "kwargs": result.kwargs,
         "backend": result.backend,
@@ -212,7 +220,7 @@ def body_of(result: TaskResult) -> dict[str, Any]:
         data["priority"] = task.priority
     if task.run_after:
         data["run_after"] = task.run_after.isoformat()
-    found = declared(task.module_path)
+    found = declared(path)
     if found is None or not is_declared_for(found, result.backend, task.queue_name):
         data["signature"] = Signer(salt=_SALT).signature(_digest(data))
     return data
@@ -238,15 +246,21 @@ def is_declared_for(task: Task, backend: str, queue_name: str) -> bool:
 
 def as_enqueued(task: Task, call: Enqueued, backend: str) -> Task:
     """*task* as it was when *call* enqueued it on *backend*."""
-    enqueued = {
-        "priority": call.priority,
-        "queue_name": call.queue_name,
-        "run_after": call.run_after,
-        "backend": backend,
-    }
-    changed = {name: value for name, value in enqueued.items() if getattr(task, name) != value}
+    if (
+        task.queue_name == call.queue_name
+        and task.priority == call.priority
+        and task.run_after == call.run_after
+        and task.backend == backend
+    ):
+        return task
     # A copy is validated anew, which costs more than all else.
-    return replace(task, **changed) if changed else task
+    return replace(
+        task,
+        priority=call.priority,
+        queue_name=call.queue_name,
+        run_after=call.run_after,
+        backend=backend,
+    )
 
 
 def moment(value: datetime) -> datetime:
