@@ -55,7 +55,10 @@ CHOICE = ["-m", "not slow", *(f"--ignore={path}" for path in LEFT_OUT)]
 #: CI's time is short.  Of the oldest versions it runs what Kombu's, boto3's and Python's matter
 #: to, of the newest what Django's does, and which calls the other; `make matrix` runs all.
 HALVES = {
-    True: [f"tests/django_sqs_kombu/{folder}" for folder in ("celery", "transport", "working")],
+    True: [
+        *(f"tests/django_sqs_kombu/{folder}" for folder in ("celery", "transport", "working")),
+        *("tests/test_imports.py", "tests/django_sqs/tasks"),
+    ],
     False: ["tests/django_sqs"],
 }
 #: pip would compile what nobody imports.

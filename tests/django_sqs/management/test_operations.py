@@ -120,7 +120,7 @@ def test_peek_at_dead_letters(dead_letters):
     assert "alive" not in output
 
 
-def test_peek_says_why_a_receiver_made_a_dead_letter(site):
+def test_peek_says_why_a_receiver_made_a_dead_letter(db, site):
     def refuse(message):
         raise ValueError("not\x1b[31m ours")
 

@@ -239,7 +239,7 @@ def test_many_threads_send_in_one_block(receivers, orders, requests, bodies):
         threads = [
             threading.Thread(
                 target=context.run,
-                args=(lambda n: [orders.send(body=f"{n} {m}") for m in range(50)], n),
+                args=(lambda n: [orders.send(body=f"{n} {m}") for m in range(20)], n),
             )
             for n, context in enumerate(contexts)
         ]
@@ -248,8 +248,8 @@ def test_many_threads_send_in_one_block(receivers, orders, requests, bodies):
         for thread in threads:
             thread.join()
 
-    assert requests() == (0, 40)
-    assert len(set(bodies("orders"))) == 400
+    assert requests() == (0, 16)
+    assert len(set(bodies("orders"))) == 160
 
 
 def test_coroutines_send_in_their_block_and_no_other(receivers, orders, requests, bodies):

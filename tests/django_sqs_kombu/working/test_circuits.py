@@ -86,7 +86,7 @@ def tags(sqs, prefix):
 def test_all_workers_follow_the_breaker_of_one_and_try_one_message_each(
     new_worker, start, away, eventually, counts, prefix
 ):
-    finds_out, follows = new_worker(of=5, pause=4, shared=True), new_worker(of=9999, shared=True)
+    finds_out, follows = new_worker(of=5, pause=8, shared=True), new_worker(of=9999, shared=True)
     finds_out.queue.send_many(str(n) for n in range(100))
     start(finds_out.receivers)
     eventually(lambda: finds_out.noting.trips)
@@ -95,13 +95,13 @@ def test_all_workers_follow_the_breaker_of_one_and_try_one_message_each(
     time.sleep(1)
 
     [trip] = finds_out.noting.trips
-    assert (trip.seconds, trip.of, trip.again, trip.shared) == (4, 5, False, True)
+    assert (trip.seconds, trip.of, trip.again, trip.shared) == (8, 5, False, True)
     assert follows.noting.pauses[0].by_breaker
     assert follows.noting.pauses[0].reason.startswith("breaker: of its last 5 messages")
     assert not follows.noting.trips
 
     # A follower whose own message fails has the pause made longer for all.
-    eventually(lambda: follows.noting.trips or len(finds_out.noting.trips) > 1, timeout=10)
+    eventually(lambda: follows.noting.trips or len(finds_out.noting.trips) > 1, timeout=20)
     assert len(follows.failed) <= 1
 
     away.clear()
