@@ -19,7 +19,7 @@ REFUSED = "Log in as staff, or send the token of SQS_VIEW_TOKEN as a bearer toke
 
 
 def readers_only(view: View) -> View:
-    """Let in staff, holders of the token of SQS_VIEW_TOKEN, or everybody if SQS_VIEWS_PUBLIC.
+    """Let in staff, holders of the token of SQS_VIEW_TOKEN, or everyone if SQS_VIEWS_PUBLIC.
 
     The token comes as ``Authorization: Bearer TOKEN``; it is compared in constant time.
     """

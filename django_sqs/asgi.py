@@ -1,4 +1,4 @@
-"""lifespan: an ASGI application that receives, too, for as long as it is served."""
+"""lifespan: an ASGI application that also receives messages while it is served."""
 
 from __future__ import annotations
 
@@ -29,12 +29,12 @@ def lifespan(
     threads: int = 1,
     grace_period: float | None = None,
 ) -> Application:
-    """The ASGI application *app*, which also receives: from the server's start to its stop.
+    """Return the ASGI application *app*, which also receives while the server runs.
 
-    In threads of the server's process, for small sites.  *app* may know ASGI's lifespan events
-    itself, or not, as Django's.
+    It receives in threads of the server's process, for small sites.  *app* may handle ASGI's
+    lifespan events itself, or not, like Django's.
 
-    :param queues: names of registered queues; none: all that have a receiver.
+    :param queues: names of registered queues; if empty, all that have a receiver.
     :param suffix: the queue name suffix to use.
     :param threads: how many receivers run at once.
     :param grace_period: seconds that running receivers may take at a stop; then their messages

@@ -18,8 +18,8 @@ class DjangoLambdaFunction(LambdaFunction):
     """The handler of a Lambda function in a Django project.
 
     Between two invocations Lambda freezes the process, so database connections are maintained as
-    between two requests: those that are too old by CONN_MAX_AGE are closed at the end, and those
-    that were kept are asked at the beginning whether they still work.
+    between two requests: at the end, those older than CONN_MAX_AGE are closed; at the beginning,
+    those that were kept are checked.
     """
 
     def __call__(self, event: object, context: object = None) -> Response:
@@ -32,17 +32,17 @@ class DjangoLambdaFunction(LambdaFunction):
 
 
 def lambda_handler(**options: Any) -> LambdaFunction:
-    """The handler of an AWS Lambda function that runs this project's receivers.
+    """Return the handler of an AWS Lambda function that runs this project's receivers.
 
     ::
 
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "mysite.settings")
         handler = django_sqs.lambda_handler()
 
-    It sets Django up, once, where that was not done yet.
+    It sets up Django if that has not been done yet.
 
     :param options: those of :class:`django_sqs_kombu.aws_lambda.LambdaFunction`.
-    :raises ImproperlyConfigured: a setting is missing or wrong, as DJANGO_SETTINGS_MODULE.
+    :raises ImproperlyConfigured: a setting is missing or wrong, such as DJANGO_SETTINGS_MODULE.
     """
     if not apps.ready:
         django.setup()

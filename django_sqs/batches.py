@@ -83,10 +83,10 @@ class AtCommit:
 class DjangoBatch(Batch):
     """A block, ``with batch():`` or ``async with batch():``, whose sends are made at its end.
 
-    As django_sqs_kombu's class; and what waits for a commit (on_commit, tasks, rows of the
-    database) is sent if that is committed, whatever becomes of the block: together with it, or
-    at the commit where that comes later.  ``outbox=True`` writes its rows at once, which the
-    relay sends ten to a request in any case.
+    Works like django_sqs_kombu's class.  Messages that wait for a commit (on_commit, tasks, rows
+    of the database) are sent if that is committed, even if the block fails: together with the
+    block's, or at the commit if that comes later.  ``outbox=True`` writes its rows at once; the
+    relay always sends ten to a request.
     """
 
     def __init__(self, receivers: BatchSender, **options: Any) -> None:

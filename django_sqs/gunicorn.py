@@ -1,4 +1,4 @@
-"""Receiving: hooks of gunicorn, by which its workers receive, too."""
+"""Receiving: hooks for gunicorn, with which its workers also receive messages."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ _GREEN = ("eventlet", "gevent", "tornado")
 
 
 class Receiving:
-    """What a ``gunicorn.conf.py`` takes its hooks from; each worker receives in threads.
+    """The hooks for a ``gunicorn.conf.py``; each worker receives in threads.
 
-    For small sites.  Running receivers may take SQS_GRACE_PERIOD at a stop, or what gunicorn's
+    For small sites.  At a stop running receivers may take SQS_GRACE_PERIOD, or what gunicorn's
     ``graceful_timeout`` leaves, if that is less.
 
-    :param queues: names of registered queues; none: all that have a receiver.
+    :param queues: names of registered queues; if empty, all that have a receiver.
     :param suffix: the queue name suffix to use.
     :param threads: how many receivers run at once in each worker.
     """
@@ -35,7 +35,7 @@ class Receiving:
         self._site: SiteReceiver | None = None
 
     def post_worker_init(self, worker: Any) -> None:
-        """Start to receive, when the worker has loaded the application."""
+        """Start receiving when the worker has loaded the application."""
         # Not above: gunicorn reads its configuration before there are settings of Django's.
         kind = str(worker.cfg.worker_class_str)
         if kind.startswith(_GREEN):
@@ -63,6 +63,6 @@ class Receiving:
             logging.getLogger("django_sqs").exception("Nothing is received in this worker")
 
     def worker_exit(self, server: Any, worker: Any) -> None:
-        """Stop, when the worker ends; return when nothing is held any more."""
+        """Stop when the worker ends; return when no message is held any more."""
         if self._site is not None:
             self._site.stop()

@@ -20,8 +20,8 @@ class QueueKeywords(base.QueueKeywords, total=False):
     """The aliases of the databases whose rows it may name, besides the one that the router gives
     for the model."""
     once: bool
-    """Run the receiver in a transaction that also notes the message's id (the app
-    django_sqs.inbox), so that a message that is delivered again has no second effect."""
+    """Run the receiver in a transaction that also records the message's id (the app
+    django_sqs.inbox), so a message that is delivered again does not take effect twice."""
     close_database: bool
     """Close all database connections after each message."""
 
@@ -31,20 +31,20 @@ class RegisterKeywords(QueueKeywords, base.RegisterKeywords, total=False):
 
 
 class MessageKeywords(base.MessageKeywords, total=False):
-    """What messages are made of, where no message is given."""
+    """The arguments of messages, if no message is given."""
 
     instance: Model | None
-    """Of a ModelInstanceMessage: the row."""
+    """For a ModelInstanceMessage: the row."""
 
 
 class _Committed(TypedDict, total=False):
     on_commit: bool | None
-    """Send when the database transaction is committed, and not at all when it is rolled back; at
-    once outside one.  Default: for a model instance True, since a receiver could not read it
-    before, otherwise SQS_SEND_ON_COMMIT.  What is wrong with the message is raised now all the
-    same; what SQS refuses after the commit is logged as an error, and stops no other message."""
+    """Send when the database transaction is committed, and not at all if it is rolled back;
+    outside a transaction, send at once.  Default: True for a model instance, since a receiver
+    could not read it before, otherwise SQS_SEND_ON_COMMIT.  An invalid message still raises now;
+    if SQS refuses it after the commit, that is logged as an error, and stops no other message."""
     outbox: bool
-    """Write the message into the outbox (the app django_sqs.outbox), in the caller's transaction;
+    """Write the message to the outbox (the app django_sqs.outbox), in the caller's transaction;
     the relay sends it.  Then it is sent if and only if the transaction is committed, whatever
     crashes."""
     using: str | None
@@ -61,7 +61,7 @@ class SendKeywords(PlainSendKeywords, _Committed, total=False):
 
 
 class SendManyKeywords(base.SendManyKeywords, _Committed, total=False):
-    """How many messages are sent; with ``outbox``, *parallel* and *progress* do not apply."""
+    """How several messages are sent; with ``outbox``, *parallel* and *progress* do not apply."""
 
 
 KEYWORDS = base.Keywords(RegisterKeywords, MessageKeywords, SendKeywords, SendManyKeywords)

@@ -67,13 +67,13 @@ class BigMessage(PlainBigMessage):
 class ModelInstanceMessage(RawMessage):
     """A single model instance, as its app label, model name and primary key.
 
-    Of an instance that is not in the database that the router names for its model, the alias
+    If the instance is not in the database that the router names for its model, the alias
     of its database is a fourth part.
 
     :param instance: a saved instance.
 
-    The receiver's message carries the row as it is in the database at that time, read by the
-    model's default manager from where it was written.
+    The receiver's message carries the row as it is in the database when it is received, read by
+    the model's default manager from the database where it was written.
     """
 
     def __init__(self, queue: kombu.Queue | None = None, instance: Model | None = None) -> None:
@@ -81,11 +81,11 @@ class ModelInstanceMessage(RawMessage):
 
     @classmethod
     def from_value(cls, value: Any) -> ModelInstanceMessage:
-        """A message to send that carries the instance *value*."""
+        """Return a message to send that carries the instance *value*."""
         return cls(instance=value)
 
     def get_instance(self) -> Model:
-        """The model instance."""
+        """Return the model instance."""
         instance: Model = self.get_body()
         return instance
 
@@ -94,7 +94,7 @@ class ModelInstanceMessage(RawMessage):
         return base64.b64encode(self._to_json(value).encode()).decode("ascii")
 
     def decode(self, value: str) -> Model:
-        """The instance that *value* stands for, read from the database."""
+        """Return the instance for *value*, read from the database."""
         plain = value.lstrip().startswith("[")
         try:
             parts = json.loads(value if plain else unarmoured(value))
@@ -105,11 +105,11 @@ class ModelInstanceMessage(RawMessage):
         return self._from_parts(parts)
 
     def dump(self) -> tuple[str, str]:
-        """The JSON itself."""
+        """Return the JSON itself."""
         return self._to_json(self.get_body()), JSON
 
     def load(self, delivery: Delivery) -> Model:
-        """The instance, from JSON content or from the encoded form."""
+        """Return the instance, from JSON content or from the encoded form."""
         if delivery.content_type == JSON:
             return self._from_parts(delivery.payload)
         return self.decode(delivery.text)

@@ -32,11 +32,11 @@ def status(request: HttpRequest) -> HttpResponse:
     """A line for each queue: its name, a tab, and its approximate number of messages.
 
     With ``?dead-letters=yes`` a tab follows, and the number of its dead letters, or ``-``
-    where it has no dead-letter queue.
+    if it has no dead-letter queue.
 
-    What SQS says, an error too, is kept in Django's cache for SQS_STATUS_CACHE_TIMEOUT
-    seconds, so that each reload is not a request to SQS.  503 where SQS cannot be asked; why
-    is told to staff and to whoever has the token, not to the public.  Who may see it:
+    SQS's answer, even an error, is kept in Django's cache for SQS_STATUS_CACHE_TIMEOUT
+    seconds, so a reload does not always make a request to SQS.  The status is 503 if SQS cannot
+    be reached; only staff and holders of the token see why.  For who may see the view, see
     :func:`~django_sqs.access.readers_only`.
     """
     chosen = list(targets(receivers.select()))
@@ -63,7 +63,7 @@ def wake(request: HttpRequest) -> HttpResponse:
     """Wake the workers that poll idle queues less often (SQS_POLL_MAX_IDLE).
 
     ``queue=NAME``, which may be repeated, names the queues; without it, all are woken.  Needs
-    SQS_WAKE, the channel to the workers.  Who may do it:
+    SQS_WAKE, the channel to the workers.  For who may do this, see
     :func:`~django_sqs.access.changers_only`.
     """
     if not conf.wake:

@@ -11,18 +11,18 @@ from .exceptions import SQSError
 class MessageDropped(SQSError):
     """A message is deleted without being run, as its sender wanted.
 
-    It is not a failure: nothing is dead-lettered or noted as failed, and no breaker counts it.
+    It is not a failure: nothing is dead-lettered or recorded as failed, and no breaker counts it.
 
-    :cvar operation: what became of the message, in a word for metrics.
+    :cvar operation: what happened to the message, as one word for metrics.
     """
 
     operation: ClassVar[str] = "dropped"
 
 
 class MessageExpired(MessageDropped):
-    """Its receiver would start later than ``expires=`` of its sending allows.
+    """Its receiver would start later than the ``expires=`` that it was sent with.
 
-    :ivar expired: when it was over, in seconds since the epoch; *when*: the same, written out.
+    :ivar expired: when it expired, in seconds since the epoch; *when*: the same, written out.
     """
 
     operation = "expired"
@@ -44,7 +44,7 @@ class MessageExpired(MessageDropped):
 class MessageCancelled(MessageDropped):
     """Its sender has cancelled it before a receiver started.
 
-    :ivar ticket_id: of its ticket.
+    :ivar ticket_id: the id of its ticket.
     """
 
     operation = "cancelled"

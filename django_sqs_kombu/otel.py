@@ -1,9 +1,9 @@
 """OpenTelemetry: spans for what is sent and received, linked across the queue, and metrics.
 
-By the semantic conventions for messaging.  The context travels in the message attributes
-``traceparent`` and ``tracestate`` (W3C Trace Context), beside which SQS leaves room for
-eight others.  Needs the extra ``otel``; spans and metrics go where the application's
-OpenTelemetry SDK is told to send them.
+It follows the semantic conventions for messaging.  The context travels in the message attributes
+``traceparent`` and ``tracestate`` (W3C Trace Context), which leaves room for eight others.
+Needs the extra ``otel``; spans and metrics go where the application's
+OpenTelemetry SDK sends them.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ class OpenTelemetry(Middleware):
     """Makes a span ``send QUEUE`` and a span ``process QUEUE``, the second linked to the first.
 
     Metrics: ``messaging.client.sent.messages``, ``messaging.client.operation.duration``,
-    ``messaging.client.consumed.messages`` and ``messaging.process.duration``, and where the
+    ``messaging.client.consumed.messages`` and ``messaging.process.duration``, and, where the
     conventions have no name: ``django_sqs.settled.messages``, by what was done
     (``messaging.operation.name``) and ``error.type``; ``django_sqs.paused.queues`` and
-    ``django_sqs.open.breakers``, of which there are as many as say so now;
+    ``django_sqs.open.breakers``, the current numbers of those;
     ``django_sqs.tripped.breakers`` and ``django_sqs.limited.windows``.
 
     :param tracer_provider: default: the global one.

@@ -19,9 +19,9 @@ class RestartLater(Exception):
         range is cut to it, with a warning in the log, so that a wrong number never loses the
         message.
     :param counts: whether this receive counts for the queue's redrive policy, which moves a
-        message to the dead letters after so many receives.  False: the message is sent
+        message to the dead letters after a number of receives.  False: the message is sent
         again under the same identity, with its attempts in an attribute, and the received
-        one is deleted.  ``None``: False where a standard queue has a redrive policy.
+        one is deleted.  ``None``: False if a standard queue has a redrive policy.
     """
 
     def __init__(
@@ -37,17 +37,17 @@ MOST_CURSOR = 16_384
 
 
 class Continue(RestartLater):
-    """Raised by a receiver: send this message again at once, to go on from a cursor.
+    """Raised by a receiver: send this message again at once, to continue from a cursor.
 
-    The next run finds it as ``message.cursor``, or by :func:`~django_sqs_kombu.cursor`.  If the
-    cursor differs from the previous one, the message has all its tries again, and may go on for
+    The next run gets it as ``message.cursor``, or by :func:`~django_sqs_kombu.cursor`.  If the
+    cursor differs from the previous one, the message has all its tries again, and may continue for
     longer than its queue keeps messages.
 
     It does not work in a FIFO queue: there the message is left in the queue, as after a
     RestartLater, and starts over.
 
-    :param cursor: what JSON can write, of 16 KiB at most.
-    :param delay: seconds until the message can be received, as RestartLater's.
+    :param cursor: any value that JSON can write, at most 16 KiB.
+    :param delay: seconds until the message can be received, like RestartLater's.
     :raises TypeError: JSON cannot write the cursor.
     :raises ValueError: it is too large, or not a number.
     """

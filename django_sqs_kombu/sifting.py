@@ -1,4 +1,4 @@
-"""Sieve: receives the messages of a queue and hands on those that are wanted."""
+"""Sieve: receives the messages of a queue and yields those that are wanted."""
 
 from __future__ import annotations
 
@@ -26,19 +26,19 @@ Wanted = Callable[[Message], bool]
 
 
 class Sieve:
-    """A context manager; iterate over it within, for lists of the messages that are wanted.
+    """A context manager; iterate over it inside the block, for lists of the wanted messages.
 
-    SQS cannot search.  So messages are received, and what is not wanted stays hidden until the
-    end, since it would come again, and is then given back, visible at once.  If the process is
-    killed, it is visible after :data:`HOLD` seconds.  All count as received.
+    SQS cannot search.  So messages are received, and those that are not wanted stay hidden until
+    the end, since they would come again, and are then given back, visible at once.  If the process
+    is killed, they are visible after :data:`HOLD` seconds.  All of them count as received.
 
-    While a message of a FIFO queue is hidden SQS hands out none that stands behind it in its
-    message group, apart from those in the same answer.  So of each group only the beginning is
+    While a message of a FIFO queue is hidden, SQS delivers none behind it in its
+    message group, apart from those in the same answer.  So only the beginning of each group is
     reached, up to the first messages that are not wanted.
 
-    :param wanted: whether a message is; called once for each.
-    :param limit: end when so many were handed on.
-    :param most: end when so many were looked at.
+    :param wanted: returns whether a message is wanted; called once for each.
+    :param limit: stop after yielding this many.
+    :param most: stop after looking at this many.
     """
 
     def __init__(

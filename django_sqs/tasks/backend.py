@@ -76,12 +76,12 @@ class SQSBackend(Waiting, BaseTaskBackend):  # type: ignore[misc]
 
     @property
     def supports_get_result(self) -> bool:
-        """Results are stored where the app django_sqs.results is installed."""
+        """Results are stored if the app django_sqs.results is installed."""
         return apps.is_installed("django_sqs.results")
 
     @property
     def supports_priority(self) -> bool:
-        """Priorities are kept where the option ``priority_levels`` names some."""
+        """Priorities are supported if the option ``priority_levels`` names some."""
         return bool(self.task_options.priority_levels)
 
     @property
@@ -129,8 +129,8 @@ class SQSBackend(Waiting, BaseTaskBackend):  # type: ignore[misc]
     def validate_task(self, task: Task) -> None:
         """Refuse a task that this backend cannot run as declared.
 
-        :raises InvalidTask: for instance ``run_after`` on a FIFO queue, where SQS takes no
-            delay.
+        :raises InvalidTask: for instance ``run_after`` on a FIFO queue, which does not
+            support delays.
         """
         super().validate_task(task)
         if task.run_after is not None and task.queue_name.endswith(FIFO):
@@ -139,8 +139,8 @@ class SQSBackend(Waiting, BaseTaskBackend):  # type: ignore[misc]
     def enqueue(self, task: Task, args: Iterable[Any], kwargs: dict[str, Any]) -> TaskResult:
         """Enqueue a task; return when SQS has accepted it.
 
-        In a transaction it waits for the commit, unless the option ``on_commit`` is False; what
-        SQS does not accept then is logged, and its result has failed.
+        In a transaction it waits for the commit, unless the option ``on_commit`` is False; if SQS
+        then refuses it, that is logged, and its result is FAILED.
 
         :raises InvalidTask: the worker could not find the task.
         :raises SQSError: SQS did not accept it.
@@ -194,7 +194,7 @@ class SQSBackend(Waiting, BaseTaskBackend):  # type: ignore[misc]
     def enqueue_many(self, calls: Iterable[Call]) -> list[TaskResult]:
         """Enqueue many tasks, 10 in a request.
 
-        :param calls: ``(task, args, kwargs)`` each.
+        :param calls: a ``(task, args, kwargs)`` for each.
         :returns: the results, in order.
         :raises InvalidTask: the worker could not find one of the tasks; none is enqueued.
         :raises SendManyFailed: SQS did not accept some; the others are enqueued.  Of several
@@ -235,7 +235,7 @@ class SQSBackend(Waiting, BaseTaskBackend):  # type: ignore[misc]
         return results
 
     def write(self, call: Call, *, deduplication_id: str, using: str | None) -> None:
-        """Enqueue a task by the outbox, in the transaction of the database *using*.
+        """Enqueue a task through the outbox, in a transaction of the database *using*.
 
         :param deduplication_id: for a FIFO queue.
         :param using: None: at once, to a FIFO queue.
@@ -268,7 +268,7 @@ class SQSBackend(Waiting, BaseTaskBackend):  # type: ignore[misc]
         return await sync_to_async(self.enqueue_many)(calls)
 
     def get_result(self, result_id: str) -> TaskResult:
-        """The stored result.
+        """Return the stored result.
 
         :raises TaskResultDoesNotExist: there is none.
         :raises NotImplementedError: the app django_sqs.results is not installed.

@@ -60,26 +60,26 @@ _RULES: dict[str, Rule] = {
 class TaskOptions:
     """The options of an :class:`~django_sqs.tasks.SQSBackend`.
 
-    :param queue_name_prefix: stands before a task queue's name in SQS, so that it is no
+    :param queue_name_prefix: prefix of a task queue's name in SQS, so that it is not a
         receiver's.
     :param priority_levels: each gets its own SQS queue, and a task goes to the queue of
         the highest level that its priority reaches.  Empty: priorities are refused.
-    :param max_attempts: how often a failing task is tried, with a growing pause.
+    :param max_attempts: how often a failing task is tried, with growing pauses.
     :param timeout: seconds a task may run.
     :param visibility_timeout: seconds until the message of a process that died is
         redelivered; None: SQS_DEFAULT_VISIBILITY_TIMEOUT.
     :param dead_letter_queue: where SQS moves tasks that failed *max_receives* times,
-        which then is the number of attempts.
+        which is then the number of attempts.
     :param max_receives: 1 to 1,000; None: 5.
-    :param on_commit: enqueue when the transaction around it is committed, and not at all when
+    :param on_commit: enqueue when the surrounding transaction is committed, and not at all if
         it is rolled back; False: at once.
     :param message_group: for FIFO queues: ``"queue"`` runs strictly one after the other,
         ``"task"`` keeps the order of each task function.
-    :param coroutines: whether tasks run together on one event loop, where ``runreceiver`` has
+    :param coroutines: whether tasks run together on one event loop if ``runreceiver`` has
         ``--coroutines``; the others then run in ``--threads`` threads.
-    :param retry: as the setting SQS_RETRY, instead of *max_attempts*.
+    :param retry: like the setting SQS_RETRY, instead of *max_attempts*.
     :param discard: exceptions, or their dotted paths, after which a task is not tried again.
-    :param dead_letter: those whose message is sent to the dead-letter queue, with the reason.
+    :param dead_letter: exceptions whose message is sent to the dead-letter queue, with the reason.
     :param on_error: ``"delete"``, as in ``@receiver``.
     """
 

@@ -107,15 +107,15 @@ def scheduled(
     kwargs: Mapping[str, Any] | None = None,
     name: str | None = None,
 ) -> Callable[[T], T]:
-    """Enqueue a task at the times of a schedule; stands above ``@task``.
+    """Enqueue a task at the times of a schedule; put it above ``@task``.
 
     :param every, cron, timezone, catch_up: see :class:`~django_sqs_kombu.working.Schedule`;
         *timezone* is by default the setting TIME_ZONE.
     :param args: the positional arguments of the task.
-    :param kwargs: those by keyword.
-    :param name: of the schedule; default: the task's dotted path.  A task that has several
-        schedules needs one for each but one.
-    :raises ConfigurationError: the schedule is invalid, what it decorates is not a task, or
+    :param kwargs: the keyword arguments of the task.
+    :param name: of the schedule; default: the task's dotted path.  If a task has several
+        schedules, all but one need a name.
+    :raises ConfigurationError: the schedule is invalid, the decorated object is not a task, or
         another schedule has the name.
     """
 

@@ -130,16 +130,16 @@ def unique(
     unique_until: Literal["started", "finished"] | None = None,
     key: Callable[..., str] | None = None,
 ) -> Callable[[T], T]:
-    """Enqueue a task only where no other has its key; stands above ``@task``.
+    """Enqueue a task only if no other has its key; put it above ``@task``.
 
-    Whoever enqueues another gets the result of the one that has the key.
+    Enqueuing another returns the result of the one that has the key.
 
-    :param unique_for: how long it has the key at most, in seconds or as a timedelta.
-    :param unique_until: what frees the key before: ``"started"``, the task starts; ``"finished"``,
-        it will not be run any more.  None: nothing does.
+    :param unique_for: how long it keeps the key at most, in seconds or as a timedelta.
+    :param unique_until: what frees the key earlier: ``"started"``, the task starts;
+        ``"finished"``, it will not be run any more.  None: nothing does.
     :param key: a function of the task's arguments that returns text; default: all of them, given
         by position or by name.
-    :raises ConfigurationError: these cannot be, or what it decorates is no task.
+    :raises ConfigurationError: an argument is invalid, or the decorated object is not a task.
     """
 
     def decorate(task: T) -> T:

@@ -46,18 +46,18 @@ class LambdaFunction:
     """The handler of a Lambda function whose events are messages of SQS queues.
 
     Each message is handled as by a worker: its receiver runs within the queue's timeout and
-    the registry's middleware, and the same table says what becomes of it.  Those that are
-    deleted, Lambda is left to delete; the others are reported, so **the event source mapping
+    the registry's middleware, and the same table says what happens to it.  Lambda deletes the
+    messages that are done; the others are reported, so **the event source mapping
     must have ReportBatchItemFailures** in its FunctionResponseTypes.  Without it Lambda deletes
-    them all, unless *report* is False: then those that are done are deleted here where others
-    are not, and :class:`NotAllDone` is raised, so that Lambda deletes nothing more.
+    them all, unless *report* is False: then, if some are not done, those that are done are deleted
+    here and :class:`NotAllDone` is raised, so that Lambda deletes nothing more.
 
     Several queues may be mapped to one function.  The messages of one invocation run one after
     the other, in the order of the event.
 
     :param receivers: the registry.
-    :param reserve: seconds of the function's time that are kept for settling; a fifth of the
-        time at most.
+    :param reserve: seconds of the function's time that are kept for settling; at most a fifth of
+        the time.
     :param report: whether the event source mapping has ReportBatchItemFailures.
     """
 
@@ -176,7 +176,7 @@ class LambdaFunction:
 
 
 def lambda_handler(receivers: Receivers, **options: Any) -> LambdaFunction:
-    """The handler of an AWS Lambda function that runs the receivers of a registry.
+    """Return the handler of an AWS Lambda function that runs a registry's receivers.
 
     ::
 

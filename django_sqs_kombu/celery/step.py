@@ -16,12 +16,12 @@ from .pool import PoolConsumer
 class ReceiverStep(bootsteps.StartStopStep):  # type: ignore[misc]
     """Runs the receivers of this process's registries in the pool of a Celery worker.
 
-    ``app.steps["consumer"].add(ReceiverStep)`` is all; subclass it to choose.  It works
-    with the pools prefork, threads and solo, whatever Celery's own broker is.  Messages
-    are settled, and receivers stopped, as a worker of their own would do it; Celery's
-    warm shutdown waits for those that run.
+    ``app.steps["consumer"].add(ReceiverStep)`` is all you need; subclass it to configure it.  It
+    works with the pools prefork, threads and solo, whatever Celery's own broker is.  Messages
+    are settled, and receivers stopped, as in a separate worker; Celery's
+    warm shutdown waits for running receivers.
 
-    :cvar receivers: the registry; None: every one of the process.
+    :cvar receivers: the registry; None: all registries of the process.
     :cvar queue_names: the queues to receive from; empty: all that have a receiver.
     :cvar suffix: the queue name suffix to use.
     """
@@ -41,7 +41,7 @@ class ReceiverStep(bootsteps.StartStopStep):  # type: ignore[misc]
     def start(self, consumer: Any) -> None:
         """Start receiving.
 
-        :raises ConfigurationError: for a worker without an event loop, or no receiver.
+        :raises ConfigurationError: the worker has no event loop, or there is no receiver.
         """
         if consumer.hub is None:
             raise ConfigurationError(
@@ -62,7 +62,7 @@ class ReceiverStep(bootsteps.StartStopStep):  # type: ignore[misc]
             running.stop()
 
     def shutdown(self, consumer: Any) -> None:
-        """Settle what is done, give back what still runs, and disconnect."""
+        """Settle messages that are done, give back those still running, and disconnect."""
         for running in self._consumers:
             running.close()
 

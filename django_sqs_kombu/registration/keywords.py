@@ -111,28 +111,28 @@ class RegisterKeywords(QueueKeywords, total=False):
     """What ``register`` and ``receiver`` accept besides the options of a queue."""
 
     celery_task: Any
-    """A Celery task, or its name, that each message is handed to; the function, where there is one,
-    then makes the task's arguments of the message.  See
+    """A Celery task, or its name, that each message is handed to; the function, if there is one,
+    then makes the task's arguments from the message.  See
     :class:`~django_sqs_kombu.registration.forward.CeleryForward`."""
 
 
 class MessageKeywords(TypedDict, total=False):
-    """What the message classes of this library are made of, where no message is given.
+    """The arguments of this library's message classes, if no message is given.
 
-    For a class with arguments of its own, better pass the message itself.
+    For a class with arguments of its own, pass the message itself.
     """
 
     body: Any
     """The value of the message."""
     s3_url: str | None
-    """Of a :class:`BigMessage`: the object that is in S3 already."""
+    """For a :class:`BigMessage`: the object, if it is already in S3."""
 
 
 class SendKeywords(MessageKeywords, total=False):
     """How one message is sent."""
 
     delay: float | timedelta | None
-    """Seconds until it can be received, or a timedelta, 14 days at most.  Above 900 s, SQS's
+    """Seconds until it can be received, or a timedelta, at most 14 days.  Above 900 s, SQS's
     longest DelaySeconds, receivers of this library send it again until it is due.  Not for FIFO
     queues."""
     group_id: str | None
@@ -144,25 +144,25 @@ class SendKeywords(MessageKeywords, total=False):
     *expires*, which need one."""
     expires: float | timedelta | datetime | None
     """Seconds from now, a timedelta or an aware datetime: a receiver that would start later than
-    that is not started, and the message deleted and counted apart, as
+    that is not started, and the message is deleted and counted separately, as
     :class:`~django_sqs_kombu.MessageExpired`."""
     ticket: bool | None
     """Whether the :class:`~django_sqs_kombu.Ticket` that is returned can cancel the message.
-    That uses one of the attributes, and a note is written when the receiver starts.  None: if the
-    message is delayed, an attribute is free, and there is a store of tickets."""
+    That uses one of the attributes, and a note is written when the receiver starts.  None: yes if
+    the message is delayed, an attribute is free, and there is a store of tickets."""
     unique: str | None
     """A key: while another message to the queue has it, nothing is sent, and the ticket of that
     message is returned, with ``sent`` False.  The message itself gets a ticket."""
     unique_for: float | timedelta | None
-    """How long the message has the key after it was sent, in seconds or as a timedelta."""
+    """How long the message keeps the key after it was sent, in seconds or as a timedelta."""
     unique_until: Literal["started", "finished"] | None
-    """What gives the key back before: ``"started"``, a receiver starts with the message, so one
-    waits at most; ``"finished"``, nobody will run it any more, so one waits or runs.  Not where it
-    is tried again.  None: nothing does."""
+    """What frees the key earlier: ``"started"``, a receiver starts on the message, so at most one
+    waits; ``"finished"``, it will not be run any more, so at most one waits or runs.  A retry
+    does not free it.  None: nothing does."""
 
 
 class SendManyKeywords(TypedDict, total=False):
-    """How many messages are sent."""
+    """How several messages are sent."""
 
     delay: float | timedelta | Sequence[float | timedelta | None] | None
     """Seconds until they can be received, or a timedelta; or a sequence, one for each item."""
@@ -172,8 +172,8 @@ class SendManyKeywords(TypedDict, total=False):
     expires: float | timedelta | datetime | Sequence[Any] | None
     """As for one message; or a sequence, one for each item."""
     parallel: int | None
-    """How many requests may be under way at once; None: as many as keep the sender busy while SQS
-    answers, 16 at most (4 over boto3)."""
+    """How many requests may be under way at once; None: enough to keep the sender busy while SQS
+    answers, at most 16 (4 over boto3)."""
     progress: Callable[[int], None] | None
     """Called with the number of messages accepted so far."""
 

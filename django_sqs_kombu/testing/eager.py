@@ -1,4 +1,4 @@
-"""Eager mode: what is sent is received at once, in the same thread, without SQS."""
+"""Eager mode: messages are received at once, in the same thread, without SQS."""
 
 from __future__ import annotations
 
@@ -21,12 +21,12 @@ MOST_TRIES = 10
 
 
 def receive_at_once(registered: Registered, queue: kombu.Queue, outgoing: Outgoing) -> None:
-    """Run the receiver on what is sent; an outlet for :attr:`Receivers.outlet`.
+    """Run the receiver on a message that is sent; an outlet for :attr:`Receivers.outlet`.
 
-    The message is written and read as on its way through SQS.  Delays are not waited for: what
-    a worker would try again later, as after RestartLater, is tried again at once.  Where a
+    The message is written and read as on its way through SQS.  Delays are skipped: a message that
+    a worker would retry later, such as after RestartLater, is retried at once.  If a
     worker would log an error and settle the message, the error is raised, so that a test sees
-    it.  What is sent to a queue without a receiver is not handled.
+    it.  Messages to a queue without a receiver are not handled.
     """
     if registered.receiver is None:
         logger.info("Queue %s has no receiver, so nobody handles its message", queue.name)

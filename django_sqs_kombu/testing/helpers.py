@@ -1,4 +1,4 @@
-"""Helpers for tests of receivers and senders: no SQS is needed."""
+"""Helpers for tests of receivers and senders, without SQS."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class SentMessage:
     """A message that was sent while :func:`captured`.
 
     :param registered: the queue.
-    :param queue: the queue as it is in SQS, suffix included.
+    :param queue: the queue as it is in SQS, including the suffix.
     :param outgoing: its text, delay, group, deduplication id and attributes.
     """
 
@@ -78,13 +78,13 @@ class SentMessages(list[SentMessage]):
     """The messages that were sent, in order."""
 
     def to(self, queue_name: str) -> list[SentMessage]:
-        """Those to one queue, by the name that it was registered by."""
+        """Return those sent to one queue, by its registered name."""
         return [sent for sent in self if sent.queue_name == queue_name]
 
 
 @contextmanager
 def captured(receivers: Receivers) -> Iterator[SentMessages]:
-    """Keep what is sent in a list, in place of sending it."""
+    """Keep messages in a list instead of sending them."""
     sent = SentMessages()
 
     def keep(registered: Registered, queue: kombu.Queue, outgoing: Outgoing) -> None:
@@ -138,13 +138,13 @@ def received_message(
     group_id: str | None = None,
     **kwargs: Any,
 ) -> RawMessage:
-    """A message as a receiver gets it, to call one with: ``receive_order.direct(message)``.
+    """Return a message as a receiver gets it, for ``receive_order.direct(message)``.
 
-    :param message: what was sent; None: it is made of *kwargs*, such as ``body=``.
+    :param message: what was sent; None: it is made from *kwargs*, such as ``body=``.
     :param receive_count: its ApproximateReceiveCount.
     :param attributes: its message attributes, text by name.
     :param group_id: its message group.
-    :raises ConfigurationError: it stands for several, or for none, so no receiver gets it.
+    :raises ConfigurationError: it stands for several messages, or none, so no receiver gets it.
     """
     queue = registered.get_queue(suffix)
     outgoing = registered.outgoing(message, group_id=group_id, attributes=attributes, **kwargs)

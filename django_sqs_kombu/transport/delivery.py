@@ -67,7 +67,7 @@ class Delivery(Message):  # type: ignore[misc]
     """A :class:`kombu.Message` that can be requeued with a delay.
 
     ``ack``, ``reject`` and ``requeue`` may be called from any thread.  ``delivery_info`` holds
-    what Kombu's own transport puts there, nothing but JSON.
+    what Kombu's own transport puts there, only JSON.
 
     :ivar held: the message as its channel holds it.
     """
@@ -117,9 +117,9 @@ class Delivery(Message):  # type: ignore[misc]
         return super()._decode()
 
     def ack(self, multiple: bool = False) -> None:
-        """Delete the message, soon; of a consumer without acks it is deleted already.
+        """Delete the message, soon; for a consumer without acks it is already deleted.
 
-        :raises kombu.Message.MessageStateError: what becomes of it was decided before.
+        :raises kombu.Message.MessageStateError: it was already settled.
         """
         if self._state in ACK_STATES or self.channel is None:
             super().ack(multiple)
@@ -230,7 +230,7 @@ class Delivery(Message):  # type: ignore[misc]
     def delete_now(self) -> None:
         """Delete the message; unlike :meth:`ack`, return when SQS has done it.
 
-        :raises RequestFailed: SQS has not; the message is held as before.
+        :raises RequestFailed: SQS did not; the message is held as before.
         """
         self._must_be_open()
         self.channel.delete_now(self)
@@ -262,13 +262,13 @@ class Delivery(Message):  # type: ignore[misc]
     def change_visibility(self, seconds: int) -> None:
         """Hide the message for *seconds* (0 to 43,200) from now.
 
-        From then on its visibility timeout is the caller's, and not renewed any more.
+        From then on the caller manages its visibility timeout, and it is not renewed.
         """
         self.channel.change_visibility(self, seconds)
 
     @property
     def settled(self) -> bool:
-        """Whether what becomes of it is decided."""
+        """Whether it has been settled, or is about to be."""
         return self.held.state in (State.SETTLING, State.GONE)
 
     def _must_be_open(self) -> None:

@@ -32,40 +32,40 @@ class UndefinedQueue(QueueNotPredefined, SQS.UndefinedQueueException):  # type: 
 
 
 class OptionsChannel(SQS.Channel):  # type: ignore[misc]
-    """Kombu's SQS channel with more transport options, read here alone.
+    """Kombu's SQS channel with more transport options, which are only read here.
 
     Transport options besides those of kombu's SQS transport:
 
     ``endpoint_url``
-        the whole URL of a server other than AWS's, such as ``http://127.0.0.1:4566``.
+        the complete URL of a server other than AWS's, such as ``http://127.0.0.1:4566``.
     ``create_queues``
         whether a queue that does not exist is created on first use (default True).
     ``ack_linger``
         seconds that deletes and visibility changes wait for others to share a request
         with (default 0.1).
     ``large_payload_bucket``, ``s3_endpoint_url``, ``sts_endpoint_url``
-        the S3 bucket for payloads above SQS's limit, and other servers than AWS's.
+        the S3 bucket for payloads over SQS's limit, and URLs of servers other than AWS's.
     ``large_payload_prefix``, ``large_payload_max_bytes``
-        what the keys of payloads begin with, and how large they may be (default
+        the prefix of the keys of payloads, and how large these may be (default
         ``django-sqs/`` and 256 MiB).
     ``backoff_base``, ``backoff_max``
         seconds of the first and the longest delay of a requeue without a delay
         (default 10 and 900).
     ``backoff_jitter``
-        whether up to half is added to such a delay by chance (default True).
+        whether up to half is added to such a delay at random (default True).
     ``poll_max_idle``
-        seconds from one poll of an idle queue to the next, at most; 0, the default, or
+        maximum seconds between two polls of an idle queue; 0, the default, or
         anything up to 20: it is polled without a break.
     ``pause_look``
-        seconds between two looks whether a queue that is polled is paused (default 60); 0: nobody
-        looks, and nobody can pause a queue.
+        seconds between two checks whether a polled queue is paused (default 60); 0: it is not
+        checked, so queues cannot be paused.
     ``break_off_polls``
         whether polls under way are broken off when a channel is closed (default False).  SQS
-        may then hide messages that come in that moment for their visibility timeout; without,
-        a close waits for the polls, twice ``wait_time_seconds`` or 20 seconds at most.
+        may then hide messages that arrive at that moment for their visibility timeout; otherwise
+        a close waits for the polls, at most twice ``wait_time_seconds`` or 20 seconds.
     ``wire``
-        ``"auto"``, the default: what is done to messages goes over libcurl where that serves as
-        well; ``"botocore"``: everything goes over boto3.
+        ``"auto"``, the default: requests about messages use libcurl where possible;
+        ``"botocore"``: everything goes over boto3.
     ``eta_as_delay``
         whether a Celery task's ETA or countdown becomes SQS's delay, so that no worker
         holds the task until it is due (default False).

@@ -15,9 +15,9 @@ class MessageContext:
 
     :param queue: the queue's full name.
     :param message_id: SQS's id of the message.
-    :param receive_count: how often it was received, this time included.
+    :param receive_count: how often it was received, including this time.
     :param message_attributes: those that it was sent with.
-    :param place: of a message that is received with others, its place in the batch, from 0.
+    :param place: its place in the batch, from 0, if it is received with others.
     """
 
     queue: str
@@ -40,14 +40,14 @@ current_message: ContextVar[MessageContext | None] = ContextVar("current_message
 
 
 class MessageContextFilter(logging.Filter):
-    """A logging filter that notes the message on every record.
+    """A logging filter that adds the message to every record.
 
     Formats can then have ``%(sqs_queue)s``, ``%(sqs_message_id)s`` and
-    ``%(sqs_receive_count)s``; outside of a receiver they are ``-``.
+    ``%(sqs_receive_count)s``; outside a receiver they are ``-``.
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Note the message, and let every record pass."""
+        """Add the message, and let every record pass."""
         message = current_message.get()
         record.sqs_queue = message.queue if message else "-"
         record.sqs_message_id = message.message_id if message else "-"

@@ -41,7 +41,7 @@ class Failure:
     """Why a message is a dead letter.
 
     It is written as JSON, with these names, into the message attribute
-    ``django_sqs.failure``.  Anybody who may write to the queue can write this, too, so trust it
+    ``django_sqs.failure``.  Anyone who may write to the queue can write this, too, so trust it
     no more than a message's body.
 
     :param error: the exception's class, with its module.
@@ -49,7 +49,7 @@ class Failure:
     :param traceback: the last 8,000 characters of its traceback.
     :param queue: the name in SQS of the queue that it was received from.
     :param id: the id by which the message was known there.
-    :param receives: how often it was received, the last time included.
+    :param receives: how often it was received, including the last time.
     :param sent: when it was first sent, in seconds since the epoch; None: SQS did not say.
     :param failed: when it failed for the last time, in seconds since the epoch.
     """

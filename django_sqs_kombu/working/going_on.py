@@ -14,10 +14,10 @@ worker_stops: ContextVar[Callable[[], bool] | None] = ContextVar("worker_stops",
 
 
 def stopping() -> bool:
-    """Whether the worker that runs this receiver was told to stop.
+    """Return whether the worker that runs this receiver was told to stop.
 
-    Then the receiver has the grace period left: it returns, or raises
-    :class:`~django_sqs_kombu.Continue`, and another worker goes on.  False outside of a receiver,
+    The receiver then has the grace period left: it returns, or raises
+    :class:`~django_sqs_kombu.Continue`, and another worker continues.  False outside a receiver,
     and in a thread that it started without its context.
     """
     stops = worker_stops.get()
@@ -25,9 +25,9 @@ def stopping() -> bool:
 
 
 def cursor() -> Any:
-    """Return where the current receiver is to go on, from its last Continue; None: at the start.
+    """Return where the current receiver continues, from its last Continue; None: at the start.
 
-    A message has it as ``message.cursor``; this is for those who do not have the message, as
+    A message has it as ``message.cursor``; this is for code without the message, such as
     tasks.
     """
     message = current_message.get()

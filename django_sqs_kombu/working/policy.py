@@ -1,4 +1,4 @@
-"""Policy: what is done, by its exception, with a message whose receiver fails."""
+"""Policy: what happens to a message whose receiver fails, by the exception."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ DELETE = "delete"
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """What is done with a message whose receiver fails; None where nothing is said.
+    """What happens to a message whose receiver fails; None: not specified.
 
-    :param retry: what is tried again, and how: a :class:`Retry`, or several.
+    :param retry: which exceptions are retried, and how: a :class:`Retry`, or several.
     :param discard: exceptions whose message is deleted at once.
     :param dead_letter: exceptions whose message is sent to the dead-letter queue at once.
-    :param on_error: ``"delete"``: what fails otherwise, or has used up its tries, is deleted,
-        even where the queue has a redrive policy in SQS.
-    :raises ConfigurationError: for what cannot work, such as a class that is named twice.
+    :param on_error: ``"delete"``: a message that fails otherwise, or has used up its tries, is
+        deleted, even if the queue has a redrive policy in SQS.
+    :raises ConfigurationError: it cannot work, for example because a class is named twice.
     """
 
     retry: tuple[Retry, ...] | None = None

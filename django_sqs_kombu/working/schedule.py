@@ -34,9 +34,9 @@ class Schedule:
         multiples since 1970 in UTC, so an hour's are on the hour.
     :param cron: an expression of five fields, instead of *every* (extra ``schedules``).
     :param timezone: of *cron*, such as ``"Europe/Berlin"``; default: UTC.
-        Where clocks are put forward, what would fall into the gap comes at its end, and where they
-        are put back, a fixed time comes once, at its first.
-    :param catch_up: how late a slot may be sent that could not be sent in time.  Of several that
+        When clocks are put forward, a slot in the gap comes at the gap's end; when they are put
+        back, a fixed time comes only once, the first time.
+    :param catch_up: how late a slot may be sent that could not be sent in time.  If several
         were missed, only the last is sent.
     :raises ConfigurationError: it is invalid, or never comes due.
     """

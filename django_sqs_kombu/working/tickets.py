@@ -1,4 +1,4 @@
-"""Tickets: what a send returns, by which its message can be cancelled until it starts."""
+"""Tickets: what a send returns; they can cancel its message until it starts."""
 
 from __future__ import annotations
 
@@ -82,10 +82,10 @@ class Ticket:
     """What a send returns.
 
     :param queue: the name that its queue was registered under.
-    :param id: by which its message is known, to be kept for a later ``queue.cancel(id)``; None:
+    :param id: the id for a later ``queue.cancel(id)``; None:
         it cannot be cancelled.
-    :param sent: False: nothing was sent, since another message had the key of ``unique=``; the
-        ticket is that one's.
+    :param sent: False: nothing was sent, because another message has the key of ``unique=``; the
+        ticket is that message's.
     """
 
     queue: str
@@ -96,9 +96,9 @@ class Ticket:
     def cancel(self) -> bool:
         """Cancel the message: it is dropped without being run.
 
-        :returns: True: no receiver starts with it any more.  False: one has started, is running
+        :returns: True: no receiver will start on it.  False: one has started, is running
             or has run; that is not undone.
-        :raises ConfigurationError: it was sent without a ticket, or there is no store of them.
+        :raises ConfigurationError: it was sent without a ticket, or there is no store of tickets.
         """
         return cancel(self.store, self._known_id())
 
@@ -164,12 +164,12 @@ class Cache(Protocol):
 class CacheTickets(TicketStore):
     """Tickets in a cache that senders and receivers share, such as Redis or memcached.
 
-    A cache that forgets, since it was restarted or is full, forgets what was cancelled, too.
+    A cache that is restarted or full also forgets cancellations.
 
-    :param cache: has ``add``, ``get`` and ``delete`` as Django's caches have them.
+    :param cache: has ``add``, ``get`` and ``delete``, like Django's caches.
     :param prefix: of its keys.
-    :param seconds: how long an id is remembered; default: as long as a message may be delayed, and
-        then kept.
+    :param seconds: how long an id is remembered; default: as long as a message may be delayed
+        and then kept.
     """
 
     def __init__(
