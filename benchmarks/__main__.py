@@ -89,7 +89,9 @@ def client(arguments):
     results = program.run(quick=arguments.quick, long=arguments.long, only=only_of(arguments))
     print(json.dumps(results) if arguments.json else text(results))
     if arguments.store:
-        CLIENT.write_text(json.dumps(results, indent=2) + "\n")
+        # What they were made of is many times as long.
+        stored = {key: value for key, value in results.items() if key != "raw"}
+        CLIENT.write_text(json.dumps(stored, indent=2) + "\n")
         write_page()
 
 
