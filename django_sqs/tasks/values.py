@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Callable
 from typing import Any
 
 from .framework import normalize_json
@@ -21,11 +22,7 @@ def as_sent(value: Any) -> Any:
     :raises TypeError: it is not JSON.
     :raises ValueError: nor is NaN, or infinity.
     """
-    try:
-        return _plain(value)
-    except _UNSURE:
-        pass  # What is raised below is not for the sake of this.
-    return json.loads(_strictly(normalize_json(value)))
+    return _plain_or(value, lambda normal: json.loads(_strictly(normal)))
 
 
 def as_returned(value: Any) -> Any:
@@ -34,13 +31,20 @@ def as_returned(value: Any) -> Any:
     :raises TypeError: it is not JSON.
     :raises ValueError: nor is NaN, or infinity.
     """
+    return _plain_or(value, _checked)
+
+
+def _checked(normal: Any) -> Any:
+    _strictly(normal)
+    return normal
+
+
+def _plain_or(value: Any, otherwise: Callable[[Any], Any]) -> Any:
     try:
         return _plain(value)
     except _UNSURE:
         pass  # What is raised below is not for the sake of this.
-    normal = normalize_json(value)
-    _strictly(normal)
-    return normal
+    return otherwise(normalize_json(value))
 
 
 def _plain(value: Any) -> Any:
