@@ -144,7 +144,17 @@ FLOORS = {
     "django_sqs": (
         ("named", "keywords", "setting_rules"),
         ("proxy",),
-        ("conf", "counted", "forking", "language", "optional", "readable", "signals", "written"),
+        (
+            "app_checks",
+            "conf",
+            "counted",
+            "forking",
+            "language",
+            "optional",
+            "readable",
+            "signals",
+            "written",
+        ),
         ("problems",),
         ("access", "commits", "connections", "row_admin", "storable"),
         ("open_transactions",),

@@ -40,6 +40,7 @@ class FailuresConfig(AppConfig):
 
     def ready(self) -> None:
         """Have failures of the project's queues noted."""
+        from ..app_checks import check_apps  # noqa: F401 - registers it
         from ..operations.choosing import noted_failures
         from ..optional import metrics, waiting_failures
         from ..registry import receivers

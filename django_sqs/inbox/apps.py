@@ -14,6 +14,7 @@ class InboxConfig(AppConfig):
 
     def ready(self) -> None:
         """Announce it to receivers with ``once=True``."""
+        from ..app_checks import check_apps  # noqa: F401 - registers it
         from ..optional import inboxes
         from .once import run_all_once
 

@@ -17,6 +17,7 @@ class MonitorConfig(AppConfig):
 
     def ready(self) -> None:
         """Announce what records to runreceiver."""
+        from ..app_checks import check_apps  # noqa: F401 - registers it
         from ..worker.companions import beside_fleets
         from .recorder import Recorder
 

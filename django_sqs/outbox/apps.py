@@ -14,6 +14,7 @@ class OutboxConfig(AppConfig):
 
     def ready(self) -> None:
         """Announce it to what sends with ``outbox=True``, and its relay to workers."""
+        from ..app_checks import check_apps  # noqa: F401 - registers it
         from ..optional import metrics, outboxes
         from ..worker.companions import beside_workers
         from . import (

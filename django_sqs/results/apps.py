@@ -21,6 +21,7 @@ class ResultsConfig(AppConfig):
 
     def ready(self) -> None:
         """Announce where results are kept to the task backends."""
+        from ..app_checks import check_apps  # noqa: F401 - registers it
         from ..tasks.stores import stores
 
         stores.announce(self.name, _store)

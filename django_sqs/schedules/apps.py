@@ -14,6 +14,7 @@ class SchedulesConfig(AppConfig):
 
     def ready(self) -> None:
         """Announce what ticks beside workers."""
+        from ..app_checks import check_apps  # noqa: F401 - registers it
         from ..worker.companions import beside_fleets, beside_sites
         from .ticker import Ticker
 

@@ -36,6 +36,7 @@ from .framework import (
 )
 from .options import TaskOptions
 from .runner import TaskRunner
+from .sqs_task import SQSTask
 from .store import NoStore, Store
 from .stores import stores
 from .unique import claim, giving_back, is_unique, options_of, ticket_of
@@ -56,6 +57,8 @@ class SQSBackend(Waiting, BaseTaskBackend):  # type: ignore[misc]
     "OPTIONS": {...}}}``; the options are those of
     :class:`~django_sqs.tasks.options.TaskOptions`.  ``runreceiver`` runs the tasks.
     """
+
+    task_class = SQSTask
 
     supports_defer = True
     """``run_after``: SQS's delay up to 15 minutes; a later task is sent on until it is due."""

@@ -14,6 +14,7 @@ class TicketsConfig(AppConfig):
 
     def ready(self) -> None:
         """Announce it to what sends and receives."""
+        from ..app_checks import check_apps  # noqa: F401 - registers it
         from ..optional import tickets
         from .store import DatabaseTickets
 

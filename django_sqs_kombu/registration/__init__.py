@@ -14,7 +14,7 @@ from .keywords import (
 )
 from .options import FEW_RECEIVES, LONGEST_TIMEOUT, QueueOptions, Receiver
 from .outgoing import Outgoing
-from .proxy import ReceiverProxy, SendingQueue
+from .proxy import OF_CELERY, ReceiverProxy, SendingQueue
 from .queue import RegisteredQueue
 from .receivers import Outlet, Receivers
 from .scheduling import slots_problem
@@ -27,6 +27,7 @@ __all__ = [
     "FEW_RECEIVES",
     "LONGEST_KEY",
     "LONGEST_TIMEOUT",
+    "OF_CELERY",
     "BatchSender",
     "CeleryForward",
     "Defaults",

@@ -11,25 +11,60 @@ import kombu
 
 from ..exceptions import ConfigurationError
 from ..posix import in_forked_children
+from ..rules import shown
 
 _all: weakref.WeakSet[SendingConnection] = weakref.WeakSet()
 #: In a forked child: what its parent sends over. Kept, so that nothing here closes it.
 _parents: list[Any] = []
 
 
-def connection_to(url: str, options: Mapping[str, Any]) -> kombu.Connection:
-    """A connection to the broker of this URL.
+def connection_to(origin: str | kombu.Connection, options: Mapping[str, Any]) -> kombu.Connection:
+    """A new connection to a broker.
 
-    :raises ConfigurationError: the URL cannot be read.
+    :param origin: its URL, or a connection to it, whose own options win over *options*.
+    :raises ConfigurationError: the URL cannot be read, or the transport is not this library's.
     """
+    if isinstance(origin, kombu.Connection):
+        connection = origin.clone()
+        connection.transport_options = {**options, **connection.transport_options}
+    else:
+        connection = _of_url(origin, options)
+    try:
+        transport = connection.get_transport_cls()
+    except (KeyError, ImportError) as exc:
+        raise _not_ours(f"Kombu cannot load the connection's: {exc}") from None
+    if not hasattr(getattr(transport, "Channel", None), "declare_lazily"):
+        name = f"{transport.__module__}.{transport.__qualname__}"
+        raise _not_ours(f"the connection has {name}")
+    return connection
+
+
+def _of_url(url: Any, options: Mapping[str, Any]) -> kombu.Connection:
+    if not isinstance(url, str):
+        raise _not_ours(f"{shown(url)} is neither a broker URL nor a Connection")
+    scheme, separator, _ = url.partition("://")
+    if not separator:
+        # Kombu would take it for the name of RabbitMQ's host. It may have a secret in it.
+        raise _not_ours("the broker URL has no scheme")
     try:
         return kombu.Connection(url, transport_options=options)
+    except KeyError:
+        raise _not_ours(f"Kombu has no transport for URLs that begin with {scheme}://") from None
     except ValueError:
         # Its text shows a part of the secret.
         raise ConfigurationError(
             "The broker URL cannot be read. Percent-encode the keys in it "
             "(urllib.parse.quote(secret, safe='')), or leave them to boto3: sqs-batch://"
         ) from None
+
+
+def _not_ours(why: str) -> ConfigurationError:
+    return ConfigurationError(
+        f"Receivers needs a connection with this library's transport, but {why}. Use a URL that "
+        "begins with sqs-batch://, such as sqs-batch:// for AWS or "
+        "sqs-batch://KEY:SECRET@127.0.0.1:4566 for a local server, or "
+        'Connection(..., transport="django_sqs_kombu.transport:Transport")'
+    )
 
 
 class SendingConnection:
@@ -49,21 +84,12 @@ class SendingConnection:
         _all.add(self)
 
     def open(self) -> tuple[Any, kombu.Producer]:
-        """The channel and its producer.
-
-        :raises ConfigurationError: the connection has a transport that is not ours.
-        """
+        """The channel and its producer."""
         if (opened := self._open) is not None:
             return opened
         with self._lock:
             if self._open is None:
                 channel = self._connect().default_channel
-                if not hasattr(channel, "declare_lazily"):
-                    raise ConfigurationError(
-                        "Receivers needs a connection with this library's transport: a URL "
-                        "that begins with sqs-batch://, or "
-                        'Connection(..., transport="django_sqs_kombu.transport:Transport")'
-                    )
                 self._open = channel, kombu.Producer(channel)
             return self._open
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections.abc import Callable
-from typing import Any, Generic, NoReturn, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
 
 from ..exceptions import NoReceiver
 from ..unpack import Unpack
@@ -33,6 +33,9 @@ class SendingQueue(Protocol):
     ) -> Ticket:
         """Send a message from asynchronous code."""
 
+
+#: What Celery's tasks have, and nothing here: who comes from there writes it out of habit.
+OF_CELERY = frozenset({"apply_async", "delay", "s", "si", "signature"})
 
 M = TypeVar("M")
 R = TypeVar("R")
@@ -70,6 +73,19 @@ class ReceiverProxy(Generic[M, R, Queue]):
     ) -> Ticket:
         """Send from asynchronous code; see RegisteredQueue.asend."""
         return await self.registered_queue.asend(message, suffix, **options)
+
+    if not TYPE_CHECKING:
+        # A type checker would take it that a proxy has every attribute.
+        def __getattr__(self, name: str) -> NoReturn:
+            text = f"{type(self).__name__!r} object has no attribute {name!r}"
+            if name in OF_CELERY:
+                queue, receiver = self.registered_queue.name, getattr(self, "__name__", "receiver")
+                text = (
+                    f"The receiver of queue {queue!r} is not a Celery task and has no {name}(). To "
+                    f"send a message, call the receiver itself, as in {receiver}(body=...); "
+                    "options such as delay= are keyword arguments of the same call"
+                )
+            raise AttributeError(text, name=name, obj=self)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of queue {self.registered_queue.name!r}>"

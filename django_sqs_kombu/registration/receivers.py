@@ -300,13 +300,11 @@ class Receivers(Ticketing):
         return self.get(queue_name).send_many(items, suffix, **options)
 
     def new_connection(self) -> kombu.Connection:
-        """Return a new connection to SQS, with this registry's options."""
-        if isinstance(self._origin, kombu.Connection):
-            connection = self._origin.clone()
-            connection.transport_options = {**self._options, **connection.transport_options}
-        else:
-            connection = connection_to(self._origin, self._options)
-        return connection
+        """Return a new connection to SQS, with this registry's options.
+
+        :raises ConfigurationError: it would have another transport than this library's.
+        """
+        return connection_to(self._origin, self._options)
 
     @property
     def transport_options(self) -> Mapping[str, Any]:

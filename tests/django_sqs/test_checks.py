@@ -1,6 +1,8 @@
 """Settings and their system checks."""
 
 import contextlib
+import subprocess
+import sys
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -12,6 +14,7 @@ from django_sqs.conf import SETTINGS, conf
 from django_sqs.message import BigMessage
 from django_sqs.results.models import TaskRecord
 
+from ..test_structure import OPTIONAL, ROOT
 from .checked import problems
 
 
@@ -316,6 +319,25 @@ def test_check_command_shows_setting_and_mend(project):
     assert "django_sqs.E001" in process.output
     assert "SQS_QUEUE_PREFIX must be made of letters, digits" in process.output
     assert "HINT" in process.output
+
+
+ALONE = """
+import sys, django
+from django.conf import settings
+settings.configure(INSTALLED_APPS=["django.contrib.contenttypes", sys.argv[1]])
+django.setup()
+from django.core.management import call_command
+call_command("check")
+"""
+
+
+@pytest.mark.parametrize("app", sorted(OPTIONAL - {"django_sqs.wake"}))
+def test_an_optional_app_without_django_sqs_is_an_error(app):
+    code = [sys.executable, "-c", ALONE, app]
+    done = subprocess.run(code, capture_output=True, text=True, timeout=60, cwd=ROOT)
+
+    assert f"(django_sqs.E009) '{app}' is in INSTALLED_APPS, but 'django_sqs' is not" in done.stderr
+    assert "HINT: Add 'django_sqs' to INSTALLED_APPS." in done.stderr
 
 
 def test_check_command_passes(project):

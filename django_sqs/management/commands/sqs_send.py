@@ -30,6 +30,8 @@ class Command(OneQueueCommand):
         'the message\'s value, for instance {"a": 1} with --json for a JSONMessage.'
     )
     suffix_help = "The queue with this queue name suffix."
+    #: Whether JSON became a text of a queue whose messages are JSON.
+    _as_text = False
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         """The parser, which takes the text after options, too: ``queue --json '{}'``."""
@@ -67,17 +69,13 @@ class Command(OneQueueCommand):
                 sent = self._send(registered, source, attributes, options)
         except (ValueError, OSError) as exc:
             raise CommandError(str(exc)) from exc
-        self._warn_of_text(registered, options)
+        if self._as_text:
+            self.stderr.write(
+                "Sent as plain text, quotes and braces included. Use --json to send the value "
+                "that the JSON stands for."
+            )
         name = registered.full_name(options["suffix"])
         self.output(options).result({"queue": name, "sent": sent}, f"Sent {sent} to {name}.")
-
-    def _warn_of_text(self, registered: RegisteredQueue, options: dict[str, Any]) -> None:
-        """Say so if JSON in the command line became a text of a queue whose messages are JSON."""
-        plain = not (options["json"] or options["encoded"])
-        if plain and issubclass(registered.message_class, JSONMessage) and _holds(options["body"]):
-            self.stderr.write(
-                "Sent as a text, quotes and braces included. Use --json to send what it means."
-            )
 
     def _send(
         self,
@@ -92,7 +90,7 @@ class Command(OneQueueCommand):
                 if options[name]:
                     raise CommandError(f"--lines and --{option} cannot be combined.")
             return registered.send_many(
-                _messages(registered, source, options),
+                self._messages(registered, source, options),
                 options["suffix"],
                 delay=options["delay"],
                 group_id=options["group_id"],
@@ -102,7 +100,7 @@ class Command(OneQueueCommand):
             # What a shell's echo adds.
             text = text.removesuffix("\n")
         registered.send(
-            _message(registered, text, options),
+            self._message(registered, text, options),
             options["suffix"],
             delay=options["delay"],
             group_id=options["group_id"],
@@ -111,25 +109,31 @@ class Command(OneQueueCommand):
         )
         return 1
 
+    def _messages(
+        self, registered: RegisteredQueue, lines: Iterable[str], options: dict[str, Any]
+    ) -> Iterator[RawMessage]:
+        for number, line in enumerate(lines, 1):
+            text = line.rstrip("\r\n")
+            if not text:
+                continue
+            try:
+                yield self._message(registered, text, options)
+            except ValueError as exc:
+                raise CommandError(
+                    f"Line {number}: {exc}. Earlier lines may have been sent."
+                ) from exc
 
-def _messages(
-    registered: RegisteredQueue, lines: Iterable[str], options: dict[str, Any]
-) -> Iterator[RawMessage]:
-    for number, line in enumerate(lines, 1):
-        text = line.rstrip("\r\n")
-        if not text:
-            continue
-        try:
-            yield _message(registered, text, options)
-        except ValueError as exc:
-            raise CommandError(f"Line {number}: {exc}. Earlier lines may have been sent.") from exc
-
-
-def _message(registered: RegisteredQueue, text: str, options: dict[str, Any]) -> RawMessage:
-    cls = registered.message_class
-    if options["encoded"] or (options["json"] and issubclass(cls, TypedMessage)):
-        return cls.from_value(cls().decode(text))
-    return cls.from_value(_value(text) if options["json"] else text)
+    def _message(
+        self, registered: RegisteredQueue, text: str, options: dict[str, Any]
+    ) -> RawMessage:
+        cls = registered.message_class
+        if options["encoded"] or (options["json"] and issubclass(cls, TypedMessage)):
+            return cls.from_value(cls().decode(text))
+        if options["json"]:
+            return cls.from_value(_value(text))
+        if not self._as_text and issubclass(cls, JSONMessage):
+            self._as_text = _holds(text)
+        return cls.from_value(text)
 
 
 def _value(text: str) -> Any:
@@ -139,10 +143,12 @@ def _value(text: str) -> Any:
         raise ValueError(f"{quoted(text, SHOWN)} is not JSON: {exc}") from exc
 
 
-def _holds(text: str | None) -> bool:
+def _holds(text: str) -> bool:
     """Whether *text* is an object or an array in JSON."""
+    if text.lstrip()[:1] not in ("{", "["):
+        return False
     try:
-        return isinstance(json.loads(text or ""), dict | list)
+        return isinstance(json.loads(text), dict | list)
     except ValueError:
         return False
 

@@ -197,13 +197,21 @@ def test_send_json_and_encoded(counts):
     assert [json.loads(body) for body in bodies("typed")] == [{"a": 1}, {"a": 2}]
 
 
-def test_json_that_is_sent_as_a_text_is_said(counts, capsys):
+def test_json_that_is_sent_as_a_text_is_said(counts, capsys, tmp_path):
+    file = tmp_path / "messages"
+    file.write_text('tea\n{"a": 1}\n["b"]\n')
     run("sqs_send", "typed", '{"a": 1}', "--json")
+    run("sqs_send", "plain", f"--file={file}", "--lines")
     run("sqs_send", "plain", '{"a": 1}')
     run("sqs_send", "typed", "tea")
     assert capsys.readouterr().err == ""
 
     run("sqs_send", "typed", '{"a": 1}')
+    assert "Use --json" in capsys.readouterr().err
+    run("sqs_send", "typed", f"--file={file}", "--lines")
+    assert capsys.readouterr().err.count("Use --json") == 1
+    file.write_text(' {"a": 1}')
+    run("sqs_send", "typed", f"--file={file}")
     assert "Use --json" in capsys.readouterr().err
 
 

@@ -2,6 +2,8 @@
 
 import asyncio
 import contextlib
+import copy
+import re
 
 import pytest
 from asgiref.sync import async_to_sync
@@ -130,3 +132,16 @@ def test_of_many_the_trouble_of_one_queue_is_no_other_queues(backends, settings,
     assert counts(f"{prefix}__tasks-default") == (2, 0, 0)
     records = TaskRecord.objects.using(router.db_for_write(TaskRecord))
     assert [record.queue_name for record in records.all()] == ["default"] * 2
+
+
+@pytest.mark.parametrize("habit", ["delay", "apply_async", "s"])
+def test_a_habit_from_celery_is_answered_with_how_to_enqueue(backends, habit):
+    double = chores.task(chores.double.func)
+
+    assert not hasattr(double, habit)
+    says = f"no {habit}(). To enqueue it, use double.enqueue(...)"
+    with pytest.raises(AttributeError, match=re.escape(says)):
+        getattr(double, habit)
+    with pytest.raises(AttributeError, match="has no attribute 'dealy'"):
+        double.dealy(5)
+    assert type(copy.copy(double.using(queue_name="mail"))) is type(double)

@@ -1,3 +1,4 @@
+import re
 import warnings
 
 import kombu
@@ -177,6 +178,42 @@ def test_a_connection_with_another_transport_is_refused():
 
     with pytest.raises(ConfigurationError, match="this library's transport"):
         receivers.send("orders", body="x")
+
+
+@pytest.mark.parametrize("habit", ["delay", "apply_async", "s"])
+def test_a_habit_from_celery_is_answered_with_how_to_send(habit):
+    proxy = Receivers().receiver("orders")(handle)
+
+    assert not hasattr(proxy, habit)
+    says = f"no {habit}(). To send a message, call the receiver itself, as in handle(body=...)"
+    with pytest.raises(AttributeError, match=re.escape(says)):
+        getattr(proxy, habit)
+    with pytest.raises(AttributeError, match="'ReceiverProxy' object has no attribute 'dealy'"):
+        proxy.dealy(5)
+
+
+@pytest.mark.parametrize(
+    ("url", "why"),
+    [
+        ("http://127.0.0.1:4566", "no transport for URLs that begin with http://"),
+        ("https://AKIA:secret@sqs.eu-central-1.amazonaws.com", "that begin with https://"),
+        ("sqs_batch://", "that begin with sqs_batch://"),
+        ("other+sqs-batch://", "cannot load"),
+        ("sqs://", "kombu.transport.SQS.Transport"),
+        ("AKIA:secret@127.0.0.1:4566", "has no scheme"),
+        ("", "has no scheme"),
+        (None, "None is neither"),
+    ],
+)
+def test_a_broker_url_of_another_kind_is_answered_with_one_that_works(url, why):
+    receivers = Receivers(url)
+    receivers.register("orders")
+
+    with pytest.raises(ConfigurationError, match=re.escape(why)) as raised:
+        receivers.send("orders", body="x")
+
+    assert "Use a URL that begins with sqs-batch://" in str(raised.value)
+    assert "secret" not in str(raised.value)
 
 
 def test_receive_single_passes_errors_on_and_settles_the_message(receivers, counts):
