@@ -155,7 +155,7 @@ FLOORS = {
             "signals",
             "written",
         ),
-        ("problems",),
+        ("not_migrated", "problems"),
         ("access", "commits", "connections", "row_admin", "storable"),
         ("open_transactions",),
         ("batches", "calls", "key_database"),

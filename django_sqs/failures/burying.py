@@ -15,6 +15,7 @@ from django_sqs_kombu.quotas import MAX_MESSAGES
 from django_sqs_kombu.transport import Delivery, SQSMessage, Trail, moved_from
 from django_sqs_kombu.working import FAILURE
 
+from ..not_migrated import told
 from ..operations.queues import Target, targets
 from ..registry import receivers
 from ..storable import storable_text
@@ -179,7 +180,7 @@ def _bury_all(names: Sequence[str], stops: Callable[[], bool]) -> None:
                     "%d dead letters of queue %s were stored in the database", count, target.label
                 )
     except (Error, SQSError) as exc:
-        logger.warning("Dead letters could not be taken out of SQS, trying again: %s", exc)
+        logger.warning("Dead letters could not be taken out of SQS, trying again: %s", told(exc))
     except Exception:
         logger.exception("Dead letters could not be taken out of SQS, trying again")
     finally:

@@ -10,6 +10,7 @@ from django.db.models import Sum
 from django_sqs_kombu.logs import get_logger
 
 from ..connections import leaving_no_connection
+from ..not_migrated import told
 from ..optional import Gauge
 from .models import Failure, FailureGroup
 
@@ -25,7 +26,7 @@ def gauges() -> Iterator[Gauge]:
         found = leaving_no_connection(waiting_by_queue)
         waiting.values = {(name,): float(count) for name, count in found.items()}
     except Error as exc:
-        logger.warning("The number of failed messages is unknown: %s", exc)
+        logger.warning("The number of failed messages is unknown: %s", told(exc))
         return
     yield waiting
 

@@ -22,6 +22,7 @@ from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.messages import RawMessage
 from django_sqs_kombu.transport import Trail
 
+from ..not_migrated import NotMigrated, lacks_tables
 from .models import ReceivedMessage
 
 logger = get_logger(__name__)
@@ -86,6 +87,8 @@ def run_all_once(
         passes = _passes(exc) or not noted or connections[using].connection is None
         if exc is raised or not passes:
             raise
+        if not noted and lacks_tables(exc):
+            raise NotMigrated("django_sqs.inbox", using, exc) from exc
         what = "committed" if noted else "noted"
         raise EnvironmentFailure(f"That it was received cannot be {what}: {exc}") from exc
 

@@ -9,10 +9,12 @@ from types import FrameType
 from typing import Any, ClassVar
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db import DatabaseError
 
 from django_sqs_kombu.exceptions import SQSError
 from django_sqs_kombu.posix import signals
 
+from ..not_migrated import lacks_tables, told
 from .output import Output
 
 #: More messages than any queue has, for what takes a limit.
@@ -22,7 +24,8 @@ MOST_MOVED = 1_000_000_000
 class SQSCommand(BaseCommand):
     """A command that says what it found or did.
 
-    An :class:`SQSError` ends it with its text instead of a traceback.
+    An :class:`SQSError` ends it with its text instead of a traceback, and so does a table that is
+    not there.
 
     :cvar has_format: whether there is ``--format text|json``.
     """
@@ -44,6 +47,10 @@ class SQSCommand(BaseCommand):
             return super().execute(*args, **options)
         except SQSError as exc:
             raise CommandError(str(exc)) from exc
+        except DatabaseError as exc:
+            if lacks_tables(exc):
+                raise CommandError(told(exc)) from exc
+            raise
 
     def output(self, options: dict[str, Any]) -> Output:
         """Where the command says what it found or did."""

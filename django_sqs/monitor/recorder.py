@@ -20,6 +20,7 @@ from django_sqs_kombu.logs import get_logger
 
 from ..conf import conf
 from ..forking import forks
+from ..not_migrated import told
 from ..worker.companions import BesideFleet
 from ..worker.stats import OUTCOMES
 from ..written import written
@@ -75,7 +76,7 @@ class Recorder:
                     self.record(alive=not stopping)
                 except DatabaseError as exc:
                     logger.warning(
-                        "The figures of queues cannot be recorded, trying again: %s", exc
+                        "The figures of queues cannot be recorded, trying again: %s", told(exc)
                     )
                 except Exception:
                     logger.exception("The figures of queues cannot be recorded, trying again")

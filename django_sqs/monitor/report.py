@@ -14,6 +14,7 @@ from django.utils import timezone
 from django_sqs_kombu.logs import get_logger
 
 from ..conf import conf
+from ..not_migrated import told
 from ..operations.queues import Target, targets
 from ..operations.states import QueueState, states
 from ..optional import waiting_failures
@@ -95,7 +96,7 @@ def _failures() -> dict[str, int]:
         try:
             found |= count()
         except Error as exc:
-            logger.warning("The number of failed messages is unknown: %s", exc)
+            logger.warning("The number of failed messages is unknown: %s", told(exc))
     return found
 
 

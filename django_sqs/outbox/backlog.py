@@ -12,6 +12,7 @@ from django.utils import timezone
 from django_sqs_kombu.logs import get_logger
 
 from ..connections import leaving_no_connection
+from ..not_migrated import told
 from ..optional import Gauge
 from .databases import Tables
 from .models import OutboxMessage
@@ -83,6 +84,8 @@ def _everywhere() -> list[Backlog]:
             found += backlog(database)
         except Error as exc:
             logger.warning(
-                "The messages in the outbox of database %r cannot be counted: %s", database, exc
+                "The messages in the outbox of database %r cannot be counted: %s",
+                database,
+                told(exc),
             )
     return found

@@ -15,6 +15,7 @@ from django_sqs_kombu.registration import may_be_there
 
 from ..conf import conf
 from ..connections import discard
+from ..not_migrated import told
 from ..registry import receivers
 from . import claims
 from .claims import Claim, OutboxQueue
@@ -247,7 +248,7 @@ class Relay:
                 "The outbox of database %r cannot be processed, trying again in %d s: %s",
                 database,
                 pause,
-                exc,
+                told(exc),
             )
             if not connections[database].in_atomic_block:
                 discard(connections[database])

@@ -16,10 +16,12 @@ from django.utils import timezone
 from django_sqs_kombu.registration import Outgoing, RegisteredQueue, outside
 
 from ..commits import warn_of_another
+from ..not_migrated import migrated
 from ..registry import receivers
 from . import claims
 from .models import OutboxMessage
 
+APP = "django_sqs.outbox"
 #: Rows written by one statement.
 ROWS = 500
 
@@ -32,13 +34,15 @@ def write(
     What send() would refuse is refused here, and nothing is asked of SQS.
 
     :param using: the database; None: the one that the router has for the outbox.
+    :raises NotMigrated: the table is not there.
     """
     queue = registered.get_queue(suffix)
     using = using or router.db_for_write(OutboxMessage)
     row = _row(registered, queue, suffix, message)
     warn_of_another(registered.name, "outbox=True", using)
     if receivers.outlet is None:
-        row.save(using=using, force_insert=True)
+        with migrated(APP, using):
+            row.save(using=using, force_insert=True)
     else:
         _at_commit(using, partial(_hand_over, registered, queue, message))
 
@@ -50,7 +54,10 @@ def write_many(
     *,
     using: str | None = None,
 ) -> int:
-    """Write messages, all or none; return how many."""
+    """Write messages, all or none; return how many.
+
+    :raises NotMigrated: the table is not there.
+    """
     queue = registered.get_queue(suffix)
     using = using or router.db_for_write(OutboxMessage)
     warn_of_another(registered.name, "outbox=True", using)
@@ -61,7 +68,7 @@ def write_many(
         return len(kept)
     rows = (_row(registered, queue, suffix, message) for message in messages)
     written = 0
-    with transaction.atomic(using=using):
+    with migrated(APP, using), transaction.atomic(using=using):
         while some := list(islice(rows, ROWS)):
             OutboxMessage.objects.using(using).bulk_create(some)
             written += len(some)
@@ -76,7 +83,8 @@ def database(using: str | None) -> str:
 def withdraw(message_id: str, using: str) -> None:
     """Delete a message that no relay has begun to send from the database *using*."""
     if using == router.db_for_write(OutboxMessage):
-        claims.withdraw(message_id, using)
+        with migrated(APP, using):
+            claims.withdraw(message_id, using)
 
 
 def _row(

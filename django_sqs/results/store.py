@@ -15,6 +15,7 @@ from django_sqs_kombu.exceptions import EnvironmentFailure
 from django_sqs_kombu.messages import RawMessage
 from django_sqs_kombu.transport import Note
 
+from ..not_migrated import migrated
 from ..storable import storable
 from ..tasks.framework import (
     Task,
@@ -31,6 +32,7 @@ from .ends import End, EndWriter
 from .models import TaskRecord
 from .statements import UNFINISHED, fresh_digests
 
+APP = "django_sqs.results"
 #: One writer for all: the notes of a channel are written together.
 _WRITER = EndWriter()
 _BEGINS = BeginWriter()
@@ -53,9 +55,13 @@ class DatabaseStore:
         return router.db_for_write(TaskRecord)
 
     def create(self, results: Sequence[TaskResult]) -> None:
-        """Keep new results."""
-        records = [_record(result, digest_of(result)) for result in results]
-        TaskRecord.objects.using(self.using).bulk_create(records, batch_size=500)
+        """Keep new results.
+
+        :raises NotMigrated: their table is not there.
+        """
+        records, using = [_record(result, digest_of(result)) for result in results], self.using
+        with migrated(APP, using):
+            TaskRecord.objects.using(using).bulk_create(records, batch_size=500)
 
     def discard(self, results: Sequence[TaskResult]) -> None:
         """Forget results whose tasks were not enqueued."""
@@ -78,7 +84,7 @@ class DatabaseStore:
         with others, when it has taken longer than a moment; else its end says all of it.
         """
         using, receives = self.using, len(result.worker_ids)
-        with _environment():
+        with _environment(), migrated(APP, using):
             digest = message.ask_ahead(_fresh)
             if digest == call.digest and result.id not in untold:
                 set_fields(result, worker_ids=result.worker_ids[-1:])
@@ -117,9 +123,11 @@ class DatabaseStore:
         """The result of that id.
 
         :raises TaskResultDoesNotExist: there is none, or its task is no longer there.
+        :raises NotMigrated: nor is the table.
         """
-        records = TaskRecord.objects.using(self.using)
-        record = records.filter(pk=result_id, backend=alias).first()
+        with migrated(APP, using := self.using):
+            records = TaskRecord.objects.using(using)
+            record = records.filter(pk=result_id, backend=alias).first()
         if record is None:
             raise TaskResultDoesNotExist(result_id)
         result = TaskResult(

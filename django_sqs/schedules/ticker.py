@@ -11,6 +11,7 @@ from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.working import Schedule, Ticking
 
 from ..forking import forks
+from ..not_migrated import NotMigrated, told
 from .firing import Scheduled, fire, forget, is_known, know, scheduled
 
 logger = get_logger(__name__)
@@ -56,8 +57,8 @@ class Ticker(Ticking):
                 finally:
                     # Not kept: a process that is forked later must not share it.
                     connections.close_all()
-        except DatabaseError as exc:
-            logger.warning("Schedules wait for their database: %s", exc)
+        except (DatabaseError, NotMigrated) as exc:
+            logger.warning("Schedules wait for their database: %s", told(exc))
         except Exception:
             logger.exception("Schedules cannot be run, trying again")
         return False
@@ -74,7 +75,7 @@ class Ticker(Ticking):
         for queue, schedule in scheduled():
             try:
                 self._send(queue, schedule, now, before)
-            except DatabaseError:
+            except (DatabaseError, NotMigrated):
                 raise
             except Exception:
                 # Its queue's own fault; the others are sent.

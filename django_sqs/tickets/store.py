@@ -15,11 +15,13 @@ from django_sqs_kombu.transport import STARTED, Note
 from django_sqs_kombu.working import Ended, KeyWriter
 
 from ..connections import writing_apart
+from ..not_migrated import migrated
 from ..optional import outboxes
 from .models import UniqueKey, UsedTicket
 
 Row = TypeVar("Row", bound=Model)
 
+APP = "django_sqs.tickets"
 #: How often a key is asked for that comes and goes.
 TRIES = 10
 #: Seconds between the looks whether a key is still in another's transaction.
@@ -29,6 +31,7 @@ PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4)
 class DatabaseTickets:
     """Tickets in the database that the project's routers have for them.
 
+    Where its tables are not there, it raises :class:`~django_sqs.not_migrated.NotMigrated`.
     A receiver's row is committed before it starts.  A cancellation is a part of the caller's
     transaction: a receiver that would start meanwhile waits for its end.
     """
@@ -121,7 +124,7 @@ class DatabaseTickets:
         rows = UniqueKey._base_manager.using(using)
         over = rows.filter(digest=mine.digest, expires__lte=time.time())
         keeps = keeps and connections[using].in_atomic_block
-        with transaction.atomic(using=using):
+        with migrated(APP, using), transaction.atomic(using=using):
             if over.update(ticket_id=mine.ticket_id, expires=mine.expires):
                 return mine.ticket_id
             rows.bulk_create([mine], ignore_conflicts=True)
@@ -133,7 +136,7 @@ class DatabaseTickets:
     def _use(self, ticket_id: str, *, cancelled: bool) -> UsedTicket:
         using = router.db_for_write(UsedTicket)
         rows = UsedTicket._base_manager.using(using)
-        with transaction.atomic(using=using):
+        with migrated(APP, using), transaction.atomic(using=using):
             # Waits for whoever writes the same row at the moment.
             mine = UsedTicket(ticket_id=ticket_id, cancelled=cancelled)
             rows.bulk_create([mine], ignore_conflicts=True)

@@ -1,0 +1,62 @@
+"""NotMigrated: a database lacks what an optional app keeps in it, until somebody migrates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import DEFAULT_DB_ALIAS, DatabaseError
+
+from django_sqs_kombu.exceptions import EnvironmentFailure
+
+#: PostgreSQL's SQLSTATEs, and MySQL's numbers, of a table and of a column that is not there.
+_STATES = frozenset({"42P01", "42703"})
+_NUMBERS = frozenset({1146, 1054})
+#: What SQLite says instead.
+_TEXTS = ("no such table", "no such column", "has no column named")
+
+
+class NotMigrated(EnvironmentFailure):
+    """A database lacks a table or a column of an app, which ``manage.py migrate`` makes.
+
+    :ivar app: the app, as it is in INSTALLED_APPS.
+    :ivar using: the alias of the database.
+    """
+
+    def __init__(self, app: str, using: str, cause: object) -> None:
+        database = "" if using == DEFAULT_DB_ALIAS else f" --database={using}"
+        super().__init__(
+            f"The tables of {app!r} in database {using!r} are missing or out of date ({cause}). "
+            f"Run manage.py migrate{database}"
+        )
+        self.app = app
+        self.using = using
+
+
+def lacks_tables(exc: BaseException) -> bool:
+    """Whether a database said that a table or a column is not there."""
+    if not isinstance(exc, DatabaseError):
+        return False
+    cause = exc.__cause__
+    state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    number = exc.args[0] if exc.args else None
+    return state in _STATES or number in _NUMBERS or any(text in str(number) for text in _TEXTS)
+
+
+@contextmanager
+def migrated(app: str, using: str) -> Iterator[None]:
+    """Around what reads or writes the tables of an app.
+
+    :raises NotMigrated: they are not there, or older than this release.
+    """
+    try:
+        yield
+    except DatabaseError as exc:
+        if lacks_tables(exc):
+            raise NotMigrated(app, using, exc) from exc
+        raise
+
+
+def told(exc: BaseException) -> str:
+    """What an error says, and to migrate where that helps; for logs and commands."""
+    return f"{exc}. Run manage.py migrate" if lacks_tables(exc) else str(exc)
