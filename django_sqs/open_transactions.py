@@ -71,7 +71,7 @@ def _watched(
     except BaseException as exc:
         if left := _deeper(_depths(), inside):
             # One that was interrupted may be a decorator's, which is entered again.
-            _roll_back(left, inside, outside, for_good=not isinstance(exc, TimedOut))
+            _roll_back(left, inside, outside, for_good=not issubclass(type(exc), TimedOut))
         raise
     after = _depths()
     if after == inside:

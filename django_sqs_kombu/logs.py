@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable
 
 from .exceptions import TimedOut
+from .odd import sound
 
 #: Whether a record is of a thread that must not wait, and what then has it handled.
 _rule: tuple[Callable[[], bool], Callable[[Callable[[], None]], None]] | None = None
@@ -53,6 +54,10 @@ def get_logger(name: str) -> logging.Logger:
 
 def _guarded(handle: Callable[[logging.LogRecord], None]) -> Callable[[logging.LogRecord], None]:
     def guarded(record: logging.LogRecord) -> None:
+        if record.exc_info and (raised := record.exc_info[1]) is not None:
+            # Else no handler could write it.
+            raised = sound(raised)
+            record.exc_info = type(raised), raised, record.exc_info[2]
         if _rule is None or _rule[0]():
             here(record)
             return

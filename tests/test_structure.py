@@ -126,6 +126,7 @@ FLOORS = {
     "django_sqs_kombu": (
         ("printable", "restarts", "unpack"),
         ("exceptions", "quotas"),
+        ("odd",),
         ("drops", "logs", "posix"),
         ("names", "rules"),
         ("transport.sqs",),

@@ -9,6 +9,7 @@ from typing import Any
 import django
 from django.core.exceptions import ImproperlyConfigured
 
+from django_sqs_kombu.exceptions import kind_of
 from django_sqs_kombu.printable import traceback_of
 
 if django.VERSION >= (6, 0):
@@ -44,7 +45,7 @@ LONGEST_TRACEBACK = 50_000
 
 def error_of(exc: BaseException) -> TaskError:
     """An exception as results keep it; of a long traceback the end."""
-    cls = type(exc)
+    cls = kind_of(exc)
     trace = traceback_of(exc)
     if len(trace) > LONGEST_TRACEBACK:
         trace = "...\n" + trace[-LONGEST_TRACEBACK:]

@@ -21,6 +21,7 @@ from ..exceptions import (
 )
 from ..logs import get_logger
 from ..messages.base import RawMessage
+from ..odd import as_a
 from ..transport.sending.trail import TRAIL
 from .context import MessageContext, current_message
 from .deadline import deadline
@@ -156,7 +157,7 @@ def its_own(raised: BaseException, registered: Registered) -> BaseException:
 
     A KeyboardInterrupt counts only where Ctrl-C raises it; a group, as what it consists of.
     """
-    if not isinstance(raised, KeyboardInterrupt) or is_interrupt(raised):
+    if not as_a(raised, KeyboardInterrupt) or is_interrupt(raised):
         return deciding(raised, registered.table)
     error = RuntimeError("the receiver raised KeyboardInterrupt, and nobody pressed Ctrl-C")
     error.__cause__ = raised
@@ -167,7 +168,7 @@ def is_interrupt(raised: BaseException) -> bool:
     """Whether Ctrl-C has raised it in this thread, and no receiver."""
     in_main = threading.current_thread() is threading.main_thread()
     by_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    return isinstance(raised, KeyboardInterrupt) and in_main and by_default
+    return bool(as_a(raised, KeyboardInterrupt)) and in_main and by_default
 
 
 def delete_first(delivery: Received) -> None:

@@ -14,6 +14,7 @@ from functools import partial
 from typing import Any
 
 from ..exceptions import EnvironmentFailure, TimedOut
+from ..odd import sound
 from .calls_under_way import CALL_RUNS, SAY, CallsUnderWay, calls_under_way, say_held
 from .context import current_message
 from .coroutines import CANCEL_GRACE, CANCEL_GRACES, LeftBehind
@@ -220,7 +221,7 @@ async def _to_its_end(value: Any, process: int) -> Ended:
         while inspect.isawaitable(value):
             value = await value
     except BaseException as exc:  # noqa: BLE001 - whatever a receiver may raise
-        value, raised = None, exc
+        value, raised = None, sound(exc)
     if os.getpid() != process:
         end_child(raised)
     return Ended(value, raised)

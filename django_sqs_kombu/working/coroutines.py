@@ -9,6 +9,7 @@ from collections.abc import Awaitable
 from typing import Any
 
 from ..exceptions import TimedOut
+from ..odd import sound
 from .calls_under_way import NotingExecutor, waiting_for_calls
 from .deadline import LONGEST, deadline
 
@@ -78,7 +79,13 @@ async def within(receiver: Awaitable[Any], timeout: float | None) -> Any:
     limit = None if timeout is None or not timeout < LONGEST else timeout
     await asyncio.wait({task}, timeout=limit)
     if task.done():
-        return task.result()
+        try:
+            return task.result()
+        except BaseException as exc:
+            # A loop that looks at one that is odd fails, and never ends.
+            if (known := sound(exc)) is exc:
+                raise
+            raise known from None
     # A second time, since the first may be lost in a bare except; between them it may clean up.
     for grace in CANCEL_GRACES:
         task.cancel()

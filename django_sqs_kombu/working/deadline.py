@@ -17,6 +17,7 @@ from typing import Any
 
 from ..exceptions import EnvironmentFailure, TimedOut
 from ..logs import get_logger
+from ..odd import as_a
 from ..posix import HAS_ALARM, in_forked_children
 from ..transport.sqs.shield import Shield, is_request, shield
 
@@ -33,6 +34,8 @@ PAUSE = 0.05
 LONGEST = 1e8
 #: Seconds after which the thread that rings looks again, whatever it was told.
 LOOK = 5.0
+#: An exception's context, whatever its class says.
+_context_of: Any = BaseException.__dict__["__context__"].__get__
 #: How far a chain of exceptions is followed.
 MOST_CONTEXTS = 50
 
@@ -163,8 +166,8 @@ class _Bell:
             late = True
         finally:
             self._end()
-        if isinstance(exc, TimedOut):
-            exc.seconds = exc.seconds or self._seconds
+        if (timed_out := as_a(exc, TimedOut)) is not None:
+            timed_out.seconds = timed_out.seconds or self._seconds
         elif cls is None and (late or (self._held_off and self._raised_at is None)):
             raise TimedOut(self._seconds)
 
@@ -210,7 +213,7 @@ class _Bell:
         handled: Any = sys._current_exceptions().get(self._thread)
         # Before Python 3.12: what sys.exc_info() returns.
         handled = handled[1] if isinstance(handled, tuple) else handled
-        return any(isinstance(exc, TimedOut) for exc in _contexts(handled))
+        return any(as_a(exc, TimedOut) for exc in _contexts(handled))
 
 
 class _Ringer:
@@ -327,5 +330,5 @@ def _contexts(exc: BaseException | None) -> list[BaseException]:
     found: list[BaseException] = []
     while exc is not None and len(found) < MOST_CONTEXTS:
         found.append(exc)
-        exc = exc.__context__
+        exc = _context_of(exc)
     return found

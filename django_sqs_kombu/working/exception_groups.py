@@ -6,6 +6,7 @@ import builtins
 from collections.abc import Iterator
 from typing import Any
 
+from ..odd import sound
 from .table import FIRST, Action, Row, row_for
 
 #: Python 3.10 has none.
@@ -16,8 +17,10 @@ def deciding(raised: BaseException, table: tuple[Row, ...]) -> BaseException:
     """What counts of what was raised: of a group its first exception, if all have one outcome.
 
     So RestartLater, or a database that is away, is the same within a task group as without.  Where
-    one of several is a failure that no policy names, the group is one, too.
+    one of several is a failure that no policy names, the group is one, too.  Of what cannot be
+    looked at, what stands for it counts.
     """
+    raised = sound(raised)
     if not isinstance(raised, _GROUP):
         return raised
     within = list(_within(raised))

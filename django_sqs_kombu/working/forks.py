@@ -9,6 +9,7 @@ import threading
 from typing import NoReturn
 
 from ..logs import get_logger
+from ..odd import as_a
 from ..posix import in_forked_children
 
 logger = get_logger(__name__)
@@ -42,8 +43,8 @@ def end_child(raised: BaseException | None) -> NoReturn:
     :param raised: what the receiver raised; the exit code is that of a script that raises it.
     """
     code = 0
-    if isinstance(raised, SystemExit):
-        code = raised.code if isinstance(raised.code, int) else int(raised.code is not None)
+    if exit_ := as_a(raised, SystemExit):
+        code = exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
     elif raised is not None:
         code = 1
     try:
@@ -58,7 +59,7 @@ def end_child(raised: BaseException | None) -> NoReturn:
 def _tell(raised: BaseException | None) -> None:
     if raised is None:
         logger.error("A receiver returned in a process that it forked, which ends with it")
-    elif not isinstance(raised, SystemExit):
+    elif not as_a(raised, SystemExit):
         logger.error("A process that a receiver forked has failed", exc_info=raised)
     _flush()
 

@@ -318,6 +318,6 @@ def guarded(whose: object, call: Callable[[], Any], passing: BaseException | Non
         if exc is passing:
             return
         # These two are not its own, but the user's, or the deadline's of a receiver that sends.
-        if isinstance(exc, KeyboardInterrupt | TimedOut):
+        if issubclass(type(exc), KeyboardInterrupt | TimedOut):
             raise
         logger.exception("%s failed; the message is handled regardless", type(whose).__qualname__)

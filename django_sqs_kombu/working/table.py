@@ -216,4 +216,13 @@ def row_for(
     """The row of a *table* for what a receiver raised, or None where it returned."""
     if raised is None:
         return table[0]
-    return next(row for row in table if row.fits(raised, attempts))
+    return next(row for row in table if _fits(row, raised, attempts))
+
+
+def _fits(row: Row, raised: BaseException, attempts: Attempts) -> bool:
+    if row.raised is BaseException:
+        return True
+    try:
+        return row.fits(raised, attempts)
+    except Exception:  # noqa: BLE001 - whatever a class that was named may raise when it is asked
+        return False

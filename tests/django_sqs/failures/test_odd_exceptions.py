@@ -1,9 +1,11 @@
 """What a receiver raises may be as broken as it likes: its message ends as any other."""
 
 import pytest
+from django.db import transaction
 
 import django_sqs
 from django_sqs.failures.models import Failure, State
+from django_sqs.inbox.models import ReceivedMessage
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -38,7 +40,20 @@ class Noted(Exception):
         self.__notes__ = [object(), 5]
 
 
-@pytest.mark.parametrize("odd", [Mute, Half, Endless, NoneOfIt, Noted])
+class Unreadable:
+    def __get__(self, instance, owner):
+        raise ZeroDivisionError("no attribute")
+
+
+class NoClass(Exception):
+    __class__ = Unreadable()
+
+
+class NoCause(Exception):
+    __cause__ = Unreadable()
+
+
+@pytest.mark.parametrize("odd", [Mute, Half, Endless, NoneOfIt, Noted, NoClass, NoCause])
 def test_the_failure_is_noted(odd, work, caplog):
     def failing(message):
         raise odd
@@ -51,3 +66,26 @@ def test_the_failure_is_noted(odd, work, caplog):
     assert row.state == State.WAITING
     assert odd.__name__ in row.error_class
     assert odd.__name__ in caplog.text
+
+
+@pytest.mark.parametrize("odd", [NoClass, NoCause])
+@pytest.mark.parametrize("once", [False, True])
+def test_a_transaction_that_it_left_open_is_rolled_back(odd, once, work):
+    kept = []
+
+    def locked():
+        with transaction.atomic():
+            yield
+
+    def failing(message):
+        kept.append(locked())
+        next(kept[0])
+        ReceivedMessage.objects.create(queue="effect", message_id="1")
+        raise odd
+
+    django_sqs.register("f1", failing, once=once)
+    django_sqs.send("f1", body="one")
+
+    assert work("f1") == 1
+    assert not ReceivedMessage.objects.exists()
+    assert Failure.objects.get().error_class.endswith(odd.__name__)

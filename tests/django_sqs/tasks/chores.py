@@ -36,6 +36,17 @@ def fails(text):
     raise ValueError(text)
 
 
+class Odd(Exception):
+    @property
+    def __class__(self):
+        raise ZeroDivisionError("odd")
+
+
+@task
+def fails_oddly():
+    raise Odd
+
+
 @task
 async def fails_in_a_group(text):
     async def fail():

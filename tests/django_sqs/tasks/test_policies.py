@@ -71,6 +71,19 @@ def test_a_task_that_is_discarded_has_failed(enqueue, receive, counts, prefix):
     assert counts(f"{prefix}__tasks-default") == (0, 0, 0)
 
 
+@pytest.mark.parametrize("options", [{}, {"discard": ["tests.django_sqs.tasks.chores.Odd"]}])
+def test_a_task_that_raises_what_cannot_be_looked_at_has_failed(
+    enqueue, receive, counts, prefix, options
+):
+    result = enqueue(chores.fails_oddly, max_attempts=1, **options)
+
+    assert receive() is not None
+
+    assert status(result) == TaskResultStatus.FAILED
+    assert result.errors[0].exception_class_path == "tests.django_sqs.tasks.chores.Odd"
+    assert counts(f"{prefix}__tasks-default") == (0, 0, 0)
+
+
 @pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 has no exception groups")
 def test_what_fails_in_a_task_group_counts_as_without_one(enqueue, receive):
     result = enqueue(

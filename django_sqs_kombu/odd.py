@@ -1,0 +1,52 @@
+"""Odd exceptions: looking at what somebody raised may raise as well."""
+
+from __future__ import annotations
+
+from traceback import TracebackException
+from typing import Any, TypeVar
+
+from .exceptions import ReceiverFailed, kind_of
+from .printable import repr_of
+
+#: The traceback of an exception, whatever its class says.
+_traceback_of: Any = BaseException.__dict__["__traceback__"].__get__
+
+E = TypeVar("E", bound=BaseException)
+
+
+def as_a(raised: BaseException | None, cls: type[E]) -> E | None:
+    """*raised* if it is a *cls*, without looking at it, as ``isinstance`` does; else None."""
+    # The first is what Python itself sees where it looks for an except clause.
+    return raised if issubclass(type(raised), cls) else None  # type: ignore[return-value]
+
+
+def sound(raised: BaseException) -> BaseException:
+    """*raised*; if it cannot be looked at, a :class:`ReceiverFailed` with its traceback.
+
+    That is so where its class, or that of something that led to it, has properties that fail.
+    """
+    if _is_sound(raised):
+        return raised
+    error = ReceiverFailed(repr_of(raised), _kind(raised))
+    return error.with_traceback(_traceback_of(raised))
+
+
+def _is_sound(raised: BaseException) -> bool:
+    try:
+        bool(raised)
+        # Looks at all that led to it, and all that it is a group of; no line of code is read.
+        list(TracebackException(type(raised), raised, None, limit=0).format())
+        return raised.__class__ is type(raised)
+    except Exception:  # noqa: BLE001 - whatever its properties may raise
+        return False
+
+
+def _kind(raised: BaseException) -> type[BaseException]:
+    """Its class, or the closest base class that can be asked for its name."""
+    for kind in type.mro(kind_of(raised) if as_a(raised, ReceiverFailed) else type(raised)):
+        try:
+            if f"{kind.__module__}.{kind.__qualname__}" and issubclass(kind, BaseException):
+                return kind
+        except Exception:  # noqa: BLE001, S112 - the same
+            continue
+    return BaseException
