@@ -214,15 +214,19 @@ def _close_if_obsolete(connection: Connection) -> None:
     """Close a connection that is unusable, or older than it may get."""
     if connection.connection is None:
         return
+    declared = connection.settings_dict
     kept = conf.conn_max_age
-    if connection.settings_dict["CONN_MAX_AGE"] != 0 or _is_pooled(connection) or not kept:
+    if declared["CONN_MAX_AGE"] != 0 or _is_pooled(connection) or not kept:
         connection.close_if_unusable_or_obsolete()
         return
     # Django's default is made for requests: a worker would connect for each message.  With
     # it, the time at which a connection is to be closed is that at which it was opened.
-    opened_at, connection.close_at = connection.close_at, None
-    connection.close_if_unusable_or_obsolete()
-    connection.close_at = opened_at
+    opened_at = connection.close_at
+    connection.health_check_done = False
+    if connection.errors_occurred or connection.autocommit != declared["AUTOCOMMIT"]:
+        connection.close_at = None
+        connection.close_if_unusable_or_obsolete()
+        connection.close_at = opened_at
     if opened_at is not None and time.monotonic() >= opened_at + kept:
         connection.close()
 

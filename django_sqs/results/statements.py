@@ -5,7 +5,9 @@ The ORM would compile them again for every task; these are texts that are made o
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import json
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
@@ -57,12 +59,17 @@ class ConditionalUpdate:
             cursor.execute(self._sql(connection), self._parameters(connection, values))
             return bool(cursor.rowcount)
 
-    def execute_many(self, using: str, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Update the results for which the conditions hold."""
+    def execute_many(self, using: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Update the results for which the conditions hold, in the order of *rows*."""
         connection = connections[using]
-        parameters = [self._parameters(connection, values) for values in rows]
-        if parameters:
-            with connection.cursor() as cursor:
+        if not rows:
+            return
+        with connection.cursor() as cursor:
+            if connection.vendor == "postgresql" and _differ(rows):
+                sql = self._sql_of_all(connection)
+                cursor.execute(sql, (json.dumps(rows, default=_as_text), *self._statuses))
+            else:
+                parameters = [self._parameters(connection, values) for values in rows]
                 cursor.executemany(self._sql(connection), parameters)
 
     def _parameters(
@@ -82,6 +89,34 @@ class ConditionalUpdate:
             self._statuses,
             self._attempted,
         )
+
+    def _sql_of_all(self, connection: BaseDatabaseWrapper) -> str:
+        """One statement for many rows, whose values are one parameter: a JSON array.
+
+        A statement for each, with ten values that a driver adapts one by one, costs this
+        process three times the CPU, and the server a round trip more.
+        """
+        return _sql_of_all(
+            tuple(
+                (name, "text" if field is None else str(field.db_type(connection)))
+                for name, field in dict(zip(self._names, self._fields, strict=True)).items()
+            ),
+            self._columns,
+            self._where,
+            self._statuses,
+            self._attempted,
+        )
+
+
+def _differ(rows: Sequence[Mapping[str, Any]]) -> bool:
+    """Whether there are several, each of another result: one statement updates each but once."""
+    return 1 < len(rows) == len({values["id"] for values in rows})
+
+
+def _as_text(value: object) -> str:
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"{type(value).__name__} is not JSON")
 
 
 def fresh_digests(using: str, ids: Sequence[str]) -> dict[str, str]:
@@ -131,3 +166,27 @@ def _sql(
     table = quote(TaskRecord._meta.db_table)
     # Names of our own fields, nothing that anybody else wrote.
     return f"UPDATE {table} SET {settings} WHERE {' AND '.join(conditions)}"  # noqa: S608
+
+
+@lru_cache(maxsize=32)
+def _sql_of_all(
+    types: tuple[tuple[str, str], ...],
+    columns: tuple[str, ...],
+    where: tuple[str, ...],
+    statuses: tuple[str, ...],
+    attempted: str,
+) -> str:
+    """As :func:`_sql`, for PostgreSQL, of rows that are objects of a JSON array."""
+    table = f'"{TaskRecord._meta.db_table}"'
+    settings = ", ".join(f'"{name}" = new."{name}"' for name in columns)
+    given = ", ".join(f'"{name}" {kind}' for name, kind in types)
+    conditions = [f'{table}."{name}" = new."{name}"' for name in where]
+    if attempted:
+        column = f'{table}."{_ATTEMPTED}"'
+        conditions.append(f'({column} IS NULL OR {column} {attempted} new."{_ATTEMPTED}")')
+    conditions.append(f'{table}."status" IN ({", ".join(["%s"] * len(statuses))})')
+    # Names of our own fields, nothing that anybody else wrote.
+    return (
+        f"UPDATE {table} SET {settings} FROM json_to_recordset(%s::json) AS new({given}) "  # noqa: S608
+        f"WHERE {' AND '.join(conditions)}"
+    )

@@ -27,6 +27,7 @@ _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 #: What the table of results has room for.
 LONGEST_PATH, LONGEST_NAME, LARGEST_PRIORITY = 500, 100, 100
 _SALT = "django_sqs.tasks"
+_SORTED = json.JSONEncoder(sort_keys=True)
 
 
 class UnknownTask(MessageTargetMissing):
@@ -290,5 +291,6 @@ def _of_type(kind: type, value: Any) -> Any:
 
 
 def _digest(data: Mapping[str, Any]) -> str:
-    signed = {name: value for name, value in data.items() if name != "signature"}
-    return hashlib.sha256(json.dumps(signed, sort_keys=True).encode()).hexdigest()
+    if "signature" in data:
+        data = {name: value for name, value in data.items() if name != "signature"}
+    return hashlib.sha256(_SORTED.encode(data).encode()).hexdigest()

@@ -1,0 +1,150 @@
+"""Ends of tasks: many are written by few statements, each as if it were written alone."""
+
+from datetime import timedelta
+
+import pytest
+from django.db import connections, router
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from django_sqs.results.begins import Begin, BeginWriter
+from django_sqs.results.ends import End, EndWriter
+from django_sqs.results.models import TaskRecord
+from django_sqs.tasks.wire import digest_of
+
+from . import chores
+
+pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
+
+ODD = [
+    *("'; DROP TABLE x; --", "100 %s %(id)s", "\\x00 \\u0000 \\", '"{}"', "ß \U0001f600"),
+    *(None, True, 0, -1.5, 2**70, [], {}, [None, {"a": [1, "b", None]}]),
+]
+
+
+def write(ends, writer=EndWriter):
+    """Write them; return the statements that it took, and of how many each says it is."""
+    with CaptureQueriesContext(connections[router.db_for_write(TaskRecord)]) as queries:
+        writer().write(ends)
+    return [query["sql"] for query in queries if "UPDATE" in query["sql"]]
+
+
+def enqueue(backends, count):
+    return backends["default"].enqueue_many([(chores.double, (n,), {}) for n in range(count)])
+
+
+def attempt(result, **more):
+    now = timezone.now() + timedelta(**more)
+    return Begin(result.id, digest_of(result), now, now, ["here"])
+
+
+def successful(result, value, **more):
+    return End(
+        result.id,
+        digest_of(result),
+        "SUCCESSFUL",
+        [],
+        value,
+        timezone.now(),
+        attempt(result),
+        **more,
+    )
+
+
+def record(result):
+    return TaskRecord.objects.using(router.db_for_write(TaskRecord)).get(pk=result.id)
+
+
+@pytest.mark.parametrize("count", [2, 100])
+def test_ends_that_come_together_are_written_by_one_statement(backends, count):
+    results = enqueue(backends, count)
+
+    ends = [successful(result, number) for number, result in enumerate(results)]
+    statements = write(ends)
+
+    assert len(statements) == 1
+    # Elsewhere it is that of executemany(), which is cheap where there is no server.
+    vendor = connections[router.db_for_write(TaskRecord)].vendor
+    assert ("json_to_recordset" in statements[0]) == (vendor == "postgresql")
+    for end, result in zip(ends, results, strict=True):
+        found = record(result)
+        assert (found.status, found.errors) == ("SUCCESSFUL", [])
+        assert found.return_value == end.return_value
+        assert found.finished_at == end.finished_at
+        assert found.started_at == found.last_attempted_at == end.begin.started_at
+        assert found.worker_ids == ["here"]
+
+
+def test_so_are_begins(backends):
+    results = enqueue(backends, 20)
+
+    assert len(write([attempt(result) for result in results], BeginWriter)) == 1
+    assert {record(result).status for result in results} == {"RUNNING"}
+
+
+def test_what_is_odd_is_stored_as_it_is(backends):
+    results = enqueue(backends, len(ODD))
+    failed = [{"exception": "a.B", "traceback": str(value)} for value in ODD]
+    ends = [successful(result, value) for result, value in zip(results, ODD, strict=True)]
+    for end, error in zip(ends, failed, strict=True):
+        end.errors = [error]
+
+    assert len(write(ends)) == 1
+    for result, value, error in zip(results, ODD, failed, strict=True):
+        found = record(result)
+        assert found.return_value == value
+        assert type(found.return_value) is type(value)
+        assert found.errors == [error]
+
+
+def test_no_value_is_null_and_not_the_null_of_json(backends):
+    results = enqueue(backends, 3)
+    write([successful(result, None) for result in results])
+
+    using = router.db_for_write(TaskRecord)
+    assert TaskRecord.objects.using(using).filter(return_value__isnull=True).count() == 3
+
+
+def test_none_changes_what_is_another_calls_or_has_ended(backends):
+    plain, forged, ended = enqueue(backends, 3)
+    write([successful(ended, "first")])
+
+    ends = [successful(each, "second") for each in (plain, forged, ended)]
+    ends[1].digest = "f" * 64
+    write(ends)
+
+    assert record(plain).return_value == "second"
+    assert record(forged).status == "READY"
+    assert record(ended).return_value == "first"
+
+
+def test_of_two_ends_of_a_result_the_first_counts(backends):
+    """One statement would update it once, by either."""
+    result, other = enqueue(backends, 2)
+
+    write([successful(result, 1), successful(other, 0), successful(result, 2)])
+    assert (record(result).return_value, record(other).return_value) == (1, 0)
+
+
+def test_many_pauses_are_not_written_over_later_attempts(backends):
+    results = enqueue(backends, 4)
+    BeginWriter().write([attempt(result, seconds=5) for result in results[:2]])
+
+    pauses = [End(each.id, digest_of(each), "READY", [], begin=attempt(each)) for each in results]
+    assert len(write(pauses)) == 1
+    assert [record(each).status for each in results] == ["RUNNING", "RUNNING", "READY", "READY"]
+    assert record(results[3]).worker_ids == ["here"]
+
+
+def test_one_that_a_database_refuses_costs_no_other(backends):
+    results = enqueue(backends, 3)
+    ends = [successful(result, number) for number, result in enumerate(results)]
+    # As nothing says it that went through SQS.
+    ends[1].status = "LONGER THAN ITS COLUMN"
+    if connections[router.db_for_write(TaskRecord)].vendor == "sqlite":
+        ends[1].return_value = {1, 2}
+    ends[1].finished_at = timezone.now()
+    EndWriter().write(ends)
+
+    assert [record(each).status for each in results] == ["SUCCESSFUL", "FAILED", "SUCCESSFUL"]
+    assert "could not be stored" in record(results[1]).errors[0]["traceback"]
