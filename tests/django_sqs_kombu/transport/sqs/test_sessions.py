@@ -1,5 +1,6 @@
 """Credentials: a role's renew themselves, and a provider that fails for a moment is asked again."""
 
+import os
 import sys
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from django_sqs_kombu import CredentialsMissing, RequestFailed
 from django_sqs_kombu.transport.sqs.clients import Account
 from django_sqs_kombu.transport.sqs.requests import Requests
+from django_sqs_kombu.transport.sqs.sessions import Identity, new_session
 
 ROLE = "arn:aws:iam::123456789012:role/worker"
 ONCE = {"retries": {"total_max_attempts": 1}}
@@ -185,3 +187,23 @@ def test_credentials_that_were_exchanged_are_found_when_the_old_ones_are_refused
 
     scripted.answers["PurgeQueue"] = b""
     assert key_for(requests, scripted, "orders") == "NEW"
+
+
+def test_what_boto3_knows_of_services_is_looked_for_once(monkeypatch, tmp_path):
+    (tmp_path / "own" / "2020-01-01").mkdir(parents=True)
+    (tmp_path / "own" / "2020-01-01" / "service-2.json").write_text("{}")
+    identity = Identity("us-east-1", "KEY", "s")
+    new_session(identity)[0].client("sqs")
+    looked = []
+
+    def listdir(place, of=os.listdir):
+        looked.append(os.path.basename(place))
+        return of(place)
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    new_session(identity)[0].client("sqs")
+
+    assert set(looked) == {"sqs"}, "services are looked for again"
+    # Whoever has descriptions of their own has them found, too.
+    monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
+    assert "own" in new_session(identity)[0].get_available_services()
