@@ -60,7 +60,10 @@ class ConsumingChannel(SettlingChannel):
                 for poller in list(pollers.values()):
                     poller.room(places)
             elif (of_it := pollers.get(queue)) is not None:
-                of_it.room(places)
+                # Twice for each message: a call is made when it may be worth one.
+                missing = of_it.places_missing = of_it.places_missing - places
+                if missing <= 0:
+                    of_it.room(0)
 
         def on_ready(queue: str) -> None:
             if queue in pollers:

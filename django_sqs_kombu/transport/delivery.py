@@ -74,6 +74,7 @@ class Delivery(Message):  # type: ignore[misc]
 
     channel: Settling
     held: Held
+    body: Any
 
     def __init__(self, payload: dict[str, Any], channel: Any = None, **kwargs: Any) -> None:
         # What the constructors of its two base classes do, at a third of the time.
@@ -93,27 +94,32 @@ class Delivery(Message):  # type: ignore[misc]
         self.accept = kwargs.get("accept")
         self._decoded_cache = None
         self._state = "RECEIVED"
-        self.body = self._bytes(body) if isinstance(body, str) else body
+        #: The body as text, where it came as text that can be written as bytes.
+        self._text: str | None = None
+        if isinstance(body, str):
+            try:
+                self.body, self._text = body.encode(), body
+            except UnicodeEncodeError as exc:
+                self.errors.append((type(exc), exc, exc.__traceback__))
+                self.body = body
+        else:
+            self.body = body
         self.held = held = payload["held"]
         error = held.error
         if error is not None:
             # Kombu hands a message with errors to on_decode_error.
             self.errors.append((type(error), error, None))
 
-    def _bytes(self, body: str) -> bytes | str:
-        try:
-            return body.encode()
-        except UnicodeEncodeError as exc:
-            self.errors.append((type(exc), exc, exc.__traceback__))
-            return body
-
     def _decode(self) -> Any:
         # What Kombu's registry makes of it, at a quarter of the time.
         accept, body = self.accept, self.body
         is_text = self.content_type == TEXT and self.content_encoding == "utf-8"
-        if is_text and accept is not None and TEXT in accept and isinstance(body, bytes):
-            with suppress(UnicodeDecodeError):
-                return body.decode()
+        if is_text and accept is not None and TEXT in accept:
+            if (text := self._text) is not None:
+                return text
+            if isinstance(body, bytes):
+                with suppress(UnicodeDecodeError):
+                    return body.decode()
         return super()._decode()
 
     def ack(self, multiple: bool = False) -> None:

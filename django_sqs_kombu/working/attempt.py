@@ -48,17 +48,19 @@ def attempt(registered: Registered, delivery: Received, queue: kombu.Queue) -> A
     """
     started = time.monotonic()
     # Most have none, and nothing that it could say.
-    has_trail = TRAIL in (delivery.sqs_message.get("MessageAttributes") or ())
+    attributes = delivery.sqs_message.get("MessageAttributes") or {}
+    has_trail = TRAIL in attributes
     if has_trail and (dropped := why_dropped(registered, delivery)) is not None:
         return Attempt(raised=dropped)
     found = Attempt()
-    token = current_message.set(context_of(delivery, queue))
+    context = MessageContext(queue.name, delivery.message_id, delivery.receive_count, attributes)
+    token = current_message.set(context)
     try:
         if middleware := registered.receivers.middleware:
             with around_receiving(middleware, registered, delivery):
-                _run(found, registered, delivery, queue)
+                _run(found, registered, delivery, queue, has_trail)
         else:
-            _run(found, registered, delivery, queue)
+            _run(found, registered, delivery, queue, has_trail)
     except BaseException as exc:  # noqa: BLE001 - sys.exit() in a receiver, too
         found.raised, found.result = its_own(exc, registered), None
     finally:
@@ -67,11 +69,18 @@ def attempt(registered: Registered, delivery: Received, queue: kombu.Queue) -> A
     return found
 
 
-def _run(found: Attempt, registered: Registered, delivery: Received, queue: kombu.Queue) -> None:
+def _run(
+    found: Attempt,
+    registered: Registered,
+    delivery: Received,
+    queue: kombu.Queue,
+    has_trail: bool,
+) -> None:
     """Decode *delivery* and run the receiver; *found* has as much of that as was done."""
     found.message = message = registered.message_class.from_delivery(delivery, queue)
-    free_at_start(registered, delivery)
-    if split(registered, delivery, message):
+    if has_trail:
+        free_at_start(registered, delivery)
+    if type(message).parts is not RawMessage.parts and split(registered, delivery, message):
         return
     if registered.delete_on_start and not delivery.acknowledged:
         delete_first(delivery)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, which would take thrice as long to make: there is one for each message.
+@dataclass(slots=True)
 class MessageContext:
     """Which message this thread, or task of an event loop, is receiving.
 

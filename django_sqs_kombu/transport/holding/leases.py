@@ -57,7 +57,9 @@ class Leases:
     def add(self, held: Iterable[Held]) -> None:
         """Messages have just been received."""
         with self._table.lock:
-            self._next_due = min([self._next_due, *(each.renew_at for each in held)])
+            for each in held:
+                if each.renew_at < self._next_due:
+                    self._next_due = each.renew_at
 
     def next_due(self) -> float:
         """When to look for leases to renew, on the monotonic clock; infinity: there are none.

@@ -97,21 +97,21 @@ class Demand:
     def worth_a_request(self) -> bool:
         """Whether a poll is worth it now."""
         with self._table.lock:
-            places = self._places()
-            return places > 0 and places >= self._least(places)
+            places, coming = self._places()
+            return places > 0 and places >= self._least(places, coming)
 
     @property
     def missing(self) -> int:
         """How many places more a poll needs to be worth it, at least."""
         with self._table.lock:
-            places = self._places()
-            return max(0, self._least(places) - max(0, places))
+            places, coming = self._places()
+            return max(0, self._least(places, coming) - max(0, places))
 
     def reserve(self) -> int:
         """How many to ask for now, which then count as asked for; 0: a poll is not worth it."""
         with self._table.lock:
-            places = self._places()
-            if places < self._least(places):
+            places, coming = self._places()
+            if places < self._least(places, coming):
                 return 0
             count = min(places, self._at_once)
             self.asked += count
@@ -148,49 +148,58 @@ class Demand:
                 self._latencies.append(answer.seconds)
                 self._latency = sorted(self._latencies)[len(self._latencies) // 4]
 
-    def _least(self, places: int) -> int:
+    def _least(self, places: int, coming: int) -> int:
         """The fewest that are worth a request: a full one, where so many are wanted at all."""
-        coming = self._coming
         if not coming:
             return 1
         wanted = places + coming
         return self._at_once if wanted > MAX_MESSAGES else min(self._at_once, (wanted + 1) // 2)
 
-    def _places(self) -> int:
-        table, queue = self._table, self._queue
-        open_places = table.room_to_settle(queue) - self.asked
+    def _places(self) -> tuple[int, int]:
+        """How many places there are, and how many messages are here or asked for already."""
+        table, queue, asked = self._table, self._queue, self.asked
+        startable = table.startable(queue)
+        coming = startable + asked
+        open_places = table.room_to_settle(queue) - asked
         if not self._pace.takes or open_places <= 0:
-            return 0
+            return 0, coming
         if self._one_by_one():
-            return 0 if len(table) or self.asked else 1
+            return (0 if len(table) or asked else 1), coming
         if self._gathers is not None:
-            coming = table.waiting(queue) + self.asked
-            return self._gathered(min(self._gathers() - coming, open_places))
+            behind = table.waiting(queue) + asked
+            return self._gathered(min(self._gathers() - behind, open_places), coming), coming
         # All that waits is for the same consumer; what is asked for may not be there.
-        places = self._pace.free() - table.all_startable - self.asked
+        places = self._pace.free() - table.all_startable - asked
         each = self._pace.seconds_each()
         if each is not None:
-            soon = int((self._seconds() or 0) * WAITING_SHARE / each) - table.all_waiting
-            latency = max(self._latency, LEAST_LATENCY)
-            want = int(latency / each * LATENCY_SHARE) + MAX_MESSAGES
-            fit = int(MOST_BYTES / self._size) if self._size else want
-            # The consumer's pace is that of all queues; each may have what one poll brings.
-            others = table.all_startable - table.startable(queue)
-            want = max(want - others, MAX_MESSAGES)
-            ahead = min(soon - self.asked, want - self._coming, fit - self._coming)
-            if self._on_credit():
-                ahead = min(ahead, self._pace.free() + self._pace.credit - self._coming)
-            places = max(places, ahead)
+            places = max(places, self._ahead(each, coming, table.all_startable - startable))
         places = min(places, open_places)
         room = self._room(queue, 0 if each is None else int(self._latency / each * LATENCY_SHARE))
-        return places if room is None else min(places, room - self._coming)
+        return (places if room is None else min(places, room - coming)), coming
 
-    def _gathered(self, places: int) -> int:
+    def _ahead(self, each: float, coming: int, others: int) -> int:
+        """How many more the consumer takes, at its pace, while they come.
+
+        :param each: seconds that it takes for a message.
+        :param others: how many of other queues wait for it.
+        """
+        soon = int((self._seconds() or 0) * WAITING_SHARE / each) - self._table.all_waiting
+        want = int(max(self._latency, LEAST_LATENCY) / each * LATENCY_SHARE) + MAX_MESSAGES
+        # The consumer's pace is that of all queues; each may have what one poll brings.
+        want = max(want - others, MAX_MESSAGES)
+        if self._size:
+            want = min(want, int(MOST_BYTES / self._size))
+        ahead = min(soon - self.asked, want - coming)
+        if self._on_credit():
+            ahead = min(ahead, self._pace.free() + self._pace.credit - coming)
+        return ahead
+
+    def _gathered(self, places: int, coming: int) -> int:
         # What is gathered is with the consumer; what waits for it meanwhile is bounded as ever.
         if self._size:
-            places = min(places, int(MOST_BYTES / self._size) - self._coming)
+            places = min(places, int(MOST_BYTES / self._size) - coming)
         room = self._room(self._queue, 0)
-        return places if room is None else min(places, room - self._coming)
+        return places if room is None else min(places, room - coming)
 
     @property
     def _at_once(self) -> int:
@@ -198,7 +207,3 @@ class Demand:
         # Those of a group go into one batch with the first of it, where they may come with it.
         together = self._gathers is not None and not self._redrives()
         return MAX_MESSAGES if together or not self._fifo else 1
-
-    @property
-    def _coming(self) -> int:
-        return self._table.startable(self._queue) + self.asked

@@ -86,14 +86,13 @@ class Settlements:
         self._given_up = False
 
     def add(self, settlement: Settlement) -> bool:
-        """Collect a settlement; return whether it fills a request."""
-        with self._table.lock:
-            key = settlement.held.queue, settlement.seconds is None
-            collected = self._fresh.get(key)
-            if collected is None:
-                collected = self._fresh[key] = deque()
-            collected.append(settlement)
-            return len(collected) % MAX_MESSAGES == 0
+        """Collect a settlement, under the table's lock; return whether it fills a request."""
+        key = settlement.held.queue, settlement.seconds is None
+        collected = self._fresh.get(key)
+        if collected is None:
+            collected = self._fresh[key] = deque()
+        collected.append(settlement)
+        return len(collected) % MAX_MESSAGES == 0
 
     def next_due(self) -> float:
         """When the next is to be sent, on the monotonic clock; infinity: none."""

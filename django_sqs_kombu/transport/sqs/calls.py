@@ -148,12 +148,12 @@ class Calls:
             would have raised.  It must be quick.
         :param seconds: how long the answer may take; None: as long as usual.
         """
-        lane = self._lane_made(operation, queue)
+        lane, url = self._lane_made(operation, queue)
         keys = None if lane is None else lane.ready(operation)
         if lane is None or keys is None:
             return self._begin_in_thread(operation, queue, params, done, seconds)
         self._count(operation)
-        params = {"QueueUrl": self.account.url(queue), **params}
+        params = {"QueueUrl": url, **params}
         return self._begin_over(lane, keys, operation, queue, params, done, seconds)
 
     def begin_url(self, queue: str, done: Done, seconds: float) -> Begun:
@@ -194,13 +194,13 @@ class Calls:
             begun = None
         return begun or _NOTHING
 
-    def _lane_made(self, operation: str, queue: str) -> Lane | None:
-        """What sends a request at once, where it is made and the queue's URL is known."""
+    def _lane_made(self, operation: str, queue: str) -> tuple[Lane | None, str | None]:
+        """What sends a request at once, where it is made and the queue's URL is known; and that."""
         try:
-            known = operation in HOT and self.account.url(queue) is not None
+            url = self.account.url(queue) if operation in HOT else None
         except QueueNotPredefined:
-            return None
-        return self.account.lane_made(queue) if known else None
+            url = None
+        return (None if url is None else self.account.lane_made(queue)), url
 
     def _ended(
         self, operation: str, queue: str, params: dict[str, Any], done: Done, result: Result

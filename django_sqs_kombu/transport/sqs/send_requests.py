@@ -42,7 +42,7 @@ class SendRequests(Calls):
 
     def begins_sending(self, queue: str) -> bool:
         """Whether :meth:`begin_send` takes no thread, and waits for nothing."""
-        lane = self._lane_made(_MANY, queue)
+        lane, _ = self._lane_made(_MANY, queue)
         return lane is not None and lane.ready(_MANY) is not None
 
     def begin_send(self, queue: str, batch: Entries, done: Done) -> None:

@@ -23,7 +23,7 @@ from .fitness import has_hooks, is_unheard, say_why, unfit
 from .handles import Handle, Handles, Request
 from .reactor import BROKEN_OFF, Exchange, reactor
 from .signing import Keys
-from .target import target_of, trace_headers
+from .target import on_lambda, target_of, trace_headers
 
 #: Bytes a second at which the body of a request travels at least.
 SLOWEST = 200_000
@@ -48,6 +48,7 @@ class CurlLane:
         self._target = target_of(client, session)
         self._handles = Handles(self._target)
         self._fit_until = 0.0
+        self._on_lambda = on_lambda()
         self._unfit: str | None = None
         #: By operation, whether something is called before its requests are sent.
         self._hooked: dict[str, bool] = {}
@@ -143,7 +144,9 @@ class CurlLane:
     ) -> Request:
         target = self._target
         signed = target.signer.sign(keys, f"AmazonSQS.{operation}", body, time.time())
-        headers = [*target.headers, *signed, *trace_headers()]
+        headers = [*target.headers, *signed]
+        if self._on_lambda:
+            headers += trace_headers()
         # libcurl counts from the start, and not the silence only as botocore does.
         seconds = (wait or patience(target.read_timeout)) + len(body) / SLOWEST
         return Request(operation, headers, body, seconds)

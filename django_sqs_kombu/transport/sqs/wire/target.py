@@ -91,9 +91,14 @@ def target_of(client: Any, session: botocore.session.Session) -> Target:
     )
 
 
+def on_lambda() -> bool:
+    """Whether this process runs in AWS Lambda."""
+    return _LAMBDA in os.environ
+
+
 def trace_headers() -> list[str]:
     """The header by which AWS Lambda notices that a function calls itself for ever."""
-    trace = os.environ.get(_TRACE) if _LAMBDA in os.environ else None
+    trace = os.environ.get(_TRACE)
     return [f"X-Amzn-Trace-Id: {quote(trace, safe=_TRACE_SAFE)}"] if trace else []
 
 
