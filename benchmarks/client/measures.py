@@ -103,8 +103,7 @@ class Measures:
         with contenders(self._stub, [ONE], count=count, consume=True, fill=False) as [each]:
             polled = wait_until(lambda: self._stub.stats()["queues_polled"] == count, 30)
             stats = self._stub.stats()
-            # What was begun at the start comes to its end, and no poll does yet.
-            time.sleep(3.0)
+            self._wait_until_quiet()
             before = each.ask("sample")
             time.sleep(2.0)
             after = each.ask("sample")
@@ -119,6 +118,13 @@ class Measures:
             "stop_seconds": stop,
             "requests": stats["requests"],
         }
+
+    def _wait_until_quiet(self):
+        """Wait until what was begun at the start has come to its end; no poll does yet."""
+        deadline, before = time.monotonic() + 5.0, None
+        while (now := self._stub.stats()["requests"]) != before and time.monotonic() < deadline:
+            before = now
+            time.sleep(1.0)
 
     def full(self, count):
         """Many full queues, 20 ms for a request, and a graceful stop."""
