@@ -8,9 +8,12 @@ import tempfile
 from pathlib import Path
 
 import pytest
+from django.core.management import CommandError
 
 import django_sqs
 from django_sqs.worker.health_socket import Health, HealthSocket, healths
+
+from ..commands import run
 
 pytestmark = pytest.mark.usefixtures("site")
 
@@ -25,20 +28,28 @@ def folder(project, monkeypatch):
         yield Path(folder)
 
 
-def health(project, *options, **env):
-    """The exit code and what it says."""
+def health(*options):
+    """The exit code and what it says, in this process: another takes long to start."""
+    try:
+        return 0, run("sqs_health", *options).strip()
+    except CommandError as exc:
+        return exc.returncode, f"CommandError: {exc}"
+
+
+def probe(project, *options, **env):
+    """The same of a process of its own, as a probe is one."""
     done = project.run("sqs_health", *options, **env)
     lines = [line for line in done.output.splitlines() if "DEBUG" not in line]
     assert len(lines) == 1, done.output
     return done.popen.returncode, lines[0]
 
 
-def is_ready(project, *options, **env):
-    return health(project, *options, **env)[0] == 0
+def is_ready():
+    return health()[0] == 0
 
 
 def test_a_host_without_a_worker_is_not_healthy(project):
-    assert health(project) == (
+    assert probe(project) == (
         1,
         "CommandError: No runreceiver of this project and user is running on this host",
     )
@@ -52,27 +63,27 @@ def test_a_host_without_a_worker_is_not_healthy(project):
 def test_a_worker_that_polls_its_queues_is_healthy_until_it_ends(layout, project, eventually):
     worker = project.start("runreceiver", "plain", *layout, TEST_VERSION="1.4")
 
-    eventually(lambda: is_ready(project))
+    eventually(is_ready)
 
-    assert health(project) == (0, f"ok: worker {worker.pid} is ready (plain)")
-    assert is_ready(project, "--deep", "--require-version=1.4")
+    ready = f"ok: worker {worker.pid} is ready (plain)"
+    assert probe(project, "--deep", "--require-version=1.4") == (0, ready)
     wrong = f"CommandError: Worker {worker.pid} runs version 1.4, not 1.5"
-    assert health(project, "--require-version=1.5") == (1, wrong)
+    assert health("--require-version=1.5") == (1, wrong)
     worker.signal(signal.SIGTERM)
     assert worker.wait(20) == 0
-    assert health(project)[0] == 1
+    assert health()[0] == 1
 
 
 def test_what_was_killed_is_not_there_and_what_it_left_is_removed(project, eventually, folder):
     worker = project.start("runreceiver", "plain", "second")
-    eventually(lambda: is_ready(project))
+    eventually(is_ready)
     worker.signal(signal.SIGKILL)
     worker.wait()
 
-    assert "No runreceiver" in health(project)[1]
+    assert "No runreceiver" in health()[1]
     assert len(list(folder.rglob("health-*"))) == 1
     other = project.start("runreceiver", "plain")
-    eventually(lambda: is_ready(project))
+    eventually(is_ready)
 
     [left] = folder.rglob("health-*")
     assert left.name.endswith(f"-{other.pid}")
@@ -84,20 +95,22 @@ def test_a_worker_that_waits_for_migrations_is_alive_and_not_ready(project, even
     worker = project.start("runreceiver", "plain", TEST_MIGRATIONS_PATIENCE="60")
     eventually(lambda: "before receiving" in worker.output)
 
-    code, says = health(project)
+    code, says = health()
     assert code == 1
     assert f"Worker {worker.pid} is not ready: waiting: not migrated" in says
-    assert health(project, "--alive") == (0, f"ok: worker {worker.pid} is alive (plain)")
+    assert health("--alive") == (0, f"ok: worker {worker.pid} is alive (plain)")
 
 
 @pytest.mark.slow
 def test_a_worker_that_is_stopped_does_not_answer(project, eventually):
     worker = project.start("runreceiver", "plain")
-    eventually(lambda: is_ready(project))
+    eventually(is_ready)
     worker.signal(signal.SIGSTOP)
+    # Its threads go on for a moment.
+    os.waitid(os.P_PID, worker.pid, os.WSTOPPED)
     try:
         for option in ((), ("--alive",)):
-            says = health(project, *option)
+            says = health(*option)
             assert says == (1, f"CommandError: Worker {worker.pid} does not answer")
     finally:
         worker.signal(signal.SIGCONT)
@@ -107,20 +120,20 @@ def test_deep_looks_at_sqs_and_the_databases(project, eventually, tmp_path, sqs)
     django_sqs.send("plain", body="there is the queue")
     # Its worker would make it again.
     project.start("runreceiver", "plain", TEST_CREATE_QUEUES="no")
-    eventually(lambda: is_ready(project))
+    eventually(is_ready)
     missing = str(tmp_path / "missing" / "db")
 
-    assert is_ready(project, TEST_DATABASE=missing)
+    assert probe(project, TEST_DATABASE=missing)[0] == 0
     if "DB_ADDRESS" not in os.environ:
-        code, says = health(project, "--deep", TEST_DATABASE=missing)
+        code, says = probe(project, "--deep", TEST_DATABASE=missing)
         assert code == 1
         assert "Database 'default': " in says
-    code, says = health(project, "--deep", TEST_SQS_ENDPOINT_URL="http://127.0.0.1:1")
+    code, says = probe(project, "--deep", TEST_SQS_ENDPOINT_URL="http://127.0.0.1:1")
     assert code == 1
     assert "CommandError: SQS, queue " in says
     name = django_sqs.queues["plain"].full_name()
     sqs.delete_queue(QueueUrl=sqs.get_queue_url(QueueName=name)["QueueUrl"])
-    assert health(project, "--deep") == (1, f"CommandError: SQS has no queue {name}")
+    assert probe(project, "--deep") == (1, f"CommandError: SQS has no queue {name}")
 
 
 def test_a_pid_file_says_which_worker_is_meant(project, eventually, tmp_path):
@@ -129,15 +142,15 @@ def test_a_pid_file_says_which_worker_is_meant(project, eventually, tmp_path):
     second = project.start("runreceiver", "second")
     both = ", ".join(map(str, sorted([first.pid, second.pid], key=str)))
     expected = f"ok: worker {both} is ready (plain, second)"
-    eventually(lambda: health(project)[1] == expected)
+    eventually(lambda: health()[1] == expected)
 
-    assert health(project, f"--pid-file={file}")[1] == f"ok: worker {first.pid} is ready (plain)"
+    assert health(f"--pid-file={file}")[1] == f"ok: worker {first.pid} is ready (plain)"
     file.write_text("1\n")
-    assert health(project, f"--pid-file={file}")[0] == 1
+    assert health(f"--pid-file={file}")[0] == 1
     file.write_text("x\n")
-    assert "holds no process id" in health(project, f"--pid-file={file}")[1]
+    assert "holds no process id" in health(f"--pid-file={file}")[1]
     file.unlink()
-    assert "cannot be found" in health(project, f"--pid-file={file}")[1]
+    assert "cannot be found" in health(f"--pid-file={file}")[1]
 
 
 def test_it_answers_many_and_a_client_that_goes_away_harms_nobody():
