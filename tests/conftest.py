@@ -13,6 +13,7 @@ import pytest
 from django_sqs_kombu import Receivers
 
 from .documentation import build_once
+from .order import dealt
 from .project import Project
 from .server import Server
 
@@ -21,6 +22,13 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
 _numbers = itertools.count()
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(config, items):
+    run = getattr(config, "workerinput", None)
+    if run is not None:
+        items[:] = dealt(items, run["workercount"])
 
 
 @pytest.fixture(scope="session")
