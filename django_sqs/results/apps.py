@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from typing import TYPE_CHECKING
 
 from django.apps import AppConfig
@@ -27,6 +28,7 @@ class ResultsConfig(AppConfig):
         stores.announce(self.name, _store)
 
 
+@cache
 def _store() -> Store:
     # Late: a project that has the app, but no tasks yet, needs no Tasks framework.
     from .store import DatabaseStore

@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any
 from weakref import WeakValueDictionary
 
-from django.db import connections, router, transaction
+from django.db import connections, router
 
 from ..tasks.framework import TaskResult, TaskResultStatus, set_fields
 from .models import TaskRecord
@@ -69,7 +69,7 @@ class Begin:
 
 
 class BeginWriter:
-    """Writes begins, many in one transaction."""
+    """Writes begins, many together."""
 
     def write(self, contents: Sequence[Begin]) -> None:
         """Write all of them, in this thread's connection.
@@ -80,8 +80,7 @@ class BeginWriter:
         # In one order for all processes: two that have the same results do not deadlock.
         begins = sorted(contents, key=lambda begin: begin.id)
         try:
-            with transaction.atomic(using=using):
-                _BEGIN.execute_many(using, [begin.values() for begin in begins])
+            _BEGIN.execute_many(using, [begin.values() for begin in begins])
         except Exception as exc:
             drop_broken(using, exc)
             raise

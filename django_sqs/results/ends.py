@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from django.db import DataError, Error, IntegrityError, connections, router, transaction
+from django.db import DataError, Error, IntegrityError, connections, router
 
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.printable import TEXT, line, text_of
@@ -83,7 +83,7 @@ class End:
 
 
 class EndWriter:
-    """Writes ends: many in one transaction, or each alone where that fails.
+    """Writes ends: many together, or each alone where that fails.
 
     A database that is away, locked or full raises, and all are written again later; that
     changes nothing of those that were written already.  An end that a database refuses for
@@ -112,10 +112,10 @@ class EndWriter:
         # In one order for all processes: two that have the same results do not deadlock.
         plain = sorted((end for end in ends if not end.adds), key=lambda end: end.id)
         adding = [end for end in ends if end.adds]
-        with transaction.atomic(using=using):
-            for statement in (_FINISH, _PAUSE, _FAIL):
-                values = [end.values() for end in plain if end.statement is statement]
-                statement.execute_many(using, values)
+        # Should one fail, all of them are written again, which changes nothing.
+        for statement in (_FINISH, _PAUSE, _FAIL):
+            values = [end.values() for end in plain if end.statement is statement]
+            statement.execute_many(using, values)
         for end in adding:
             _write_alone(using, end)
 
@@ -149,5 +149,4 @@ def _write_alone(using: str, end: End) -> None:
         own = TaskRecord.objects.using(using).filter(pk=end.id, digest=end.digest)
         earlier = own.values_list("errors", flat=True).first()
         end = replace(end, errors=[*(earlier or []), *end.errors])
-    with transaction.atomic(using=using):
-        end.statement.execute(using, end.values())
+    end.statement.execute(using, end.values())

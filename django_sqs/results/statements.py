@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
 
-from django.db import connections
+from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.models import CharField, Field
 
@@ -55,21 +56,23 @@ class ConditionalUpdate:
         :param values: of the columns and of the conditions, by the fields' names.
         """
         connection = connections[using]
-        with connection.cursor() as cursor:
+        with _alone(connection), connection.cursor() as cursor:
             cursor.execute(self._sql(connection), self._parameters(connection, values))
             return bool(cursor.rowcount)
 
     def execute_many(self, using: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Update the results for which the conditions hold, in the order of *rows*."""
+        """Update the results for which the conditions hold, in the order of *rows*; or none."""
         connection = connections[using]
-        if not rows:
-            return
-        with connection.cursor() as cursor:
-            if connection.vendor == "postgresql" and _differ(rows):
-                sql = self._sql_of_all(connection)
+        if len(rows) <= 1:
+            for values in rows:
+                self.execute(using, values)
+        elif connection.vendor == "postgresql" and _differ(rows):
+            sql = self._sql_of_all(connection)
+            with _alone(connection), connection.cursor() as cursor:
                 cursor.execute(sql, (json.dumps(rows, default=_as_text), *self._statuses))
-            else:
-                parameters = [self._parameters(connection, values) for values in rows]
+        else:
+            parameters = [self._parameters(connection, values) for values in rows]
+            with transaction.atomic(using=using), connection.cursor() as cursor:
                 cursor.executemany(self._sql(connection), parameters)
 
     def _parameters(
@@ -108,9 +111,17 @@ class ConditionalUpdate:
         )
 
 
+def _alone(connection: BaseDatabaseWrapper) -> AbstractContextManager[Any]:
+    """What one statement needs around it: a savepoint where it is somebody's transaction.
+
+    That of a test, say, would be of no use after a statement that fails.
+    """
+    return transaction.atomic(connection.alias) if connection.in_atomic_block else nullcontext()
+
+
 def _differ(rows: Sequence[Mapping[str, Any]]) -> bool:
-    """Whether there are several, each of another result: one statement updates each but once."""
-    return 1 < len(rows) == len({values["id"] for values in rows})
+    """Whether each is of another result: one statement updates each but once."""
+    return len(rows) == len({values["id"] for values in rows})
 
 
 def _as_text(value: object) -> str:
@@ -120,10 +131,16 @@ def _as_text(value: object) -> str:
 
 
 def fresh_digests(using: str, ids: Sequence[str]) -> dict[str, str]:
-    """The digests of those results of which no attempt was noted yet, by their ids."""
+    """The digests of those results of which no attempt was noted yet, by their ids.
+
+    :param ids: without commas.
+    """
     connection = connections[using]
+    # Drivers read a text that they do not know yet, and each parameter, at a cost.
+    in_one = connection.vendor == "postgresql"
+    sql = _fresh_sql(connection.ops.quote_name("x"), 0 if in_one else len(ids))
     with connection.cursor() as cursor:
-        cursor.execute(_fresh_sql(connection.ops.quote_name("x"), len(ids)), ids)
+        cursor.execute(sql, [",".join(ids)] if in_one else ids)
         return dict(cursor.fetchall())
 
 
@@ -138,12 +155,13 @@ def _quoter(quoted_x: str) -> Callable[[str], str]:
 
 @lru_cache(maxsize=64)
 def _fresh_sql(quoted_x: str, count: int) -> str:
+    """Of so many ids, or of those in one text."""
     quote = _quoter(quoted_x)
     table = quote(TaskRecord._meta.db_table)
-    ids = ", ".join(["%s"] * count)
+    ids = f"IN ({', '.join(['%s'] * count)})" if count else "= ANY(string_to_array(%s, ','))"
     # Names of our own fields, nothing that anybody else wrote.
     return (
-        f"SELECT {quote('id')}, {quote('digest')} FROM {table} WHERE {quote('id')} IN ({ids}) "  # noqa: S608
+        f"SELECT {quote('id')}, {quote('digest')} FROM {table} WHERE {quote('id')} {ids} "  # noqa: S608
         f"AND {quote('status')} = 'READY' AND {quote(_ATTEMPTED)} IS NULL"
     )
 

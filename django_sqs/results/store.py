@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from django.db import DataError, Error, IntegrityError, connections, router, transaction
@@ -15,7 +14,7 @@ from django_sqs_kombu.exceptions import EnvironmentFailure
 from django_sqs_kombu.messages import RawMessage
 from django_sqs_kombu.transport import Note
 
-from ..not_migrated import migrated
+from ..not_migrated import NotMigrated, lacks_tables, migrated
 from ..storable import storable
 from ..tasks.framework import (
     Task,
@@ -83,22 +82,17 @@ class DatabaseStore:
         Many tasks that are new are found so by one SELECT.  That one runs is written, together
         with others, when it has taken longer than a moment; else its end says all of it.
         """
-        using, receives = self.using, len(result.worker_ids)
-        with _environment(), migrated(APP, using):
-            digest = message.ask_ahead(_fresh)
-            if digest == call.digest and result.id not in untold:
-                set_fields(result, worker_ids=result.worker_ids[-1:])
-            elif (ended := self._begin_again(using, result, call)) is not None:
-                return ended
-            begin = Begin.of(result, call.digest)
-            note = Note(_BEGINS, begin)
-            # One that was received before may have killed a process in its first moment.  And
-            # another connection would not see what this transaction has not committed.
-            if receives > 1 or connections[using].in_atomic_block:
-                note.write_now()
-                return None
-        untold[result.id] = begin
-        message.note_start(note)
+        using = self.using
+        try:
+            begun = self._begin(using, result, call, message)
+        except DataError:
+            raise
+        except Error as exc:
+            raise _explained(using, exc) from exc
+        if not isinstance(begun, Note):
+            return begun
+        untold[result.id] = begun.content
+        message.note_start(begun)
         return None
 
     def ended(self, result: TaskResult, call: TaskCall) -> Note | None:
@@ -149,6 +143,24 @@ class DatabaseStore:
             begin.show(result)
         return result
 
+    def _begin(
+        self, using: str, result: TaskResult, call: TaskCall, message: RawMessage
+    ) -> TaskResultStatus | Note | None:
+        """The note of its begin; None: it is written; or how it has ended before."""
+        receives = len(result.worker_ids)
+        digest = message.ask_ahead(_fresh)
+        if digest == call.digest and result.id not in untold:
+            set_fields(result, worker_ids=result.worker_ids[-1:])
+        elif (ended := self._begin_again(using, result, call)) is not None:
+            return ended
+        note = Note(_BEGINS, Begin.of(result, call.digest))
+        # One that was received before may have killed a process in its first moment.  And
+        # another connection would not see what this transaction has not committed.
+        if receives > 1 or connections[using].in_atomic_block:
+            note.write_now()
+            return None
+        return note
+
     def _note(self, end: End) -> Note | None:
         note = Note(_WRITER, end)
         if connections[self.using].in_atomic_block:
@@ -197,15 +209,11 @@ def _later(now: datetime, before: datetime | None) -> datetime:
     return before + timedelta(microseconds=1)
 
 
-@contextmanager
-def _environment() -> Iterator[None]:
+def _explained(using: str, exc: Error) -> Exception:
     """What a database refuses for its own reasons is never the message's fault."""
-    try:
-        yield
-    except DataError:
-        raise
-    except Error as exc:
-        raise EnvironmentFailure(f"The results cannot be written: {exc!r}") from exc
+    if lacks_tables(exc):
+        return NotMigrated(APP, using, exc)
+    return EnvironmentFailure(f"The results cannot be written: {exc!r}")
 
 
 def _insert(using: str, result: TaskResult, digest: str) -> bool:
