@@ -56,7 +56,8 @@ class Batch:
         self._decided = decided
         #: What was open before in this context; put back at the end.
         self._before: Batch | None = None
-        self._lock = threading.Lock()
+        # A signal's handler may send while its thread keeps a message.
+        self._lock = threading.RLock()
         #: What waits, and what goes even after an exception; written under the lock.
         self._entries: list[tuple[Entry, bool]] = []
         self._is_open = True
@@ -163,7 +164,7 @@ class Batch:
             return False
         with self._lock:
             if self._is_open:
-                self._entries += entries
+                self._entries.extend(entries)
             return self._is_open
 
     # The block.

@@ -78,7 +78,8 @@ class SendingConnection:
 
     def __init__(self, connect: Callable[[], kombu.Connection]) -> None:
         self._connect = connect
-        self._lock = threading.Lock()
+        # A signal's handler may send while its thread opens the connection.
+        self._lock = threading.RLock()
         #: Channel and producer; written under the lock.
         self._open: tuple[Any, kombu.Producer] | None = None
         _all.add(self)
@@ -88,10 +89,15 @@ class SendingConnection:
         if (opened := self._open) is not None:
             return opened
         with self._lock:
-            if self._open is None:
+            if (opened := self._open) is None:
                 channel = self._connect().default_channel
-                self._open = channel, kombu.Producer(channel)
-            return self._open
+                opened = channel, kombu.Producer(channel)
+                if (others := self._open) is not None:
+                    # A handler's, which may hold messages of its own.
+                    channel.connection.client.close()
+                    return others
+                self._open = opened
+            return opened
 
     def close(self) -> None:
         """Close the connection; the next :meth:`open` opens another."""
@@ -105,7 +111,7 @@ class SendingConnection:
         if self._open is not None:
             _parents.append(self._open)
         self._open = None
-        self._lock = threading.Lock()
+        self._lock = threading.RLock()
 
 
 def _after_fork_in_child() -> None:

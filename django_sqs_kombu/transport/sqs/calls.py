@@ -87,7 +87,8 @@ class Calls:
         self.account = account
         self.create: Callable[[str], str] | None = None
         self.made: Counter[str] = Counter()
-        self._counting = threading.Lock()
+        # A signal's handler may send while its thread counts.
+        self._counting = threading.RLock()
         renew_after_fork(self)
 
     def client(self, queue: str) -> Any:
@@ -389,7 +390,7 @@ class Calls:
 
     def renew_after_fork(self) -> None:
         """Have a lock of its own, in a forked child."""
-        self._counting = threading.Lock()
+        self._counting = threading.RLock()
 
 
 def _say_answered(operation: str, queue: str, answer: dict[str, Any]) -> None:

@@ -11,6 +11,8 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from functools import partial
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ....logs import get_logger, handle_elsewhere
@@ -86,6 +88,11 @@ class Reactor:
 
     What it calls must be quick, and must not wait for anything.  The thread ends by itself when
     there is nothing to wait for.
+
+    Nobody waits for a lock: a signal's handler that sends may interrupt whoever holds it, and
+    would wait for ever for a thread that waits for the same.  Whoever asks says so first and then
+    looks whether somebody must be started or woken; the thread says first that it sleeps, or ends,
+    and then looks whether something was asked.
     """
 
     def __init__(self) -> None:
@@ -93,14 +100,16 @@ class Reactor:
         renew_after_fork(self)
 
     def _setup(self) -> None:
-        #: Whether there is a thread, so that nobody need :meth:`revive` it.
+        #: Whether there is a thread, so that nobody need :meth:`revive` it; it writes that itself.
         self.runs = False
-        # Of what is asked for, and whether there is a thread for it. A signal's handler may ask.
-        self._lock = threading.RLock()
         self._thread: threading.Thread | None = None
-        #: What is to be begun (True), to be broken off, and to be called.
-        self._asked: deque[tuple[bool, Exchange] | Callable[[], None]] = deque()
-        #: By when they are due, then in the order in which they came.
+        #: Held by the thread as long as it works: of several that were started, one has it.
+        self._held = threading.Lock()
+        #: The last that was started, and whether it has come to look for work.
+        self._coming = SimpleNamespace(here=True)
+        #: What is to be begun (True), to be broken off, to be called, and when.
+        self._asked: deque[tuple[bool, Exchange] | Callable[[], None] | Timer] = deque()
+        #: By when they are due, then in the order in which they came; the thread's alone.
         self._timers: list[tuple[float, int, Timer]] = []
         self._numbers = itertools.count()
         self._sleeps_until = 0.0
@@ -139,10 +148,12 @@ class Reactor:
     def at(self, when: float, call: Callable[[], None]) -> Timer:
         """Call *call* in the thread at *when*, on the monotonic clock."""
         timer = Timer(when, call)
-        with self._lock:
-            heapq.heappush(self._timers, (when, next(self._numbers), timer))
-            if when < self._sleeps_until or self._thread is None:
-                self._wake()
+        if self.is_here():
+            self._set(timer)
+            return timer
+        self._asked.append(timer)
+        if when < self._sleeps_until or self._thread is None:
+            self._wake()
         return timer
 
     def revive(self) -> None:
@@ -155,46 +166,46 @@ class Reactor:
         return self._thread is threading.current_thread()
 
     def _ask(self, asked: tuple[bool, Exchange]) -> None:
-        with self._lock:
-            self._asked.append(asked)
-            try:
-                self._start_or_wake()
-            except RuntimeError:
+        self._asked.append(asked)
+        try:
+            self._start_or_wake()
+        except RuntimeError:
+            # Else a thread that somebody else has started has taken it.
+            if asked in self._asked:
                 self._asked.remove(asked)
                 raise
 
     def _wake(self) -> None:
-        with self._lock:
-            try:
-                self._start_or_wake()
-            except RuntimeError as exc:
-                logger.error("The thread that waits for SQS's answers cannot be started: %s", exc)
+        try:
+            self._start_or_wake()
+        except RuntimeError as exc:
+            logger.error("The thread that waits for SQS's answers cannot be started: %s", exc)
 
     def _start_or_wake(self) -> None:
         if self._thread is None:
             self._start()
-        elif self._sleeps_until and self._loop is not None:
+        elif self._sleeps_until and (loop := self._loop) is not None:
             # Whoever comes next need not wake it again.
-            self._sleeps_until = 0.0
-            self._loop.wake()
+            with contextlib.suppress(OSError):
+                self._sleeps_until = 0.0
+                loop.wake()
 
     def _start(self) -> None:
-        self._thread = threading.Thread(target=self._run, name="sqs-io", daemon=True)
-        self.runs = True
-        try:
-            self._thread.start()
-        except BaseException:
-            # Also a Ctrl-C or a time limit: nobody would start another one, for ever.
-            self._thread, self.runs = None, False
-            raise
+        if not self._coming.here:
+            return
+        coming = SimpleNamespace(here=False)
+        threading.Thread(target=self._run, args=[coming], name="sqs-io", daemon=True).start()
+        # Not before: who starts it may be interrupted by one who needs it now.
+        self._coming = coming
 
     # In the thread.
 
-    def _run(self) -> None:
-        with self._lock:
-            if self._thread is not threading.current_thread():
-                # Who started it was struck by an exception just then, and has given it up.
-                return
+    def _run(self, coming: SimpleNamespace) -> None:
+        coming.here = True
+        if not self._held.acquire(blocking=False):
+            # The one there is looks once more when it has let go.
+            return
+        self._thread, self.runs = threading.current_thread(), True
         idle_at = time.monotonic() + IDLE
         while True:
             try:
@@ -210,11 +221,17 @@ class Reactor:
             now = time.monotonic()
             if self._under_way or self._asked or self._timers:
                 idle_at = now + IDLE
-            elif now >= idle_at:
-                with self._lock:
-                    if not (self._asked or self._timers):
-                        self._thread, self.runs = None, False
-                        return
+            elif now >= idle_at and self._ends():
+                return
+
+    def _ends(self) -> bool:
+        """End, unless something was asked meanwhile."""
+        self._thread, self.runs = None, False
+        self._held.release()
+        if not self._asked or not self._held.acquire(blocking=False):
+            return True
+        self._thread, self.runs = threading.current_thread(), True
+        return False
 
     def _turn(self, loop: _Loop) -> None:
         self._begin_asked(loop)
@@ -235,30 +252,31 @@ class Reactor:
     def _begin_asked(self, loop: _Loop) -> None:
         while self._asked:
             asked = self._asked.popleft()
-            if not isinstance(asked, tuple):
+            if isinstance(asked, Timer):
+                self._set(asked)
+            elif not isinstance(asked, tuple):
                 self._call(asked)
             elif asked[0]:
                 self._begin(loop, asked[1])
             else:
                 self._break_off(loop, asked[1])
 
+    def _set(self, timer: Timer) -> None:
+        heapq.heappush(self._timers, (timer.when, next(self._numbers), timer))
+
     def _seconds_to_sleep(self) -> float:
-        with self._lock:
-            if self._asked:
-                return 0.0
-            now = time.monotonic()
-            seconds = LOOK if self._under_way else IDLE
-            if self._timers:
-                seconds = max(0.0, min(seconds, self._timers[0][0] - now))
-            # Whoever asks from now on, for anything before that time, wakes the loop.
-            self._sleeps_until = now + seconds
-            return seconds
+        now = time.monotonic()
+        seconds = LOOK if self._under_way else IDLE
+        if self._timers:
+            seconds = max(0.0, min(seconds, self._timers[0][0] - now))
+        # Whoever asks from now on, for anything before that time, wakes the loop.
+        self._sleeps_until = now + seconds
+        return 0.0 if self._asked else seconds
 
     def _ring(self) -> None:
         now, due = time.monotonic(), []
-        with self._lock:
-            while self._timers and self._timers[0][0] <= now:
-                due.append(heapq.heappop(self._timers)[2])
+        while self._timers and self._timers[0][0] <= now:
+            due.append(heapq.heappop(self._timers)[2])
         # What they set for a time that has passed has its turn after all else.
         for timer in due:
             self._call(timer.ring)
@@ -286,13 +304,16 @@ class Reactor:
         if loop is not None:
             with contextlib.suppress(Exception):
                 loop.close(list(self._under_way))
-        with self._lock:
-            asked = [each for each in self._asked if isinstance(each, tuple)]
-            calls = [each for each in self._asked if not isinstance(each, tuple)]
-            self._asked.clear()
-            self._asked.extend(calls)
-        ended = [*self._under_way.values(), *(exchange for begin, exchange in asked if begin)]
+        ended = list(self._under_way.values())
         self._under_way.clear()
+        others = []
+        while self._asked:
+            asked = self._asked.popleft()
+            if not isinstance(asked, tuple):
+                others.append(asked)
+            elif asked[0]:
+                ended.append(asked[1])
+        self._asked.extend(others)
         for exchange in ended:
             self._end(exchange, (FAILED, "the thread that waits for answers failed"))
 
@@ -314,12 +335,9 @@ class _Loop:
         self._reader.setblocking(False)
         self._writer.setblocking(False)
         self._selector.register(self._reader, selectors.EVENT_READ)
+        #: Makes :meth:`wait` return; from any thread. All in C, so no signal's handler runs before.
+        self.wake = partial(self._writer.send, b"\0")
         self._multi: Any = None
-
-    def wake(self) -> None:
-        """Make :meth:`wait` return; from any thread."""
-        with contextlib.suppress(OSError):
-            self._writer.send(b"\0")
 
     def close(self, under_way: list[Any]) -> None:
         """Leave the handles of requests under way, and close all else."""

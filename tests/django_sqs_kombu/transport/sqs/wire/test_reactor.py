@@ -88,47 +88,56 @@ def test_a_loop_that_fails_fails_its_requests_and_their_handles_serve_again(
 
 
 class LookedAt(deque):
-    """What is asked for; *meanwhile* is done once, at a look that is made with *lock*."""
+    """What is asked for; *meanwhile* is done once, when it is looked at and *when* is true."""
 
-    def __init__(self, asked, lock, meanwhile):
-        super().__init__(asked)
-        self._lock = lock
+    def __init__(self, when, meanwhile):
+        super().__init__()
+        self._when = when
         self._meanwhile = meanwhile
 
     def __bool__(self):
         found = len(self) > 0
-        if self._meanwhile is not None and not in_another_thread(self._is_free):
+        if self._meanwhile is not None and self._when():
             meanwhile, self._meanwhile = self._meanwhile, None
             meanwhile()
         return found
 
-    def _is_free(self):
-        free = self._lock.acquire(blocking=False)
-        if free:
-            self._lock.release()
-        return free
+
+class Held:
+    """The lock of a reactor's thread; *before* is done once, before the thread lets go."""
+
+    def __init__(self, lock, before):
+        self.acquire = lock.acquire
+        self._lock = lock
+        self._before = before
+
+    def release(self):
+        if self._before is not None:
+            before, self._before = self._before, None
+            before()
+        self._lock.release()
 
 
-def in_another_thread(function, timeout=None):
-    """What *function* returns within *timeout* seconds; it may go on."""
-    found = []
-    thread = threading.Thread(target=lambda: found.append(function()), daemon=True)
-    thread.start()
-    thread.join(timeout)
-    return found[0] if found else None
-
-
-def test_a_request_that_comes_while_the_thread_ends_is_sent(scripted, monkeypatch, eventually):
+@pytest.mark.parametrize("when", ["it lets go", "it has let go"])
+def test_a_request_that_comes_while_the_thread_ends_is_sent(
+    when, scripted, monkeypatch, eventually
+):
     monkeypatch.setattr(reactors, "IDLE", 0.2)
     reactor = Reactor()
     assert begin(reactor, Handle(scripted.url))[1].wait(5)
     later = []
 
     def ask():
-        later.append(begin(reactor, Handle(scripted.url)))
+        asks = threading.Thread(target=lambda: later.append(begin(reactor, Handle(scripted.url))))
+        asks.start()
+        asks.join(5)
+        # A thread that it has started in vain has gone again.
+        eventually(lambda: reactor._coming.here, 5)
 
-    # It may have to wait until the look, and the thread, have ended.
-    reactor._asked = LookedAt((), reactor._lock, lambda: in_another_thread(ask, 0.5))
+    if when == "it lets go":
+        reactor._held = Held(reactor._held, ask)
+    else:
+        reactor._asked = LookedAt(lambda: reactor._thread is None, ask)
 
     eventually(lambda: later)
     assert later[0][1].wait(5)
@@ -231,7 +240,7 @@ def test_what_is_always_due_holds_up_nothing_else():
 
 @pytest.mark.parametrize("runs", [False, True])
 def test_a_ctrl_c_while_the_thread_is_started_leaves_no_later_request_without_one(
-    runs, scripted, monkeypatch
+    runs, scripted, monkeypatch, eventually
 ):
     """Whether the thread that it strikes runs or not, there is one in the end, and only one."""
     reactor = Reactor()
@@ -250,8 +259,15 @@ def test_a_ctrl_c_while_the_thread_is_started_leaves_no_later_request_without_on
     exchange, ended = begin(reactor, Handle(scripted.url))
     assert ended.wait(5)
     assert exchange.error is None
-    alive = [each for each in threading.enumerate() if each._target == reactor._run]
-    assert alive == [reactor._thread]
+
+    def alive():
+        return [each for each in threading.enumerate() if each.name == "sqs-io" and is_of(each)]
+
+    def is_of(thread):
+        return getattr(thread, "_target", None) == reactor._run
+
+    # One that finds the other there ends at once.
+    eventually(lambda: alive() == [reactor._thread], 5)
 
 
 def test_a_lone_request_lets_nothing_gather(scripted):
@@ -261,3 +277,48 @@ def test_a_lone_request_lets_nothing_gather(scripted):
         assert ended.wait(5)
         time.sleep(0.05)
         assert not reactor._gathers
+
+
+@pytest.mark.parametrize("moment", ["before it runs", "when it runs"])
+def test_a_request_of_a_signals_handler_while_the_thread_is_started(moment, scripted, monkeypatch):
+    """The handler waits for its answer, and whom it interrupted does nothing meanwhile."""
+    reactor = Reactor()
+    start = threading.Thread.start
+    waited = []
+
+    def interrupted(thread):
+        if thread.name != "sqs-io" or waited:
+            start(thread)
+            return
+        waited.append(None)
+        if moment == "when it runs":
+            start(thread)
+        waited.append(begin(reactor, Handle(scripted.url))[1].wait(5))
+        if moment == "before it runs":
+            start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+
+    _, ended = begin(reactor, Handle(scripted.url))
+
+    assert ended.wait(5)
+    assert waited == [None, True]
+
+
+def test_a_request_of_a_signals_handler_while_something_is_asked(scripted):
+    reactor = Reactor()
+    assert begin(reactor, Handle(scripted.url))[1].wait(5)
+    waited = []
+
+    class Interrupted(deque):
+        def append(self, asked):
+            super().append(asked)
+            if not waited:
+                waited.append(None)
+                waited.append(begin(reactor, Handle(scripted.url))[1].wait(5))
+
+    reactor._asked = Interrupted()
+    _, ended = begin(reactor, Handle(scripted.url))
+
+    assert ended.wait(5)
+    assert waited == [None, True]
