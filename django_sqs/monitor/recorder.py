@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.apps import apps
-from django.db import DatabaseError, connections, router, transaction
+from django.db import Error, connections, router, transaction
 from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Greatest
 from django.utils import timezone
@@ -74,7 +74,7 @@ class Recorder:
             with forks.asking():
                 try:
                     self.record(alive=not stopping)
-                except DatabaseError as exc:
+                except Error as exc:
                     logger.warning(
                         "The figures of queues cannot be recorded, trying again: %s", told(exc)
                     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from datetime import datetime, timedelta
 
-from django.db import DatabaseError, connections
+from django.db import Error, connections
 
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.working import Schedule, Ticking
@@ -57,7 +57,7 @@ class Ticker(Ticking):
                 finally:
                     # Not kept: a process that is forked later must not share it.
                     connections.close_all()
-        except (DatabaseError, NotMigrated) as exc:
+        except (Error, NotMigrated) as exc:
             logger.warning("Schedules wait for their database: %s", told(exc))
         except Exception:
             logger.exception("Schedules cannot be run, trying again")
@@ -75,7 +75,7 @@ class Ticker(Ticking):
         for queue, schedule in scheduled():
             try:
                 self._send(queue, schedule, now, before)
-            except (DatabaseError, NotMigrated):
+            except (Error, NotMigrated):
                 raise
             except Exception:
                 # Its queue's own fault; the others are sent.
