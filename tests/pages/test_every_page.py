@@ -42,6 +42,10 @@ CUT = """() => {
       || e.getBoundingClientRect().right > width + 1 && !scrolls(e))
     .map(e => e.outerHTML.slice(0, 200));
 }"""
+#: What names a row of a list and cannot be seen whole without scrolling.
+HIDDEN = """() => [...document.querySelectorAll('#result_list tbody th')]
+  .filter(e => e.getBoundingClientRect().right > document.documentElement.clientWidth)
+  .map(e => e.textContent)"""
 #: Post to a path, as a form of the page would.
 POST = """([path, fields]) => {
   const form = document.createElement('form');
@@ -88,6 +92,7 @@ def check(tmp_path, picture):
             page.set_viewport_size({"width": width, "height": 900})
             over = page.evaluate("(e => e.scrollWidth - e.clientWidth)(document.documentElement)")
             assert over <= 0, f"{name} at {width}"
+            assert page.evaluate(HIDDEN) == [], f"{name} at {width}"
         for width, look in (360, "light"), (1280, "dark"):
             page.set_viewport_size({"width": width, "height": 900})
             page.emulate_media(color_scheme=look)
