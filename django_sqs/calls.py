@@ -83,7 +83,7 @@ class CallLane(Executor):
             if self._closed:
                 raise RuntimeError(
                     "The receiver that started this task has ended, and with it the thread for "
-                    "its synchronous code. Await the task in the receiver"
+                    "its synchronous code. Await the task before the receiver returns"
                 )
             self._jobs.append((future, partial(fn, *args, **kwargs)))
             self._changed.notify_all()

@@ -171,7 +171,7 @@ def check_queue_names(app_configs: Sequence[AppConfig] | None, **kwargs: Any) ->
         if len(labels) > 1:
             found.append(
                 Error(
-                    f"{' and '.join(labels)} are all the queue {name!r} in SQS.",
+                    f"{' and '.join(labels)} all have the name {name!r} in SQS.",
                     hint="Give one of them another queue_name or suffix.",
                     obj=labels[0],
                     id=CLASH,

@@ -39,9 +39,9 @@ class KeyDatabase:
         database = using or DEFAULT_DB_ALIAS
         if waits and database != self.alias and in_transaction(database):
             raise ConfigurationError(
-                f"Queue {self.queue!r}: unique= of a message that waits for a commit needs the "
-                f"table of django_sqs.tickets in the database of that transaction, {database!r}, "
-                f"and it is in {self.alias!r}. Route it there, or pass on_commit=False."
+                f"Queue {self.queue!r}: unique= for a message that waits for a commit needs the "
+                f"tables of django_sqs.tickets in the database of that transaction, {database!r}, "
+                f"but they are in {self.alias!r}. Route them there, or pass on_commit=False."
             )
         # What is rolled back would give its key back, though it was sent.
         if self.alias is not None and in_transaction(self.alias):
@@ -55,9 +55,9 @@ class KeyDatabase:
         """
         if self.alias not in databases:
             raise ConfigurationError(
-                f"Queue {self.queue!r}: what is unique and waits for a commit needs the table of "
+                f"Queue {self.queue!r}: a unique task that waits for a commit needs the tables of "
                 f"django_sqs.tickets in a database of that transaction ({', '.join(databases)}), "
-                f"and it is in {self.alias!r}. Route it there, or enqueue outside of the "
+                f"but they are in {self.alias!r}. Route them there, or enqueue outside of the "
                 "transaction."
             )
 
@@ -65,10 +65,10 @@ class KeyDatabase:
         """Raise :class:`ConfigurationError` for a message that may end before its key is there."""
         if until is not None and self.alias is not None and in_transaction(self.alias):
             raise ConfigurationError(
-                f"Queue {self.queue!r}: unique_until= does not go with on_commit=False in a "
-                f"transaction of {self.alias!r}, where its key is kept: a receiver may be done "
-                "with the message before the commit, and would leave the key until its time is "
-                "over. Leave on_commit out, or send it outside of the transaction."
+                f"Queue {self.queue!r}: unique_until= cannot be combined with on_commit=False in "
+                f"a transaction of {self.alias!r}, where its key is kept: a receiver may be done "
+                "with the message before the commit, and the key would then stay until "
+                "unique_for is over. Leave out on_commit, or send it outside of the transaction."
             )
 
     def check_outbox(self, database: str) -> None:
@@ -76,6 +76,7 @@ class KeyDatabase:
         if self.alias != database:
             raise ConfigurationError(
                 f"Queue {self.queue!r}: unique= with outbox=True needs the tables of "
-                f"django_sqs.outbox and django_sqs.tickets in one database, and they are in "
-                f"{database!r} and {self.alias!r}. Route both to one, or pass using={self.alias!r}."
+                "django_sqs.outbox and django_sqs.tickets in one database, but they are in "
+                f"{database!r} and {self.alias!r}. Route both to one, or pass "
+                f"using={self.alias!r}."
             )

@@ -30,9 +30,10 @@ class TransactionLeftOpen(SQSError):
     def __init__(self, aliases: Iterable[str]) -> None:
         self.aliases = list(aliases)
         super().__init__(
-            f"The receiver returned within a transaction of its own on {', '.join(self.aliases)}, "
-            "and what it wrote there is rolled back. Leave each transaction.atomic() before "
-            "the receiver returns: one in a generator stays open until that is closed."
+            "The receiver returned inside a transaction that it had opened on "
+            f"{', '.join(self.aliases)}, and what it wrote there is rolled back. Leave each "
+            "transaction.atomic() before the receiver returns: one inside a generator stays open "
+            "until the generator is closed."
         )
 
 
@@ -81,7 +82,7 @@ def _watched(
         raise TransactionLeftOpen(left)
     if ended := _deeper(inside, after):
         raise EnvironmentFailure(
-            f"The transaction around the receiver on {', '.join(ended)} was ended within it"
+            f"The receiver ended the transaction around it on {', '.join(ended)}"
         )
     return result
 

@@ -37,7 +37,7 @@ def _of_queue(queue: RegisteredQueue) -> Iterator[CheckMessage]:
     meant = noted or queue.delete_on_start or policy.on_error == DELETE
     if not (dead or policy.retry or meant):
         yield CheckWarning(
-            f"Queue {queue.name!r} deletes each message that its receiver fails on.",
+            f"Queue {queue.name!r} deletes every message that its receiver fails on.",
             hint="Give it retry=Retry(...) or dead_letter_queue=..., or set SQS_RETRY for all "
             "queues; or confirm it: on_error='delete'.",
             obj=queue.name,
@@ -46,8 +46,8 @@ def _of_queue(queue: RegisteredQueue) -> Iterator[CheckMessage]:
     receives = queue.options.max_receives or DEFAULT_MAX_RECEIVES
     if dead and queue.name.endswith(FIFO) and receives < policy.most_tries:
         yield CheckWarning(
-            f"Queue {queue.name!r} has {policy.most_tries} tries, but SQS makes a dead letter of "
-            f"a message that was received {receives} times (max_receives).",
+            f"Queue {queue.name!r} has {policy.most_tries} tries, but SQS dead-letters a message "
+            f"after {receives} receives (max_receives).",
             hint=f"Set max_receives to {policy.most_tries} or more. In a FIFO queue each receive "
             "counts.",
             obj=queue.name,
@@ -63,8 +63,8 @@ def _of_queue(queue: RegisteredQueue) -> Iterator[CheckMessage]:
         )
     if queue.rate is not None and receivers.counter is None:
         yield CheckWarning(
-            f"Queue {queue.name!r} applies its rate in each process separately, since the "
-            "default cache is in each process's own memory.",
+            f"Queue {queue.name!r} applies its rate in each process separately, because the "
+            "default cache is local to each process.",
             hint="Set CACHES to one that all workers share, such as Redis; or silence this where "
             "there is a single process.",
             obj=queue.name,

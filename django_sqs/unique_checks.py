@@ -26,7 +26,7 @@ def check_unique_tasks(
     told = {each.task.module_path for each in task_schedules.values()}
     return [
         Error(
-            f"Task {path} is @unique, and its keys are kept in a table that is not there.",
+            f"Task {path} is @unique, which needs a table for its keys.",
             hint="Add 'django_sqs.tickets' to INSTALLED_APPS and migrate.",
             obj=path,
             id=NO_KEYS,

@@ -50,7 +50,7 @@ def peek(requests: Requests, queue: str, count: int) -> list[Message]:
     :raises ConfigurationError: *count* is not 1 to :data:`MOST_PEEKED`.
     """
     if not 1 <= count <= MOST_PEEKED:
-        raise ConfigurationError(f"1 to {MOST_PEEKED} messages can be looked at, not {count}")
+        raise ConfigurationError(f"count must be from 1 to {MOST_PEEKED} messages, not {count}")
     held: list[Message] = []
     try:
         for messages in _received(requests, queue, count):
@@ -84,7 +84,7 @@ def move(
     :raises RequestFailed: SQS refused; what was not moved is visible in *source* again.
     """
     if source == target:
-        raise ConfigurationError(f"Queue {source!r} cannot be moved to itself")
+        raise ConfigurationError(f"Messages of queue {source!r} cannot be moved to the same queue")
     moved = 0
     with _sifted(requests, source, wanted, limit, most) as found:
         for messages in found:
@@ -246,7 +246,7 @@ def _delete(requests: Requests, queue: str, messages: list[Message]) -> None:
         time.sleep(pause)
     for message, why in failed:
         logger.error(
-            "Message %s was moved, but is still in queue %s, too: %s",
+            "Message %s was moved, but could not be deleted from queue %s, so it is in both: %s",
             message["MessageId"],
             queue,
             why,

@@ -33,7 +33,7 @@ class MessageExpired(MessageDropped):
             when = f"{datetime.fromtimestamp(expired, timezone.utc):%Y-%m-%d %H:%M:%S} UTC"
         except (OverflowError, OSError, ValueError):
             when = f"{expired:g}"
-        super().__init__(f"its sender gave it until {when}")
+        super().__init__(f"it expired at {when}")
         self.expired = expired
         self.when = when
 

@@ -141,8 +141,8 @@ class ReceiverReturnedGenerator(SQSError, TypeError):
     def __init__(self, queue: str, receiver: object) -> None:
         name = getattr(receiver, "__qualname__", repr(receiver))
         super().__init__(
-            f"The receiver {name} of queue {queue!r} returned a generator, so none of it has "
-            "run. Remove its yield, or loop over the generator in a function that is the receiver."
+            f"The receiver {name} of queue {queue!r} returned a generator, so none of it has run. "
+            "Remove its yield, or make the receiver a function that loops over the generator."
         )
         self.queue = queue
 
@@ -194,9 +194,9 @@ class MessageTooLarge(MessageEncodeError):
 
     def __init__(self, queue: str, size: int, limit: int) -> None:
         super().__init__(
-            f"A message of {size:,} bytes for queue {queue!r} is above the limit of SQS "
-            f"({limit:,} bytes). Set a bucket for large payloads (SQS_LARGE_PAYLOAD_BUCKET, "
-            "transport option large_payload_bucket), or send a reference, as BigMessage does."
+            f"A message of {size:,} bytes for queue {queue!r} exceeds SQS's limit ({limit:,} "
+            "bytes). Set a bucket for large payloads (SQS_LARGE_PAYLOAD_BUCKET, transport option "
+            "large_payload_bucket), or send a reference, as BigMessage does."
         )
         self.queue = queue
         self.size = size
@@ -211,8 +211,8 @@ class TooOldToSendAgain(NotTriedAgain):
 
     def __init__(self, queue: str, message_id: str, retention: float) -> None:
         super().__init__(
-            f"Message {message_id} of queue {queue!r} is not sent again: the queue keeps a "
-            f"message for {retention:,g} s, which would have passed since it was first sent"
+            f"Message {message_id} of queue {queue!r} is not sent again: by then it would be "
+            f"older than the {retention:,g} s for which its queue keeps a message"
         )
         self.queue = queue
         self.message_id = message_id
@@ -355,9 +355,9 @@ class SendManyFailed(SQSError):
         if failures:
             text += f" The first of them is item {failures[0].number}: {failures[0].error}"
         if untried_from is not None:
-            text += f" Nothing from item {untried_from} on was tried."
+            text += f" Items from {untried_from} on were not tried."
         if reason is not None:
-            text += f" It was ended by {reason!r}."
+            text += f" It was interrupted by {reason!r}."
         super().__init__(text)
         self.queue = queue
         self.sent = sent

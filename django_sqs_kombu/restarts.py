@@ -56,8 +56,8 @@ class Continue(RestartLater):
         written = json.dumps(cursor, allow_nan=False)
         if len(written) > MOST_CURSOR:
             raise ValueError(
-                f"Continue: a cursor of {len(written):,} bytes is above {MOST_CURSOR:,}. Store "
-                "the data elsewhere, and in the cursor only where it is."
+                f"Continue: the cursor has {len(written):,} bytes, more than {MOST_CURSOR:,}. "
+                "Store the data elsewhere, and keep only a reference to it in the cursor."
             )
         super().__init__(delay, counts=False)
         # As it is found by the next run, and for pickle.

@@ -52,7 +52,7 @@ def nearest(name: str, known: Collection[str]) -> str:
     """What an error says after a name that is not known: the one that may be meant, or all."""
     if near := get_close_matches(name, known, n=1):
         return f"; did you mean {near[0]!r}?"
-    return f"; there are {', '.join(known)}"
+    return f"; its options are {', '.join(known)}"
 
 
 def shown(value: Any) -> str:
@@ -78,7 +78,7 @@ def string(value: Any) -> str | None:
 
 def text(value: Any) -> str | None:
     """Text that is not empty."""
-    return None if isinstance(value, str) and value else "must be a string that is not empty"
+    return None if isinstance(value, str) and value else "must be a non-empty string"
 
 
 def mapping(value: Any) -> str | None:
@@ -90,7 +90,7 @@ def name_prefix(value: Any) -> str | None:
     """What may stand before a queue's name; may be empty or None."""
     if value is None or (isinstance(value, str) and (not value or _NAME.fullmatch(value))):
         return None
-    return "must be made of letters, digits, '-' and '_', as SQS's queue names"
+    return "must be made of letters, digits, '-' and '_', like SQS's queue names"
 
 
 def tags(value: Any) -> str | None:
@@ -106,8 +106,8 @@ def tags(value: Any) -> str | None:
                 "with 'aws:'"
             )
         if len(tag) > MAX_TAG_VALUE_LENGTH:
-            return f"must have values of {MAX_TAG_VALUE_LENGTH} characters at most"
-    return None if len(value) <= MAX_TAGS else f"must be {MAX_TAGS} tags at most"
+            return f"must have values of at most {MAX_TAG_VALUE_LENGTH} characters"
+    return None if len(value) <= MAX_TAGS else f"must have at most {MAX_TAGS} tags"
 
 
 def whole(low: float | None = None, high: float | None = None) -> Rule:

@@ -191,9 +191,7 @@ def _why_late(entry: Mapping[str, Any]) -> str | None:
     if trail.expires is None or not has_expired(trail):
         return None
     with of_the_site():
-        says = gettext(
-            "It has expired, its sender gave it until %(time)s: no receiver would start with it."
-        )
+        says = gettext("It expired at %(time)s: no receiver would start with it.")
     return says % {"time": MessageExpired(trail.expires).when}
 
 

@@ -52,7 +52,9 @@ class FailureWriter:
         except (InterfaceError, InternalError, OperationalError, ProgrammingError):
             if _lacks_tables(using):
                 # Messages must not wait for somebody to migrate.
-                logger.exception("%d failures cannot be stored: run migrate", len(contents))
+                logger.exception(
+                    "%d failures cannot be stored: run manage.py migrate", len(contents)
+                )
                 return
             if not connections[using].in_atomic_block:
                 discard(connections[using])

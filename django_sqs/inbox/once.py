@@ -33,8 +33,8 @@ IN_ERROR = 3
 RAISED_BY_A_TRIGGER = "P0"
 CAUGHT = (
     "A receiver with once=True returned although its transaction has to be rolled back, so it "
-    "would have no effect. Where a receiver catches database errors, put the statements that may "
-    "raise them into a transaction.atomic() of their own, inside the try."
+    "would have no effect. If the receiver catches database errors, put the statements that may "
+    "raise them into a transaction.atomic() block of their own, inside the try."
 )
 
 
@@ -90,7 +90,7 @@ def run_all_once(
         if not noted and lacks_tables(exc):
             raise NotMigrated("django_sqs.inbox", using, exc) from exc
         what = "committed" if noted else "noted"
-        raise EnvironmentFailure(f"That it was received cannot be {what}: {exc}") from exc
+        raise EnvironmentFailure(f"Its receipt cannot be {what}: {exc}") from exc
 
 
 def identity(message: RawMessage) -> str:
@@ -170,15 +170,13 @@ def _check_whole(using: str, earlier: Exception | None, queue: str, message_id: 
     caught = None if caught is earlier else caught
     if connection.needs_rollback or failed:
         if caught is not None and _passes(caught):
-            raise EnvironmentFailure(
-                f"That it was received cannot be committed: {caught}"
-            ) from caught
+            raise EnvironmentFailure(f"Its receipt cannot be committed: {caught}") from caught
         raise TransactionManagementError(CAUGHT) from caught
     if connection.vendor == "mysql" and connection.errors_occurred:
         # At a deadlock it undoes all that was done and goes on in a new transaction.
         notes = ReceivedMessage.objects.using(using)
         if not notes.filter(queue=queue, message_id=message_id).exists():
-            raise EnvironmentFailure("The receiver's work is undone: it caught a deadlock")
+            raise EnvironmentFailure("The receiver's work was rolled back: it caught a deadlock")
 
 
 def _rolled_back_for(using: str) -> Exception | None:

@@ -23,7 +23,9 @@ _LENGTH = re.compile(r"(?:\d+[smhdw])+")
 def length(text: str) -> timedelta:
     """An argument that is a length of time, such as ``90s``, ``1h30m`` or ``2d``."""
     if not _LENGTH.fullmatch(text):
-        raise argparse.ArgumentTypeError(f"must be such as 90s, 30m, 1h30m or 2d, not {text!r}")
+        raise argparse.ArgumentTypeError(
+            f"must be a length of time such as 90s, 30m, 1h30m or 2d, not {text!r}"
+        )
     parts = re.findall(r"(\d+)([smhdw])", text)
     try:
         return timedelta(seconds=sum(int(number) * _UNITS[unit] for number, unit in parts))

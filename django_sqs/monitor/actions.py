@@ -120,14 +120,17 @@ ACTIONS = {
     "pause": Action(
         "pause_queuereport",
         _("Pause %(queue)s"),
-        _("Have no worker receive from %(queue)s? What is sent waits in it."),
+        _(
+            "Stop all workers from receiving from %(queue)s? Messages that are sent to it will "
+            "wait."
+        ),
         _("Paused."),
         _pause,
     ),
     "resume": Action(
         "pause_queuereport",
         _("Resume %(queue)s"),
-        _("Have workers receive from %(queue)s again?"),
+        _("Let workers receive from %(queue)s again?"),
         _("Resumed."),
         _resume,
     ),

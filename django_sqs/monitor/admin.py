@@ -201,7 +201,7 @@ class QueueReportAdmin(_ModelAdmin):
             done = ask_within(ACTION_PATIENCE, name, _run(chosen, target, form))
         except NotAnsweredYet:
             self._note(request, action, label, form)
-            says = gettext("SQS has not answered yet. It goes on: look here again later.")
+            says = gettext("SQS has not answered yet, but is still at work: look here again later.")
             messages.warning(request, says)
         except SQSError as exc:
             messages.error(request, str(exc))

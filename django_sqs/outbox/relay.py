@@ -107,7 +107,7 @@ class Relay:
                     self._start_what_waits()
                     self._settle_next(self._period)
                 except Exception:
-                    logger.exception("The outbox could not be relayed, trying again")
+                    logger.exception("Relaying the outbox failed, trying again")
                     time.sleep(self._period)
             deadline = time.monotonic() + LAST_WAIT
             while self._under_way and (left := deadline - time.monotonic()) > 0:

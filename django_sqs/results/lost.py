@@ -29,7 +29,9 @@ def end_lost_results(days: float) -> int:
     """
     moment = timezone.now() - timedelta(days=days)
     records = written(TaskRecord)
-    text = f"There was no sign of this task for {days:g} days, so its message must be lost."
+    text = (
+        f"There was no sign of life from this task for {days:g} days, so its message must be lost."
+    )
     error = error_entry(TaskLost, text)
     ended = 0
     while found := list(_lost(records, moment)[:BATCH]):

@@ -73,8 +73,8 @@ class SQSBackend(Waiting, BaseTaskBackend):  # type: ignore[misc]
         self._names: dict[tuple[str, int], str] = {}
         if not self.queues:
             raise ImproperlyConfigured(
-                f"TASKS[{alias!r}]['QUEUES'] must name the queues: each is one in SQS, which "
-                "runreceiver receives from."
+                f"TASKS[{alias!r}]['QUEUES'] must name the queues: each is a queue in SQS, from "
+                "which runreceiver receives."
             )
 
     @property
@@ -137,7 +137,7 @@ class SQSBackend(Waiting, BaseTaskBackend):  # type: ignore[misc]
         """
         super().validate_task(task)
         if task.run_after is not None and task.queue_name.endswith(FIFO):
-            raise InvalidTask("SQS takes no delay on a FIFO queue: run_after needs another queue.")
+            raise InvalidTask("run_after needs a queue that is not FIFO: SQS takes no delay there.")
 
     def enqueue(self, task: Task, args: Iterable[Any], kwargs: dict[str, Any]) -> TaskResult:
         """Enqueue a task; return when SQS has accepted it.

@@ -24,7 +24,8 @@ else:
         from django_tasks import task_backends
     except ImportError as exc:
         raise ImproperlyConfigured(
-            "Before Django 6.0 tasks need the package django-tasks: pip install 'django-sqs[tasks]'"
+            "Before Django 6.0, tasks need the package django-tasks: pip install "
+            "'django-sqs[tasks]'"
         ) from exc
     from django_tasks.backends.base import BaseTaskBackend
     from django_tasks.base import Task, TaskContext, TaskError, TaskResult, TaskResultStatus

@@ -141,8 +141,8 @@ class TaskRunner:
         if ended is None:
             return _Run(self._backend, store, message, call, result, received)
         if ended == TaskResultStatus.FAILED:
-            raise TaskFailedBefore(f"Task {call.id} has failed before; it is not run again")
-        logger.info("Task %s was finished before; its message was delivered twice", call.id)
+            raise TaskFailedBefore(f"Task {call.id} has already failed; it is not run again")
+        logger.info("Task %s is already finished; its message was delivered twice", call.id)
         return None
 
     def settling(self, delivery: Received, action: Action, raised: BaseException | None) -> None:

@@ -143,7 +143,8 @@ def scheduled(
             earlier.task.module_path != path or earlier.task.func is task.func  # type: ignore[attr-defined]
         ):
             raise ConfigurationError(
-                f"{where}{earlier.task.module_path} has it already; give one of them another name="
+                f"{where}{earlier.task.module_path} already has a schedule of this name; give one "
+                "of them another name="
             )
         task_schedules[own] = TaskSchedule(
             own, task, schedule, catch_up, tuple(args), dict(kwargs or {})

@@ -77,8 +77,8 @@ class UniqueTask:
             own = self.key(*args, **kwargs)
         except Exception as exc:
             raise ConfigurationError(
-                f"@unique of task {self.path}: its key= cannot be made of the arguments of this "
-                f"call; it gets the same as the task: {repr_of(exc)}"
+                f"@unique of task {self.path}: its key= failed for the arguments of this call; it "
+                f"is called with the same arguments as the task: {repr_of(exc)}"
             ) from exc
         if not isinstance(own, str):
             raise ConfigurationError(
@@ -185,9 +185,9 @@ def schedule_problem(path: str, sends_slots: bool) -> str | None:
     if sends_slots:
         # Every process sends each slot, and only SQS knows which of them it drops.
         return found.unique_until and (
-            f"@unique(unique_until={found.unique_until!r}) does not go with slots that SQS "
-            "deduplicates, since one that it drops could not free its key: add "
-            "'django_sqs.schedules' to INSTALLED_APPS and migrate, or leave unique_until out"
+            f"@unique(unique_until={found.unique_until!r}) cannot be combined with slots that SQS "
+            "deduplicates, because one that it drops could not free its key: add "
+            "'django_sqs.schedules' to INSTALLED_APPS and migrate, or leave out unique_until"
         )
     if not apps.is_installed("django_sqs.schedules"):
         return None  # Which another check says.
@@ -197,7 +197,7 @@ def schedule_problem(path: str, sends_slots: bool) -> str | None:
         return None
     return (
         "@unique needs the table of django_sqs.tickets in the database of the schedules, "
-        f"{slots!r}, and it is in {keys!r}: route both to one"
+        f"{slots!r}, but it is in {keys!r}: route both to one"
     )
 
 
@@ -247,8 +247,8 @@ def give_back(result: TaskResult) -> None:
         store.free_all([ticket_of(result)])
     except Exception as exc:  # noqa: BLE001 - a database that is away, or a transaction
         logger.warning(
-            "Task %s was not enqueued, and others with its key are not until its time "
-            "(unique_for) is over: %r",
+            "Task %s was not enqueued, but its unique key could not be freed, so others with "
+            "that key are not enqueued until unique_for is over: %r",
             result.task.module_path,
             exc,
         )

@@ -83,7 +83,7 @@ class Waiting:
         except DatabaseError as exc:
             # In a transaction that is rolled back they are gone in any case.
             logger.error(
-                "That tasks were not enqueued could not be noted in their results: %s", exc
+                "The results of tasks that were not enqueued could not be updated: %s", exc
             )
 
     # Waiting for the commit.

@@ -119,15 +119,15 @@ class TaskCall:
                 data.get("signature"),
             )
         except (AttributeError, KeyError, TypeError, ValueError, OverflowError) as exc:
-            raise MessageDecodeError(f"The message is not a task's: {exc!r}") from exc
+            raise MessageDecodeError(f"The message is not that of a task: {exc!r}") from exc
         if not _ID.fullmatch(call.id) or (
             len(call.path) > LONGEST_PATH
             or len(call.queue_name) > LONGEST_NAME
             or abs(call.priority) > LARGEST_PRIORITY
         ):
             raise MessageDecodeError(
-                "The message is not a task's: this library writes no such id, task, queue and "
-                f"priority as {quoted(call.id, NAME)}, {quoted(call.path, NAME)}, "
+                "The message is not that of a task: this library never writes such an id, task, "
+                f"queue and priority: {quoted(call.id, NAME)}, {quoted(call.path, NAME)}, "
                 f"{quoted(call.queue_name, NAME)} and {call.priority}"
             )
         return call
@@ -143,7 +143,7 @@ class TaskCall:
         if (self.backend, self.queue_name) != (backend, queue_name):
             raise TaskRefused(
                 f"Task {self.id} is for backend {quoted(self.backend, NAME)} and queue "
-                f"{quoted(self.queue_name, NAME)}, and came from {backend!r} and {queue_name!r}"
+                f"{quoted(self.queue_name, NAME)}, but came from {backend!r} and {queue_name!r}"
             )
         task = declared(self.path)
         if task is None:
@@ -172,8 +172,8 @@ def check_is_found(task: Task) -> None:
     path = task.module_path
     if declared(path) is None or path.startswith("__main__."):
         raise InvalidTask(
-            f"The worker could not find the task {path}: it looks for the task by that name in "
-            "its module. Decorate the function with @task, in a module such as an app's tasks.py."
+            f"The worker could not find the task {path}: it looks for it under that name in its "
+            "module. Decorate the function with @task, in a module such as an app's tasks.py."
         )
 
 

@@ -42,12 +42,12 @@ class UniqueKey(models.Model):
     ticket_id = models.CharField(
         max_length=100,
         db_index=True,
-        help_text=_("That of the message that has it."),
+        help_text=_("The ticket of the message that holds the key."),
         verbose_name=_("ticket id"),
     )
     expires = models.FloatField(
         db_index=True,
-        help_text=_("Until when it has it, in seconds since 1970 (UTC)."),
+        help_text=_("When it stops holding the key, in seconds since 1970 (UTC)."),
         verbose_name=_("expires"),
     )
 

@@ -130,7 +130,10 @@ class SiteReceiver:
     def _give_back(self) -> None:
         # Where no thread could be started to watch over the stop: Python 3.12.1 starts none
         # once the main thread has ended.
-        logger.error("The stop took too long: messages of receivers that still run are given back")
+        logger.error(
+            "The stop took too long: the messages of receivers that are still running are given "
+            "back"
+        )
         if self._consumer is not None:
             self._consumer.on_grace_expired()
 
@@ -163,7 +166,7 @@ class SiteReceiver:
         except (ConfigurationError, ImproperlyConfigured, NoReceiver, UnknownQueue) as exc:
             logger.error("This process receives nothing: %s", exc)
         except BaseException:
-            logger.exception("This process receives nothing more")
+            logger.exception("This process has stopped receiving after an error")
         finally:
             connections.close_all()
             self._over.set()
@@ -187,7 +190,7 @@ class SiteReceiver:
             except (ConfigurationError, ImproperlyConfigured, NoReceiver, UnknownQueue):
                 raise
             except BaseException:
-                logger.exception("Receiving failed; it starts again in %g s", pause)
+                logger.exception("Receiving failed; trying again in %g s", pause)
             self._stopping.wait(pause)
             pause = min(LAST_PAUSE, pause * 2)
 

@@ -143,7 +143,7 @@ class ControlServer:
         )
         waited = GaugeMetricFamily(
             "django_sqs_message_wait_seconds",
-            "How long the latest message waited for its receiver, since it was sent; 0 when no "
+            "How long the latest message waited for its receiver, since it was sent; 0 if no "
             "message came for a minute.",
             labels=["queue"],
         )

@@ -58,4 +58,4 @@ def _file(key: str, size: int) -> Iterator[mmap.mmap]:
                     # Nothing to remember; the next process makes another.
                     Path(file.name).unlink(missing_ok=True)
                 return
-        raise OSError(f"{MOST_FILES} workers use {folder}")
+        raise OSError(f"{MOST_FILES} workers already use {folder}")

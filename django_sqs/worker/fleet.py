@@ -110,7 +110,7 @@ class Fleet:
         if self._supervised:
             require_posix(
                 "Several processes, or recycled ones, need",
-                instead=". Run one: --processes=1, with --threads",
+                instead=". Run a single process: --processes=1, with --threads",
             )
         self._limits = _limits(plan, len(self._groups))
         self._turn = Turn()
@@ -170,8 +170,8 @@ class Fleet:
                 return worker.run()
         if threading.current_thread() is not threading.main_thread():
             raise ConfigurationError(
-                "Several processes, or recycled ones, can be supervised in the main thread only. "
-                "In another thread run one: --processes=1"
+                "Several processes, or recycled ones, can only be supervised from the main "
+                "thread. In another thread, run a single one: --processes=1"
             )
         self._check_memory()
         places = len(self._groups)

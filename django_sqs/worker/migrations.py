@@ -101,8 +101,8 @@ class _Found:
         """Go on without a database; raise ConfigurationError without migrations."""
         if not self.away:
             raise ConfigurationError(
-                f"After {patience:g} s still {self.reason}. Run migrate; to start without, set "
-                "SQS_MIGRATIONS_PATIENCE = 0."
+                f"After {patience:g} s it is still {self.reason}. Run manage.py migrate; to start "
+                "without waiting, set SQS_MIGRATIONS_PATIENCE = 0."
             )
         logger.error("Receiving although %s", self.reason)
 

@@ -233,7 +233,11 @@ class BatchRun:
             settle(self._registered, self._delivery(held), None, NotStarted())
         except Exception:
             self._abandon([held])
-            logger.exception("Message %s was not given back; SQS redelivers it", held.message_id)
+            logger.exception(
+                "Message %s could not be given back; SQS redelivers it after its visibility "
+                "timeout",
+                held.message_id,
+            )
 
     def _abandon(self, held: Iterable[Held]) -> None:
         """Hold no more what was not settled: SQS redelivers it."""

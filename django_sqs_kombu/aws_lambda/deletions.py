@@ -74,7 +74,13 @@ class Deletions:
             left += self._not_deleted(queue, again)
         for message, error in left:
             name = message["MessageId"]
-            logger.warning("Message %s of queue %s is done and comes again: %s", name, queue, error)
+            logger.warning(
+                "Message %s of queue %s is done, but could not be deleted and will be delivered "
+                "again: %s",
+                name,
+                queue,
+                error,
+            )
 
     def _not_deleted(
         self, queue: str, messages: Sequence[Message]

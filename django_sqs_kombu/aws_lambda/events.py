@@ -80,7 +80,8 @@ def read(event: object) -> list[Batch]:
             batch.messages.append(_message(record))
         except (AttributeError, KeyError, TypeError, binascii.Error) as exc:
             logger.error(
-                "Message %s of queue %s is left in it, since its record cannot be read: %r",
+                "Message %s of queue %s is left in the queue, because its record cannot be read: "
+                "%r",
                 record["messageId"],
                 batch.arn.name,
                 exc,
@@ -102,8 +103,8 @@ def _records(event: object) -> Iterator[Mapping[str, Any]]:
             )
         if record.get("eventSource") != SOURCE:
             raise ConfigurationError(
-                f"The record is of {shown(record.get('eventSource'))}, not of {SOURCE!r}: this "
-                "handler takes events of SQS queues only"
+                f"The record comes from {shown(record.get('eventSource'))}, not from {SOURCE!r}: "
+                "this handler only takes events from SQS queues"
             )
         yield record
 
@@ -112,7 +113,7 @@ def _queue_arn(record: Mapping[str, Any]) -> QueueArn:
     text = record.get("eventSourceARN")
     parts = text.split(":") if isinstance(text, str) else []
     if len(parts) != _ARN_PARTS or not parts[-1]:
-        raise ConfigurationError(f"The eventSourceARN {shown(text)} is not that of an SQS queue")
+        raise ConfigurationError(f"The eventSourceARN {shown(text)} is not the ARN of an SQS queue")
     _, partition, _, region, account, name = parts
     return QueueArn(str(text), name, partition, region, account)
 

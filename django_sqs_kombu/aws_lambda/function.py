@@ -164,8 +164,8 @@ class LambdaFunction:
                 return registered, queue
         known = sorted(each.full_name() for each in self._receivers.select())
         raise ConfigurationError(
-            f"No receiver is registered for queue {arn.name!r} ({arn.text}), but for: "
-            f"{', '.join(known) or 'none'}. Look at the prefix of the queues' names"
+            f"No receiver is registered for queue {arn.name!r} ({arn.text}). Registered are: "
+            f"{', '.join(known) or 'none'}. Check the prefix of the queue names"
         )
 
     def _learn_url(self, channel: Channel, arn: QueueArn, queue: str) -> None:

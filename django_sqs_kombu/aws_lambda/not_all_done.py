@@ -14,5 +14,5 @@ class NotAllDone(SQSError):
     """
 
     def __init__(self, ids: Sequence[str]) -> None:
-        super().__init__(f"{len(ids)} message(s) are not done: {', '.join(ids)}")
+        super().__init__(f"{len(ids)} message(s) were not handled: {', '.join(ids)}")
         self.ids = tuple(ids)

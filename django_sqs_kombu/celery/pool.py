@@ -186,7 +186,7 @@ class PoolConsumer:
                 self._done(delivery)
                 return
         except SQSError as exc:
-            logger.error("Message %s is left to be redelivered: %s", delivery.message_id, exc)
+            logger.error("Message %s is left for SQS to redeliver: %s", delivery.message_id, exc)
             self._done(delivery)
             return
         target, args = self._target(registered, queue, delivery)
@@ -320,7 +320,8 @@ def _delete_what_else_belongs_to(message: RawMessage) -> None:
     except Exception:
         # The receiver is done: received again, the message would be done twice.
         logger.exception(
-            "What belongs to message %s, such as an object in S3, could not be deleted", message.id
+            "An object that belongs to message %s, such as its payload in S3, could not be deleted",
+            message.id,
         )
 
 

@@ -45,8 +45,8 @@ class ReceiverStep(bootsteps.StartStopStep):  # type: ignore[misc]
         """
         if consumer.hub is None:
             raise ConfigurationError(
-                "ReceiverStep needs a worker with an event loop: use the pool prefork, "
-                "threads or solo, and a broker transport that supports it"
+                "ReceiverStep needs a worker with an event loop: use the prefork, threads or "
+                "solo pool, and a broker transport that supports it"
             )
         self._consumers = [running for running in self._consumers if not running.closed]
         for receivers, queues in self._queues().items():

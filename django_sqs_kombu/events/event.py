@@ -71,8 +71,9 @@ class Event(RawMessage):
             return value
         if not isinstance(value, dict):
             raise MessageEncodeError(
-                f"{type(self).__name__} is what AWS writes. To make one, as in a test, give "
-                f"body= the whole event, as a mapping or its JSON, not {type(value).__name__}"
+                f"{type(self).__name__} is an event written by AWS. To make one, for example in a "
+                "test, pass the whole event as body=, a mapping or its JSON, not "
+                f"{type(value).__name__}"
             )
         return json.dumps(value)
 

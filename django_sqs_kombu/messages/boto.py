@@ -94,8 +94,8 @@ class MHMessage(Message):
         for key, item in value.items():
             if ":" in str(key) or "\n" in f"{key}{item}":
                 raise MessageEncodeError(
-                    f"{type(self).__name__} cannot carry {quoted(key, NAME)}: a key has no colon, "
-                    "and neither key nor value a line break. Use JSONMessage."
+                    f"{type(self).__name__} cannot carry {quoted(key, NAME)}: a key must not "
+                    "contain a colon, and neither key nor value a line break. Use JSONMessage."
                 )
             lines.append(f"{key}: {item}\n")
         text = "".join(lines)

@@ -59,7 +59,9 @@ class BigMessage(RawMessage):
         :raises MessageEncodeError: *value* cannot be read (a file) or written to S3.
         """
         if not self.s3_url:
-            raise MessageEncodeError("BigMessage needs s3_url='s3://bucket' to know where to go")
+            raise MessageEncodeError(
+                "BigMessage needs s3_url='s3://bucket', to which its body is uploaded"
+            )
         bucket, key = self._bucket_and_key(self.s3_url, MessageEncodeError)
         if key:
             return self.s3_url
@@ -68,8 +70,8 @@ class BigMessage(RawMessage):
         data = value.encode() if isinstance(value, str) else value
         if isinstance(data, bytes) and len(data) > self.max_bytes:
             raise MessageEncodeError(
-                f"A BigMessage of {len(data):,} bytes is above the {self.max_bytes:,} that its "
-                "receiver reads (its class's max_bytes)"
+                f"A BigMessage of {len(data):,} bytes exceeds the {self.max_bytes:,} bytes that "
+                "its receiver reads (max_bytes of its class)"
             )
         key = f"{self._prefix(bucket)}{uuid.uuid4()}"
         try:
@@ -94,7 +96,7 @@ class BigMessage(RawMessage):
         bucket, key = self._bucket_and_key(value, MessageDecodeError)
         if not key:
             raise MessageDecodeError(
-                f"BigMessage: {quoted(value, NAME)} names no object, only a bucket"
+                f"BigMessage: {quoted(value, NAME)} names a bucket, but no object in it"
             )
         try:
             client = self._client()
@@ -126,7 +128,7 @@ class BigMessage(RawMessage):
             except (BotoCoreError, ClientError) as exc:
                 # The message is done; received again, it would be done twice.
                 logger.warning(
-                    "%s, whose message is done, was not deleted: %s",
+                    "%s was not deleted, although its message is done: %s",
                     url_of(bucket, key),
                     line(str(exc)),
                 )

@@ -119,7 +119,7 @@ def validated(model: type, read: Callable[[Any], Any]) -> Any:
         return read(adapter_of(model))
     except ValueError as exc:
         # Not with pydantic's error as its cause: that prints every wrong value, too.
-        raise MessageDecodeError(f"No valid {model.__name__}: {_what_is_wrong(exc)}") from None
+        raise MessageDecodeError(f"Not a valid {model.__name__}: {_what_is_wrong(exc)}") from None
 
 
 def _what_is_wrong(exc: ValueError) -> str:

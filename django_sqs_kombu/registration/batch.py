@@ -171,7 +171,7 @@ class Batch:
 
     def __enter__(self) -> Batch:
         if self._entered:
-            raise RuntimeError("A batch() block can be entered once only: call batch() for each")
+            raise RuntimeError("A batch() can be entered only once: call batch() for each block")
         self._entered = True
         self._process = os.getpid()
         self._before = _open.get()
@@ -237,7 +237,11 @@ class Batch:
         try:
             self.new_thread(rest).start()
         except RuntimeError as exc:
-            logger.warning("The end of a batch() blocks its event loop: %s", exc)
+            logger.warning(
+                "The end of a batch() blocks its event loop, because no thread could be started: "
+                "%s",
+                exc,
+            )
             rest()
 
     def _leave(self) -> None:

@@ -112,7 +112,7 @@ class BatchEnd:
 
     def tell_dropped(self) -> None:
         """Tell what is not sent."""
-        why = "It was not sent: an exception has left the block of its batch()"
+        why = "It was not sent: its batch() ended with an exception"
         _tell([(entry, BatchDropped(why)) for entry in self._dropped])
 
     def send(self) -> None:
@@ -171,7 +171,7 @@ class BatchEnd:
             return
         if raised is None:
             raise failed
-        logger.error("Not raised, since %r is: %s", raised, failed)
+        logger.error("Not raised, because %r is raised instead: %s", raised, failed)
 
 
 class Step:

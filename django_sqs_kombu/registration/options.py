@@ -204,9 +204,8 @@ class QueueOptions:
             raise ConfigurationError(f"{where}batch is meaningful only with a receiver")
         if self.bisects and self.name.endswith(FIFO):
             raise ConfigurationError(
-                f"{where}on_error='bisect' cannot be combined with a FIFO queue: what follows a "
-                "message "
-                "that fails would be done before it"
+                f"{where}on_error='bisect' cannot be combined with a FIFO queue: the messages "
+                "behind one that fails would be handled before it"
             )
         if isinstance(self.receiver, CeleryForward):
             raise ConfigurationError(
@@ -227,8 +226,8 @@ class QueueOptions:
             raise ConfigurationError(f"{where}{exc}") from None
         if policy.on_error == DELETE and (self.dead_letter_queue or policy.dead_letter):
             raise ConfigurationError(
-                f"{where}on_error='delete' cannot be combined with a dead-letter queue: name "
-                "what is to be deleted with discard="
+                f"{where}on_error='delete' cannot be combined with a dead-letter queue: list the "
+                "exceptions whose messages are to be deleted in discard="
             )
         return policy
 
@@ -257,8 +256,8 @@ class QueueOptions:
         validate_name(dead)
         if dead.endswith(FIFO) != self.name.endswith(FIFO):
             raise ConfigurationError(
-                f"{where}the dead-letter queue of a FIFO queue must be FIFO, and only of one; "
-                f"{dead!r} does not fit"
+                f"{where}a FIFO queue needs a FIFO dead-letter queue, and any other queue one "
+                f"that is not FIFO; {dead!r} does not fit"
             )
         if dead in self.names:
             raise ConfigurationError(
@@ -278,8 +277,8 @@ def check_receiver(where: str, argument: str, fn: Any) -> None:
         )
     if inspect.isgeneratorfunction(fn) or inspect.isasyncgenfunction(fn):
         raise ConfigurationError(
-            f"{where}the {argument} {shown(fn)} is a generator function: called with a message, "
-            "it runs nothing"
+            f"{where}the {argument} {shown(fn)} is a generator function: calling it with a "
+            "message runs none of its code"
         )
 
 
@@ -311,7 +310,5 @@ def _suffixes(where: str, value: Any) -> tuple[str, ...]:
         value = (value,)
     suffixes = tuple(value) if isinstance(value, Iterable) else (None,)
     if not all(isinstance(suffix, str) and suffix for suffix in suffixes):
-        raise ConfigurationError(
-            f"{where}suffixes must be strings that are not empty, not {shown(value)}"
-        )
+        raise ConfigurationError(f"{where}suffixes must be non-empty strings, not {shown(value)}")
     return tuple(dict.fromkeys(suffixes))

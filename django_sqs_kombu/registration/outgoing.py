@@ -97,8 +97,8 @@ class Outgoing:
         if queue.endswith(FIFO):
             if seconds:
                 raise MessageEncodeError(
-                    f"delay: FIFO queue {queue!r} takes no delay for a single message, and "
-                    f"{delay!r} was given. Give the queue itself a delay in SQS, or use a "
+                    f"delay: a message to FIFO queue {queue!r} cannot have a delay of its own "
+                    f"(delay={delay!r}). Set a delay on the queue itself in SQS, or use a "
                     "standard queue."
                 )
             seconds = None
@@ -197,4 +197,4 @@ def _check_text_attributes(attributes: Any) -> None:
         )
     for name in attributes:
         if isinstance(name, str) and (name.startswith(_RESERVED_PREFIX) or name in _RESERVED):
-            raise MessageEncodeError(f"attributes: {name!r} is a name that this library uses")
+            raise MessageEncodeError(f"attributes: {name!r} is reserved by this library")

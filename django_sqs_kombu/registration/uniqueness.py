@@ -51,14 +51,14 @@ class Unique:
         """
         if until is not None and key is None:
             raise MessageEncodeError(
-                "unique_until says when the key of unique= is free again: give unique, too, and "
-                "unique_for"
+                "unique_until needs unique and unique_for, since it says when their key is free "
+                "again"
             )
         if key is None and unique_for is None:
             return None
         if key is None or unique_for is None:
             raise MessageEncodeError(
-                "unique and unique_for go together: a key, and for how long"
+                "unique and unique_for go together: a key, and how long it is held"
                 + (" at most" if until is not None else "")
             )
         check_text(key, "unique")
@@ -86,18 +86,20 @@ class Unique:
         """Raise :class:`MessageEncodeError` where the message may begin after its key's time."""
         if self.until is not None and delay is not None and self.seconds <= delay:
             raise MessageEncodeError(
-                f"unique_for: {self.seconds:g} seconds are over when the message can be received, "
-                f"which is in {delay:g} seconds (its delay), so unique_until={self.until!r} would "
-                "mean nothing. Give it the delay, and what the message may wait and run at most."
+                f"unique_for: {self.seconds:g} seconds end before the message can be received, "
+                f"which is after its delay of {delay:g} seconds, so unique_until={self.until!r} "
+                "would have no effect. Make it longer than the delay and the longest time that "
+                "the message may wait and run together."
             )
 
     def check_deduplication(self, deduplication_id: str | None) -> None:
         """Raise :class:`MessageEncodeError` where SQS may drop the message that takes the key."""
         if self.until is not None and deduplication_id is not None:
             raise MessageEncodeError(
-                f"unique_until={self.until!r} does not go with deduplication_id: after the first "
-                "message has given its key back, SQS would accept and drop another of the same id, "
-                "and nothing would free the key that this one took. Leave one of the two out."
+                f"unique_until={self.until!r} cannot be combined with deduplication_id: after the "
+                "first message has given its key back, SQS would accept but drop another one "
+                "with the same id, and nothing would free the key that this one took. Leave out "
+                "one of the two."
             )
 
     def digest(self, queue: str) -> str:
@@ -119,7 +121,9 @@ def claimed(
     claim = store_of(ticket).claim
     owner = claim(unique.digest(queue), str(ticket.id), unique.seconds, until=unique.until)
     if owner != ticket.id:
-        logger.info("Queue %s: a message is not sent, since another one has its key", queue)
+        logger.info(
+            "Queue %s: a message is not sent, because another one holds its unique key", queue
+        )
         return replace(ticket, id=owner, sent=False)
     send()
     return ticket
@@ -160,8 +164,8 @@ def _free_unless_there(ticket: Ticket, queue: str, unique: Unique, exc: BaseExce
         free(ticket, queue, unique)
         return
     logger.warning(
-        "Queue %s: whether SQS has a message with a key is not known, and others with its key are "
-        "not sent until it ends, or for %g s: %r",
+        "Queue %s: it is not known whether SQS accepted a message with a unique key, and others "
+        "with that key are not sent until it ends, or for %g s: %r",
         queue,
         unique.seconds,
         exc,
@@ -174,7 +178,8 @@ def free(ticket: Ticket, queue: str, unique: Unique) -> None:
         store_of(ticket).free(unique.digest(queue), str(ticket.id))
     except Exception as exc:  # noqa: BLE001 - a database or a cache that is away, or a transaction
         logger.warning(
-            "Queue %s: a message was not sent, and others with its key are not for %g s: %r",
+            "Queue %s: a message was not sent, but its unique key could not be freed, so others "
+            "with that key are not sent for %g s: %r",
             queue,
             unique.seconds,
             exc,

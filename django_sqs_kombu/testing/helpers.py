@@ -152,9 +152,9 @@ def received_message(
     made = registered.message_class.from_delivery(delivery, queue)
     if (parts := made.parts()) is not None:
         raise ConfigurationError(
-            f"Queue {registered.name!r}: no receiver gets this {type(made).__name__}: it stands "
-            f"for {len(parts)} messages, each of which is received by itself. Make one of each, "
-            "or send it in a block of eager()."
+            f"Queue {registered.name!r}: no receiver gets this {type(made).__name__} as a whole: "
+            f"it stands for {len(parts)} messages, each received on its own. Make one message of "
+            "each, or send it inside eager()."
         )
     return made
 

@@ -20,7 +20,7 @@ logger = get_logger(__name__)
 #: Seconds after the end of a receiver, or its cancelling, until the log says that some of it runs.
 SAY = 2.0
 #: Why a message is held.
-CALL_RUNS = "a call that it has made in a thread still runs"
+CALL_RUNS = "a call that it made in a thread is still running"
 #: Until when, on the monotonic clock, a thread waits for such calls: a process that is killed
 #: then, as Lambda does it, would lose what else it has done.
 waits_until: ContextVar[float] = ContextVar("waits_until", default=math.inf)
@@ -86,8 +86,8 @@ def say_held(message: MessageContext | None, why: str) -> None:
     """Say in the log that a message is held though its receiver should have ended."""
     if message is not None:
         logger.warning(
-            "Message %s of queue %s: its receiver should have ended, but %s: it is held until "
-            "that ends, and not tried again beside it",
+            "Message %s of queue %s: its receiver should have ended, but %s: the message is held "
+            "until that ends, and not tried again meanwhile",
             message.message_id,
             message.queue,
             why,

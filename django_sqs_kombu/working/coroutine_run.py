@@ -128,7 +128,8 @@ class CoroutineRun:
                 if self._steps is not None:
                     self._steps.close()
             logger.exception(
-                "The work around the receiver of message %s failed", self._delivery.message_id
+                "Preparing or cleaning up around the receiver of message %s failed",
+                self._delivery.message_id,
             )
 
     def _admit(self) -> Following:
@@ -187,7 +188,7 @@ class CoroutineRun:
         if (error := make_ready(stack, self._registered)) is not None:
             # Its receiver has run all the same.
             logger.warning(
-                "What a message is settled with could not be prepared: %r",
+                "Settling a message could not be prepared: %r",
                 error.__cause__,
             )
         return self._next(lambda steps: steps.send(ended))

@@ -73,8 +73,8 @@ def deadline(seconds: float | None) -> AbstractContextManager[object]:
 @functools.cache
 def _say_that_threads_are_green() -> None:
     logger.warning(
-        "Time limits of receivers have no effect in green threads, as gevent and eventlet make "
-        "them: receivers run as long as they take. Run them in processes or real threads"
+        "Time limits of receivers have no effect in the green threads of gevent and eventlet: "
+        "receivers run as long as they take. Run them in processes or real threads"
     )
 
 
@@ -257,7 +257,7 @@ class _Ringer:
             try:
                 self._ring_due()
             except Exception:
-                logger.exception("Ringing the deadlines of receivers failed")
+                logger.exception("Enforcing the time limits of receivers failed")
                 time.sleep(INTERVAL)
 
     def _ring_due(self) -> None:

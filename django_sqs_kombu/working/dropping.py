@@ -44,7 +44,7 @@ def free_at_start(registered: Registered, delivery: Received) -> None:
     try:
         store.free_at_start(trail.id)
     except Exception as exc:
-        raise _later("Its key of unique= cannot be given back", exc) from exc
+        raise _later("Its unique key cannot be given back", exc) from exc
 
 
 def _why_cancelled(store: TicketStore, ticket_id: str) -> Exception | None:

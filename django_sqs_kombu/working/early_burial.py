@@ -28,7 +28,7 @@ def warn_of_early_burial(registered: Registered, queue: str, requests: Any) -> N
     if redrive.max_receives < registered.policy.most_tries:
         logger.warning(
             "Queue %s: messages have %d tries, but its redrive policy in SQS allows %d receives. "
-            "They become dead letters after so many; raise maxReceiveCount.",
+            "They become dead letters after that many; raise maxReceiveCount.",
             queue,
             registered.policy.most_tries,
             redrive.max_receives,

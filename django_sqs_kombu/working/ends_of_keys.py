@@ -84,8 +84,8 @@ class KeyWriter:
 def say_kept(ticket_id: str, exc: Exception) -> None:
     """Log that a key was not given back."""
     logger.warning(
-        "The key of unique= that the message of ticket %s has was not given back and is held "
-        "until its time (unique_for) is over: %r",
+        "The unique key of the message with ticket %s could not be given back, and is held until "
+        "unique_for is over: %r",
         ticket_id,
         exc,
     )

@@ -162,6 +162,6 @@ def _entered(
 
 
 def _unprepared(exc: Exception) -> EnvironmentFailure:
-    error = EnvironmentFailure(f"Its receiver could not be prepared for: {repr_of(exc)}")
+    error = EnvironmentFailure(f"Preparing for its receiver failed: {repr_of(exc)}")
     error.__cause__ = exc
     return error

@@ -86,7 +86,7 @@ class LastingLoop:
                     loop.run_forever()
                 except BaseException:
                     # Such as the SystemExit of a task that a receiver left running.
-                    logger.exception("Something on the event loop tried to end it; it goes on")
+                    logger.exception("Code on the event loop tried to stop it; it keeps running")
         finally:
             self._started.set()
             self._close()

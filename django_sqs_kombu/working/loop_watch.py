@@ -111,8 +111,8 @@ def _say(awaiting: Awaiting | None, frame: FrameType, seconds: float) -> None:
     if message is not None:
         whose = f"The receiver of message {message.message_id} of queue {message.queue}"
     logger.error(
-        "%s has blocked the event loop for %.0f s, and with it all others, in %s, line %d of %s: "
-        "await there, or call it by asyncio.to_thread",
+        "%s has blocked the event loop for %.0f s, and all others with it, in %s, line %d of %s: "
+        "use await there, or asyncio.to_thread",
         whose,
         seconds,
         frame.f_code.co_name,

@@ -320,7 +320,7 @@ def _fall_back(
         _complain(delivery, f"was deleted on receipt and its dead letter is lost; body {body}", exc)
         return action
     if delivery.acknowledged:
-        _complain(delivery, f"could not be settled ({action.value}) to the end", exc)
+        _complain(delivery, f"could not be settled completely ({action.value})", exc)
         return action
     try:
         delivery.requeue()

@@ -90,7 +90,7 @@ def _retries(value: Any) -> tuple[Retry, ...]:
         found = tuple(found)
         if all(isinstance(each, Retry) for each in found):
             return found
-    raise ConfigurationError(f"retry must be a Retry, or several, not {shown(value)}")
+    raise ConfigurationError(f"retry must be a Retry, or a list of them, not {shown(value)}")
 
 
 def _without(default: Any, named: set[type[BaseException]]) -> Any:

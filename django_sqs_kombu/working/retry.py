@@ -107,7 +107,7 @@ class Retry:
         try:
             return _seconds(self.backoff(tries))
         except Exception:
-            logger.exception("The backoff %r failed; the usual one instead", self.backoff)
+            logger.exception("The backoff %r failed; the usual one is used instead", self.backoff)
             return None
 
 
@@ -133,8 +133,8 @@ def _pauses(value: Any) -> tuple[float, ...]:
         pauses = ()
     if not pauses or max(pauses) > MAX_VISIBILITY_TIMEOUT:
         raise ConfigurationError(
-            f"Retry: backoff must be seconds from 0 to {MAX_VISIBILITY_TIMEOUT:,}, several of "
-            f"them, or a function of the number of tries, not {shown(value)}"
+            f"Retry: backoff must be seconds from 0 to {MAX_VISIBILITY_TIMEOUT:,}, a list of "
+            f"those, or a function of the number of tries, not {shown(value)}"
         )
     return pauses
 

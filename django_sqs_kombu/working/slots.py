@@ -72,7 +72,7 @@ class SlotTicker(Ticking):
             try:
                 self._send(each)
             except SQSError as exc:
-                logger.warning("A slot of %s is not sent yet: %s", each.name, exc)
+                logger.warning("A slot of %s could not be sent yet: %s", each.name, exc)
                 fine = False
             except Exception:
                 logger.exception("A slot of %s is not sent", each.name)
@@ -87,7 +87,7 @@ class SlotTicker(Ticking):
             return
         if now - slot > lateness(each.schedule):
             logger.error(
-                "Slot %s of %s is left out: it could not be sent within %s",
+                "Slot %s of %s is skipped: it could not be sent within %s",
                 slot.isoformat(),
                 each.name,
                 lateness(each.schedule),
@@ -129,7 +129,10 @@ def ticking(select: Callable[[], Iterable[Scheduled]]) -> Iterator[None]:
     try:
         thread.start()
     except RuntimeError as exc:
-        logger.error("Schedules have no thread; this process sends none of their slots: %s", exc)
+        logger.error(
+            "No thread could be started for schedules; this process sends none of their slots: %s",
+            exc,
+        )
     try:
         yield
     finally:

@@ -99,8 +99,8 @@ class Stages:
         where = "an unknown place" if frame is None else _place(frame)
         del frame
         logger.error(
-            "%d steps of messages wait for %d threads, the longest busy of which has been in %s "
-            "for %.0f s: something hangs there, such as a database, a cache or SQS",
+            "%d steps of messages are waiting for %d threads; the one busy for longest has been "
+            "in %s for %.0f s: something hangs there, such as a database, a cache or SQS",
             len(self._jobs),
             len(busy),
             where,

@@ -213,7 +213,7 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
                 threading.Thread(target=self._wind_down, name="sqs-stop", daemon=True).start()
             except RuntimeError as exc:
                 # The consumer sees that it should stop all the same, a second later.
-                logger.error("The stop has no thread to watch over it: %s", exc)
+                logger.error("No thread could be started to watch over the stop: %s", exc)
 
     def wake(self, *queue_names: str) -> None:
         """Poll at once these queues, or all, that are idle and rest; from any thread."""
@@ -281,7 +281,7 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
             each.give_back_gathered()
         for delivery in [delivery for each in self._both() for delivery in each.under_way()]:
             logger.error(
-                "The receiver of message %s of queue %s still runs %g s after the stop",
+                "The receiver of message %s of queue %s is still running %g s after the stop",
                 delivery.message_id,
                 delivery.queue,
                 self.grace_period,

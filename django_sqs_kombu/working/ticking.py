@@ -66,6 +66,6 @@ class Ticking(ABC):
             # What came while the tick ran was not looked at; and whoever failed, others are due.
             due = min(schedule.next(now) for schedule in self.schedules())
         except Exception:
-            logger.exception("The next slot is not known, trying again")
+            logger.exception("The time of the next slot cannot be computed, trying again")
             return min(longest, LAST_PAUSE)
         return min(longest, max(shortest, (due - self.clock()).total_seconds()))

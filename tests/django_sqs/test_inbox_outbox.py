@@ -232,7 +232,7 @@ def test_a_message_that_is_too_large_is_refused_when_it_is_written(attached, set
     # The setting was taken back meanwhile.
     assert Relay().send_all() == 1
     row = OutboxMessage.objects.get()
-    assert "above the limit" in row.error
+    assert "exceeds" in row.error
     assert row.failed_at
 
 

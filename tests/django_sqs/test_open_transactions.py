@@ -79,7 +79,7 @@ def test_one_that_returns_so_has_failed(once):
     queue = django_sqs.register("left2", leaving, once=once)
     queue.send(body="one", **KEY)
 
-    with pytest.raises(TransactionLeftOpen, match=r"transaction of its own on default"):
+    with pytest.raises(TransactionLeftOpen, match=r"transaction that it had opened on default"):
         queue.receive_single()
 
     assert not connection.in_atomic_block

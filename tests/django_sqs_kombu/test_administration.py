@@ -54,7 +54,7 @@ def test_what_is_moved_and_cannot_be_deleted_is_told(
 
     del server.faults["DeleteMessageBatch", source]
     assert counts(source) == (0, 3, 0)
-    assert caplog.text.count("was moved, but is still in queue") == 3
+    assert caplog.text.count("was moved, but could not be deleted from queue") == 3
 
 
 def test_clearing_tells_what_is_deleted_and_nothing_else(requests, names, server):

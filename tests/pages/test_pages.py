@@ -225,7 +225,7 @@ def test_pausing_and_resuming(visit, send, sqs, full_name):
     session.get(QUEUE.format("raw"))
 
     asked = session.post(QUEUE.format("raw") + "pause/")
-    assert "Have no worker receive from raw?" in asked.text
+    assert "Stop all workers from receiving from raw?" in asked.text
     done = session.post(
         QUEUE.format("raw") + "pause/", confirmed="yes", seconds="3600", reason="<b>stock</b>"
     )

@@ -146,7 +146,7 @@ def receive(**options):
         (send, {"message": RawMessage(body="x"), "on_comit": True}, "did you mean 'on_commit'?"),
         (send, {"boddy": "x"}, "no option 'boddy'; did you mean 'body'?"),
         (send, {"body": "x", "outbox": True, "dealy": 5}, "did you mean 'delay'?"),
-        (send, {"queue": "rows", "body": "x"}, "no option 'body'; there are"),
+        (send, {"queue": "rows", "body": "x"}, "no option 'body'; its options are"),
         (send, {"queue": "rows", "instanze": None}, "did you mean 'instance'?"),
         (
             send_many,
@@ -162,7 +162,7 @@ def receive(**options):
         (register, {"kms_keyy": "a"}, "Queue 'typing-2' has no option 'kms_keyy'; did you mean"),
         (register, {"databasses": ["a"]}, "did you mean 'databases'?"),
         (register, {"celery_tsk": "a"}, "did you mean 'celery_task'?"),
-        (register, {"xyzzy": 1}, "no option 'xyzzy'; there are"),
+        (register, {"xyzzy": 1}, "no option 'xyzzy'; its options are"),
         (receive, {"onse": True}, "did you mean 'once'?"),
     ],
 )

@@ -106,14 +106,14 @@ class Command(QueueCommand):
             "--recycle-after",
             type=positive,
             metavar="N",
-            help="Replace a process after N messages, or, by chance, up to a tenth fewer.",
+            help="Replace a process after N messages, or at random up to a tenth fewer.",
         )
         parser.add_argument(
             "--recycle-memory",
             type=positive,
             metavar="MB",
-            help="Replace a process after a message when it uses so many MiB of resident memory "
-            "or, by chance, up to a tenth fewer.",
+            help="Replace a process after a message if it uses more than this many MiB of "
+            "resident memory, or at random up to a tenth fewer.",
         )
         parser.add_argument(
             "--stop-when-idle",

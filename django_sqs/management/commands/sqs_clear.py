@@ -37,7 +37,7 @@ class Command(QueueCommand):
             "--noinput",
             action="store_false",
             dest="interactive",
-            help="Do not ask before anything is deleted.",
+            help="Delete without asking first.",
         )
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -60,7 +60,9 @@ class Command(QueueCommand):
 
     def _ask(self, chosen: list[Target]) -> None:
         names = "\n".join(f"    {target.full_name}" for target in chosen)
-        question = f"All messages of these queues will be deleted:\n{names}\nType 'yes' to go on: "
+        question = (
+            f"All messages of these queues will be deleted:\n{names}\nType 'yes' to continue: "
+        )
         try:
             # What is found goes to standard output, which may be read by a program.
             self.stderr.write(question, self.style.NOTICE, ending="")
@@ -68,7 +70,8 @@ class Command(QueueCommand):
             answer = input()
         except EOFError:
             raise CommandError(
-                "There is no terminal to ask at, so nothing was deleted. Use --no-input."
+                "There is no terminal to ask on, so nothing was deleted. Use --no-input to "
+                "delete without asking."
             ) from None
         if answer.strip() != "yes":
             raise CommandError("Nothing was deleted.")

@@ -46,7 +46,7 @@ class Command(QueueCommand):
         chosen = receivers.select(options["queue_names"])
         names = [target.full_name for target in targets(chosen)]
         if not names:
-            raise CommandError("No queue is registered, so there is nothing to allow.")
+            raise CommandError("No queue is registered, so no permissions are needed.")
         resends = [queue for queue in chosen if options["sends"] or _sends_again(queue)]
         pauses = [queue for queue in chosen if queue.breaker and queue.breaker.shared]
         buries = {queue.full_dead_letter_name for queue in chosen if _buries(queue)}

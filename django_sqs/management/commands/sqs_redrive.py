@@ -19,9 +19,9 @@ class Command(OneQueueCommand):
     help = (
         "Move the messages of a dead-letter queue back into their queue; name either of the two. "
         "SQS moves them itself (StartMessageMoveTask) where the server can do that; otherwise "
-        "this command does, one by one. It also does where only some are to be moved, or queues "
-        "share the dead-letter queue: SQS cannot search, so each message is received, and what "
-        "is not meant is given back at the end."
+        "this command does, one by one. It also does so if only some are to be moved, or if "
+        "queues share the dead-letter queue: SQS cannot search, so each message is received, and "
+        "those that are not to be moved are given back at the end."
     )
     suffix_help = "The queue with this queue name suffix."
 
@@ -31,7 +31,7 @@ class Command(OneQueueCommand):
         parser.add_argument(
             "--by-hand",
             action="store_true",
-            help="Move the messages one by one from here, and do not ask SQS to do it.",
+            help="Move the messages one by one from here, instead of asking SQS to do it.",
         )
         parser.add_argument(
             "--limit", type=int, help="The most messages to move, one by one. Default: all."

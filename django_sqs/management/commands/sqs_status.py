@@ -29,9 +29,9 @@ class Command(QueueCommand):
     """Prints the approximate counts of SQS."""
 
     help = (
-        "Show the approximate number of messages in the queues registered with django_sqs "
-        "and their suffixes: visible, in flight, delayed, and in the dead-letter queue, "
-        "and which queues are paused; or what becomes of their messages."
+        "Show the approximate number of messages in the queues registered with django_sqs and "
+        "their suffixes: visible, in flight, delayed, and in the dead-letter queue, and which "
+        "queues are paused; or, with --policy, what becomes of their messages."
     )
 
     def add_arguments(self, parser: CommandParser) -> None:

@@ -21,9 +21,9 @@ class Command(QueueCommand):
     """Looks at the queues again and again."""
 
     help = (
-        "Wait until the queues registered with django_sqs, or those named, are empty and all "
-        "messages are processed: none visible, none in flight and none delayed. Exit codes: "
-        "0 empty, 3 not empty within --timeout."
+        "Wait until the queues registered with django_sqs, or those named, are empty and every "
+        "message is done: none visible, none in flight and none delayed. Exit codes: 0 empty, 3 "
+        "not empty within --timeout."
     )
     suffix_help = "Only the queues with this queue name suffix."
 

@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
                 (
                     "ticket_id",
                     models.CharField(
-                        help_text="That of the message that has it.",
+                        help_text="The ticket of the message that holds the key.",
                         verbose_name="ticket id",
                         max_length=100,
                     ),
@@ -34,7 +34,7 @@ class Migration(migrations.Migration):
                     "expires",
                     models.FloatField(
                         db_index=True,
-                        help_text="Until when it has it, in seconds since 1970 (UTC).",
+                        help_text="When it stops holding the key, in seconds since 1970 (UTC).",
                         verbose_name="expires",
                     ),
                 ),

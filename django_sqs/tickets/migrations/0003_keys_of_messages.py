@@ -14,7 +14,7 @@ class Migration(migrations.Migration):
             name="ticket_id",
             field=models.CharField(
                 db_index=True,
-                help_text="That of the message that has it.",
+                help_text="The ticket of the message that holds the key.",
                 verbose_name="ticket id",
                 max_length=100,
             ),

@@ -55,8 +55,8 @@ def unpacked(body: bytes, method: object) -> bytes:
         ) from cause(exc)
     if len(content) > MAX_UNPACKED:
         raise MessageDecodeError(
-            f"The body is compressed ({name}) and has more than {MAX_UNPACKED:,} bytes when it "
-            "is unpacked; it is not read"
+            f"The body is compressed ({name}) and unpacks to more than {MAX_UNPACKED:,} bytes; it "
+            "is not read"
         )
     return content
 

@@ -100,8 +100,8 @@ def _escaped(found: re.Match[str]) -> str:
     character = found.group()
     if "\ud800" <= character <= "\udfff":
         raise MessageEncodeError(
-            f"A message with {character!r}, half of a character, is not text. What was read with "
-            "errors='surrogateescape' is bytes: send bytes."
+            f"A message with the lone surrogate {character!r} is not text. What was read with "
+            "errors='surrogateescape' is really bytes: send bytes."
         )
     return f"\\u{ord(character):04x}"
 

@@ -42,7 +42,9 @@ def read_object(client: Any, bucket: str, key: str, max_bytes: int, *, says: str
         if size is None or size > max_bytes:
             answer["Body"].close()
             known = "an unknown number of" if size is None else f"{size:,}"
-            raise MessageDecodeError(f"{says}: it has {known} bytes, and {max_bytes:,} are read")
+            raise MessageDecodeError(
+                f"{says}: it has {known} bytes, more than the {max_bytes:,} that are read"
+            )
         content: bytes = answer["Body"].read()
     return content
 

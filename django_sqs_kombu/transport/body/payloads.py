@@ -103,8 +103,8 @@ class LargePayloads:
         size = len(params["MessageBody"].encode())
         if size > self._max_bytes:
             raise MessageEncodeError(
-                f"A payload of {size:,} bytes is above the {self._max_bytes:,} that receivers "
-                "read (transport option large_payload_max_bytes). Send a BigMessage."
+                f"A payload of {size:,} bytes exceeds the {self._max_bytes:,} that receivers read "
+                "(transport option large_payload_max_bytes). Send a BigMessage."
             )
 
     def body(self, message: Mapping[str, Any]) -> str:
@@ -168,7 +168,7 @@ class LargePayloads:
             self._client().delete_object(Bucket=pointer.bucket, Key=pointer.key)
         except (BotoCoreError, ClientError) as exc:
             logger.warning(
-                "The payload %s of message %s, which is done, was not deleted: %s",
+                "The payload %s of message %s was not deleted, although the message is done: %s",
                 pointer,
                 message_id,
                 line(str(exc)),

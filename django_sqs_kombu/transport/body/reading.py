@@ -72,4 +72,4 @@ def _packed(body: bytes | str) -> bytes:
         # Packed bytes that happen to be UTF-8 travel as text.
         return body.encode()
     except UnicodeEncodeError as exc:
-        raise MessageDecodeError("A compressed body is bytes, not text") from exc
+        raise MessageDecodeError("A compressed body must be bytes, not text") from exc

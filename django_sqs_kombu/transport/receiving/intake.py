@@ -139,7 +139,9 @@ class Intake:
                 queue, [each.message for each in held], seconds
             )
         except SQSError as exc:
-            logger.warning("The age of %d leases of queue %s is unknown: %s", len(held), queue, exc)
+            logger.warning(
+                "The age of %d leases of queue %s cannot be checked: %s", len(held), queue, exc
+            )
             return held
         return [
             each

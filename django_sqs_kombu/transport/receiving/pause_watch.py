@@ -162,7 +162,9 @@ class PauseWatch:
         try:
             self._heard(answer)
         except Exception:
-            logger.exception("What the tags of queue %s say could not be applied", self._queue)
+            logger.exception(
+                "A pause or resume in the tags of queue %s could not be applied", self._queue
+            )
             self._next(self._period)
         finally:
             self._looking = False
@@ -206,8 +208,9 @@ def _tell(queue: str, why: Exception) -> None:
         _told.add(queue)
     if first:
         logger.warning(
-            "The tags of queue %s, and maybe of others, cannot be read: this worker would not "
-            "notice a pause, and goes on. sqs_policy prints the permissions that it needs. %s",
+            "The tags of queue %s, and maybe of others, cannot be read: this worker keeps "
+            "receiving, and would not notice a pause. sqs_policy prints the permissions that it "
+            "needs. %s",
             queue,
             why,
         )

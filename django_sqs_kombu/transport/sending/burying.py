@@ -51,7 +51,8 @@ def bury(
     letter = next((each for each in others if _has_room(each, least)), least)
     if letter is least:
         logger.warning(
-            "The dead letter of message %s of queue %s has no room left for its reason",
+            "The dead letter of message %s of queue %s has no room left for the reason why it "
+            "failed",
             delivery.message_id,
             delivery.queue,
         )

@@ -32,8 +32,9 @@ def check_text(value: Any, what: str) -> None:
         raise MessageEncodeError(f"{what} must be text, not {brief(value)}")
     if not value.isascii() and (wrong := _SURROGATE.search(value)):
         raise MessageEncodeError(
-            f"{what} has {wrong.group()!r} at place {wrong.start()}, half of a character, which "
-            "is not text. What was read with errors='surrogateescape' is bytes: send bytes."
+            f"{what} has the lone surrogate {wrong.group()!r} at position {wrong.start()}, which "
+            "is not text. What was read with errors='surrogateescape' is really bytes: send "
+            "bytes."
         )
 
 
@@ -41,7 +42,7 @@ def check_identifier(value: Any, what: str) -> None:
     """Raise unless *value* is a group or deduplication id as SQS takes it, or None."""
     if value is not None and not (isinstance(value, str) and _IDENTIFIER.fullmatch(value)):
         raise MessageEncodeError(
-            f"{what} must be text of 1 to 128 letters, digits and punctuation of ASCII, without "
+            f"{what} must be 1 to 128 ASCII letters, digits and punctuation characters, without "
             f"spaces, not {brief(value)}"
         )
 
@@ -142,9 +143,9 @@ def _check_value(name: str, attribute: Any) -> None:
 
 
 _WANTED = {
-    "String": "text that is not empty, without control characters",
+    "String": "non-empty text without control characters",
     "Number": "the text of a number",
-    "Binary": "bytes that are not empty",
+    "Binary": "non-empty bytes",
 }
 
 

@@ -104,7 +104,8 @@ def send_on(
     failed = [error for error in errors if error is not None]
     if failed:
         logger.warning(
-            "%d message(s) of queue %s were not sent on, and are hidden until they are due: %s",
+            "%d message(s) of queue %s could not be forwarded, and stay hidden until they are "
+            "due: %s",
             len(failed),
             queue,
             failed[-1],

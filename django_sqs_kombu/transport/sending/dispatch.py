@@ -175,7 +175,7 @@ def _unblocked(
 def overtaking(failure: RequestFailed, group: str) -> RequestFailed:
     """Why a message was not sent: an earlier one of its *group* had failed with *failure*."""
     held_back = type(failure)(
-        f"It was not sent, since an earlier message of its group {group!r} was not accepted: "
+        f"It was not sent, because an earlier message of its group {group!r} was not accepted: "
         f"{failure}",
         operation=failure.operation,
         queue=failure.queue,

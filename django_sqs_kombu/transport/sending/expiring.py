@@ -52,7 +52,7 @@ def expiry_of(expires: Any, delay: float | None) -> float | None:
         )
     if delay is not None and seconds <= delay:
         raise MessageEncodeError(
-            f"expires: {brief(expires)} ends before the message can be received, which is in "
-            f"{delay:g} seconds (its delay)"
+            f"expires: {brief(expires)} is before the message can be received, which is after its "
+            f"delay of {delay:g} seconds"
         )
     return time.time() + float(seconds)

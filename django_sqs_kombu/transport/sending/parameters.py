@@ -87,7 +87,7 @@ def _when(
     if queue.endswith(FIFO):
         if due is not None or delay:
             logger.warning(
-                "FIFO queue %s takes no delay for a single message; it is ignored", queue
+                "FIFO queue %s takes no delay for a single message; the delay is ignored", queue
             )
     elif due is not None:
         return _counted(delayed(params, trail, due))
@@ -150,15 +150,17 @@ def _raw_body(queue: str, message: Mapping[str, Any]) -> str:
             "not UTF-8. Use the message class Message, which writes base64."
         ) from exc
     if not text:
-        raise MessageEncodeError(f"SQS takes no empty body (queue {queue!r}, raw wire format)")
+        raise MessageEncodeError(
+            f"SQS does not accept an empty body (queue {queue!r}, raw wire format)"
+        )
     if wrong := FORBIDDEN.search(text):
         raise MessageEncodeError(
-            f"SQS does not take the character {wrong.group()!r} in a body (queue {queue!r}, raw "
+            f"SQS does not accept the character {wrong.group()!r} in a body (queue {queue!r}, raw "
             "wire format). Use the message class Message, which writes base64."
         )
     if parse_envelope(text) is not None:
         raise MessageEncodeError(
             f"Receivers would take this body for Kombu's envelope (queue {queue!r}, raw wire "
-            'format). Use the wire format "kombu", which puts it into one.'
+            'format). Use the wire format "kombu", which wraps it in one.'
         )
     return text

@@ -127,9 +127,9 @@ def sent_again(
     if len(entry["MessageAttributes"]) > MAX_ATTRIBUTES:
         if not deleted:
             raise MessageEncodeError(
-                f"Message {delivery.message_id} of queue {delivery.queue!r} has "
-                f"{MAX_ATTRIBUTES} attributes of its sender's, which leaves none for its id and "
-                "its restarts: it cannot be sent again"
+                f"Message {delivery.message_id} of queue {delivery.queue!r} has {MAX_ATTRIBUTES} "
+                "attributes from its sender, which leaves no room for its id and its restarts: "
+                "it cannot be sent again"
             )
         # Rather without its id than lost.
         del entry["MessageAttributes"][TRAIL]

@@ -207,7 +207,7 @@ class Notes:
             writer.write([each.note.content for each in starts])
         except Exception as exc:  # noqa: BLE001 - a database that is away, say
             logger.warning(
-                "It could not be noted that %d receivers have started, which is tried again: %s",
+                "The start of %d receivers could not be noted, trying again: %s",
                 len(starts),
                 line(text_of(exc)),
             )

@@ -43,7 +43,8 @@ class ObjectDeletions:
             self._waiting.put_nowait(message)
         except queue.Full:
             logger.warning(
-                "The payload in S3 of message %s, which is done, is left: too many wait",
+                "The payload in S3 of message %s, which is done, is not deleted: too many "
+                "deletions are waiting",
                 message.get("MessageId"),
             )
             return
@@ -65,7 +66,7 @@ class ObjectDeletions:
             time.sleep(0.02)
         if self._started and (left := self._waiting.unfinished_tasks):
             logger.warning(
-                "%d payload(s) in S3 of messages that are done are not deleted after %g s, and "
+                "%d payload(s) in S3 of messages that are done were not deleted within %g s, and "
                 "stay there if the process ends now",
                 left,
                 timeout,
@@ -88,7 +89,7 @@ class ObjectDeletions:
                 self._payloads.delete(message)
             except Exception:
                 logger.exception(
-                    "The payload in S3 of message %s, which is done, was not deleted",
+                    "The payload in S3 of message %s was not deleted, although the message is done",
                     message.get("MessageId"),
                 )
             finally:

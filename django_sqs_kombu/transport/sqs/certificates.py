@@ -23,8 +23,8 @@ def check_bundle(session: botocore.session.Session) -> None:
         where = "ca_bundle in AWS's config file"
     if path and not os.path.exists(path):
         raise ConfigurationError(
-            f"{where} names {path!r}, which does not exist: no certificate can be checked. "
-            "Name the file that has the certificates of the authorities, or none."
+            f"{where} names {path!r}, which does not exist: no certificate can be verified. Set "
+            "it to a file of CA certificates, or remove it."
         )
 
 

@@ -146,7 +146,7 @@ def are_refused(failure: RequestFailed) -> bool:
 def no_answer(operation: str, queue: str, why: str) -> RequestFailed:
     """The failure of a request whose answer does not say that it was done."""
     return RequestFailed(
-        f"The answer to {operation} on queue {queue!r} is not one of SQS: {why}",
+        f"The answer to {operation} on queue {queue!r} is not from SQS: {why}",
         operation=operation,
         queue=queue,
         code=NO_ANSWER,
@@ -173,8 +173,9 @@ def refused(
     elif name in _DENIED and _is_of_key(code, text):
         kind = AccessDenied
         say = (
-            f"Access to the KMS key of queue {queue!r} is denied: allow kms:Decrypt, and to send "
-            f"kms:GenerateDataKey, in the IAM policy and in the key's own. {operation}: {text}"
+            f"Access to the KMS key of queue {queue!r} is denied: allow kms:Decrypt, and "
+            "kms:GenerateDataKey for sending, in the IAM policy and in the key's policy. "
+            f"{operation}: {text}"
         )
     elif name in _DENIED:
         kind = AccessDenied
@@ -279,9 +280,8 @@ def _refusal(exc: ClientError, operation: str, queue: str) -> RequestFailed:
         return refused(operation, queue, code, text, passing=_failed_in_sqs(exc))
     way = "ahead of" if off > 0 else "behind"
     failure = ClockIsOff(
-        f"The clock of this machine is {abs(off):,.0f} seconds {way} SQS's, so SQS "
-        f"refuses {operation} on queue {queue!r} ({code}). Correct it, and have NTP keep it "
-        "correct.",
+        f"The clock of this machine is {abs(off):,.0f} seconds {way} SQS's, so SQS refuses "
+        f"{operation} on queue {queue!r} ({code}). Set it, and keep it in sync with NTP.",
         operation=operation,
         queue=queue,
         code=code,

@@ -86,8 +86,8 @@ class Pause:
             right = False
         if not right:
             raise ConfigurationError(
-                "A queue is paused for a number of seconds above 0 and up to a year, or a "
-                f"timedelta, or without an end (None), not for {shown(seconds)}"
+                "seconds of a pause must be a number above 0 and up to a year, a timedelta, or "
+                f"None for no end, not {shown(seconds)}"
             )
         return cls(now, now + length, reason)
 

@@ -144,7 +144,7 @@ def _say_mismatches(queue: str, expected: Mapping[str, str], actual: Mapping[str
     for name, value in expected.items():
         if not _same(name, actual.get(name), value):
             logger.warning(
-                "Queue %s exists with %s = %s, and is declared with %s. It is left as it is; "
+                "Queue %s exists with %s = %s, but is declared with %s. It is left as it is; "
                 "change the queue in SQS, or the declaration.",
                 queue,
                 name,

@@ -57,7 +57,7 @@ class Received:
         name = line(str(found), NAME)
         self._log_once(
             f"{queue} {name}",
-            "Message %s of queue %s is left in it, since what SQS handed out %s",
+            "Message %s of queue %s is left in the queue, because what SQS returned %s",
             name,
             queue,
             wrong,
@@ -73,9 +73,9 @@ class Received:
 
 
 _NO_GROUP = (
-    "Messages of queue %s come without their message groups, so their order cannot be kept. "
-    "The server does not hand out MessageGroupId: use SQS itself, or a newer emulator "
-    "(moto from 5.1.5 on)"
+    "Messages of queue %s arrive without their message groups, so their order cannot be kept. "
+    "The server does not return MessageGroupId: use SQS itself, or a newer emulator (moto from "
+    "5.1.5 on)"
 )
 
 
@@ -102,7 +102,7 @@ def _what_is_wrong(message: object) -> str | None:
         if not isinstance(message.get(name), str) or not (message[name] or name == "Body"):
             return f"has no {name}"
     if not same_body(message["Body"], message.get("MD5OfBody")):
-        return "does not have the body that its MD5 sum is of"
+        return "has a body that does not match its MD5 sum"
     return None
 
 

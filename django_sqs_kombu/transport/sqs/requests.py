@@ -248,9 +248,8 @@ class Requests(SendRequests):
             return facts_of(answer["Attributes"])
         except RequestFailed as exc:
             logger.warning(
-                "Queue %s does not tell its attributes: a visibility timeout of %d s is assumed, "
-                "and "
-                "rejected messages are left in it. %s",
+                "The attributes of queue %s cannot be read: a visibility timeout of %d s is "
+                "assumed, and rejected messages are left in it. %s",
                 queue,
                 ASSUMED.visibility_timeout,
                 exc,

@@ -59,7 +59,9 @@ class SendRequests(Calls):
         if len(batch) > 1:
             return sent(_MANY, queue, answer, [entry["MessageBody"] for entry in batch])
         if not same_body(batch[0]["MessageBody"], answer.get("MD5OfMessageBody")):
-            raise named(no_answer(_ONE, queue, "SQS has another body than was sent"), answer)
+            raise named(
+                no_answer(_ONE, queue, "SQS received a different body than was sent"), answer
+            )
         return [None]
 
     def send_again(self, queue: str, batch: Entries, earlier: Results | RequestFailed) -> Results:

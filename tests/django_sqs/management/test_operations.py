@@ -300,7 +300,7 @@ def test_move_that_is_refused_loses_nothing(counts, server):
 def test_move_what_cannot_be_moved():
     django_sqs.send("plain", body="x")
 
-    with pytest.raises(CommandError, match="to itself"):
+    with pytest.raises(CommandError, match="to the same queue"):
         run("sqs_move", "plain", "plain")
     with pytest.raises(CommandError, match="does not exist"):
         run("sqs_move", "second", "plain")

@@ -167,7 +167,7 @@ def test_a_unique_task_is_not_for_slots_that_sqs_may_drop(settings, until):
     assert [each.id for each in found] == (["django_sqs.E007"] if until else [])
     if until:
         assert "add 'django_sqs.schedules' to INSTALLED_APPS" in found[0].msg
-        with pytest.raises(MessageEncodeError, match="does not go with deduplication_id"):
+        with pytest.raises(MessageEncodeError, match="cannot be combined with deduplication_id"):
             task_schedules[NAME].send_slot(NOON)
         assert not UniqueKey.objects.exists()
 
@@ -182,7 +182,7 @@ def test_checks_say_what_keys_a_schedule_needs(settings, monkeypatch):
     settings.INSTALLED_APPS = [app for app in settings.INSTALLED_APPS if "tickets" not in app]
     [without] = [each for each in run_checks() if each.obj == NAME]
 
-    assert "and it is in 'elsewhere': route both to one" in elsewhere.msg
+    assert "but it is in 'elsewhere': route both to one" in elsewhere.msg
     assert "add 'django_sqs.tickets' to INSTALLED_APPS" in without.msg
 
 

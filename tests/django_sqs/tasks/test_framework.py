@@ -42,4 +42,6 @@ def test_the_error_of_an_invalid_task_has_two_names(name):
         [sys.executable, "-c", CODE, name], capture_output=True, text=True, cwd=ROOT, timeout=60
     )
 
-    assert "REFUSED SQS takes no delay on a FIFO queue" in done.stdout, done.stdout + done.stderr
+    assert "REFUSED run_after needs a queue that is not FIFO" in done.stdout, (
+        done.stdout + done.stderr
+    )

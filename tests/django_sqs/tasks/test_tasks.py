@@ -262,7 +262,7 @@ print("JSON", json.dumps(said))
             "TypeError: Unsupported type",
             "does not support setting priority",
             "'nowhere' is not valid",
-            "run_after needs another queue",
+            "run_after needs a queue that is not FIFO",
             "no option 'speed'",
             "['max_attempts'] must be",
             "['priority_levels'] must be",

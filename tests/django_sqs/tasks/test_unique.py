@@ -298,7 +298,7 @@ def test_only_tasks_are_unique():
 
 @pytest.mark.parametrize(
     ("key", "says"),
-    [(lambda: "x", "cannot be made of the arguments"), (lambda number: number, "return text")],
+    [(lambda: "x", "failed for the arguments"), (lambda number: number, "return text")],
 )
 def test_a_key_that_cannot_be_made_is_an_error_and_enqueues_nothing(unique_until, key, says):
     unique_until(key=key)

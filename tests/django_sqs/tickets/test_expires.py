@@ -93,7 +93,7 @@ def test_what_has_expired_is_not_sent_again_and_the_person_is_told(db, counts):
     row.refresh_from_db()
     assert (decided.done, decided.refused) == (0, 1)
     assert decided.why == row.note
-    assert row.note.startswith("It has expired, its sender gave it until 2020-09-13")
+    assert row.note.startswith("It expired at 2020-09-13")
     assert row.state == State.WAITING
     assert FailureGroup.objects.get().waiting == 1
     assert counts(row.full_name) == (0, 0, 1)

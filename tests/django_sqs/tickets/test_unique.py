@@ -43,7 +43,7 @@ def refused(key, **options):
     try:
         sent(key, **options)
     except ConfigurationError as exc:
-        return "'default', and it is in 'keys'" in str(exc)
+        return "'default', but they are in 'keys'" in str(exc)
 
 @contextlib.contextmanager
 def rolled_back(using):
@@ -214,7 +214,9 @@ def test_in_the_transaction_of_a_test_it_is_freed_too():
 
 def test_what_may_end_before_its_key_is_committed_is_refused():
     with in_block():
-        with pytest.raises(ConfigurationError, match="'second': unique_until= does not go with"):
+        with pytest.raises(
+            ConfigurationError, match="'second': unique_until= cannot be combined with"
+        ):
             send(unique_until="finished", on_commit=False)
         assert send(on_commit=False).sent, "its key ends with its time"
     UniqueKey.objects.all().delete()

@@ -111,7 +111,7 @@ def test_a_site_answers_and_receives_and_stops_in_time(
     assert finished == {"60": 0, str(tmp_path / "go"): 1}
     assert counts(project.prefix + "__slow") == (1, 0, 0)
     assert counts(project.prefix + "__plain") == (0, 0, 0)
-    assert "still runs" in server.output
+    assert "is still running" in server.output
     # That of the receiver that fails.
     assert server.output.count("Traceback (") == 1
 

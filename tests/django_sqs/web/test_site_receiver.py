@@ -113,7 +113,7 @@ def test_a_failure_is_logged_and_it_begins_again(
     new_site(["site"]).start()
 
     eventually(lambda: seen == ["a"])
-    assert "it starts again" in caplog.text
+    assert "trying again" in caplog.text
 
 
 @pytest.mark.parametrize("name", ["nonsense", "sending-only"])

@@ -171,7 +171,7 @@ def test_calls_that_are_left_at_the_end_of_a_receiver_do_not_run(threads):
     with pytest.raises(CancelledError):
         second.result(10)
     assert not ran
-    with pytest.raises(RuntimeError, match="Await the task in the receiver"):
+    with pytest.raises(RuntimeError, match="Await the task before the receiver returns"):
         lane.submit(print)
 
 

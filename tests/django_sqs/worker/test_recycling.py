@@ -113,7 +113,7 @@ def test_a_stop_has_a_replaced_process_end_within_the_grace_period(
     worker.signal(signal.SIGTERM)
 
     assert worker.wait(20) == code
-    assert ("still runs 6 s after the stop" in worker.output) == bool(left)
+    assert ("is still running 6 s after the stop" in worker.output) == bool(left)
     assert counts(name("slow")) == (left, 0, 0)
 
 

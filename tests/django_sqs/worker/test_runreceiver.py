@@ -164,7 +164,7 @@ def test_receivers_that_outlast_the_grace_period_are_cut_off(project, counts, ev
     process.signal(signal.SIGTERM)
 
     assert process.wait(20) == 4
-    assert "still runs 1 s after the stop" in process.output
+    assert "is still running 1 s after the stop" in process.output
     assert counts(name("slow")) == (1, 0, 0)
 
 

@@ -34,7 +34,9 @@ def test_without_django_it_sends_receives_and_limits_the_time(run):
     for text in ("received one", "received two", "it was timed out", "received slow"):
         assert said.count(text) == 1, said
     # Once, at the start.
-    assert said.count("Requests to SQS are sent by botocore, since this is not a POSIX system") == 1
+    assert (
+        said.count("Requests to SQS are sent by botocore, because this is not a POSIX system") == 1
+    )
     assert "Traceback" not in said
 
 
@@ -66,7 +68,7 @@ def test_runreceiver_says_what_needs_posix_and_other_commands_work(run):
     django_sqs.send("plain", body="peeked at")
     refused = {
         "runreceiver plain second": "Several processes, or recycled ones, need a POSIX",
-        "runreceiver plain --processes=2": "Run one: --processes=1, with --threads",
+        "runreceiver plain --processes=2": "Run a single process: --processes=1, with --threads",
         "runreceiver plain --recycle-after=5": "or recycled ones, need a POSIX system",
         "runreceiver plain --pid-file=x": "--pid-file needs a POSIX system",
         "runreceiver plain --reload": "--reload needs a POSIX system",

@@ -495,8 +495,8 @@ def a_record(**changes):
         ([], "no list of Records"),
         (None, "no list of Records"),
         ({"Records": [{"eventSource": "aws:s3"}]}, "no messageId"),
-        ({"Records": [a_record(eventSource="aws:kinesis")]}, "not of 'aws:sqs'"),
-        ({"Records": [a_record(eventSourceARN="orders")]}, "is not that of an SQS queue"),
+        ({"Records": [a_record(eventSource="aws:kinesis")]}, "not from 'aws:sqs'"),
+        ({"Records": [a_record(eventSourceARN="orders")]}, "is not the ARN of an SQS queue"),
         ({"Records": [a_record()]}, "No receiver is registered for queue 'orders'"),
     ],
 )

@@ -270,7 +270,7 @@ def test_what_came_by_a_bus_names_the_class_for_it(read, cls):
 
 def test_what_does_not_fit_the_model_says_where(read):
     event = {**samples.ORDER_PLACED, "detail": {"number": "many", "due": "2026-01-31"}}
-    with pytest.raises(MessageDecodeError, match="No valid Order: number") as caught:
+    with pytest.raises(MessageDecodeError, match="Not a valid Order: number") as caught:
         read(EventBridgeEvent, event, model=Order)
 
     assert "many" not in str(caught.value.__cause__)

@@ -75,7 +75,7 @@ def test_what_is_not_valid_is_settled_as_undecodable(receivers, sqs, counts, cap
     sqs.send_message(QueueUrl=url, MessageBody=body)
     ReceiverConsumer(receivers, message_limit=1).run()
 
-    assert "No valid Order" in caplog.text
+    assert "Not a valid Order" in caplog.text
     assert counts(queue.full_name()) == (0, 0, 0)
 
 
@@ -131,7 +131,7 @@ class Strict(pydantic.BaseModel, extra="forbid"):
     ids=["many wrong keys", "a forged line", "a surrogate", "a surrogate as it is"],
 )
 def test_what_is_wrong_is_told_on_one_line_and_briefly(body):
-    with pytest.raises(MessageDecodeError, match="No valid Strict") as raised:
+    with pytest.raises(MessageDecodeError, match="Not a valid Strict") as raised:
         typed(Strict)().decode(body)
 
     text = "".join(traceback.format_exception(raised.value))

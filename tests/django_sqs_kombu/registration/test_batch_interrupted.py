@@ -171,7 +171,9 @@ def test_what_is_refused_after_a_cancellation_is_logged(
 
     with server.refusing("SendMessageBatch", f"{prefix}__orders"):
         asyncio.run(cancelled_amid_its_end(block))
-        eventually(lambda: "CancelledError() is: 2 messages of a batch()" in caplog.text)
+        eventually(
+            lambda: "CancelledError() is raised instead: 2 messages of a batch()" in caplog.text
+        )
 
     assert [tag for tag, error in heard if error is not None] == ["a", "b"]
 

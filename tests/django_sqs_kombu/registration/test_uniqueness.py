@@ -81,7 +81,7 @@ def test_what_sqs_may_have_keeps_its_key(keyed, server, counts, prefix, caplog, 
     server.answers.clear()
 
     assert not queue.send(body="2", unique="a", unique_for=60).sent
-    assert "whether SQS has a message with a key is not known" in caplog.text
+    assert "it is not known whether SQS accepted" in caplog.text
     for operation in ("SendMessage", "SendMessageBatch"):
         server.faults[operation, queue.full_name()] = (403, "AccessDenied")
     with pytest.raises(SQSError), keyed.batch() if in_batch else contextlib.nullcontext():
@@ -133,14 +133,15 @@ def test_what_a_batch_drops_leaves_its_key_to_the_next(keyed, counts, prefix):
         ({"unique": "a", "unique_for": float("nan")}, "above 0"),
         ({"unique": "a", "unique_for": True}, "a number of seconds"),
         ({"unique": "a", "unique_for": timedelta(days=400)}, "at most 31,622,400"),
-        ({"unique": "a", "unique_until": "started"}, "for how long at most"),
-        ({"unique_until": "started"}, "give unique, too, and unique_for"),
-        ({"unique_for": 60, "unique_until": "started"}, "give unique, too"),
+        ({"unique": "a", "unique_until": "started"}, "how long it is held at most"),
+        ({"unique_until": "started"}, "unique_until needs unique and unique_for"),
+        ({"unique_for": 60, "unique_until": "started"}, "unique_until needs unique and unique_for"),
         ({"unique": "a", "unique_for": 60, "unique_until": "done"}, "'started' or 'finished'"),
         ({"unique": "a", "unique_for": 60, "unique_until": 5}, "'started' or 'finished'"),
         (
             {"unique": "a", "unique_for": 60, "unique_until": "finished", "delay": 60},
-            "unique_for: 60 seconds are over when the message can be received, which is in 60",
+            "unique_for: 60 seconds end before the message can be received, which is "
+            "after its delay of 60 seconds",
         ),
     ],
 )
@@ -156,7 +157,7 @@ def test_what_sqs_may_drop_takes_no_key_that_its_end_frees(keyed, cache):
     options = {"body": "x", "unique": "a", "unique_for": 60, "deduplication_id": "1"}
 
     for until in ("started", "finished"):
-        with pytest.raises(MessageEncodeError, match="does not go with deduplication_id"):
+        with pytest.raises(MessageEncodeError, match="cannot be combined with deduplication_id"):
             keyed.send("ordered.fifo", **options, unique_until=until)
     assert not cache.values
 

@@ -402,7 +402,7 @@ def test_receivers_that_outlast_the_grace_period_are_reported(receivers, eventua
 
     consumer.stop()
 
-    eventually(lambda: "still runs 0.2 s after the stop" in caplog.text)
+    eventually(lambda: "is still running 0.2 s after the stop" in caplog.text)
     go_on.set()
     thread.join(5)
     assert not thread.is_alive()

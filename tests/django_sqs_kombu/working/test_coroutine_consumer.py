@@ -230,7 +230,7 @@ def test_no_other_attempt_begins_beside_a_call_that_outlasts_its_receiver(
     receivers.send("async", body="x")
     start(receivers, coroutines=coroutines)
     eventually(lambda: cancelled)
-    eventually(lambda: "a call that it has made in a thread still runs" in caplog.text)
+    eventually(lambda: "a call that it made in a thread is still running" in caplog.text)
     assert counts(f"{prefix}__async") == (0, 1, 0)
     let_go.set()
     eventually(lambda: counts(f"{prefix}__async") == (0, 0, 0))

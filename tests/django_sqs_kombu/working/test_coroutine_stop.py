@@ -213,7 +213,9 @@ def test_what_fails_around_a_message_takes_no_place(receivers, prefix, consume, 
 
     assert sorted(seen) == ["a", "b", "c"]
     assert [
-        r.message for r in caplog.records if "The work around the receiver of message" in r.message
+        r.message
+        for r in caplog.records
+        if "Preparing or cleaning up around the receiver of message" in r.message
     ]
 
 

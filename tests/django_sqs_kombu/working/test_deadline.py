@@ -255,4 +255,4 @@ def test_in_a_green_thread_there_is_no_limit_which_is_said_once(monkeypatch, cap
         thread.start()
         thread.join()
 
-    assert caplog.text.count("no effect in green threads") == 1
+    assert caplog.text.count("no effect in the green threads") == 1

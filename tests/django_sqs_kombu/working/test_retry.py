@@ -37,7 +37,7 @@ def test_a_function_that_fails_costs_no_message(answer, caplog):
         return answer
 
     assert Retry(backoff=backoff).pause(2, USUAL) == 14
-    assert "the usual one instead" in caplog.text
+    assert "the usual one is used instead" in caplog.text
 
 
 def test_chance_adds_up_to_half_and_takes_nothing_away():

@@ -146,7 +146,7 @@ def test_a_send_that_fails_is_tried_again_and_harms_no_other(
         patch.setattr(refused, "send_slot", failing)
         assert not ticker.tick(clock.now)
     assert len(sent) == 1
-    assert "A slot of refused.fifo is not sent yet" in caplog.text
+    assert "A slot of refused.fifo could not be sent yet" in caplog.text
 
     tick(ticker, clock, NOON + HOUR + MINUTE)
 

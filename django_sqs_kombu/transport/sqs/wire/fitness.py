@@ -83,7 +83,7 @@ def unfit(client: Any) -> str | None:
 @cache
 def say_why(reason: str) -> None:
     """Log, once for each reason, why libcurl is not used."""
-    logger.info("Requests to SQS are sent by botocore, since %s", reason)
+    logger.info("Requests to SQS are sent by botocore, because %s", reason)
 
 
 def has_hooks(client: Any, operation: str) -> bool:
@@ -106,12 +106,12 @@ def is_unheard(events: Any, event: str) -> bool:
 
 def _reasons(client: Any) -> Iterator[str]:
     if client.meta.service_model.metadata.get("protocol") != "json":
-        yield "this botocore speaks another protocol than JSON with SQS"
+        yield "this botocore does not use SQS's JSON protocol"
     config = client.meta.config
     if config.signature_version not in (None, "v4"):
         yield f"requests are signed by {config.signature_version!r}"
     if (config.proxies_config or {}).get("proxy_use_forwarding_for_https"):
-        yield "HTTPS is to be forwarded by a proxy"
+        yield "proxy_use_forwarding_for_https is set"
     if urlsplit(client.meta.endpoint_url).query:
         yield "the endpoint's URL has a query"
     for owner, name in _METHODS:

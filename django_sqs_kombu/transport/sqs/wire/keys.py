@@ -81,4 +81,4 @@ class SessionKeys:
             self.now()
         except (BotoCoreError, ClientError, OSError, RuntimeError) as exc:
             # Those who need others tell what it means for them.
-            logger.warning("Credentials that end soon could not be renewed: %s", line(str(exc)))
+            logger.warning("Credentials that expire soon could not be renewed: %s", line(str(exc)))

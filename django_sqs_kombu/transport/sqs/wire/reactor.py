@@ -214,7 +214,7 @@ class Reactor:
                 self._turn(self._loop)
             except Exception:
                 logger.exception(
-                    "Waiting for SQS's answers failed; the requests under way are ended"
+                    "Waiting for SQS's answers failed; the requests in progress are aborted"
                 )
                 self._fail()
                 time.sleep(PAUSE)
@@ -323,7 +323,7 @@ class Reactor:
         try:
             exchange.done(exchange)
         except Exception:
-            logger.exception("Handling an answer of SQS failed")
+            logger.exception("Handling an answer from SQS failed")
 
 
 class _Loop:

@@ -105,7 +105,7 @@ def test_an_object_that_cannot_be_deleted_is_logged_and_its_message_done(
 
     assert counts(queue.full_name()) == (0, 0, 0)
     # The message does not wait for S3.
-    eventually(lambda: "which is done, was not deleted" in caplog.text)
+    eventually(lambda: "was not deleted, although the message is done" in caplog.text)
     server.broken_bucket = None
     assert len(keys()) == 1
 
@@ -220,7 +220,7 @@ def test_payloads_that_a_close_leaves_in_s3_are_logged(
     consumer.stop()
     running.join(15)
 
-    assert "1 payload(s) in S3 of messages that are done are not deleted" in caplog.text
+    assert "1 payload(s) in S3 of messages that are done were not deleted" in caplog.text
 
 
 def test_a_payload_that_is_denied_says_what_to_allow_and_is_read_later(

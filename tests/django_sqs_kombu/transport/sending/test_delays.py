@@ -135,9 +135,9 @@ def test_celerys_eta_is_read(headers, expected):
 def test_a_fifo_queue_takes_no_delay_and_says_so_when_the_message_is_made(receivers):
     queue = receivers.register("later.fifo")
 
-    with pytest.raises(MessageEncodeError, match="delay: FIFO"):
+    with pytest.raises(MessageEncodeError, match="delay: a message to FIFO"):
         queue.prepare(None, body="x", delay=5)
-    with pytest.raises(SendManyFailed, match="delay: FIFO"):
+    with pytest.raises(SendManyFailed, match="delay: a message to FIFO"):
         queue.send_many(["x"], delay=5)
 
 

@@ -81,7 +81,7 @@ def test_a_mismatch_is_reported_once_and_left(receivers, sqs, caplog):
 
     ReceiverConsumer(receivers, message_limit=2).run()
 
-    assert caplog.text.count("exists with VisibilityTimeout = 99, and is declared with 5") == 1
+    assert caplog.text.count("exists with VisibilityTimeout = 99, but is declared with 5") == 1
     assert "exists with RedrivePolicy = nothing" in caplog.text
     assert attributes(sqs, queue.full_name())["VisibilityTimeout"] == "99"
 

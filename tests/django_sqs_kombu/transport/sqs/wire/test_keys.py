@@ -131,7 +131,7 @@ def test_a_renewal_that_fails_is_logged_and_tried_again(scripted, role, eventual
     def said():
         role.begin()
         assert role.ended(timeout=10) == [None]
-        return "end soon could not be renewed" in caplog.text
+        return "expire soon could not be renewed" in caplog.text
 
     eventually(said, timeout=20)
     scripted.roles = [900]

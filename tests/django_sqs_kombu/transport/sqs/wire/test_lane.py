@@ -111,7 +111,7 @@ def test_without_pycurl_everything_goes_over_botocore(
     requests.receive("orders", 1, 0, None)
 
     assert asked_over("SendMessage") == asked_over("ReceiveMessage") == ["botocore"]
-    assert caplog.text.count("sent by botocore, since pycurl cannot be imported") == 1
+    assert caplog.text.count("sent by botocore, because pycurl cannot be imported") == 1
 
 
 @pytest.mark.parametrize("event", ["before-call.sqs", "request-created.sqs.SendMessage"])
