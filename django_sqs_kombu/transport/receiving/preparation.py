@@ -27,6 +27,24 @@ _turns = Turns(64)
 Done = Callable[[Exception | None], None]
 
 
+def _first_of(done: Done) -> Done:
+    """*done*, but only for the first call.
+
+    Where no thread can be started, an answer is heard where it was asked for, and what fails in
+    hearing it fails there as well.
+    """
+    left = [done]
+
+    def called(failure: Exception | None) -> None:
+        try:
+            first = left.pop()
+        except IndexError:
+            return
+        first(failure)
+
+    return called
+
+
 class Preparation:
     """Asks SQS about one queue; it has no thread.
 
@@ -104,7 +122,8 @@ class Preparation:
         return not self._stopping() and self._shared.listing.is_due(self._queue)
 
     def _ask_first(self, done: Done, ended: Callable[[], None]) -> None:
-        def then(failure: Exception | None = None) -> None:
+        @_first_of
+        def then(failure: Exception | None) -> None:
             ended()
             self._under_way = []
             self._go_on(failure, done)
@@ -145,6 +164,7 @@ class Preparation:
     def _learn(self, ended: Callable[[], None]) -> None:
         """Ask for what may be known later; what then is not is asked for before the next poll."""
 
+        @_first_of
         def heard(failure: Exception | None) -> None:
             ended()
             self._under_way = []
