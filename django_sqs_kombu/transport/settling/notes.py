@@ -20,7 +20,7 @@ logger = get_logger(__name__)
 MOST_AT_ONCE, ENOUGH = 100, MAX_MESSAGES
 #: How many times as long as a write took the next one waits, so that more go together: a
 #: transaction costs as much as several notes do.  Seconds that it waits at most.
-REST, LONGEST_REST = 4, 0.05
+REST, LONGEST_REST = 10, 0.05
 #: Seconds without a note after which the thread ends, and with it the connections that it has.
 IDLE = 60.0
 
