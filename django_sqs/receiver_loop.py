@@ -16,6 +16,7 @@ from django_sqs_kombu.working import (
     CANCEL_GRACE,
     LeftBehind,
     deadline,
+    lend,
     waiting_for_calls,
     within,
 )
@@ -39,7 +40,7 @@ class ReceiverLoop:
         self._process = os.getpid()
         self._spoiled = False
         self._loop = asyncio.new_event_loop()
-        self._loop.set_default_executor(ClosingExecutor(thread_name_prefix="sqs-loop-call"))
+        lend(ClosingExecutor(thread_name_prefix="sqs-loop-call"), self._loop)
         self._thread = threading.Thread(target=_run, args=(self._loop,), name="sqs-loop")
         # One that a receiver blocks must not keep the process.
         self._thread.daemon = True

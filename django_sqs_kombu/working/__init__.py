@@ -2,7 +2,7 @@
 
 from .attempt import is_interrupt
 from .breaker import Breaker, Trip
-from .calls_under_way import NotingExecutor, note_call, waiting_for_calls
+from .calls_under_way import NotingExecutor, lend, note_call, waiting_for_calls
 from .consumer import ReceiverConsumer
 from .context import MessageContext, MessageContextFilter, current_message
 from .coroutines import CANCEL_GRACE, LeftBehind, within
@@ -96,6 +96,7 @@ __all__ = [
     "end_process",
     "exponential",
     "is_interrupt",
+    "lend",
     "note_call",
     "origin_of",
     "printable",

@@ -117,6 +117,21 @@ def waiting_for_calls() -> Iterator[None]:
         calls_under_way.reset(token)
 
 
+def lend(executor: ThreadPoolExecutor, loop: asyncio.AbstractEventLoop) -> None:
+    """Have *loop*, on which one receiver after another runs, make their calls in *executor*."""
+    loop.set_default_executor(executor)
+    # Whoever shut it down would leave the loop without one: asyncio takes no other after it.
+    loop.shutdown_default_executor = _refuse  # type: ignore[method-assign]
+
+
+async def _refuse(timeout: float | None = None) -> None:
+    raise RuntimeError(
+        "shutdown_default_executor() is not for receivers: the event loop goes on, and the "
+        "receivers of other messages make calls in its threads. Leave it out; asyncio.to_thread() "
+        "is waited for where it is awaited."
+    )
+
+
 class NotingExecutor(ThreadPoolExecutor):
     """Threads for the calls that receivers on an event loop make beside themselves."""
 

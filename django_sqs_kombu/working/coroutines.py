@@ -10,7 +10,7 @@ from typing import Any
 
 from ..exceptions import TimedOut
 from ..odd import sound
-from .calls_under_way import NotingExecutor, waiting_for_calls
+from .calls_under_way import NotingExecutor, lend, waiting_for_calls
 from .deadline import LONGEST, deadline
 
 #: Seconds that a receiver which is cancelled for its timeout may take to end, after each time.
@@ -43,7 +43,7 @@ def run_in_thread_loop(receiver: Awaitable[Any], timeout: float | None) -> Any:
 def _run_in_thread_loop(receiver: Awaitable[Any], timeout: float | None) -> Any:
     if _local.loop is None or _local.loop.is_closed():
         _local.loop = asyncio.new_event_loop()
-        _local.loop.set_default_executor(NotingExecutor(thread_name_prefix="sqs-loop-call"))
+        lend(NotingExecutor(thread_name_prefix="sqs-loop-call"), _local.loop)
     loop = _local.loop
     task = loop.create_task(within(receiver, timeout))
     try:

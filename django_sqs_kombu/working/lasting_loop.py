@@ -14,6 +14,7 @@ from typing import Any
 from ..exceptions import EnvironmentFailure
 from ..logs import get_logger
 from ..transport.sqs.shield import Shield, shield
+from .calls_under_way import lend
 
 logger = get_logger(__name__)
 
@@ -77,7 +78,7 @@ class LastingLoop:
     def _run(self) -> None:
         loop = self.loop
         asyncio.set_event_loop(loop)
-        loop.set_default_executor(self._executor)
+        lend(self._executor, loop)
         self.shield: Shield = shield()
         loop.call_soon(self._started.set)
         try:

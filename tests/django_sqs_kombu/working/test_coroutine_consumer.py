@@ -197,7 +197,7 @@ def test_a_receiver_that_cannot_be_cancelled_keeps_its_place_and_message_until_i
     start(receivers, coroutines=1)
     eventually(lambda: seen)
     receivers.send("async", body="next")
-    eventually(lambda: "swallows its cancellation: it is held" in caplog.text)
+    eventually(lambda: "swallows its cancellation: the message is held" in caplog.text)
     assert seen == ["deaf"]
     assert counts(f"{prefix}__async")[1]
     let_go.set()
@@ -236,6 +236,28 @@ def test_no_other_attempt_begins_beside_a_call_that_outlasts_its_receiver(
     eventually(lambda: counts(f"{prefix}__async") == (0, 0, 0))
 
     assert begun == [False, True]
+
+
+@pytest.mark.parametrize("coroutines", [None, 2])
+def test_a_receiver_that_shuts_down_the_loops_executor_leaves_the_others_theirs(
+    receivers, caplog, counts, prefix, coroutines
+):
+    done = []
+
+    @receivers.receiver("async")
+    async def receive(message):
+        if message.get_body() == "shuts down":
+            await asyncio.get_running_loop().shutdown_default_executor()
+        done.append(await asyncio.to_thread(message.get_body))
+
+    receivers.send("async", body="shuts down")
+    ReceiverConsumer(receivers, message_limit=1, coroutines=coroutines).run()
+    receivers.send_many("async", ["shuts down", "a", "b"])
+    ReceiverConsumer(receivers, message_limit=3, coroutines=coroutines).run()
+
+    assert sorted(done) == ["a", "b"]
+    assert "shutdown_default_executor() is not for receivers" in caplog.text
+    assert counts(f"{prefix}__async") == (0, 0, 0)
 
 
 def test_context_variables_are_each_messages_own(receivers, consume):
