@@ -106,4 +106,5 @@ $(VENV)/.demo: pyproject.toml | $(VENV)/bin/python
 
 $(VENV)/.dev: pyproject.toml | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --editable '.[dev,docs,browser]'
+	-$(BIN)/python -m pip install --quiet pip-audit
 	touch $@ $(VENV)/.demo
