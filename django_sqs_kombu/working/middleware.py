@@ -151,8 +151,10 @@ class Middleware:
         """Something was raised for a message, and its ``action`` is about to be done.
 
         When: before :meth:`settled`.  Notes made now, by ``settlement.delivery.also_note()``,
-        are written before the message is settled in SQS.  Thread: as there.  An exception:
-        logged.
+        are written before the message is settled in SQS.  Also for each part of a message that
+        is split, such as an S3 event, that SQS refuses for its content: its delivery is the
+        part's, and :meth:`settled` follows for the whole alone.  Thread: as there.  An
+        exception: logged.
         """
 
     def settled(self, settlement: Settlement) -> None:

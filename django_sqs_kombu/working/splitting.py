@@ -11,8 +11,11 @@ from ..names import FIFO
 from ..transport.delivery import Delivery
 from ..transport.sending.splitting import is_its_own, part_of
 from .dead_letters import send_to_dead_letters
+from .lost_part import LostPart
 from .masking import loggable
+from .middleware import Settlement, tell
 from .registered import Received, Registered
+from .table import Action
 
 logger = get_logger(__name__)
 
@@ -116,6 +119,11 @@ def _give_up(
         if not is_its_own(exc):
             raise EnvironmentFailure(f"Its dead letter could not be sent: {exc}") from exc
         buried = False
+    if middleware := registered.receivers.middleware:
+        lost = LostPart(part, delivery, name, buried=buried)
+        action = Action.DEAD_LETTER if buried else Action.REJECT
+        failing = Settlement(registered, lost, None, action, error)
+        tell(middleware, lambda each: each.failing(failing))
     logger.error(
         "Part %s of message %s of queue %s cannot be sent by itself and %s; body %s: %s",
         name,

@@ -1,5 +1,6 @@
 """What is noted of failed deliveries, and what is not."""
 
+import json
 import logging
 
 import pytest
@@ -12,7 +13,10 @@ from django_sqs.failures.counting import gauges
 from django_sqs.failures.models import Failure, FailureGroup, State
 from django_sqs.signals import failure_noted
 from django_sqs_kombu import RawMessage, RestartLater
+from django_sqs_kombu.events import S3Event
 from django_sqs_kombu.exceptions import EnvironmentFailure
+
+from ...django_sqs_kombu.events import samples
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -219,3 +223,25 @@ def test_a_receiver_that_succeeds_costs_no_query(work, django_assert_num_queries
 
     with django_assert_num_queries(0):
         work("f10")
+
+
+@pytest.mark.parametrize("dead", [None, "dead"])
+def test_a_record_that_sqs_refuses_is_kept_as_the_record_that_it_is(work, server, dead):
+    seen = []
+    queue = django_sqs.register(
+        "uploads",
+        lambda message: seen.append(message.key),
+        message_class=S3Event,
+        dead_letter_queue=dead,
+    )
+    queue.send(body=samples.s3_of("a", "bad", "worse"))
+    refused = [(place, "InvalidParameterValue", True) for place in (1, 2)]
+    server.failed_entries["SendMessageBatch", queue.full_name()] = [refused]
+
+    work("uploads")
+
+    assert seen == ["a"]
+    rows = Failure.objects.order_by("id")
+    assert [json.loads(row.body) for row in rows] == [samples.s3_of("bad"), samples.s3_of("worse")]
+    assert {row.state for row in rows} == {State.IN_QUEUE if dead else State.WAITING}
+    assert FailureGroup.objects.get().seen == 2

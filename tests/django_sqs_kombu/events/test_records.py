@@ -6,11 +6,14 @@ import threading
 
 import pytest
 
-from django_sqs_kombu import ReceiverConsumer
+from django_sqs_kombu import Middleware, ReceiverConsumer
 from django_sqs_kombu.events import DynamoDBRecord, S3Event, SESEvent
+from django_sqs_kombu.exceptions import RequestFailed
 from django_sqs_kombu.testing import eager
+from django_sqs_kombu.transport import Note
 from django_sqs_kombu.transport.sending.trail import Trail
 from django_sqs_kombu.working.failure import Failure
+from django_sqs_kombu.working.table import Action
 
 from . import samples
 
@@ -218,6 +221,57 @@ def test_a_record_that_no_queue_takes_is_in_the_log(
     assert counts(queue.full_name()) == (0, 0, 0)
     assert "is dropped: no dead-letter queue takes it" in caplog.text
     assert "bad" in caplog.text
+
+
+class Written:
+    """Writes notes, and remembers how many messages the queue had then, visible or not."""
+
+    def __init__(self, count):
+        self.notes = []
+        self._count = count
+
+    def write(self, contents):
+        self.notes += [(each, self._count()) for each in contents]
+
+    def rest(self): ...
+
+
+@pytest.mark.parametrize("dead", ["dead", None])
+def test_a_record_that_sqs_refuses_is_told_as_a_failure_and_noted_before_the_rest_is_settled(
+    receivers, seen, fail_entries, consume, counts, dead
+):
+    queue = receivers.register(
+        "uploads",
+        lambda message: seen.append(message.key),
+        message_class=S3Event,
+        wire_format="raw",
+        dead_letter_queue=dead,
+    )
+    written, told = Written(lambda: sum(counts(queue.full_name()))), []
+
+    class Noting(Middleware):
+        def failing(self, settlement):
+            told.append(settlement)
+            settlement.delivery.also_note(Note(written, settlement.delivery.text))
+
+    receivers.middleware.append(Noting())
+    queue.send(body=samples.s3_of("a", "bad", "worse"))
+    fail_entries(queue, [(1, *REFUSED), (2, *REFUSED)])
+
+    consume(receivers, 2)
+
+    assert seen == ["a"]
+    bodies = [json.loads(each.delivery.text) for each in told]
+    assert bodies == [samples.s3_of("bad"), samples.s3_of("worse")]
+    assert {each.action for each in told} == {Action.DEAD_LETTER if dead else Action.REJECT}
+    assert {each.operation for each in told} == {"dead_letter" if dead else "reject"}
+    assert all(isinstance(each.raised, RequestFailed) for each in told)
+    receipts = {each.delivery.sqs_message["ReceiptHandle"] for each in told}
+    assert len(receipts) == 2
+    assert [json.loads(text) for text, _ in written.notes] == bodies
+    # The whole was there still; "a" is received behind it.
+    assert all(count >= 1 for _, count in written.notes)
+    assert counts(queue.full_name()) == (0, 0, 0)
 
 
 def test_an_event_of_which_sqs_takes_nothing_is_a_dead_letter(
