@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 from django.db import connections, router
+from django.db.backends.utils import CursorWrapper
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -64,6 +65,32 @@ def test_tasks_that_are_received_together_are_looked_at_by_one_query(backends, c
         result.refresh()
         assert (result.status, result.attempts) == ("SUCCESSFUL", 1)
         assert result.started_at == result.last_attempted_at < result.finished_at
+
+
+def test_many_tasks_take_fewer_statements_than_they_are(backends, calls, monkeypatch):
+    """They are looked at and ended together, in whichever thread, not task by task."""
+    statements = []
+
+    def counting(name):
+        original = getattr(CursorWrapper, name)
+
+        def execute(self, sql, *parameters):
+            if TaskRecord._meta.db_table in sql:
+                statements.append(sql)
+            return original(self, sql, *parameters)
+
+        return execute
+
+    backends["default"].enqueue_many([(chores.double, (n,), {}) for n in range(40)])
+    for name in ("execute", "executemany"):
+        monkeypatch.setattr(CursorWrapper, name, counting(name))
+    queue = django_sqs.receivers.get("tasks-default")
+    ReceiverConsumer(django_sqs.receivers, [queue], message_limit=40).run()
+
+    assert sorted(calls) == list(range(40))
+    assert 2 <= len(statements) < 40
+    written = TaskRecord.objects.using(router.db_for_write(TaskRecord))
+    assert written.filter(status="SUCCESSFUL").count() == 40
 
 
 def test_a_task_sees_itself_run(receive):
