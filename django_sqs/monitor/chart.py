@@ -33,8 +33,8 @@ def panels(history: History) -> list[Panel]:
     titles = (
         gettext("%(received)s received, %(failed)s failed")
         % {"received": _number(received), "failed": _number(failed)},
-        gettext("Longest wait: %(seconds)s s") % {"seconds": _number(max(history.waited), 1)},
-        gettext("At most %(number)s running") % {"number": _number(max(history.running), 1)},
+        gettext("Waited up to %(seconds)s s") % {"seconds": _number(max(history.waited), 1)},
+        gettext("%(number)s running at most") % {"number": _number(max(history.running), 1)},
     )
     return [
         Panel(titles[0], _bars(history.received, history.failed, titles[0], history)),
