@@ -28,7 +28,7 @@ from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.messages import RawMessage
 from django_sqs_kombu.names import FIFO
 from django_sqs_kombu.registration import Defaults, Keywords, Outgoing, Receiver, Receivers
-from django_sqs_kombu.rules import check, flag, shown
+from django_sqs_kombu.rules import check, flag
 from django_sqs_kombu.transport import Pause
 from django_sqs_kombu.unpack import Unpack
 from django_sqs_kombu.working import Ticket
@@ -52,6 +52,7 @@ from .optional import inboxes, outboxes, tell_of_pause
 from .proxy import ReceiverProxy
 from .receiver_loop import run_in_receiver_loop
 from .registry import receivers as project_receivers
+from .row_options import aliases_of, labels_of
 from .signals import SignalSender, message_received
 
 logger = get_logger(__name__)
@@ -106,8 +107,8 @@ class DjangoQueue(base.RegisteredQueue):
         check(f"Queue {name!r}: ", dict.fromkeys(own, flag), own)
         self.once = once
         self.close_database = close_database
-        self.models = None if models is None else _labels(name, models)
-        self.databases = _aliases(name, databases)
+        self.models = None if models is None else labels_of(name, models)
+        self.databases = aliases_of(name, databases)
 
     @property
     def sends_slots(self) -> bool:
@@ -361,35 +362,6 @@ class DjangoQueue(base.RegisteredQueue):
     def around_message(self) -> AbstractContextManager[None]:
         """Maintain the database connections."""
         return around_message(close=self.close_database, timeout=self.timeout)
-
-
-def _labels(queue: str, models: Any) -> frozenset[str]:
-    # Of one label alone each letter would count as a model.
-    if isinstance(models, Iterable) and not isinstance(models, str | bytes):
-        labels = [_label(model) for model in models]
-        if all(label and label.count(".") == 1 for label in labels):
-            return frozenset(str(label).lower() for label in labels)
-    raise ConfigurationError(
-        f"Queue {queue!r}: models must be a list of models or of labels such as 'shop.Order', "
-        f"not {shown(models)}"
-    )
-
-
-def _aliases(queue: str, aliases: Any) -> tuple[str, ...]:
-    if isinstance(aliases, Iterable) and not isinstance(aliases, str | bytes):
-        found = tuple(aliases)
-        if all(isinstance(alias, str) for alias in found):
-            return found
-    raise ConfigurationError(
-        f"Queue {queue!r}: databases must be a list of aliases of DATABASES, not {shown(aliases)}"
-    )
-
-
-def _label(model: Any) -> str | None:
-    if isinstance(model, str):
-        return model
-    label: str | None = getattr(getattr(model, "_meta", None), "label", None)
-    return label
 
 
 #: The original's name.

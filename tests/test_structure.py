@@ -146,7 +146,7 @@ FLOORS = {
         ("",),
     ),
     "django_sqs": (
-        ("named", "keywords", "setting_rules"),
+        ("named", "keywords", "row_options", "setting_rules"),
         ("proxy",),
         (
             "app_checks",

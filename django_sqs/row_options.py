@@ -1,0 +1,48 @@
+"""Row options: which rows the messages of a queue may name, by models= and databases=."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from django_sqs_kombu.exceptions import ConfigurationError
+from django_sqs_kombu.rules import shown
+
+
+def labels_of(queue: str, models: Any) -> frozenset[str]:
+    """The labels, in lower case, of the models that *models* are.
+
+    :param queue: the queue's name, for the error.
+    :raises ConfigurationError: they are something else.
+    """
+    # Of one label alone each letter would count as a model.
+    if isinstance(models, Iterable) and not isinstance(models, str | bytes):
+        labels = [_label(model) for model in models]
+        if all(label and label.count(".") == 1 for label in labels):
+            return frozenset(str(label).lower() for label in labels)
+    raise ConfigurationError(
+        f"Queue {queue!r}: models must be a list of models or of labels such as 'shop.Order', "
+        f"not {shown(models)}"
+    )
+
+
+def aliases_of(queue: str, aliases: Any) -> tuple[str, ...]:
+    """The aliases of databases that *aliases* are.
+
+    :param queue: the queue's name, for the error.
+    :raises ConfigurationError: they are something else.
+    """
+    if isinstance(aliases, Iterable) and not isinstance(aliases, str | bytes):
+        found = tuple(aliases)
+        if all(isinstance(alias, str) for alias in found):
+            return found
+    raise ConfigurationError(
+        f"Queue {queue!r}: databases must be a list of aliases of DATABASES, not {shown(aliases)}"
+    )
+
+
+def _label(model: Any) -> str | None:
+    if isinstance(model, str):
+        return model
+    label: str | None = getattr(getattr(model, "_meta", None), "label", None)
+    return label
