@@ -278,7 +278,7 @@ class DjangoQueue(base.RegisteredQueue):
         :param options: those of :class:`~django_sqs.keywords.SendManyKeywords`.
         :returns: how many were sent, or will be sent after the commit.
         """
-        self.keywords.check_send_many(self.name, options)
+        self.keywords.check_send_many(self.name, self.model, items, options)
         if outbox:
             return self._write_many_to_outbox(items, suffix, using, options)
         if self._carries_rows and using is None and in_any_transaction():

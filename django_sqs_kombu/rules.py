@@ -48,6 +48,18 @@ def check_names(what: str, known: Collection[str], given: Iterable[str]) -> None
             raise ConfigurationError(f"{what} has no option {shown(name)}{nearest(name, known)}")
 
 
+def check_several(what: str, items: object, single: tuple[type, ...] = ()) -> None:
+    """Raise :class:`ConfigurationError` where *items* is one value that can be iterated over.
+
+    :param what: takes several, as the error begins.
+    :param single: further classes whose instances are one.
+    """
+    if isinstance(items, (str, bytes, bytearray, memoryview, Mapping, *single)):
+        raise ConfigurationError(
+            f"{what}, in a list or another iterable, not the single value {shown(items)}"
+        )
+
+
 def nearest(name: str, known: Collection[str]) -> str:
     """What an error says after a name that is not known: the one that may be meant, or all."""
     if near := get_close_matches(name, known, n=1):

@@ -21,6 +21,7 @@ from django_sqs_kombu.messages import JSONMessage
 from django_sqs_kombu.names import FIFO
 from django_sqs_kombu.registration import Prepared, Receivers, errors_of
 from django_sqs_kombu.registration import RegisteredQueue as PlainQueue
+from django_sqs_kombu.rules import check_several
 
 from ..key_database import KeyDatabase
 from ..optional import outboxes
@@ -41,12 +42,10 @@ from .store import NoStore, Store
 from .stores import stores
 from .unique import claim, giving_back, is_unique, options_of, ticket_of
 from .waiting import Send, Waiting
-from .wire import body_of, check_is_found, delay_of, new_result
+from .wire import Call, body_of, check_is_found, delay_of, new_result
 
 logger = get_logger(__name__)
 
-#: A task with its positional and its keyword arguments.
-Call = tuple[Task, Iterable[Any], dict[str, Any]]
 NOT_INSTALLED = "django_sqs.E005"
 
 
@@ -200,6 +199,7 @@ class SQSBackend(Waiting, BaseTaskBackend):  # type: ignore[misc]
         :param calls: a ``(task, args, kwargs)`` for each.
         :returns: the results, in order.
         :raises InvalidTask: the worker could not find one of the tasks; none is enqueued.
+        :raises ConfigurationError: *calls*, or the args of a call, are a single value.
         :raises SendManyFailed: SQS did not accept some; the others are enqueued.  Of several
             queues it names those of the first.
         """
@@ -306,6 +306,7 @@ class SQSBackend(Waiting, BaseTaskBackend):  # type: ignore[misc]
     def _new_results(self, calls: Iterable[Call]) -> list[TaskResult]:
         results: list[TaskResult] = []
         checked: Task | None = None
+        check_several("enqueue_many() takes calls, each (task, args, kwargs)", calls)
         for task, args, kwargs in calls:
             # Of many calls of a task it is found out once whether it can be enqueued.
             if task is not checked:

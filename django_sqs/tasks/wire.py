@@ -19,9 +19,13 @@ from django.utils import timezone
 
 from django_sqs_kombu.exceptions import MessageDecodeError, MessageTargetMissing
 from django_sqs_kombu.printable import NAME, line, quoted
+from django_sqs_kombu.rules import check_several
 
 from .framework import InvalidTask, Task, TaskResult, TaskResultStatus
 from .values import as_sent
+
+#: A task with its positional and its keyword arguments.
+Call = tuple[Task, Iterable[Any], dict[str, Any]]
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
 #: What the table of results has room for.
@@ -184,7 +188,9 @@ def new_result(
 
     :raises TypeError: an argument is not JSON.
     :raises ValueError: nor is NaN, or infinity.
+    :raises ConfigurationError: *args* is a single value, such as a text.
     """
+    check_several(f"Task {task.module_path} takes its args", args)
     sent_args, sent_kwargs = as_sent([list(args), kwargs])
     return TaskResult(
         task=task,

@@ -11,7 +11,7 @@ from typing import Any, Literal, TypedDict
 
 from ..exceptions import ConfigurationError
 from ..messages.base import RawMessage
-from ..rules import check_names, shown
+from ..rules import check_names, check_several, shown
 from ..working.breaker import Breaker
 from ..working.retry import Retry
 from .grouping import GroupOf
@@ -220,9 +220,17 @@ class Keywords:
             f"Queue {shown(queue)}: send()", tuple(dict.fromkeys([*known, *sorted(own)])), given
         )
 
-    def check_send_many(self, queue: str, given: Iterable[str]) -> None:
-        """Raise :class:`ConfigurationError` for an option that ``send_many`` does not have."""
-        check_names(f"Queue {shown(queue)}: send_many()", names(self.send_many), given)
+    def check_send_many(
+        self, queue: str, model: type | None, items: object, given: Iterable[str]
+    ) -> None:
+        """Raise :class:`ConfigurationError` for an unknown option, and for one message alone.
+
+        :param model: the queue's, whose instances may be iterable.
+        """
+        what = f"Queue {shown(queue)}: send_many()"
+        check_names(what, names(self.send_many), given)
+        single = (RawMessage,) if model is None else (RawMessage, model)
+        check_several(f"{what} takes messages (send() takes one)", items, single)
 
 
 KEYWORDS = Keywords(RegisterKeywords, MessageKeywords, SendKeywords, SendManyKeywords)

@@ -301,9 +301,9 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
         :param options: those of :class:`~django_sqs_kombu.registration.keywords.SendManyKeywords`.
         :returns: how many were sent.
         :raises SendManyFailed: some were not accepted; it lists them, and why.
-        :raises ConfigurationError: there is no such option.
+        :raises ConfigurationError: there is no such option, or *items* is a single message.
         """
-        self.keywords.check_send_many(self.name, options)
+        self.keywords.check_send_many(self.name, self.model, items, options)
         return self.receivers.send_bulk(
             self,
             self.get_queue(suffix),

@@ -9,6 +9,7 @@ from django.db import router, transaction
 
 import django_sqs
 from django_sqs_kombu import MessageEncodeError
+from django_sqs_kombu.exceptions import ConfigurationError
 
 from ..site.shop.models import Order
 
@@ -43,6 +44,16 @@ def test_a_rollback_takes_its_sends_along(sent):
             raise KeyError
 
     assert sent() == 1
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("options", [{}, {"on_commit": True}, {"outbox": True}])
+def test_send_many_refuses_a_single_message_however_it_is_sent(sqs_outbox, options):
+    for single in ("hello", {"n": 1}):
+        with pytest.raises(ConfigurationError, match=r"'plain': send_many\(\) takes messages"):
+            django_sqs.send_many("plain", single, **options)
+
+    assert sqs_outbox == []
 
 
 @pytest.mark.django_db(transaction=True)

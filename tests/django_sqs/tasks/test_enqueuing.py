@@ -13,6 +13,7 @@ import django_sqs
 from django_sqs.results.models import TaskRecord
 from django_sqs.tasks.framework import task_enqueued
 from django_sqs_kombu import SendManyFailed
+from django_sqs_kombu.exceptions import ConfigurationError
 
 from . import chores
 
@@ -132,6 +133,18 @@ def test_of_many_the_trouble_of_one_queue_is_no_other_queues(backends, settings,
     assert counts(f"{prefix}__tasks-default") == (2, 0, 0)
     records = TaskRecord.objects.using(router.db_for_write(TaskRecord))
     assert [record.queue_name for record in records.all()] == ["default"] * 2
+
+
+@pytest.mark.parametrize(
+    "calls",
+    ["hello", {"task": 1}, [(chores.double, (1,), {}), (chores.double, "hello", {})]],
+    ids=["text", "mapping", "args"],
+)
+def test_enqueue_many_does_not_take_a_single_value_to_pieces(backends, sqs_outbox, calls):
+    with pytest.raises(ConfigurationError, match="not the single value"):
+        backends["default"].enqueue_many(calls)
+
+    assert sqs_outbox == []
 
 
 @pytest.mark.parametrize("habit", ["delay", "apply_async", "s"])

@@ -1,11 +1,15 @@
 """Everything about a message is checked when it is made, and errors name the argument."""
 
 from datetime import timedelta
+from functools import partial
 
 import pytest
+from pydantic import BaseModel
 
-from django_sqs_kombu import MessageEncodeError, SendManyFailed
+from django_sqs_kombu import JSONMessage, Message, MessageEncodeError, SendManyFailed
+from django_sqs_kombu.exceptions import ConfigurationError
 from django_sqs_kombu.registration.outgoing import Outgoing
+from django_sqs_kombu.testing import captured
 
 
 @pytest.fixture
@@ -85,6 +89,36 @@ def test_one_bad_item_of_send_many_harms_none_of_its_neighbours(receivers, count
     assert [failure.number for failure in caught.value.failures] == [3]
     assert "group_id" in str(caught.value)
     assert counts(queue.full_name()) == (9, 0, 0)
+
+
+class Order(BaseModel):
+    """A model whose instances are iterable."""
+
+    number: int
+
+
+@pytest.mark.parametrize(
+    ("options", "single"),
+    [
+        ({}, "hello"),
+        ({}, b"hello"),
+        ({}, bytearray(b"hello")),
+        ({"message_class": JSONMessage}, {"n": 1}),
+        ({}, Message(body="hello")),
+        ({"model": Order}, Order(number=1)),
+    ],
+)
+def test_send_many_does_not_take_a_single_message_to_pieces(receivers, options, single):
+    queue = receivers.register("orders", **options)
+
+    with captured(receivers) as sent:
+        for send_many in (queue.send_many, partial(receivers.send_many, "orders")):
+            with pytest.raises(ConfigurationError, match=r"send_many\(\) takes messages"):
+                send_many(single)
+        with receivers.batch(), pytest.raises(ConfigurationError, match="not the single value"):
+            queue.send_many(single)
+
+    assert sent == []
 
 
 def test_a_sequence_of_delays_that_ends_too_soon_is_told(receivers):
