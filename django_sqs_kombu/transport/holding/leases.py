@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ...exceptions import RequestFailed, SQSError
 from ...logs import get_logger
 from ...quotas import MAX_MESSAGES
+from ..sqs.failures import is_the_limit_of_holding
 from ..sqs.received import Message
 from .held import Held, HeldMessages, State
 
@@ -127,7 +128,7 @@ class Leases:
                     # Nobody renews what is lost; the delete that follows may fail, and may.
                     held.renewed = False
                     held.expires_at = min(held.expires_at, asked_at)
-                elif not self._is_at_the_limit(held, error, asked_at):
+                elif not self._is_at_the_limit(held, error):
                     self._log(1, held.queue, error, asked_at)
 
     def failed(self, renewal: Renewal, error: Exception, asked_at: float) -> None:
@@ -136,7 +137,7 @@ class Leases:
             left = []
             for held in renewal.held:
                 held.renewals -= 1
-                if not self._is_at_the_limit(held, error, asked_at):
+                if not self._is_at_the_limit(held, error):
                     left.append(held)
         if left:
             self._log(len(left), renewal.queue, error, asked_at)
@@ -147,10 +148,12 @@ class Leases:
         if seconds < int(held.seconds):
             self._reached_the_limit(held)
 
-    def _is_at_the_limit(self, held: Held, error: Exception, now: float) -> bool:
-        """Whether SQS refused a renewal since its count of the 12 hours is ahead of ours."""
-        refused = isinstance(error, RequestFailed) and not error.passing
-        if not refused or held.left(now) > 2 * held.seconds:
+    def _is_at_the_limit(self, held: Held, error: Exception) -> bool:
+        """Whether SQS refused a renewal since its count of the 12 hours is ahead of ours.
+
+        Any other refusal says nothing of the message: a policy, say, that is being changed.
+        """
+        if not (isinstance(error, RequestFailed) and is_the_limit_of_holding(error)):
             return False
         self._reached_the_limit(held)
         return True

@@ -99,6 +99,8 @@ _THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 NO_ANSWER = "NoAnswer"
 #: What botocore raises, besides its own errors, over an answer that is not of SQS's form.
 _MISSHAPEN = (ResponseParserError, AttributeError, LookupError, TypeError, ValueError)
+#: What SQS says of a visibility timeout with which a message would be hidden for too long.
+_BEYOND = "Total VisibilityTimeout for the message is beyond the limit"
 #: Characters of a server's text that an error shows.
 _SHOWN = 300
 
@@ -141,6 +143,12 @@ def are_missing(failure: RequestFailed) -> bool:
 def are_refused(failure: RequestFailed) -> bool:
     """Whether it failed since SQS refuses the credentials."""
     return bare(failure.code) in _BAD_CREDENTIALS
+
+
+def is_the_limit_of_holding(failure: RequestFailed) -> bool:
+    """Whether SQS refused to hide a message since it would be hidden for over 12 hours in all."""
+    # It has no code of its own.
+    return bare(failure.code) == "InvalidParameterValue" and _BEYOND in str(failure)
 
 
 def no_answer(operation: str, queue: str, why: str) -> RequestFailed:

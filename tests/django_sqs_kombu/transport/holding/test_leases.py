@@ -11,17 +11,19 @@ from django_sqs_kombu import ReceiverConsumer
 from django_sqs_kombu.exceptions import RequestFailed
 from django_sqs_kombu.transport.holding.held import Held, HeldMessages, State
 from django_sqs_kombu.transport.holding.leases import Leases
+from django_sqs_kombu.transport.sqs.failures import refused
 
 #: Waits for leases and polls to end; hardly depends on the versions of what is below.
 pytestmark = pytest.mark.slow
 
 SECONDS = 3_000
+OPERATION = "ChangeMessageVisibilityBatch"
 
 
 def failure(code):
     return RequestFailed(
         code,
-        operation="ChangeMessageVisibilityBatch",
+        operation=OPERATION,
         queue="q",
         code=code,
         lost=code == "ReceiptHandleIsInvalid",
@@ -188,6 +190,40 @@ def test_nothing_is_held_for_more_than_twelve_hours(leases, hold, renewal_at):
 
     assert not held.renewed
     assert renewal_at(43_000) is None
+
+
+@pytest.mark.parametrize("code", ["AccessDenied", "InvalidClientTokenId", "InvalidParameterValue"])
+@pytest.mark.parametrize("seconds", [18_000, 43_200])
+def test_a_refused_renewal_of_a_long_lease_is_tried_again(
+    leases, hold, renewal_at, caplog, code, seconds
+):
+    """It was taken for the limit of 12 hours, and the message ran twice."""
+    held = hold(1, seconds=seconds)
+    at = leases.next_due() + 1
+
+    leases.answered(renewal_at(at), [refused(OPERATION, "q", code, "Not now!")], at)
+    leases.failed(renewal_at(at + 6), refused(OPERATION, "q", code, "Not now!"), at + 6)
+
+    assert renewal_at(at + 12).held == [held]
+    assert "12 hours" not in caplog.text
+    assert "were not renewed, trying again" in caplog.text
+
+
+def test_what_sqs_says_is_at_its_limit_of_twelve_hours_is_not_renewed_again(
+    leases, hold, renewal_at, caplog
+):
+    held = hold(1, seconds=30_000)
+    limit = (
+        "Value 23198 for parameter VisibilityTimeout is invalid. Reason: Total VisibilityTimeout "
+        "for the message is beyond the limit [43200 seconds]."
+    )
+
+    error = refused(OPERATION, "q", "InvalidParameterValue", limit)
+    leases.answered(renewal_at(20_001), [error], 20_001)
+
+    assert not held.renewed
+    assert renewal_at(29_000) is None
+    assert "was held for 12 hours" in caplog.text
 
 
 def test_while_its_visibility_is_set_it_is_not_renewed(leases, hold, renewal_at):
