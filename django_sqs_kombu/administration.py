@@ -70,21 +70,28 @@ def move(
     progress: Progress | None = None,
     wanted: Wanted | None = None,
     most: int = MOST_SIFTED,
+    arriving: bool = False,
 ) -> int:
     """Move messages from one queue to another; return how many.
 
     Each is deleted only after *target* has accepted it, so for a moment one may be in both, and
     stays so if the process dies at that point.  Bodies, attributes and message groups are kept.
 
-    :param limit: the maximum, since others may be sending to *source* at the same time.
+    :param limit: the maximum.  No more are moved than *source* has at the start, visible and in
+        flight: what is moved may come back, as a dead letter does whose receiver still fails.
     :param progress: called with the number moved so far.
     :param wanted: returns whether a message is to be moved; None: all are.  The others are
         given back at the end, see :class:`~django_sqs_kombu.sifting.Sieve`.
     :param most: if only some are wanted, the maximum to look at for them.
+    :param arriving: what arrives meanwhile counts as well, so only *limit* bounds it.
     :raises RequestFailed: SQS refused; what was not moved is visible in *source* again.
     """
     if source == target:
         raise ConfigurationError(f"Messages of queue {source!r} cannot be moved to the same queue")
+    if not arriving:
+        counts = requests.counts(source)
+        # Some may be in flight only because somebody has just looked at them.
+        limit = min(limit, counts.visible + counts.in_flight)
     moved = 0
     with _sifted(requests, source, wanted, limit, most) as found:
         for messages in found:

@@ -79,6 +79,7 @@ WALL_CLOCK = {
     "django_sqs.tickets.management.commands.sqs_prune_tickets",
     "django_sqs.tickets.store",
     "django_sqs.operations.inspection",
+    "django_sqs.operations.redriving",
     "django_sqs.worker.stats",
     "django_sqs_kombu.registration.outgoing",
     "django_sqs_kombu.testing.local_delivery",

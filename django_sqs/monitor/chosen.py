@@ -84,6 +84,9 @@ def _move(
         limit=len(ids),
         wanted=is_chosen,
         most=MOST_LOOKED_AT,
+        # These are known by their ids, and a copy that comes back has another.  SQS's counts
+        # are late, and would leave some in place that were just looked at.
+        arriving=True,
     )
     says = ngettext(
         "Moved %(done)d of %(count)d chosen message to %(queue)s.",

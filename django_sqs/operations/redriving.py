@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
 from dataclasses import dataclass, field
 
@@ -74,18 +75,22 @@ def by_hand(
     chosen: Chosen | None = None,
     progress: administration.Progress | None = None,
 ) -> Redriven:
-    """Receive, send and delete them here.
+    """Receive, send and delete them here, and none twice: letters that fail again stay dead.
 
-    :param limit: at most so many.
+    :param limit: at most so many, and no more than there are at the start.
     :param chosen: which; None: all that no other queue sent there.
     :param progress: called with the number moved so far.
     :raises RequestFailed: SQS refused; what was not moved is visible where it was.
     """
     source, sifted = target.dead_letters, administration.MOST_SIFTED
     left: Counter[str] = Counter()
+    started = time.time()
     is_meant = chosen or Chosen(target)
 
     def is_wanted(message: SQSMessage) -> bool:
+        if (administration.sent_at(message) or 0) > started:
+            # It was moved a moment ago, and has failed again.
+            return False
         if is_meant(message):
             return True
         left[origin_of(message) or target.full_name] += 1
