@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from django.db import DEFAULT_DB_ALIAS, DatabaseError
 
 from django_sqs_kombu.exceptions import EnvironmentFailure
+from django_sqs_kombu.printable import line, text_of
 
 #: PostgreSQL's SQLSTATEs, and MySQL's numbers, of a table and of a column that is not there.
 _STATES = frozenset({"42P01", "42703"})
@@ -26,8 +27,8 @@ class NotMigrated(EnvironmentFailure):
     def __init__(self, app: str, using: str, cause: object) -> None:
         database = "" if using == DEFAULT_DB_ALIAS else f" --database={using}"
         super().__init__(
-            f"The tables of {app!r} in database {using!r} are missing or out of date ({cause}). "
-            f"Run manage.py migrate{database}"
+            f"The tables of {app!r} in database {using!r} are missing or out of date "
+            f"({line(str(cause))}). Run manage.py migrate{database}"
         )
         self.app = app
         self.using = using
@@ -39,8 +40,12 @@ def lacks_tables(exc: BaseException) -> bool:
         return False
     cause = exc.__cause__
     state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
-    number = exc.args[0] if exc.args else None
-    return state in _STATES or number in _NUMBERS or any(text in str(number) for text in _TEXTS)
+    if state is not None:
+        return state in _STATES
+    said = exc.args[0] if exc.args else None
+    if isinstance(said, str):
+        return any(text in said for text in _TEXTS)
+    return isinstance(said, int) and said in _NUMBERS
 
 
 @contextmanager
@@ -59,4 +64,5 @@ def migrated(app: str, using: str) -> Iterator[None]:
 
 def told(exc: BaseException) -> str:
     """What an error says, and to migrate where that helps; for logs and commands."""
-    return f"{exc}. Run manage.py migrate" if lacks_tables(exc) else str(exc)
+    said = line(text_of(exc))
+    return f"{said}. Run manage.py migrate" if lacks_tables(exc) else said

@@ -5,7 +5,7 @@ from __future__ import annotations
 from traceback import TracebackException
 from typing import Any, TypeVar
 
-from .exceptions import ReceiverFailed, kind_of
+from .exceptions import ReceiverFailed, TimedOut, kind_of
 from .printable import repr_of
 
 #: The traceback of an exception, whatever its class says.
@@ -20,30 +20,39 @@ def as_a(raised: BaseException | None, cls: type[E]) -> E | None:
     return raised if issubclass(type(raised), cls) else None  # type: ignore[return-value]
 
 
-def sound(raised: BaseException) -> BaseException:
+def sound(raised: BaseException, *, alone: bool = False) -> BaseException:
     """*raised*; if it cannot be looked at, a :class:`ReceiverFailed` with its traceback.
 
     That is so where its class, or that of something that led to it, has properties that fail.
+
+    :param alone: whether nobody looks at what led to it.
     """
-    if _is_sound(raised):
+    if _is_sound(raised, alone):
         return raised
     error = ReceiverFailed(repr_of(raised), _kind(raised))
     return error.with_traceback(_traceback_of(raised))
 
 
-def _is_sound(raised: BaseException) -> bool:
+def _is_sound(raised: BaseException, alone: bool) -> bool:
     try:
         bool(raised)
-        # Looks at all that led to it, and all that it is a group of; no line of code is read.
-        list(TracebackException(type(raised), raised, None, limit=0).format())
+        if not alone:
+            # Looks at what led to it, and what it is a group of, as whoever writes a traceback
+            # does; no line of code is read.
+            led = TracebackException(type(raised), raised, None, limit=0, compact=True)
+            list(led.format())
         return raised.__class__ is type(raised)
+    except TimedOut:
+        # Of the receiver that is looked after.
+        raise
     except Exception:  # noqa: BLE001 - whatever its properties may raise
         return False
 
 
 def _kind(raised: BaseException) -> type[BaseException]:
     """Its class, or the closest base class that can be asked for its name."""
-    for kind in type.mro(kind_of(raised) if as_a(raised, ReceiverFailed) else type(raised)):
+    failed = as_a(raised, ReceiverFailed)
+    for kind in type.mro(type(raised) if failed is None else kind_of(failed)):
         try:
             if f"{kind.__module__}.{kind.__qualname__}" and issubclass(kind, BaseException):
                 return kind

@@ -68,9 +68,11 @@ def write_many(
         return len(kept)
     rows = (_row(registered, queue, suffix, message) for message in messages)
     written = 0
-    with migrated(APP, using), transaction.atomic(using=using):
+    with transaction.atomic(using=using):
+        # Where the messages come from may be a query: what that lacks is not the outbox's.
         while some := list(islice(rows, ROWS)):
-            OutboxMessage.objects.using(using).bulk_create(some)
+            with migrated(APP, using):
+                OutboxMessage.objects.using(using).bulk_create(some)
             written += len(some)
     return written
 

@@ -60,7 +60,7 @@ class ConsumingChannel(SettlingChannel):
                 for poller in list(pollers.values()):
                     poller.room(places)
             elif (of_it := pollers.get(queue)) is not None:
-                # Twice for each message: a call is made when it may be worth one.
+                # This runs twice for each message, so the poller is called only when it may poll.
                 missing = of_it.places_missing = of_it.places_missing - places
                 if missing <= 0:
                     of_it.room(0)

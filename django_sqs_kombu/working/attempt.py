@@ -166,7 +166,7 @@ def its_own(raised: BaseException, registered: Registered) -> BaseException:
 
     A KeyboardInterrupt counts only where Ctrl-C raises it; a group, as what it consists of.
     """
-    if not as_a(raised, KeyboardInterrupt) or is_interrupt(raised):
+    if as_a(raised, KeyboardInterrupt) is None or is_interrupt(raised):
         return deciding(raised, registered.table)
     error = RuntimeError("the receiver raised KeyboardInterrupt, and nobody pressed Ctrl-C")
     error.__cause__ = raised
@@ -177,7 +177,7 @@ def is_interrupt(raised: BaseException) -> bool:
     """Whether Ctrl-C has raised it in this thread, and no receiver."""
     in_main = threading.current_thread() is threading.main_thread()
     by_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    return bool(as_a(raised, KeyboardInterrupt)) and in_main and by_default
+    return as_a(raised, KeyboardInterrupt) is not None and in_main and by_default
 
 
 def delete_first(delivery: Received) -> None:

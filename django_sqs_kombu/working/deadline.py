@@ -213,7 +213,7 @@ class _Bell:
         handled: Any = sys._current_exceptions().get(self._thread)
         # Before Python 3.12: what sys.exc_info() returns.
         handled = handled[1] if isinstance(handled, tuple) else handled
-        return any(as_a(exc, TimedOut) for exc in _contexts(handled))
+        return any(as_a(exc, TimedOut) is not None for exc in _contexts(handled))
 
 
 class _Ringer:

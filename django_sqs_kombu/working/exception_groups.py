@@ -6,7 +6,7 @@ import builtins
 from collections.abc import Iterator
 from typing import Any
 
-from ..odd import sound
+from ..odd import as_a, sound
 from .table import FIRST, Action, Row, row_for
 
 #: Python 3.10 has none.
@@ -20,8 +20,8 @@ def deciding(raised: BaseException, table: tuple[Row, ...]) -> BaseException:
     one of several is a failure that no policy names, the group is one, too.  Of what cannot be
     looked at, what stands for it counts.
     """
-    raised = sound(raised)
-    if not isinstance(raised, _GROUP):
+    raised = sound(raised, alone=True)
+    if as_a(raised, _GROUP) is None:
         return raised
     within = list(_within(raised))
     actions = {row_for(each, FIRST, table).action for each in within}
@@ -33,7 +33,7 @@ def _within(group: Any) -> Iterator[BaseException]:
     waiting = [group]
     while waiting:
         each = waiting.pop()
-        if isinstance(each, _GROUP):
+        if as_a(each, _GROUP) is not None:
             waiting += reversed(each.exceptions)
         else:
             yield each

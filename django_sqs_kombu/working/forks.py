@@ -42,12 +42,11 @@ def end_child(raised: BaseException | None) -> NoReturn:
 
     :param raised: what the receiver raised; the exit code is that of a script that raises it.
     """
-    code = 0
-    if exit_ := as_a(raised, SystemExit):
-        code = exit_.code if isinstance(exit_.code, int) else int(exit_.code is not None)
-    elif raised is not None:
-        code = 1
+    code = 0 if raised is None else 1
     try:
+        if (exit_ := as_a(raised, SystemExit)) is not None:
+            said = exit_.code
+            code = said if isinstance(said, int) else int(said is not None)
         # Another thread may have been writing a log's file at the fork, and holds it for ever here.
         telling = threading.Thread(target=_tell, args=[raised], daemon=True)
         telling.start()
@@ -59,7 +58,7 @@ def end_child(raised: BaseException | None) -> NoReturn:
 def _tell(raised: BaseException | None) -> None:
     if raised is None:
         logger.error("A receiver returned in a process that it forked, which ends with it")
-    elif not as_a(raised, SystemExit):
+    elif as_a(raised, SystemExit) is None:
         logger.error("A process that a receiver forked has failed", exc_info=raised)
     _flush()
 

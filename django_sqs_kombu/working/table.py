@@ -220,7 +220,7 @@ def row_for(
 
 
 def _fits(row: Row, raised: BaseException, attempts: Attempts) -> bool:
-    if row.raised is BaseException:
+    if row.raised is BaseException and not row.named:
         return True
     try:
         return row.fits(raised, attempts)

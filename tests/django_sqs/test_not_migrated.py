@@ -134,4 +134,14 @@ def test_another_error_of_a_database_is_none_of_a_missing_table():
     assert not lacks_tables(OperationalError("database is locked"))
     assert not lacks_tables(OperationalError(2006, "Server has gone away"))
     assert not lacks_tables(ValueError("no such table: a"))
+    assert not lacks_tables(OperationalError(["no such table: a"]))
     assert lacks_tables(OperationalError("table a has no column named b"))
+
+
+def test_a_table_that_the_messages_themselves_need_is_none_of_the_outbox():
+    def messages():
+        yield "a"
+        raise OperationalError("no such table: shop_order")
+
+    with pytest.raises(OperationalError, match="shop_order"):
+        django_sqs.send_many("plain", messages(), outbox=True)

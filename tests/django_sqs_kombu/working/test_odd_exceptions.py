@@ -1,13 +1,14 @@
 """Whatever a receiver raises: its message has the outcome of any other, and the worker goes on."""
 
 import asyncio
+import signal
 import threading
 import traceback
 
 import pytest
 
 from django_sqs_kombu import JSONMessage, Middleware, RawMessage, ReceiverConsumer, Receivers, Retry
-from django_sqs_kombu.exceptions import MessageDecodeError, ReceiverFailed
+from django_sqs_kombu.exceptions import MessageDecodeError, ReceiverFailed, RestartLater
 from django_sqs_kombu.working.handling import handle
 from django_sqs_kombu.working.table import Action
 
@@ -268,3 +269,30 @@ def test_a_batch_with_one_is_settled(receivers, odd, counts):
 
     assert 0 in seen
     assert counts(queue.full_name()) == (0, 0, 0)
+
+
+def test_what_is_asked_for_counts_whatever_led_to_it(alone):
+    def receive(message):
+        try:
+            raise NoCause("odd")
+        except NoCause:
+            raise RestartLater(7)  # noqa: B904 - it is what led to it
+
+    action, delivery = handled(alone.register("orders", receive))
+
+    assert (action, delivery.done) == (Action.REQUEUE, [("requeue", 7)])
+
+
+def test_a_policy_for_whatever_is_raised_has_an_end(alone):
+    queue = alone.register("orders", raising(ValueError), retry=Retry(BaseException, tries=3))
+    delivery = FakeDelivery(receive_count=50)
+
+    assert handle(queue, delivery, queue.get_queue()).action is Action.REJECT
+
+
+@pytest.mark.parametrize("truth", [{"__len__": lambda self: 0}, {"__bool__": Broken()}])
+def test_an_interrupt_of_a_receiver_that_is_not_true_is_its_failure(alone, truth, monkeypatch):
+    monkeypatch.setattr(signal, "getsignal", lambda number: signal.SIG_DFL)
+    kind = type("Interrupt", (KeyboardInterrupt,), truth)
+
+    assert handled(alone.register("orders", raising(kind)))[0] is Action.REJECT

@@ -170,10 +170,12 @@ class Reactor:
         try:
             self._start_or_wake()
         except RuntimeError:
-            # Else a thread that somebody else has started has taken it.
-            if asked in self._asked:
+            try:
                 self._asked.remove(asked)
-                raise
+            except ValueError:
+                # A thread that somebody else has started has taken it.
+                return
+            raise
 
     def _wake(self) -> None:
         try:

@@ -25,6 +25,8 @@ _DATE = "x-amz-date"
 _PADS = (0x36, 0x5C)
 #: The most targets and tokens of which the form of a request is kept.
 _FORMS = 64
+#: The most bytes of a body that is kept with its signature: of polls, and of little else.
+_SHORT = 1024
 
 
 class Keys(NamedTuple):
@@ -71,7 +73,8 @@ class Signer:
         if last is not None and last[0] == stamp and last[2] == body and last[1] == keys:
             return last[3]
         headers = self._signed(keys, target, body, stamp)
-        self._last[target] = stamp, keys, body, headers
+        if len(body) <= _SHORT:
+            self._last[target] = stamp, keys, body, headers
         return headers
 
     def _signed(self, keys: Keys, target: str, body: bytes, stamp: str) -> list[str]:

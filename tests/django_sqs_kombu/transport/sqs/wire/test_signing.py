@@ -54,6 +54,23 @@ def test_the_key_of_a_day_is_kept_for_one_day_and_one_secret():
         assert signer.sign(keys, TARGET, b"", at) == another.sign(keys, TARGET, b"", at)
 
 
+def test_a_signature_is_used_again_for_the_same_request_alone():
+    signer = Signer("http://localhost", "eu-west-1", SIGNED)
+    keys = Keys("key", "one", None)
+    first = signer.sign(keys, TARGET, b"{}", 1.0)
+
+    assert signer.sign(keys, TARGET, b"{}", 1.9) is first
+    for keys_, target, body, at in (
+        (keys, TARGET, b"[]", 1.0),
+        (keys, "AmazonSQS.DeleteMessage", b"{}", 1.0),
+        (Keys("key", "one", "token"), TARGET, b"{}", 1.0),
+        (keys, TARGET, b"{}", 2.0),
+        (keys, TARGET, b" " * 100_000, 1.0),
+    ):
+        another = Signer("http://localhost", "eu-west-1", SIGNED)
+        assert signer.sign(keys_, target, body, at) == another.sign(keys_, target, body, at)
+
+
 @pytest.mark.parametrize(
     ("url", "host"),
     [
