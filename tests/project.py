@@ -7,8 +7,13 @@ import sys
 
 from .databases import direct, routers, settings, templates
 from .processes import ROOT, Process
+from .warm import Warm
 
 MANAGE = ROOT / "tests" / "site" / "manage.py"
+
+#: What tests do by these is no test of how a command starts.
+TOOLS = ("shell", "migrate")
+_warm = Warm()
 
 #: Made at once, for the many tests that need no more.
 SCHEMA = """
@@ -105,7 +110,10 @@ class Project:
         What it prints comes in whole lines: unbuffered, print() writes its arguments one by one,
         and a line that a thread logs comes in between.
         """
-        process = self.start(*arguments, **{"PYTHONUNBUFFERED": "", **env})
+        env = {"PYTHONUNBUFFERED": "", **env}
+        if arguments[0] in TOOLS and (done := _warm.run(arguments, {**self.env, **env}, timeout)):
+            return done
+        process = self.start(*arguments, **env)
         process.wait(timeout)
         return process
 
