@@ -39,13 +39,13 @@ def count_in_cache(name: str, count: int, seconds: float) -> int:
             connections.close_all()
 
 
-def _nothing_imported() -> str:
-    """Why no ``receivers.py`` was imported; empty if they were."""
+def _where_looked_for() -> str:
+    """Why no ``receivers.py`` was imported; where they are looked for, if they were."""
     if not apps.models_ready:
         return ". Django is not set up, so none was imported: call django.setup() first"
     if not apps.is_installed("django_sqs"):
         return ". 'django_sqs' is missing from INSTALLED_APPS, so none was imported"
-    return ""
+    return " of an app in INSTALLED_APPS"
 
 
 class DjangoReceivers(Receivers):
@@ -119,7 +119,7 @@ class DjangoReceivers(Receivers):
         try:
             return super().get(queue_name)
         except UnknownQueue as exc:
-            raise UnknownQueue(exc.name, exc.known, _nothing_imported()) from None
+            raise UnknownQueue(exc.name, exc.known, _where_looked_for()) from None
 
     def new_connection(self) -> kombu.Connection:
         """Return a new connection according to the settings.

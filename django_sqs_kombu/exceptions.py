@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .printable import line
+from .printable import line, meant
 from .restarts import MOST_CURSOR as MOST_CURSOR
 from .restarts import Continue as Continue
 from .restarts import RestartLater as RestartLater
@@ -66,8 +66,9 @@ class UnknownQueue(SQSError, KeyError):
     def __init__(self, name: str, known: tuple[str, ...], cause: str = "") -> None:
         names = ", ".join(sorted(known)) or "none"
         super().__init__(
-            f"No queue {name!r} is registered (registered: {names}). Register it with @receiver("
-            f"...) or register(...) in a module that is imported, such as receivers.py{cause}."
+            f"No queue {name!r} is registered (registered: {names}).{meant(name, known)} Register "
+            "queues with @receiver(...) or register(...) in a module that is imported, such as "
+            f"receivers.py{cause}."
         )
         self.name = name
         self.known = known
@@ -168,8 +169,7 @@ def kind_of(raised: BaseException) -> type[BaseException]:
 class EnvironmentFailure(SQSError):
     """The library's own work failed because of its environment: S3, SQS, a database, threads.
 
-    It is never the message's fault: the message is tried again later, and this is not counted
-    as a failure of it.
+    It is never the message's fault, and not counted as its failure: it is tried again later.
     """
 
 

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import reprlib
 import traceback
+from collections.abc import Iterable
+from difflib import get_close_matches
 
 #: How much of a body is printed, in characters, before they are escaped.
 BODY = 1_000
@@ -105,3 +107,9 @@ def traceback_of(exc: BaseException) -> str:
 
 def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
+
+
+def meant(name: object, known: Iterable[str]) -> str:
+    """What an error adds after a *name* that is not *known*; empty if none is like it."""
+    near = get_close_matches(str(name), [*known], n=1)
+    return f" Did you mean {near[0]!r}?" if near else ""

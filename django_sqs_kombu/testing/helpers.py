@@ -75,17 +75,31 @@ class SentMessage:
 
 
 class SentMessages(list[SentMessage]):
-    """The messages that were sent, in order."""
+    """The messages that were sent, in order.
+
+    :param receivers: the registry whose queues they are sent to.
+    """
+
+    def __init__(self, receivers: Receivers | None = None) -> None:
+        super().__init__()
+        self._receivers = receivers
 
     def to(self, queue_name: str) -> list[SentMessage]:
-        """Return those sent to one queue, by its registered name."""
-        return [sent for sent in self if sent.queue_name == queue_name]
+        """Return those sent to one queue, by its registered name.
+
+        :raises UnknownQueue: no queue has this name, so nothing could ever be sent to it.
+        """
+        found = [sent for sent in self if sent.queue_name == queue_name]
+        # A test may have registered its queue for a while only.
+        if not found and self._receivers is not None:
+            self._receivers.get(queue_name)
+        return found
 
 
 @contextmanager
 def captured(receivers: Receivers) -> Iterator[SentMessages]:
     """Keep messages in a list instead of sending them."""
-    sent = SentMessages()
+    sent = SentMessages(receivers)
 
     def keep(registered: Registered, queue: kombu.Queue, outgoing: Outgoing) -> None:
         sent.append(SentMessage(registered, queue, outgoing))

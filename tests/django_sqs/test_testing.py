@@ -11,6 +11,7 @@ from django.test import TestCase, override_settings
 
 import django_sqs
 from django_sqs.testing import SQSTestMixin
+from django_sqs_kombu import UnknownQueue
 from django_sqs_kombu.testing import captured
 
 from ..processes import ROOT
@@ -202,6 +203,15 @@ def test_unittest_without_pytest():
 
     assert done.returncode == 0, done.stderr
     assert "Ran 1 test" in done.stderr
+
+
+def test_a_misspelt_queue_fails_the_assertion_that_nothing_was_sent_to_it(sqs_outbox):
+    case = SQSTestMixin()
+    case.sqs_outbox = sqs_outbox
+
+    for ask in (sqs_outbox.to, lambda name: case.assertMessageSent(name, count=0)):
+        with pytest.raises(UnknownQueue, match=r"Did you mean 'plain'\? .* in INSTALLED_APPS"):
+            ask("plian")
 
 
 def test_eager_by_a_setting(site, server, prefix):

@@ -10,6 +10,7 @@ from django_sqs_kombu import (
     MessageTargetMissing,
     Receivers,
     RestartLater,
+    UnknownQueue,
 )
 from django_sqs_kombu.testing import captured, eager, received_message
 
@@ -33,6 +34,19 @@ def test_what_is_sent_is_kept(offline):
     assert (first.queue_name, first.queue.name) == ("orders", "p__orders__big")
     assert (first.body, first.delay, first.attributes) == ({"a": 1}, 5, {"mine": "x"})
     assert [each.body for each in sent.to("other")] == ["b", "c"]
+
+
+def test_nothing_is_said_of_what_was_sent_to_a_queue_that_nobody_registered(offline):
+    offline.register("orders")
+    with captured(offline) as sent:
+        assert sent.to("orders") == []
+        with pytest.raises(UnknownQueue, match=r"Did you mean 'orders'\?"):
+            sent.to("ordrs")
+        offline.send("orders", body="x")
+    # As where a test registered it for itself.
+    del offline.queues["orders"]
+
+    assert [each.body for each in sent.to("orders")] == ["x"]
 
 
 def test_keeping_ends_even_with_an_error(offline):
