@@ -228,6 +228,8 @@ class Reactor:
 
     def _ends(self) -> bool:
         """End, unless something was asked meanwhile."""
+        if not self.is_here():  # Renewed beneath this thread: the lock is another's.
+            return True
         self._thread, self.runs = None, False
         self._held.release()
         if not self._asked or not self._held.acquire(blocking=False):
