@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
-from typing import Any
 from zoneinfo import ZoneInfo
 
 from ..exceptions import ConfigurationError
 from ..rules import shown
+from .cron import Cron, cronsim
 
 UTC = timezone.utc
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -95,7 +94,7 @@ class Schedule:
             raise ConfigurationError(f"catch_up={shown(self.catch_up)} is not a timedelta")
 
     def _check_cron(self, now: datetime) -> None:
-        _, error = _cronsim()
+        _, error = cronsim()
         try:
             self.next(now)
         except error as exc:
@@ -117,34 +116,18 @@ class Schedule:
         """The last slot that is not after *now*, in UTC; None: there was none yet."""
         if self.every is not None:
             return now - (now - EPOCH) % self.every
-        cronsim, _ = _cronsim()
-        # Backwards it does not give the time that it begins with.
-        begin = now.replace(microsecond=0) + SECOND
-        try:
-            slot: datetime = next(cronsim(self.cron, begin.astimezone(self._zone), reverse=True))
-        except StopIteration:
-            return None
-        return slot.astimezone(UTC)
+        return self._cron.latest(now)
 
     def next(self, now: datetime) -> datetime:
         """The first slot after *now*, in UTC."""
         if self.every is not None:
             return now - (now - EPOCH) % self.every + self.every
-        cronsim, _ = _cronsim()
-        slot: datetime = next(cronsim(self.cron, now.astimezone(self._zone)))
-        return slot.astimezone(UTC)
+        return self._cron.next(now)
+
+    @property
+    def _cron(self) -> Cron:
+        return Cron(self.cron or "", self._zone)
 
     @property
     def _zone(self) -> ZoneInfo:
         return ZoneInfo(self.timezone or "UTC")
-
-
-def _cronsim() -> tuple[Callable[..., Any], type[Exception]]:
-    """What reads cron expressions, and its error."""
-    try:
-        from cronsim import CronSim, CronSimError
-    except ImportError as exc:
-        raise ConfigurationError(
-            "cron= needs the extra: pip install 'django-sqs[schedules]'"
-        ) from exc
-    return CronSim, CronSimError

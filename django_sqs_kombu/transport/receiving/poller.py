@@ -325,8 +325,7 @@ class Poller:
             self.queue, poll.asked, poll.wait, poll.seconds, partial(self._answered, poll)
         )
         if self.ending.breaks_off:
-            # It may have been too early for that.
-            poll.begun.break_off()
+            poll.begun.break_off()  # It may have been too early for that.
 
     def _surely(self, begin: Callable[[Poll], None], poll: Poll) -> None:
         """Begin a poll, and have it end whatever is raised: else none would follow it."""
@@ -357,7 +356,10 @@ class Poller:
             intake = self._shared.intake
             size = intake.size(received)
             held = intake.hold(self.queue, received, poll.seconds, late=late, receiver=self)
-            intake.read_all(held, self._announce, in_order=self._fifo)
+            # A server may answer more than it was asked for, which a limit must not run.
+            taken = held if self.limit is None else held[: poll.asked]
+            intake.read_all(taken, self._announce, in_order=self._fifo)
+            self.returns.give_back(held[len(taken) :])
             answer, new = Answer(len(received), size, took), len(held)
             if self.consumption.on_poll is not None:
                 tell(self.consumption.on_poll, self.queue, new)
@@ -369,13 +371,11 @@ class Poller:
     def _close(self, poll: Poll, answer: Answer | None, new: int) -> None:
         with self._lock:
             if poll not in self._polls:
-                # It was closed already.
-                return
+                return  # It was closed already.
         try:
             self._demand.answered(poll.places, answer)
             if self.limit is not None:
-                # After the announcement: a limit that is reached with nothing waiting
-                # and nothing running means that all is done.
+                # Once it is announced: a limit reached with nothing waiting or running is the end.
                 self.limit.settle(poll.asked, new)
         finally:
             with self._lock:

@@ -115,7 +115,9 @@ class Flights:
         found: list[Landed] = []
         while self._under_way:
             try:
-                flight, answer, at = self._answers.get(wait and not found, LOOK)
+                block = wait and not found
+                # Eventlet's queue takes no timeout where it is not to block.
+                flight, answer, at = self._answers.get(block, LOOK if block else None)
             except stdlib_queue.Empty:
                 if wait and not found:
                     continue

@@ -9,6 +9,9 @@ import pytest
 from django_sqs_kombu import ConfigurationError, Middleware
 from django_sqs_kombu.transport.receiving import outage
 from django_sqs_kombu.transport.receiving.message_limit import LocalLimit
+from django_sqs_kombu.transport.sqs.requests import Requests
+
+from ...working.consuming import consume_until
 
 
 class Raising(Middleware):
@@ -158,3 +161,24 @@ def test_a_limit_that_raises_for_a_while_costs_its_queue_no_place(
 
     eventually(lambda: tally.done, timeout=15)
     assert not limit.times
+
+
+def test_of_more_messages_than_were_asked_for_a_limit_runs_its_number_alone(
+    receivers, tally, monkeypatch, counts, eventually
+):
+    asked = []
+    begin = Requests.begin_receive
+
+    def begin_receive(requests, queue, count, *args):
+        asked.append(count)
+        return begin(requests, queue, 10, *args)
+
+    monkeypatch.setattr(Requests, "begin_receive", begin_receive)
+    queue = receivers.register("orders", tally)
+    receivers.send_many("orders", map(str, range(10)))
+
+    consume_until(receivers, 3, threads=2)
+
+    assert max(asked) <= 3
+    assert len(tally.done) == 3
+    eventually(lambda: counts(queue.full_name()) == (7, 0, 0))

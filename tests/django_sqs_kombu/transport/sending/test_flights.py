@@ -1,5 +1,6 @@
 """Flights: a bulk send hides how far SQS is away, over either wire, and loses nothing by it."""
 
+import queue
 import threading
 import time
 from collections import Counter, defaultdict
@@ -314,3 +315,20 @@ def test_a_receivers_timeout_ends_it(far_away, send):
 
     assert time.monotonic() - started < 5
     assert send(["after"]) == 1
+
+
+def test_a_queue_written_in_python_that_takes_no_idle_timeout_serves_as_well(
+    far_away, send, monkeypatch
+):
+    class Strict(queue.SimpleQueue):
+        """As eventlet's, and Python's own where it has no other."""
+
+        def get(self, block=True, timeout=None):
+            if timeout is not None and not block:
+                raise ValueError("timeout= makes no sense without block=")
+            return super().get(block, timeout)
+
+    monkeypatch.setattr(flights.stdlib_queue, "SimpleQueue", Strict)
+
+    assert send(map(str, range(300))) == 300
+    assert len(far_away.accepted) == 300
