@@ -16,6 +16,7 @@ from .sifting import MOST_SIFTED as MOST_SIFTED
 from .transport.sending.copies import copy_of
 from .transport.sending.dispatch import send_list
 from .transport.sqs.facts import redrive_policy
+from .transport.sqs.failures import can_be_put_right
 from .transport.sqs.received import Message
 from .transport.sqs.requests import Requests
 
@@ -247,7 +248,7 @@ def _delete(requests: Requests, queue: str, messages: list[Message]) -> None:
         except RequestFailed as exc:
             results = [exc] * len(messages)
         failed = [(m, why) for m, why in zip(messages, results, strict=True) if why is not None]
-        messages = [message for message, why in failed if why.passing]
+        messages = [message for message, why in failed if can_be_put_right(why)]
         if not messages or pause is None:
             break
         time.sleep(pause)

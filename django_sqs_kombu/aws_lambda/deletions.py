@@ -11,6 +11,7 @@ from ..quotas import MAX_MESSAGES
 from ..transport import Channel
 from ..transport.holding.held import Held, State
 from ..transport.settling.keeper import Told
+from ..transport.sqs.failures import can_be_put_right
 from ..transport.sqs.received import Message
 from ..transport.sqs.tries import PAUSES
 from ..transport.sqs.waits import is_worth_another
@@ -66,11 +67,11 @@ class Deletions:
         """Delete up to ten messages, and once more those that SQS did not for the moment."""
         left = self._not_deleted(queue, messages)
         for pause in PAUSES:
-            if not (any(error.passing for _, error in left) and is_worth_another(pause)):
+            if not (any(can_be_put_right(each[1]) for each in left) and is_worth_another(pause)):
                 break
             time.sleep(pause)
-            again = [message for message, error in left if error.passing]
-            left = [each for each in left if not each[1].passing]
+            again = [message for message, error in left if can_be_put_right(error)]
+            left = [each for each in left if not can_be_put_right(each[1])]
             left += self._not_deleted(queue, again)
         for message, error in left:
             name = message["MessageId"]

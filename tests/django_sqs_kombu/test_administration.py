@@ -29,12 +29,15 @@ def fill(requests, queue, count=3):
     requests.send_batch(queue, [{"MessageBody": str(number)} for number in range(count)])
 
 
-def test_what_is_moved_is_deleted_although_sqs_fails_for_a_moment(requests, names, server, counts):
+@pytest.mark.parametrize(
+    ("code", "own"), [("InternalError", False), ("InvalidClientTokenId", True)]
+)
+def test_what_is_moved_is_deleted_although_sqs_fails_for_a_moment(
+    requests, names, server, counts, code, own
+):
     source, target = names
     fill(requests, source)
-    server.failed_entries["DeleteMessageBatch", source] = [
-        [(0, "InternalError", False), (2, "InternalError", False)]
-    ]
+    server.failed_entries["DeleteMessageBatch", source] = [[(0, code, own), (2, code, own)]]
 
     assert administration.move(requests, source, target, limit=10) == 3
 

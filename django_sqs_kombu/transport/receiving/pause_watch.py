@@ -11,6 +11,7 @@ from functools import partial
 from ...exceptions import EndpointUnreachable, QueueDoesNotExist, RequestFailed
 from ...logs import get_logger
 from ..sqs.calls import Begun, Result
+from ..sqs.failures import are_refused
 from ..sqs.pauses import Pause
 from ..sqs.threads import aside
 from ..sqs.wire.reactor import reactor
@@ -117,7 +118,7 @@ class PauseWatch:
                 return answer
             if not isinstance(answer, RequestFailed) or isinstance(answer, EndpointUnreachable):
                 return answer
-            if answer.passing and self._tries > 0:
+            if _passes(answer) and self._tries > 0:
                 return answer
         self._heard(answer)
         return None
@@ -171,7 +172,7 @@ class PauseWatch:
 
     def _heard(self, answer: Result) -> None:
         if isinstance(answer, Exception):
-            passing = not isinstance(answer, RequestFailed) or answer.passing
+            passing = _passes(answer)
             self._next(self._period if passing else max(DENIED, self._period))
             if passing:
                 logger.debug("Cannot find out whether queue %s is paused: %s", self._queue, answer)
@@ -199,6 +200,11 @@ class PauseWatch:
         else:
             logger.warning("Queue %s is paused: %s", self._queue, pause)
         self._changed(pause)
+
+
+def _passes(failure: Exception) -> bool:
+    """Whether it may be known at the next look: keys that were exchanged are found by then."""
+    return not isinstance(failure, RequestFailed) or failure.passing or are_refused(failure)
 
 
 def _tell(queue: str, why: Exception) -> None:

@@ -19,6 +19,7 @@ from ...printable import line
 from ...quotas import MAX_ATTRIBUTES
 from ..body.payloads import SIZE_ATTRIBUTES, LargePayloads
 from ..settling.backoff import Backoff
+from ..sqs.failures import can_be_put_right
 from ..sqs.received import Message, moved_from
 from ..sqs.requests import Requests
 from ..sqs.waits import is_worth_another
@@ -183,7 +184,7 @@ def send_surely(delivery: Delivery, queue: str, entry: dict[str, Any]) -> None:
             send_copy(delivery, queue, entry)
         except RequestFailed as exc:
             failure = exc
-            if not exc.passing:
+            if not can_be_put_right(exc):
                 break
         except MessageTooLarge as exc:
             failure = exc

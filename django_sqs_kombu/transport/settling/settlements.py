@@ -12,6 +12,7 @@ from ...exceptions import RequestFailed
 from ...logs import get_logger
 from ...quotas import MAX_MESSAGES
 from ..holding.held import Held, HeldMessages, State
+from ..sqs.failures import can_be_put_right, is_denied
 from ..sqs.received import Message
 
 logger = get_logger(__name__)
@@ -21,6 +22,8 @@ FIRST_PAUSE, LAST_PAUSE = 0.2, 5.0
 #: Seconds after the end of its lease that a settlement is still tried: until somebody else
 #: has received the message, it is not too late.
 AFTER_EXPIRY = 60.0
+#: Seconds between two log records about settlements that keep failing.
+REMINDER = 60.0
 #: Seconds that a visibility change waits for a renewal under way, which could undo it.
 STEP_ASIDE = 0.05
 
@@ -84,6 +87,7 @@ class Settlements:
         self._again: list[Settlement] = []
         self._under_way = 0
         self._given_up = False
+        self._remind_at = 0.0
 
     def add(self, settlement: Settlement) -> bool:
         """Collect a settlement, under the table's lock; return whether it fills a request."""
@@ -178,7 +182,7 @@ class Settlements:
                     _say_lost(settlement.held, error)
                     self._table.end(settlement.held)
                 else:
-                    self._failed(settlement, error, error.passing, now)
+                    self._failed(settlement, error, now)
             ended = [each.held for each in confirmed]
             self._table.end_all(batch.queue, ended, deleted=batch.deletes)
             self._table.confirmed(batch.queue, len(confirmed))
@@ -186,19 +190,17 @@ class Settlements:
 
     def failed(self, batch: Batch, error: Exception, now: float) -> None:
         """The request as a whole failed."""
-        # What is no answer of SQS, or a fault of our own, can pass.
-        passing = error.passing if isinstance(error, RequestFailed) else True
         with self._table.lock:
             self._under_way -= 1
             self._table.not_confirmed(batch.queue)
             for settlement in batch.settlements:
                 settlement.held.hiding = False
-                self._failed(settlement, error, passing, now)
+                self._failed(settlement, error, now)
 
     def tried_again(self, settlement: Settlement, error: Exception, now: float) -> bool:
         """Its note could not be written; return whether it is tried again when it is due."""
         with self._table.lock:
-            return self._tried_again(settlement, error, True, now)
+            return self._tried_again(settlement, error, now)
 
     def give_up(self, reason: str, more: Iterable[Settlement] = ()) -> None:
         """Stop trying, also what is under way should it fail; log what was not settled.
@@ -242,23 +244,24 @@ class Settlements:
                 seconds.append(min(each.seconds, each.held.left(now)))
         return Batch(queue, chosen, [each.held.message for each in chosen], seconds)
 
-    def _failed(self, settlement: Settlement, error: Exception, passing: bool, now: float) -> None:
+    def _failed(self, settlement: Settlement, error: Exception, now: float) -> None:
         if settlement.held.state is State.GONE:
             # It came again, and whoever has it now decides.
             return
-        if self._tried_again(settlement, error, passing, now):
+        if self._tried_again(settlement, error, now):
             self._again.append(settlement)
 
-    def _tried_again(
-        self, settlement: Settlement, error: Exception, passing: bool, now: float
-    ) -> bool:
+    def _tried_again(self, settlement: Settlement, error: Exception, now: float) -> bool:
         over = now > settlement.held.expires_at + AFTER_EXPIRY
-        if self._given_up or not passing or over:
+        if self._given_up or over or _is_final(settlement, error):
             self._give_up(settlement, error)
             return False
         settlement.tries += 1
         settlement.due = now + min(LAST_PAUSE, FIRST_PAUSE * 2 ** min(settlement.tries, 10))
-        level = logging.WARNING if settlement.tries == 1 else logging.DEBUG
+        loud = settlement.tries == 1 or now >= self._remind_at
+        if loud:
+            self._remind_at = now + REMINDER
+        level = logging.WARNING if loud else logging.DEBUG
         logger.log(
             level,
             "Message %s of queue %s was not settled, trying again: %s",
@@ -276,6 +279,18 @@ class Settlements:
             settlement.held.queue,
             reason,
         )
+
+
+def _is_final(settlement: Settlement, error: Exception) -> bool:
+    """Whether another try would end as this one has."""
+    if not isinstance(error, RequestFailed):
+        # No answer of SQS, or a fault of our own: that can pass.
+        return False
+    if settlement.seconds is not None and is_denied(error):
+        # Given up, it comes again after its timeout, and nothing is done twice.  Were it tried
+        # again, it could come again meanwhile, and would be taken for settled.
+        return True
+    return not can_be_put_right(error)
 
 
 def _say_lost(held: Held, error: RequestFailed) -> None:

@@ -46,15 +46,17 @@ QUEUE_EXISTS = frozenset({"QueueAlreadyExists", "QueueNameExists"})
 #: The receipt handle is used up: the message was deleted, or is held by someone else.
 _LEASE_LOST = frozenset({"MessageNotInflight", "ReceiptHandleIsInvalid"})
 _SETTLING = ("ChangeMessageVisibility", "DeleteMessage")
-_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "KmsAccessDenied"})
+_DENIED = frozenset({"AccessDenied", "AccessDeniedException", "KmsAccessDenied", "NotAuthorized"})
 _EXPIRED = frozenset({"ExpiredToken", "ExpiredTokenException", "RequestExpired"})
 _BAD_CREDENTIALS = _EXPIRED | {
+    "IncompleteSignature",
     "InvalidAccessKeyId",
     "InvalidClientTokenId",
     "InvalidSecurity",
     "InvalidSignature",
     "InvalidSignatureException",
     "MissingAuthenticationToken",
+    "OptInRequired",
     "RequestTimeTooSkewed",
     "SignatureDoesNotMatch",
     "UnrecognizedClientException",
@@ -143,6 +145,20 @@ def are_missing(failure: RequestFailed) -> bool:
 def are_refused(failure: RequestFailed) -> bool:
     """Whether it failed since SQS refuses the credentials."""
     return bare(failure.code) in _BAD_CREDENTIALS
+
+
+def is_denied(failure: RequestFailed) -> bool:
+    """Whether it failed since a policy does not allow it."""
+    return bare(failure.code) in _DENIED
+
+
+def can_be_put_right(failure: RequestFailed) -> bool:
+    """Whether the same request may succeed later: it was not refused for what it asks for.
+
+    What passes does so by itself.  Keys that were exchanged are found again, a clock is set, and
+    a policy is corrected by somebody, perhaps soon: it is for what is worth waiting for.
+    """
+    return failure.passing or are_refused(failure) or is_denied(failure)
 
 
 def is_the_limit_of_holding(failure: RequestFailed) -> bool:

@@ -277,14 +277,14 @@ def test_messages_that_cannot_be_settled_are_logged_and_the_worker_goes_on(
     seen = []
     receivers.register("orders", seen.append)
     name = receivers.get("orders").full_name()
-    server.faults["DeleteMessageBatch", name] = (403, "AccessDenied")
+    server.faults["DeleteMessageBatch", name] = (400, "UnsupportedOperation")
     receivers.send("orders", body="x")
     receivers.send("orders", body="y")
 
     consume(2)
 
     del server.faults["DeleteMessageBatch", name]
-    assert "could not be settled, SQS may redeliver it: Access denied" in caplog.text
+    assert "could not be settled, SQS may redeliver it: DeleteMessageBatch" in caplog.text
     for message in seen:
         assert message.id in caplog.text
     assert "Traceback" not in caplog.text

@@ -175,6 +175,18 @@ def test_who_may_not_read_tags_receives_as_before_and_is_told_once(
     assert asked("ListQueueTags") == 1
 
 
+def test_keys_that_are_exchanged_do_not_end_the_looks(
+    looking, made, start, eventually, server, prefix, asked
+):
+    """After one refusal a pause was not noticed for an hour."""
+    server.faults["ListQueueTags", f"{prefix}__orders"] = (403, "InvalidClientTokenId")
+    start(looking)
+
+    eventually(lambda: made == ["first"], timeout=20)
+    first = asked("ListQueueTags")
+    eventually(lambda: asked("ListQueueTags") > first)
+
+
 def test_a_server_that_knows_no_tags_is_polled_all_the_same(
     looking, made, start, eventually, server, prefix
 ):

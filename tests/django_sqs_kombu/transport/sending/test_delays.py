@@ -291,7 +291,7 @@ def test_a_delete_after_a_hop_is_tried_again_where_it_failed():
 
 
 def test_a_message_that_comes_twice_after_all_is_told(caplog):
-    requests = Requests(deletes=[failure("AccessDenied")] * 9)
+    requests = Requests(deletes=[failure("UnsupportedOperation")] * 9)
 
     take_in(requests, [received_message("a", due=time.time() + 2000)])
 

@@ -12,9 +12,10 @@ from django_sqs_kombu.transport.sending.resending import send_again
 from django_sqs_kombu.transport.sending.trail import TRAIL, Trail
 from django_sqs_kombu.transport.settling.backoff import Backoff
 from django_sqs_kombu.transport.sqs.facts import QueueFacts
+from django_sqs_kombu.transport.sqs.failures import refused
 
 AWAY = RequestFailed("away", operation="SendMessage", queue="q", code="503", passing=True)
-REFUSED = RequestFailed("no", operation="SendMessage", queue="q", code="AccessDenied")
+REFUSED = RequestFailed("no", operation="SendMessage", queue="q", code="InvalidMessageContents")
 
 
 class Requests:
@@ -181,12 +182,23 @@ def test_what_was_deleted_is_tried_again_while_sqs_or_s3_is_away(delivery, pause
     assert len(pauses) == 4
 
 
+@pytest.mark.parametrize("code", ["InvalidClientTokenId", "SignatureDoesNotMatch", "AccessDenied"])
+def test_what_was_deleted_is_tried_again_while_keys_or_policies_are_changed(delivery, pauses, code):
+    """It was lost at the first refusal."""
+    changing = delivery(failures=[refused("SendMessage", "q", code, "Not now!")] * 2)
+
+    send_again(changing, 0, deleted=True)
+
+    assert sent(changing)[1].restarts == 1
+    assert len(pauses) == 2
+
+
 def test_what_was_deleted_and_is_refused_for_good_is_told(delivery, caplog):
     """With its body, as far as it may be shown, by whoever settles it: see test_outcomes."""
-    refused = delivery(failures=[REFUSED])
+    gone = delivery(failures=[REFUSED])
 
     with pytest.raises(RequestFailed):
-        send_again(refused, 0, deleted=True)
+        send_again(gone, 0, deleted=True)
 
     assert "is lost" in caplog.text
     assert "the payload itself" not in caplog.text
