@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from .printable import line, meant
+from .printable import line, meant, overrun
 from .restarts import MOST_CURSOR as MOST_CURSOR
 from .restarts import Continue as Continue
 from .restarts import RestartLater as RestartLater
@@ -16,14 +16,16 @@ class TimedOut(Exception):
     """Raised inside a receiver that runs longer than its ``timeout``.
 
     :param seconds: the time limit that was exceeded.
+    :param ran: how many seconds it has run in the end; None: not known.
     """
 
-    def __init__(self, seconds: float | None = None) -> None:
+    def __init__(self, seconds: float | None = None, ran: float | None = None) -> None:
         super().__init__(seconds)
         self.seconds = seconds
+        self.ran = ran
 
     def __str__(self) -> str:
-        return "timed out" if self.seconds is None else f"timed out after {self.seconds:g} s"
+        return overrun(self.seconds, self.ran)
 
 
 class UnknownSuffixWarning(RuntimeWarning):
@@ -64,11 +66,10 @@ class UnknownQueue(SQSError, KeyError):
     """
 
     def __init__(self, name: str, known: tuple[str, ...], cause: str = "") -> None:
-        names = ", ".join(sorted(known)) or "none"
         super().__init__(
-            f"No queue {name!r} is registered (registered: {names}).{meant(name, known)} Register "
-            "queues with @receiver(...) or register(...) in a module that is imported, such as "
-            f"receivers.py{cause}."
+            f"No queue {name!r} is registered (registered: {', '.join(sorted(known)) or 'none'})."
+            f"{meant(name, known)} Register queues with @receiver(...) or register(...) in a "
+            f"module that is imported, such as receivers.py{cause}."
         )
         self.name = name
         self.known = known
@@ -229,8 +230,7 @@ class RequestFailed(SQSError):
     :ivar operation: the name of the API call, such as ``"SendMessage"``.
     :ivar queue: the queue's full name.
     :ivar code: the error code of SQS, or the name of botocore's exception.
-    :ivar request_id: SQS's id of the request, which AWS support asks for; None: there was no
-        answer, or it had none.
+    :ivar request_id: SQS's id of the request, for AWS support; None: no answer, or it had none.
     """
 
     #: Whether failures of this class can pass, where nothing else is said.

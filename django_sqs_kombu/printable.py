@@ -22,6 +22,8 @@ TEXT = 4_000
 ITEMS = 100
 #: How many exceptions of a chain are printed.
 LINKS = 10
+#: Seconds by which something may be late before it is printed how long it took.
+OVERRUN = 2
 
 
 class Told(Exception):
@@ -113,3 +115,12 @@ def meant(name: object, known: Iterable[str]) -> str:
     """What an error adds after a *name* that is not *known*; empty if none is like it."""
     near = get_close_matches(str(name), [*known], n=1)
     return f" Did you mean {near[0]!r}?" if near else ""
+
+
+def overrun(limit: float | None, ran: float | None) -> str:
+    """What is said of what ran longer than its *limit*, both in seconds and None if unknown."""
+    if limit is None:
+        return "timed out"
+    if ran is not None and ran > limit + OVERRUN:
+        return f"ran {ran:.0f} s, its timeout is {limit:g} s"
+    return f"timed out after {limit:g} s"

@@ -20,6 +20,8 @@ from ..logs import get_logger
 from ..odd import as_a
 from ..posix import HAS_ALARM, in_forked_children
 from ..transport.sqs.shield import Shield, is_request, shield
+from .context import current_message
+from .uninterrupted import Place, say_it_still_runs
 
 logger = get_logger(__name__)
 
@@ -48,7 +50,8 @@ def deadline(seconds: float | None) -> AbstractContextManager[object]:
 
     In the main thread SIGALRM does it, which also interrupts a blocking system call.
     In another thread, and on Windows, CPython can raise the exception only between two bytecodes: a
-    call that blocks in C, such as ``time.sleep``, is interrupted when it returns.
+    call that blocks in C, such as ``time.sleep``, is interrupted when it returns.  That it still
+    runs is logged once, with the call.
 
     A request to SQS that the block makes ends first, by its answer or its time limit: struck in
     the middle it could leave a lock of its connection pool taken for ever.  It is raised then,
@@ -143,14 +146,19 @@ class _Bell:
         self._over = False
         self._held_off = False
         self._raised_at: float | None = None
+        #: Where it was struck last, and whether was logged that it is there still.
+        self._struck: Place | None = None
+        self._told = False
         self.due = 0.0
 
     def __enter__(self) -> None:
+        self._started = time.monotonic()
+        self._message = current_message.get()
         self._thread = threading.get_ident()
         self._shield = shield()
         #: Whose block it is: when that runs no more, the block was left.
         self._owner: FrameType | None = sys._getframe(1)
-        self.due = time.monotonic() + self._seconds
+        self.due = self._started + self._seconds
         # A block around this one may ring: not while the lock of all bells is taken.
         with self._shield:
             _ringer.add(self)
@@ -168,13 +176,14 @@ class _Bell:
             self._end()
         if (timed_out := as_a(exc, TimedOut)) is not None:
             timed_out.seconds = timed_out.seconds or self._seconds
+            timed_out.ran = timed_out.ran or time.monotonic() - self._started
         elif cls is None and (late or (self._held_off and self._raised_at is None)):
-            raise TimedOut(self._seconds)
+            raise TimedOut(self._seconds, time.monotonic() - self._started)
 
     def _end(self) -> None:
         with self._lock:
             self._over = True
-            self._owner = None
+            self._owner = self._struck = None
             # One that was raised too late to surface in the block is taken back.
             _raise_in(self._thread, None)
         _ringer.remove(self)
@@ -197,13 +206,19 @@ class _Bell:
         return True
 
     def _strike(self, now: float) -> None:
-        if _is_at_the_edge(sys._current_frames().get(self._thread)):
+        frame = sys._current_frames().get(self._thread)
+        if frame is None or _is_at_the_edge(frame):
             self.due = now + PAUSE
             return
         self.due = now + INTERVAL
         if self._raised_at is None or now > self._raised_at + CLEANUP or not self._cleans_up():
             self._raised_at = now
             _raise_in(self._thread, TimedOut)
+            struck, self._struck = self._struck, Place.of(frame)
+            if struck == self._struck and not self._told:
+                self._told = True
+                where = self._struck.describe(self._owner)
+                say_it_still_runs(self._message, now - self._started, self._seconds, where)
 
     def _runs(self, frame: FrameType) -> bool:
         # Where it was left by an exception at the very first step of __exit__.

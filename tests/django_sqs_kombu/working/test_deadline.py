@@ -1,6 +1,7 @@
 import importlib
 import inspect
 import signal
+import socket
 import sys
 import threading
 import time
@@ -11,6 +12,7 @@ import pytest
 
 from django_sqs_kombu import TimedOut
 from django_sqs_kombu.exceptions import EnvironmentFailure
+from django_sqs_kombu.working.context import MessageContext, current_message
 from django_sqs_kombu.working.deadline import deadline
 
 # The package has the function under this name.
@@ -62,6 +64,69 @@ def test_another_thread_is_interrupted_between_bytecodes():
     assert time.monotonic() - started < 3
     assert [type(exc) for exc in raised] == [TimedOut]
     assert raised[0].seconds == 0.2
+
+
+def test_of_a_call_that_cannot_be_interrupted_is_said_that_it_still_runs(monkeypatch, caplog):
+    monkeypatch.setattr(deadlines, "INTERVAL", 0.1)
+    ended = []
+
+    def receive():
+        time.sleep(0.5)
+        ended.append(True)
+
+    def run():
+        current_message.set(MessageContext("orders", "7", 1))
+        with deadline(0.05):
+            receive()
+
+    [raised] = in_thread(run)
+
+    assert not ended
+    assert 0.5 <= raised.ran < 5
+    [record] = [each for each in caplog.records if "still runs" in each.message]
+    assert record.levelname == "WARNING"
+    assert record.message.startswith("Message 7 of queue orders (receive 1): its receiver still")
+    assert record.message.endswith("(receive) time.sleep(0.5)")
+
+
+def test_of_a_call_of_a_library_is_also_said_where_the_receiver_makes_it(monkeypatch, caplog):
+    monkeypatch.setattr(deadlines, "INTERVAL", 0.1)
+    us, them = socket.socketpair()
+    us.settimeout(0.5)
+
+    def receive():
+        us.makefile().readline()
+
+    def run():
+        with deadline(0.05):
+            receive()
+
+    with us, them:
+        in_thread(run)
+
+    [said] = [each.message for each in caplog.records if "still runs" in each.message]
+    assert "socket.py" in said
+    assert said.endswith("(receive) us.makefile().readline()")
+
+
+def test_of_a_receiver_that_hears_it_is_not_said_that_it_still_runs(monkeypatch, caplog):
+    monkeypatch.setattr(deadlines, "INTERVAL", 0.1)
+
+    def run():
+        with deadline(0.05):
+            try:
+                loop(10)
+            finally:
+                loop(0.5)
+
+    in_thread(run)
+
+    assert "still runs" not in caplog.text
+
+
+def test_what_ran_much_longer_than_its_limit_says_so():
+    assert str(TimedOut(3, 30.2)) == "ran 30 s, its timeout is 3 s"
+    assert str(TimedOut(3, 3.4)) == str(TimedOut(3)) == "timed out after 3 s"
 
 
 @pytest.mark.parametrize("seconds", [None, 0, 5])
