@@ -5,19 +5,17 @@ from __future__ import annotations
 import contextlib
 import heapq
 import itertools
-import selectors
-import socket
 import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from functools import partial
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ....logs import get_logger, handle_elsewhere
 from ..forks import keep_for_ever, renew_after_fork
 from ..threads import Threads
+from .loop import Loop
 
 if TYPE_CHECKING:
     from .handles import Handle
@@ -116,7 +114,7 @@ class Reactor:
         #: Whether the last turn brought answers, so that more may come soon.
         self._gathers = False
         self._under_way: dict[Any, Exchange] = {}
-        self._loop: _Loop | None = None
+        self._loop: Loop | None = None
 
     def renew_after_fork(self) -> None:
         """Leave the parent's requests and connections alone, in a forked child."""
@@ -212,7 +210,7 @@ class Reactor:
         while True:
             try:
                 if self._loop is None:
-                    self._loop = _Loop()
+                    self._loop = Loop()
                 self._turn(self._loop)
             except Exception:
                 logger.exception(
@@ -237,7 +235,7 @@ class Reactor:
         self._thread, self.runs = threading.current_thread(), True
         return False
 
-    def _turn(self, loop: _Loop) -> None:
+    def _turn(self, loop: Loop) -> None:
         self._begin_asked(loop)
         if self._gathers:
             self._gathers = False
@@ -253,7 +251,7 @@ class Reactor:
             # Nobody gains by it whose one request follows the other.
             self._gathers = bool(self._under_way)
 
-    def _begin_asked(self, loop: _Loop) -> None:
+    def _begin_asked(self, loop: Loop) -> None:
         while self._asked:
             asked = self._asked.popleft()
             if isinstance(asked, Timer):
@@ -291,11 +289,11 @@ class Reactor:
         except Exception:
             logger.exception("A job of the thread that waits for SQS's answers failed")
 
-    def _begin(self, loop: _Loop, exchange: Exchange) -> None:
+    def _begin(self, loop: Loop, exchange: Exchange) -> None:
         self._under_way[exchange.handle.curl] = exchange
         loop.add(exchange.handle.curl)
 
-    def _break_off(self, loop: _Loop, exchange: Exchange) -> None:
+    def _break_off(self, loop: Loop, exchange: Exchange) -> None:
         # Its handle may have the next request by now.
         if self._under_way.get(exchange.handle.curl) is exchange:
             del self._under_way[exchange.handle.curl]
@@ -328,70 +326,6 @@ class Reactor:
             exchange.done(exchange)
         except Exception:
             logger.exception("Handling an answer from SQS failed")
-
-
-class _Loop:
-    """What waits: a selector that others may end, and libcurl's sockets where there are any."""
-
-    def __init__(self) -> None:
-        self._selector = selectors.DefaultSelector()
-        self._reader, self._writer = socket.socketpair()
-        self._reader.setblocking(False)
-        self._writer.setblocking(False)
-        self._selector.register(self._reader, selectors.EVENT_READ)
-        #: Makes :meth:`wait` return; from any thread. All in C, so no signal's handler runs before.
-        self.wake = partial(self._writer.send, b"\0")
-        self._multi: Any = None
-
-    def close(self, under_way: list[Any]) -> None:
-        """Leave the handles of requests under way, and close all else."""
-        if self._multi is not None:
-            self._multi.close(under_way)
-        self._selector.close()
-        self._reader.close()
-        self._writer.close()
-
-    def add(self, curl: Any) -> None:
-        """Begin the request of a handle."""
-        if self._multi is None:
-            # Only where there is libcurl does anybody begin one.
-            from .multi import Multi
-
-            self._multi = Multi(self._selector)
-        self._multi.add(curl)
-
-    def remove(self, curl: Any) -> None:
-        """End the request of a handle."""
-        self._multi.remove(curl)
-
-    def send(self) -> None:
-        """Send what has begun."""
-        if self._multi is not None:
-            self._multi.look()
-
-    def wait(self, timeout: float) -> None:
-        """Wait for a turn of the requests under way, for *timeout* seconds at most."""
-        multi = self._multi
-        if multi is not None:
-            # What begins is sent before anything is waited for.
-            multi.look()
-            multi.before_waiting()
-            if multi.has_ended:
-                timeout = 0.0
-            elif multi.due is not None:
-                timeout = min(timeout, max(0.0, multi.due - time.monotonic()))
-        for key, mask in self._selector.select(timeout):
-            if key.data is None:
-                with contextlib.suppress(BlockingIOError):
-                    self._reader.recv(4096)
-            else:
-                key.data(key.fd, mask)
-        if multi is not None:
-            multi.look()
-
-    def ended(self) -> list[tuple[Any, tuple[int, str] | None]]:
-        """The requests that have ended, each with its error."""
-        return [] if self._multi is None else self._multi.ended()
 
 
 #: The one of this process.

@@ -41,8 +41,8 @@ def out_of_files(monkeypatch):
             raise OSError(24, "Too many open files")
         return original()
 
-    original = reactors._Loop
-    monkeypatch.setattr(reactors, "_Loop", loop)
+    original = reactors.Loop
+    monkeypatch.setattr(reactors, "Loop", loop)
     monkeypatch.setattr(reactors, "PAUSE", 0.05)
     return lambda times: left.extend([None] * times)
 
