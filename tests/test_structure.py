@@ -161,7 +161,7 @@ FLOORS = {
             "written",
         ),
         ("not_migrated", "problems"),
-        ("access", "commits", "connections", "row_admin", "storable"),
+        ("access", "clocks", "commits", "connections", "row_admin", "storable"),
         ("open_transactions",),
         ("batches", "calls", "key_database"),
         ("registry",),

@@ -31,6 +31,7 @@ from django_sqs_kombu.transport import (
 from django_sqs_kombu.working import FAILURE
 from django_sqs_kombu.working import Failure as Told
 
+from ..clocks import is_over
 from ..language import of_the_site
 from ..registry import receivers
 from .models import Failure, FailureGroup, State
@@ -65,7 +66,7 @@ class Decided:
 
 def open_failures(rows: QuerySet[Failure]) -> QuerySet[Failure]:
     """Those of *rows* that wait for a decision, or were being sent by somebody who has died."""
-    stuck = Q(state=State.SENDING, changed_at__lt=timezone.now() - STUCK)
+    stuck = Q(state=State.SENDING) & is_over("changed_at", timezone.now() - STUCK, STUCK)
     return rows.filter(Q(state=State.WAITING) | stuck)
 
 

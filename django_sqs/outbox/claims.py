@@ -22,15 +22,16 @@ from django.utils import timezone
 
 from django_sqs_kombu.names import FIFO
 
+from ..clocks import is_over, lasts
 from ..conf import conf
 from ..optional import tickets
-from .models import OutboxMessage
+from .models import LEASE, OutboxMessage
 
 #: The most rows of a claim, and the most characters of their bodies, which are held in memory;
 #: a single row may be longer.
 ROWS, CHARACTERS = 100, 8 * 1024 * 1024
-#: Seconds that a claim lasts.  Another relay takes the rows of one that died when they are over.
-LEASE = 120.0
+#: The longest pause before a row is tried again.
+LONGEST_PAUSE = timedelta(seconds=300)
 #: Seconds in which a claim's requests may begin: the last of them, tried a few times, then ends
 #: before the claim does.
 SENDING = 50.0
@@ -115,7 +116,7 @@ def claim(queue: OutboxQueue, most: int = ROWS) -> Claim | None:
     taken = (
         queue.rows.filter(pk__in=keys)
         .filter(_free(now))
-        .update(claimed_by=token, claimed_until=now + timedelta(seconds=LEASE))
+        .update(claimed_by=token, claimed_until=now + LEASE)
     )
     if not taken:
         return None
@@ -193,7 +194,7 @@ def send_again(row: OutboxMessage) -> bool:
 
 def withdraw(message_id: str, database: str) -> None:
     """Delete the row of a message, unless it is being sent now."""
-    free = Q(claimed_until=None) | Q(claimed_until__lte=timezone.now())
+    free = is_over("claimed_until", timezone.now(), LEASE)
     _rows(database).filter(free, uid=message_id).delete()
 
 
@@ -243,17 +244,18 @@ def _mine(claimed: Claim, rows: Iterable[OutboxMessage]) -> QuerySet[OutboxMessa
 
 
 def _free(now: datetime) -> Q:
-    return Q(failed_at=None) & (Q(claimed_until=None) | Q(claimed_until__lte=now))
+    return Q(failed_at=None) & is_over("claimed_until", now, LEASE)
 
 
 def _due(now: datetime) -> Q:
-    return Q(try_after=None) | Q(try_after__lte=now)
+    return is_over("try_after", now, LONGEST_PAUSE)
 
 
 def _candidates(queue: OutboxQueue, now: datetime, most: int) -> list[int]:
     found = queue.rows.filter(_free(now)).filter(_due(now)).order_by("pk")
     if queue.is_fifo:
-        held = Q(failed_at=None) & (Q(claimed_until__gt=now) | Q(try_after__gt=now))
+        held = lasts("claimed_until", now, LEASE) | lasts("try_after", now, LONGEST_PAUSE)
+        held &= Q(failed_at=None)
         found = found.exclude(_older(queue, held))
     total = 0
 

@@ -27,7 +27,7 @@ logger = get_logger(__name__)
 #: Queues that are sent to at once: one that hangs holds up none of the others.
 AT_ONCE = 8
 #: The first and the longest pause before what failed is tried again, in seconds.
-FIRST_PAUSE, LAST_PAUSE = 1.0, 300.0
+FIRST_PAUSE, LAST_PAUSE = 1.0, claims.LONGEST_PAUSE.total_seconds()
 #: The longest pause of a database, in seconds.
 LAST_DATABASE_PAUSE = 16.0
 #: Rows that are tried of a queue that could not be sent to the last time.

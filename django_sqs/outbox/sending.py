@@ -187,7 +187,9 @@ def outgoing(row: OutboxMessage) -> Outgoing:
     fifo = row.queue_name.endswith(FIFO)
     delay = None
     if row.due_at is not None and not fifo:
-        delay = max(0.0, (row.due_at - timezone.now()).total_seconds())
+        # Written by a clock that was ahead, it is no longer than it was then.
+        now = max(timezone.now(), row.created_at)
+        delay = max(0.0, (row.due_at - now).total_seconds())
     return Outgoing(
         row.text,
         row.content_type,

@@ -214,6 +214,18 @@ def test_what_somebody_was_sending_who_died_can_be_sent(mend, work):
     assert FailureGroup.objects.get().waiting == 0
 
 
+def test_what_was_being_sent_by_a_host_whose_clock_was_ahead_can_be_sent(mend, work):
+    mend("d7")
+    django_sqs.send("d7", body="one")
+    work("d7")
+    minute = timedelta(minutes=1)
+    Failure.objects.update(state=State.SENDING, changed_at=timezone.now() + minute)
+    assert send_again(Failure.objects.all(), by="root", limit=1).done == 0
+    Failure.objects.update(changed_at=timezone.now() + 300 * minute)
+
+    assert send_again(Failure.objects.all(), by="root", limit=1).done == 1
+
+
 def test_a_discarded_message_is_seen_and_not_run(mend, work):
     mend("d8")
     django_sqs.send_many("d8", ["a", "b", "c"])

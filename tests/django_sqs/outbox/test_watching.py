@@ -128,7 +128,7 @@ assert "To be sent again: 2 messages" in page.content.decode()
 assert (row("failed").failed_at, row("failed").refusals, row("failed").error) == (None, 0, "")
 assert row("postponed").try_after is None
 
-claimed = {"claimed_until": FAR}
+claimed = {"claimed_until": timezone.now() + timedelta(seconds=100)}
 OutboxMessage.objects.filter(body="postponed").update(**claimed)
 page = act("root", "set_aside", row("waiting"), row("postponed"))
 assert "Set aside as failed: 1 message." in page.content.decode()

@@ -4,11 +4,13 @@ import contextlib
 import io
 import threading
 import uuid
+from datetime import timedelta
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.core.management import call_command
 from django.db import connection, router, transaction
+from django.utils import timezone
 
 import django_sqs
 from django_sqs.outbox.models import OutboxMessage
@@ -89,7 +91,8 @@ def test_a_rollback_leaves_it_in_the_outbox(queue):
 def test_what_a_relay_sends_meanwhile_is_dropped_by_its_receiver(queue):
     ticket = queue.send(body="x", ticket=True, outbox=True)
     claimed = OutboxMessage.objects.all()
-    claimed.update(claimed_by=uuid.uuid4(), claimed_until="2100-01-01T00:00:00Z")
+    soon = timezone.now() + timedelta(seconds=100)
+    claimed.update(claimed_by=uuid.uuid4(), claimed_until=soon)
     assert ticket.cancel()
     assert claimed.count() == 1
     claimed.update(claimed_by=None, claimed_until=None)
