@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.apps import AppConfig, apps
+from django.conf import settings
 from django.core.cache import caches
 from django.core.cache.backends.dummy import DummyCache
 from django.core.cache.backends.locmem import LocMemCache
@@ -40,10 +41,11 @@ LOCAL_CACHE = "django_sqs.W003"
 NO_PREFIX = "django_sqs.W010"
 UNKNOWN = "django_sqs.W011"
 NO_REGION = "django_sqs.W025"
+LOCAL_SERVER = "django_sqs.W026"
 PASSWORD = "django_sqs.W012"  # noqa: S105 - none itself
 NOT_REGISTERED = "django_sqs.W020"
 NOTHING_TICKS = "django_sqs.W024"
-LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1"})
+LOOPBACK = frozenset({"localhost", "127.0.0.1", "::1", "0.0.0.0"})  # noqa: S104 - binds none
 
 
 @register("django_sqs")
@@ -104,6 +106,18 @@ def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
                 id=RUNSERVER,
             )
         )
+    for setting, url in conf.endpoints.items():
+        parts = split_url(url)
+        if parts and parts.hostname in LOOPBACK and not settings.DEBUG:
+            found.append(
+                CheckWarning(
+                    f"{setting} is {parts.scheme}://{parts.netloc}, a server on this machine, and "
+                    "DEBUG is False: nothing goes to AWS.",
+                    hint="In production set it to None, for AWS; or silence this warning.",
+                    obj=setting,
+                    id=LOCAL_SERVER,
+                )
+            )
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from django.apps import AppConfig
+from django.apps import AppConfig, apps
 from django.core.checks import CheckMessage, register
 from django.core.checks import Warning as CheckWarning
 
@@ -27,22 +27,52 @@ def check_policies(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
     """What fails is not lost unawares, and has the tries that are promised."""
     if any(problem.stops_commands for problem in problems()):
         return []
-    return [found for queue in receivers.select() if queue.receiver for found in _of_queue(queue)]
+    queues = [queue for queue in receivers.select() if queue.receiver]
+    found = [each for queue in queues for each in _of_queue(queue)]
+    # One for all: every command prints it.
+    deleting = [queue.name for queue in queues if _deletes_unawares(queue)]
+    return [*_of_deleting(deleting), *found]
+
+
+def _deletes_unawares(queue: RegisteredQueue) -> bool:
+    policy = queue.policy
+    # The end of a task is noted as its result.
+    noted = isinstance(queue.receiver, NotesEnds)
+    meant = noted or queue.delete_on_start or policy.on_error == DELETE
+    return not (queue.dead_letter_queue or policy.retry or meant)
+
+
+def _of_deleting(names: Sequence[str]) -> Iterator[CheckMessage]:
+    if not names:
+        return
+    listed = ", ".join(map(repr, names))
+    if _failures_are_kept():
+        yield CheckWarning(
+            f"Messages whose receiver fails are not retried: they are deleted from SQS, and kept "
+            f"by django_sqs.failures. Queues: {listed}.",
+            hint="Give the queues retry=Retry(...), or set SQS_RETRY for all; or confirm it: "
+            "on_error='delete'.",
+            id=DELETES,
+        )
+    else:
+        yield CheckWarning(
+            f"Messages whose receiver fails are deleted. Queues: {listed}.",
+            hint="Give the queues retry=Retry(...) or dead_letter_queue=..., or set SQS_RETRY for "
+            "all; or confirm it: on_error='delete'.",
+            id=DELETES,
+        )
+
+
+def _failures_are_kept() -> bool:
+    """Whether an installed app keeps them, with what is needed to send them again."""
+    if not apps.is_installed("django_sqs.failures"):
+        return False
+    config: Any = apps.get_app_config("django_sqs_failures")
+    return bool(config.notes and config.keep_body)
 
 
 def _of_queue(queue: RegisteredQueue) -> Iterator[CheckMessage]:
     policy, dead = queue.policy, queue.dead_letter_queue
-    # The end of a task is noted as its result.
-    noted = isinstance(queue.receiver, NotesEnds)
-    meant = noted or queue.delete_on_start or policy.on_error == DELETE
-    if not (dead or policy.retry or meant):
-        yield CheckWarning(
-            f"Queue {queue.name!r} deletes every message that its receiver fails on.",
-            hint="Give it retry=Retry(...) or dead_letter_queue=..., or set SQS_RETRY for all "
-            "queues; or confirm it: on_error='delete'.",
-            obj=queue.name,
-            id=DELETES,
-        )
     receives = queue.options.max_receives or DEFAULT_MAX_RECEIVES
     if dead and queue.name.endswith(FIFO) and receives < policy.most_tries:
         yield CheckWarning(

@@ -369,10 +369,31 @@ def test_a_cache_that_wakes_nobody_is_warned_of(site, tmp_path, wake, backend, w
 
 def test_eager_mode_is_warned_of_where_it_is_deployed(site):
     site.SQS_EAGER = True
+    site.SQS_ENDPOINT_URL = site.SQS_S3_ENDPOINT_URL = None
 
     for deployed, expected in ((True, ["django_sqs.W004"]), (False, [])):
         found = problems(include_deployment_checks=deployed)
         assert [problem.id for problem in found] == expected
+
+
+@pytest.mark.parametrize(
+    ("setting", "url", "debug", "warned"),
+    [
+        ("SQS_ENDPOINT_URL", "http://127.0.0.1:4566", False, True),
+        ("SQS_S3_ENDPOINT_URL", "http://localhost:4566", False, True),
+        ("SQS_ENDPOINT_URL", "http://127.0.0.1:4566", True, False),
+        ("SQS_ENDPOINT_URL", "https://vpce-1.sqs.eu-central-1.vpce.amazonaws.com", False, False),
+        ("SQS_ENDPOINT_URL", None, False, False),
+    ],
+)
+def test_a_local_server_is_warned_of_where_it_is_deployed(site, setting, url, debug, warned):
+    site.SQS_ENDPOINT_URL = site.SQS_S3_ENDPOINT_URL = None
+    site.DEBUG = debug
+    setattr(site, setting, url)
+
+    assert problems() == []
+    found = [each.id for each in problems(include_deployment_checks=True)]
+    assert found == (["django_sqs.W026"] if warned else [])
 
 
 def test_a_queue_that_reads_any_object_of_s3_is_warned_of(monkeypatch):

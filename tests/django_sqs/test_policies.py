@@ -4,10 +4,12 @@ import json
 from io import StringIO
 
 import pytest
+from django.apps import apps
 from django.core.checks import run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management import CommandError, call_command
 from django.db import DatabaseError, OperationalError
+from django.test import modify_settings
 
 import django_sqs
 from django_sqs import Breaker, Retry
@@ -58,7 +60,7 @@ def test_an_unavailable_database_passes_before_everything_is_buried(register):
     assert row_for(OperationalError(), Attempts(11), table).action is Action.DEAD_LETTER
 
 
-def test_a_check_names_each_receiver_that_deletes_what_fails(site, register):
+def test_one_check_names_all_queues_that_delete_what_fails(site, register):
     register("plain")
     register("kept", dead_letter_queue="dead")
     register("tried", retry=Retry())
@@ -66,10 +68,30 @@ def test_a_check_names_each_receiver_that_deletes_what_fails(site, register):
     register("started", delete_on_start=True)
     django_sqs.register("sending")
 
-    assert found() == [("django_sqs.W007", "plain")]
+    register("bare")
+
+    with modify_settings(INSTALLED_APPS={"remove": "django_sqs.failures"}):
+        [warning] = run_checks(tags=["django_sqs"])
+    assert (warning.id, warning.msg) == (
+        "django_sqs.W007",
+        "Messages whose receiver fails are deleted. Queues: 'plain', 'bare'.",
+    )
 
     site.SQS_RETRY = {"tries": 3}
     assert found() == []
+
+
+def test_what_an_app_keeps_of_failed_messages_is_not_called_lost(site, register, monkeypatch):
+    register("plain")
+    config = apps.get_app_config("django_sqs_failures")
+    monkeypatch.setattr(config, "notes", True)
+
+    [warning] = run_checks(tags=["django_sqs"])
+    assert "kept by django_sqs.failures. Queues: 'plain'." in warning.msg
+
+    monkeypatch.setattr(config, "keep_body", False)
+    [warning] = run_checks(tags=["django_sqs"])
+    assert "kept" not in warning.msg
 
 
 def test_a_check_names_tries_that_sqs_cuts_short(register):
