@@ -26,11 +26,12 @@ from django_sqs_kombu.exceptions import SQSError
 from django_sqs_kombu.logs import get_logger
 
 from ..language import of_logs, of_the_site
+from ..operations.queues import targets
 from ..registry import receivers
 from ..row_admin import RowAdmin
 from ..written import Row, written
-from .choices import CHOICES, MOST, Choice
-from .deciding import Decided
+from .choices import CHOICES, Choice
+from .deciding import Decided, left_to_sqs
 from .models import Failure, FailureGroup, State
 from .paginator import CappedPaginator
 
@@ -42,6 +43,12 @@ ERROR = 160
 MOST_FOUND = 1_000
 #: Rows that an action on selected ones notes by themselves; else only their groups.
 MOST_NOTED = 100
+
+
+def _label(row: Failure | None) -> str | None:
+    """What the admin knows the queue of *row* by; None: this project has it no more."""
+    found = targets(receivers.select())
+    return next((each.label for each in found if row and each.full_name == row.full_name), None)
 
 
 class DecidingAdmin(RowAdmin[Row]):
@@ -79,7 +86,9 @@ class DecidingAdmin(RowAdmin[Row]):
         row = self.get_object(request, unquote(object_id))
         context = {**(extra_context or {})}
         if row is not None:
-            context |= {"may": self._may(request), "waits": self.failures(row), "row": row}
+            waits, left = self.failures(row), left_to_sqs(self.rows(row))
+            context |= {"may": self._may(request), "waits": waits, "left": left.count(), "row": row}
+            context |= {"discards": waits + context["left"], "queue": _label(left.first())}
             context |= self.more(request, row)
         return super().change_view(request, object_id, form_url, context)
 
@@ -144,14 +153,13 @@ class DecidingAdmin(RowAdmin[Row]):
         return chosen
 
     def _ask(self, request: HttpRequest, chosen: Choice, row: Any) -> HttpResponse:
-        count = self.failures(row)
-        asks = chosen.asks_some if count > MOST else chosen.asks
+        left = left_to_sqs(self.rows(row)).count()
         request.current_app = self.admin_site.name
         context = {
             **self.admin_site.each_context(request),
             "opts": self.opts,
             "title": chosen.label,
-            "question": asks % {"count": count, "most": MOST},
+            "question": chosen.question(self.failures(row), left),
             "row": row,
             "media": self.media,
             "deletes": chosen.deletes,
@@ -192,7 +200,10 @@ class DecidingAdmin(RowAdmin[Row]):
                 self.note(request, row, said)
             self._note_groups(request, decided, said, but=row)
         elif not decided.refused:
-            messages.warning(request, gettext("None of them waits for a decision any more."))
+            says = gettext(
+                "Nothing was done: these messages were sent again, discarded or left to SQS."
+            )
+            messages.warning(request, says)
         return decided
 
     def _note_groups(self, request: HttpRequest, decided: Decided, said: str, but: Any) -> None:

@@ -29,6 +29,8 @@ class Choice:
     :param label: what its button says.
     :param asks: what is asked before, of so many messages.
     :param asks_some: the same, where there are more than are decided about at once.
+    :param asks_left: what is asked, in place of it or as well, of so many that were left to SQS;
+        None: it is not done with these.
     :param says: what was done with so many.
     :param deletes: whether nothing brings them back, so that its button is red.
     :param run: does it, for somebody.
@@ -41,6 +43,20 @@ class Choice:
     says: Any
     run: Callable[[QuerySet[Failure], str, str | None], Decided]
     deletes: bool = False
+    asks_left: Any = None
+
+    def question(self, waiting: int, left: int) -> str:
+        """What is asked before it is done with so many messages.
+
+        :param left: how many others were left to SQS.
+        """
+        asked = []
+        if waiting or not left:
+            asks = self.asks_some if waiting > MOST else self.asks
+            asked.append(str(asks % {"count": waiting, "most": MOST}))
+        if left and self.asks_left is not None:
+            asked.append(str(self.asks_left % {"count": min(left, MOST)}))
+        return " ".join(asked)
 
 
 def _send(rows: QuerySet[Failure], by: str, text: str | None) -> Decided:
@@ -79,5 +95,12 @@ CHOICES = {
         ngettext_lazy("Discarded: %(count)d message.", "Discarded: %(count)d messages.", "count"),
         _discard,
         deletes=True,
+        asks_left=ngettext_lazy(
+            "Discard the record of %(count)d message that was left to SQS? Nothing is deleted in "
+            "SQS.",
+            "Discard the records of %(count)d messages that were left to SQS? Nothing is deleted "
+            "in SQS.",
+            "count",
+        ),
     ),
 }

@@ -70,8 +70,16 @@ def open_failures(rows: QuerySet[Failure]) -> QuerySet[Failure]:
     return rows.filter(Q(state=State.WAITING) | stuck)
 
 
+def left_to_sqs(rows: QuerySet[Failure]) -> QuerySet[Failure]:
+    """Those of *rows* whose message SQS was to deliver again, or to move to the dead letters."""
+    return rows.filter(state=State.IN_QUEUE)
+
+
 def discard(rows: QuerySet[Failure], *, by: str, limit: int) -> Decided:
-    """Discard up to *limit* of *rows* that wait; their bodies are kept until they are pruned."""
+    """Discard up to *limit* of *rows* that wait; their bodies are kept until they are pruned.
+
+    Of a message that was left to SQS only the row is: SQS may deliver it still.
+    """
     decided = Decided()
     while decided.done < limit:
         claimed = _claim(rows, State.DISCARDED, by, min(BATCH, limit - decided.done))
@@ -120,14 +128,16 @@ def _claim(rows: QuerySet[Failure], state: State, by: str, count: int) -> list[F
     using = router.db_for_write(Failure)
     skip = connections[using].features.has_select_for_update_skip_locked
     with transaction.atomic(using=using):
-        waiting = open_failures(rows.using(using)).order_by("pk")
-        claimed = list(waiting.select_for_update(skip_locked=skip, of=())[:count])
+        found = open_failures(rows.using(using))
+        if state is State.DISCARDED:
+            found |= left_to_sqs(rows.using(using))
+        claimed = list(found.order_by("pk").select_for_update(skip_locked=skip, of=())[:count])
         keys = [row.pk for row in claimed]
         own = Failure.objects.using(using).filter(pk__in=keys)
         own.update(state=state, changed_at=timezone.now(), changed_by=by[:150], note="")
         # What was being sent by somebody who died is counted as waiting still.
         if state is State.DISCARDED:
-            _uncount(using, claimed)
+            _uncount(using, [row for row in claimed if row.state != State.IN_QUEUE])
     return claimed
 
 

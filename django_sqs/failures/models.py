@@ -44,7 +44,7 @@ class State(models.TextChoices):
     """Where a failed message is."""
 
     WAITING = "waiting", _("waits here")
-    IN_QUEUE = "in_queue", _("still in SQS")
+    IN_QUEUE = "in_queue", _("left to SQS")
     SENDING = "sending", _("being sent")
     SENT = "sent", _("sent again")
     DISCARDED = "discarded", _("discarded")

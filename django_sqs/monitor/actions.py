@@ -16,8 +16,11 @@ from ..operations import redriving
 from ..operations.queues import Target
 from ..operations.redriving import Redriven
 from ..operations.resuming import resume
+from ..operations.states import QueueState
 from . import chosen
+from .chosen import Done
 from .pausing import describe
+from .report import state_of
 
 #: Messages that are moved while the browser waits; the rest at the next click, or by sqs_move.
 MOST_MOVED = 1_000
@@ -32,38 +35,72 @@ class Action:
     :param asks: what is asked before, of a ``queue`` and, where they were chosen, a ``count`` of
         messages.
     :param asks_dead: the same of dead letters that were chosen.
+    :param asks_count: the same of all messages that it is about, where their ``count`` is known.
+    :param counts: how many these are, as SQS says; None: unknown.
     :param notes: what the admin's history says of it.
-    :param run: does it, with the form's values, and returns what it did, in the language of its
-        thread.  That is one of its own, so it touches no database.
+    :param notes_count: the same, where it is known how many messages it was done with.
+    :param has_target: whether the user chooses another queue to move messages to.
+    :param run: does it, with the form's values, and returns what it did.  It has a thread of its
+        own, so it touches no database.
     """
 
     permission: str
     title: Text
     asks: Any
     notes: Text
-    run: Callable[[Target, Mapping[str, str]], str]
+    run: Callable[[Target, Mapping[str, str]], Done]
     asks_dead: Any = None
+    asks_count: Any = None
+    counts: Callable[[Target, QueueState], int | None] | None = None
+    notes_count: Any = None
+    has_target: bool = False
 
-    def question(self, label: str, form: Mapping[str, str]) -> str:
+    def question(self, target: Target, form: Mapping[str, str]) -> str:
         """What is asked before it is done."""
         dead = self.asks_dead is not None and form.get("dead") == "yes"
-        asks = self.asks_dead if dead else self.asks
-        return str(asks % {"queue": label, "count": len(form.get("ids", "").split())})
+        asks, count = self.asks_dead if dead else self.asks, len(chosen.ids_of(form))
+        if self.counts is not None and (known := self.counts(target, state_of(target))):
+            asks, count = self.asks_count, known
+        return str(asks % {"queue": target.label, "count": count})
+
+    def note(self, form: Mapping[str, str], done: Done | None) -> str:
+        """What the admin's history says of it; None: nobody knows yet what was done."""
+        if done is None or done.count is None or self.notes_count is None:
+            return str(self.notes)
+        values = {"count": done.count, "queue": form.get("target", "")}
+        return str(self.notes_count % values)
 
 
-def _purge(target: Target, form: Mapping[str, str]) -> str:
+def _all(target: Target, state: QueueState) -> int | None:
+    return state.counts.total if state.counts else None
+
+
+def _visible(target: Target, state: QueueState) -> int | None:
+    return state.counts.visible if state.counts else None
+
+
+def _dead(target: Target, state: QueueState) -> int | None:
+    # Of those that queues share, nobody knows how many are whose.
+    name = target.registered.full_dead_letter_name
+    return None if name and redriving.is_shared(target, name) else state.dead
+
+
+def _purge(target: Target, form: Mapping[str, str]) -> Done:
+    counts = target.counts()
     target.requests.call("PurgeQueue", target.full_name)
     says = gettext("All messages of %(queue)s are being deleted; SQS takes up to 60 seconds.")
-    return says % {"queue": target.label}
+    # None: SQS's count is late, and says that there were none.
+    return Done(says % {"queue": target.label}, (counts.total if counts else 0) or None)
 
 
-def _redrive(target: Target, form: Mapping[str, str]) -> str:
+def _redrive(target: Target, form: Mapping[str, str]) -> Done:
     dead_letters = target.dead_letters
     if redriving.start(target) is not None:
         says = gettext("SQS moves the messages of %(source)s to %(queue)s.")
-        return says % {"source": dead_letters, "queue": target.label}
+        return Done(says % {"source": dead_letters, "queue": target.label})
     done = redriving.by_hand(target, limit=MOST_MOVED)
-    return _moved(done.moved, dead_letters, target.label) + _in_the_way(done)
+    says = _moved(done.moved, dead_letters, target.label) + _in_the_way(done)
+    return Done(says, done.moved)
 
 
 def _in_the_way(done: Redriven) -> str:
@@ -78,12 +115,12 @@ def _in_the_way(done: Redriven) -> str:
     return " " + says % {"each": each}
 
 
-def _move(target: Target, form: Mapping[str, str]) -> str:
+def _move(target: Target, form: Mapping[str, str]) -> Done:
     other = chosen.destination(form)
     moved = administration.move(
         target.requests, target.full_name, other.full_name, limit=MOST_MOVED
     )
-    return _moved(moved, target.label, other.label)
+    return Done(_moved(moved, target.label, other.label), moved)
 
 
 def _moved(count: int, source: str, label: str) -> str:
@@ -95,22 +132,22 @@ def _moved(count: int, source: str, label: str) -> str:
     return says % {"count": count, "source": source, "queue": label}
 
 
-def _pause(target: Target, form: Mapping[str, str]) -> str:
+def _pause(target: Target, form: Mapping[str, str]) -> Done:
     text = form.get("seconds", "")
     reason = form.get("reason", "")
     seconds = int(text) if text in LENGTHS else None
     pause = target.registered.pause(seconds, reason=reason, suffix=target.suffix)
     says = gettext("Queue %(queue)s is paused: %(pause)s. Workers follow within a minute.")
-    return says % {"queue": target.label, "pause": describe(pause)}
+    return Done(says % {"queue": target.label, "pause": describe(pause)})
 
 
-def _resume(target: Target, form: Mapping[str, str]) -> str:
+def _resume(target: Target, form: Mapping[str, str]) -> Done:
     left, _said = resume(target)
     if left is None:
         says = gettext("Queue %(queue)s is resumed. Workers follow within a minute.")
-        return says % {"queue": target.label}
+        return Done(says % {"queue": target.label})
     says = gettext("Queue %(queue)s is still paused by its breaker: %(pause)s")
-    return says % {"queue": target.label, "pause": describe(left)}
+    return Done(says % {"queue": target.label, "pause": describe(left)})
 
 
 #: How long a queue may be paused here, in seconds, and how that is written.
@@ -120,17 +157,14 @@ ACTIONS = {
     "pause": Action(
         "pause_queuereport",
         _("Pause %(queue)s"),
-        _(
-            "Stop all workers from receiving from %(queue)s? Messages that are sent to it will "
-            "wait."
-        ),
+        _("Pause %(queue)s? New messages will wait in it."),
         _("Paused."),
         _pause,
     ),
     "resume": Action(
         "pause_queuereport",
         _("Resume %(queue)s"),
-        _("Let workers receive from %(queue)s again?"),
+        _("Resume %(queue)s? Workers will receive from it again."),
         _("Resumed."),
         _resume,
     ),
@@ -140,6 +174,15 @@ ACTIONS = {
         _("Delete all messages of %(queue)s? This cannot be undone."),
         _("Deleted all messages."),
         _purge,
+        asks_count=ngettext_lazy(
+            "Delete the %(count)d message of %(queue)s? This cannot be undone.",
+            "Delete all %(count)d messages of %(queue)s? This cannot be undone.",
+            "count",
+        ),
+        counts=_all,
+        notes_count=ngettext_lazy(
+            "Deleted the %(count)d message.", "Deleted all %(count)d messages.", "count"
+        ),
     ),
     "redrive": Action(
         "move_queuereport",
@@ -147,6 +190,15 @@ ACTIONS = {
         _("Move the dead letters of %(queue)s back into it?"),
         _("Moved dead letters back."),
         _redrive,
+        asks_count=ngettext_lazy(
+            "Move the %(count)d dead letter of %(queue)s back into it?",
+            "Move the %(count)d dead letters of %(queue)s back into it?",
+            "count",
+        ),
+        counts=_dead,
+        notes_count=ngettext_lazy(
+            "Moved %(count)d dead letter back.", "Moved %(count)d dead letters back.", "count"
+        ),
     ),
     "move": Action(
         "move_queuereport",
@@ -154,6 +206,18 @@ ACTIONS = {
         _("Move the visible messages of %(queue)s to another queue?"),
         _("Moved messages to another queue."),
         _move,
+        asks_count=ngettext_lazy(
+            "Move the %(count)d visible message of %(queue)s to another queue?",
+            "Move the %(count)d visible messages of %(queue)s to another queue?",
+            "count",
+        ),
+        counts=_visible,
+        notes_count=ngettext_lazy(
+            "Moved %(count)d message to %(queue)s.",
+            "Moved %(count)d messages to %(queue)s.",
+            "count",
+        ),
+        has_target=True,
     ),
     "redrive-chosen": Action(
         "move_queuereport",
@@ -165,6 +229,11 @@ ACTIONS = {
         ),
         _("Moved chosen dead letters back:"),
         chosen.redrive,
+        notes_count=ngettext_lazy(
+            "Moved %(count)d chosen dead letter back:",
+            "Moved %(count)d chosen dead letters back:",
+            "count",
+        ),
     ),
     "move-chosen": Action(
         "move_queuereport",
@@ -181,6 +250,12 @@ ACTIONS = {
             "Move the %(count)d chosen dead letters of %(queue)s to another queue?",
             "count",
         ),
+        notes_count=ngettext_lazy(
+            "Moved %(count)d chosen message to %(queue)s:",
+            "Moved %(count)d chosen messages to %(queue)s:",
+            "count",
+        ),
+        has_target=True,
     ),
     "delete-chosen": Action(
         "purge_queuereport",
@@ -196,6 +271,9 @@ ACTIONS = {
             "Delete the %(count)d chosen dead letter of %(queue)s? This cannot be undone.",
             "Delete the %(count)d chosen dead letters of %(queue)s? This cannot be undone.",
             "count",
+        ),
+        notes_count=ngettext_lazy(
+            "Deleted %(count)d chosen message:", "Deleted %(count)d chosen messages:", "count"
         ),
     ),
 }

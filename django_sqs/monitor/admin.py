@@ -27,6 +27,7 @@ from ..operations.queues import Target, targets
 from ..registry import receivers
 from .actions import ACTIONS, LENGTHS, Action
 from .chart import panels
+from .chosen import Done
 from .history import SPANS, history
 from .models import QueueReport
 from .report import forget_counts, report, target_of
@@ -64,11 +65,11 @@ def _chart(request: HttpRequest, queue: str | None = None) -> dict[str, Any]:
     return {"history": found, "panels": panels(found), "spans": SPANS}
 
 
-def _run(action: Action, target: Target, form: Mapping[str, str]) -> Callable[[], str]:
+def _run(action: Action, target: Target, form: Mapping[str, str]) -> Callable[[], Done]:
     """What does *action* in another thread, and says what it did as this one would."""
     language, zone = translation.get_language(), timezone.get_current_timezone()
 
-    def run() -> str:
+    def run() -> Done:
         with translation.override(language), timezone.override(zone):
             return action.run(target, form)
 
@@ -188,12 +189,12 @@ class QueueReportAdmin(_ModelAdmin):
                 str(chosen.title) % {"queue": label},
                 label=label,
                 action=action,
-                question=chosen.question(label, form),
+                question=chosen.question(target, form),
                 deletes=chosen.permission == "purge_queuereport",
                 ids=form.get("ids", ""),
                 dead=form.get("dead", ""),
                 lengths=LENGTHS if action == "pause" else None,
-                target=request.POST.get("target", ""),
+                target=request.POST.get("target", "") if chosen.has_target else "",
             )
         try:
             asked = (form.get(each, "") for each in ("target", "ids", "dead"))
@@ -201,13 +202,13 @@ class QueueReportAdmin(_ModelAdmin):
             done = ask_within(ACTION_PATIENCE, name, _run(chosen, target, form))
         except NotAnsweredYet:
             self._note(request, action, label, form)
-            says = gettext("SQS has not answered yet, but is still at work: look here again later.")
+            says = gettext("This continues in the background; reload the page later.")
             messages.warning(request, says)
         except SQSError as exc:
             messages.error(request, str(exc))
         else:
-            self._note(request, action, label, form)
-            messages.success(request, done)
+            self._note(request, action, label, form, done)
+            messages.success(request, done.says)
         touched = [target_of(request.POST.get("target", "")), target]
         forget_counts(*(each for each in touched if each is not None))
         return self._to(QUEUE, label)
@@ -226,14 +227,21 @@ class QueueReportAdmin(_ModelAdmin):
         return self.queue_view(request, target.label, {"messages": peeked, "dead": dead})
 
     def _note(
-        self, request: HttpRequest, action: str, label: str, form: Mapping[str, str] | None = None
+        self,
+        request: HttpRequest,
+        action: str,
+        label: str,
+        form: Mapping[str, str] | None = None,
+        done: Done | None = None,
     ) -> None:
         """Keep who did what: in the log, and in the admin's history of the queue."""
-        which = ", ".join(sorted((form or {}).get("ids", "").split()))[:MOST_NOTED]
+        form = form or {}
+        which = ", ".join(sorted(form.get("ids", "").split()))[:MOST_NOTED]
         logger.warning("User %s: %s of queue %s %s", request.user, action, label, which)
         queue = QueueReport(pk=label, queue_name=label)
         with of_the_site():
-            says = ACTIONS[action].notes if action in ACTIONS else gettext("Looked at messages.")
+            known = ACTIONS.get(action)
+            says = known.note(form, done) if known else gettext("Looked at messages.")
             self.log_change(request, queue, f"{says} {which}".rstrip())
 
     def _to(self, page: str, *args: str) -> HttpResponseRedirect:

@@ -34,7 +34,8 @@ def panels(history: History) -> list[Panel]:
         gettext("%(received)s received, %(failed)s failed")
         % {"received": _number(received), "failed": _number(failed)},
         gettext("Waited up to %(seconds)s s") % {"seconds": _number(max(history.waited), 1)},
-        gettext("%(number)s running at most") % {"number": _number(max(history.running), 1)},
+        gettext("Up to %(number)s running, on average")
+        % {"number": _number(max(history.running), 1)},
     )
     return [
         Panel(titles[0], _bars(history.received, history.failed, titles[0], history)),

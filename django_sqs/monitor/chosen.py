@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from django.utils.translation import gettext, ngettext
 
@@ -18,17 +19,29 @@ from .report import target_of
 MOST_LOOKED_AT = 1_000
 
 
-def redrive(target: Target, form: Mapping[str, str]) -> str:
+@dataclass(frozen=True, slots=True)
+class Done:
+    """What an action did.
+
+    :param says: for the user, in the language of its thread.
+    :param count: with how many messages; None: unknown, or it is about none.
+    """
+
+    says: str
+    count: int | None = None
+
+
+def redrive(target: Target, form: Mapping[str, str]) -> Done:
     """Move dead letters back into their queue, none of another that shares its dead letters."""
     return _move(target, target.dead_letters, target, form, back=True)
 
 
-def move(target: Target, form: Mapping[str, str]) -> str:
+def move(target: Target, form: Mapping[str, str]) -> Done:
     """Move messages, or dead letters, to another queue."""
     return _move(target, source_of(target, form), destination(form), form)
 
 
-def delete(target: Target, form: Mapping[str, str]) -> str:
+def delete(target: Target, form: Mapping[str, str]) -> Done:
     """Delete messages, or dead letters, with their payloads in S3."""
     ids = ids_of(form)
     done = administration.delete(
@@ -44,7 +57,7 @@ def delete(target: Target, form: Mapping[str, str]) -> str:
         "Deleted %(done)d of %(count)d chosen messages.",
         len(ids),
     )
-    return says % {"done": done, "count": len(ids)} + _left(done, len(ids))
+    return Done(says % {"done": done, "count": len(ids)} + _left(done, len(ids)), done)
 
 
 def destination(form: Mapping[str, str]) -> Target:
@@ -71,7 +84,7 @@ def source_of(target: Target, form: Mapping[str, str]) -> str:
 
 def _move(
     target: Target, source: str, other: Target, form: Mapping[str, str], *, back: bool = False
-) -> str:
+) -> Done:
     ids = ids_of(form)
 
     def is_chosen(message: SQSMessage) -> bool:
@@ -94,7 +107,7 @@ def _move(
         len(ids),
     )
     told = says % {"done": done, "count": len(ids), "queue": other.label}
-    return told + _left(done, len(ids))
+    return Done(told + _left(done, len(ids)), done)
 
 
 def _left(done: int, chosen: int) -> str:

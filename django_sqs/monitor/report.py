@@ -142,6 +142,11 @@ def _states(chosen: Sequence[Target]) -> list[QueueState]:
     return [known[key] for key in keys]
 
 
+def state_of(target: Target) -> QueueState:
+    """What SQS says of one; cached, so it is what the page has just shown."""
+    return _states([target])[0]
+
+
 def forget_counts(*chosen: Target) -> None:
     """Ask SQS again the next time, since messages were deleted or moved."""
     cache.delete_many([_key(target) for target in chosen])

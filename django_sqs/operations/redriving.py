@@ -58,14 +58,21 @@ def start(target: Target) -> str | None:
     :raises RequestFailed: it can, and refused.
     """
     dead_letters = target.dead_letters
-    if target.suffix or target.registered.suffixes:
-        # The same goes for these: they share what was registered.
+    if is_shared(target, dead_letters):
         return None
-    for other in receivers.queues.values():
-        # One that has no redrive policy in SQS sends letters there by its own policy.
-        if other is not target.registered and other.full_dead_letter_name == dead_letters:
-            return None
     return administration.start_redrive(target.requests, dead_letters, target.full_name)
+
+
+def is_shared(target: Target, dead_letters: str) -> bool:
+    """Whether other queues of this project have the same dead letters, in a queue of that name."""
+    if target.suffix or target.registered.suffixes:
+        # These share what was registered.
+        return True
+    # One that has no redrive policy in SQS sends letters there by its own policy.
+    return any(
+        other is not target.registered and other.full_dead_letter_name == dead_letters
+        for other in receivers.queues.values()
+    )
 
 
 def by_hand(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin, messages
@@ -11,6 +11,7 @@ from django.contrib.admin.actions import delete_selected
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
+from django.utils.dateparse import parse_duration
 from django.utils.translation import gettext, ngettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -34,7 +35,7 @@ class KnownScheduleAdmin(RowAdmin[KnownSchedule]):
     more can be deleted.
     """
 
-    list_display = ("name", "definition", "following", "last", "known_since")
+    list_display = ("name", "times", "following", "last", "known_since")
     fields = list_display
     search_fields = ("name",)
     list_filter = ("paused",)
@@ -72,7 +73,16 @@ class KnownScheduleAdmin(RowAdmin[KnownSchedule]):
         """The last slot that was sent."""
         return moment(last_slots([row.name]).get(row.name))
 
-    @admin.display(description=_("since"), ordering="since")
+    @admin.display(description=_("definition"), ordering="definition")
+    def times(self, row: KnownSchedule) -> str:
+        """Its definition, with intervals as people write them."""
+        _every, interval, text = row.definition.partition("every ")
+        length = parse_duration(text) if interval else None
+        if length is None:
+            return row.definition
+        return gettext("every %(interval)s") % {"interval": _written(length)}
+
+    @admin.display(description=_("in effect since"), ordering="since")
     def known_since(self, row: KnownSchedule) -> str | None:
         """Since when its slots are sent."""
         return moment(datetime.fromtimestamp(row.since, UTC))
@@ -114,6 +124,13 @@ class KnownScheduleAdmin(RowAdmin[KnownSchedule]):
             act(name)
             self.note(request, row, done)
         self.message_user(request, says % {"count": len(chosen)})
+
+
+def _written(length: timedelta) -> str:
+    """As "1 h 30 min"."""
+    minutes, seconds = divmod(length.seconds, 60)
+    parts = ((length.days, "d"), (minutes // 60, "h"), (minutes % 60, "min"), (seconds, "s"))
+    return " ".join(f"{count} {unit}" for count, unit in parts if count)
 
 
 def _is_live(row: KnownSchedule) -> bool:

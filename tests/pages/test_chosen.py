@@ -62,13 +62,15 @@ def test_dead_letters_that_are_ticked_are_moved_back(open_page, bury, bodies, tm
 
     page.click("button:text-is('Redrive chosen')")
     page.wait_for_selector("text=Move the 2 chosen dead letters of watched back into it?")
+    # The form has a list of queues to move messages to, which is of another button.
+    assert "To:" not in page.inner_text("#content-main")
     page.click("text=Yes, go on")
     page.wait_for_selector("text=Moved 2 of 2 chosen messages to watched.")
 
     assert page.errors == []
     assert bodies("watched-dead") == ["two"]
     assert set(bodies("watched")) >= {"one", "three"}
-    assert "Moved chosen dead letters back: " in visit("root").get(LIST + "watched/history/").text
+    assert "Moved 2 chosen dead letters back: " in visit("root").get(LIST + "watched/history/").text
 
 
 def test_messages_that_are_ticked_are_deleted_or_moved(open_page, send, bodies):

@@ -157,6 +157,7 @@ def test_every_page_fits_and_is_accessible(shop, open_page, check, check_german,
     page.wait_for_selector("caption:text-is('Dead letters')")
     check(page, "dead-letters", height=760)
     follow(page, "button:text-is('Redrive dead letters')")
+    page.wait_for_selector(r"text=/Move the \d+ dead letters? of orders back into it\?/")
     check(page, "confirm")
     page.goto(base + QUEUE)
     follow(page, "button:text-is('Pause')")

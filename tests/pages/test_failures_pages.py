@@ -105,3 +105,41 @@ def test_what_is_not_shown_whole_is_not_edited(site, send, worker, visit, eventu
 
     assert answer.status == 403
     assert "Sent again" not in session.get(page.replace("change/", "history/")).text
+
+
+LEFT = """
+from django.utils import timezone
+from django_sqs.failures.models import Failure, FailureGroup
+now = timezone.now()
+group = FailureGroup.objects.create(
+    fingerprint="left", queue_name="broken", error_class="Left", first_seen=now, last_seen=now
+)
+for number in range(3):
+    Failure.objects.create(
+        group=group, state="in_queue", queue_name="broken", error_class="Left", failed_at=now,
+        full_name=django_sqs.queues["broken"].full_name(), message_id=str(number),
+        receipt=f"left {number}",
+    )
+"""
+
+
+def test_what_was_left_to_sqs_leads_to_its_queue_and_can_be_discarded(send, visit):
+    send(LEFT)
+    session = visit("root")
+    found = re.search(rf'href="({GROUPS}\d+/change/)[^"]*">Left', session.get(GROUPS).text)
+    group = session.get(found[1]).text
+
+    assert "3 of these messages were left to SQS when they failed" in group
+    assert f'href="{OVERVIEW}queue/broken/">Redrive the dead letters of broken</a>' in group
+    assert "Discard all 3" in group
+    assert "Send all" not in group
+    row = session.get(re.search(rf'href="({ROWS}\d+/change/)"', group)[1]).text
+    assert "This message was left to SQS when it failed" in row
+    assert "Send again" not in row
+    refused = session.post(found[1].replace("change/", "decide/send/"), confirmed="yes").text
+    assert "Nothing was done: these messages were sent again" in refused
+    asked = session.post(found[1].replace("change/", "decide/discard/")).text
+    assert "Discard the records of 3 messages that were left to SQS?" in asked
+    done = session.post(found[1].replace("change/", "decide/discard/"), confirmed="yes").text
+    assert "Discarded: 3 messages." in done
+    assert "left to SQS" not in done

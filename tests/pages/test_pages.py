@@ -189,7 +189,7 @@ def test_purging_asks_first(visit, send, sqs, full_name):
     session.get(QUEUE.format("second"))
 
     asked = session.post(QUEUE.format("second") + "purge/")
-    assert "Delete all messages of second?" in asked.text
+    assert "Delete all 2 messages of second?" in asked.text
     assert visible(sqs, full_name("second")) == 2
     done = session.post(QUEUE.format("second") + "purge/", confirmed="yes")
 
@@ -208,12 +208,20 @@ def test_moving_and_redriving(visit, send, sqs, full_name):
 
     asked = session.post(QUEUE.format("copy") + "move/", target="restart")
     assert "To: <strong>restart</strong>" in asked.text
+    assert "Move the 1 visible message of copy to another queue?" in asked.text
     moved = session.post(QUEUE.format("copy") + "move/", target="restart", confirmed="yes")
     nowhere = session.post(QUEUE.format("copy") + "move/", target="nowhere", confirmed="yes")
+    about = session.post(QUEUE.format("watched") + "redrive/", target="restart").text
     redriven = session.post(QUEUE.format("watched") + "redrive/", confirmed="yes")
+    history = [visit("root").get(f"{LIST}{name}/history/").text for name in ("copy", "watched")]
 
     assert "Moved 1 message from copy to restart." in moved.text
     assert "Choose a queue of this project" in nowhere.text
+    assert "Moved 1 message to restart." in history[0]
+    assert "Moved 1 dead letter back." in history[1]
+    # Its suffixes share them, so nobody knows how many are whose.
+    assert "Move the dead letters of watched back into it?" in about
+    assert "To: " not in about
     assert "Moved 1 message " in redriven.text
     assert visible(sqs, full_name("restart")) == 1
     assert visible(sqs, full_name("watched-dead")) == 0
@@ -225,7 +233,7 @@ def test_pausing_and_resuming(visit, send, sqs, full_name):
     session.get(QUEUE.format("raw"))
 
     asked = session.post(QUEUE.format("raw") + "pause/")
-    assert "Stop all workers from receiving from raw?" in asked.text
+    assert "Pause raw? New messages will wait in it." in asked.text
     done = session.post(
         QUEUE.format("raw") + "pause/", confirmed="yes", seconds="3600", reason="<b>stock</b>"
     )

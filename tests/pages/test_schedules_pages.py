@@ -28,7 +28,7 @@ def test_schedules_are_seen_run_paused_and_resumed(site, visit):
     rows = {row["name"]: row["id"] for row in site.project.rows("django_sqs_schedules", ALL)}
 
     page = root.get(LIST)
-    assert "every 1:00:00" in page.text
+    assert "every 1 h" in page.text
     assert "not in this release" in page.text
     assert root.get(LIST + f"{rows['ticking']}/change/").status == 200
     assert root.get(LIST + "add/").status == 403

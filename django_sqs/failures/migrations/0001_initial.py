@@ -68,7 +68,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         choices=[
                             ("waiting", "waits here"),
-                            ("in_queue", "still in SQS"),
+                            ("in_queue", "left to SQS"),
                             ("sending", "being sent"),
                             ("sent", "sent again"),
                             ("discarded", "discarded"),

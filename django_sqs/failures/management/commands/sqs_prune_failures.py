@@ -22,11 +22,12 @@ def _count_anew(using: str) -> None:
 
 
 class Command(PruneCommand):
-    """Deletes those that were decided about, and with ``--waiting`` the others, too."""
+    """Deletes those decided about or left to SQS, and with ``--waiting`` the others, too."""
 
     help = (
-        "Delete failed messages that are older than --days, and groups without any. Those that "
-        "wait for a decision exist nowhere else and are kept, unless --waiting is given."
+        "Delete failed messages that are older than --days, and groups without any: those that "
+        "were sent again, discarded or left to SQS. Those that wait for a decision exist nowhere "
+        "else and are kept, unless --waiting is given."
     )
     days = 30
     noun = "failed message"
