@@ -81,7 +81,8 @@ class SettlingChannel(QueueChannel):
             # Not the channel's method: what it holds must not keep it alive.
             for queue in dict.fromkeys(each.queue for each in held):
                 if (poller := pollers.get(queue)) is not None:
-                    poller.returns.give_back([each for each in held if each.queue == queue])
+                    mine = [each for each in held if each.queue == queue]
+                    poller.returns.give_back_under_lock(mine)
             keeper.release(held)
 
         self.held.on_broken = on_broken

@@ -114,6 +114,8 @@ class Leases:
         self, renewal: Renewal, errors: Sequence[RequestFailed | None], asked_at: float
     ) -> None:
         """SQS answered a renewal that was asked for at *asked_at*; None: it is renewed."""
+        # What is to be told is told without the lock: a handler that blocks must stop nobody.
+        ended, refused = [], []
         with self._table.lock:
             for held, message, seconds, error in zip(
                 renewal.held, renewal.messages, renewal.seconds, errors, strict=True
@@ -123,48 +125,42 @@ class Leases:
                     # It came again meanwhile, with a lease of its own.
                     continue
                 if error is None:
-                    self._renewed(held, seconds, asked_at)
+                    if self._renewed(held, seconds, asked_at):
+                        ended.append(held)
                 elif error.lost:
                     # Nobody renews what is lost; the delete that follows may fail, and may.
                     held.renewed = False
                     held.expires_at = min(held.expires_at, asked_at)
-                elif not self._is_at_the_limit(held, error):
-                    self._log(1, held.queue, error, asked_at)
+                elif _is_at_the_limit(held, error):
+                    ended.append(held)
+                else:
+                    refused.append(error)
+        _say_ended(ended)
+        for error in refused:
+            self._log(1, renewal.queue, error, asked_at)
 
     def failed(self, renewal: Renewal, error: Exception, asked_at: float) -> None:
         """A renewal got no answer, or one that is none; it is tried again."""
         with self._table.lock:
-            left = []
+            ended, left = [], 0
             for held in renewal.held:
                 held.renewals -= 1
-                if not self._is_at_the_limit(held, error):
-                    left.append(held)
+                if _is_at_the_limit(held, error):
+                    ended.append(held)
+                else:
+                    left += 1
+        _say_ended(ended)
         if left:
-            self._log(len(left), renewal.queue, error, asked_at)
+            self._log(left, renewal.queue, error, asked_at)
 
-    def _renewed(self, held: Held, seconds: int, asked_at: float) -> None:
+    def _renewed(self, held: Held, seconds: int, asked_at: float) -> bool:
+        """Count the new lease; return whether it was the last one that SQS gives."""
         if held.renewed and held.expires_at < asked_at + seconds:
             held.lease(asked_at, seconds)
-        if seconds < int(held.seconds):
-            self._reached_the_limit(held)
-
-    def _is_at_the_limit(self, held: Held, error: Exception) -> bool:
-        """Whether SQS refused a renewal since its count of the 12 hours is ahead of ours.
-
-        Any other refusal says nothing of the message: a policy, say, that is being changed.
-        """
-        if not (isinstance(error, RequestFailed) and is_the_limit_of_holding(error)):
+        if seconds >= int(held.seconds):
             return False
-        self._reached_the_limit(held)
-        return True
-
-    def _reached_the_limit(self, held: Held) -> None:
         held.renewed = False
-        logger.warning(
-            "Message %s of queue %s was held for 12 hours, the limit of SQS: it is redelivered",
-            held.message_id,
-            held.queue,
-        )
+        return True
 
     def _log(self, count: int, queue: str, error: Exception, now: float) -> None:
         loud = now >= self._remind_at
@@ -179,6 +175,26 @@ class Leases:
             queue,
             error if expected else repr(error),
             exc_info=None if expected else error,
+        )
+
+
+def _is_at_the_limit(held: Held, error: Exception) -> bool:
+    """Whether SQS refused a renewal since its count of the 12 hours is ahead of ours.
+
+    Any other refusal says nothing of the message: a policy, say, that is being changed.
+    """
+    if not (isinstance(error, RequestFailed) and is_the_limit_of_holding(error)):
+        return False
+    held.renewed = False
+    return True
+
+
+def _say_ended(ended: Iterable[Held]) -> None:
+    for held in ended:
+        logger.warning(
+            "Message %s of queue %s was held for 12 hours, the limit of SQS: it is redelivered",
+            held.message_id,
+            held.queue,
         )
 
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
+from functools import partial
 
 from ...logs import get_logger
 from ..holding.held import Held, State
+from ..sqs.threads import aside
 from .consumption import Consumption, Receiving
 from .terms import Terms
 
@@ -69,16 +71,26 @@ class Returns:
 
     def give_back(self, held: Sequence[Held]) -> None:
         """Make messages that were not started visible to others at once."""
+        if count := self._release(held):
+            self._say_given_back(count)
+
+    def give_back_under_lock(self, held: Sequence[Held]) -> None:
+        """The same where the table's lock is held, under which nothing may be logged."""
+        if count := self._release(held):
+            aside(partial(self._say_given_back, count))
+
+    def _release(self, held: Sequence[Held]) -> int:
         # Two threads may find the same ones: each is given back, and counted, by one of them.
         with self._shared.table.lock:
             mine = [each for each in held if each.state is State.WAITING]
             # The last first: what is behind another of its group would go with that.
             self._shared.keeper.release(reversed(mine))
-        if not mine:
-            return
-        logger.info("Giving back %d message(s) to queue %s", len(mine), self._consumption.queue)
-        if self._consumption.limit is not None:
+        if mine and self._consumption.limit is not None:
             self._consumption.limit.give_back(len(mine))
+        return len(mine)
+
+    def _say_given_back(self, count: int) -> None:
+        logger.info("Giving back %d message(s) to queue %s", count, self._consumption.queue)
 
     def _is_forgotten(self, held: Held, now: float) -> bool:
         """Whether its consumer has been gone for so long that it may never come back."""

@@ -378,9 +378,10 @@ class Keeper:
                 self._settled.notify_all()
             else:
                 self._wake(min(self._leases.next_due(), self._settlements.next_try))
-            if self.abandoned and self._done:
-                # Nobody closes it.
-                self._objects.close(0.0)
+            over = self.abandoned and self._done
+        if over:
+            # Nobody closes it.
+            self._objects.close(0.0)
 
     @property
     def unsettled(self) -> list[Held]:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 
 from ...logs import get_logger
 from ...printable import line, text_of
 from ...quotas import MAX_MESSAGES
 from ..holding.held import Held, HeldMessages
 from ..holding.note import Forgoing, Note, NoteWriter
+from ..sqs.threads import aside
 from .settlements import Settlement, Settlements
 from .starts import Start, Starts
 
@@ -110,8 +112,9 @@ class Notes:
         try:
             thread.start()
         except RuntimeError as exc:
-            # No thread to be had now; the next note tries again.
-            logger.error("The thread that writes notes cannot be started: %s", exc)
+            # No thread to be had now; the next note tries again.  The lock is held, so others
+            # tell it, if any are there.
+            aside(partial(_say_not_started, exc))
             return
         self._thread = thread
 
@@ -175,9 +178,9 @@ class Notes:
         return ripe
 
     def _try_again(self, settlements: list[Settlement], exc: Exception) -> None:
-        now = time.monotonic()
+        # Without the lock: it may be told, to a handler that blocks.
+        again = self._settlements.tried_again(settlements, exc, time.monotonic())
         with self._changed:
-            again = [each for each in settlements if self._settlements.tried_again(each, exc, now)]
             self._waiting += again
             self._writing -= len(settlements)
 
@@ -213,3 +216,7 @@ class Notes:
             )
             with self._changed:
                 self._starts.put_back(starts, time.monotonic())
+
+
+def _say_not_started(exc: Exception) -> None:
+    logger.error("The thread that writes notes cannot be started: %s", exc)

@@ -5,8 +5,9 @@ from __future__ import annotations
 import logging
 import math
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from ...exceptions import RequestFailed
 from ...logs import get_logger
@@ -28,6 +29,8 @@ REMINDER = 60.0
 STEP_ASIDE = 0.05
 
 Key = tuple[str, bool]
+#: Records that are made once the lock is free: a handler that blocks must stop nobody else.
+Said = list[Callable[[], None]]
 
 
 @dataclass(slots=True, eq=False)
@@ -166,6 +169,7 @@ class Settlements:
     ) -> list[Settlement]:
         """SQS answered; return the settlements that it has confirmed."""
         confirmed = []
+        said: Said = []
         with self._table.lock:
             self._under_way -= 1
             for settlement, message, error in zip(
@@ -179,28 +183,36 @@ class Settlements:
                 elif error is None:
                     confirmed.append(settlement)
                 elif error.lost:
-                    _say_lost(settlement.held, error)
+                    said.append(partial(_say_lost, settlement.held, error))
                     self._table.end(settlement.held)
                 else:
-                    self._failed(settlement, error, now)
+                    self._failed(settlement, error, now, said)
             ended = [each.held for each in confirmed]
             self._table.end_all(batch.queue, ended, deleted=batch.deletes)
             self._table.confirmed(batch.queue, len(confirmed))
+        _say(said)
         return confirmed
 
     def failed(self, batch: Batch, error: Exception, now: float) -> None:
         """The request as a whole failed."""
+        said: Said = []
         with self._table.lock:
             self._under_way -= 1
             self._table.not_confirmed(batch.queue)
             for settlement in batch.settlements:
                 settlement.held.hiding = False
-                self._failed(settlement, error, now)
+                self._failed(settlement, error, now, said)
+        _say(said)
 
-    def tried_again(self, settlement: Settlement, error: Exception, now: float) -> bool:
-        """Its note could not be written; return whether it is tried again when it is due."""
+    def tried_again(
+        self, settlements: Sequence[Settlement], error: Exception, now: float
+    ) -> list[Settlement]:
+        """Their notes could not be written; return those that are tried again when due."""
+        said: Said = []
         with self._table.lock:
-            return self._tried_again(settlement, error, now)
+            again = [each for each in settlements if self._tried_again(each, error, now, said)]
+        _say(said)
+        return again
 
     def give_up(self, reason: str, more: Iterable[Settlement] = ()) -> None:
         """Stop trying, also what is under way should it fail; log what was not settled.
@@ -213,7 +225,8 @@ class Settlements:
             self._fresh.clear()
             self._again.clear()
         for settlement in (*left, *more):
-            self._give_up(settlement, reason)
+            self._table.end(settlement.held)
+            _say_given_up(settlement.held, reason)
 
     def forget(self) -> None:
         """After a fork, in the child: all of it is the parent's."""
@@ -244,17 +257,20 @@ class Settlements:
                 seconds.append(min(each.seconds, each.held.left(now)))
         return Batch(queue, chosen, [each.held.message for each in chosen], seconds)
 
-    def _failed(self, settlement: Settlement, error: Exception, now: float) -> None:
+    def _failed(self, settlement: Settlement, error: Exception, now: float, said: Said) -> None:
         if settlement.held.state is State.GONE:
             # It came again, and whoever has it now decides.
             return
-        if self._tried_again(settlement, error, now):
+        if self._tried_again(settlement, error, now, said):
             self._again.append(settlement)
 
-    def _tried_again(self, settlement: Settlement, error: Exception, now: float) -> bool:
+    def _tried_again(
+        self, settlement: Settlement, error: Exception, now: float, said: Said
+    ) -> bool:
         over = now > settlement.held.expires_at + AFTER_EXPIRY
         if self._given_up or over or _is_final(settlement, error):
-            self._give_up(settlement, error)
+            self._table.end(settlement.held)
+            said.append(partial(_say_given_up, settlement.held, error))
             return False
         settlement.tries += 1
         settlement.due = now + min(LAST_PAUSE, FIRST_PAUSE * 2 ** min(settlement.tries, 10))
@@ -262,23 +278,8 @@ class Settlements:
         if loud:
             self._remind_at = now + REMINDER
         level = logging.WARNING if loud else logging.DEBUG
-        logger.log(
-            level,
-            "Message %s of queue %s was not settled, trying again: %s",
-            settlement.held.message_id,
-            settlement.held.queue,
-            error,
-        )
+        said.append(partial(_say_tried_again, level, settlement.held, error))
         return True
-
-    def _give_up(self, settlement: Settlement, reason: object) -> None:
-        self._table.end(settlement.held)
-        logger.error(
-            "Message %s of queue %s could not be settled, SQS may redeliver it: %s",
-            settlement.held.message_id,
-            settlement.held.queue,
-            reason,
-        )
 
 
 def _is_final(settlement: Settlement, error: Exception) -> bool:
@@ -291,6 +292,30 @@ def _is_final(settlement: Settlement, error: Exception) -> bool:
         # again, it could come again meanwhile, and would be taken for settled.
         return True
     return not can_be_put_right(error)
+
+
+def _say(said: Said) -> None:
+    for each in said:
+        each()
+
+
+def _say_tried_again(level: int, held: Held, error: Exception) -> None:
+    logger.log(
+        level,
+        "Message %s of queue %s was not settled, trying again: %s",
+        held.message_id,
+        held.queue,
+        error,
+    )
+
+
+def _say_given_up(held: Held, reason: object) -> None:
+    logger.error(
+        "Message %s of queue %s could not be settled, SQS may redeliver it: %s",
+        held.message_id,
+        held.queue,
+        reason,
+    )
 
 
 def _say_lost(held: Held, error: RequestFailed) -> None:

@@ -3,7 +3,16 @@
 import kombu
 import pytest
 
+from ...unlocked import Watched
+
 OURS = "django_sqs_kombu.transport:Transport"
+
+
+@pytest.fixture(autouse=True)
+def nothing_is_logged_under_the_lock():
+    with Watched() as guard:
+        yield
+    assert guard.found == []
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """Keeper: no message is left decided and not done, whatever interrupts, ends or comes again."""
 
+import logging
 import threading
 import time
 
@@ -65,8 +66,8 @@ def keeper(requests, table):
     keeper.close(1)
 
 
-def hold(table, receipt="r1"):
-    message = {"ReceiptHandle": receipt, "MessageId": "m1", "Body": ""}
+def hold(table, receipt="r1", message_id="m1"):
+    message = {"ReceiptHandle": receipt, "MessageId": message_id, "Body": ""}
     held = Held("q", message, 60, time.monotonic())
     assert table.receive(held, State.DELIVERED)
     return held
@@ -141,3 +142,45 @@ def test_what_is_settled_after_a_close_is_sent(keeper, table, requests, eventual
 
     eventually(lambda: late.state is State.GONE)
     assert requests.sent == [["r1"], ["r2"]]
+
+
+class Blocking(logging.Handler):
+    """Blocks until it may go on.
+
+    :ivar went_on: for each record, whether it might within five seconds.
+    """
+
+    def __init__(self):
+        super().__init__()
+        self.blocks, self.go_on = threading.Event(), threading.Event()
+        self.went_on = []
+
+    def emit(self, record):
+        self.blocks.set()
+        self.went_on.append(self.go_on.wait(5))
+
+
+@pytest.fixture
+def handler():
+    handler, logger = Blocking(), logging.getLogger("django_sqs_kombu.transport.settling")
+    logger.addHandler(handler)
+    yield handler
+    handler.go_on.set()
+    logger.removeHandler(handler)
+
+
+def test_a_log_handler_that_blocks_holds_up_no_other_message(
+    keeper, table, requests, handler, eventually
+):
+    """It ran under the table's lock: nothing was deleted or renewed until it was done."""
+    requests.answer.set()
+    keeper.delete(hold(table))
+    assert handler.blocks.wait(5)
+    other = hold(table, "r2", "m2")
+
+    keeper.delete(other)
+
+    eventually(lambda: other.state is State.GONE)
+    handler.go_on.set()
+    eventually(lambda: handler.went_on)
+    assert all(handler.went_on)
