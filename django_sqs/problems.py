@@ -42,7 +42,7 @@ def problems() -> Iterator[Problem]:
         value = conf.value(name)
         if wrong := setting.rule(value):
             told = f", not {shown(value)}" if _may_be_shown(name, value) else ""
-            yield Problem(name, f"{name} {wrong}{told}.", f"It means: {setting.meaning}.")
+            yield Problem(name, f"{name} {wrong}{told}.", f"Meaning: {setting.meaning}.")
     yield from _credentials()
     yield from _wake()
     if settings.DEBUG and not conf.prefix:
@@ -134,5 +134,5 @@ def _wake() -> Iterator[Problem]:
 
 def _wake_problem(what: str) -> Problem:
     return Problem(
-        "SQS_WAKE", f"SQS_WAKE names {what}.", f"It means: {SETTINGS['SQS_WAKE'].meaning}."
+        "SQS_WAKE", f"SQS_WAKE names {what}.", f"Meaning: {SETTINGS['SQS_WAKE'].meaning}."
     )

@@ -87,7 +87,7 @@ class OutboxMessageAdmin(RowAdmin[OutboxMessage]):
         )
         self.message_user(request, said % {"count": count})
 
-    @admin.action(description=_("Set selected messages aside"), permissions=["change"])
+    @admin.action(description=_("Set selected messages aside as failed"), permissions=["change"])
     def set_aside(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> None:
         """Skip those that are in the way; what is being sent now is not skipped."""
         with of_the_site():

@@ -5,9 +5,34 @@ from __future__ import annotations
 from collections.abc import Iterable
 from types import NoneType
 
-from ..exceptions import Continue
+from ..drops import MessageDropped
+from ..exceptions import (
+    Continue,
+    EnvironmentFailure,
+    KilledItsProcess,
+    MessageDecodeError,
+    MessageTargetMissing,
+    TimedOut,
+    TooOldToSendAgain,
+)
+from .cut_off import CutOff
 from .retry import Exponential, Retry
 from .table import Action, Row
+
+#: What happens to a receiver without its raising anything, by what stands for that in a table.
+_HAPPENS: dict[type[object], str] = {
+    NoneType: "returns",
+    MessageDropped: "is not run: the message expired, or was cancelled",
+    KeyboardInterrupt: "is interrupted by Ctrl-C",
+    CutOff: "is cut off at the stop",
+    EnvironmentFailure: "cannot run: S3, SQS, the database or a thread is unavailable",
+    MessageTargetMissing: "gets a message that refers to what does not exist",
+    MessageDecodeError: "cannot get the message: its body is undecodable",
+    KilledItsProcess: "has killed its process too often",
+    TooOldToSendAgain: "was restarted for too long",
+    TimedOut: "runs longer than its timeout",
+    BaseException: "raises anything else",
+}
 
 
 def told(table: Iterable[Row], dead_letters: str | None = None) -> list[tuple[str, str]]:
@@ -26,9 +51,7 @@ def told(table: Iterable[Row], dead_letters: str | None = None) -> list[tuple[st
 
 def _when(row: Row, tries: int) -> str:
     """:param tries: of the row before, where that is a Retry's: this one is for the last."""
-    if row.raised is NoneType:
-        return "returns"
-    when = f"raises {row.raised.__qualname__}"
+    when = _HAPPENS.get(row.raised) or f"raises {row.raised.__qualname__}"
     if row.retry is not None:
         return f"{when}, before try {row.retry.tries}"
     if tries:

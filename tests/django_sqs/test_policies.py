@@ -17,7 +17,7 @@ from django_sqs.conf import conf
 from django_sqs.optional import wakers
 from django_sqs.tasks.options import TaskOptions
 from django_sqs.wake.calls import WakeOnSend
-from django_sqs_kombu import Policy, exponential
+from django_sqs_kombu import Policy, exceptions, exponential
 from django_sqs_kombu.working import Action, Attempts, Trip, row_for
 
 
@@ -135,7 +135,11 @@ def test_the_table_of_a_queue_is_printed(register, site):
     )
     assert told["raises ValueError"] == f"sent to {dead}, with the reason"
     assert told["raises OperationalError, for 10 receives"] == "tried again later"
-    assert told["raises BaseException"].startswith(f"left to SQS, which moves it to {dead}")
+    assert told["raises anything else"].startswith(f"left to SQS, which moves it to {dead}")
+    assert told["runs longer than its timeout"] == told["raises anything else"]
+    # Of the library's own classes those alone that a receiver is meant to raise.
+    raised = {when.split()[1].rstrip(",") for when in told if when.startswith("raises ")}
+    assert raised & {*vars(exceptions)} == {"Continue", "RestartLater"}
     order = list(told)[1:]
     assert order.index("raises FileNotFoundError") < order.index("raises OSError, before try 8")
 

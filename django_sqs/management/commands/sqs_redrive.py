@@ -64,10 +64,12 @@ class Command(OneQueueCommand):
                     f"SQS moves the messages of {dead_letters} to {target.label}.",
                 )
                 return
-            output.say(
-                "This server cannot move them itself, or other queues share the dead-letter "
-                "queue: moving them one by one."
+            why = (
+                "Other queues share the dead-letter queue"
+                if redriving.is_shared(target, dead_letters)
+                else "This server cannot move the dead letters of one queue itself"
             )
+            output.say(f"{why}: moving them one by one.")
         total = target.requests.counts(dead_letters).visible
         limit = total if options["limit"] is None else options["limit"]
         with output.progress(dead_letters, total) as progress:

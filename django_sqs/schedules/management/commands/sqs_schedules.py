@@ -101,4 +101,4 @@ def _named(name: str) -> tuple[Scheduled, Schedule]:
     for queue, schedule in scheduled():
         if queue.name == name:
             return queue, schedule
-    raise CommandError(f"No queue {name!r} is registered with a schedule, nor has a task one")
+    raise CommandError(f"No queue {name!r} has a schedule, and no task of that name")
