@@ -7,11 +7,12 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from django.db import IntegrityError, router, transaction
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.working import ON_TIME, UTC, Schedule
 
+from ..clocks import common_time
 from ..registered_queue import DjangoQueue
 from ..registry import receivers
 from ..tasks.schedules import task_schedules
@@ -19,8 +20,13 @@ from .models import KnownSchedule, Slot
 
 logger = get_logger(__name__)
 
-#: How long it is remembered which slots were sent; the last of each schedule for ever.
-KEPT = timedelta(days=40)
+#: How long it is remembered which slots were sent; the last of each schedule for ever, so many:
+#: what a host whose clock is ahead takes for the last may be none of them.
+KEPT, LAST = timedelta(days=40), 10
+#: How far ahead a clock must have been for what it sent not to count.
+EARLY = timedelta(hours=1)
+#: Slots that one log record names.
+SHOWN = 5
 
 
 class Scheduled(Protocol):
@@ -124,11 +130,41 @@ def last_slots(names: Iterable[str]) -> dict[str, datetime]:
     return {name: datetime.fromtimestamp(slot, UTC) for name, slot in found}
 
 
+def disown(now: datetime) -> None:
+    """Delete the rows of slots that are long to come: clocks were ahead that sent them.
+
+    Else they would not be sent when their times come.
+    """
+    using = database()
+    names = [queue.name for queue, _ in scheduled()]
+
+    def to_come(moment: datetime) -> QuerySet[Slot]:
+        rows = Slot.objects.using(using).filter(name__in=names)
+        return rows.filter(slot__gt=seconds(moment + EARLY))
+
+    # It may be this host's clock that is behind.
+    if not to_come(now).exists() or not (
+        rows := list(to_come(max(now, common_time(using, now))).order_by("slot"))
+    ):
+        return
+    Slot.objects.using(using).filter(pk__in=[row.pk for row in rows]).delete()
+    told = ", ".join(f"{row.time.isoformat()} of {row.name}" for row in rows[:SHOWN])
+    logger.warning(
+        "A host whose clock was ahead sent %d slot(s) that are still to come, and are sent again "
+        "when they do: %s",
+        len(rows),
+        told,
+    )
+
+
 def forget(now: datetime) -> None:
     """Delete the rows of slots that are long over."""
-    last = last_slots(queue.name for queue, _ in scheduled())
+    using = database()
+    # It may be this host's clock that is ahead.
+    now = min(now, common_time(using, now))
     for queue, schedule in scheduled():
-        if queue.name in last:
-            old = min(last[queue.name], now - max(KEPT, 2 * schedule.catch_up))
-            rows = Slot.objects.using(database()).filter(name=queue.name)
-            rows.filter(slot__lt=seconds(old)).delete()
+        rows = Slot.objects.using(using).filter(name=queue.name)
+        last = list(rows.order_by("-slot").values_list("slot", flat=True)[:LAST])
+        if last:
+            old = seconds(now - max(KEPT, 2 * schedule.catch_up))
+            rows.filter(slot__lt=min(old, last[-1])).delete()

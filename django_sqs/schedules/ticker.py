@@ -12,12 +12,14 @@ from django_sqs_kombu.working import Schedule, Ticking
 
 from ..forking import forks
 from ..not_migrated import NotMigrated, told
-from .firing import Scheduled, fire, forget, is_known, know, scheduled
+from .firing import Scheduled, disown, fire, forget, is_known, know, scheduled
 
 logger = get_logger(__name__)
 
 #: Time between two sweeps of old rows.
 SWEEP = timedelta(hours=6)
+#: Time between two looks for rows that clocks wrote which were ahead.
+LOOK = timedelta(minutes=15)
 
 
 class Ticker(Ticking):
@@ -31,6 +33,7 @@ class Ticker(Ticking):
         self._done: dict[str, datetime] = {}
         self._ticked_at: datetime | None = None
         self._swept_at: datetime | None = None
+        self._looked_at: datetime | None = None
         self._thread = threading.Thread(target=self.run, name="sqs-schedules", daemon=True)
 
     def start(self) -> None:
@@ -71,6 +74,10 @@ class Ticker(Ticking):
         sweep = self._swept_at is None or abs(now - self._swept_at) > SWEEP
         if sweep:
             know(before)
+        put_back = self._ticked_at is not None and now < self._ticked_at
+        if self._looked_at is None or put_back or now - self._looked_at > LOOK:
+            disown(now)
+            self._looked_at = now
         fine = True
         for queue, schedule in scheduled():
             try:

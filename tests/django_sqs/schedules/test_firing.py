@@ -7,9 +7,11 @@ from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
 
 import django_sqs
+from django_sqs.clocks import common_time
 from django_sqs.message import JSONMessage, ModelInstanceMessage
 from django_sqs.outbox.models import OutboxMessage
-from django_sqs.schedules.firing import KEPT, database, forget, pause, resume, seconds
+from django_sqs.schedules import firing
+from django_sqs.schedules.firing import KEPT, LAST, database, disown, forget, pause, resume, seconds
 from django_sqs.schedules.models import KnownSchedule, Slot
 from django_sqs.schedules.ticker import SWEEP, Ticker
 from django_sqs_kombu.exceptions import ConfigurationError
@@ -17,7 +19,7 @@ from django_sqs_kombu.working import ticking
 
 pytestmark = pytest.mark.django_db
 
-HOUR = timedelta(hours=1)
+HOUR, MINUTE = timedelta(hours=1), timedelta(minutes=1)
 NOON = datetime(2026, 11, 28, 12, tzinfo=timezone.utc)
 
 
@@ -118,7 +120,14 @@ def test_of_the_missed_slots_the_last_is_sent_where_it_is_not_too_old():
     assert sent() == ["2026-11-28T12:50:00+00:00"]
 
 
-def test_a_clock_that_jumps_sends_no_slot_twice_and_holds_up_none():
+@pytest.fixture
+def no_server(monkeypatch):
+    """The database has no clock of its own, or one that is put as the test pretends."""
+    monkeypatch.setattr(firing, "common_time", lambda database, own: own)
+
+
+@pytest.mark.usefixtures("no_server")
+def test_a_clock_that_jumps_sends_no_slot_twice_that_has_come_and_holds_up_none():
     register()
     ticker = tick(NOON + timedelta(minutes=1))
 
@@ -137,7 +146,63 @@ def test_a_clock_that_jumps_sends_no_slot_twice_and_holds_up_none():
         "2026-11-28T13:00",
         "2026-11-29T12:00",
         "2026-11-28T14:00",
-    ]
+        "2026-11-29T12:00",
+    ], "the last is sent again, since it was sent a day early"
+
+
+@pytest.mark.usefixtures("no_server")
+@pytest.mark.parametrize("days", [1, 60])
+def test_a_clock_that_was_days_ahead_sends_nothing_again_and_takes_no_slot_to_come(days, caplog):
+    register(every=24 * HOUR, catch_up=12 * HOUR)
+    midnight = NOON + 12 * HOUR
+    ticker = tick(NOON, midnight, midnight + HOUR)
+    assert sent() == ["2026-11-29T00:00:00+00:00"]
+
+    ahead = midnight + timedelta(days=days)
+    tick(ahead + 2 * HOUR, midnight + 2 * HOUR, ticker=ticker)
+    assert len(sent()) == 2, "what was sent before was forgotten"
+    assert "still to come" in caplog.text
+    # And one that starts now.
+    tick(midnight + 3 * HOUR)
+    tick(ahead - HOUR, ahead + timedelta(seconds=1), ahead + HOUR, ticker=ticker)
+
+    assert sent()[-1] == ahead.isoformat()
+    assert sent().count(ahead.isoformat()) == 2
+    assert sent().count(midnight.isoformat()) == 1
+
+
+@pytest.mark.usefixtures("no_server")
+def test_a_clock_that_is_ahead_by_less_than_an_hour_sends_a_slot_once():
+    register(every=24 * HOUR)
+    midnight = NOON + 12 * HOUR
+    ticker, ahead = tick(NOON), tick(NOON)
+    tick(midnight, ticker=ahead)
+
+    tick(midnight - 50 * MINUTE, midnight - MINUTE, midnight, ticker=ticker)
+
+    assert sent() == [midnight.isoformat()]
+
+
+def test_where_the_database_has_a_clock_no_host_deletes_rows_by_its_own(monkeypatch):
+    register()
+    slots = Slot.objects.using(database())
+    for number in range(LAST + 2):
+        slots.create(name="report", slot=seconds(NOON - number * HOUR))
+    monkeypatch.setattr(firing, "common_time", lambda database, own: NOON)
+
+    forget(NOON + 2 * KEPT)
+    disown(NOON - 5 * HOUR)
+
+    assert slots.count() == LAST + 2
+    monkeypatch.setattr(firing, "common_time", lambda database, own: own)
+    disown(NOON - 5 * HOUR)
+    assert slots.count() == LAST + 2 - 4, "those that are an hour early count"
+
+
+def test_the_time_of_a_database_is_a_time_now():
+    own = datetime.now(timezone.utc)
+
+    assert abs(common_time(database(), own) - own) < timedelta(minutes=1)
 
 
 def test_a_message_that_cannot_be_written_leaves_no_row_and_harms_no_other(monkeypatch, caplog):
@@ -271,17 +336,20 @@ def test_what_cannot_work_is_refused_at_once(options, says):
         django_sqs.register("report", lambda message: None, **options)
 
 
+@pytest.mark.usefixtures("no_server")
 def test_rows_are_kept_for_a_while():
     register()
     slots = Slot.objects.using(database())
-    for age in (KEPT - HOUR, KEPT + HOUR):
+    ages = [KEPT + number * HOUR for number in range(-LAST, 3)]
+    for age in ages:
         slots.create(name="report", slot=seconds(NOON - age))
 
     forget(NOON)
 
-    assert [row.time for row in slots.all()] == [NOON - KEPT + HOUR]
+    kept = [NOON - age for age in ages if age <= KEPT]
+    assert [row.time for row in slots.order_by("-slot")] == kept
     forget(NOON + 2 * KEPT)
-    assert [row.time for row in slots.all()] == [NOON - KEPT + HOUR], "the last is shown"
+    assert [row.time for row in slots.order_by("-slot")] == kept[:LAST], "the last are shown"
 
 
 def test_the_command_lists_runs_pauses_and_resumes(capsys):
