@@ -351,9 +351,9 @@ class SendManyFailed(SQSError):
         untried_from: int | None,
         reason: Exception | None = None,
     ) -> None:
-        text = f"{len(failures)} messages for queue {queue!r} were not accepted, {sent} were."
+        text = f"Messages for queue {queue!r}: {len(failures)} not accepted, {sent} accepted."
         if failures:
-            text += f" The first of them is item {failures[0].number}: {failures[0].error}"
+            text += f" The first refused is item {failures[0].number}: {failures[0].error}"
         if untried_from is not None:
             text += f" Items from {untried_from} on were not tried."
         if reason is not None:
@@ -385,8 +385,8 @@ class BatchFailed(SQSError):
     def __init__(self, sent: int, failures: Sequence[BatchFailure]) -> None:
         queues = ", ".join(dict.fromkeys(failure.queue for failure in failures))
         super().__init__(
-            f"{len(failures)} messages of a batch() were not accepted (queues: {queues}), {sent} "
-            f"were. The first of them is message {failures[0].number}: {failures[0].error}"
+            f"Messages of a batch(): {len(failures)} not accepted (queues: {queues}), {sent} "
+            f"accepted. The first refused is message {failures[0].number}: {failures[0].error}"
         )
         self.sent = sent
         self.failures = list(failures)

@@ -9,6 +9,7 @@ from django.contrib import admin
 from django.db import transaction
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.text import Truncator
 from django.utils.timesince import timesince
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -19,7 +20,7 @@ from . import claims
 from .models import OutboxMessage
 
 #: What the list shows of an error.
-ERROR = 200
+ERROR = 120
 STATES = {"waiting": _("waiting"), "being sent": _("being sent"), "failed": _("failed")}
 
 
@@ -47,7 +48,7 @@ class OutboxMessageAdmin(RowAdmin[OutboxMessage]):
     It shows the database that the router has for the outbox.
     """
 
-    list_display = ("queue_name", "state", "trouble", "age", "tries", "group_id", "suffix", "uid")
+    list_display = ("queue_name", "state", "trouble", "age", "tries", "group_id")
     list_filter = (StateFilter, "queue_name")
     search_fields = ("=uid", "queue_name", "=group_id", "error")
     actions = ("send_again", "set_aside")
@@ -74,7 +75,7 @@ class OutboxMessageAdmin(RowAdmin[OutboxMessage]):
     @admin.display(description=_("error"))
     def trouble(self, row: OutboxMessage) -> str:
         """The beginning of its error."""
-        return row.error[:ERROR]
+        return Truncator(row.error).chars(ERROR)
 
     @admin.action(description=_("Send selected messages again"), permissions=["change"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> None:

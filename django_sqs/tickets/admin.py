@@ -16,6 +16,9 @@ from ..registry import receivers
 from ..row_admin import RowAdmin, moment
 from .models import UniqueKey, UsedTicket
 
+#: Characters of a digest that the list shows.
+SHOWN = 12
+
 
 @admin.register(UsedTicket)
 class UsedTicketAdmin(RowAdmin[UsedTicket]):
@@ -47,10 +50,15 @@ class UniqueKeyAdmin(RowAdmin[UniqueKey]):
     Keys are kept as digests, so the search takes a key as its sender wrote it.
     """
 
-    list_display = ("digest", "ticket_id", "held_until")
+    list_display = ("short", "ticket_id", "held_until")
     search_fields = ("=ticket_id",)
     search_help_text = _("A key as it was given to unique=, in any queue, or the id of a ticket.")
     fields = readonly_fields = ("digest", "ticket_id", "held_until")
+
+    @admin.display(description=_("digest"), ordering="digest")
+    def short(self, row: UniqueKey) -> str:
+        """The beginning of its digest, which tells it from others; its page has all of it."""
+        return f"{row.digest[:SHOWN]}…"
 
     @admin.display(description=_("held until"), ordering="expires")
     def held_until(self, row: UniqueKey) -> str | None:

@@ -155,7 +155,7 @@ def test_what_the_block_raises_is_raised_whatever_sqs_refuses(sent, server, pref
     with server.refusing("SendMessageBatch", f"{prefix}__plain"), pytest.raises(KeyError):
         block()
 
-    assert "2 messages of a batch() were not accepted" in caplog.text
+    assert "Messages of a batch(): 2 not accepted" in caplog.text
 
 
 @SHOP

@@ -46,6 +46,12 @@ CUT = """() => {
 HIDDEN = """() => [...document.querySelectorAll('#result_list tbody th')]
   .filter(e => e.getBoundingClientRect().right > document.documentElement.clientWidth)
   .map(e => e.textContent)"""
+#: Rows of the queues, the workers and the outbox that are taller than what they say needs.
+TALL = """() => [
+  ...document.querySelectorAll('table:has(.sqs-sparkline) tbody tr, #workers tbody tr'),
+  ...document.querySelectorAll('#result_list tr:has(.field-trouble)'),
+].map(e => [e.clientHeight, e.innerText])
+  .filter(([height, text]) => height > (text.includes('Endpoint') ? 160 : 75))"""
 #: Post to a path, as a form of the page would.
 POST = """([path, fields]) => {
   const form = document.createElement('form');
@@ -93,6 +99,7 @@ def check(tmp_path, picture):
             over = page.evaluate("(e => e.scrollWidth - e.clientWidth)(document.documentElement)")
             assert over <= 0, f"{name} at {width}"
             assert page.evaluate(HIDDEN) == [], f"{name} at {width}"
+            assert page.evaluate(TALL) == [], f"{name} at {width}"
         for width, look in (360, "light"), (1280, "dark"):
             page.set_viewport_size({"width": width, "height": 900})
             page.emulate_media(color_scheme=look)

@@ -64,7 +64,7 @@ def test_a_timeout_while_it_sends_says_what_was_not_sent_and_what_may_have_been(
         **{f"first {number}": BatchInterrupted for number in range(2)},
         **{f"{name} {number}": BatchDropped for name in ("second", "third") for number in range(2)},
     }
-    assert "6 messages of a batch() were not accepted" in caplog.text
+    assert "Messages of a batch(): 6 not accepted" in caplog.text
 
 
 def test_what_takes_messages_in_a_test_may_fail(receivers, orders):
@@ -172,7 +172,7 @@ def test_what_is_refused_after_a_cancellation_is_logged(
     with server.refusing("SendMessageBatch", f"{prefix}__orders"):
         asyncio.run(cancelled_amid_its_end(block))
         eventually(
-            lambda: "CancelledError() is raised instead: 2 messages of a batch()" in caplog.text
+            lambda: "CancelledError() is raised instead: Messages of a batch(): 2 " in caplog.text
         )
 
     assert [tag for tag, error in heard if error is not None] == ["a", "b"]

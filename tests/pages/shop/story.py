@@ -54,7 +54,7 @@ def workers(now):
         started_at=started,
         processes=2,
         threads=8,
-        running={"orders": 3, "mails": 1, "newsletter": 0},
+        running={"orders": 3, "mails": 1, "newsletter": 0, "thumbnails": 0, "invoices": 0},
         **base,
     )
     yield Heartbeat(
@@ -87,7 +87,9 @@ def outbox(now):
         content_type="application/json",
         tries=4,
         try_after=now + timedelta(minutes=2),
-        error="EndpointConnectionError: Could not connect to the endpoint URL",
+        error="EndpointConnectionError: Could not connect to the endpoint URL "
+        '"https://sqs.eu-central-1.amazonaws.com/123456789012/shop__stock.fifo", which was tried '
+        "for as long as the visibility timeout allows, and waits for its next try",
     )
 
 
