@@ -149,7 +149,7 @@ def test_a_message_that_is_to_be_alone_runs_while_no_other_does(receivers):
 
     receivers.register("orders", receive)
     receivers.middleware.append(Admitting(Admission(alone=True)))
-    receivers.send_many("orders", "abcdef")
+    receivers.send_many("orders", list("abcdef"))
     consume(receivers, 6, threads=3)
 
     assert beside == [1] * 6
