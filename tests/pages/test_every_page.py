@@ -193,6 +193,10 @@ def test_every_page_fits_and_is_accessible(shop, open_page, check, check_german,
         check(page, f"{name}-one")
         # There is nothing to save.
         assert page.locator("[name=_save]").count() == 0, name
+    page.goto(f"{base}/admin/django_sqs_failures/failure/?state__exact=in_queue")
+    follow(page, "#result_list tbody tr:last-child th a")
+    page.wait_for_selector("a:text-is('Redrive the dead letters of orders')")
+    check(page, "left")
     check_german(german_pages())
 
 
