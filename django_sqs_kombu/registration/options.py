@@ -290,6 +290,8 @@ def origin_of(fn: Receiver | None) -> str:
 
 
 def _takes_one(fn: Callable[..., Any]) -> bool:
+    # A Celery task can be called with anything; what it runs may refuse it.
+    fn = getattr(fn, "run", fn) if hasattr(fn, "apply_async") else fn
     if hasattr(fn, "__signature__"):
         # A claim that decorators copy, not what is called.
         return True

@@ -2,6 +2,7 @@
 
 import functools
 
+import celery
 import pytest
 
 from django_sqs_kombu import (
@@ -259,3 +260,24 @@ def test_a_fifo_queue_may_be_limited_by_group_and_only_one(unreachable):
     assert queue.queue_arguments["FifoThroughputLimit"] == "perMessageGroupId"
     with pytest.raises(ConfigurationError, match="high_throughput is for FIFO queues"):
         unreachable.register("plain", high_throughput=True)
+
+
+def test_a_celery_task_as_a_receiver_has_to_take_the_message_too():
+    app = celery.Celery(set_as_current=False)
+
+    @app.task
+    def plain(message):
+        pass
+
+    @app.task(bind=True)
+    def bound(self, message):
+        pass
+
+    @app.task(bind=True)
+    def forgot(self):
+        pass
+
+    Receivers().register("plain", plain)
+    Receivers().register("bound", bound)
+    with pytest.raises(ConfigurationError, match="cannot be called with one argument"):
+        Receivers().register("forgot", forgot)
