@@ -112,7 +112,7 @@ def test_spans_of_receivers_that_run_together_are_their_own_messages(receivers, 
                 all_run.set()
             await asyncio.wait_for(all_run.wait(), 10)
 
-    receivers.send_many("orders", "abcde")
+    receivers.send_many("orders", list("abcde"))
     ReceiverConsumer(receivers, coroutines=5, message_limit=5).run()
 
     processed = {s.attributes["messaging.message.id"]: s for s in spans("process")}

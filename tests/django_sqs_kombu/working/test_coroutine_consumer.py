@@ -320,8 +320,8 @@ def test_synchronous_receivers_run_in_threads_beside_them(receivers, prefix, con
         assert await asyncio.to_thread(sync_runs.wait, 10)
         ran["async"].append(threading.current_thread())
 
-    receivers.send_many("sync", "abc")
-    receivers.send_many("async", "abc")
+    receivers.send_many("sync", list("abc"))
+    receivers.send_many("async", list("abc"))
     consume(3)
 
     # As without coroutines, in the calling thread.

@@ -118,7 +118,7 @@ def test_a_receiver_that_blocks_the_loop_is_named_and_interrupted_and_harms_no_o
         await asyncio.sleep(0.8)
         done.append(message.id)
 
-    receivers.send_many("waits", "ab")
+    receivers.send_many("waits", list("ab"))
     receivers.send("blocks", body="x")
     start(receivers, coroutines=10)
     assert slow.wait(10)
@@ -208,7 +208,7 @@ def test_what_fails_around_a_message_takes_no_place(receivers, prefix, consume, 
     async def receive(message):
         seen.append(message.get_body())
 
-    receivers.send_many("async", "abc")
+    receivers.send_many("async", list("abc"))
     consume(6, coroutines=1)
 
     assert sorted(seen) == ["a", "b", "c"]
