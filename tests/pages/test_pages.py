@@ -348,7 +348,7 @@ def test_what_a_person_did_stands_in_the_history(visit, send):
     session.get(QUEUE.format("raw"))
     session.post(QUEUE.format("raw") + "purge/", confirmed="yes")
 
-    assert "Deleted all messages." in session.get(LIST + "raw/history/").text
+    assert "Deleted the 1 message." in session.get(LIST + "raw/history/").text
     assert f'href="{LIST}raw/change/"' in session.get("/admin/").text
     assert "root" in session.get(LIST + "raw/history/").text
 
