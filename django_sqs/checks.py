@@ -109,9 +109,11 @@ def check_deployment(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> 
     for setting, url in conf.endpoints.items():
         parts = split_url(url)
         if parts and parts.hostname in LOOPBACK and not settings.DEBUG:
+            # Without a password.
+            host = parts.netloc.rpartition("@")[2]
             found.append(
                 CheckWarning(
-                    f"{setting} is {parts.scheme}://{parts.netloc}, a server on this machine, and "
+                    f"{setting} is {parts.scheme}://{host}, a server on this machine, and "
                     "DEBUG is False: nothing goes to AWS.",
                     hint="In production set it to None, for AWS; or silence this warning.",
                     obj=setting,

@@ -6,6 +6,7 @@ JSON, a child runs the command; two lines answer it: the child's pid, and its ex
 """
 
 import atexit
+import contextlib
 import gc
 import importlib
 import json
@@ -61,6 +62,12 @@ class Warm:
             with tempfile.NamedTemporaryFile("r") as output:
                 pid, code = self._run(arguments, env, output.name, timeout)
                 return Done(pid, code, output.read())
+        except subprocess.TimeoutExpired:
+            raise
+        except BaseException:
+            # An answer may be on its way that is to no later request.
+            self._end()
+            raise
         finally:
             self._lock.release()
 
@@ -73,11 +80,18 @@ class Warm:
         pid = int(self._popen.stdout.readline())
         in_time, _, _ = select.select([self._popen.stdout], [], [], timeout)
         if not in_time:
-            os.kill(pid, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
         code = int(self._popen.stdout.readline())
         if not in_time:
             raise subprocess.TimeoutExpired(arguments, timeout)
         return pid, code
+
+    def _end(self):
+        if self._popen is not None:
+            self._popen.kill()
+            self._popen.wait()
+            self._popen = None
 
     def _start(self):
         self._popen = subprocess.Popen(

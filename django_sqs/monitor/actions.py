@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.utils.translation import gettext, ngettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from django_sqs_kombu import administration
+from django_sqs_kombu.exceptions import SQSError
 
 from ..language import Text
 from ..operations import redriving
@@ -86,7 +88,9 @@ def _dead(target: Target, state: QueueState) -> int | None:
 
 
 def _purge(target: Target, form: Mapping[str, str]) -> Done:
-    counts = target.counts()
+    counts = None
+    with suppress(SQSError):
+        counts = target.counts()
     target.requests.call("PurgeQueue", target.full_name)
     says = gettext("All messages of %(queue)s are being deleted; SQS takes up to 60 seconds.")
     # None: SQS's count is late, and says that there were none.

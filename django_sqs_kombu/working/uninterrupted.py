@@ -71,8 +71,8 @@ def say_it_still_runs(message: MessageContext | None, ran: float, limit: float, 
 def _say(message: MessageContext | None, ran: float, limit: float, where: str) -> None:
     logger.warning(
         "Message %s of queue %s (receive %d): its receiver still runs after %.3g s, its timeout is "
-        "%g s. Only the main thread can be interrupted in a blocking call, so TimedOut is raised "
-        "when this one returns: %s",
+        "%g s. A blocking call in a thread cannot be interrupted, so TimedOut is raised when it "
+        "returns, unless the receiver has caught it: %s",
         message.message_id if message else "-",
         message.queue if message else "-",
         message.receive_count if message else 0,
