@@ -359,8 +359,8 @@ class Poller:
             # A server may answer more than it was asked for, which a limit must not run.
             taken = held if self.limit is None else held[: poll.asked]
             intake.read_all(taken, self._announce, in_order=self._fifo)
-            self.returns.give_back(held[len(taken) :])
-            answer, new = Answer(len(received), size, took), len(held)
+            self._shared.keeper.release(reversed(held[len(taken) :]))
+            answer, new = Answer(len(received), size, took), len(taken)
             if self.consumption.on_poll is not None:
                 tell(self.consumption.on_poll, self.queue, new)
         except Exception as exc:  # noqa: BLE001 - whatever it is, the queue is polled again
