@@ -99,7 +99,7 @@ def test_the_chart_is_accessible_and_fits(filled, open_page, tmp_path, width, da
         page.locator("svg.sqs-chart")
         .nth(2)
         .get_attribute("aria-label")
-        .startswith("Last day: 0.5 running")
+        .startswith("Last day: Up to 0.5 running")
     )
     assert page.locator("svg.sqs-chart").first.locator("rect.sqs-marked").count() >= 95
     found = axe.run(page, context=".sqs")
