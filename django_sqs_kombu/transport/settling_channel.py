@@ -196,6 +196,10 @@ class SettlingChannel(QueueChannel):
         """Send what is settled; return whether SQS confirmed it within *timeout* seconds."""
         return self.keeper.flush(timeout)
 
+    def finish(self, timeout: float) -> None:
+        """As :meth:`flush`, before the process exits: what is not settled then is logged."""
+        self.keeper.finish(timeout, "the process exits")
+
     def _restore(self, message: Delivery, *args: Any, **kwargs: Any) -> None:
         self.release([message])
 
@@ -223,7 +227,7 @@ class SettlingChannel(QueueChannel):
     def close(self) -> None:
         """Stop polling, give back what is held, settle what is decided, and close.
 
-        What SQS has not confirmed after 10 seconds is logged.
+        What SQS refuses, or has not confirmed after 10 seconds, is logged.
         """
         if self.closed:
             return
@@ -235,7 +239,7 @@ class SettlingChannel(QueueChannel):
         _open.discard(self)
 
     def leave(self) -> None:
-        """At the process's exit without a close: give back what is held; :meth:`flush` waits."""
+        """At the process's exit without a close: give back what is held; :meth:`finish` waits."""
         for poller in list(self.pollers.values()):
             poller.stop(break_off=True)
         self.keeper.release(self.held.all())
@@ -262,7 +266,7 @@ def _leave_all() -> None:
     # One time for all of them: nobody expects an exit to take long.
     deadline = time.monotonic() + EXIT_TIMEOUT
     for channel in channels:
-        channel.flush(max(0.0, deadline - time.monotonic()))
+        channel.finish(max(0.0, deadline - time.monotonic()))
 
 
 atexit.register(_leave_all)

@@ -305,7 +305,7 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
             if running:
                 each._channel.release(running)
         for channel in [each._channel for each in self._both() if each._channel is not None]:
-            channel.flush(max(0.0, until - time.monotonic()))
+            channel.finish(max(0.0, until - time.monotonic()))
 
 
 def _none(running: UnderWay) -> bool:

@@ -177,13 +177,20 @@ class Keeper:
         """Wait for payloads in S3 to be deleted, for *timeout* seconds at most."""
         self._objects.close(timeout)
 
-    def close(self, timeout: float) -> None:
-        """Flush for *timeout* seconds at most, and log what is left."""
+    def finish(self, timeout: float, why: str) -> None:
+        """Flush for the last time, for *timeout* seconds at most, and log what is left.
+
+        Only what passes by itself is waited for: what SQS refuses is tried once more.
+        """
+        self._settlements.hasten(time.monotonic())
         flushed = self.flush(timeout)
         unwritten = self._notes.close()
         if not flushed:
-            reason = f"the connection was closed, and {timeout:g} s have passed"
-            self._settlements.give_up(reason, unwritten)
+            self._settlements.give_up(f"{why}, and {timeout:g} s have passed", unwritten)
+
+    def close(self, timeout: float) -> None:
+        """Flush as :meth:`finish` does, and have payloads in S3 deleted."""
+        self.finish(timeout, "the connection was closed")
         self._objects.close(min(timeout, OBJECTS_TIMEOUT))
 
     def forget(self) -> None:
@@ -382,11 +389,6 @@ class Keeper:
         if over:
             # Nobody closes it.
             self._objects.close(0.0)
-
-    @property
-    def unsettled(self) -> list[Held]:
-        """What is decided and not confirmed."""
-        return self._table.all(State.SETTLING)
 
 
 @contextmanager

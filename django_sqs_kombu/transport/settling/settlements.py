@@ -43,6 +43,7 @@ class Settlement:
     :param with_payload: whether a deletion is also its payload's in S3.
     :param silent: SQS is told nothing: it redelivers the message after its timeout.
     :ivar tries: how often it has failed.
+    :ivar refused: whether it failed for a reason that does not pass by itself.
     """
 
     held: Held
@@ -51,6 +52,7 @@ class Settlement:
     with_payload: bool = True
     silent: bool = False
     tries: int = 0
+    refused: bool = False
 
     @property
     def key(self) -> Key:
@@ -89,8 +91,11 @@ class Settlements:
         self._fresh: dict[Key, deque[Settlement]] = {}
         self._again: list[Settlement] = []
         self._under_way = 0
+        self._hastens = False
         self._given_up = False
-        self._remind_at = 0.0
+        #: When the next record is due about a queue's settlements, of those that no policy
+        #: allows and of others.
+        self._remind_at: dict[tuple[str, bool], float] = {}
 
     def add(self, settlement: Settlement) -> bool:
         """Collect a settlement, under the table's lock; return whether it fills a request."""
@@ -214,6 +219,17 @@ class Settlements:
         _say(said)
         return again
 
+    def hasten(self, now: float) -> None:
+        """Somebody waits for the last of them: give up what SQS refuses, not what passes by itself.
+
+        What was refused before is tried once more, at once.
+        """
+        with self._table.lock:
+            self._hastens = True
+            for each in self._again:
+                if each.refused:
+                    each.due = now
+
     def give_up(self, reason: str, more: Iterable[Settlement] = ()) -> None:
         """Stop trying, also what is under way should it fail; log what was not settled.
 
@@ -233,7 +249,7 @@ class Settlements:
         self._fresh.clear()
         self._again.clear()
         self._under_way = 0
-        self._given_up = False
+        self._hastens = self._given_up = False
 
     def _heads(self) -> Iterator[Settlement]:
         yield from (collected[0] for collected in self._fresh.values())
@@ -268,18 +284,28 @@ class Settlements:
         self, settlement: Settlement, error: Exception, now: float, said: Said
     ) -> bool:
         over = now > settlement.held.expires_at + AFTER_EXPIRY
-        if self._given_up or over or _is_final(settlement, error):
+        settlement.refused = isinstance(error, RequestFailed) and not error.passing
+        vain = self._given_up or (self._hastens and settlement.refused)
+        if vain or over or _is_final(settlement, error):
             self._table.end(settlement.held)
             said.append(partial(_say_given_up, settlement.held, error))
             return False
         settlement.tries += 1
         settlement.due = now + min(LAST_PAUSE, FIRST_PAUSE * 2 ** min(settlement.tries, 10))
-        loud = settlement.tries == 1 or now >= self._remind_at
-        if loud:
-            self._remind_at = now + REMINDER
-        level = logging.WARNING if loud else logging.DEBUG
-        said.append(partial(_say_tried_again, level, settlement.held, error))
+        said.append(
+            partial(_say_tried_again, self._level(settlement, error, now), settlement.held, error)
+        )
         return True
+
+    def _level(self, settlement: Settlement, error: Exception, now: float) -> int:
+        """How loudly it is said that a settlement is tried again."""
+        denied = isinstance(error, RequestFailed) and is_denied(error)
+        key = settlement.held.queue, denied
+        if now >= self._remind_at.get(key, 0.0):
+            self._remind_at[key] = now + REMINDER
+            # Until the policy is corrected, soon nothing more is received from the queue.
+            return logging.ERROR if denied else logging.WARNING
+        return logging.WARNING if settlement.tries == 1 else logging.DEBUG
 
 
 def _is_final(settlement: Settlement, error: Exception) -> bool:

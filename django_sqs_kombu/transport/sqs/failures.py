@@ -203,7 +203,9 @@ def refused(
         )
     elif name in _DENIED:
         kind = AccessDenied
-        say = f"Access denied: allow sqs:{operation} on queue {queue!r} in the IAM policy. {text}"
+        # A batch needs no permission of its own.
+        action = operation.removesuffix("Batch")
+        say = f"Access denied: allow sqs:{action} on queue {queue!r} in the IAM policy. {text}"
     elif name in _BAD_CREDENTIALS:
         kind = AccessDenied
         say = f"SQS refuses the credentials for {operation} on queue {queue!r} ({code}): {text}"

@@ -20,6 +20,7 @@ class Requests:
         self.sent = []
         self.begun, self.answer = threading.Event(), threading.Event()
         self.fails = 1
+        self.passing = True
 
     def begin_delete_batch(self, queue, messages, done):
         self._begin(messages, done)
@@ -42,7 +43,9 @@ class Requests:
         self.answer.wait(5)
         if self.fails:
             self.fails -= 1
-            raise RequestFailed("Down!", operation="X", queue="q", code="Down", passing=True)
+            raise RequestFailed(
+                "Down!", operation="X", queue="q", code="AccessDenied", passing=self.passing
+            )
         return [None] * len(messages)
 
 
@@ -85,6 +88,30 @@ def test_what_is_under_way_when_a_close_gives_up_and_then_fails_is_logged(
 
     eventually(lambda: held.state is State.GONE)
     assert "could not be settled" in caplog.text
+
+
+def test_a_close_waits_for_nothing_that_sqs_refuses(keeper, table, requests, caplog):
+    """It took 10 seconds, beyond a short grace period, and the worker was then cut off."""
+    requests.fails, requests.passing = 9, False
+    requests.answer.set()
+    began = time.monotonic()
+    keeper.delete(hold(table))
+
+    keeper.close(10)
+
+    assert time.monotonic() - began < 5
+    assert "Message m1 of queue q could not be settled, SQS may redeliver it: Down!" in caplog.text
+
+
+def test_a_process_that_exits_says_what_was_not_settled(keeper, table, requests, caplog):
+    requests.fails = 9
+    requests.answer.set()
+    keeper.delete(hold(table))
+
+    keeper.finish(0.1, "the process exits")
+
+    assert "Message m1 of queue q could not be settled" in caplog.text
+    assert "the process exits, and 0.1 s have passed" in caplog.text
 
 
 def test_a_timeout_that_strikes_while_a_message_is_settled_leaves_it_to_be_settled(

@@ -8,6 +8,12 @@ from django_sqs_kombu.exceptions import RequestFailed
 from django_sqs_kombu.transport.holding.held import Held, HeldMessages, State
 from django_sqs_kombu.transport.settling.settlements import Settlement, Settlements
 
+#: What a real failure says of itself by its code.
+PASSING = [
+    *("ServiceUnavailable", "ThrottlingException", "InternalError"),
+    *("ExpiredToken", "RequestExpired"),
+]
+
 
 def failure(code):
     return RequestFailed(
@@ -16,7 +22,7 @@ def failure(code):
         queue="q",
         code=code,
         lost=code == "ReceiptHandleIsInvalid",
-        passing=code in ("ServiceUnavailable", "ThrottlingException", "InternalError"),
+        passing=code in PASSING,
     )
 
 
@@ -162,18 +168,37 @@ def test_a_visibility_change_waits_for_keys_that_are_accepted(settlements, decid
     assert ripe(settlements, 2.0).seconds == [900]
 
 
-def test_what_keeps_failing_is_told_once_a_minute(settlements, decide, caplog):
+@pytest.mark.parametrize(
+    ("code", "level"), [("AccessDenied", "ERROR"), ("InvalidClientTokenId", "WARNING")]
+)
+def test_what_keeps_failing_is_told_once_a_minute(settlements, decide, caplog, code, level):
+    """As an error if a permission is missing: nothing else says why soon nothing is received."""
     decide(1, lease=600)
     now = 1.0
     while now < 130:
-        settlements.failed(ripe(settlements, now), failure("AccessDenied"), now)
+        settlements.failed(ripe(settlements, now), failure(code), now)
         now = settlements.next_due()
 
-    told = [r for r in caplog.records if r.levelno == logging.WARNING]
-    assert len(told) == 3
+    told = [r for r in caplog.records if r.levelno >= logging.WARNING]
+    assert [r.levelname for r in told] == [level] * 3
     assert {r.getMessage() for r in told} == {
-        "Message q-1 of queue q was not settled, trying again: AccessDenied"
+        f"Message q-1 of queue q was not settled, trying again: {code}"
     }
+
+
+def test_a_missing_permission_is_an_error_once_for_all_messages_of_a_queue(
+    settlements, decide, caplog
+):
+    decide(1), decide(2)
+    settlements.failed(ripe(settlements, 1.0), failure("ServiceUnavailable"), 1.0)
+    settlements.failed(ripe(settlements, 2.0), failure("AccessDenied"), 2.0)
+    decide(3), decide(4, queue="other", due=9.0)
+    settlements.failed(ripe(settlements, 3.0), failure("AccessDenied"), 3.0)
+    settlements.failed(ripe(settlements, 9.0), failure("AccessDenied"), 9.0)
+    settlements.failed(ripe(settlements, 9.0), failure("AccessDenied"), 9.0)
+
+    errors = [r.getMessage() for r in caplog.records if r.levelno == logging.ERROR]
+    assert [text.split()[1] for text in errors] == ["q-1", "other-4"]
 
 
 def test_it_is_given_up_when_the_lease_is_long_over(settlements, decide, caplog):
@@ -245,3 +270,41 @@ def test_what_is_left_at_the_end_is_logged(settlements, decide, caplog):
 
     assert "Message q-1 of queue q could not be settled" in caplog.text
     assert settlements.done
+
+
+@pytest.mark.parametrize("code", REPAIRABLE)
+def test_at_a_close_what_sqs_refuses_is_given_up_at_once(settlements, table, decide, caplog, code):
+    """It was waited for, for 10 seconds, whatever the grace period."""
+    decide(1)
+    settlements.hasten(1.0)
+
+    settlements.failed(ripe(settlements, 1.0), failure(code), 1.0)
+
+    waits = code in PASSING
+    assert settlements.done is not waits
+    assert len(table) == waits
+    assert ("Message q-1 of queue q could not be settled" in caplog.text) is not waits
+
+
+def test_at_a_close_what_was_refused_is_tried_once_more(settlements, decide, caplog):
+    decide(1), decide(2)
+    settlements.failed(ripe(settlements, 1.0), failure("InvalidClientTokenId"), 1.0)
+    assert ripe(settlements, 1.1) is None
+
+    settlements.hasten(1.1)
+    settlements.answered(ripe(settlements, 1.1), [None, failure("InvalidClientTokenId")], 1.1)
+
+    assert settlements.done
+    assert "Message q-1 of queue q could not be settled" not in caplog.text
+    assert "Message q-2 of queue q could not be settled" in caplog.text
+
+
+def test_at_a_close_what_passes_by_itself_keeps_its_pause(settlements, decide):
+    held = decide(1)
+    settlements.failed(ripe(settlements, 1.0), failure("ServiceUnavailable"), 1.0)
+
+    settlements.hasten(1.1)
+
+    assert ripe(settlements, 1.1) is None
+    settlements.failed(ripe(settlements, 2.0), failure("ServiceUnavailable"), 2.0)
+    assert held.state is State.SETTLING

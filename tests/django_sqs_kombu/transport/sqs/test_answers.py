@@ -6,6 +6,7 @@ import pytest
 
 from django_sqs_kombu import RequestFailed
 from django_sqs_kombu.transport.sqs.answers import NotAnAnswer, read_answer
+from django_sqs_kombu.transport.sqs.failures import refused
 
 from .conftest import JSON
 
@@ -223,3 +224,9 @@ def test_what_stands_around_json_is_no_part_of_the_answer(body):
 def test_what_is_json_only_at_first_is_no_answer(body):
     with pytest.raises(NotAnAnswer):
         read_answer("ReceiveMessage", body)
+
+
+def test_a_denied_batch_names_the_permission_that_iam_knows():
+    denied = refused("DeleteMessageBatch", "orders", "AccessDenied", "No!")
+
+    assert "allow sqs:DeleteMessage on queue 'orders'" in str(denied)
