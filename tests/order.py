@@ -7,6 +7,7 @@ from itertools import groupby
 
 #: Their tests take long, too; they are not marked since they are left out as a folder.
 LONG = ("tests/faults/", "tests/benchmarks/")
+PAGES = "tests/pages/"
 
 
 def takes_long(item):
@@ -26,6 +27,8 @@ def dealt(items, processes):
     others = [item for item in items if item not in long]
     found = []
     for number, share in enumerate(shares):
+        # The pages together, so that their browser starts once.
+        share.sort(key=lambda item: item.nodeid.startswith(PAGES))
         # As xdist shares out with --dist worksteal.
         size = (len(items) - len(found)) // (processes - number)
         others[:0] = share[size:]

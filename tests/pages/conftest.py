@@ -162,9 +162,13 @@ def send(site):
     return send
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser():
-    """Headless Chromium, where it is installed."""
+    """Headless Chromium, where it is installed.
+
+    Not for longer: Playwright's event loop runs in this thread meanwhile, where Django then lets
+    no test use a database.
+    """
     playwright = pytest.importorskip("playwright.sync_api")
     path = shutil.which("chromium") or shutil.which("google-chrome")
     if path is None:
