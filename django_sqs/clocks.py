@@ -1,23 +1,31 @@
 """Clocks: which times of others to believe, where the clocks of hosts differ or are put.
 
 A time to come that is further away than whoever wrote it meant was written by a host whose clock
-was ahead.  It counts as over: else what it holds up is held up for as long as that clock was off.
+was ahead.  It is brought forward, else it would hold things up for as long as that clock was off.
+It does not count as over: whoever wrote it may be at work, and its clock be right meanwhile.
 """
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta, timezone
+from typing import Any
 
+from django.conf import settings
 from django.db import connections
-from django.db.models import Q
+from django.db.models import QuerySet
+from django.utils import timezone as times
 
 #: How much clocks may differ; SQS refuses requests of a host whose clock is off by more.
 SKEW = timedelta(minutes=15)
+#: By how much local times may jump back.
+HOUR = timedelta(hours=1)
 #: What a server of a database says the time is, in seconds since 1970, by its vendor.
 _TIMES = {
     "postgresql": "SELECT EXTRACT(EPOCH FROM clock_timestamp())",
     "mysql": "SELECT UNIX_TIMESTAMP()",
 }
+#: The database that has no server: there is one clock.
+_OF_ONE_HOST = "sqlite"
 
 
 def common_time(database: str, own: datetime) -> datetime:
@@ -34,12 +42,36 @@ def common_time(database: str, own: datetime) -> datetime:
         return datetime.fromtimestamp(float(cursor.fetchone()[0]), timezone.utc)
 
 
-def lasts(field: str, now: datetime, most: timedelta) -> Q:
-    """Rows whose *field* is a time to come, of at most *most* from when it was written."""
-    return Q(**{f"{field}__gt": now, f"{field}__lte": now + most + SKEW})
+def after(now: datetime, span: timedelta) -> datetime:
+    """The time that is *span* after *now*, as columns keep it."""
+    if settings.USE_TZ:
+        return now + span
+    # Local times leave out an hour when clocks are put forward.
+    zone = times.get_default_timezone()
+    moment = times.make_aware(now, zone).astimezone(timezone.utc) + span
+    return max(now + span, times.make_naive(moment, zone))
 
 
-def is_over(field: str, now: datetime, most: timedelta) -> Q:
-    """Rows whose *field* is no such time: it has passed, is not to be believed, or is empty."""
-    passed = Q(**{field: None}) | Q(**{f"{field}__lte": now})
-    return passed | Q(**{f"{field}__gt": now + most + SKEW})
+def bring_forward(rows: QuerySet[Any], field: str, most: timedelta) -> None:
+    """Shorten times to come which are not to be believed, to *most* from now.
+
+    That is enough for whoever wrote them, if it was a moment ago.  Hosts whose clocks are behind
+    shorten none: the clock of the database's server proves them wrong.
+
+    :param field: holds a time of at most *most* from when it was written.
+    """
+    own = times.now()
+    # Clocks that are put back look like one that was ahead.
+    skew = SKEW if settings.USE_TZ else SKEW + HOUR
+
+    def beyond(now: datetime) -> QuerySet[Any]:
+        return rows.filter(**{f"{field}__gt": now + most + skew})
+
+    # Other databases have several hosts, and no clock that is known of.
+    if connections[rows.db].vendor not in (*_TIMES, _OF_ONE_HOST) or not beyond(own).exists():
+        return
+    common = common_time(rows.db, own)
+    if not settings.USE_TZ and times.is_aware(common):
+        common = times.make_naive(common, times.get_default_timezone())
+    latest = max(own, common)
+    beyond(latest).update(**{field: after(latest, most)})

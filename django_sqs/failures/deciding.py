@@ -31,7 +31,7 @@ from django_sqs_kombu.transport import (
 from django_sqs_kombu.working import FAILURE
 from django_sqs_kombu.working import Failure as Told
 
-from ..clocks import is_over
+from ..clocks import bring_forward
 from ..language import of_the_site
 from ..registry import receivers
 from .models import Failure, FailureGroup, State
@@ -66,7 +66,7 @@ class Decided:
 
 def open_failures(rows: QuerySet[Failure]) -> QuerySet[Failure]:
     """Those of *rows* that wait for a decision, or were being sent by somebody who has died."""
-    stuck = Q(state=State.SENDING) & is_over("changed_at", timezone.now() - STUCK, STUCK)
+    stuck = Q(state=State.SENDING, changed_at__lt=timezone.now() - STUCK)
     return rows.filter(Q(state=State.WAITING) | stuck)
 
 
@@ -127,6 +127,9 @@ def _now(name: str, question: Callable[[], Any]) -> Any:
 def _claim(rows: QuerySet[Failure], state: State, by: str, count: int) -> list[Failure]:
     using = router.db_for_write(Failure)
     skip = connections[using].features.has_select_for_update_skip_locked
+    sending = Failure.objects.using(using).filter(state=State.SENDING)
+    # A clock may have been far ahead: what its host was sending is as good as begun now.
+    bring_forward(sending, "changed_at", timedelta(0))
     with transaction.atomic(using=using):
         found = open_failures(rows.using(using))
         if state is State.DISCARDED:

@@ -22,14 +22,16 @@ from django.utils import timezone
 
 from django_sqs_kombu.names import FIFO
 
-from ..clocks import is_over, lasts
+from ..clocks import after, bring_forward
 from ..conf import conf
 from ..optional import tickets
-from .models import LEASE, OutboxMessage
+from .models import OutboxMessage
 
 #: The most rows of a claim, and the most characters of their bodies, which are held in memory;
 #: a single row may be longer.
 ROWS, CHARACTERS = 100, 8 * 1024 * 1024
+#: How long a claim lasts.  Another relay takes the rows of one that died when it is over.
+LEASE = timedelta(seconds=120)
 #: The longest pause before a row is tried again.
 LONGEST_PAUSE = timedelta(seconds=300)
 #: Seconds in which a claim's requests may begin: the last of them, tried a few times, then ends
@@ -116,7 +118,7 @@ def claim(queue: OutboxQueue, most: int = ROWS) -> Claim | None:
     taken = (
         queue.rows.filter(pk__in=keys)
         .filter(_free(now))
-        .update(claimed_by=token, claimed_until=now + LEASE)
+        .update(claimed_by=token, claimed_until=after(now, LEASE))
     )
     if not taken:
         return None
@@ -125,6 +127,13 @@ def claim(queue: OutboxQueue, most: int = ROWS) -> Claim | None:
         _give_back_what_overtakes(queue, mine, token)
     rows = list(mine.order_by("pk"))
     return Claim(queue, token, rows, began + SENDING) if rows else None
+
+
+def believe_no_wrong_clocks(queue: OutboxQueue) -> None:
+    """Shorten claims and pauses of *queue* that a host wrote whose clock was far ahead."""
+    rows = queue.rows.filter(failed_at=None)
+    bring_forward(rows, "claimed_until", LEASE)
+    bring_forward(rows, "try_after", LONGEST_PAUSE)
 
 
 def release(claimed: Claim) -> None:
@@ -194,8 +203,8 @@ def send_again(row: OutboxMessage) -> bool:
 
 def withdraw(message_id: str, database: str) -> None:
     """Delete the row of a message, unless it is being sent now."""
-    free = is_over("claimed_until", timezone.now(), LEASE)
-    _rows(database).filter(free, uid=message_id).delete()
+    now = timezone.now()
+    _rows(database).filter(_unclaimed(now), uid=message_id).delete()
 
 
 def set_aside(row: OutboxMessage, why: str) -> bool:
@@ -244,18 +253,21 @@ def _mine(claimed: Claim, rows: Iterable[OutboxMessage]) -> QuerySet[OutboxMessa
 
 
 def _free(now: datetime) -> Q:
-    return Q(failed_at=None) & is_over("claimed_until", now, LEASE)
+    return Q(failed_at=None) & _unclaimed(now)
+
+
+def _unclaimed(now: datetime) -> Q:
+    return Q(claimed_until=None) | Q(claimed_until__lte=now)
 
 
 def _due(now: datetime) -> Q:
-    return is_over("try_after", now, LONGEST_PAUSE)
+    return Q(try_after=None) | Q(try_after__lte=now)
 
 
 def _candidates(queue: OutboxQueue, now: datetime, most: int) -> list[int]:
     found = queue.rows.filter(_free(now)).filter(_due(now)).order_by("pk")
     if queue.is_fifo:
-        held = lasts("claimed_until", now, LEASE) | lasts("try_after", now, LONGEST_PAUSE)
-        held &= Q(failed_at=None)
+        held = Q(failed_at=None) & (Q(claimed_until__gt=now) | Q(try_after__gt=now))
         found = found.exclude(_older(queue, held))
     total = 0
 

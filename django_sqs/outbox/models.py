@@ -4,17 +4,11 @@ from __future__ import annotations
 
 import json
 import uuid
-from datetime import timedelta
 
 from django.db import models
 from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
-
-from ..clocks import SKEW
-
-#: How long a claim lasts.  Another relay takes the rows of one that died when it is over.
-LEASE = timedelta(seconds=120)
 
 
 class OutboxMessage(models.Model):
@@ -104,8 +98,7 @@ class OutboxMessage(models.Model):
         """``"failed"``, ``"being sent"`` or ``"waiting"``."""
         if self.failed_at is not None:
             return "failed"
-        now, until = timezone.now(), self.claimed_until
-        claimed = until is not None and now < until <= now + LEASE + SKEW
+        claimed = self.claimed_until is not None and self.claimed_until > timezone.now()
         return "being sent" if claimed else "waiting"
 
     @property

@@ -34,6 +34,8 @@ LAST_DATABASE_PAUSE = 16.0
 PROBE = 10
 #: Queues whose last turn is remembered: suffixes may come without an end.
 REMEMBERED = 1_000
+#: Seconds between two looks, of a queue, at times that a wrong clock may have written.
+CLOCKS_PERIOD = 60.0
 #: Seconds that a relay which is stopped waits for the requests under way.
 LAST_WAIT = 4.0
 
@@ -89,8 +91,8 @@ class Relay:
         self._to_settle: list[tuple[Claim, Report]] = []
         #: Why a database could not be served.
         self._trouble: Error | None = None
-        #: Queues that had their turn, the latest last.
-        self._served: dict[OutboxQueue, None] = {}
+        #: Queues that had their turn, the latest last, and when the next look at their times is.
+        self._served: dict[OutboxQueue, float] = {}
         #: Reports of the threads that send; None wakes the relay.
         self._news: SimpleQueue[tuple[Claim, Report] | None] = SimpleQueue()
 
@@ -151,14 +153,21 @@ class Relay:
         return sorted(ready, key=lambda queue: turns.get(queue, -1))
 
     def _start(self, queue: OutboxQueue) -> None:
-        self._served.pop(queue, None)
-        self._served[queue] = None
+        self._served[queue] = self._served.pop(queue, 0.0)
         if len(self._served) > REMEMBERED:
             del self._served[next(iter(self._served))]
-        claim = claims.claim(queue, PROBE if self._queue_rests.failed(queue) else claims.ROWS)
-        if claim is None:
-            return
-        self._under_way[queue] = claim
+        most = PROBE if self._queue_rests.failed(queue) else claims.ROWS
+        claim = claims.claim(queue, most)
+        if claim is not None:
+            self._begin(claim)
+        # Rows are left that may be held up.
+        is_all = claim is None or len(claim.rows) < most
+        if is_all and self._served[queue] <= time.monotonic():
+            self._served[queue] = time.monotonic() + CLOCKS_PERIOD
+            claims.believe_no_wrong_clocks(queue)
+
+    def _begin(self, claim: Claim) -> None:
+        self._under_way[claim.queue] = claim
         if receivers.outlet is not None:
             # A test's, which may look into the database in its own transaction.
             self._news.put((claim, send(claim, self._goes_on)))

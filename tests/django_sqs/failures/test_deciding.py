@@ -7,6 +7,7 @@ from datetime import timedelta
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db.models import F
 from django.utils import timezone
 
 import django_sqs
@@ -223,7 +224,24 @@ def test_what_was_being_sent_by_a_host_whose_clock_was_ahead_can_be_sent(mend, w
     assert send_again(Failure.objects.all(), by="root", limit=1).done == 0
     Failure.objects.update(changed_at=timezone.now() + 300 * minute)
 
+    # It may be sent at this moment, by a host whose clock is right again.
+    assert send_again(Failure.objects.all(), by="root", limit=1).done == 0
+    assert Failure.objects.get().changed_at <= timezone.now()
+    Failure.objects.update(changed_at=F("changed_at") - deciding.STUCK - minute)
     assert send_again(Failure.objects.all(), by="root", limit=1).done == 1
+
+
+def test_a_host_whose_clock_is_behind_sends_nothing_that_another_is_sending(
+    mend, work, monkeypatch
+):
+    mend("d7")
+    django_sqs.send("d7", body="one")
+    work("d7")
+    now = timezone.now()
+    Failure.objects.update(state=State.SENDING, changed_at=now)
+    monkeypatch.setattr(timezone, "now", lambda: now - timedelta(minutes=20))
+
+    assert send_again(Failure.objects.all(), by="root", limit=1).done == 0
 
 
 def test_a_discarded_message_is_seen_and_not_run(mend, work):

@@ -1,7 +1,5 @@
 """Rows and queues that cannot be sent, and what their neighbours notice of it: nothing."""
 
-from datetime import timedelta
-
 import pytest
 from django.db import connections
 from django.db.models import JSONField, Value
@@ -12,7 +10,6 @@ import django_sqs
 from django_sqs.outbox.databases import outbox_databases
 from django_sqs.outbox.models import OutboxMessage
 from django_sqs.outbox.relay import Relay
-from django_sqs.outbox.sending import outgoing
 from django_sqs_kombu import MessageEncodeError
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -226,6 +223,7 @@ def test_an_idle_relay_asks_once_and_writes_nothing(attached):
 
 
 def test_a_row_of_another_relay_is_left_alone_until_its_claim_is_over(attached, bodies):
+    from datetime import timedelta
     from uuid import uuid4
 
     write("plain", "claimed", "free")
@@ -238,27 +236,3 @@ def test_a_row_of_another_relay_is_left_alone_until_its_claim_is_over(attached, 
     OutboxMessage.objects.update(claimed_until=timezone.now())
     assert Relay().send_all() == 3
     assert bodies("ordered.fifo") == ["first", "second"]
-
-
-@pytest.mark.parametrize("field", ["claimed_until", "try_after"])
-def test_a_clock_that_was_ahead_holds_up_no_row(attached, bodies, field):
-    write("plain", "x")
-    write("ordered.fifo", "first", "second", group_id="a")
-    rows = OutboxMessage.objects.filter(body__in=["x", "first"])
-    # Within what clocks may differ it is believed.
-    rows.update(**{field: timezone.now() + timedelta(minutes=15)})
-    assert Relay().send_all() == 0
-
-    rows.update(**{field: timezone.now() + timedelta(hours=5)})
-
-    assert {row.state for row in rows} == {"waiting"}
-    assert Relay().send_all() == 3
-    assert bodies("ordered.fifo") == ["first", "second"]
-
-
-def test_a_delay_that_a_clock_wrote_that_was_ahead_is_no_longer_than_it_was():
-    write("plain", "x")
-    ahead = timezone.now() + timedelta(hours=5)
-    OutboxMessage.objects.update(created_at=ahead, due_at=ahead + timedelta(seconds=60))
-
-    assert outgoing(OutboxMessage.objects.get()).delay == 60
