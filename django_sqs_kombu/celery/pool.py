@@ -25,7 +25,7 @@ from ..working.early_burial import warn_of_early_burial
 from ..working.going_on import worker_stops
 from ..working.handling import Surroundings, attempt_within, cleaning_up
 from ..working.middleware import tell
-from ..working.outcomes import settle, settle_undecodable
+from ..working.outcomes import say_cut_off, settle, settle_undecodable
 from ..working.registered import Attempt
 
 if TYPE_CHECKING:
@@ -151,6 +151,8 @@ class PoolConsumer:
             if self.closed:
                 return
             self.closed = True
+        for delivery in list(self._running):
+            say_cut_off(self._sources[delivery.queue][0], delivery)
         # Closing the channel gives back what it still holds.
         self._connection.close()
 
@@ -226,7 +228,11 @@ class PoolConsumer:
         try:
             if outcome.deleted and not delivery.acknowledged:
                 delivery.abandon()
-            settle(registered, delivery, None, raised, outcome.seconds)
+            token = worker_stops.set(self._stops)
+            try:
+                settle(registered, delivery, None, raised, outcome.seconds)
+            finally:
+                worker_stops.reset(token)
             self._circuits.ended(delivery.queue, raised)
         finally:
             self._done(delivery)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from ..transport.sending.burying import bury
 from ..transport.sending.resending import Delivery
 from .failure import FAILURE, Failure, is_dead_letter
+from .going_on import stopping
 from .registered import Registered
 from .restarting import attempts_of
 
@@ -37,5 +38,6 @@ def send_to_dead_letters(
         return False
     failure = Failure.of(delivery, raised, attempts_of(delivery).receives)
     reasons = [failure.attribute(), failure.without_traceback().attribute()]
-    bury(delivery, target, FAILURE, reasons, deleted=deleted, lasts=is_dead_letter(delivery))
+    lasts = is_dead_letter(delivery)
+    bury(delivery, target, FAILURE, reasons, deleted=deleted, stops=stopping, lasts=lasts)
     return True

@@ -21,6 +21,7 @@ from ..transport.delivery import Delivery
 from ..transport.sending.resending import made_ready, send_again, sent_again
 from .dead_letters import send_to_dead_letters
 from .freeing import free_at_end, frees_key
+from .going_on import stopping
 from .masking import loggable
 from .middleware import Settlement, guarded, tell
 from .registered import Registered
@@ -132,6 +133,19 @@ def log(
         args.append(type(raised).__qualname__ if quotes else _reason(raised))
     exc_info = raised if row.traceback and not (quotes or told) else None
     logger.log(row.level, text, *args, exc_info=exc_info, extra=_facts(delivery))
+
+
+def say_cut_off(registered: Registered, delivery: Delivery) -> None:
+    """Log a message whose receiver ends with this process, if it was deleted on receipt."""
+    if registered.delete_on_start and delivery.acknowledged:
+        logger.critical(
+            "The receiver of message %s of queue %s is cut off; the message was deleted on "
+            "receipt and is lost; body %s",
+            delivery.message_id,
+            delivery.queue,
+            loggable(registered.name, delivery, None, registered.receivers.mask),
+            extra=_facts(delivery),
+        )
 
 
 def _carry_out(
@@ -299,7 +313,8 @@ def _settle_deleted(
         else:
             seconds = requested_delay(raised) if row.action is Action.REQUEUE else 0
             tries -= 1
-        send_again(delivery, seconds, tries=tries, cursor=cursor_of(raised), deleted=True)
+        cursor = cursor_of(raised)
+        send_again(delivery, seconds, tries=tries, cursor=cursor, deleted=True, stops=stopping)
 
 
 def _fall_back(

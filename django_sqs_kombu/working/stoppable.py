@@ -21,6 +21,7 @@ from ..transport.receiving.poller import Poller
 from .beside import Beside
 from .coroutine_crew import CoroutineCrew
 from .middleware import Middleware, tell
+from .outcomes import say_cut_off
 from .registered import Registered
 from .under_way import UnderWay
 
@@ -303,6 +304,9 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
             each.give_back_gathered()
             running = each.under_way()
             if running:
+                # Before: what is given back counts as settled.
+                for delivery in running:
+                    say_cut_off(each._sources[delivery.queue][0], delivery)
                 each._channel.release(running)
         for channel in [each._channel for each in self._both() if each._channel is not None]:
             channel.finish(max(0.0, until - time.monotonic()))

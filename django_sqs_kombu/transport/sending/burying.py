@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,7 +14,7 @@ from ...quotas import MAX_ATTRIBUTES, MAX_MESSAGE_BYTES, size_of
 from ..body.envelope import rewritten
 from .checks import TRAIL_GROWTH
 from .copies import copy_of
-from .resending import Delivery, payload_of, send_copy, send_surely
+from .resending import Delivery, never, payload_of, send_copy, send_surely
 from .trail import TRAIL, Trail
 
 logger = get_logger(__name__)
@@ -30,6 +30,7 @@ def bury(
     reasons: Sequence[Attribute],
     *,
     deleted: bool = False,
+    stops: Callable[[], bool] = never,
     lasts: bool = False,
 ) -> None:
     """Send a received message to the dead-letter queue *target*; the caller deletes it then.
@@ -44,6 +45,7 @@ def bury(
         one.
     :param deleted: it was deleted on receipt, so what fails for a reason that can pass is tried
         again for half a minute.
+    :param stops: see :func:`.send_surely`.
     :param lasts: it expires no more, as it was a dead letter before.
     :raises SQSError: SQS, or S3 for its payload, did not take it.
     """
@@ -56,8 +58,10 @@ def bury(
             delivery.message_id,
             delivery.queue,
         )
-    send = send_surely if deleted else send_copy
-    send(delivery, target, letter)
+    if deleted:
+        send_surely(delivery, target, letter, stops)
+    else:
+        send_copy(delivery, target, letter)
 
 
 def _entry(delivery: Delivery, target: str, lasts: bool) -> dict[str, Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Any, Protocol
 
@@ -33,6 +34,13 @@ logger = get_logger(__name__)
 
 #: Seconds between the tries of sending again what is no longer in its queue.
 PAUSES = (0.5, 1.0, 2.0, 4.0, 8.0, 16.0)
+#: Seconds between two looks whether the worker stops.
+LOOK = 0.1
+
+
+def never() -> bool:
+    """What says of no worker that it stops."""
+    return False
 
 
 class Sending(Protocol):
@@ -74,16 +82,18 @@ def send_again(
     tries: int = 0,
     cursor: Any = None,
     deleted: bool = False,
+    stops: Callable[[], bool] = never,
 ) -> None:
     """Send a received message again: what :func:`sent_again` makes of it.
 
     :param deleted: it was deleted on receipt, so it must go: what fails for a reason that can
         pass is tried again for half a minute.
+    :param stops: see :func:`send_surely`.
     :raises SQSError: it cannot be, or SQS did not accept it.
     """
     entry = sent_again(delivery, delay, tries=tries, cursor=cursor, deleted=deleted)
     if deleted:
-        send_surely(delivery, delivery.queue, entry)
+        send_surely(delivery, delivery.queue, entry, stops)
     else:
         send_copy(delivery, delivery.queue, entry)
 
@@ -171,20 +181,25 @@ def _check_age(delivery: Delivery, trail: Trail, seconds: float) -> None:
         raise TooOldToSendAgain(delivery.queue, delivery.message_id, retention)
 
 
-def send_surely(delivery: Delivery, queue: str, entry: dict[str, Any]) -> None:
+def send_surely(
+    delivery: Delivery, queue: str, entry: dict[str, Any], stops: Callable[[], bool] = never
+) -> None:
     """Send what was made of a message that was deleted on receipt, so that it must go.
 
     :param queue: where to.
+    :param stops: whether the worker stops.  Then what SQS refuses is tried once more at once, and
+        is lost: nobody puts it right within a grace period, at whose end it would be lost untold.
     :raises SQSError: for half a minute, or as long as there was time, that did not succeed, or
         never will.
     """
     failure: Exception
     for pause in (*PAUSES, None):
+        stopping, refused = stops(), False
         try:
             send_copy(delivery, queue, entry)
         except RequestFailed as exc:
-            failure = exc
-            if not can_be_put_right(exc):
+            failure, refused = exc, not exc.passing
+            if not can_be_put_right(exc) or (refused and stopping):
                 break
         except MessageTooLarge as exc:
             failure = exc
@@ -201,12 +216,19 @@ def send_surely(delivery: Delivery, queue: str, entry: dict[str, Any]) -> None:
             break
         if pause is not None:
             logger.warning("%s is tried again in %g s: %s", _named(delivery), pause, failure)
-            time.sleep(pause)
+            _rest(pause, stops if refused else never)
     # Its body is in the record of whoever settles it, who knows what may be shown of it.
     logger.critical(
         "%s, which was deleted on receipt, is lost: %s", _named(delivery), line(str(failure))
     )
     raise failure
+
+
+def _rest(pause: float, stops: Callable[[], bool]) -> None:
+    for _ in range(round(pause / LOOK)):
+        if stops():
+            return
+        time.sleep(LOOK)
 
 
 def send_copy(delivery: Delivery, queue: str, entry: dict[str, Any]) -> None:

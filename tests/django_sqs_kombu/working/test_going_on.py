@@ -1,13 +1,23 @@
 """A long receiver hears that its worker stops, and goes on from where it was."""
 
 import pickle
+import re
 import threading
 import time
 
 import pytest
 
-from django_sqs_kombu import Continue, RawMessage, ReceiverConsumer, cursor, stopping
+from django_sqs_kombu import (
+    Continue,
+    RawMessage,
+    ReceiverConsumer,
+    RestartLater,
+    cursor,
+    stopping,
+)
 from django_sqs_kombu.transport.sending.trail import TRAIL, Trail
+from django_sqs_kombu.working.going_on import worker_stops
+from django_sqs_kombu.working.handling import handle
 from django_sqs_kombu.working.outcomes import settle
 from django_sqs_kombu.working.table import Action
 
@@ -143,3 +153,50 @@ def test_an_async_receiver_hears_it_too(receivers):
     consumer.run()
 
     assert heard == [False, True]
+
+
+@pytest.mark.parametrize("dead", [False, True])
+def test_what_was_deleted_on_receipt_and_is_refused_at_a_stop_is_told_at_once(
+    receivers, caplog, dead
+):
+    def receive(message):
+        raise ValueError if dead else RestartLater(delay=1)
+
+    options = {"dead_letter_queue": "dead", "dead_letter": ValueError} if dead else {}
+    registered = receivers.register("orders", receive, delete_on_start=True, **options)
+    delivery = FakeDelivery({"SendMessage": refused()})
+    began = time.monotonic()
+    token = worker_stops.set(lambda: True)
+    try:
+        handle(registered, delivery, registered.get_queue())
+    finally:
+        worker_stops.reset(token)
+
+    assert time.monotonic() - began < 0.4
+    assert re.search(r"deleted on receipt and .*is lost; body 'the body'", caplog.text)
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+def test_a_receiver_that_is_cut_off_leaves_what_was_deleted_on_receipt_in_the_log(
+    receivers, eventually, caplog, deleted
+):
+    started, go_on = [], threading.Event()
+
+    def wait(message):
+        started.append(message)
+        go_on.wait(10)
+
+    receivers.register("orders", wait, delete_on_start=deleted)
+    receivers.send("orders", body="a body")
+    consumer = ReceiverConsumer(receivers)
+    thread = threading.Thread(target=consumer.run)
+    thread.start()
+    eventually(lambda: started)
+
+    consumer.stop(break_off=True)
+    consumer.release_running()
+
+    go_on.set()
+    thread.join(5)
+    assert not thread.is_alive()
+    assert ("deleted on receipt and is lost; body 'a body'" in caplog.text) == deleted

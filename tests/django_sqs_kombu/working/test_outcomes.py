@@ -243,7 +243,7 @@ def test_a_message_deleted_on_start_that_cannot_be_sent_again_is_said_to_be_lost
         raise RestartLater
 
     registered = receivers.register("orders", restart, delete_on_start=True)
-    delivery = FakeDelivery({"SendMessage": refused()})
+    delivery = FakeDelivery({"SendMessage": refused("InvalidMessageContents")})
 
     assert handle(registered, delivery, registered.get_queue()).action is None
     assert delivery.done == [("delete_now",)]
@@ -268,7 +268,7 @@ def test_bodies_in_logs_are_masked(caplog, body, shown, deleted):
 
     receivers = Receivers("sqs-batch://", mask=masking)
     registered = receivers.register("orders", fail, delete_on_start=deleted)
-    delivery = FakeDelivery({"SendMessage": refused()})
+    delivery = FakeDelivery({"SendMessage": refused("InvalidMessageContents")})
     delivery.text = delivery.payload = delivery.sqs_body = body
     handle(registered, delivery, registered.get_queue())
 

@@ -179,7 +179,7 @@ def test_what_was_deleted_is_tried_again_while_sqs_or_s3_is_away(delivery, pause
     send_again(gone, 0, deleted=True)
 
     assert sent(gone)[1].restarts == 1
-    assert len(pauses) == 4
+    assert sum(pauses) == pytest.approx(0.5 + 1 + 2 + 4)
 
 
 @pytest.mark.parametrize("code", ["InvalidClientTokenId", "SignatureDoesNotMatch", "AccessDenied"])
@@ -190,7 +190,48 @@ def test_what_was_deleted_is_tried_again_while_keys_or_policies_are_changed(deli
     send_again(changing, 0, deleted=True)
 
     assert sent(changing)[1].restarts == 1
-    assert len(pauses) == 2
+    assert sum(pauses) == pytest.approx(0.5 + 1)
+
+
+DENIED = refused("SendMessage", "q", "AccessDenied", "No!")
+
+
+def test_what_was_deleted_and_is_refused_is_lost_at_once_when_the_worker_stops(
+    delivery, pauses, caplog
+):
+    """It was tried beyond the grace period, and the worker cut off without a word of it."""
+    gone = delivery(failures=[DENIED] * 9)
+
+    with pytest.raises(RequestFailed):
+        send_again(gone, 0, deleted=True, stops=lambda: True)
+
+    assert len(gone.channel.requests.failures) == 8
+    assert pauses == []
+    assert "is lost" in caplog.text
+
+
+def test_a_stop_during_a_pause_leaves_one_more_try(delivery, pauses):
+    kept, lost = delivery(failures=[DENIED] * 5), delivery(failures=[DENIED] * 9)
+
+    def stops():
+        return len(pauses) >= 80
+
+    send_again(kept, 0, deleted=True, stops=stops)
+    slept = sum(pauses)
+    pauses.clear()
+    with pytest.raises(RequestFailed):
+        send_again(lost, 0, deleted=True, stops=stops)
+
+    assert slept == sum(pauses) == pytest.approx(8)
+    assert len(lost.channel.requests.failures) == 9 - 6
+
+
+def test_what_passes_by_itself_is_waited_for_at_a_stop(delivery, pauses):
+    waiting = delivery(failures=[AWAY] * 3)
+
+    send_again(waiting, 0, deleted=True, stops=lambda: True)
+
+    assert sum(pauses) == pytest.approx(0.5 + 1 + 2)
 
 
 def test_what_was_deleted_and_is_refused_for_good_is_told(delivery, caplog):
