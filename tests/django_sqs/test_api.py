@@ -130,7 +130,7 @@ def test_model_instance_travels_as_its_key():
 def test_a_script_is_told_that_no_receivers_were_imported(monkeypatch):
     with pytest.raises(UnknownQueue) as misspelt:
         django_sqs.send("rowz", body="x")
-    assert str(misspelt.value).endswith("such as receivers.py.")
+    assert str(misspelt.value).endswith("receivers.py of an app in INSTALLED_APPS.")
 
     monkeypatch.setattr(apps, "is_installed", lambda name: False)
     with pytest.raises(UnknownQueue, match="'django_sqs' is missing from INSTALLED_APPS"):
