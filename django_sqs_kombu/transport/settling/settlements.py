@@ -285,7 +285,8 @@ class Settlements:
     ) -> bool:
         over = now > settlement.held.expires_at + AFTER_EXPIRY
         settlement.refused = isinstance(error, RequestFailed) and not error.passing
-        vain = self._given_up or (self._hastens and settlement.refused)
+        # Once more in any case: keys that were exchanged are found again after the first refusal.
+        vain = self._given_up or (self._hastens and settlement.refused and settlement.tries > 0)
         if vain or over or _is_final(settlement, error):
             self._table.end(settlement.held)
             said.append(partial(_say_given_up, settlement.held, error))

@@ -273,12 +273,17 @@ def test_what_is_left_at_the_end_is_logged(settlements, decide, caplog):
 
 
 @pytest.mark.parametrize("code", REPAIRABLE)
-def test_at_a_close_what_sqs_refuses_is_given_up_at_once(settlements, table, decide, caplog, code):
-    """It was waited for, for 10 seconds, whatever the grace period."""
+def test_at_a_close_what_sqs_refuses_is_given_up_soon(settlements, table, decide, caplog, code):
+    """It was waited for, for 10 seconds, whatever the grace period.
+
+    Once more, with a pause, for keys that were exchanged a moment ago.
+    """
     decide(1)
     settlements.hasten(1.0)
 
     settlements.failed(ripe(settlements, 1.0), failure(code), 1.0)
+    assert len(table) == 1
+    settlements.failed(ripe(settlements, 1.4), failure(code), 1.4)
 
     waits = code in PASSING
     assert settlements.done is not waits
