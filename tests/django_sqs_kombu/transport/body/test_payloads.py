@@ -300,7 +300,7 @@ def test_a_payload_that_is_too_large_is_not_read(size):
         "MessageAttributes": {"ExtendedPayloadSize": {}},
     }
 
-    with pytest.raises(MessageDecodeError, match="and 16 are read"):
+    with pytest.raises(MessageDecodeError, match="more than the 16 that are read"):
         payloads.body(message)
     assert client.closed
 
