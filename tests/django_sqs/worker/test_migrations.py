@@ -68,7 +68,7 @@ def test_it_waits_for_a_while_only(project):
     worker = project.run("runreceiver", "talking", TEST_MIGRATIONS_PATIENCE="1")
 
     assert worker.wait() == 1
-    assert "After 1 s still not migrated: " in worker.output
+    assert "After 1 s it is still not migrated: " in worker.output
     assert "SQS_MIGRATIONS_PATIENCE = 0" in worker.output
     assert "Traceback" not in worker.output
 
