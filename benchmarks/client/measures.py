@@ -121,7 +121,9 @@ class Measures:
 
     def _wait_until_quiet(self):
         """Wait until what was begun at the start has come to its end; no poll does yet."""
-        deadline, before = time.monotonic() + 5.0, None
+        # What is asked behind the first polls begins a moment after them.
+        time.sleep(3.0)
+        deadline, before = time.monotonic() + 3.0, None
         while (now := self._stub.stats()["requests"]) != before and time.monotonic() < deadline:
             before = now
             time.sleep(1.0)
