@@ -60,7 +60,7 @@ def test_each_forked_process_has_a_pool_of_its_own(own_server, project, send, ev
 
 @needs_server
 def test_connections_are_kept_from_message_to_message(project, send, eventually):
-    send("connected", "abcdefghij")
+    send("connected", list("abcdefghij"))
     project.start("runreceiver", "connected")
     eventually(lambda: len(project.runs("connected")) == 10, timeout=30)
 
@@ -72,7 +72,7 @@ def test_connections_are_kept_from_message_to_message(project, send, eventually)
 @needs_server
 @pytest.mark.skipif(KIND in ("pool", "pgbouncer"), reason="the pool keeps them")
 def test_the_setting_has_them_closed_after_each_message(project, send, eventually):
-    send("connected", "abcde")
+    send("connected", list("abcde"))
     project.start("runreceiver", "connected", TEST_CONN_KEPT="0")
     eventually(lambda: len(project.runs("connected")) == 5, timeout=30)
 
