@@ -10,6 +10,7 @@ from ..messages.base import RawMessage
 from ..names import FIFO
 from ..transport.delivery import Delivery
 from ..transport.sending.splitting import is_its_own, part_of
+from ..transport.sqs.failures import can_be_put_right
 from .dead_letters import send_to_dead_letters
 from .lost_part import LostPart
 from .masking import loggable
@@ -91,7 +92,7 @@ def _send_rest(
 
 
 def _passes(error: SQSError) -> bool:
-    return error.passing if isinstance(error, RequestFailed) else not is_its_own(error)
+    return can_be_put_right(error) if isinstance(error, RequestFailed) else not is_its_own(error)
 
 
 def _not_sent(count: int, error: SQSError) -> EnvironmentFailure:

@@ -189,6 +189,29 @@ def test_what_comes_twice_since_the_rest_was_not_taken_has_the_id_that_it_had(
     assert sorted(known) == [("a", "1"), ("a", "1"), ("b", "2")]
 
 
+class Once(dict):
+    """Faults of which each is answered once."""
+
+    def get(self, key, default=None):
+        return self.pop(key, default)
+
+
+@pytest.mark.parametrize("code", ["InvalidClientTokenId", "SignatureDoesNotMatch", "AccessDenied"])
+def test_where_what_is_left_is_refused_once_for_its_sender_nothing_comes_twice(
+    receivers, uploads, known, fail_entries, consume, counts, server, monkeypatch, code
+):
+    """A key that is exchanged between the two requests, a clock, a policy."""
+    uploads.send(body=samples.s3_of("a", "b"))
+    fail_entries(uploads, [(1, *AWAY)])
+    monkeypatch.setattr(server, "faults", Once({("SendMessage", uploads.full_name()): (400, code)}))
+
+    consume(receivers, 3)
+
+    assert not server.faults
+    assert sorted(known) == [("a", "1"), ("b", "2")]
+    assert counts(uploads.full_name()) == (0, 0, 0)
+
+
 def test_a_record_that_sqs_refuses_is_a_dead_letter_alone(
     receivers, uploads, seen, fail_entries, consume, counts, sqs
 ):
