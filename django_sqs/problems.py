@@ -5,13 +5,13 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from difflib import get_close_matches
 from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
+from django_sqs_kombu.printable import closest
 from django_sqs_kombu.rules import shown
 
 from .conf import CREDENTIALS, SETTINGS, conf
@@ -70,8 +70,7 @@ def unknown() -> Iterator[tuple[str, str | None]]:
         if name in OF_OTHERS and conf.region is None:
             yield name, "AWS_REGION"
         if name.startswith("SQS_") and name.isupper() and name not in SETTINGS:
-            near = get_close_matches(name, SETTINGS, n=1)
-            yield name, near[0] if near else None
+            yield name, closest(name, SETTINGS)
 
 
 def strange_region() -> tuple[str, str] | None:

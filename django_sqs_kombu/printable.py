@@ -111,10 +111,15 @@ def _escaped(character: str) -> str:
     return character.encode("unicode_escape").decode("ascii")
 
 
+def closest(name: object, known: Iterable[str]) -> str | None:
+    """Of the *known* names the one that is most like *name*; None: none is."""
+    return next(iter(get_close_matches(str(name), [*known], n=1)), None)
+
+
 def meant(name: object, known: Iterable[str]) -> str:
     """What an error adds after a *name* that is not *known*; empty if none is like it."""
-    near = get_close_matches(str(name), [*known], n=1)
-    return f" Did you mean {near[0]!r}?" if near else ""
+    near = closest(name, known)
+    return f" Did you mean {near!r}?" if near else ""
 
 
 def overrun(limit: float | None, ran: float | None) -> str:

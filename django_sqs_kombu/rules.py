@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from .exceptions import ConfigurationError
+from .printable import closest
 from .quotas import (
     LARGEST_MAX_RECEIVES,
     MAX_TAG_KEY_LENGTH,
@@ -62,8 +62,8 @@ def check_several(what: str, items: object, single: tuple[type, ...] = ()) -> No
 
 def nearest(name: str, known: Collection[str]) -> str:
     """What an error says after a name that is not known: the one that may be meant, or all."""
-    if near := get_close_matches(name, known, n=1):
-        return f"; did you mean {near[0]!r}?"
+    if near := closest(name, known):
+        return f"; did you mean {near!r}?"
     return f"; its options are {', '.join(known)}"
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, NoReturn
 
-from django_sqs_kombu.registration import OF_CELERY
+from django_sqs_kombu.registration import no_attribute
 
 from .framework import Task
 
@@ -17,10 +17,11 @@ class SQSTask(Task):  # type: ignore[misc]
     if not TYPE_CHECKING:
         # A type checker would take it that a task has every attribute.
         def __getattr__(self, name: str) -> NoReturn:
-            text = f"{type(self).__name__!r} object has no attribute {name!r}"
-            if name in OF_CELERY:
-                text = (
+            raise no_attribute(
+                self,
+                name,
+                lambda: (
                     f"Task {self.module_path} is not a Celery task and has no {name}(). To enqueue "
                     f"it, use {self.name}.enqueue(...); {self.name}.using(run_after=...) delays it"
-                )
-            raise AttributeError(text, name=name, obj=self)
+                ),
+            )

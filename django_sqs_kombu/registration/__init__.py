@@ -14,7 +14,7 @@ from .keywords import (
 )
 from .options import FEW_RECEIVES, LONGEST_TIMEOUT, QueueOptions, Receiver
 from .outgoing import Outgoing
-from .proxy import OF_CELERY, ReceiverProxy, SendingQueue
+from .proxy import ReceiverProxy, SendingQueue, no_attribute
 from .queue import RegisteredQueue
 from .receivers import Outlet, Receivers
 from .scheduling import slots_problem
@@ -27,7 +27,6 @@ __all__ = [
     "FEW_RECEIVES",
     "LONGEST_KEY",
     "LONGEST_TIMEOUT",
-    "OF_CELERY",
     "BatchSender",
     "CeleryForward",
     "Defaults",
@@ -51,6 +50,7 @@ __all__ = [
     "Unique",
     "errors_of",
     "may_be_there",
+    "no_attribute",
     "open_batch",
     "outside",
     "slots_problem",

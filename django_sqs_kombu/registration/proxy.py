@@ -35,7 +35,17 @@ class SendingQueue(Protocol):
 
 
 #: What Celery's tasks have, and nothing here: who comes from there writes it out of habit.
-OF_CELERY = frozenset({"apply_async", "delay", "s", "si", "signature"})
+_OF_CELERY = frozenset({"apply_async", "delay", "s", "si", "signature"})
+
+
+def no_attribute(owner: object, name: str, instead: Callable[[], str]) -> AttributeError:
+    """The error for an attribute that *owner* does not have.
+
+    :param instead: says what to do in place of what Celery's tasks have.
+    """
+    text = f"{type(owner).__name__!r} object has no attribute {name!r}"
+    return AttributeError(instead() if name in _OF_CELERY else text, name=name, obj=owner)
+
 
 M = TypeVar("M")
 R = TypeVar("R")
@@ -77,15 +87,15 @@ class ReceiverProxy(Generic[M, R, Queue]):
     if not TYPE_CHECKING:
         # A type checker would take it that a proxy has every attribute.
         def __getattr__(self, name: str) -> NoReturn:
-            text = f"{type(self).__name__!r} object has no attribute {name!r}"
-            if name in OF_CELERY:
+            def instead() -> str:
                 queue, receiver = self.registered_queue.name, getattr(self, "__name__", "receiver")
-                text = (
+                return (
                     f"The receiver of queue {queue!r} is not a Celery task and has no {name}(). To "
                     f"send a message, call the receiver itself, as in {receiver}(body=...); "
                     "options such as delay= are keyword arguments of the same call"
                 )
-            raise AttributeError(text, name=name, obj=self)
+
+            raise no_attribute(self, name, instead)
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} of queue {self.registered_queue.name!r}>"
