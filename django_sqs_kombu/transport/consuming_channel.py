@@ -60,10 +60,7 @@ class ConsumingChannel(SettlingChannel):
                 for poller in list(pollers.values()):
                     poller.room(places)
             elif (of_it := pollers.get(queue)) is not None:
-                # This runs twice for each message, so the poller is called only when it may poll.
-                missing = of_it.places_missing = of_it.places_missing - places
-                if missing <= 0:
-                    of_it.room(0)
+                of_it.room(places)
 
         def on_ready(queue: str) -> None:
             if queue in pollers:

@@ -48,13 +48,11 @@ def attempt(registered: Registered, delivery: Received, queue: kombu.Queue) -> A
     """
     started = time.monotonic()
     # Most have none, and nothing that it could say.
-    attributes = delivery.sqs_message.get("MessageAttributes") or {}
-    has_trail = TRAIL in attributes
+    has_trail = TRAIL in (delivery.sqs_message.get("MessageAttributes") or ())
     if has_trail and (dropped := why_dropped(registered, delivery)) is not None:
         return Attempt(raised=dropped)
     found = Attempt()
-    context = MessageContext(queue.name, delivery.message_id, delivery.receive_count, attributes)
-    token = current_message.set(context)
+    token = current_message.set(context_of(delivery, queue))
     try:
         if middleware := registered.receivers.middleware:
             with around_receiving(middleware, registered, delivery):

@@ -287,7 +287,7 @@ class ReceiverConsumer(StoppableConsumer):
     def on_message(self, delivery: Delivery) -> None:
         """Start a message that was received, unless it is too late for it."""
         registered, queue = self._sources[delivery.queue]
-        if (self.should_stop or self._circuits.any) and self._refuses(registered, delivery):
+        if self._refuses(registered, delivery):
             return
         if self._crew is not None:
             self._running.add(delivery)

@@ -82,18 +82,22 @@ def handle(
         attempt = Attempt(raised=_unprepared(exc))
         return Handled(attempt, settle(registered, delivery, None, attempt.raised))
     if context is NOTHING:
-        attempt = _attempt(registered, delivery, queue, admitted)
-        action = settle(registered, delivery, attempt.message, attempt.raised, attempt.seconds)
-        return Handled(attempt, action)
+        return _handle(registered, delivery, queue, admitted)
 
     def work(stack: Surroundings) -> Handled:
         if (error := _entered(stack, context)) is not None:
             return Handled(Attempt(raised=error), settle(registered, delivery, None, error))
-        attempt = _attempt(registered, delivery, queue, admitted)
-        action = settle(registered, delivery, attempt.message, attempt.raised, attempt.seconds)
-        return Handled(attempt, action)
+        return _handle(registered, delivery, queue, admitted)
 
     return cleaning_up(delivery, work)
+
+
+def _handle(
+    registered: Registered, delivery: Delivery, queue: kombu.Queue, admitted: Admission | None
+) -> Handled:
+    attempt = _attempt(registered, delivery, queue, admitted)
+    action = settle(registered, delivery, attempt.message, attempt.raised, attempt.seconds)
+    return Handled(attempt, action)
 
 
 def cleaning_up(delivery: Delivery, work: Callable[[Surroundings], T]) -> T:

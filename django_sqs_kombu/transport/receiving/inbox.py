@@ -100,7 +100,7 @@ class Inbox:
         return found
 
     def _next(self, timeout: float | None) -> tuple[Source, Held] | None:
-        deadline = None
+        deadline = None if timeout is None else time.monotonic() + timeout
         while True:
             try:
                 announced = self._announced.get_nowait()
@@ -108,11 +108,7 @@ class Inbox:
                 if timeout == 0:
                     raise
                 self.look()
-                left = timeout
-                if timeout is not None:
-                    now = time.monotonic()
-                    deadline = deadline or now + timeout
-                    left = max(0.0, deadline - now)
+                left = None if deadline is None else max(0.0, deadline - time.monotonic())
                 announced = self._announced.get(timeout=left)
             if announced is None:
                 return None

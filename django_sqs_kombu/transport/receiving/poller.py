@@ -88,7 +88,7 @@ class Poller:
         self.ending = Ending()
         self._polls: set[Poll] = set()
         #: How many places more a poll needs at least.
-        self.places_missing = 0
+        self._places_missing = 0
         self._timer: Timer | None = None
         self._steps_soon = self._preparing = False
 
@@ -125,14 +125,14 @@ class Poller:
 
     def room(self, places: int) -> None:
         """There may be places more: look, when so many have come that a poll may be worth it."""
-        self.places_missing -= places
-        if self.places_missing > 0 or len(self._polls) >= self._at_once.allowed:
+        self._places_missing -= places
+        if self._places_missing > 0 or len(self._polls) >= self._at_once.allowed:
             return
         if self._steps_soon:
             reactor.revive()
             return
-        self.places_missing = self._demand.missing
-        if not self.places_missing:
+        self._places_missing = self._demand.missing
+        if not self._places_missing:
             self._step_soon()
 
     def ready(self) -> None:
