@@ -77,7 +77,8 @@ class BeginWriter:
         :raises django.db.Error: they could not be written now.
         """
         using = router.db_for_write(TaskRecord)
-        # In one order for all processes: two that have the same results do not deadlock.
+        # In one order, as far as the database keeps it: two processes that have the same results
+        # rarely deadlock, and then one of them writes again.
         begins = sorted(contents, key=lambda begin: begin.id)
         try:
             _BEGIN.execute_many(using, [begin.values() for begin in begins])

@@ -109,7 +109,8 @@ class EndWriter:
         connections.close_all()
 
     def _write_together(self, using: str, ends: Sequence[End]) -> None:
-        # In one order for all processes: two that have the same results do not deadlock.
+        # In one order, as far as the database keeps it: two processes that have the same results
+        # rarely deadlock, and then one of them writes again.
         plain = sorted((end for end in ends if not end.adds), key=lambda end: end.id)
         adding = [end for end in ends if end.adds]
         # Should one fail, all of them are written again, which changes nothing.

@@ -61,7 +61,7 @@ class ConditionalUpdate:
             return bool(cursor.rowcount)
 
     def execute_many(self, using: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Update the results for which the conditions hold, in the order of *rows*; or none."""
+        """Update the results for which the conditions hold; all of them, or none."""
         connection = connections[using]
         if len(rows) <= 1:
             for values in rows:

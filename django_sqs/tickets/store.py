@@ -31,7 +31,8 @@ PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4)
 class DatabaseTickets:
     """Tickets in the database that the project's routers have for them.
 
-    Where its tables are not there, it raises :class:`~django_sqs.not_migrated.NotMigrated`.
+    Where its tables are not there, a key cannot be claimed and nothing be started or cancelled:
+    that raises :class:`~django_sqs.not_migrated.NotMigrated`.
     A receiver's row is committed before it starts.  A cancellation is a part of the caller's
     transaction: a receiver that would start meanwhile waits for its end.
     """

@@ -18,6 +18,8 @@ logger = get_logger(__name__)
 class Place:
     """Where a thread is: in the same call still, if it is there again.
 
+    A frame equals no other.
+
     :param frame: the innermost one.
     :param instruction: its last, by number.
     """
@@ -29,16 +31,6 @@ class Place:
     def of(cls, frame: FrameType) -> Place:
         """Where a thread in *frame* is now."""
         return cls(frame, frame.f_lasti)
-
-    def __eq__(self, other: object) -> bool:
-        return (
-            isinstance(other, Place)
-            and self.frame is other.frame
-            and self.instruction == other.instruction
-        )
-
-    def __hash__(self) -> int:
-        return hash((id(self.frame), self.instruction))
 
     def describe(self, owner: FrameType | None) -> str:
         """The call, and where the receiver has made it.
