@@ -17,9 +17,9 @@ from pathlib import Path
 from .costs import RECEIVING
 
 ROUNDS, COUNT = 3, 800
-#: As many are sent and received beforehand: as the other contenders, it is measured once code
-#: is loaded and connections are open.
-WARMING = 8
+#: As many are run first: as the other contenders, it is measured once code is loaded and each
+#: thread's connection is open.
+WARMING = 200
 RUN = "from benchmarks import task_contender; task_contender.main(%d)"
 
 
