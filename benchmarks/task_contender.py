@@ -32,7 +32,6 @@ django.setup()
 
 from django_sqs.tasks.framework import Task  # noqa: E402 - it reads the settings
 
-
 #: How often the task was called, and when those calls were done that only warm up.
 calls, measured_from = itertools.count(1), []
 
