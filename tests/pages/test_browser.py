@@ -2,6 +2,8 @@
 
 import pytest
 
+from .conftest import shoot
+
 pytestmark = pytest.mark.slow
 
 LIST = "/admin/django_sqs_monitor/queuereport/"
@@ -28,6 +30,28 @@ def test_the_list_refreshes_itself_and_nobody_loses_their_place(open_page, send,
     assert page.locator("[data-refresh]").count() == 1
     assert page.evaluate("document.activeElement.textContent") == "copy"
     assert page.evaluate(f"{REGION}.scrollLeft") == scrolled > 0
+
+
+#: What the cell of dead letters says, and over how many lines.
+DEAD_LETTERS = """e => {
+  const cell = e.querySelector('td.sqs-number'), text = document.createRange();
+  text.selectNodeContents(cell);
+  return [cell.innerText, new Set([...text.getClientRects()].map(r => r.top)).size];
+}"""
+
+
+@pytest.mark.parametrize(
+    ("locale", "says"), [("en", "no dead-letter queue"), ("de-DE", "nicht eingerichtet")]
+)
+def test_a_queue_without_dead_letters_says_so_in_words(locale, says, open_page, send, tmp_path):
+    send("django_sqs.send('copy', body='x')")
+    page = open_page(LIST, width=360, locale=locale)
+    for width, dark in (360, False), (390, True), (1280, False), (1280, True):
+        page.set_viewport_size({"width": width, "height": 900})
+        page.emulate_media(color_scheme="dark" if dark else "light")
+        shoot(page, tmp_path, f"words-{locale}-{width}-{'dark' if dark else 'light'}")
+        said, lines = page.eval_on_selector("tr:has(a:text-is('copy'))", DEAD_LETTERS)
+        assert (said, lines) == (says, min(lines, 2)), width
 
 
 def test_without_javascript_it_works_and_asks_for_a_refresh(open_page):
