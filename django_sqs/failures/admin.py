@@ -26,7 +26,8 @@ from django_sqs_kombu.exceptions import SQSError
 from django_sqs_kombu.logs import get_logger
 
 from ..language import of_logs, of_the_site
-from ..operations.queues import targets
+from ..operations.asking import PATIENCE, ask_within
+from ..operations.queues import Target, targets
 from ..registry import receivers
 from ..row_admin import RowAdmin
 from ..written import Row, written
@@ -45,10 +46,24 @@ MOST_FOUND = 1_000
 MOST_NOTED = 100
 
 
-def _label(row: Failure | None) -> str | None:
-    """What the admin knows the queue of *row* by; None: this project has it no more."""
+def _redrivable(row: Failure | None) -> str | None:
+    """What the admin knows the queue of *row* by, if it has dead letters that may be redriven.
+
+    None: it has no dead-letter queue, SQS does not say, or this project has the queue no more.
+    """
     found = targets(receivers.select())
-    return next((each.label for each in found if row and each.full_name == row.full_name), None)
+    target = next((each for each in found if row and each.full_name == row.full_name), None)
+    return target.label if target is not None and _has_dead_letters(target) else None
+
+
+def _has_dead_letters(target: Target) -> bool:
+    if target.registered.full_dead_letter_name:
+        return True
+    try:
+        name = f"dead-letter queue of {target.full_name}"
+        return bool(ask_within(PATIENCE, name, lambda: target.dead_letters))
+    except SQSError:
+        return False
 
 
 class DecidingAdmin(RowAdmin[Row]):
@@ -88,7 +103,7 @@ class DecidingAdmin(RowAdmin[Row]):
         if row is not None:
             waits, left = self.failures(row), left_to_sqs(self.rows(row))
             context |= {"may": self._may(request), "waits": waits, "left": left.count(), "row": row}
-            context |= {"discards": waits + context["left"], "queue": _label(left.first())}
+            context |= {"discards": waits + context["left"], "queue": _redrivable(left.first())}
             context |= self.more(request, row)
         return super().change_view(request, object_id, form_url, context)
 

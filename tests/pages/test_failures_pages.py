@@ -120,17 +120,35 @@ for number in range(3):
         full_name=django_sqs.queues["broken"].full_name(), message_id=str(number),
         receipt=f"left {number}",
     )
+django_sqs.queues["broken"].send(body="x")
 """
+#: A redrive policy that only SQS knows of.
+POLICY = """
+import json
+django_sqs.send("copy", body="x")
+arn = "arn:aws:sqs:us-east-1:123456789012:" + django_sqs.queues["copy"].full_name()
+policy = json.dumps({"deadLetterTargetArn": arn, "maxReceiveCount": 5})
+django_sqs.receivers.channel().requests.call(
+    "SetQueueAttributes",
+    django_sqs.queues["broken"].full_name(),
+    Attributes={"RedrivePolicy": policy},
+)
+"""
+REDRIVE = "Redrive the dead letters of broken"
 
 
-def test_what_was_left_to_sqs_leads_to_its_queue_and_can_be_discarded(send, visit):
+def test_what_was_left_to_sqs_leads_to_its_dead_letters_and_can_be_discarded(send, visit):
     send(LEFT)
     session = visit("root")
     found = re.search(rf'href="({GROUPS}\d+/change/)[^"]*">Left', session.get(GROUPS).text)
+    without = session.get(found[1]).text
+    send(POLICY)
     group = session.get(found[1]).text
 
+    assert "3 of these messages were left to SQS when they failed" in without
+    assert REDRIVE not in without, "it has no dead letters"
     assert "3 of these messages were left to SQS when they failed" in group
-    assert f'href="{OVERVIEW}queue/broken/">Redrive the dead letters of broken</a>' in group
+    assert f'href="{OVERVIEW}queue/broken/">{REDRIVE}</a>' in group
     assert "Discard all 3" in group
     assert "Send all" not in group
     row = session.get(re.search(rf'href="({ROWS}\d+/change/)"', group)[1]).text
