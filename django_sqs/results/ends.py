@@ -7,7 +7,8 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from django.db import DataError, Error, IntegrityError, connections, router
+from django.db import DataError, Error, IntegrityError, connections, router, transaction
+from django.db.models import F
 
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.printable import TEXT, line, text_of
@@ -141,8 +142,29 @@ class EndWriter:
             if passing and end.tries < MOST_TRIES:
                 raise
             drop_broken(using, exc)
-            _write_alone(using, end.without_its_contents(exc))
-            logger.exception("The outcome of task %s (%s) could not be stored", end.id, end.status)
+            why = _still_refused(using, end) if passing else exc
+            if why is not None:
+                _write_alone(using, end.without_its_contents(why))
+                text = "The outcome of task %s (%s) could not be stored"
+                logger.error(text, end.id, end.status, exc_info=why)
+
+
+def _still_refused(using: str, end: End) -> Exception | None:
+    """What a database says of an end where it takes other writes of the same row; None: nothing.
+
+    A lock that lasts, or a server that may only be read, refuses any write.  What comes after one
+    that failed for that may be the first that does not: that says nothing of the contents.
+
+    :raises django.db.Error: the row cannot be written at all now.
+    """
+    with transaction.atomic(using=using):
+        TaskRecord.objects.using(using).filter(pk=end.id).update(digest=F("digest"))
+    try:
+        _write_alone(using, end)
+    except Exception as exc:  # noqa: BLE001 - a driver may raise anything for odd contents
+        drop_broken(using, exc)
+        return exc
+    return None
 
 
 def _write_alone(using: str, end: End) -> None:

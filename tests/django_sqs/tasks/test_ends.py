@@ -1,14 +1,15 @@
 """Ends of tasks: many are written by few statements, each as if it were written alone."""
 
+from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-from django.db import connections, router, transaction
+from django.db import OperationalError, connections, router, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_sqs.results.begins import Begin, BeginWriter
-from django_sqs.results.ends import End, EndWriter
+from django_sqs.results.ends import MOST_TRIES, End, EndWriter, _write_alone
 from django_sqs.results.models import TaskRecord
 from django_sqs.tasks.wire import digest_of
 
@@ -163,3 +164,47 @@ def test_one_that_a_database_refuses_costs_no_other(backends):
 
     assert [record(each).status for each in results] == ["SUCCESSFUL", "FAILED", "SUCCESSFUL"]
     assert "could not be stored" in record(results[1]).errors[0]["traceback"]
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_what_refuses_every_write_costs_no_outcome(more, backends):
+    """A lock that outlasts many tries ends just before what would take the place of an end."""
+    [result] = enqueue(backends, 1)
+    end = successful(result, 42)
+    # Each try writes all together, then each alone.
+    fails = [OperationalError("canceling statement due to lock timeout")] * (2 * MOST_TRIES + more)
+
+    def locked(execute, sql, *given):
+        if "UPDATE" in sql and fails:
+            raise fails.pop()
+        return execute(sql, *given)
+
+    with connections[router.db_for_write(TaskRecord)].execute_wrapper(locked):
+        while fails:
+            with suppress(OperationalError):
+                EndWriter().write([end])
+        EndWriter().write([end])
+
+    assert (record(result).status, record(result).return_value) == ("SUCCESSFUL", 42)
+
+
+def test_an_end_that_alone_fails_time_and_again_is_written_without_its_contents(
+    backends, monkeypatch
+):
+    [result] = enqueue(backends, 1)
+    end = successful(result, "much")
+
+    def refused(using, given):
+        if given is end:
+            raise OperationalError("Got a packet bigger than 'max_allowed_packet' bytes")
+        _write_alone(using, given)
+
+    monkeypatch.setattr("django_sqs.results.ends._write_alone", refused)
+    monkeypatch.setattr(EndWriter, "_write_together", lambda self, using, _: refused(using, end))
+    for _ in range(MOST_TRIES - 1):
+        with pytest.raises(OperationalError):
+            EndWriter().write([end])
+    EndWriter().write([end])
+
+    assert record(result).status == "FAILED"
+    assert "max_allowed_packet" in record(result).errors[0]["traceback"]
