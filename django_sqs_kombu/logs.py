@@ -10,9 +10,10 @@ import contextlib
 import logging
 import sys
 from collections.abc import Callable
+from typing import Any
 
 from .exceptions import TimedOut
-from .odd import sound
+from .odd import sound, traceback_of
 
 #: Whether a record is of a thread that must not wait, and what then has it handled.
 _rule: tuple[Callable[[], bool], Callable[[Callable[[], None]], None]] | None = None
@@ -52,12 +53,19 @@ def get_logger(name: str) -> logging.Logger:
     return logger
 
 
+def _raised(record: logging.LogRecord) -> BaseException | None:
+    """What *record* has a traceback of."""
+    told: Any = record.exc_info
+    # ``logging`` leaves one as it is that is false, as its class may have it.
+    return told if isinstance(told, BaseException) else told[1] if told else None
+
+
 def _guarded(handle: Callable[[logging.LogRecord], None]) -> Callable[[logging.LogRecord], None]:
     def guarded(record: logging.LogRecord) -> None:
-        if record.exc_info and (raised := record.exc_info[1]) is not None:
+        if (raised := _raised(record)) is not None:
             # Else no handler could write it.
-            raised = sound(raised)
-            record.exc_info = type(raised), raised, record.exc_info[2]
+            error = sound(raised)
+            record.exc_info = type(error), error, traceback_of(raised)
         if _rule is None or _rule[0]():
             here(record)
             return

@@ -9,7 +9,7 @@ from .exceptions import ReceiverFailed, TimedOut, kind_of
 from .printable import repr_of
 
 #: The traceback of an exception, whatever its class says.
-_traceback_of: Any = BaseException.__dict__["__traceback__"].__get__
+traceback_of: Any = BaseException.__dict__["__traceback__"].__get__
 
 E = TypeVar("E", bound=BaseException)
 
@@ -30,7 +30,7 @@ def sound(raised: BaseException, *, alone: bool = False) -> BaseException:
     if _is_sound(raised, alone):
         return raised
     error = ReceiverFailed(repr_of(raised), _kind(raised))
-    return error.with_traceback(_traceback_of(raised))
+    return error.with_traceback(traceback_of(raised))
 
 
 def _is_sound(raised: BaseException, alone: bool) -> bool:

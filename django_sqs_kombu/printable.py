@@ -65,9 +65,10 @@ def cause(exc: Exception) -> Exception:
     following: BaseException | None = exc
     while following is not None and len(chain) < LINKS:
         chain.append(following)
-        following = following.__cause__ or (
-            None if following.__suppress_context__ else following.__context__
-        )
+        led = following.__cause__
+        if led is None and not following.__suppress_context__:
+            led = following.__context__
+        following = led
     if following is None and all(_is_harmless(each) for each in chain):
         return exc
     told: Exception | None = None

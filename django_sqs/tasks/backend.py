@@ -352,7 +352,7 @@ class SQSBackend(Waiting, BaseTaskBackend):  # type: ignore[misc]
             send()
         except SQSError as exc:
             failure, errors = exc, errors_of(exc, len(batch))
-        unsent = [result for result, error in zip(batch, errors, strict=True) if error]
+        unsent = [result for result, error in zip(batch, errors, strict=True) if error is not None]
         if failure is not None and known:
             self.store.fail(unsent, failure)
         elif failure is not None:

@@ -165,7 +165,7 @@ def _carry_out(
                 raise
             except Exception:
                 # It is gone all the same.
-                free_at_end(registered, delivery, raised or LookupError())
+                free_at_end(registered, delivery, LookupError() if raised is None else raised)
                 raise
         # Else the receiver has settled it itself.
         if not (registered.delete_on_start and action in _STAYING):

@@ -53,6 +53,16 @@ def test_a_receivers_time_limit_that_strikes_while_it_logs_is_heard(broken):
         get_logger("django_sqs_kombu.working.outcomes").warning("x")
 
 
+@pytest.mark.parametrize("given", [lambda exc: exc, lambda exc: True], ids=["itself", "True"])
+def test_what_is_not_true_has_its_traceback(given, caplog):
+    try:
+        raise type("Untrue", (Exception,), {"__len__": lambda self: 0})
+    except Exception as exc:
+        get_logger("django_sqs_kombu.working.outcomes").error("failed", exc_info=given(exc))
+
+    assert "in test_what_is_not_true_has_its_traceback" in caplog.text
+
+
 def test_its_records_reach_who_listens(caplog):
     get_logger("django_sqs_kombu.working.outcomes").warning("to be %s", "read")
     get_logger("django_sqs_kombu.working.outcomes").warning("once")

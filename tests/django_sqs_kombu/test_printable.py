@@ -56,6 +56,11 @@ def test_a_value_that_cannot_be_printed_is_named_by_its_type():
     assert "Broken" in quoted(Broken())
 
 
+class Untrue(Exception):
+    def __bool__(self):
+        return False
+
+
 def raised(exc, led_to_by=None):
     try:
         try:
@@ -80,6 +85,7 @@ def test_a_harmless_cause_stays_itself():
         raised(ValueError("a\nERROR forged")),
         raised(ValueError("x" * 1_000_000)),
         raised(ValueError("plain"), KeyError("a\nERROR forged" * 100_000)),
+        raised(ValueError("plain"), Untrue("a\nERROR forged")),
     ],
 )
 def test_a_harmful_cause_is_told_with_its_traceback(exc):

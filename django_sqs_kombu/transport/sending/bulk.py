@@ -105,7 +105,7 @@ class BulkSend:
         except TimedOut:
             raise
         except Exception as exc:  # noqa: BLE001 - it is told with what was sent
-            self._broken = self._broken or exc
+            self._broken = exc if self._broken is None else self._broken
 
     def _take_note(self, failed: Iterable[tuple[Item, SQSError]]) -> None:
         self._failures += [SendFailure(item.number, item.item, error) for item, error in failed]

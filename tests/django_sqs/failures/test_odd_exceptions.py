@@ -40,6 +40,11 @@ class Noted(Exception):
         self.__notes__ = [object(), 5]
 
 
+class Untrue(Exception):
+    def __len__(self):
+        return 0
+
+
 class Unreadable:
     def __get__(self, instance, owner):
         raise ZeroDivisionError("no attribute")
@@ -53,7 +58,7 @@ class NoCause(Exception):
     __cause__ = Unreadable()
 
 
-@pytest.mark.parametrize("odd", [Mute, Half, Endless, NoneOfIt, Noted, NoClass, NoCause])
+@pytest.mark.parametrize("odd", [Mute, Half, Endless, NoneOfIt, Noted, NoClass, NoCause, Untrue])
 def test_the_failure_is_noted(odd, work, caplog):
     def failing(message):
         raise odd

@@ -56,6 +56,13 @@ class NoTruth(Odd):
         raise ZeroDivisionError("neither")
 
 
+class Untrue(Odd):
+    """One that holds what went wrong, of which there is nothing."""
+
+    def __len__(self):
+        return 0
+
+
 class NoInstances(type):
     def __instancecheck__(cls, instance):
         raise ZeroDivisionError("whose instance?")
@@ -101,6 +108,7 @@ ODD = [
     NoNotes,
     NoAttributes,
     NoTruth,
+    Untrue,
     Unrelated,
     Nameless,
     LedToBy,
