@@ -6,7 +6,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from weakref import WeakSet
 
 from ...logs import get_logger
 from .abort import abort_request, allow_requests
@@ -16,6 +15,14 @@ logger = get_logger(__name__)
 
 #: Seconds without work after which a thread ends.
 IDLE = 5.0
+
+
+class _Start:
+    """Of a thread: it begins no work before whoever starts it knows whether it counts."""
+
+    def __init__(self) -> None:
+        self.is_decided = threading.Event()
+        self.counts = False
 
 
 class Threads:
@@ -50,8 +57,6 @@ class Threads:
         self._ends = False
         #: How many threads wait for the end of all work.
         self._waiting = 0
-        #: Threads whose start failed, or was interrupted.
-        self._given_up: WeakSet[threading.Thread] = WeakSet()
 
     def renew_after_fork(self) -> None:
         """Leave the parent's threads and work alone, in a forked child."""
@@ -66,8 +71,13 @@ class Threads:
             self._jobs.append(job)
             if self._idle >= len(self._jobs):
                 self._changed.notify()
-            elif self._most is None or self._alive < self._most:
-                self._start(job)
+                return
+            if self._most is not None and self._alive >= self._most:
+                return
+            self._alive += 1
+        # Not under the lock. A start takes a while, in which a signal handler may come that waits
+        # for work of these threads; they would wait for the lock, and so for that handler.
+        self._start(job)
 
     def finish(self, timeout: float) -> None:
         """Wait until all that was to be run has been, for *timeout* seconds at most."""
@@ -92,31 +102,51 @@ class Threads:
                 self._waiting -= 1
 
     def _start(self, job: Callable[[], None]) -> None:
-        thread = threading.Thread(target=self._run, name=self._name, daemon=True)
-        self._alive += 1
+        start = _Start()
         try:
-            thread.start()
+            threading.Thread(target=self._run, args=[start], name=self._name, daemon=True).start()
+            start.counts = True
         except BaseException as exc:
             # Also a Ctrl-C or a time limit, after which it may run all the same.
-            self._given_up.add(thread)
+            refused = isinstance(exc, RuntimeError)
+            if not (self._give_up(job, refused=refused) and refused):
+                raise
+        finally:
+            start.is_decided.set()
+
+    def _give_up(self, job: Callable[[], None], *, refused: bool) -> bool:
+        """A thread for *job* was not started; return whether *job* is done all the same.
+
+        :param refused: whether the system has no thread now.
+        """
+        with self._changed:
             self._alive -= 1
-            if isinstance(exc, RuntimeError) and self._alive and self._most is not None:
-                # Those there are come to it.
-                return
+            if job not in self._jobs or (refused and self._alive and self._most is not None):
+                # Those there are have come to it, or will.
+                return True
             self._jobs.remove(job)
-            raise
+            left = [] if self._alive else [*self._jobs]
+            for each in left:
+                self._jobs.remove(each)
+        # Others have relied upon this thread meanwhile.
+        for each in left:
+            self._do(each)
+        return False
+
+    def _do(self, job: Callable[[], None]) -> None:
+        try:
+            job()
+        except Exception:
+            logger.exception("A job of thread %s failed", self._name)
 
     # In the threads.
 
-    def _run(self) -> None:
-        with self._changed:
-            if threading.current_thread() in self._given_up:
-                return
+    def _run(self, start: _Start) -> None:
+        start.is_decided.wait()
+        if not start.counts:
+            return
         while (job := self._next()) is not None:
-            try:
-                job()
-            except Exception:
-                logger.exception("A job of thread %s failed", self._name)
+            self._do(job)
             # What it worked on must not live until the next job.
             del job
         self._leave()

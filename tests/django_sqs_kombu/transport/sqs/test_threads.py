@@ -1,5 +1,6 @@
 """Threads that come with the work."""
 
+import signal
 import threading
 
 import pytest
@@ -63,3 +64,46 @@ def test_where_there_is_none_it_is_told(monkeypatch):
     threads.run(ran.set)
 
     assert ran.wait(5)
+
+
+def test_a_signal_handler_may_wait_for_work_while_a_thread_is_started(monkeypatch):
+    threads = Threads("tested-four")
+    start = threading.Thread.start
+    ran, done = [], threading.Event()
+
+    def work(number, frame):
+        ended = threading.Event()
+        threads.run(ended.set)
+        ran.append(ended.wait(3))
+
+    def struck(thread):
+        monkeypatch.undo()
+        signal.raise_signal(signal.SIGUSR1)
+        start(thread)
+
+    before = signal.signal(signal.SIGUSR1, work)
+    try:
+        monkeypatch.setattr(threading.Thread, "start", struck)
+        threads.run(done.set)
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+    assert ran == [True]
+    assert done.wait(5)
+
+
+def test_work_that_relied_upon_a_thread_that_is_refused_is_done(monkeypatch):
+    threads = Threads("tested-five", most=1)
+    done = []
+
+    def refused(thread):
+        # As another thread would meanwhile.
+        threads.run(lambda: done.append("other"))
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as struck:
+        struck.setattr(threading.Thread, "start", refused)
+        with pytest.raises(RuntimeError):
+            threads.run(lambda: done.append("own"))
+
+    assert done == ["other"]
