@@ -64,9 +64,14 @@ class Connection(asyncio.Protocol):
         self.poll = None
         latency = self._service.latency
         if latency and not at_once:
-            self._loop.call_later(latency, self._write, data)
+            self._service.counts.begin_late()
+            self._loop.call_later(latency, self._write_late, data)
         else:
             self._write(data)
+
+    def _write_late(self, data):
+        self._service.counts.late -= 1
+        self._write(data)
 
     def _write(self, data):
         if self._transport.is_closing():

@@ -11,6 +11,8 @@ class Counts:
         self.in_flight = 0
         #: Polls that are not answered yet.
         self.polls = 0
+        #: Answers that wait for the latency.
+        self.late = 0
         self.reset()
 
     def reset(self):
@@ -24,6 +26,7 @@ class Counts:
         self.given_back = 0
         self.renewed = 0
         self.most_in_flight = self.in_flight
+        self.most_late = self.late
         #: When each queue was polled for the first time, on the monotonic clock.
         self.first_polls = {}
 
@@ -31,6 +34,10 @@ class Counts:
         self.polls += 1
         if queue not in self.first_polls:
             self.first_polls[queue] = time.monotonic()
+
+    def begin_late(self):
+        self.late += 1
+        self.most_late = max(self.most_late, self.late)
 
     def handing_out(self, count):
         self.handed_out += count

@@ -1,11 +1,13 @@
 import importlib
 import inspect
+import logging
 import signal
 import socket
 import sys
 import threading
 import time
 from contextlib import nullcontext, suppress
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
@@ -66,12 +68,41 @@ def test_another_thread_is_interrupted_between_bytecodes():
     assert raised[0].seconds == 0.2
 
 
-def test_of_a_call_that_cannot_be_interrupted_is_said_that_it_still_runs(monkeypatch, caplog):
+class OnceSaid(logging.Handler):
+    """Calls *then* when it is said that a receiver still runs."""
+
+    def __init__(self, then):
+        super().__init__()
+        self.then = then
+
+    def emit(self, record):
+        if "still runs" in record.getMessage():
+            self.then()
+
+
+@pytest.fixture
+def once_said(monkeypatch):
+    """Have something called when it is said that a receiver still runs, which is soon."""
     monkeypatch.setattr(deadlines, "INTERVAL", 0.1)
-    ended = []
+    handlers = []
+
+    def once_said(then):
+        handlers.append(OnceSaid(then))
+        # Behind that of caplog, so that it is read there by then.
+        logging.getLogger().addHandler(handlers[-1])
+
+    yield once_said
+    for handler in handlers:
+        logging.getLogger().removeHandler(handler)
+
+
+def test_of_a_call_that_cannot_be_interrupted_is_said_that_it_still_runs(once_said, caplog):
+    ended, blocked = [], threading.Lock()
+    blocked.acquire()
+    once_said(blocked.release)
 
     def receive():
-        time.sleep(0.5)
+        blocked.acquire(timeout=15)
         ended.append(True)
 
     def run():
@@ -82,17 +113,17 @@ def test_of_a_call_that_cannot_be_interrupted_is_said_that_it_still_runs(monkeyp
     [raised] = in_thread(run)
 
     assert not ended
-    assert 0.5 <= raised.ran < 5
+    assert 0.15 <= raised.ran < 15
     [record] = [each for each in caplog.records if "still runs" in each.message]
     assert record.levelname == "WARNING"
     assert record.message.startswith("Message 7 of queue orders (receive 1): its receiver still")
-    assert record.message.endswith("(receive) time.sleep(0.5)")
+    assert record.message.endswith("(receive) blocked.acquire(timeout=15)")
 
 
-def test_of_a_call_of_a_library_is_also_said_where_the_receiver_makes_it(monkeypatch, caplog):
-    monkeypatch.setattr(deadlines, "INTERVAL", 0.1)
+def test_of_a_call_of_a_library_is_also_said_where_the_receiver_makes_it(once_said, caplog):
     us, them = socket.socketpair()
-    us.settimeout(0.5)
+    us.settimeout(15)
+    once_said(partial(them.send, b"at last\n"))
 
     def receive():
         us.makefile().readline()
@@ -110,14 +141,15 @@ def test_of_a_call_of_a_library_is_also_said_where_the_receiver_makes_it(monkeyp
 
 
 def test_of_a_receiver_that_hears_it_is_not_said_that_it_still_runs(monkeypatch, caplog):
-    monkeypatch.setattr(deadlines, "INTERVAL", 0.1)
+    # It has so long to hear it, however busy the machine is.
+    monkeypatch.setattr(deadlines, "INTERVAL", 0.5)
 
     def run():
         with deadline(0.05):
             try:
                 loop(10)
             finally:
-                loop(0.5)
+                loop(0.8)
 
     in_thread(run)
 

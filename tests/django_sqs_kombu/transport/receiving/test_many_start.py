@@ -49,19 +49,19 @@ def test_many_queues_are_asked_about_side_by_side_and_without_threads(stub, decl
             most = max(most, threading.active_count() - before)
             assert time.monotonic() - started < 60
             time.sleep(0.02)
-        took = time.monotonic() - started
         # What only says how they differ from their declarations may come behind the polls.
         while stub.stats()["requests"].get("GetQueueAttributes", 0) < QUEUES:
             assert time.monotonic() - started < 60
             time.sleep(0.02)
-        learnt = stub.stats()["requests"]
+        stats = stub.stats()
+        learnt = stats["requests"]
     finally:
         consumer.stop(break_off=True)
         thread.join(30)
 
-    # One for their URLs, two turns of 64, and the poll's own; asked one after another by 16
-    # threads they would be 16.
-    assert took < 12 * AWAY
+    # Asked one after another by 16 threads they would be 16; how long it takes says more of what
+    # else the machine does.
+    assert stats["most_late"] > 16
     assert {learnt[name] for name in ("GetQueueAttributes", "ListQueueTags")} == {QUEUES}
     # Their URLs are found together.
     assert learnt["ListQueues"] == 1
