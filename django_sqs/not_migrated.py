@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from django.db import DEFAULT_DB_ALIAS, DatabaseError
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 
 from django_sqs_kombu.exceptions import EnvironmentFailure
 from django_sqs_kombu.printable import line, text_of
@@ -25,13 +25,19 @@ class NotMigrated(EnvironmentFailure):
     """
 
     def __init__(self, app: str, using: str, cause: object) -> None:
-        database = "" if using == DEFAULT_DB_ALIAS else f" --database={using}"
         super().__init__(
             f"The tables of {app!r} in database {using!r} are missing or out of date "
-            f"({line(str(cause))}). Run manage.py migrate{database}"
+            f"({line(str(cause))}). {_advice(using)}"
         )
         self.app = app
         self.using = using
+
+
+def _advice(using: str | None) -> str:
+    if using is None and len(list(connections)) > 1:
+        return "Run manage.py migrate --database=, with the alias of the database that lacks it"
+    database = "" if using in (None, DEFAULT_DB_ALIAS) else f" --database={using}"
+    return f"Run manage.py migrate{database}"
 
 
 def lacks_tables(exc: BaseException) -> bool:
@@ -62,7 +68,10 @@ def migrated(app: str, using: str) -> Iterator[None]:
         raise
 
 
-def told(exc: BaseException) -> str:
-    """What an error says, and to migrate where that helps; for logs and commands."""
+def told(exc: BaseException, using: str | None = None) -> str:
+    """What an error says, and to migrate where that helps; for logs and commands.
+
+    :param using: the alias of the database that raised it; None: it is not known.
+    """
     said = line(text_of(exc))
-    return f"{said}. Run manage.py migrate" if lacks_tables(exc) else said
+    return f"{said}. {_advice(using)}" if lacks_tables(exc) else said

@@ -180,7 +180,8 @@ def _bury_all(names: Sequence[str], stops: Callable[[], bool]) -> None:
                     "%d dead letters of queue %s were stored in the database", count, target.label
                 )
     except (Error, SQSError) as exc:
-        logger.warning("Dead letters could not be taken out of SQS, trying again: %s", told(exc))
+        said = told(exc, router.db_for_write(Failure))
+        logger.warning("Dead letters could not be taken out of SQS, trying again: %s", said)
     except Exception:
         logger.exception("Dead letters could not be taken out of SQS, trying again")
     finally:

@@ -10,7 +10,7 @@ from django.db.models import Sum
 from django_sqs_kombu.logs import get_logger
 
 from ..connections import leaving_no_connection
-from ..not_migrated import told
+from ..not_migrated import NotMigrated, migrated, told
 from ..optional import Gauge
 from .models import Failure, FailureGroup
 
@@ -25,7 +25,7 @@ def gauges() -> Iterator[Gauge]:
     try:
         found = leaving_no_connection(waiting_by_queue)
         waiting.values = {(name,): float(count) for name, count in found.items()}
-    except Error as exc:
+    except (Error, NotMigrated) as exc:
         logger.warning("The number of failed messages is unknown: %s", told(exc))
         return
     yield waiting
@@ -34,10 +34,11 @@ def gauges() -> Iterator[Gauge]:
 def waiting_by_queue() -> dict[str, int]:
     """How many failed messages of each queue wait for a decision.
 
-    :raises django.db.Error: the database is away, or has no such table yet.
+    :raises NotMigrated: the database has no such table yet.
+    :raises django.db.Error: it is away.
     """
     using = router.db_for_write(Failure)
     groups = FailureGroup.objects.using(using).order_by()
     # On PostgreSQL an error would spoil the transaction around it, such as a request's.
-    with transaction.atomic(using=using):
+    with migrated("django_sqs.failures", using), transaction.atomic(using=using):
         return dict(groups.values_list("queue_name").annotate(Sum("waiting")))

@@ -76,7 +76,8 @@ class Recorder:
                     self.record(alive=not stopping)
                 except Error as exc:
                     logger.warning(
-                        "The figures of queues cannot be recorded, trying again: %s", told(exc)
+                        "The figures of queues cannot be recorded, trying again: %s",
+                        told(exc, router.db_for_write(QueueMinute)),
                     )
                 except Exception:
                     logger.exception("The figures of queues cannot be recorded, trying again")

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django_sqs_kombu.logs import get_logger
 
 from ..conf import conf
-from ..not_migrated import told
+from ..not_migrated import NotMigrated, told
 from ..operations.queues import Target, targets
 from ..operations.states import QueueState, states
 from ..optional import waiting_failures
@@ -95,7 +95,7 @@ def _failures() -> dict[str, int]:
     for count in waiting_failures.all():
         try:
             found |= count()
-        except Error as exc:
+        except (Error, NotMigrated) as exc:
             logger.warning("The number of failed messages is unknown: %s", told(exc))
     return found
 

@@ -86,6 +86,6 @@ def _everywhere() -> list[Backlog]:
             logger.warning(
                 "The messages in the outbox of database %r cannot be counted: %s",
                 database,
-                told(exc),
+                told(exc, database),
             )
     return found

@@ -257,7 +257,7 @@ class Relay:
                 "The outbox of database %r cannot be processed, trying again in %d s: %s",
                 database,
                 pause,
-                told(exc),
+                told(exc, database),
             )
             if not connections[database].in_atomic_block:
                 discard(connections[database])

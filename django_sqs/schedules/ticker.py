@@ -12,7 +12,7 @@ from django_sqs_kombu.working import Schedule, Ticking
 
 from ..forking import forks
 from ..not_migrated import NotMigrated, told
-from .firing import Scheduled, disown, fire, forget, is_known, know, scheduled
+from .firing import Scheduled, database, disown, fire, forget, is_known, know, scheduled
 
 logger = get_logger(__name__)
 
@@ -61,7 +61,7 @@ class Ticker(Ticking):
                     # Not kept: a process that is forked later must not share it.
                     connections.close_all()
         except (Error, NotMigrated) as exc:
-            logger.warning("Schedules wait for their database: %s", told(exc))
+            logger.warning("Schedules wait for their database: %s", told(exc, database()))
         except Exception:
             logger.exception("Schedules cannot be run, trying again")
         return False

@@ -50,10 +50,10 @@ class UniqueKeyAdmin(RowAdmin[UniqueKey]):
     Keys are kept as digests, so the search takes a key as its sender wrote it.
     """
 
-    list_display = ("short", "ticket_id", "held_until")
+    list_display = ("short", "queue", "ticket_id", "held_until")
     search_fields = ("=ticket_id",)
     search_help_text = _("A key as it was given to unique=, in any queue, or the id of a ticket.")
-    fields = readonly_fields = ("digest", "ticket_id", "held_until")
+    fields = readonly_fields = ("digest", "queue", "ticket_id", "held_until")
 
     @admin.display(description=_("digest"), ordering="digest")
     def short(self, row: UniqueKey) -> str:

@@ -45,6 +45,15 @@ class UniqueKey(models.Model):
         help_text=_("The ticket of the message that holds the key."),
         verbose_name=_("ticket id"),
     )
+    # The database has the default, too, for processes that have not heard of the column yet.
+    queue = models.CharField(
+        max_length=80,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("The queue's name in SQS."),
+        verbose_name=_("queue"),
+    )
     expires = models.FloatField(
         db_index=True,
         help_text=_("When it stops holding the key, in seconds since 1970 (UTC)."),
@@ -57,4 +66,4 @@ class UniqueKey(models.Model):
         default_permissions = ("delete", "view")
 
     def __str__(self) -> str:
-        return self.digest
+        return f"{self.digest} ({self.queue})" if self.queue else self.digest

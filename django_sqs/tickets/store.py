@@ -62,7 +62,15 @@ class DatabaseTickets:
         """The alias of the database that keys are in."""
         return router.db_for_write(UniqueKey)
 
-    def claim(self, key: str, ticket_id: str, seconds: float, *, until: str | None = None) -> str:
+    def claim(
+        self,
+        key: str,
+        ticket_id: str,
+        seconds: float,
+        *,
+        until: str | None = None,
+        queue: str = "",
+    ) -> str:
         """Take *key* for a message, unless another has it; return the ticket of who has it.
 
         It is a part of the caller's transaction: whoever wants the key meanwhile waits for its end.
@@ -70,12 +78,12 @@ class DatabaseTickets:
         :param until: ``"started"``: so does a receiver of who has it, since it is to read what
             the transaction writes.
         """
-        mine = UniqueKey(digest=key, ticket_id=ticket_id)
+        mine = UniqueKey(digest=key, ticket_id=ticket_id, queue=queue)
         for _ in range(TRIES):
             mine.expires = time.time() + seconds
             if (owner := self._claim(mine, keeps=until == STARTED)) is not None:
                 return owner
-        raise EnvironmentFailure("A unique key kept appearing and disappearing")
+        raise EnvironmentFailure(f"Queue {queue!r}: a unique key kept appearing and disappearing")
 
     def free(self, key: str, ticket_id: str) -> None:
         """Give *key* back, if that message has it."""
@@ -126,7 +134,7 @@ class DatabaseTickets:
         over = rows.filter(digest=mine.digest, expires__lte=time.time())
         keeps = keeps and connections[using].in_atomic_block
         with migrated(APP, using), transaction.atomic(using=using):
-            if over.update(ticket_id=mine.ticket_id, expires=mine.expires):
+            if over.update(ticket_id=mine.ticket_id, expires=mine.expires, queue=mine.queue):
                 return mine.ticket_id
             rows.bulk_create([mine], ignore_conflicts=True)
             row = _as_it_is(rows.filter(pk=mine.digest))

@@ -119,7 +119,9 @@ def claimed(
         send()
         return ticket
     claim = store_of(ticket).claim
-    owner = claim(unique.digest(queue), str(ticket.id), unique.seconds, until=unique.until)
+    owner = claim(
+        unique.digest(queue), str(ticket.id), unique.seconds, until=unique.until, queue=queue
+    )
     if owner != ticket.id:
         logger.info(
             "Queue %s: a message is not sent, because another one holds its unique key", queue

@@ -51,11 +51,21 @@ class TicketStore(Protocol):
         """Cancel from asynchronous code: in a thread, unless the store has a way of its own."""
         return await asyncio.to_thread(self.cancel, ticket_id)
 
-    def claim(self, key: str, ticket_id: str, seconds: float, *, until: str | None = None) -> str:
+    def claim(
+        self,
+        key: str,
+        ticket_id: str,
+        seconds: float,
+        *,
+        until: str | None = None,
+        queue: str = "",
+    ) -> str:
         """Take *key* for a message, unless another has it; return the ticket of who has it.
 
+        :param key: a digest of what the sender named so and of the queue.
         :param seconds: how long it has it at most.
         :param until: ``"started"`` or ``"finished"``, where it is freed before.
+        :param queue: the queue's name in SQS, for people to read.
         """
 
     def free(self, key: str, ticket_id: str) -> None:
@@ -190,7 +200,15 @@ class CacheTickets(TicketStore):
         self.free_all([ticket_id])
         return True
 
-    def claim(self, key: str, ticket_id: str, seconds: float, *, until: str | None = None) -> str:
+    def claim(
+        self,
+        key: str,
+        ticket_id: str,
+        seconds: float,
+        *,
+        until: str | None = None,
+        queue: str = "",
+    ) -> str:
         """Take *key* for a message, unless another has it; return the ticket of who has it."""
         name = f"{self._prefix}key:{key}"
         for _ in range(_TRIES):
@@ -201,7 +219,9 @@ class CacheTickets(TicketStore):
             # Its time may be over just now.
             if (owner := self._cache.get(name)) is not None:
                 return str(owner)
-        raise EnvironmentFailure("The cache says that a key exists, but returns none")
+        raise EnvironmentFailure(
+            f"Queue {queue!r}: the cache says that a unique key exists, but returns none"
+        )
 
     def free(self, key: str, ticket_id: str) -> None:
         """Give *key* back, if that message has it."""

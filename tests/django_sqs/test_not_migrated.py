@@ -1,5 +1,6 @@
 """What is used before ``migrate`` says so, whatever the database calls a missing table."""
 
+import re
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -8,9 +9,13 @@ from django.core.management import CommandError
 from django.db import OperationalError, ProgrammingError, connections, router
 
 import django_sqs
+from django_sqs import not_migrated
+from django_sqs.failures.counting import gauges
+from django_sqs.failures.models import FailureGroup
 from django_sqs.inbox.models import ReceivedMessage
 from django_sqs.inbox.once import run_once
-from django_sqs.not_migrated import NotMigrated, lacks_tables
+from django_sqs.monitor import report
+from django_sqs.not_migrated import NotMigrated, lacks_tables, told
 from django_sqs.outbox.models import OutboxMessage
 from django_sqs.outbox.relay import Relay
 from django_sqs.results.models import TaskRecord
@@ -104,7 +109,7 @@ def test_what_needs_a_table_says_to_migrate(backends, model, app, use):  # noqa:
 def test_a_command_says_it_in_a_line(model, command):
     with (
         without_the_table_of(model),
-        pytest.raises(CommandError, match=r"\. Run manage.py migrate$"),
+        pytest.raises(CommandError, match=r"\. Run manage.py migrate( --database=, .*)?$"),
     ):
         run(command)
 
@@ -127,7 +132,32 @@ def test_a_relay_says_it(caplog):
     with without_the_table_of(OutboxMessage), pytest.raises((OperationalError, ProgrammingError)):
         Relay().send_all()
 
-    assert caplog.records[0].getMessage().endswith(". Run manage.py migrate")
+    assert re.search(r"\. Run manage.py migrate( --database=\w+)?$", caplog.records[0].getMessage())
+
+
+def test_what_is_logged_names_the_database_to_migrate():
+    error = OperationalError("no such table: a")
+
+    assert told(error, "default") == "no such table: a. Run manage.py migrate"
+    assert told(error, "keys") == "no such table: a. Run manage.py migrate --database=keys"
+    assert told(OperationalError("locked"), "keys") == "locked"
+
+
+def test_of_several_databases_one_that_is_not_known_is_to_be_named(monkeypatch):
+    monkeypatch.setattr(not_migrated, "connections", ["default", "keys"])
+
+    assert told(OperationalError("no such table: a")).endswith(
+        "Run manage.py migrate --database=, with the alias of the database that lacks it"
+    )
+
+
+@pytest.mark.parametrize("asks", [gauges, report._failures])
+def test_what_counts_failed_messages_names_it(asks, caplog):
+    with without_the_table_of(FailureGroup) as using:
+        list(asks())
+
+    assert f"in database {using!r}" in caplog.text
+    assert "Run manage.py migrate" in caplog.text
 
 
 def test_another_error_of_a_database_is_none_of_a_missing_table():

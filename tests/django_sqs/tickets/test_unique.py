@@ -330,3 +330,29 @@ def test_keys_whose_time_is_over_are_pruned():
     call_command("sqs_prune_tickets", stdout=io.StringIO())
 
     assert not UniqueKey.objects.exists()
+
+
+def test_a_key_says_which_queue_it_is_of():
+    send()
+
+    key = UniqueKey.objects.get()
+    assert key.queue == django_sqs.queues["second"].full_name()
+    assert str(key).endswith(f" ({key.queue})")
+
+
+def test_one_whose_time_is_over_says_the_queue_of_who_takes_it():
+    send()
+    UniqueKey.objects.update(queue="", expires=time.time() - 1)
+    send()
+
+    assert UniqueKey.objects.get().queue == django_sqs.queues["second"].full_name()
+
+
+def test_processes_of_the_release_before_write_keys_without_their_queues():
+    with connections[router.db_for_write(UniqueKey)].cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO django_sqs_tickets_uniquekey (digest, ticket_id, expires) "
+            "VALUES ('a', 'b', 0)"
+        )
+
+    assert str(UniqueKey.objects.get()) == "a"

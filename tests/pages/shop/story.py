@@ -143,9 +143,11 @@ def tell():
     TaskRecord.objects.bulk_create(results(now))
     UsedTicket.objects.create(ticket_id="b0c1f3de-7d1e-4e0b-9a62-3a54f0b1d1aa", cancelled=True)
     UsedTicket.objects.create(ticket_id="1d7f9a10-0c85-4b57-8f0e-62f1c0a9be02", cancelled=False)
-    key = Unique("nightly-export", 3600).digest("shop__mails")
     UniqueKey.objects.create(
-        digest=key, ticket_id="2f1f6f3c-6a56-4a3e-9d4e-0b1b7f0b5a11", expires=time.time() + 3600
+        digest=Unique("nightly-export", 3600).digest("shop__mails"),
+        ticket_id="2f1f6f3c-6a56-4a3e-9d4e-0b1b7f0b5a11",
+        expires=time.time() + 3600,
+        queue="shop__mails",
     )
     Heartbeat.objects.bulk_create(workers(now))
     know(datetime.now(UTC))
