@@ -26,8 +26,15 @@ T = TypeVar("T")
 FRESH = 1.0
 
 
-#: What asks a server whether it may only be read.
-_READ_ONLY = {"postgresql": "SHOW transaction_read_only", "mysql": "SELECT @@global.read_only"}
+#: What returns a row where a server, or this connection to it, may only be read.  Of MySQL and its
+#: kin not all know each of the variables, and newer ones say more than that it is on.
+_READ_ONLY = {
+    "postgresql": "SELECT 1 WHERE current_setting('transaction_read_only') = 'on'",
+    "mysql": (
+        "SHOW VARIABLES WHERE Variable_name IN ('read_only', 'innodb_read_only', 'tx_read_only', "
+        "'transaction_read_only') AND Value NOT IN ('OFF', '0')"
+    ),
+}
 
 
 class _Local(threading.local):
@@ -75,7 +82,7 @@ def around_message(*, close: bool = False, timeout: float | None = None) -> Iter
                 drop(connection)
             elif close:
                 connection.close()
-            elif connection.errors_occurred and is_read_only(connection):
+            elif connection.errors_occurred and _is_of_no_use(connection):
                 discard(connection)
             else:
                 _close_if_obsolete(connection)
@@ -151,19 +158,16 @@ def writing_apart(using: str) -> Iterator[None]:
 
 
 def is_read_only(connection: Connection) -> bool:
-    """Whether its server takes no writes, as one that was the first before a failover.
+    """Whether it takes no writes, as a replica, or a server that was the first before a failover.
 
-    The connection works, so nothing else would have it closed, and the new one looked for.
+    :raises django.db.Error: it does not say.
     """
     question = _READ_ONLY.get(connection.vendor)
     if question is None or connection.connection is None:
         return False
-    try:
-        with connection.cursor() as cursor:
-            cursor.execute(question)
-            return str(cursor.fetchone()[0]).lower() in ("on", "1")
-    except Error:
-        return False
+    with connection.cursor() as cursor:
+        cursor.execute(question)
+        return cursor.fetchone() is not None
 
 
 def forget_inherited() -> None:
@@ -208,6 +212,20 @@ def used_here() -> list[Connection]:
 
 def _mine(theirs: Collection[str]) -> list[Connection]:
     return [each for each in used_here() if each.alias not in theirs]
+
+
+def _is_of_no_use(connection: Connection) -> bool:
+    """Whether one on which something failed answers, and would fail the next message, too.
+
+    Nothing else would have it closed, and a new one made.
+    """
+    # A statement that the server has prepared fails for ever once the type of a column changed.
+    if getattr(connection.connection, "prepare_threshold", None) is not None:
+        return True
+    try:
+        return is_read_only(connection)
+    except Error:
+        return False
 
 
 def _close_if_obsolete(connection: Connection) -> None:

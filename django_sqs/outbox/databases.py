@@ -5,10 +5,10 @@ from __future__ import annotations
 import time
 
 from django.db import Error, connections, router
-from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_sqs_kombu.logs import get_logger
 
+from ..connections import is_read_only
 from .models import OutboxMessage
 
 logger = get_logger(__name__)
@@ -57,7 +57,7 @@ class Tables:
         was_open = connection.connection is not None
         try:
             there = OutboxMessage._meta.db_table in connection.introspection.table_names()
-            there = there and not _is_replica(connection)
+            there = there and not is_read_only(connection)
         except Error as exc:
             logger.warning("Cannot find out whether database %r has an outbox: %s", alias, exc)
             there = False
@@ -67,16 +67,3 @@ class Tables:
             # No connection is kept to a database that is none of the outbox's.
             connection.close()
         return there
-
-
-#: What asks a database whether it is a replica that nobody may write to.
-_REPLICA = {"postgresql": "SELECT pg_is_in_recovery()", "mysql": "SELECT @@global.read_only"}
-
-
-def _is_replica(connection: BaseDatabaseWrapper) -> bool:
-    question = _REPLICA.get(connection.vendor)
-    if question is None:
-        return False
-    with connection.cursor() as cursor:
-        cursor.execute(question)
-        return bool(cursor.fetchone()[0])

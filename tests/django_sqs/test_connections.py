@@ -6,11 +6,19 @@ import time
 
 import pytest
 from django.core.management import call_command
-from django.db import InternalError, connection, connections, router, transaction
+from django.db import (
+    InternalError,
+    NotSupportedError,
+    OperationalError,
+    connection,
+    connections,
+    router,
+    transaction,
+)
 from django.test import TestCase
 
 import django_sqs
-from django_sqs.connections import around_message, used_here
+from django_sqs.connections import around_message, is_read_only, used_here
 from django_sqs_kombu.exceptions import ConfigurationError
 from django_sqs_kombu.testing import captured
 
@@ -144,25 +152,69 @@ def test_the_server_counts_what_a_worker_connects(
     assert own_server.execute("SELECT count(*) FROM shop_run", name).strip() == "60"
 
 
-@pytest.mark.skipif(KIND not in ("postgres", "pool", "psycopg2"), reason="it changes the session")
-@pytest.mark.django_db(transaction=True)
+BACKEND = "SELECT connection_id()" if KIND.startswith("maria") else "SELECT pg_backend_pid()"
+READ_ONLY = (
+    "SET SESSION TRANSACTION READ ONLY"
+    if KIND.startswith("maria")
+    else "SET SESSION CHARACTERISTICS AS TRANSACTION READ ONLY"
+)
+changes_its_session = pytest.mark.skipif(
+    not SERVER or KIND == "pgbouncer", reason="it changes the session"
+)
+
+
+def ask(used, statement):
+    with used.cursor() as cursor:
+        cursor.execute(statement)
+        return cursor.fetchone()[0] if cursor.description else None
+
+
+@changes_its_session
+@pytest.mark.django_db(transaction=True, databases="__all__")
 def test_a_connection_to_what_is_read_only_is_closed():
     """The server was the first before a failover: the next connection finds the new one."""
     used = connections[router.db_for_write(Run)]
 
-    def ask(statement):
-        with used.cursor() as cursor:
-            cursor.execute(statement)
-            return cursor.fetchone()[0]
-
     with around_message():
-        before = ask("SELECT pg_backend_pid()")
-        ask("SELECT set_config('default_transaction_read_only', 'on', false)")
-        with pytest.raises(InternalError, match="read-only"):
+        before = ask(used, BACKEND)
+        assert not is_read_only(used)
+        ask(used, READ_ONLY)
+        with pytest.raises((InternalError, OperationalError), match=r"(?i)read.only"):
             Run.objects.create(queue="q", body="x", message_id="", pid=0, thread="")
+        assert is_read_only(used)
 
-    assert ask("SELECT pg_backend_pid()") != before
+    assert ask(used, BACKEND) != before
     assert Run.objects.create(queue="q", body="x", message_id="", pid=0, thread="").pk
+
+
+@pytest.mark.skipif("REPLICA" in os.environ, reason="it has two connections")
+@pytest.mark.skipif(KIND not in ("postgres", "pool"), reason="psycopg 3 alone prepares")
+@pytest.mark.django_db(transaction=True, databases="__all__")
+def test_a_statement_that_was_prepared_fails_no_second_message(monkeypatch):
+    """A migration has changed the type of a column since."""
+    used = connections[router.db_for_write(Run)]
+    used.close()
+    monkeypatch.setitem(
+        used.settings_dict, "OPTIONS", {"server_side_binding": True, "prepare_threshold": 0}
+    )
+
+    migrating = connections.create_connection(used.alias)
+    ask(migrating, "CREATE TABLE typed AS SELECT 1 AS a")
+
+    def receive():
+        with around_message():
+            ask(used, "SELECT a FROM typed")
+
+    try:
+        receive()
+        ask(migrating, "ALTER TABLE typed ALTER a TYPE text")
+        with pytest.raises(NotSupportedError, match="cached plan"):
+            receive()
+        receive()
+    finally:
+        ask(migrating, "DROP TABLE typed")
+        migrating.close()
+        used.close()
 
 
 @needs_server

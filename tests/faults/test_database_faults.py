@@ -48,7 +48,7 @@ SHORT = [
 CELLS = [
     ("sqlite", "locked"),
     *((kind, fault) for kind in kinds.KINDS if kind != "sqlite" for fault in FAULTS),
-    *((kind, "read_only") for kind in ("postgres", "pool", "psycopg2", "pgbouncer")),
+    *((kind, "read_only") for kind in kinds.KINDS if kind != "sqlite"),
     ("pgbouncer", "pooler"),
 ]
 
