@@ -142,7 +142,7 @@ LEVEL_NAMES = {name: "error" if name == "exception" else name for name in LEVELS
 
 def reference_to(name, file):
     """Where the attributes of a public class are told."""
-    public = file == "django_sqs_kombu/exceptions.py"
+    public = file.startswith("django_sqs_kombu/exceptions/")
     return [f"Its attributes: :exc:`django_sqs_kombu.exceptions.{name}`."] if public else []
 
 
