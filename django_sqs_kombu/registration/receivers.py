@@ -26,6 +26,7 @@ from ..rules import (
 from ..transport.sending.unsent import check_unsent
 from ..transport.sqs.declaration import WIRE_FORMATS
 from ..unpack import Unpack
+from ..working.late import warn_if_late
 from ..working.masking import Mask
 from ..working.middleware import Middleware, Sending, around_sending
 from ..working.policy import Policy
@@ -211,6 +212,7 @@ class Receivers(Ticketing):
             )
         self._check_dead_letters(registered)
         self.queues[queue_name] = registered
+        warn_if_late(self, registered, earlier)
         if registered.buries_early and not (earlier is not None and earlier.buries_early):
             self.warn_of_few_receives(registered)
         return registered

@@ -13,6 +13,7 @@ from .exception_groups import deciding
 from .failure import FAILURE, Failure, origin_of
 from .forks import end_process
 from .going_on import cursor, stopping
+from .late import taking_all
 from .masking import Mask, printable
 from .middleware import (
     ADMITTED,
@@ -103,6 +104,7 @@ __all__ = [
     "row_for",
     "stopping",
     "table_of",
+    "taking_all",
     "tell",
     "ticker_of",
     "told",

@@ -38,11 +38,12 @@ class Beside:
         #: What ended it, other than its stop.
         self.error: BaseException | None = None
 
-    def __enter__(self) -> None:
+    def __enter__(self) -> Beside:
         try:
             self._thread.start()
         except RuntimeError as exc:
             raise EnvironmentFailure(f"No thread can run a consumer: {exc}") from exc
+        return self
 
     def __exit__(
         self,

@@ -26,6 +26,7 @@ from .early_burial import warn_of_early_burial
 from .gate import Gate
 from .going_on import worker_stops
 from .handling import Handled, handle
+from .late import received, taking_all
 from .middleware import ADMITTED, Middleware, admission, tell
 from .outcomes import settle_undecodable
 from .pool import Pool
@@ -79,9 +80,8 @@ class ReceiverConsumer(StoppableConsumer):
         one_by_one: Callable[[], bool] | None = None,
     ) -> None:
         check_consumer(threads, prefetch, message_limit, grace_period, coroutines)
-        if queues is None:
-            queues = [queue for queue in receivers.select() if queue.receiver is not None]
-        self.queues = list(queues)
+        self._takes_all = queues is None
+        self.queues = list(received(receivers) if queues is None else queues)
         self.suffix = suffix
         self.threads = threads
         self.prefetch = prefetch or 0
@@ -169,11 +169,11 @@ class ReceiverConsumer(StoppableConsumer):
             with ExitStack() as stack:
                 ticks = self.ticks and not self._is_beside
                 stack.enter_context(ticking(self._receivers.select if ticks else list))
+                stack.enter_context(taking_all(self._receivers if self._takes_all else None))
                 if self._crew is not None:
                     stack.enter_context(self._crew)
                 if self._other is not None:
-                    self._beside = self._other.beside(self)
-                    stack.enter_context(self._beside)
+                    self._beside = stack.enter_context(self._other.beside(self))
                 super().run(_tokens, **kwargs)
         finally:
             self._ended.set()

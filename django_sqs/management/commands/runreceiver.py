@@ -12,6 +12,7 @@ from typing import Any
 from django.apps import apps
 from django.core.management.base import CommandError, CommandParser
 
+from django_sqs.conf import conf
 from django_sqs.development.reloader import (
     Reloader,
     is_reloaded,
@@ -27,6 +28,7 @@ from django_sqs.worker.fleet import Fleet, Plan
 from django_sqs.worker.recycling import Recycling
 from django_sqs_kombu.posix import require_posix
 from django_sqs_kombu.registration import RegisteredQueue
+from django_sqs_kombu.working import taking_all
 
 PER_QUEUE = "per-queue"
 LAST_PORT = 65_535
@@ -156,7 +158,9 @@ class Command(QueueCommand):
         queues = self._queues(options["queue_names"])
         if options["coroutines"]:
             _check_coroutines(queues)
-        with pid_file(options["pid_file"]):
+        # Who names queues does not expect others.
+        chosen = None if options["queue_names"] else receivers
+        with pid_file(options["pid_file"]), taking_all(chosen, but=conf.lambda_queues):
             code = self._run(queues, options)
         if code != exit_codes.OK:
             sys.exit(code)
