@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import queue as stdlib_queue
 from collections.abc import Callable, Collection, Mapping
-from typing import Any
+from typing import Any, NamedTuple
 
 from ..exceptions import PayloadUnavailable
 from ..names import FIFO
@@ -22,6 +22,13 @@ from .sqs.listing import Listing
 FEW = 8
 
 
+class Consumer(NamedTuple):
+    """What consumes from a queue, under a tag of its own."""
+
+    callback: Callable[[dict[str, Any]], None]
+    no_ack: bool
+
+
 class ConsumingChannel(SettlingChannel):
     """Kombu's SQS channel with its own way of receiving."""
 
@@ -30,7 +37,10 @@ class ConsumingChannel(SettlingChannel):
         self._consumptions: dict[str, Consumption] = {}
         #: Of queues that messages came from.
         self._urls: dict[str, str] = {}
-        self._callbacks: dict[str, Callable[[dict[str, Any]], None]] = {}
+        #: By queue and tag, the latest last.
+        self._consumers_of: dict[str, dict[str, Consumer]] = {}
+        #: Who gets the messages of a queue.
+        self._takers: dict[str, Consumer] = {}
         #: Of consumers that were cancelled, with polls under way.
         self._finishing: list[Poller] = []
         #: How many of them there may be before those are left out that have ended.
@@ -74,10 +84,20 @@ class ConsumingChannel(SettlingChannel):
         if consumption.most is not None:
             self.prefetch.most[consumption.queue] = consumption.most
 
-    def basic_consume(self, queue: str, no_ack: bool, *args: Any, **kwargs: Any) -> Any:
-        """Consume from *queue*: its poller starts here."""
-        result = super().basic_consume(queue, no_ack, *args, **kwargs)
-        self._callbacks[queue] = self.connection._callbacks[queue]
+    def basic_consume(
+        self, queue: str, no_ack: bool, callback: Any, consumer_tag: str, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Consume from *queue*: its poller starts here.
+
+        Of several consumers of a queue the latest gets its messages.
+        """
+        result = super().basic_consume(queue, no_ack, callback, consumer_tag, *args, **kwargs)
+        # Kombu knows one callback, and one answer about acknowledgements, for each queue of a
+        # connection. Here each consumer has its own.
+        consumers = self._consumers_of.setdefault(queue, {})
+        consumers.pop(consumer_tag, None)
+        consumer = Consumer(self.connection._callbacks[queue], no_ack)
+        consumers[consumer_tag] = self._takers[queue] = consumer
         self.prefetch.on_loop = self.connection.event_loop is not None
         if queue not in self.pollers:
             consumption = self._consumptions.get(queue) or Consumption(queue)
@@ -90,10 +110,15 @@ class ConsumingChannel(SettlingChannel):
         """Stop consuming; messages that wait for the consumer become visible at once."""
         queue = self._tag_to_queue.get(consumer_tag)
         result = super().basic_cancel(consumer_tag)
-        if queue is None or queue in self._tag_to_queue.values():
+        if queue is None:
             return result
-        self._callbacks.pop(queue, None)
-        self._hand_back_callback(queue)
+        consumers = self._consumers_of.get(queue, {})
+        consumers.pop(consumer_tag, None)
+        if consumers:
+            self._takers[queue] = consumers[next(reversed(consumers))]
+            return result
+        self._consumers_of.pop(queue, None)
+        self._takers.pop(queue, None)
         poller = self.pollers.pop(queue, None)
         if poller is not None:
             # A poll under way ends by itself; nobody needs to wait for it here.
@@ -111,13 +136,6 @@ class ConsumingChannel(SettlingChannel):
         if len(self._finishing) >= self._looks_at:
             self._finishing = [each for each in self._finishing if each.polls]
             self._looks_at = max(FEW, 2 * len(self._finishing))
-
-    def _hand_back_callback(self, queue: str) -> None:
-        # Kombu knows one callback for each queue of a connection. Another channel may still
-        # consume from it.
-        for channel in self.connection.channels:
-            if channel is not self and queue in channel._callbacks:
-                self.connection._callbacks[queue] = channel._callbacks[queue]
 
     def basic_qos(self, *args: Any, **kwargs: Any) -> None:
         """Change the prefetch count, which pollers heed at once."""
@@ -155,13 +173,13 @@ class ConsumingChannel(SettlingChannel):
 
     def deliver(self, held: Held) -> None:
         """Hand a message that was taken to its consumer."""
-        callback = self._callbacks.get(held.queue)
-        if callback is None:
+        taker = self._takers.get(held.queue)
+        if taker is None:
             self.keeper.release([held])
             return
-        if held.queue in self._noack_queues and not self._settle_unacked(held):
+        if taker.no_ack and not self._settle_unacked(held):
             return
-        callback(self.payload(held))
+        taker.callback(self.payload(held))
 
     def delivery(self, queue: str, message: Mapping[str, Any], *, settles: bool) -> Delivery:
         """A delivery of a message that was received elsewhere, and whose lease is kept there.

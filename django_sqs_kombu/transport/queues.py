@@ -104,6 +104,27 @@ class QueueChannel(OptionsChannel):
         self.requests.call("PurgeQueue", queue)
         return size
 
+    def queue_delete(
+        self, queue: str, if_unused: bool = False, if_empty: bool = False, **kwargs: Any
+    ) -> None:
+        """Delete *queue*, also one that no exchange of this connection leads to.
+
+        :param if_empty: leave it if it has messages; hidden and delayed ones count.
+        """
+        if if_empty and self._has_messages(queue):
+            return
+        bound = any(True for _ in self.state.queue_bindings(queue))
+        super().queue_delete(queue, if_unused, **kwargs)
+        if not bound:
+            # Kombu deletes a queue once for each of its bindings that it knows of.
+            self._delete(queue)
+
+    def _has_messages(self, queue: str) -> bool:
+        try:
+            return self.requests.counts(queue).total > 0
+        except QueueDoesNotExist:
+            return False
+
     def _delete(self, queue: str, exchange: str | None = None, *args: Any, **kwargs: Any) -> None:
         # As in AMQP, a queue that is not there is no error.
         if self.predefined_queues:

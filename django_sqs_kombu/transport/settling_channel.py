@@ -203,6 +203,17 @@ class SettlingChannel(QueueChannel):
     def _restore(self, message: Delivery, *args: Any, **kwargs: Any) -> None:
         self.release([message])
 
+    def queue_delete(
+        self, queue: str, if_unused: bool = False, if_empty: bool = False, **kwargs: Any
+    ) -> None:
+        """Delete *queue*; see :meth:`.QueueChannel.queue_delete`.
+
+        What was acknowledged before does not count as a message of it.
+        """
+        if if_empty:
+            self.flush(CLOSE_TIMEOUT)
+        super().queue_delete(queue, if_unused, if_empty, **kwargs)
+
     # The end.
 
     def stop_polling(self, *, break_off: bool = False, hands_out: bool = False) -> list[Poller]:

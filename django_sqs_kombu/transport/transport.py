@@ -51,8 +51,23 @@ class Transport(SQS.Transport):  # type: ignore[misc]
         """
         connection: Transport = super().establish_connection()
         if must_ask(self.client):
-            ask(self._avail_channels[-1])
+            try:
+                ask(self._avail_channels[-1])
+            except BaseException:
+                # Nobody gets the channel that asked: the next broker has channels of its own.
+                super().close_connection(connection)
+                raise
         return connection
+
+    def create_channel(self, connection: Transport) -> SQS.Channel:
+        """Open a channel of *connection*.
+
+        Kombu asks the transport that a :class:`kombu.Connection` had before it connected. With a
+        list of brokers it may have connected to another one.
+        """
+        if connection is not self:
+            return connection.create_channel(connection)
+        return super().create_channel(connection)
 
     def _collect(self, connection: Transport) -> None:
         # Kombu calls this when an error has made the connection useless.

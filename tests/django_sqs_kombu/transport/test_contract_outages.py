@@ -113,6 +113,23 @@ def test_a_dead_broker_is_left_for_the_next_of_the_list(
     assert type(connection.transport).__module__ == "django_sqs_kombu.transport.transport"
 
 
+def test_the_first_channel_of_a_connection_is_at_the_broker_that_answers(
+    connect, server, prefix, free_port
+):
+    live = server.url.rsplit(":", 1)[-1]
+    with connect(url=[SQS.format(port=free_port), SQS.format(port=live)]) as connection:
+        # Kombu asks the transport of the first broker for it.
+        channel = connection.channel()
+        assert channel in connection.connection.channels
+
+        kombu.Producer(channel).publish("x", routing_key=prefix)
+        taken = []
+        with kombu.Consumer(channel, [kombu.Queue(prefix)], callbacks=[lambda *a: taken.append(a)]):
+            connection.drain_events(timeout=10)
+
+    assert [body for body, _ in taken] == ["x"]
+
+
 def test_a_list_of_brokers_that_are_all_dead_is_an_error_that_kombu_knows(connect, free_port):
     urls = [SQS.format(port=free_port)] * 2
     connection = connect(url=";".join(urls))

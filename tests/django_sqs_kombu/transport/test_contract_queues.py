@@ -40,6 +40,55 @@ def test_a_bound_queue_is_deleted_and_can_be_declared_again(
         assert names() == {f"{prefix}-orders"}
 
 
+@pytest.mark.parametrize("declared", [True, False])
+def test_a_queue_is_deleted_whoever_declared_it(connect, sqs, prefix, names, declared):
+    exchange = kombu.Exchange(prefix) if declared else None
+    sqs.create_queue(QueueName=prefix)
+    if declared:
+        kombu.Queue(prefix, exchange, routing_key=prefix)(connect().channel()).declare()
+
+    kombu.Queue(prefix, exchange)(connect().channel()).delete()
+
+    assert names() == set()
+
+
+def test_a_queue_of_the_default_exchange_is_deleted(connect, prefix, names):
+    bound = kombu.Queue(prefix)(connect().channel())
+    bound.declare()
+
+    bound.delete()
+
+    assert names() == set()
+
+
+@pytest.mark.parametrize("state", ["hidden", "delayed"])
+def test_a_queue_whose_messages_nobody_sees_now_is_not_empty(connect, sqs, prefix, names, state):
+    channel = connect().channel()
+    exchange = kombu.Exchange(prefix)
+    bound = kombu.Queue(prefix, exchange, routing_key=prefix)(channel)
+    bound.declare()
+    url = sqs.get_queue_url(QueueName=prefix)["QueueUrl"]
+    sqs.send_message(QueueUrl=url, MessageBody="x", DelaySeconds=60 * (state == "delayed"))
+    sqs.receive_message(QueueUrl=url, VisibilityTimeout=60)
+
+    bound.delete(if_empty=True)
+    exchange(channel).delete()
+
+    assert names() == {prefix}
+
+
+def test_what_was_acknowledged_does_not_keep_its_queue(connect, prefix, names):
+    channel = connect(ack_linger=0.5).channel()
+    bound = kombu.Queue(prefix)(channel)
+    bound.declare()
+    kombu.Producer(channel).publish("x", routing_key=prefix)
+    bound.get().ack()
+
+    bound.delete(if_empty=True)
+
+    assert names() == set()
+
+
 def test_deleting_a_queue_that_is_gone_is_no_error(connect, sqs, prefix, names):
     channel = connect().channel()
     bound = kombu.Queue(prefix, kombu.Exchange(prefix), routing_key=prefix)(channel)
