@@ -43,6 +43,8 @@ class Pool:
         self._threads: list[threading.Thread] = []
         #: Of the threads that wait for work; the latest to come is the first to be woken.
         self._idle: list[threading.Lock] = []
+        #: Of all threads: each is released for a thread to go on.
+        self._locks: list[threading.Lock] = []
         #: Whether one was woken that has not looked for work yet.
         self._coming = False
         #: Whether quick calls wait for the thread that is awake.
@@ -66,8 +68,10 @@ class Pool:
     ) -> None:
         self._ends = True
         self._patient = False
-        while self._wake():
-            pass
+        # Not only those that are known to be idle: what ends this may have come, as Ctrl+C in a
+        # script may, in the moment in which one was to be woken.
+        for lock in list(self._locks):
+            _release(lock)
         for thread in self._threads:
             thread.join()
 
@@ -107,20 +111,21 @@ class Pool:
         except IndexError:
             return False
         self._coming = True
-        idle.release()
+        _release(idle)
         return True
 
     def _start(self) -> None:
         name = f"sqs-receiver_{len(self._threads)}"
-        thread = threading.Thread(target=self._run, name=name, daemon=True)
+        mine = threading.Lock()
+        mine.acquire()
+        thread = threading.Thread(target=self._run, args=[mine], name=name, daemon=True)
         thread.start()
+        self._locks.append(mine)
         self._threads.append(thread)
 
     # In the threads.
 
-    def _run(self) -> None:
-        mine = threading.Lock()
-        mine.acquire()
+    def _run(self, mine: threading.Lock) -> None:
         while (job := self._take(mine)) is not None:
             call, args = job
             begun = time.monotonic()
@@ -148,8 +153,7 @@ class Pool:
                 if self._awaited:
                     self._awaited = False
                     # Another thread may have said so in the same moment.
-                    with suppress(RuntimeError):
-                        self._taken.release()
+                    _release(self._taken)
             elif not self._patient:
                 self._wake()
             return job
@@ -167,3 +171,9 @@ class Pool:
             else:
                 return
         mine.acquire()
+
+
+def _release(lock: threading.Lock) -> None:
+    """Release a lock, unless another thread has."""
+    with suppress(RuntimeError):
+        lock.release()

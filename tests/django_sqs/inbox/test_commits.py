@@ -206,7 +206,7 @@ def test_a_deadlock_that_a_receiver_caught_is_tried_again(connection):
             cursor.execute("ROLLBACK")
         order()
 
-    with pytest.raises(EnvironmentFailure, match="undone"):
+    with pytest.raises(EnvironmentFailure, match="was rolled back"):
         receive(effect)
     assert not Order.objects.exists()
     assert not ReceivedMessage.objects.exists()

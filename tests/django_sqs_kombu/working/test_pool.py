@@ -2,6 +2,7 @@
 
 import threading
 import time
+from contextlib import suppress
 
 import pytest
 
@@ -110,3 +111,20 @@ def test_leaving_it_waits_for_all_that_was_submitted():
             pool.submit(THREADS, lambda n=number: (time.sleep(0.002), made.append(n)))
 
     assert sorted(made) == list(range(50))
+
+
+def test_an_interrupt_while_a_thread_is_woken_keeps_nobody_waiting(eventually):
+    """As Ctrl+C may come in a script: the thread is no longer among the idle, and sleeps on."""
+    pool = Pool(THREADS)
+
+    def interrupted():
+        with suppress(KeyboardInterrupt), pool:
+            eventually(lambda: pool._idle)
+            pool._idle.pop()
+            raise KeyboardInterrupt
+
+    left = threading.Thread(target=interrupted, daemon=True)
+    left.start()
+    left.join(5)
+
+    assert not left.is_alive()
