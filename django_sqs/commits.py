@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -16,6 +17,24 @@ logger = get_logger(__name__)
 
 #: The databases of which :func:`warn_of_another` has warned in this process.
 _warned: set[tuple[str, str]] = set()
+
+
+@dataclass(eq=False, slots=True)
+class _Waiting:
+    """What Django calls after a commit; tests learn from it whether it was called."""
+
+    action: Callable[[], Any]
+    done: bool = False
+
+    def __call__(self) -> None:
+        self.done = True
+        self.action()
+
+
+def sends_wait() -> bool:
+    """Whether sends wait for the commit of a transaction that this thread has open."""
+    callbacks = [entry[1] for each in connections.all(True) for entry in each.run_on_commit]
+    return any(isinstance(each, _Waiting) and not each.done for each in callbacks)
 
 
 def asked_for(on_commit: bool | None) -> bool:
@@ -45,7 +64,7 @@ def after_commit(queue: str, send: Callable[[], Any], using: str | None) -> None
     :param queue: the queue's name, for the log.
     """
     if transaction.get_connection(using).in_atomic_block:
-        transaction.on_commit(partial(_send, queue, send), using)
+        transaction.on_commit(_Waiting(partial(_send, queue, send)), using)
     else:
         warn_of_another(queue, "on_commit=True", using)
         send()
@@ -60,7 +79,7 @@ def when_all_committed(databases: Sequence[str], action: Callable[[], None]) -> 
         action()
         return
     first, *rest = databases
-    transaction.on_commit(partial(when_all_committed, rest, action), using=first)
+    transaction.on_commit(_Waiting(partial(when_all_committed, rest, action)), using=first)
 
 
 def warn_of_another(queue: str, option: str, using: str | None) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+import sys
+from collections.abc import Callable, Generator, Iterator
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -63,3 +64,14 @@ def message_factory() -> Callable[..., RawMessage]:
     from .testing import message
 
     return message
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport() -> Generator[None, Any, None]:
+    """Say in the report of a test that failed which sends it left waiting for a commit."""
+    report = (yield).get_result()
+    commits = sys.modules.get("django_sqs.commits")
+    if commits is not None and report.when == "call" and report.failed and commits.sends_wait():
+        from .testing import WAITING
+
+        report.sections.append(("django-sqs", WAITING))

@@ -24,6 +24,7 @@ from django_sqs_kombu.testing import (
     sent_to_sqs,
 )
 
+from .commits import sends_wait
 from .development.local_server import LocalServer
 from .registry import receivers
 
@@ -43,6 +44,14 @@ INSTEAD = (
     "In a test that is meant to send, use sqs_outbox (or SQSTestMixin), sqs_eager (or SQS_EAGER) "
     "or "
     "sqs_server."
+)
+
+#: What a test that fails is told if it left sends waiting.
+WAITING = (
+    "Sends wait for a commit, and the transaction of a TestCase or of django_db is never "
+    "committed. Put the code that sends into captureOnCommitCallbacks(execute=True) (pytest: the "
+    "fixture django_capture_on_commit_callbacks), or use TransactionTestCase "
+    "(django_db(transaction=True))."
 )
 
 _ANY = object()
@@ -96,7 +105,8 @@ class SQSTestMixin:
             raise AssertionError(
                 f"{len(found)} times {wanted} was sent to {queue_name!r}, not "
                 f"{'once or more' if count is None else count}. Sent: "
-                f"{[(each.queue_name, each.body) for each in self.sqs_outbox]}"
+                f"{[(each.queue_name, each.body) for each in self.sqs_outbox]}. "
+                f"{WAITING if sends_wait() else ''}".rstrip()
             )
 
 

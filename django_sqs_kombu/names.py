@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+import sys
+import warnings
+from collections.abc import Callable, Sequence
+from types import FrameType
 from typing import Any
 
-from .exceptions import QueueNameError
+from .exceptions import QueueNameError, UnknownSuffixWarning
 from .quotas import MAX_NAME_LENGTH
 
 SEPARATOR = "__"
 FIFO = ".fifo"
+
+#: The packages whose lines a user cannot change.
+_OURS = {"django_sqs", "django_sqs_kombu"}
 
 _LEGAL = re.compile(r"[A-Za-z0-9_-]+")
 
@@ -57,3 +63,19 @@ def validate_name(name: str) -> str:
             "included. Give the receiver a shorter queue_name.",
         )
     return name
+
+
+def warn_of_suffix(name: str, suffix: str, known: Sequence[str]) -> None:
+    """Warn of a *suffix* that is not among those *known*, at the line of the user's that gave it.
+
+    :param name: the queue's name.
+    """
+    frame: FrameType | None = sys._getframe(1)
+    level = 2
+    while frame and str(frame.f_globals.get("__name__")).partition(".")[0] in _OURS:
+        frame, level = frame.f_back, level + 1
+    warnings.warn(
+        f"Unknown suffix {suffix!r} for queue {name!r} (known: {', '.join(known) or 'none'})",
+        UnknownSuffixWarning,
+        stacklevel=level,
+    )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import warnings
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime, timedelta
@@ -11,9 +10,9 @@ from typing import Any, ClassVar
 
 import kombu
 
-from ..exceptions import ConfigurationError, NoReceiver, UnknownSuffixWarning, WrongMessageClass
+from ..exceptions import ConfigurationError, NoReceiver, WrongMessageClass
 from ..messages.base import RawMessage
-from ..names import join_name, validate_name
+from ..names import join_name, validate_name, warn_of_suffix
 from ..rules import shown
 from ..unpack import Unpack
 from ..working.attempt import attempt, receive, receive_all
@@ -184,12 +183,7 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
                 f"Queue {self.name!r}: suffix must be a string, not {shown(suffix)}"
             )
         if suffix and suffix not in self.suffixes:
-            warnings.warn(
-                f"Unknown suffix {suffix!r} for queue {self.name!r} (known: "
-                f"{', '.join(self.suffixes) or 'none'})",
-                UnknownSuffixWarning,
-                stacklevel=3,
-            )
+            warn_of_suffix(self.name, suffix, self.suffixes)
 
     def get_receiver_proxy(self) -> _Proxy[Any, Any, RegisteredQueue]:
         """Return a callable that sends to this queue."""

@@ -20,6 +20,7 @@ from django_sqs_kombu import (
     MessageEncodeError,
     MessageTargetMissing,
     UnknownQueue,
+    UnknownSuffixWarning,
 )
 from django_sqs_kombu.working import Retry
 from tests.site.shop.models import Order, Run
@@ -105,6 +106,18 @@ def test_send_and_receive_single():
     assert bodies == {"by proxy", "by send"}
     assert plain.receive_single("big")[0].get_body() == "by message"
     assert Run.objects.count() == 3
+
+
+def test_an_unknown_suffix_is_warned_of_at_the_line_that_gives_it(sqs_outbox):
+    for send in (
+        lambda: receive_plain(body="x", suffix="bug"),
+        lambda: django_sqs.send("plain", body="x", suffix="bug"),
+        lambda: django_sqs.send_many("plain", ["x"], suffix="bug"),
+        lambda: django_sqs.queues["plain"].full_name("bug"),
+    ):
+        with pytest.warns(UnknownSuffixWarning, match="Unknown suffix 'bug'") as warned:
+            send()
+        assert {each.filename for each in warned} == {__file__}
 
 
 def test_receive_loop(prefix):

@@ -121,14 +121,24 @@ def policy(*args):
     return json.loads(out.getvalue())
 
 
+def test_an_account_or_region_that_makes_no_arn_is_refused():
+    [copied] = policy("plain", "--account=1234-5678-9012")["Statement"]
+    assert all(":123456789012:" in arn for arn in copied["Resource"])
+
+    for wrong in ("--account=12", "--account=shop", "--region=eu-central-1a", "--region=eu_west_1"):
+        with pytest.raises(CommandError, match=f"must be .*{wrong.partition('=')[2]}"):
+            policy("plain", wrong)
+
+
 def test_policies_are_least(site, prefix):
     site.SQS_CREATE_QUEUES = False
-    [sender] = policy("plain", "--role=sender", "--account=123")["Statement"]
-    [receiver] = policy("plain", "--account=123", "--region=eu-west-1")["Statement"]
+    [sender] = policy("plain", "--role=sender", "--account=123456789012")["Statement"]
+    [receiver] = policy("plain", "--account=123456789012", "--region=eu-west-1")["Statement"]
 
     assert sender["Action"] == ["sqs:GetQueueUrl", "sqs:SendMessage"]
     assert sender["Resource"] == [
-        f"arn:aws:sqs:us-east-1:123:{prefix}__plain{suffix}" for suffix in ("", "__big", "__small")
+        f"arn:aws:sqs:us-east-1:123456789012:{prefix}__plain{suffix}"
+        for suffix in ("", "__big", "__small")
     ]
     assert "sqs:SendMessage" not in receiver["Action"]
     assert "sqs:CreateQueue" not in receiver["Action"]
@@ -215,12 +225,12 @@ def test_policies_allow_the_keys_of_encrypted_queues(site, monkeypatch):
     for name, key in {"own": "1234-5678", "named": "alias/mine", "aws": "alias/aws/sqs"}.items():
         django_sqs.register(name, print, kms_key=key)
 
-    receiver = policy("own", "named", "aws", "--account=123")["Statement"][1:]
-    sending = policy("own", "--account=123", "--sends")["Statement"][1:]
+    receiver = policy("own", "named", "aws", "--account=123456789012")["Statement"][1:]
+    sending = policy("own", "--account=123456789012", "--sends")["Statement"][1:]
 
     by_id, by_alias = receiver
     assert by_id["Action"] == by_alias["Action"] == ["kms:Decrypt"]
-    assert by_id["Resource"] == ["arn:aws:kms:us-east-1:123:key/1234-5678"]
+    assert by_id["Resource"] == ["arn:aws:kms:us-east-1:123456789012:key/1234-5678"]
     assert by_alias["Condition"] == {
         "ForAnyValue:StringEquals": {"kms:ResourceAliases": ["alias/mine"]}
     }

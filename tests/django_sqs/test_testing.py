@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 def run_project_tests(tmp_path):
     """Run tests of a project with pytest, as its developers do."""
 
-    def run(code, count):
+    def run(code, count=0, failed=0):
         (tmp_path / "test_project.py").write_text(textwrap.dedent(code))
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
@@ -37,8 +37,9 @@ def run_project_tests(tmp_path):
             text=True,
             timeout=120,
         )
-        assert done.returncode == 0, done.stdout + done.stderr
-        assert f"{count} passed" in done.stdout
+        assert done.returncode == bool(failed), done.stdout + done.stderr
+        assert (f"{failed} failed" if failed else f"{count} passed") in done.stdout
+        return done.stdout
 
     return run
 
@@ -81,6 +82,29 @@ def test_fixtures(run_project_tests):
     )
 
 
+def test_a_failing_test_is_told_what_waits_for_the_commit(run_project_tests):
+    said = run_project_tests(
+        """
+        import pytest
+        import django_sqs
+
+        @pytest.mark.django_db
+        def test_that_fails(sqs_outbox):
+            with django_sqs.batch():
+                django_sqs.send("typed", body={"a": 1}, on_commit=True)
+                django_sqs.send("plain", body="x", on_commit=True)
+            django_sqs.send_many("plain", ["x"], on_commit=True)
+            assert sqs_outbox
+
+        def test_that_fails_without_a_database(sqs_outbox):
+            assert sqs_outbox
+        """,
+        failed=2,
+    )
+
+    assert said.count("Sends wait for a commit") == said.count("- django-sqs -") == 1
+
+
 class Mixed(SQSTestMixin, TestCase):
     def test_sent(self):
         django_sqs.send("plain", body="x")
@@ -94,6 +118,24 @@ class Mixed(SQSTestMixin, TestCase):
             self.assertMessageSent("plain", "y")
         with pytest.raises(AssertionError, match=r"1 times a message was sent .*not 2"):
             self.assertMessageSent("plain", count=2)
+
+    def test_what_waits_for_the_commit_is_named_by_the_assertion(self):
+        django_sqs.send("plain", body="x", on_commit=True)
+        with pytest.raises(
+            AssertionError, match=r"Sent: \[\]\. Sends wait for a commit, .*OnCommit"
+        ):
+            self.assertMessageSent("plain")
+        with self.captureOnCommitCallbacks(execute=True):
+            django_sqs.send("plain", body="y", on_commit=True)
+            django_sqs.send("plain", body="z", on_commit=True)
+        with pytest.raises(AssertionError, match="Sends wait"):
+            self.assertMessageSent("plain", "x")
+
+    def test_what_was_sent_after_the_commit_waits_no_more(self):
+        with self.captureOnCommitCallbacks(execute=True):
+            django_sqs.send("plain", body="y", on_commit=True)
+        with pytest.raises(AssertionError, match=r"Sent: \[\('plain', 'y'\)\]\.$"):
+            self.assertMessageSent("plain", "x")
 
     def test_empty_at_the_start(self):
         assert self.sqs_outbox == []

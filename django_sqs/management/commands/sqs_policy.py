@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+from argparse import ArgumentTypeError
 from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
@@ -15,6 +17,8 @@ from django_sqs.registry import receivers
 from django_sqs_kombu.names import FIFO, join_name
 from django_sqs_kombu.registration import RegisteredQueue
 from django_sqs_kombu.transport import PREFIX
+
+_REGION = re.compile(r"[a-z]+(-[a-z]+)+-[0-9]+")
 
 
 class Command(QueueCommand):
@@ -32,8 +36,12 @@ class Command(QueueCommand):
         """Define the command line."""
         super().add_arguments(parser)
         parser.add_argument("--role", choices=sorted(ACTIONS), default="receiver")
-        parser.add_argument("--account", default="*", help="AWS account id. Default: any.")
-        parser.add_argument("--region", help="Default: SQS_REGION or AWS_REGION, else any.")
+        parser.add_argument(
+            "--account", type=_account, default="*", help="AWS account id. Default: any."
+        )
+        parser.add_argument(
+            "--region", type=_region, help="Default: SQS_REGION or AWS_REGION, else any."
+        )
         parser.add_argument(
             "--sends",
             action="store_true",
@@ -68,6 +76,20 @@ class Command(QueueCommand):
             prefix=conf.transport_options.get("large_payload_prefix", PREFIX),
         )
         self.stdout.write(json.dumps(document, indent=2))
+
+
+def _account(text: str) -> str:
+    """An account's id; AWS's console shows it with hyphens."""
+    digits = text.replace("-", "")
+    if text != "*" and not re.fullmatch("[0-9]{12}", digits):
+        raise ArgumentTypeError(f"must be the 12 digits of an AWS account id, not {text!r}")
+    return digits
+
+
+def _region(text: str) -> str:
+    if text != "*" and not _REGION.fullmatch(text):
+        raise ArgumentTypeError(f"must be an AWS region such as eu-central-1, not {text!r}")
+    return text
 
 
 def _sends_again(queue: RegisteredQueue) -> bool:

@@ -77,6 +77,7 @@ def test_an_unknown_suffix_is_warned_of_at_each_send(queue):
             queue.send(Message(body="x"), "us")
 
     assert [each.category for each in caught] == [UnknownSuffixWarning] * 2
+    assert {each.filename for each in caught} == {__file__}, "where the suffix was given"
 
 
 def test_suffixes_made_at_run_time_do_not_fill_the_memory(queue):
