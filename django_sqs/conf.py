@@ -178,7 +178,7 @@ SETTINGS: dict[str, Setting] = {
     "SQS_MASK": Setting(
         None,
         "function, or its dotted path, that gets a queue's name and a body and returns what people "
-        "may see of it, in logs and failures; None: everything",
+        "may see of it in logs, failures and the outbox; None: everything",
         optional(function_rule),
     ),
     "SQS_MIDDLEWARE": Setting(

@@ -14,6 +14,9 @@ from django.utils.timesince import timesince
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
+from django_sqs_kombu.working import masked
+
+from ..conf import conf
 from ..language import Text, of_the_site
 from ..row_admin import RowAdmin
 from . import claims
@@ -55,7 +58,7 @@ class OutboxMessageAdmin(RowAdmin[OutboxMessage]):
     fields = (
         *("uid", "state", "queue_name", "suffix", "group_id", "deduplication_id", "created_at"),
         *("due_at", "tries", "refusals", "try_after", "claimed_until", "failed_at", "error"),
-        *("content_type", "attributes", "text"),
+        *("content_type", "attributes", "text_shown"),
     )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
@@ -76,6 +79,12 @@ class OutboxMessageAdmin(RowAdmin[OutboxMessage]):
     def trouble(self, row: OutboxMessage) -> str:
         """The beginning of its error."""
         return Truncator(row.error).chars(ERROR)
+
+    @admin.display(description=_("body"))
+    def text_shown(self, row: OutboxMessage) -> str:
+        """The body, as SQS_MASK leaves it."""
+        mask = conf.mask
+        return row.text if mask is None else masked(row.queue_name, row.text, mask)
 
     @admin.action(description=_("Send selected messages again"), permissions=["change"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> None:

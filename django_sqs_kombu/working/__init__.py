@@ -14,7 +14,7 @@ from .failure import FAILURE, Failure, origin_of
 from .forks import end_process
 from .going_on import cursor, stopping
 from .late import taking_all
-from .masking import Mask, printable
+from .masking import Mask, masked, printable
 from .middleware import (
     ADMITTED,
     Admission,
@@ -98,6 +98,7 @@ __all__ = [
     "exponential",
     "is_interrupt",
     "lend",
+    "masked",
     "note_call",
     "origin_of",
     "printable",

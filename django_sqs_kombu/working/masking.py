@@ -43,12 +43,25 @@ def loggable(name: str, delivery: Shown, message: RawMessage | None, mask: Mask 
     """
     if mask is None:
         return printable(delivery, message)
+    try:
+        shown = masked(name, _text(delivery), mask)
+    except Exception:  # noqa: BLE001 - a body that cannot be shown is no reason to fail
+        return HIDDEN
+    return shown if shown == HIDDEN else quoted(shown)
+
+
+def masked(name: str, text: str, mask: Mask) -> str:
+    """What people may see of a body; :data:`HIDDEN` if that is nothing.
+
+    :param name: the queue's registered name.
+    :param text: the body.
+    """
     shown: Any = None
     try:
-        shown = mask(name, _text(delivery))
+        shown = mask(name, text)
     except Exception:  # noqa: BLE001 - what a mask fails on is not shown
         return HIDDEN
-    return quoted(shown) if isinstance(shown, str) and shown else HIDDEN
+    return shown if isinstance(shown, str) and shown else HIDDEN
 
 
 def _text(delivery: Shown) -> str:

@@ -80,7 +80,7 @@ import functools
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Permission, User
 from datetime import timedelta
-from django.test import Client
+from django.test import Client, override_settings
 from django.utils import timezone
 import django_sqs
 from django_sqs.inbox.models import ReceivedMessage
@@ -120,6 +120,13 @@ assert client("root").get(LIST, {"state": "failed"}).content.decode().count("fie
 assert client("root").get(LIST, {"q": "Nobody"}).content.decode().count("field-state") == 1
 page = client("reader").get(f"{LIST}{row('failed').pk}/change/").content.decode()
 assert "Nobody wants &lt;it&gt;" in page and "<textarea" not in page, page
+
+PAGE = f"{LIST}{row('postponed').pk}/change/"
+assert ">postponed<" in client("reader").get(PAGE).content.decode()
+for mask, shown in ((lambda queue, text: queue + text[:4], "plainpost"), (len, "(not shown)")):
+    with override_settings(SQS_MASK=mask):
+        page = client("reader").get(PAGE).content.decode()
+    assert shown in page and ">postponed<" not in page, page
 
 act("reader", "send_again", row("failed"))
 assert row("failed").failed_at, "who may only read has sent it again"
