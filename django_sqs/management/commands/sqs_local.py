@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from django_sqs.development.local_server import LocalServer
@@ -42,7 +43,10 @@ class Command(BaseCommand):
         """Run until SIGTERM or SIGINT."""
         require_between(options, "port", 0, 65_535)
         state = Path(options["state"]) if options["state"] else None
-        server = LocalServer(options["host"], options["port"], state)
+        try:
+            server = LocalServer(options["host"], options["port"], state)
+        except ImproperlyConfigured as exc:
+            raise CommandError(str(exc)) from exc
         stopping = stop_by_signals()
         try:
             queues = server.start()

@@ -2,10 +2,12 @@
 
 import json
 import logging
+import sys
 from contextlib import ExitStack, contextmanager
 
 import boto3
 import pytest
+from django.core.management import CommandError, call_command
 from moto.core import DEFAULT_ACCOUNT_ID
 from moto.sqs.models import sqs_backends
 
@@ -170,3 +172,10 @@ def test_a_file_of_no_use_is_told_and_left_as_it_is(state, text, says):
         pass
 
     assert state.read_text() == text
+
+
+def test_the_command_says_what_it_needs(monkeypatch):
+    monkeypatch.setitem(sys.modules, "moto.moto_server", None)
+
+    with pytest.raises(CommandError, match=r"pip install 'django-sqs\[local\]>=2'"):
+        call_command("sqs_local", port=0)
