@@ -14,7 +14,7 @@ import re
 from collections.abc import Callable
 from typing import Any
 
-from kombu.utils.json import JSONEncoder
+from kombu.utils.json import JSONEncoder, object_hook
 
 from ...exceptions import MessageEncodeError
 from .armour import unarmoured
@@ -38,6 +38,9 @@ _encode = JSONEncoder(separators=(",", ":"), ensure_ascii=False).encode
 
 #: Its ``scan_once`` is what ``raw_decode`` calls.
 _decoder: Any = json.JSONDecoder()
+#: What Kombu's encoder writes around a date, bytes and the like.  Within a body that is JSON
+#: itself it is escaped, and so not found.
+_TYPED = '"__type__"'
 #: What JSON takes for white space.
 _BLANKS = " \t\n\r"
 
@@ -114,6 +117,8 @@ def _envelope(text: str) -> dict[str, Any] | None:
         return None
     if (end != len(text) and text[end:].strip(_BLANKS)) or type(data) is not dict:
         return None
+    if _TYPED in text:
+        data = _with_types(text, data)
     get: Callable[[str], Any] = data.get
     body, properties, headers = get("body"), get("properties"), get("headers") or {}
     if not _looks_like_envelope(data, body, properties, headers):
@@ -122,7 +127,7 @@ def _envelope(text: str) -> dict[str, Any] | None:
     if armour != UTF_8:
         if type(armour) is not str or (armour := armour.lower()) not in (UTF_8, "base64"):
             return None
-        if armour == "base64":
+        if armour == "base64" and type(body) is str:
             try:
                 body = unarmoured(body)
             except ValueError:
@@ -141,6 +146,28 @@ def _envelope(text: str) -> dict[str, Any] | None:
     }
 
 
+def _with_types(text: str, plain: dict[str, Any]) -> dict[str, Any]:
+    """What Kombu's own transport reads in *text*: dates, UUIDs, bytes.  *plain* is its JSON."""
+    try:
+        data: dict[str, Any] = json.loads(text, object_hook=_with_type)
+    except RecursionError:
+        return plain
+    properties = plain.get("properties")
+    if type(properties) is not dict or type(data["properties"]) is not dict:
+        return plain
+    if "delivery_info" in properties:
+        # It stays JSON.
+        data["properties"]["delivery_info"] = properties["delivery_info"]
+    return data
+
+
+def _with_type(value: dict[str, Any]) -> Any:
+    try:
+        return object_hook(value)
+    except Exception:  # noqa: BLE001 - a stranger may have written anything there
+        return value
+
+
 def _headers(headers: dict[str, Any]) -> dict[str, Any]:
     # Celery looks its tasks up by this one, and a worker ends over one that is no text.
     if isinstance(headers["task"], str):
@@ -151,7 +178,7 @@ def _headers(headers: dict[str, Any]) -> dict[str, Any]:
 def _looks_like_envelope(
     data: dict[str, Any], body: object, properties: object, headers: object
 ) -> bool:
-    if type(body) is not str or type(properties) is not dict or type(headers) is not dict:
+    if type(body) not in (str, bytes) or type(properties) is not dict or type(headers) is not dict:
         return False
     get = data.get
     if not (CONTENT_TYPE in data or CONTENT_ENCODING in data or data.keys() <= _KEYS):

@@ -95,6 +95,17 @@ ENVELOPES = {
         "content-encoding": "gzip",
         "properties": {},
     },
+    "types that JSON lacks": {
+        "body": {"__type__": "bytes", "__value__": JSON_TASK},
+        **JSON_KIND,
+        "headers": {
+            "when": {"__type__": "datetime", "__value__": "2026-01-31T12:00:00+00:00"},
+            "price": [{"__type__": "decimal", "__value__": "1.50"}],
+            "id": {"__type__": "uuid", "__value__": {"hex": "0" * 32, "version": None}},
+            "key": {"__type__": "base64", "__value__": "/w=="},
+        },
+        "properties": {},
+    },
     "keys of its own": {"body": JSON_TASK, **JSON_KIND, "properties": {}, "more": 1},
 }
 
@@ -105,6 +116,45 @@ def test_an_envelope_is_read_as_stock_kombu_reads_it(name, wrap):
     body = wrap(json.dumps(ENVELOPES[name]))
 
     assert read(ours(body)) == read(stock(body))
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"__type__": "nothing", "__value__": 1},
+        {"__type__": "datetime", "__value__": "yesterday"},
+        {"__type__": ["unhashable"], "__value__": 1},
+        {"__type__": "base64", "__value__": 7},
+    ],
+)
+def test_a_type_that_is_none_is_left_as_it_came(odd):
+    sent = {"body": "text", **JSON_KIND, "headers": {"odd": odd}, "properties": {"odd": odd}}
+
+    message = ours(json.dumps(sent))
+
+    assert message.headers == {"odd": odd}
+    assert message.properties["odd"] == odd
+
+
+def test_what_a_message_says_of_its_delivery_stays_json():
+    day = {"__type__": "date", "__value__": "2026-01-31"}
+    sent = {"body": "text", **JSON_KIND, "properties": {"delivery_info": {"routing_key": day}}}
+
+    assert ours(json.dumps(sent)).delivery_info == {"routing_key": day}
+
+
+@pytest.mark.parametrize("name", ["body", "properties", "headers"])
+def test_a_type_in_place_of_a_part_harms_nothing(name):
+    typed = {"__type__": "decimal", "__value__": "1"}
+    sent = {"body": "text", **JSON_KIND, "headers": {}, "properties": {}, name: typed}
+
+    payload, error = read_body(json.dumps(sent))
+
+    assert error is None
+    assert payload["properties"].get("sqs_foreign") or payload["properties"] == {
+        **typed,
+        "delivery_info": {},
+    }
 
 
 def envelope(body, encoding, content_type="text/plain"):
