@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import inspect
-import signal
 import sys
-import threading
 import time
 from typing import Any
 
@@ -28,6 +26,7 @@ from .deadline import deadline
 from .dropping import free_at_start, why_dropped
 from .exception_groups import deciding
 from .forks import end_child, forks
+from .interrupts import raise_interrupts
 from .middleware import around_receiving
 from .registered import Attempt, Received, Registered
 from .splitting import split
@@ -150,6 +149,10 @@ def _receive(registered: Registered, message: RawMessage | list[RawMessage]) -> 
     return result
 
 
+#: What runs while a receiver does, and in which Ctrl-C is that receiver's.
+RECEIVING = frozenset({_receive.__code__})
+
+
 def check_returned(registered: Registered, result: Any) -> None:
     """Look at what a receiver returned.
 
@@ -173,9 +176,7 @@ def its_own(raised: BaseException, registered: Registered) -> BaseException:
 
 def is_interrupt(raised: BaseException) -> bool:
     """Whether Ctrl-C has raised it in this thread, and no receiver."""
-    in_main = threading.current_thread() is threading.main_thread()
-    by_default = signal.getsignal(signal.SIGINT) is signal.default_int_handler
-    return as_a(raised, KeyboardInterrupt) is not None and in_main and by_default
+    return as_a(raised, KeyboardInterrupt) is not None and raise_interrupts()
 
 
 def delete_first(delivery: Received) -> None:

@@ -18,8 +18,10 @@ from ..logs import get_logger
 from ..quotas import MAX_WAIT_TIME
 from ..transport.delivery import Delivery
 from ..transport.receiving.poller import Poller
+from .attempt import RECEIVING
 from .beside import Beside
 from .coroutine_crew import CoroutineCrew
+from .interrupts import Interrupts
 from .middleware import Middleware, tell
 from .outcomes import say_cut_off
 from .registered import Registered
@@ -84,6 +86,14 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
         beside = Beside(self.run, self.stop, on_end, first.on_turn)
         self._is_beside = True
         return beside
+
+    def run(self, _tokens: int = 1, **kwargs: Any) -> None:
+        """Consume until stopped, also by Ctrl-C in a script.
+
+        :raises KeyboardInterrupt: by Ctrl-C, unless in a receiver, whose message is given back.
+        """
+        with Interrupts(self.stop, RECEIVING):
+            super().run(_tokens, **kwargs)
 
     def consume(
         self,

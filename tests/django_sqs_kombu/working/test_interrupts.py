@@ -1,0 +1,116 @@
+"""Ctrl-C in a script: the consumer stops between messages, and none is stranded or runs twice."""
+
+import signal
+import threading
+
+import pytest
+
+from django_sqs_kombu import ReceiverConsumer
+from django_sqs_kombu.transport.holding.held import HeldMessages
+
+pytestmark = pytest.mark.skipif(
+    threading.current_thread() is not threading.main_thread(), reason="signals come elsewhere"
+)
+
+
+def interrupt():
+    signal.raise_signal(signal.SIGINT)
+
+
+@pytest.fixture(autouse=True)
+def by_default():
+    """Ctrl-C as in a script: pytest, too, has Python's own handler."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.fixture
+def interrupted_at(monkeypatch):
+    """Have Ctrl-C come in the middle of what is done with a message, the first time."""
+
+    def interrupted_at(name):
+        usual, came = getattr(HeldMessages, name), []
+
+        def interrupted(self, *args, **options):
+            if not came and threading.current_thread() is threading.main_thread():
+                came.append(True)
+                interrupt()
+            return usual(self, *args, **options)
+
+        monkeypatch.setattr(HeldMessages, name, interrupted)
+
+    return interrupted_at
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize("place", ["take", "settle"])
+def test_between_messages_it_strands_none(receivers, counts, interrupted_at, place, threads):
+    ran = []
+    queue = receivers.register("orders", ran.append)
+    queue.send_many(["a", "b", "c"])
+    interrupted_at(place)
+
+    with pytest.raises(KeyboardInterrupt):
+        ReceiverConsumer(receivers, threads=threads, message_limit=3).run()
+
+    assert counts(queue.full_name()) == (3 - len(ran), 0, 0)
+
+
+def test_within_a_receiver_it_ends_that_one(receivers, counts):
+    ran = []
+
+    def receive(message):
+        ran.append(message)
+        interrupt()
+        ran.append("went on")
+
+    queue = receivers.register("orders", receive)
+    queue.send(body="a")
+
+    ReceiverConsumer(receivers).run()
+
+    assert len(ran) == 1
+    assert counts(queue.full_name()) == (1, 0, 0)
+
+
+def test_the_second_time_it_comes_at_once(receivers):
+    turns = []
+
+    class Hanging(ReceiverConsumer):
+        def on_turn(self):
+            interrupt()
+            turns.append("stops")
+            interrupt()
+            turns.append("hangs")
+
+    receivers.register("orders", turns.append)
+    with pytest.raises(KeyboardInterrupt):
+        Hanging(receivers).run()
+
+    assert turns == ["stops"]
+
+
+def test_whoever_handles_it_goes_on_doing_so(receivers):
+    came = []
+
+    def handle(signum, frame):
+        came.append(signum)
+        consumer.stop()
+
+    class Interrupted(ReceiverConsumer):
+        def on_turn(self):
+            if not came:
+                interrupt()
+
+    receivers.register("orders", came.append)
+    consumer = Interrupted(receivers)
+    signal.signal(signal.SIGINT, handle)
+    try:
+        consumer.run()
+        assert signal.getsignal(signal.SIGINT) is handle
+    finally:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+
+    assert came == [signal.SIGINT]
