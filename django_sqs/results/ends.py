@@ -17,7 +17,7 @@ from ..storable import error_entry, storable, storable_text
 from .begins import Begin
 from .models import TaskRecord
 from .statements import ATTEMPT, UNFINISHED, ConditionalUpdate
-from .writing import answers, drop_broken, give_back
+from .writing import answers, drop_broken, give_back, is_full
 
 logger = get_logger(__name__)
 
@@ -139,7 +139,7 @@ class EndWriter:
         except Exception as exc:
             end.tries += 1
             passing = isinstance(exc, Error) and not isinstance(exc, DataError | IntegrityError)
-            if passing and end.tries < MOST_TRIES:
+            if passing and (end.tries < MOST_TRIES or is_full(exc)):
                 raise
             drop_broken(using, exc)
             why = _still_refused(using, end) if passing else exc
@@ -161,8 +161,10 @@ def _still_refused(using: str, end: End) -> Exception | None:
         TaskRecord.objects.using(using).filter(pk=end.id).update(digest=F("digest"))
     try:
         _write_alone(using, end)
-    except Exception as exc:  # noqa: BLE001 - a driver may raise anything for odd contents
+    except Exception as exc:
         drop_broken(using, exc)
+        if is_full(exc):
+            raise
         return exc
     return None
 

@@ -16,6 +16,18 @@ def drop_broken(using: str, exc: Exception) -> None:
         discard(connection)
 
 
+#: How databases say that there is no room left: PostgreSQL's SQLSTATE, MySQL's numbers and SQLite.
+_FULL_STATE, _FULL_NUMBERS, _FULL_TEXT = "53100", (1021, 1114), "disk is full"
+
+
+def is_full(exc: Exception) -> bool:
+    """Whether *exc* says that a database has no room left, where what is small may find some."""
+    cause = exc.__cause__
+    state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    number = exc.args[0] if exc.args else None
+    return state == _FULL_STATE or number in _FULL_NUMBERS or _FULL_TEXT in str(exc)
+
+
 def answers(using: str, exc: Exception) -> bool:
     """Whether the database can be reached at all, now that it raised *exc*."""
     drop_broken(using, exc)

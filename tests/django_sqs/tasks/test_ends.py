@@ -188,19 +188,31 @@ def test_what_refuses_every_write_costs_no_outcome(more, backends):
     assert (record(result).status, record(result).return_value) == ("SUCCESSFUL", 42)
 
 
-def test_an_end_that_alone_fails_time_and_again_is_written_without_its_contents(
-    backends, monkeypatch
-):
+@pytest.fixture
+def refuse(monkeypatch):
+    """Have the database refuse one end alone, as *says*, while the list is not empty."""
+
+    def refuse(end, says):
+        lasts = [True]
+
+        def refused(using, given):
+            if given is end and lasts:
+                raise OperationalError(*says)
+            _write_alone(using, given)
+
+        monkeypatch.setattr("django_sqs.results.ends._write_alone", refused)
+        monkeypatch.setattr(
+            EndWriter, "_write_together", lambda self, using, _: refused(using, end)
+        )
+        return lasts
+
+    return refuse
+
+
+def test_an_end_that_alone_fails_time_and_again_is_written_without_its_contents(backends, refuse):
     [result] = enqueue(backends, 1)
     end = successful(result, "much")
-
-    def refused(using, given):
-        if given is end:
-            raise OperationalError("Got a packet bigger than 'max_allowed_packet' bytes")
-        _write_alone(using, given)
-
-    monkeypatch.setattr("django_sqs.results.ends._write_alone", refused)
-    monkeypatch.setattr(EndWriter, "_write_together", lambda self, using, _: refused(using, end))
+    refuse(end, (1153, "Got a packet bigger than 'max_allowed_packet' bytes"))
     for _ in range(MOST_TRIES - 1):
         with pytest.raises(OperationalError):
             EndWriter().write([end])
@@ -208,3 +220,20 @@ def test_an_end_that_alone_fails_time_and_again_is_written_without_its_contents(
 
     assert record(result).status == "FAILED"
     assert "max_allowed_packet" in record(result).errors[0]["traceback"]
+
+
+@pytest.mark.parametrize(
+    "says", [("database or disk is full",), (1114, "The table 'taskrecord' is full")]
+)
+def test_a_database_without_room_costs_no_outcome(says, backends, refuse):
+    """What is small may find some room, where an outcome does not."""
+    [result] = enqueue(backends, 1)
+    end = successful(result, "much")
+    lasts = refuse(end, says)
+    for _ in range(MOST_TRIES + 2):
+        with pytest.raises(OperationalError):
+            EndWriter().write([end])
+    lasts.clear()
+    EndWriter().write([end])
+
+    assert (record(result).status, record(result).return_value) == ("SUCCESSFUL", "much")
