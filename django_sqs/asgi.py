@@ -47,7 +47,7 @@ def lifespan(
         nonlocal told
         if scope["type"] == "lifespan":
             told = True
-            grace = None if grace_period is None else lambda: float(grace_period)
+            grace = None if grace_period is None else lambda: grace_period
             site = SiteReceiver(names, suffix=suffix, threads=threads, grace_period=grace)
             await _Life(app, site, receive, send).run(scope)
             return

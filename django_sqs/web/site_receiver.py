@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import suppress
 from functools import partial
 from typing import Any
 
@@ -16,8 +17,10 @@ from django.db import connections
 from django_sqs_kombu.exceptions import ConfigurationError, NoReceiver, UnknownQueue
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.registration import RegisteredQueue
+from django_sqs_kombu.rules import check_consumer
 
 from ..conf import conf
+from ..problems import require_valid
 from ..registry import receivers
 from ..worker.chosen import chosen_here
 from ..worker.companions import Beside, Companion, Turn, beside_sites, beside_workers, running
@@ -119,13 +122,20 @@ class SiteReceiver:
         with self._lock:
             if self._stopping.is_set():
                 return
-            self._grace = self._grace_period()
+            # First, and whatever the grace period says: a wrong one is told where it receives.
             self._stopping.set()
+            with suppress(Exception):
+                self._grace = self._checked_grace_period()
             consumer = self._consumer
         self._begin.set()
         if consumer is not None:
             consumer.grace_period = self._grace
             consumer.stop()
+
+    def _checked_grace_period(self) -> float:
+        seconds = self._grace_period()
+        check_consumer(1, grace_period=seconds)
+        return seconds
 
     def _give_back(self) -> None:
         # Where no thread could be started to watch over the stop: Python 3.12.1 starts none
@@ -175,6 +185,7 @@ class SiteReceiver:
         self._begin.wait(FIRST_REQUEST)
         apps.ready_event.wait(APPS)
         self._go_on_unless_stopped()
+        require_valid()
         if conf.migrations_patience:
             wait_for_migrations(conf.migrations_patience, self._go_on_unless_stopped)
 

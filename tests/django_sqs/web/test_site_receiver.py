@@ -261,6 +261,23 @@ def test_an_application_receives_as_long_as_it_is_served(at_once, queue, seen, e
     eventually(lambda: not threads())
 
 
+@pytest.mark.parametrize("given", ["soon", None])
+@pytest.mark.parametrize("name", ["SQS_GRACE_PERIOD", "SQS_MIGRATIONS_PATIENCE"])
+def test_what_is_wrong_is_told_once_and_harms_no_stop(
+    at_once, queue, settings, eventually, caplog, given, name
+):
+    setattr(settings, name, 5 if given else "soon")
+    server = Server(lifespan(silent, queues="site", grace_period=given))
+
+    asyncio.run(server.life(lambda: eventually(lambda: "'soon'" in caplog.text)))
+
+    assert server.said == ALL_SAID
+    [told] = [each for each in caplog.records if each.levelname == "ERROR"]
+    assert told.getMessage().startswith("This process receives nothing: ")
+    assert not told.exc_info
+    eventually(lambda: not threads())
+
+
 def test_an_application_whose_start_fails_receives_nothing(at_once, queue, seen):
     async def failing(scope, receive, send):
         await receive()
