@@ -218,6 +218,12 @@ class ConsumingChannel(SettlingChannel):
             self._urls[queue] = url
         return url
 
+    def break_off(self) -> None:
+        """At the process's exit without a close: poll no more, also for cancelled consumers."""
+        for poller in self._finishing:
+            poller.stop(break_off=True)
+        super().break_off()
+
     def close(self) -> None:
         """Stop polling, give back what is held, settle what is decided, and close."""
         finishing, self._finishing = self._finishing, []

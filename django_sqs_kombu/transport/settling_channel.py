@@ -249,10 +249,13 @@ class SettlingChannel(QueueChannel):
         self.keeper.close(CLOSE_TIMEOUT)
         _open.discard(self)
 
-    def leave(self) -> None:
-        """At the process's exit without a close: give back what is held; :meth:`finish` waits."""
+    def break_off(self) -> None:
+        """At the process's exit without a close: poll no more."""
         for poller in list(self.pollers.values()):
             poller.stop(break_off=True)
+
+    def leave(self) -> None:
+        """Thereafter: give back what is held; :meth:`finish` waits."""
         self.keeper.release(self.held.all())
 
     def renew_after_fork(self) -> None:
@@ -272,6 +275,9 @@ def _abandon(pollers: dict[str, Poller], keeper: Keeper) -> None:
 
 def _leave_all() -> None:
     channels = list(_open)
+    # First the polls of all: one would take what another gives back, and nobody would know.
+    for channel in channels:
+        channel.break_off()
     for channel in channels:
         channel.leave()
     # One time for all of them: nobody expects an exit to take long.

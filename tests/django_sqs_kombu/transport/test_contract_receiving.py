@@ -242,6 +242,34 @@ def test_a_script_that_ends_without_closing_strands_few_messages(
     assert time.monotonic() - started < 30
 
 
+CANCELS = """
+import sys, kombu
+url, name, transport = sys.argv[1:]
+options = {"region": "us-east-1", "is_secure": False, "wait_time_seconds": 10}
+connection = kombu.Connection(url, transport=transport, transport_options=options)
+got = []
+with connection.Consumer([kombu.Queue(name)], on_message=got.append):
+    connection.drain_events(timeout=20)
+    try:
+        # A poll is under way from here on.
+        connection.drain_events(timeout=0.5)
+    except TimeoutError:
+        pass
+"""
+
+
+def test_a_script_that_ends_while_a_poll_of_a_cancelled_consumer_is_under_way_strands_none(
+    server, prefix, fill, counts
+):
+    fill(1, VisibilityTimeout="300")
+    url = f"sqs://testing:testing-secret@{server.url.removeprefix('http://')}"
+    command = [sys.executable, "-c", CANCELS, url, prefix, "django_sqs_kombu.transport:Transport"]
+
+    subprocess.run(command, cwd=ROOT, check=True, timeout=60)
+
+    assert counts(prefix) == (1, 0, 0)
+
+
 @pytest.mark.parametrize(
     ("options", "most"),
     [
