@@ -370,6 +370,8 @@ def test_the_command_lists_runs_pauses_and_resumes(capsys):
     assert not KnownSchedule.objects.using(database()).filter(paused=True).exists()
     with pytest.raises(CommandError, match="No queue 'nowhere'"):
         call_command("sqs_schedules", run="nowhere")
+    with pytest.raises(CommandError, match=r"scheduled: .*report.*\)\. Did you mean 'report'\?"):
+        call_command("sqs_schedules", pause="reprot")
 
 
 def test_a_schedule_without_its_apps_is_an_error(settings):
