@@ -9,10 +9,6 @@ from django.db import (
     DataError,
     Error,
     IntegrityError,
-    InterfaceError,
-    InternalError,
-    OperationalError,
-    ProgrammingError,
     connections,
     router,
     transaction,
@@ -49,7 +45,7 @@ class FailureWriter:
         except (DataError, IntegrityError, ValueError):
             for each in contents:
                 _write_alone(using, each)
-        except (InterfaceError, InternalError, OperationalError, ProgrammingError):
+        except Error:
             if _lacks_tables(using):
                 # Messages must not wait for somebody to migrate.
                 logger.exception(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from django.db import InterfaceError, InternalError, OperationalError, connections
+from django.db import DataError, Error, IntegrityError, connections
 
 from ..connections import discard
 
@@ -11,7 +11,8 @@ def drop_broken(using: str, exc: Exception) -> None:
     """Drop this thread's connection if *exc* says that it may be of no use any more."""
     connection = connections[using]
     # Within somebody's transaction, as in a test, the connection is not ours to close.
-    broken = isinstance(exc, OperationalError | InterfaceError | InternalError)
+    # Also one with a prepared statement that fits its table no more, and what a driver calls odd.
+    broken = isinstance(exc, Error) and not isinstance(exc, DataError | IntegrityError)
     if broken and not connection.in_atomic_block:
         discard(connection)
 

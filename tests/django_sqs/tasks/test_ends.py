@@ -4,7 +4,14 @@ from contextlib import suppress
 from datetime import timedelta
 
 import pytest
-from django.db import OperationalError, connections, router, transaction
+from django.db import (
+    DatabaseError,
+    NotSupportedError,
+    OperationalError,
+    connections,
+    router,
+    transaction,
+)
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
@@ -186,6 +193,27 @@ def test_what_refuses_every_write_costs_no_outcome(more, backends):
         EndWriter().write([end])
 
     assert (record(result).status, record(result).return_value) == ("SUCCESSFUL", 42)
+
+
+@pytest.mark.parametrize("raised", [NotSupportedError, DatabaseError, OperationalError])
+def test_an_end_that_its_connection_refuses_is_written_on_another(raised, backends):
+    """What was prepared on it fits the table no more, or its driver no longer understands it."""
+    [result] = enqueue(backends, 1)
+    used = connections[router.db_for_write(TaskRecord)]
+    if used.vendor == "sqlite":
+        pytest.skip("a database in memory keeps its connection")
+    used.ensure_connection()
+    first = used.connection
+
+    def stale(execute, *query):
+        if used.connection is first:
+            raise raised("cached plan must not change result type")
+        return execute(*query)
+
+    with used.execute_wrapper(stale):
+        EndWriter().write([successful(result, 42)])
+
+    assert record(result).return_value == 42
 
 
 @pytest.fixture
