@@ -37,11 +37,24 @@ def sqs_eager() -> Iterator[None]:
         yield
 
 
+@pytest.fixture(scope="session")
+def _sqs_nothing_sent_beside(request: pytest.FixtureRequest) -> Iterator[None]:
+    # What is set up for several tests, such as setUpTestData, runs before a fixture of one test.
+    if "sqs_nothing_sent" not in request.config.getini("usefixtures"):
+        yield
+        return
+    from .testing import nothing_sent
+
+    with nothing_sent():
+        yield
+
+
 @pytest.fixture
-def sqs_nothing_sent() -> Iterator[None]:
+def sqs_nothing_sent(_sqs_nothing_sent_beside: None) -> Iterator[None]:
     """Fail a test that sends by mistake; ``usefixtures = sqs_nothing_sent`` covers all tests.
 
-    Messages that ``sqs_outbox``, ``sqs_eager`` and ``sqs_server`` catch are allowed.
+    Then it also covers what is set up for a class, a module or the session.  Messages that
+    ``sqs_outbox``, ``sqs_eager`` and ``sqs_server`` catch are allowed.
     """
     from .testing import nothing_sent
 

@@ -82,6 +82,14 @@ class SQSTestMixin:
 
     sqs_outbox: SentMessages
 
+    @classmethod
+    def setUpClass(cls) -> None:
+        """Keep from SQS what the class sends for all its tests, as in ``setUpTestData``."""
+        keeping = captured(receivers)
+        keeping.__enter__()
+        cls.addClassCleanup(keeping.__exit__, None, None, None)  # type: ignore[attr-defined]
+        super().setUpClass()  # type: ignore[misc]
+
     def setUp(self) -> None:
         """Keep the messages that are sent from now on."""
         super().setUp()  # type: ignore[misc]

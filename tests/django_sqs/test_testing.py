@@ -23,7 +23,7 @@ pytestmark = pytest.mark.slow
 def run_project_tests(tmp_path):
     """Run tests of a project with pytest, as its developers do."""
 
-    def run(code, count=0, failed=0):
+    def run(code, count=0, failed=0, errors=0):
         (tmp_path / "test_project.py").write_text(textwrap.dedent(code))
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
@@ -37,8 +37,9 @@ def run_project_tests(tmp_path):
             text=True,
             timeout=120,
         )
-        assert done.returncode == bool(failed), done.stdout + done.stderr
-        assert (f"{failed} failed" if failed else f"{count} passed") in done.stdout
+        assert done.returncode == bool(failed or errors), done.stdout + done.stderr
+        for number, what in ((count, "passed"), (failed, "failed"), (errors, "error")):
+            assert not number or f"{number} {what}" in done.stdout, done.stdout
         return done.stdout
 
     return run
@@ -137,6 +138,10 @@ class Mixed(SQSTestMixin, TestCase):
         with pytest.raises(AssertionError, match=r"Sent: \[\('plain', 'y'\)\]\.$"):
             self.assertMessageSent("plain", "x")
 
+    @classmethod
+    def setUpTestData(cls):
+        django_sqs.send("plain", body="for all tests")
+
     def test_empty_at_the_start(self):
         assert self.sqs_outbox == []
 
@@ -212,6 +217,38 @@ def test_a_forgotten_send_fails_its_test(run_project_tests):
         """,
         6,
     )
+
+
+def test_what_is_set_up_for_several_tests_sends_nothing_either(run_project_tests, tmp_path):
+    code = """
+        import pytest
+        import django_sqs
+        from django.test import TestCase
+        from django_sqs.testing import ForgottenSend
+
+        class Case(TestCase):
+            @classmethod
+            def setUpTestData(cls):
+                with pytest.raises(ForgottenSend):
+                    django_sqs.send("plain", body="x")
+
+            def test(self):
+                pass
+
+        @pytest.fixture(scope="module")
+        def something():
+            django_sqs.send("plain", body="x")
+
+        def test_with_it(something):
+            pass
+        """
+    (tmp_path / "pytest.ini").write_text("[pytest]\nusefixtures = sqs_nothing_sent\n")
+
+    said = run_project_tests(code, failed=0, errors=2)
+
+    assert said.count("would have been sent to SQS") >= 2
+    assert "EndpointUnreachable" not in said
+    assert "CredentialsMissing" not in said
 
 
 def test_the_eager_setting_is_not_kept_when_it_is_over(site):
