@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
-from django.db import Error, connections
+from django.db import DataError, Error, IntegrityError, connections
 
 from django_sqs_kombu.logs import get_logger
 
@@ -41,6 +41,11 @@ class _Local(threading.local):
     #: When this thread ended its last message.
     used_at = 0.0
 
+    def __init__(self) -> None:
+        #: The databases that refused a statement since this thread's message began: what Django
+        #: notes of that it forgets with the rollback.
+        self.refused_by: set[str] = set()
+
 
 _local = _Local()
 
@@ -70,22 +75,47 @@ def around_message(*, close: bool = False, timeout: float | None = None) -> Iter
         _close_if_obsolete(connection)
         connection.health_check_enabled = True
         connection.health_check_done = fresh
+        connection.execute_wrappers.append(_noting_refusals)
     started = time.monotonic()
     try:
         yield
     finally:
         _local.used_at = time.monotonic()
         interrupted = bool(timeout) and _local.used_at - started >= (timeout or 0)
+        refused_by = _all_refusals()
         for connection in _mine(theirs):
             # A transaction that outlives its message never ends.
             if interrupted or connection.in_atomic_block:
                 drop(connection)
             elif close:
                 connection.close()
-            elif connection.errors_occurred and _is_of_no_use(connection):
+            elif (connection.errors_occurred or connection.alias in refused_by) and _is_of_no_use(
+                connection
+            ):
                 discard(connection)
             else:
                 _close_if_obsolete(connection)
+
+
+def _noting_refusals(
+    execute: Callable[..., T], sql: Any, params: Any, many: Any, context: dict[str, Any]
+) -> T:
+    try:
+        return execute(sql, params, many, context)
+    except (DataError, IntegrityError):
+        raise
+    except Error:
+        _local.refused_by.add(context["connection"].alias)
+        raise
+
+
+def _all_refusals() -> set[str]:
+    """The databases that refused a statement; no more are noted."""
+    for connection in used_here():
+        with suppress(ValueError):
+            connection.execute_wrappers.remove(_noting_refusals)
+    found, _local.refused_by = _local.refused_by, set()
+    return found
 
 
 def after_pause() -> None:
@@ -147,11 +177,14 @@ def writing_apart(using: str) -> Iterator[None]:
     One on which anything failed is dropped, and one of a pool, which others wait for, given back.
     """
     connection = connections[using]
+    # A rollback has Django forget what it noted.
+    failed = True
     try:
         yield
+        failed = False
     finally:
         if not connection.in_atomic_block:
-            if connection.errors_occurred:
+            if failed or connection.errors_occurred:
                 discard(connection)
             elif _is_pooled(connection):
                 connection.close()

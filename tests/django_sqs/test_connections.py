@@ -3,6 +3,7 @@
 import os
 import threading
 import time
+from contextlib import nullcontext
 
 import pytest
 from django.core.management import call_command
@@ -18,7 +19,7 @@ from django.db import (
 from django.test import TestCase
 
 import django_sqs
-from django_sqs.connections import around_message, is_read_only, used_here
+from django_sqs.connections import around_message, is_read_only, used_here, writing_apart
 from django_sqs_kombu.exceptions import ConfigurationError
 from django_sqs_kombu.testing import captured
 
@@ -170,21 +171,48 @@ def ask(used, statement):
 
 
 @changes_its_session
+@pytest.mark.parametrize("around", [nullcontext, transaction.atomic])
 @pytest.mark.django_db(transaction=True, databases="__all__")
-def test_a_connection_to_what_is_read_only_is_closed():
+def test_a_connection_to_what_is_read_only_is_closed(around):
     """The server was the first before a failover: the next connection finds the new one."""
     used = connections[router.db_for_write(Run)]
+    used.ensure_connection()
 
     with around_message():
         before = ask(used, BACKEND)
         assert not is_read_only(used)
         ask(used, READ_ONLY)
-        with pytest.raises((InternalError, OperationalError), match=r"(?i)read.only"):
+        with (
+            pytest.raises((InternalError, OperationalError), match=r"(?i)read.only"),
+            around(*([used.alias] if around is transaction.atomic else [])),
+        ):
             Run.objects.create(queue="q", body="x", message_id="", pid=0, thread="")
         assert is_read_only(used)
 
     assert ask(used, BACKEND) != before
     assert Run.objects.create(queue="q", body="x", message_id="", pid=0, thread="").pk
+
+
+@changes_its_session
+@pytest.mark.django_db(transaction=True, databases="__all__")
+def test_what_writes_apart_keeps_no_connection_whose_transaction_failed():
+    used = connections[router.db_for_write(Run)]
+    before = ask(used, BACKEND)
+    with (
+        pytest.raises(OperationalError),
+        writing_apart(used.alias),
+        transaction.atomic(used.alias),
+    ):
+        raise OperationalError("read-only")
+
+    assert ask(used, BACKEND) != before
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nothing_is_left_around_the_queries_of_a_thread():
+    with around_message(), around_message():
+        Run.objects.count()
+    assert connection.execute_wrappers == []
 
 
 @pytest.mark.skipif("REPLICA" in os.environ, reason="it has two connections")
