@@ -158,6 +158,18 @@ def read_only(server, env, span):
                 span.wait()
 
 
+def failover(server, env, span):
+    """Whoever connects meanwhile may only read, as from a replica, for as long as they stay."""
+    name = settings.databases(env)["default"]["NAME"]
+    with direct.connection({**env, "DB_ADDRESS": str(server.server_port)}) as connection:
+        connection.autocommit = True
+        cursor = connection.cursor()
+        cursor.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
+        _end_others(env, [connection])
+        span.wait()
+        cursor.execute(f"ALTER DATABASE {name} RESET default_transaction_read_only")
+
+
 def pooler(server, env, span):
     """PgBouncer is restarted three times or more, with a moment in between."""
     _again_and_again(span, server.restart_pooler)
@@ -184,4 +196,4 @@ def prepare(server, env, fault):
 
 FAULTS = {each.__name__: each for each in (restart, away, locked, serialization, full)}
 #: Those that not every kind of database can have.
-MORE = {each.__name__: each for each in (read_only, pooler)}
+MORE = {each.__name__: each for each in (read_only, failover, pooler)}

@@ -49,6 +49,7 @@ CELLS = [
     ("sqlite", "locked"),
     *((kind, fault) for kind in kinds.KINDS if kind != "sqlite" for fault in FAULTS),
     *((kind, "read_only") for kind in kinds.KINDS if kind != "sqlite"),
+    *((kind, "failover") for kind in ("postgres", "pool", "psycopg2")),
     ("pgbouncer", "pooler"),
 ]
 
@@ -97,6 +98,9 @@ def use(server, project, kind, fault):
         project.env["TEST_SQLITE_TIMEOUT"] = "0.5"
     if fault == "serialization":
         project.env["TEST_ISOLATION"] = "serializable"
+    if fault == "failover":
+        # Nothing but the fault itself has them closed.
+        project.env["TEST_CONN_MAX_AGE"] = "3600"
     project.use(kind, server and server.address)
     if server is not None:
         prepare(server, project.env, fault)
