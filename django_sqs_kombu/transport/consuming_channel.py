@@ -84,14 +84,14 @@ class ConsumingChannel(SettlingChannel):
         if consumption.most is not None:
             self.prefetch.most[consumption.queue] = consumption.most
 
-    def basic_consume(
-        self, queue: str, no_ack: bool, callback: Any, consumer_tag: str, *args: Any, **kwargs: Any
-    ) -> Any:
+    def basic_consume(self, queue: str, no_ack: bool, *args: Any, **kwargs: Any) -> Any:
         """Consume from *queue*: its poller starts here.
 
         Of several consumers of a queue the latest gets its messages.
         """
-        result = super().basic_consume(queue, no_ack, callback, consumer_tag, *args, **kwargs)
+        result = super().basic_consume(queue, no_ack, *args, **kwargs)
+        # After the callback, in all of Kombu's channels.
+        consumer_tag = kwargs["consumer_tag"] if "consumer_tag" in kwargs else args[1]
         # Kombu knows one callback, and one answer about acknowledgements, for each queue of a
         # connection. Here each consumer has its own.
         consumers = self._consumers_of.setdefault(queue, {})
