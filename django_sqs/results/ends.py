@@ -157,16 +157,19 @@ def _still_refused(using: str, end: End) -> Exception | None:
 
     :raises django.db.Error: the row cannot be written at all now.
     """
+    refused: Exception | None = None
+    # One transaction, so that nobody else has the row locked for the second statement alone.
     with transaction.atomic(using=using):
         TaskRecord.objects.using(using).filter(pk=end.id).update(digest=F("digest"))
-    try:
-        _write_alone(using, end)
-    except Exception as exc:
-        drop_broken(using, exc)
-        if is_full(exc):
-            raise
-        return exc
-    return None
+        try:
+            _write_alone(using, end)
+        except Exception as exc:  # noqa: BLE001 - a driver may raise anything for odd contents
+            refused = exc
+    if refused is not None:
+        drop_broken(using, refused)
+        if is_full(refused):
+            raise refused
+    return refused
 
 
 def _write_alone(using: str, end: End) -> None:

@@ -17,8 +17,10 @@ def drop_broken(using: str, exc: Exception) -> None:
         discard(connection)
 
 
-#: How databases say that there is no room left: PostgreSQL's SQLSTATE, MySQL's numbers and SQLite.
-_FULL_STATE, _FULL_NUMBERS, _FULL_TEXT = "53100", (1021, 1114), "disk is full"
+#: How databases say that there is no room left: PostgreSQL's SQLSTATE, MySQL's numbers, and what
+#: SQLite says, or MySQL of a file under other numbers.
+_FULL_STATE, _FULL_NUMBERS = "53100", (1021, 1114)
+_FULL_TEXTS = ("disk is full", "No space left on device")
 
 
 def is_full(exc: Exception) -> bool:
@@ -26,7 +28,9 @@ def is_full(exc: Exception) -> bool:
     cause = exc.__cause__
     state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
     number = exc.args[0] if exc.args else None
-    return state == _FULL_STATE or number in _FULL_NUMBERS or _FULL_TEXT in str(exc)
+    if state == _FULL_STATE or number in _FULL_NUMBERS:
+        return True
+    return any(text in str(exc) for text in _FULL_TEXTS)
 
 
 def answers(using: str, exc: Exception) -> bool:

@@ -195,6 +195,32 @@ def test_what_refuses_every_write_costs_no_outcome(more, backends):
     assert (record(result).status, record(result).return_value) == ("SUCCESSFUL", 42)
 
 
+def test_a_lock_that_comes_back_at_once_costs_no_outcome(backends):
+    """What finds out whether the row can be written at all leaves nobody a moment to take it."""
+    [result] = enqueue(backends, 1)
+    end = successful(result, 42)
+    fails = [OperationalError("database is locked")] * (2 * MOST_TRIES)
+    used = connections[router.db_for_write(TaskRecord)]
+    wrote = []
+
+    def locked(execute, sql, *given):
+        if "UPDATE" not in sql:
+            return execute(sql, *given)
+        if fails:
+            raise fails.pop()
+        if not wrote:
+            wrote.append(sql)
+            transaction.on_commit(lambda: fails.append(OperationalError("locked")), used.alias)
+        return execute(sql, *given)
+
+    with used.execute_wrapper(locked):
+        for _ in range(MOST_TRIES):
+            with suppress(OperationalError):
+                EndWriter().write([end])
+
+    assert (record(result).status, record(result).return_value) == ("SUCCESSFUL", 42)
+
+
 @pytest.mark.parametrize("raised", [NotSupportedError, DatabaseError, OperationalError])
 def test_an_end_that_its_connection_refuses_is_written_on_another(raised, backends):
     """What was prepared on it fits the table no more, or its driver no longer understands it."""
@@ -251,7 +277,12 @@ def test_an_end_that_alone_fails_time_and_again_is_written_without_its_contents(
 
 
 @pytest.mark.parametrize(
-    "says", [("database or disk is full",), (1114, "The table 'taskrecord' is full")]
+    "says",
+    [
+        ("database or disk is full",),
+        (1114, "The table 'taskrecord' is full"),
+        (1030, 'Got error 28 "No space left on device" from storage engine InnoDB'),
+    ],
 )
 def test_a_database_without_room_costs_no_outcome(says, backends, refuse):
     """What is small may find some room, where an outcome does not."""
