@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
@@ -41,17 +41,41 @@ class _Local(threading.local):
     #: When this thread ended its last message.
     used_at = 0.0
 
-    def __init__(self) -> None:
-        #: The databases that refused a statement since this thread's message began: what Django
-        #: notes of that it forgets with the rollback.
-        self.refused_by: set[str] = set()
-
 
 _local = _Local()
 
 #: What a fork left in this process.  It is kept for ever: to close it, as garbage collection
 #: would, would end the connection of the process that it belongs to.
 _inherited: list[Any] = []
+
+
+class _Refusals:
+    """Notes which databases refuse a statement; Django forgets that with the rollback."""
+
+    def __init__(self) -> None:
+        self.by: set[str] = set()
+
+    def __call__(
+        self, execute: Callable[..., T], sql: Any, params: Any, many: Any, context: dict[str, Any]
+    ) -> T:
+        try:
+            return execute(sql, params, many, context)
+        except (DataError, IntegrityError):
+            raise
+        except Error:
+            self.by.add(context["connection"].alias)
+            raise
+
+    @contextmanager
+    def noted(self, on: Sequence[Connection]) -> Iterator[None]:
+        for connection in on:
+            connection.execute_wrappers.append(self)
+        try:
+            yield
+        finally:
+            for connection in on:
+                with suppress(ValueError):
+                    connection.execute_wrappers.remove(self)
 
 
 @contextmanager
@@ -75,47 +99,25 @@ def around_message(*, close: bool = False, timeout: float | None = None) -> Iter
         _close_if_obsolete(connection)
         connection.health_check_enabled = True
         connection.health_check_done = fresh
-        connection.execute_wrappers.append(_noting_refusals)
-    started = time.monotonic()
+    refusals, started = _Refusals(), time.monotonic()
     try:
-        yield
+        with refusals.noted([each for each in used if each.alias not in theirs]):
+            yield
     finally:
         _local.used_at = time.monotonic()
         interrupted = bool(timeout) and _local.used_at - started >= (timeout or 0)
-        refused_by = _all_refusals()
         for connection in _mine(theirs):
             # A transaction that outlives its message never ends.
             if interrupted or connection.in_atomic_block:
                 drop(connection)
             elif close:
                 connection.close()
-            elif (connection.errors_occurred or connection.alias in refused_by) and _is_of_no_use(
+            elif (connection.errors_occurred or connection.alias in refusals.by) and _is_of_no_use(
                 connection
             ):
                 discard(connection)
             else:
                 _close_if_obsolete(connection)
-
-
-def _noting_refusals(
-    execute: Callable[..., T], sql: Any, params: Any, many: Any, context: dict[str, Any]
-) -> T:
-    try:
-        return execute(sql, params, many, context)
-    except (DataError, IntegrityError):
-        raise
-    except Error:
-        _local.refused_by.add(context["connection"].alias)
-        raise
-
-
-def _all_refusals() -> set[str]:
-    """The databases that refused a statement; no more are noted."""
-    for connection in used_here():
-        with suppress(ValueError):
-            connection.execute_wrappers.remove(_noting_refusals)
-    found, _local.refused_by = _local.refused_by, set()
-    return found
 
 
 def after_pause() -> None:

@@ -11,6 +11,7 @@ from django.db import (
     InternalError,
     NotSupportedError,
     OperationalError,
+    ProgrammingError,
     connection,
     connections,
     router,
@@ -213,6 +214,45 @@ def test_nothing_is_left_around_the_queries_of_a_thread():
     with around_message(), around_message():
         Run.objects.count()
     assert connection.execute_wrappers == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_nor_where_a_message_cannot_be_prepared(monkeypatch):
+    other = connections.create_connection(connection.alias)
+
+    def close(each):
+        if each is other:
+            raise OperationalError("away")
+
+    connection.ensure_connection()
+    monkeypatch.setattr("django_sqs.connections._close_if_obsolete", close)
+    monkeypatch.setattr("django_sqs.connections.used_here", lambda: [connection, other])
+    with pytest.raises(OperationalError), around_message():
+        pass
+    assert connection.execute_wrappers == []
+
+
+@pytest.mark.django_db(transaction=True, databases="__all__")
+def test_what_is_received_within_a_message_hides_no_refusal_of_it(monkeypatch):
+    """As in eager mode: what Django notes of it is gone with the rollback."""
+    asked = []
+    monkeypatch.setattr("django_sqs.connections._is_of_no_use", asked.append)
+    Run.objects.count()
+    used = connections[router.db_for_read(Run)]
+
+    def refused():
+        with transaction.atomic(used.alias):
+            with around_message():
+                pass
+            ask(used, "SELECT a FROM nowhere")
+
+    with around_message():
+        with pytest.raises((OperationalError, ProgrammingError)):
+            refused()
+        with around_message():
+            pass
+
+    assert used in asked
 
 
 @pytest.mark.skipif("REPLICA" in os.environ, reason="it has two connections")
