@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
+from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 from django_sqs_kombu.logs import get_logger
@@ -33,7 +34,12 @@ class _Waiting:
 
 def sends_wait() -> bool:
     """Whether sends wait for the commit of a transaction that this thread has open."""
-    callbacks = [entry[1] for each in connections.all(True) for entry in each.run_on_commit]
+    try:
+        used = connections.all(initialized_only=True)
+    except ImproperlyConfigured:
+        # There are no settings, or none of databases, so nothing was ever connected to.
+        return False
+    callbacks = [entry[1] for each in used for entry in each.run_on_commit]
     return any(isinstance(each, _Waiting) and not each.done for each in callbacks)
 
 

@@ -38,7 +38,9 @@ def sqs_eager() -> Iterator[None]:
         yield
 
 
-@pytest.fixture(scope="session")
+# For all tests, so that it comes before their own fixtures of a session: pytest before 9 would
+# put it behind them if it were asked for by the fixture below.
+@pytest.fixture(scope="session", autouse=True)
 def _sqs_nothing_sent_beside(request: pytest.FixtureRequest) -> Iterator[None]:
     # What is set up for several tests, such as setUpTestData, runs before a fixture of one test.
     if "sqs_nothing_sent" not in request.config.getini("usefixtures"):
@@ -52,7 +54,7 @@ def _sqs_nothing_sent_beside(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 @pytest.fixture
-def sqs_nothing_sent(_sqs_nothing_sent_beside: None) -> Iterator[None]:
+def sqs_nothing_sent() -> Iterator[None]:
     """Fail a test that sends by mistake; ``usefixtures = sqs_nothing_sent`` covers all tests.
 
     Then it also covers what is set up for a class, a module or the session.  Messages that

@@ -23,15 +23,12 @@ pytestmark = pytest.mark.slow
 def run_project_tests(tmp_path):
     """Run tests of a project with pytest, as its developers do."""
 
-    def run(code, count=0, failed=0, errors=0):
+    def run(code, count=0, failed=0, errors=0, settings="tests.site.settings"):
         (tmp_path / "test_project.py").write_text(textwrap.dedent(code))
+        named = {"DJANGO_SETTINGS_MODULE": settings} if settings else {}
         done = subprocess.run(
             [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", str(tmp_path)],
-            env={
-                "DJANGO_SETTINGS_MODULE": "tests.site.settings",
-                "PYTHONPATH": str(ROOT),
-                "PATH": "/usr/bin:/bin",
-            },
+            env={**named, "PYTHONPATH": str(ROOT), "PATH": "/usr/bin:/bin"},
             cwd=tmp_path,
             capture_output=True,
             text=True,
@@ -104,6 +101,20 @@ def test_a_failing_test_is_told_what_waits_for_the_commit(run_project_tests):
     )
 
     assert said.count("Sends wait for a commit") == said.count("- django-sqs -") == 1
+
+
+@pytest.mark.parametrize("module", [None, "nowhere"])
+def test_a_failing_test_is_reported_where_there_are_no_databases(
+    module, run_project_tests, tmp_path
+):
+    (tmp_path / "nowhere.py").write_text("DATABASES = {'other': {}}")
+    code = """
+        import django_sqs
+
+        def test_that_fails():
+            django_sqs.send("plain", body="x")
+        """
+    run_project_tests(code, failed=1, settings=module)
 
 
 class Mixed(SQSTestMixin, TestCase):
@@ -241,10 +252,23 @@ def test_what_is_set_up_for_several_tests_sends_nothing_either(run_project_tests
 
         def test_with_it(something):
             pass
+
+        @pytest.fixture(scope="session")
+        def first():
+            with pytest.raises(ForgottenSend):
+                django_sqs.send("plain", body="x")
+
+        @pytest.fixture(scope="session", autouse=True)
+        def first_of_all():
+            with pytest.raises(ForgottenSend):
+                django_sqs.send("plain", body="x")
+
+        def test_with_the_session(first):
+            pass
         """
     (tmp_path / "pytest.ini").write_text("[pytest]\nusefixtures = sqs_nothing_sent\n")
 
-    said = run_project_tests(code, count=1, errors=1)
+    said = run_project_tests(code, count=2, errors=1)
 
     assert "ERROR test_project.py::test_with_it" in said
     assert "would have been sent to SQS" in said
