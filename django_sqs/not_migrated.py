@@ -27,13 +27,17 @@ class NotMigrated(EnvironmentFailure):
     def __init__(self, app: str, using: str, cause: object) -> None:
         super().__init__(
             f"The tables of {app!r} in database {using!r} are missing or out of date "
-            f"({line(str(cause))}). {_advice(using)}"
+            f"({line(str(cause))}). {advice(using)}"
         )
         self.app = app
         self.using = using
 
 
-def _advice(using: str | None) -> str:
+def advice(using: str | None) -> str:
+    """What to run, as the end of a sentence or a message.
+
+    :param using: the alias of the database; None: it is not known.
+    """
     if using is None and len(list(connections)) > 1:
         return "Run manage.py migrate --database=, with the alias of the database that lacks it"
     database = "" if using in (None, DEFAULT_DB_ALIAS) else f" --database={using}"
@@ -74,4 +78,4 @@ def told(exc: BaseException, using: str | None = None) -> str:
     :param using: the alias of the database that raised it; None: it is not known.
     """
     said = line(text_of(exc))
-    return f"{said}. {_advice(using)}" if lacks_tables(exc) else said
+    return f"{said}. {advice(using)}" if lacks_tables(exc) else said

@@ -18,6 +18,7 @@ from django.db.models import F
 from django_sqs_kombu.logs import get_logger
 
 from ..connections import discard
+from ..not_migrated import advice
 from ..registry import receivers
 from ..signals import failure_noted
 from .models import Failure, FailureGroup, State
@@ -41,16 +42,11 @@ class FailureWriter:
         """
         using = router.db_for_write(Failure)
         try:
-            _tell(write_all(using, contents))
-        except (DataError, IntegrityError, ValueError):
-            for each in contents:
-                _write_alone(using, each)
+            _write(using, contents)
         except Error:
             if _lacks_tables(using):
                 # Messages must not wait for somebody to migrate.
-                logger.exception(
-                    "%d failures cannot be stored: run manage.py migrate", len(contents)
-                )
+                logger.exception("%d failures cannot be stored. %s", len(contents), advice(using))
                 return
             if not connections[using].in_atomic_block:
                 discard(connections[using])
@@ -66,6 +62,14 @@ def _lacks_tables(using: str) -> bool:
         return Failure._meta.db_table not in connections[using].introspection.table_names()
     except Error:
         return False
+
+
+def _write(using: str, contents: Sequence[Noted]) -> None:
+    try:
+        _tell(write_all(using, contents))
+    except (DataError, IntegrityError, ValueError):
+        for each in contents:
+            _write_alone(using, each)
 
 
 def _write_alone(using: str, noted: Noted) -> None:
