@@ -18,6 +18,7 @@ from django_sqs_kombu.exceptions import ConfigurationError, NoReceiver, UnknownQ
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.registration import RegisteredQueue
 from django_sqs_kombu.rules import check_consumer
+from django_sqs_kombu.working import taking_all
 
 from ..conf import conf
 from ..problems import require_valid
@@ -218,7 +219,12 @@ class SiteReceiver:
         with self._lock:
             self._go_on_unless_stopped()
             self._consumer = consumer
-        with running(self._companions(consumer)):
+        # Who names queues does not expect others.
+        expected = None if self._names else receivers
+        with (
+            taking_all(expected, but=conf.lambda_queues),
+            running(self._companions(consumer)),
+        ):
             consumer.run()
 
     def _queues(self) -> list[RegisteredQueue]:

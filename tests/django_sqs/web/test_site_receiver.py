@@ -85,6 +85,18 @@ def test_its_polls_can_be_shorter_than_others(new_site, queue, seen, eventually,
     assert time.monotonic() - begun < 15
 
 
+@pytest.mark.parametrize("names", [(), ("site",)], ids=["all", "chosen"])
+def test_it_is_said_that_nobody_receives_from_a_queue_that_comes_late(
+    names, new_site, queue, seen, eventually, caplog
+):
+    queue.send(body="a")
+    new_site(names, poll_period=1).start()
+    eventually(lambda: seen == ["a"])
+    django_sqs.register("late", print)
+
+    assert ("Queue 'late' was registered after" in caplog.text) == (not names)
+
+
 def test_what_has_not_begun_stops_at_once(new_site, queue):
     site = new_site(first_request=60)
     site.start()
