@@ -19,7 +19,7 @@ from .conf import CREDENTIALS, SETTINGS, conf
 #: Where people put the region: boto3 reads the environment's, other packages these settings.
 OF_OTHERS = ("AWS_DEFAULT_REGION", "AWS_REGION_NAME")
 #: What names of regions look like: us-east-1, us-gov-west-1, eusc-de-east-1.
-REGION = re.compile(r"[a-z]+(-[a-z]+)+-\d+")
+REGION = re.compile(r"[a-z]+(-[a-z]+)+-[0-9]+")
 
 
 @dataclass(frozen=True, slots=True)

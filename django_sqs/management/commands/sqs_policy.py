@@ -13,12 +13,11 @@ from django_sqs.conf import conf
 from django_sqs.management.base import QueueCommand
 from django_sqs.operations.policy import ACTIONS, Place, policy
 from django_sqs.operations.queues import targets
+from django_sqs.problems import REGION
 from django_sqs.registry import receivers
 from django_sqs_kombu.names import FIFO, join_name
 from django_sqs_kombu.registration import RegisteredQueue
 from django_sqs_kombu.transport import PREFIX
-
-_REGION = re.compile(r"[a-z]+(-[a-z]+)+-[0-9]+")
 
 
 class Command(QueueCommand):
@@ -87,7 +86,7 @@ def _account(text: str) -> str:
 
 
 def _region(text: str) -> str:
-    if text != "*" and not _REGION.fullmatch(text):
+    if text != "*" and not REGION.fullmatch(text):
         raise ArgumentTypeError(f"must be an AWS region such as eu-central-1, not {text!r}")
     return text
 
