@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from typing import Any, ClassVar
 
 from celery import bootsteps
@@ -10,6 +11,7 @@ from ..exceptions import ConfigurationError
 from ..registration.queue import RegisteredQueue
 from ..registration.receivers import Receivers
 from ..working.circuits import Circuits
+from ..working.late import taking_all
 from .pool import PoolConsumer
 
 
@@ -37,6 +39,7 @@ class ReceiverStep(bootsteps.StartStopStep):  # type: ignore[misc]
         #: Those that still have receivers running, the one that receives last.
         self._consumers: list[PoolConsumer] = []
         self._circuits: dict[Receivers, Circuits] = {}
+        self._taking = ExitStack()
 
     def start(self, consumer: Any) -> None:
         """Start receiving.
@@ -55,9 +58,12 @@ class ReceiverStep(bootsteps.StartStopStep):  # type: ignore[misc]
                 PoolConsumer(receivers, queues, self.suffix, consumer.pool, consumer.hub, circuits)
             )
             self._consumers[-1].start()
+            # Who names queues does not expect others.
+            self._taking.enter_context(taking_all(None if self.queue_names else receivers))
 
     def stop(self, consumer: Any) -> None:
         """Stop receiving; what was not started becomes visible to others at once."""
+        self._taking.close()
         for running in self._consumers:
             running.stop()
 

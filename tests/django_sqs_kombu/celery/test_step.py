@@ -2,10 +2,42 @@
 
 from types import SimpleNamespace
 
+import pytest
 from kombu.asynchronous import Hub
 
 from django_sqs_kombu import Breaker
 from django_sqs_kombu.celery import ReceiverStep
+from django_sqs_kombu.working import late
+
+
+@pytest.fixture
+def start(receivers):
+    """Start a step that receives from the queues of these names, or from all."""
+    consumer = SimpleNamespace(hub=Hub(), pool=SimpleNamespace(num_processes=1))
+    started = []
+
+    def start(*names):
+        step = ReceiverStep(consumer)
+        step.receivers, step.queue_names = receivers, names
+        step.start(consumer)
+        started.append(step)
+
+    yield start
+    for step in started:
+        step.stop(consumer)
+        step.shutdown(consumer)
+    assert not late._taken
+
+
+@pytest.mark.parametrize("names", [(), ("orders",)], ids=["all", "chosen"])
+def test_it_is_said_that_nobody_receives_from_a_queue_that_comes_late(
+    names, receivers, start, caplog
+):
+    receivers.register("orders", print)
+    start(*names)
+    receivers.register("late", print)
+
+    assert ("Queue 'late' was registered after" in caplog.text) == (not names)
 
 
 def test_a_breaker_stays_open_when_the_connection_is_made_anew(receivers):
