@@ -41,9 +41,7 @@ class ConsumingChannel(SettlingChannel):
         self._consumers_of: dict[str, dict[str, Consumer]] = {}
         #: Who gets the messages of a queue.
         self._takers: dict[str, Consumer] = {}
-        #: Of consumers that were cancelled, with polls under way.
-        self._finishing: list[Poller] = []
-        #: How many of them there may be before those are left out that have ended.
+        #: How many cancelled pollers there may be before those are left out that have ended.
         self._looks_at = FEW
         self.intake = Intake(self.requests, self.held, self.keeper, self.payloads)
         self._terms = QueueTerms(self.requests, self.connection.declarations)
@@ -129,7 +127,7 @@ class ConsumingChannel(SettlingChannel):
         return result
 
     def _finish_later(self, poller: Poller) -> None:
-        """Have :meth:`close` wait for what *poller* has under way."""
+        """Have :meth:`finish_polling`, and so a close, wait for what *poller* has under way."""
         self._finishing.append(poller)
         # Whoever cancels and consumes for ever keeps few; whoever cancels a thousand consumers
         # does not look at each of them a thousand times.
@@ -217,19 +215,6 @@ class ConsumingChannel(SettlingChannel):
         if url is not None:
             self._urls[queue] = url
         return url
-
-    def break_off(self) -> None:
-        """At the process's exit without a close: poll no more, also for cancelled consumers."""
-        for poller in self._finishing:
-            poller.stop(break_off=True)
-        super().break_off()
-
-    def close(self) -> None:
-        """Stop polling, give back what is held, settle what is decided, and close."""
-        finishing, self._finishing = self._finishing, []
-        for poller in finishing:
-            poller.finish()
-        super().close()
 
     def _settle_unacked(self, held: Held) -> bool:
         """Delete a message that nobody acknowledges; False: it cannot be read now, and stays."""

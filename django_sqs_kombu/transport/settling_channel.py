@@ -49,6 +49,8 @@ class SettlingChannel(QueueChannel):
         self.prefetch = Prefetch(self.held)
         #: The pollers of the consumed queues, by name.
         self.pollers: dict[str, Poller] = {}
+        #: Those of consumers that were cancelled, with polls under way.
+        self._finishing: list[Poller] = []
         super().__init__(*args, **kwargs)
         # Kombu's own polling would start on any hub of this process, even one that this
         # connection does not run on.
@@ -216,6 +218,9 @@ class SettlingChannel(QueueChannel):
 
     # The end.
 
+    def _all_pollers(self) -> list[Poller]:
+        return [*self._finishing, *self.pollers.values()]
+
     def stop_polling(self, *, break_off: bool = False, hands_out: bool = False) -> list[Poller]:
         """Poll no more; from any thread.  :meth:`finish_polling` waits for what is under way.
 
@@ -225,14 +230,14 @@ class SettlingChannel(QueueChannel):
         :param break_off: break them off all the same.
         :param hands_out: see :meth:`.Poller.stop`.
         """
-        pollers = list(self.pollers.values())
+        pollers = self._all_pollers()
         for poller in pollers:
             poller.stop(break_off=break_off, hands_out=hands_out)
         return pollers
 
     def finish_polling(self) -> None:
         """Wait until the polls under way have ended; then give back what waits."""
-        for poller in list(self.pollers.values()):
+        for poller in self._all_pollers():
             poller.finish()
 
     def close(self) -> None:
@@ -249,18 +254,17 @@ class SettlingChannel(QueueChannel):
         self.keeper.close(CLOSE_TIMEOUT)
         _open.discard(self)
 
-    def break_off(self) -> None:
-        """At the process's exit without a close: poll no more."""
-        for poller in list(self.pollers.values()):
-            poller.stop(break_off=True)
-
     def leave(self) -> None:
-        """Thereafter: give back what is held; :meth:`finish` waits."""
+        """At the process's exit without a close: give back what is held; :meth:`finish` waits.
+
+        Its polls were broken off before.
+        """
         self.keeper.release(self.held.all())
 
     def renew_after_fork(self) -> None:
         """Forget, in a forked child, what is held and the threads: they are the parent's."""
         self.pollers.clear()
+        self._finishing.clear()
         self.held.forget()
         self.keeper.forget()
         _open.discard(self)
@@ -277,7 +281,7 @@ def _leave_all() -> None:
     channels = list(_open)
     # First the polls of all: one would take what another gives back, and nobody would know.
     for channel in channels:
-        channel.break_off()
+        channel.stop_polling(break_off=True)
     for channel in channels:
         channel.leave()
     # One time for all of them: nobody expects an exit to take long.

@@ -8,6 +8,7 @@ SCRIPT = """
 import json, os, signal, sys, threading, time
 import kombu
 import django_sqs_kombu
+from django_sqs_kombu.transport.receiving.consumption import Consumption
 
 url, name = sys.argv[1:]
 connection = kombu.Connection(
@@ -19,6 +20,13 @@ channel = connection.channel()
 consumer = kombu.Consumer(channel, [kombu.Queue(name)], on_message=held.append, auto_declare=False)
 consumer.consume()
 connection.drain_events(timeout=10)
+# Its poll is under way in the parent alone.
+channel.consume(Consumption(name + "-cancelled", lasting=True, wait=20))
+with kombu.Consumer(channel, [kombu.Queue(name + "-cancelled")], on_message=held.append):
+    try:
+        connection.drain_events(timeout=0.5)
+    except TimeoutError:
+        pass
 objects = channel.keeper._objects
 objects._started = 2
 
@@ -64,6 +72,7 @@ def test_what_a_child_does_with_an_inherited_connection_is_not_its_parents(
 ):
     name = f"{receivers.prefix}__plain"
     url = sqs.create_queue(QueueName=name, Attributes={"VisibilityTimeout": "60"})["QueueUrl"]
+    sqs.create_queue(QueueName=f"{name}-cancelled")
     sqs.send_message(QueueUrl=url, MessageBody="x")
 
     done = subprocess.run(

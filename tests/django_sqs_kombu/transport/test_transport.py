@@ -378,6 +378,25 @@ def test_a_long_poll_can_be_broken_off(long_poll):
     assert time.monotonic() - started < 3
 
 
+def test_with_break_off_polls_a_close_waits_for_no_poll_of_a_cancelled_consumer(
+    connect, queue, server, eventually
+):
+    connection = connect(wait_time_seconds=20, break_off_polls=True)
+    channel = connection.default_channel
+    channel.consume(Consumption(queue.name, lasting=True))
+    with (
+        kombu.Consumer(channel, [queue], on_message=print),
+        contextlib.suppress(TimeoutError),
+    ):
+        connection.drain_events(timeout=0.2)
+    eventually(lambda: server.count("ReceiveMessage", queue.name))
+    started = time.monotonic()
+
+    connection.release()
+
+    assert time.monotonic() - started < 3
+
+
 def test_a_long_poll_ends_by_itself_and_what_it_brings_is_given_back(
     long_poll, queue, counts, eventually
 ):
