@@ -121,6 +121,8 @@ class Threads:
         """
         with self._changed:
             self._alive -= 1
+            # Whoever waits may have counted this one.
+            self._changed.notify_all()
             if job not in self._jobs or (refused and self._alive and self._most is not None):
                 # Those there are have come to it, or will.
                 return True

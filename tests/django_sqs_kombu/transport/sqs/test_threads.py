@@ -2,6 +2,7 @@
 
 import signal
 import threading
+import time
 
 import pytest
 
@@ -64,6 +65,33 @@ def test_where_there_is_none_it_is_told(monkeypatch):
     threads.run(ran.set)
 
     assert ran.wait(5)
+
+
+def test_nobody_waits_for_a_thread_that_was_refused(monkeypatch):
+    threads = Threads("tested-six")
+    took = []
+
+    def wait():
+        started = time.monotonic()
+        threads.finish(3)
+        took.append(time.monotonic() - started)
+
+    waiting = threading.Thread(target=wait)
+    start = threading.Thread.start
+
+    def refused(thread):
+        start(waiting)
+        while not threads._waiting:
+            time.sleep(0.001)
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as struck:
+        struck.setattr(threading.Thread, "start", refused)
+        with pytest.raises(RuntimeError):
+            threads.run(lambda: None)
+    waiting.join()
+
+    assert took[0] < 2
 
 
 def test_a_signal_handler_may_wait_for_work_while_a_thread_is_started(monkeypatch):
