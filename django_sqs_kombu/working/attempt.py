@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 import time
+from types import FrameType
 from typing import Any
 
 import kombu
@@ -149,8 +150,12 @@ def _receive(registered: Registered, message: RawMessage | list[RawMessage]) -> 
     return result
 
 
-#: What runs while a receiver does, and in which Ctrl-C is that receiver's.
-RECEIVING = frozenset({_receive.__code__})
+def runs_receiver(frame: FrameType) -> bool:
+    """Whether *frame* calls a receiver that has not ended, so that Ctrl-C is that receiver's."""
+    if frame.f_code is not _receive.__code__:
+        return False
+    known = frame.f_locals
+    return "result" not in known or inspect.isawaitable(known["result"])
 
 
 def check_returned(registered: Registered, result: Any) -> None:

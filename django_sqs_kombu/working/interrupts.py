@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Callable, Container
-from types import CodeType, FrameType, TracebackType
+from collections.abc import Callable
+from types import FrameType, TracebackType
 
 
 class Interrupts:
@@ -14,19 +14,28 @@ class Interrupts:
     Python raises it between any two instructions.  Within the consumer itself a message whose
     receiver has ended would then not be deleted, and run twice, or one that was not started stay
     hidden.  There the consumer is told to stop instead, and KeyboardInterrupt is raised when it
-    has; a second Ctrl-C raises it at once.
+    has; a second Ctrl-C raises it at once, also where the first was raised in a receiver.
 
     Whoever handles the signal, as :func:`signal.signal` is told, goes on doing so.
 
     :param stop: tells the consumer to stop.
-    :param receiving: the code of the functions that call receivers.
+    :param stops: whether it stops.
+    :param receiving: whether a receiver runs in the frame of a function, or in what that called.
     """
 
-    def __init__(self, stop: Callable[[], None], receiving: Container[CodeType]) -> None:
+    def __init__(
+        self,
+        stop: Callable[[], None],
+        stops: Callable[[], bool],
+        receiving: Callable[[FrameType], bool],
+    ) -> None:
         self._stop = stop
+        self._stops = stops
         self._receiving = receiving
         self._is_ours = False
         self._told = False
+        #: Whether one was raised in a receiver, which may have caught it.
+        self._raised = False
 
     def __enter__(self) -> None:
         in_main = threading.current_thread() is threading.main_thread()
@@ -46,14 +55,17 @@ class Interrupts:
             raise KeyboardInterrupt
 
     def _handle(self, signum: int, frame: FrameType | None) -> None:
-        if self._told or self._receives(frame):
+        if self._told or (self._raised and self._stops()):
+            signal.default_int_handler(signum, frame)
+        if self._receives(frame):
+            self._raised = True
             signal.default_int_handler(signum, frame)
         self._told = True
         self._stop()
 
     def _receives(self, frame: FrameType | None) -> bool:
         while frame is not None:
-            if frame.f_code in self._receiving:
+            if self._receiving(frame):
                 return True
             frame = frame.f_back
         return False

@@ -7,7 +7,7 @@ import math
 import threading
 import time
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from functools import partial
 from typing import Any
 
@@ -18,7 +18,7 @@ from ..logs import get_logger
 from ..quotas import MAX_WAIT_TIME
 from ..transport.delivery import Delivery
 from ..transport.receiving.poller import Poller
-from .attempt import RECEIVING
+from .attempt import runs_receiver
 from .beside import Beside
 from .coroutine_crew import CoroutineCrew
 from .interrupts import Interrupts
@@ -40,6 +40,10 @@ LOOK = 0.1
 CUT_OFF_TIMEOUT = 1.0
 #: Seconds in which SQS is told, before the process exits, what became of the last messages.
 FLUSH_TIMEOUT = 2.0
+
+
+class _NotConnected(Exception):
+    """The consumer was stopped while no broker answered."""
 
 
 class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
@@ -92,8 +96,23 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
 
         :raises KeyboardInterrupt: by Ctrl-C, unless in a receiver, whose message is given back.
         """
-        with Interrupts(self.stop, RECEIVING):
+        with Interrupts(self.stop, self._stops, runs_receiver), suppress(_NotConnected):
             super().run(_tokens, **kwargs)
+
+    @contextmanager
+    def establish_connection(self) -> Iterator[kombu.Connection]:
+        """Connect as Kombu's does, which tries for ever; a stop ends that."""
+        with self.create_connection() as connection:
+            connection.ensure_connection(
+                self.on_connection_error,
+                self.connect_max_retries,
+                callback=self._stop_connecting,
+            )
+            yield connection
+
+    def _stop_connecting(self) -> None:
+        if self.should_stop:
+            raise _NotConnected
 
     def consume(
         self,

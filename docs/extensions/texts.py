@@ -106,6 +106,7 @@ INTERNAL = {
     "Told",
     "ToldToStop",
     "UndefinedQueue",
+    "_NotConnected",
     "_Stopped",
 }
 

@@ -1,12 +1,16 @@
 """Ctrl-C in a script: the consumer stops between messages, and none is stranded or runs twice."""
 
 import signal
+import sys
 import threading
 
+import kombu
 import pytest
 
-from django_sqs_kombu import ReceiverConsumer
+from django_sqs_kombu import ReceiverConsumer, Receivers
 from django_sqs_kombu.transport.holding.held import HeldMessages
+from django_sqs_kombu.working.attempt import check_returned
+from django_sqs_kombu.working.deadline import _Alarm
 
 pytestmark = pytest.mark.skipif(
     threading.current_thread() is not threading.main_thread(), reason="signals come elsewhere"
@@ -75,6 +79,30 @@ def test_within_a_receiver_it_ends_that_one(receivers, counts):
     assert counts(queue.full_name()) == (1, 0, 0)
 
 
+@pytest.mark.parametrize(
+    ("where", "name"),
+    [(sys.modules[check_returned.__module__], "check_returned"), (_Alarm, "__exit__")],
+)
+def test_when_a_receiver_has_just_returned_its_message_is_done(
+    receivers, counts, monkeypatch, where, name
+):
+    usual, ran = getattr(where, name), []
+
+    def interrupted(*args):
+        interrupt()
+        usual(*args)
+
+    queue = receivers.register("orders", lambda message: ran.append(message) or "done", timeout=60)
+    queue.send(body="a")
+    monkeypatch.setattr(where, name, interrupted)
+
+    with pytest.raises(KeyboardInterrupt):
+        ReceiverConsumer(receivers, message_limit=1).run()
+
+    assert len(ran) == 1
+    assert counts(queue.full_name()) == (0, 0, 0)
+
+
 def test_the_second_time_it_comes_at_once(receivers):
     turns = []
 
@@ -90,6 +118,52 @@ def test_the_second_time_it_comes_at_once(receivers):
         Hanging(receivers).run()
 
     assert turns == ["stops"]
+
+
+def test_a_second_time_after_a_receiver_it_comes_at_once(receivers):
+    went_on = []
+
+    class Hanging(ReceiverConsumer):
+        def on_consume_end(self, connection, channel):
+            interrupt()
+            went_on.append("hangs")
+
+    receivers.register("orders", lambda message: interrupt()).send(body="a")
+    with pytest.raises(KeyboardInterrupt):
+        Hanging(receivers).run()
+
+    assert went_on == []
+
+
+def test_after_a_receiver_that_catches_it_none_runs_twice(receivers, counts, interrupted_at):
+    def receive(message):
+        with pytest.raises(KeyboardInterrupt):
+            interrupt()
+
+    queue = receivers.register("orders", receive)
+    queue.send(body="a")
+    interrupted_at("settle")
+
+    with pytest.raises(KeyboardInterrupt):
+        ReceiverConsumer(receivers, message_limit=1).run()
+
+    assert counts(queue.full_name()) == (0, 0, 0)
+
+
+def test_it_ends_a_consumer_for_which_no_broker_answers():
+    class Alone(ReceiverConsumer):
+        def on_connection_error(self, exc, interval):
+            interrupt()
+
+    urls = ["sqs://any:any@127.0.0.1:9"] * 2
+    transport = "django_sqs_kombu.transport:Transport"
+    options = {"region": "us-east-1", "is_secure": False}
+    connection = kombu.Connection(";".join(urls), transport=transport, transport_options=options)
+    receivers = Receivers(connection)
+    receivers.register("orders", print)
+
+    with pytest.raises(KeyboardInterrupt):
+        Alone(receivers).run()
 
 
 def test_whoever_handles_it_goes_on_doing_so(receivers):
