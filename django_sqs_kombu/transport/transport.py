@@ -82,6 +82,9 @@ class Transport(SQS.Transport):  # type: ignore[misc]
 
     def close_connection(self, connection: Any) -> None:
         """Close all channels, and leave the event loop."""
+        # First the polls of all: one would take what another gives back.
+        for channel in list(self.channels):
+            channel.stop_polling(break_off=channel.break_off_polls)
         super().close_connection(connection)
         if self.event_loop is not None:
             self.event_loop.close()

@@ -18,6 +18,7 @@ from django_sqs_kombu import (
     RequestFailed,
 )
 from django_sqs_kombu.transport.receiving.consumption import Consumption
+from django_sqs_kombu.transport.settling.keeper import Keeper
 from django_sqs_kombu.transport.sqs import requests as asking
 
 OURS = "django_sqs_kombu.transport:Transport"
@@ -376,6 +377,26 @@ def test_a_long_poll_can_be_broken_off(long_poll):
     long_poll.transport.finish_polling()
 
     assert time.monotonic() - started < 3
+
+
+def test_a_close_stops_the_polls_of_all_channels_before_one_gives_back_what_another_would_take(
+    connect, queue, monkeypatch
+):
+    connection = connect(break_off_polls=True)
+    channels = [connection.channel(), connection.channel()]
+    for channel in channels:
+        kombu.Consumer(channel, [queue], on_message=print).consume()
+    pollers = [channel.pollers[queue.name] for channel in channels]
+    told, usual = [], Keeper.close
+
+    def close(keeper, *args):
+        told.append([poller.ending.told for poller in pollers])
+        usual(keeper, *args)
+
+    monkeypatch.setattr(Keeper, "close", close)
+    connection.release()
+
+    assert told == [[True, True]] * 2
 
 
 def test_with_break_off_polls_a_close_waits_for_no_poll_of_a_cancelled_consumer(
