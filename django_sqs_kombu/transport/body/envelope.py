@@ -127,9 +127,9 @@ def _envelope(text: str) -> dict[str, Any] | None:
     if armour != UTF_8:
         if type(armour) is not str or (armour := armour.lower()) not in (UTF_8, "base64"):
             return None
-        if armour == "base64" and type(body) is str:
+        if armour == "base64":
             try:
-                body = unarmoured(body)
+                body = unarmoured(body if type(body) is str else body.decode())
             except ValueError:
                 return None
             properties["body_encoding"] = None

@@ -106,6 +106,11 @@ ENVELOPES = {
         },
         "properties": {},
     },
+    "bytes in base64": {
+        "body": {"__type__": "bytes", "__value__": IN_BASE64},
+        **JSON_KIND,
+        "properties": {"body_encoding": "base64"},
+    },
     "keys of its own": {"body": JSON_TASK, **JSON_KIND, "properties": {}, "more": 1},
 }
 
@@ -134,6 +139,20 @@ def test_a_type_that_is_none_is_left_as_it_came(odd):
 
     assert message.headers == {"odd": odd}
     assert message.properties["odd"] == odd
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [{"__type__": "bytes", "__value__": "abc"}, {"__type__": "base64", "__value__": "/w=="}],
+)
+def test_bytes_that_are_not_the_base64_they_are_said_to_be_are_somebodys_own(odd):
+    sent = {"body": odd, **JSON_KIND, "properties": {"body_encoding": "base64"}}
+
+    payload, error = read_body(json.dumps(sent))
+
+    # Else Kombu would decode it, outside of all that settles what cannot be read.
+    assert error is None
+    assert payload["properties"]["sqs_foreign"]
 
 
 def test_what_a_message_says_of_its_delivery_stays_json():
