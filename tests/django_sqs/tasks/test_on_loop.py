@@ -4,6 +4,7 @@ import threading
 import time
 
 import pytest
+from django.db import OperationalError
 
 import django_sqs
 from django_sqs.results.models import TaskRecord
@@ -49,7 +50,15 @@ def have_ended(*results):
     """Whether the results say so, with no message left."""
     ended = TaskRecord.objects.filter(status__in=["SUCCESSFUL", "FAILED"])
     ids = [result.id for result in results]
-    return lambda: ended.filter(pk__in=ids).count() == len(ids)
+
+    def have_ended():
+        try:
+            return ended.filter(pk__in=ids).count() == len(ids)
+        except OperationalError:
+            # SQLite in memory, which threads share, waits for no lock of another's.
+            return False
+
+    return have_ended
 
 
 def of(result):
