@@ -15,10 +15,11 @@ from ..messages.base import RawMessage
 from ..names import join_name, validate_name, warn_of_suffix
 from ..rules import shown
 from ..unpack import Unpack
-from ..working.attempt import attempt, receive, receive_all
+from ..working.attempt import attempt, receive, receive_all, runs_receiver
 from ..working.consumer import ReceiverConsumer
 from ..working.coroutines import run_in_thread_loop
 from ..working.handling import handle
+from ..working.interrupts import Interrupts
 from ..working.middleware import NOTHING
 from ..working.policy import Policy
 from ..working.rate import Rate
@@ -368,6 +369,7 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
         receiver is raised.
 
         :raises NoReceiver: the queue was registered for sending only.
+        :raises KeyboardInterrupt: by Ctrl-C; a message whose receiver has ended is settled first.
         """
         if self.receiver is None:
             raise NoReceiver(self.name)
@@ -378,7 +380,9 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
             delivery = channel.basic_get(queue.name)
             if delivery is None:
                 return None
-            attempt = handle(self, delivery, queue).attempt
+            # What is handled ends by itself.
+            with Interrupts(lambda: None, lambda: True, runs_receiver):
+                attempt = handle(self, delivery, queue).attempt
         if attempt.raised is not None:
             raise attempt.raised
         return attempt.message, attempt.result

@@ -18,7 +18,7 @@ class Interrupts:
 
     Whoever handles the signal, as :func:`signal.signal` is told, goes on doing so.
 
-    :param stop: tells the consumer to stop.
+    :param stop: tells the consumer, or whatever else handles messages, to stop.
     :param stops: whether it stops.
     :param receiving: whether a receiver runs in the frame of a function, or in what that called.
     """

@@ -188,3 +188,16 @@ def test_whoever_handles_it_goes_on_doing_so(receivers):
         signal.signal(signal.SIGINT, signal.default_int_handler)
 
     assert came == [signal.SIGINT]
+
+
+def test_a_single_message_whose_receiver_has_ended_is_done(receivers, counts, interrupted_at):
+    ran = []
+    queue = receivers.register("orders", ran.append)
+    queue.send(body="a")
+    interrupted_at("settle")
+
+    with pytest.raises(KeyboardInterrupt):
+        queue.receive_single()
+
+    assert len(ran) == 1
+    assert counts(queue.full_name()) == (0, 0, 0)
