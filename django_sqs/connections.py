@@ -8,11 +8,12 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
-from django.db import DataError, Error, IntegrityError, connections
+from django.db import Error, connections
 
 from django_sqs_kombu.logs import get_logger
 
 from .conf import conf
+from .database_errors import is_of_database
 from .forking import forks
 
 logger = get_logger(__name__)
@@ -60,10 +61,9 @@ class _Refusals:
     ) -> T:
         try:
             return execute(sql, params, many, context)
-        except (DataError, IntegrityError):
-            raise
-        except Error:
-            self.by.add(context["connection"].alias)
+        except Error as exc:
+            if is_of_database(exc):
+                self.by.add(context["connection"].alias)
             raise
 
     @contextmanager
@@ -170,6 +170,15 @@ def discard(connection: Connection) -> None:
             # It throws away what comes back closed.
             connection.connection.close()
     drop(connection)
+
+
+def drop_broken(using: str, exc: Exception) -> None:
+    """Drop this thread's connection if *exc* says that it may be of no use any more."""
+    connection = connections[using]
+    # Within somebody's transaction, as in a test, the connection is not ours to close.
+    # Also one with a prepared statement that fits its table no more, and what a driver calls odd.
+    if is_of_database(exc) and not connection.in_atomic_block:
+        discard(connection)
 
 
 @contextmanager

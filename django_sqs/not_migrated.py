@@ -10,6 +10,8 @@ from django.db import DEFAULT_DB_ALIAS, DatabaseError, connections
 from django_sqs_kombu.exceptions import EnvironmentFailure
 from django_sqs_kombu.printable import line, text_of
 
+from .database_errors import sqlstate
+
 #: PostgreSQL's SQLSTATEs, and MySQL's numbers, of a table and of a column that is not there.
 _STATES = frozenset({"42P01", "42703"})
 _NUMBERS = frozenset({1146, 1054})
@@ -48,8 +50,7 @@ def lacks_tables(exc: BaseException) -> bool:
     """Whether a database said that a table or a column is not there."""
     if not isinstance(exc, DatabaseError):
         return False
-    cause = exc.__cause__
-    state = getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+    state = sqlstate(exc)
     if state is not None:
         return state in _STATES
     said = exc.args[0] if exc.args else None

@@ -153,6 +153,7 @@ FLOORS = {
             "app_checks",
             "conf",
             "counted",
+            "database_errors",
             "forking",
             "language",
             "optional",

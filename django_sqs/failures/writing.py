@@ -17,7 +17,7 @@ from django.db.models import F
 
 from django_sqs_kombu.logs import get_logger
 
-from ..connections import discard
+from ..connections import drop_broken
 from ..not_migrated import advice
 from ..registry import receivers
 from ..signals import failure_noted
@@ -43,13 +43,12 @@ class FailureWriter:
         using = router.db_for_write(Failure)
         try:
             _write(using, contents)
-        except Error:
+        except Error as exc:
             if _lacks_tables(using):
                 # Messages must not wait for somebody to migrate.
                 logger.exception("%d failures cannot be stored. %s", len(contents), advice(using))
                 return
-            if not connections[using].in_atomic_block:
-                discard(connections[using])
+            drop_broken(using, exc)
             raise
 
     def rest(self) -> None:

@@ -10,10 +10,11 @@ from weakref import WeakValueDictionary
 
 from django.db import connections, router
 
+from ..connections import drop_broken
 from ..tasks.framework import TaskResult, TaskResultStatus, set_fields
 from .models import TaskRecord
 from .statements import ATTEMPT, UNFINISHED, ConditionalUpdate
-from .writing import drop_broken, give_back
+from .writing import give_back
 
 #: Never over a later attempt, nor over what this one's end has written.
 _BEGIN = ConditionalUpdate(("status", *ATTEMPT), ("id", "digest"), UNFINISHED, attempted="<")

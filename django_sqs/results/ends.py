@@ -7,17 +7,19 @@ from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any
 
-from django.db import DataError, Error, IntegrityError, connections, router, transaction
+from django.db import connections, router, transaction
 from django.db.models import F
 
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.printable import TEXT, line, text_of
 
+from ..connections import drop_broken
+from ..database_errors import is_of_database
 from ..storable import error_entry, storable, storable_text
 from .begins import Begin
 from .models import TaskRecord
 from .statements import ATTEMPT, UNFINISHED, ConditionalUpdate
-from .writing import answers, drop_broken, give_back, is_full
+from .writing import answers, give_back, is_full
 
 logger = get_logger(__name__)
 
@@ -138,7 +140,7 @@ class EndWriter:
             _write_alone(using, end)
         except Exception as exc:
             end.tries += 1
-            passing = isinstance(exc, Error) and not isinstance(exc, DataError | IntegrityError)
+            passing = is_of_database(exc)
             if passing and (end.tries < MOST_TRIES or is_full(exc)):
                 raise
             drop_broken(using, exc)

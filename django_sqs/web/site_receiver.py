@@ -219,12 +219,8 @@ class SiteReceiver:
         with self._lock:
             self._go_on_unless_stopped()
             self._consumer = consumer
-        # Who names queues does not expect others.
-        expected = None if self._names else receivers
-        with (
-            taking_all(expected, but=conf.lambda_queues),
-            running(self._companions(consumer)),
-        ):
+        taking = taking_all(receivers, chosen=self._names, but=conf.lambda_queues)
+        with taking, running(self._companions(consumer)):
             consumer.run()
 
     def _queues(self) -> list[RegisteredQueue]:

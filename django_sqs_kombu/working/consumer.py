@@ -80,7 +80,7 @@ class ReceiverConsumer(StoppableConsumer):
         one_by_one: Callable[[], bool] | None = None,
     ) -> None:
         check_consumer(threads, prefetch, message_limit, grace_period, coroutines)
-        self._takes_all = queues is None
+        self._chosen = queues is not None
         self.queues = list(received(receivers) if queues is None else queues)
         self.suffix = suffix
         self.threads = threads
@@ -169,7 +169,7 @@ class ReceiverConsumer(StoppableConsumer):
             with ExitStack() as stack:
                 ticks = self.ticks and not self._is_beside
                 stack.enter_context(ticking(self._receivers.select if ticks else list))
-                stack.enter_context(taking_all(self._receivers if self._takes_all else None))
+                stack.enter_context(taking_all(self._receivers, chosen=self._chosen))
                 if self._crew is not None:
                     stack.enter_context(self._crew)
                 if self._other is not None:

@@ -21,12 +21,17 @@ def received(registry: Registry) -> list[Registered]:
 
 
 @contextmanager
-def taking_all(registry: object | None, but: Collection[str] = ()) -> Iterator[None]:
+def taking_all(
+    registry: object, *, chosen: object = None, but: Collection[str] = ()
+) -> Iterator[None]:
     """Receive from all queues of *registry* that have a receiver by now, but for some.
 
-    :param registry: None: from chosen ones, so that nobody expects more.
+    :param chosen: the queues that were named instead, if any were: nobody expects others then.
     :param but: the names of queues that others receive from.
     """
+    if chosen:
+        yield
+        return
     taken = registry, but
     _taken.append(taken)
     try:

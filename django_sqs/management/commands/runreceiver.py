@@ -158,9 +158,8 @@ class Command(QueueCommand):
         queues = self._queues(options["queue_names"])
         if options["coroutines"]:
             _check_coroutines(queues)
-        # Who names queues does not expect others.
-        chosen = None if options["queue_names"] else receivers
-        with pid_file(options["pid_file"]), taking_all(chosen, but=conf.lambda_queues):
+        taking = taking_all(receivers, chosen=options["queue_names"], but=conf.lambda_queues)
+        with pid_file(options["pid_file"]), taking:
             code = self._run(queues, options)
         if code != exit_codes.OK:
             sys.exit(code)

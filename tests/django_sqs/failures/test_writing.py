@@ -13,7 +13,7 @@ pytestmark = pytest.mark.django_db(transaction=True, databases="__all__")
 @pytest.fixture
 def discarded(monkeypatch):
     found = []
-    monkeypatch.setattr(writing, "discard", found.append)
+    monkeypatch.setattr("django_sqs.connections.discard", found.append)
     return found
 
 

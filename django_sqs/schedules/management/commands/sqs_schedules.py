@@ -18,7 +18,7 @@ from django_sqs.schedules.firing import (
     scheduled,
 )
 from django_sqs.schedules.models import KnownSchedule
-from django_sqs_kombu.printable import closest
+from django_sqs_kombu.printable import meant
 from django_sqs_kombu.working import UTC, Schedule
 
 
@@ -102,9 +102,7 @@ def _named(name: str) -> tuple[Scheduled, Schedule]:
     found = {queue.name: (queue, schedule) for queue, schedule in scheduled()}
     if name in found:
         return found[name]
-    near = closest(name, found)
-    meant = f" Did you mean {near!r}?" if near else ""
     raise CommandError(
         f"No queue {name!r} has a schedule, and no task of that name (scheduled: "
-        f"{', '.join(found) or 'none'}).{meant}"
+        f"{', '.join(found) or 'none'}).{meant(name, found)}"
     )
