@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import django
 from django.apps import apps
 
-from django_sqs_kombu.aws_lambda import LambdaFunction, Response
+from django_sqs_kombu.aws_lambda import (
+    LambdaFunction,
+    LambdaKeywords,
+    Response,
+    check_keywords,
+)
+from django_sqs_kombu.unpack import Unpack
 
 from .connections import after_pause, before_pause
 from .problems import require_valid
@@ -31,7 +35,7 @@ class DjangoLambdaFunction(LambdaFunction):
             before_pause()
 
 
-def lambda_handler(**options: Any) -> LambdaFunction:
+def lambda_handler(**options: Unpack[LambdaKeywords]) -> LambdaFunction:
     """Return the handler of an AWS Lambda function that runs this project's receivers.
 
     ::
@@ -42,8 +46,10 @@ def lambda_handler(**options: Any) -> LambdaFunction:
     It sets up Django if that has not been done yet.
 
     :param options: those of :class:`django_sqs_kombu.aws_lambda.LambdaFunction`.
+    :raises ConfigurationError: there is no such option, or its value is wrong.
     :raises ImproperlyConfigured: a setting is missing or wrong, such as DJANGO_SETTINGS_MODULE.
     """
+    check_keywords(options)
     if not apps.ready:
         django.setup()
     require_valid()

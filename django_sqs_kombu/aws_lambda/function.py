@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from contextlib import suppress
-from typing import Any, TypedDict
+from typing import TypedDict
 
 import kombu
 
 from ..exceptions import ConfigurationError
 from ..logs import get_logger
 from ..registration import Receivers, RegisteredQueue
-from ..rules import check, flag, number
+from ..rules import check, check_names, flag, number
 from ..transport import Channel
 from ..transport.holding.held import Held
 from ..transport.sqs.received import Received
 from ..transport.sqs.waits import answered_by
+from ..unpack import Unpack
 from ..working import tell
 from .batch_run import BatchRun
 from .deletions import Deletions
@@ -28,6 +29,13 @@ logger = get_logger(__name__)
 
 #: Seconds of the function's time that are kept for settling, and the most that can be.
 RESERVE, MOST_RESERVE = 2.0, 600.0
+
+
+class LambdaKeywords(TypedDict, total=False):
+    """The options of a :class:`LambdaFunction`."""
+
+    reserve: float
+    report: bool
 
 
 class Failure(TypedDict):
@@ -175,7 +183,12 @@ class LambdaFunction:
             account.urls.setdefault(account.canonical(queue), arn.url)
 
 
-def lambda_handler(receivers: Receivers, **options: Any) -> LambdaFunction:
+def check_keywords(given: Collection[str]) -> None:
+    """Raise :class:`ConfigurationError` for an option that no Lambda function has."""
+    check_names("lambda_handler()", tuple(LambdaKeywords.__annotations__), given)
+
+
+def lambda_handler(receivers: Receivers, **options: Unpack[LambdaKeywords]) -> LambdaFunction:
     """Return the handler of an AWS Lambda function that runs a registry's receivers.
 
     ::
@@ -185,5 +198,7 @@ def lambda_handler(receivers: Receivers, **options: Any) -> LambdaFunction:
     :param receivers: the registry, with the receivers of every queue that is mapped to the
         function.
     :param options: those of :class:`LambdaFunction`.
+    :raises ConfigurationError: there is no such option, or its value is wrong.
     """
+    check_keywords(options)
     return LambdaFunction(receivers, **options)

@@ -35,6 +35,12 @@ def source(site, sqs):
     django_sqs.receivers.close()
 
 
+def test_an_option_that_there_is_not_is_named_with_those_there_are():
+    says = r"lambda_handler\(\) has no option 'nope'; its options are reserve, report"
+    with pytest.raises(django_sqs.SQSError, match=says):
+        django_sqs.lambda_handler(nope=1)
+
+
 @database
 def test_a_row_is_read_and_written(source):
     def rename(message):

@@ -528,6 +528,13 @@ def test_the_reserve_must_be_a_time(receivers):
         lambda_handler(receivers, reserve=-1)
 
 
+def test_an_option_that_there_is_not_is_named_with_the_one_that_is_meant(receivers):
+    with pytest.raises(ConfigurationError, match=r"lambda_handler\(\) has no option 'nope'"):
+        lambda_handler(receivers, nope=1)
+    with pytest.raises(ConfigurationError, match=r"lambda_handler\(\).*'repot'.*'report'"):
+        lambda_handler(receivers, repot=False)
+
+
 @pytest.mark.parametrize(
     ("partition", "url"),
     [
