@@ -24,7 +24,7 @@ from .client import program
 from .client.text import text
 from .costs import each, single_each
 from .report import table
-from .servers import stack
+from .servers import end_in_order, stack
 from .tasks import measure_connections, measure_tasks
 
 HERE = Path(__file__).resolve().parent
@@ -123,6 +123,7 @@ def main():
     parser.add_argument("--only", default="", help=only)
     parser.add_argument("--store", action="store_true", help="cost, client: for the documentation")
     arguments = parser.parse_args()
+    end_in_order()
     as_installed()
     if arguments.what == "client":
         client(arguments)

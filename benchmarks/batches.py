@@ -14,13 +14,14 @@ import django
 from django.conf import settings
 from django.db import connection, models
 
-from .servers import stub
+from .servers import end_in_order, stub
 
 COUNT = int(os.environ.get("BENCH_COUNT", "10000"))
 
 
 def main():
     """Print how many rows a second are written, one by one and together."""
+    end_in_order()
     with stub() as server, tempfile.TemporaryDirectory() as folder:
         row = prepare(server, folder)
         speeds = {name: measure(server, row, name) for name in ("one by one", "batch=1000")}

@@ -13,7 +13,7 @@ from pathlib import Path
 
 from django_sqs_kombu import ReceiverConsumer, Receivers
 
-from .servers import stub
+from .servers import end_in_order, stub
 
 #: Seconds before the first look, and between two.
 BEGIN, LOOK, LOOKS = 4, 4, 3
@@ -37,6 +37,7 @@ def look(done, seconds):
 
 
 def main(coroutines=500, seconds=1.0):
+    end_in_order()
     logging.disable(logging.WARNING)
     done = [0]
     with stub() as server:

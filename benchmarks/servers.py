@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import json
 import os
+import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +19,22 @@ MINISTACK = HERE / ".ministack"
 #: The peers, and this library beside them.
 PEERS = HERE / ".peers"
 MOTO = "import sys; from moto.server import main; main(['-H', '127.0.0.1', '-p', sys.argv[1]])"
+
+
+def end_in_order():
+    """Have SIGTERM, and a terminal that is closed, end this program as an error would.
+
+    What it has started is ended then; by itself it would run on.
+    """
+    for number in (signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, _end)
+
+
+def _end(number, frame):
+    for each in (signal.SIGTERM, signal.SIGHUP):
+        # Another one must not break off what ends the others.
+        signal.signal(each, signal.SIG_IGN)
+    sys.exit(128 + number)
 
 
 def environment(folder, *packages, python=sys.executable):

@@ -4,6 +4,7 @@ import argparse
 import json
 from pathlib import Path
 
+from ..servers import end_in_order
 from .measure import IDLE, measure
 from .packages import made_with
 from .page import page
@@ -23,6 +24,7 @@ def main():
     parser.add_argument("--idle", type=int, default=IDLE, help=f"Seconds; default: {IDLE}.")
     parser.add_argument("--store", action="store_true", help="for the documentation")
     arguments = parser.parse_args()
+    end_in_order()
     projects = measure(arguments.idle)
     results = {"about": made_with(projects), "projects": projects}
     if arguments.store:

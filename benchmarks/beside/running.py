@@ -89,9 +89,9 @@ class Running:
     @contextlib.contextmanager
     def started(self, **env):
         """All that is to be run beside the site, until the block ends."""
-        for name, command in self.project.commands().items():
-            self._processes[name] = self._start(name, command, env)
         try:
+            for name, command in self.project.commands().items():
+                self._processes[name] = self._start(name, command, env)
             yield
         finally:
             for each in self._processes.values():
@@ -130,11 +130,12 @@ class Running:
             )
 
     def _end(self, process):
-        try:
+        with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(60)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+        # With what it has started, which nobody else would end.
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
 
 def _counted(url):

@@ -2,12 +2,40 @@
 
 import ast
 import json
+import os
+import signal
+import subprocess
+import sys
+import time
 
 import pytest
 
 from benchmarks.beside.__main__ import PAGE, RESULTS, TEXT
 from benchmarks.beside.page import an_hour, page
 from benchmarks.beside.projects import HERE, PROJECTS, SITE, lines_of_code
+
+from ..processes import ROOT
+
+#: The program, with one project whose worker has a child, and nothing measured.
+MEASURES = """
+import os, sys, time
+from pathlib import Path
+from benchmarks.beside import __main__ as program
+from benchmarks.beside.running import Running
+
+class Project:
+    name = "site"
+    write = staticmethod(lambda folder: None)
+    commands = staticmethod(lambda: {"worker": "sh -c '(while sleep .1; do echo; done) & wait'"})
+
+def measure(idle):
+    env = {"PATH": "/usr/bin:/bin"}
+    with Running(Project, Path(os.environ["FOLDER"]), sys.executable, env).started():
+        time.sleep(60)
+
+program.measure = measure
+program.main()
+"""
 
 
 @pytest.fixture(scope="module")
@@ -66,3 +94,18 @@ def test_it_is_the_same_feature_in_each(stored):
         assert figures["sent after a rollback"] is False, name
         assert figures["ended"] == [], name
         assert all(page["status"] == 200 for page in figures["pages"].values()), name
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGHUP])
+def test_who_ends_it_ends_the_workers_that_it_has_started(tmp_path, eventually, number):
+    env = {**os.environ, "FOLDER": str(tmp_path)}
+    program = subprocess.Popen([sys.executable, "-c", MEASURES], cwd=ROOT, env=env)
+    log = tmp_path / "worker.log"
+    eventually(lambda: log.exists() and log.stat().st_size)
+
+    program.send_signal(number)
+
+    assert program.wait(30) == 128 + number
+    said = log.stat().st_size
+    time.sleep(0.5)
+    assert log.stat().st_size == said
