@@ -97,12 +97,9 @@ def pages():
     And the seconds of one look at all bodies, and what is said of a question without an index.
     """
     with postgres.running() as server:
-        server.execute("CREATE DATABASE many")
         environment = {
             **os.environ,
-            "DB": "postgres",
-            "DB_ADDRESS": server.address,
-            "TEST_DATABASE": "many",
+            "TEST_POSTGRES": server.create_database("many"),
             "TEST_ADMIN": "yes",
             "TEST_FOLDER": "/nowhere",
         }

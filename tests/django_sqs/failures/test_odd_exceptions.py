@@ -1,7 +1,7 @@
 """What a receiver raises may be as broken as it likes: its message ends as any other."""
 
 import pytest
-from django.db import transaction
+from django.db import router, transaction
 
 import django_sqs
 from django_sqs.failures.models import Failure, State
@@ -79,7 +79,7 @@ def test_a_transaction_that_it_left_open_is_rolled_back(odd, once, work):
     kept = []
 
     def locked():
-        with transaction.atomic():
+        with transaction.atomic(using=router.db_for_write(ReceivedMessage)):
             yield
 
     def failing(message):
