@@ -4,6 +4,7 @@ import os
 import re
 import sqlite3
 import sys
+from contextlib import closing
 
 from .databases import direct, routers, settings, templates
 from .processes import ROOT, Process
@@ -51,7 +52,8 @@ class Project:
             self.migrate()
         else:
             self._is_bare = True
-            with sqlite3.connect(self.database) as connection:
+            # Python closes it only at some garbage collection, and warns of it then.
+            with closing(sqlite3.connect(self.database)) as connection:
                 connection.executescript(SCHEMA)
 
     def use(self, kind, address=None):

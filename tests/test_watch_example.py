@@ -6,6 +6,7 @@ import signal
 import sqlite3
 import subprocess
 import sys
+from contextlib import closing
 
 import pytest
 
@@ -60,11 +61,10 @@ def test_pages_are_looked_at_in_each_slot(environment, server, sqs, prefix, even
     )
 
     def slots():
-        with sqlite3.connect(environment["DATABASE"], timeout=20) as database:
+        with closing(sqlite3.connect(environment["DATABASE"], timeout=20)) as database:
             rows = database.execute(
                 "SELECT slot, count(*), sum(seconds > 2) FROM pages_look GROUP BY slot"
             ).fetchall()
-        database.close()
         return [slow for _, count, slow in rows if count == PAGES]
 
     try:

@@ -1,5 +1,6 @@
 """The world of the fault suite: a fast server, the proxy before it, workers, an accounting."""
 
+import contextlib
 import os
 import random
 import sqlite3
@@ -138,7 +139,7 @@ class World:
 @pytest.fixture
 def world(proxy, fast_server, prefix, tmp_path):
     project = Project(proxy.url, prefix, tmp_path)
-    with sqlite3.connect(project.database) as connection:
+    with contextlib.closing(sqlite3.connect(project.database)) as connection:
         connection.execute("PRAGMA journal_mode=WAL")
     project.env["TEST_VISIBILITY_TIMEOUT"] = "5"
     world = World(project, proxy, f"http://127.0.0.1:{fast_server}", prefix)

@@ -1,5 +1,6 @@
 """Keys and tickets with real senders, workers and a relay, of which any is killed at any time."""
 
+import contextlib
 import json
 import sqlite3
 import sys
@@ -31,7 +32,7 @@ def history(request, project, prefix, tmp_path):
         project.env["TEST_POSTGRES"] = server.create_database("t_" + prefix.replace("-", "_"))
     else:
         project.add_tables()
-        with sqlite3.connect(project.database) as connection:
+        with contextlib.closing(sqlite3.connect(project.database)) as connection:
             connection.execute("PRAGMA journal_mode=WAL")
     log = tmp_path / "log"
     arguments = [sys.executable, str(SCRIPT), str(KILLS), str(LINES), str(log)]
