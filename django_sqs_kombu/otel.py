@@ -102,6 +102,8 @@ class OpenTelemetry(Middleware):
                 yield
                 if sending.count is not None and sending.count != 1:
                     span.set_attribute("messaging.batch.message_count", sending.count)
+                if sending.message_id is not None:
+                    span.set_attribute("messaging.message.id", sending.message_id)
         except Exception as exc:
             facts["error.type"] = type(exc).__qualname__
             raise

@@ -350,7 +350,9 @@ class Receivers(Ticketing):
         sending = Sending(registered, queue.name, 1)
         with around_sending(self.middleware, sending):
             message = outgoing.with_attributes(sending.attributes)
-            self.publish(queue, message.body, message.content_type, **message.properties())
+            sending.message_id = self.publish(
+                queue, message.body, message.content_type, **message.properties()
+            )
 
     def send_bulk(
         self,
@@ -383,17 +385,15 @@ class Receivers(Ticketing):
             sending.count = sent
         return sent
 
-    def publish(self, queue: kombu.Queue, body: str, content_type: str, **properties: Any) -> None:
-        """Send *body* to *queue*, which is declared on first use."""
+    def publish(
+        self, queue: kombu.Queue, body: str, content_type: str, **properties: Any
+    ) -> str | None:
+        """Send *body* to *queue*, which is declared on first use; return SQS's id of it."""
         channel, producer = self._sending.open()
         channel.declare_lazily(queue)
-        producer.publish(
-            body,
-            routing_key=queue.name,
-            content_type=content_type,
-            content_encoding="utf-8",
-            **properties,
-        )
+        text = {"content_type": content_type, "content_encoding": "utf-8"}
+        sent: str | None = producer.publish(body, routing_key=queue.name, **text, **properties)
+        return sent
 
     def close(self) -> None:
         """Close the connection for sending; the next send opens another."""

@@ -54,8 +54,9 @@ class Channel(ConsumingChannel):
         """Nothing: the tag of a message is the receipt handle that a receiver gets."""
         return ""
 
-    def _put(self, queue: str, message: dict[str, Any], **kwargs: Any) -> None:
-        self.sends.send(queue, self._parameters(queue, message))
+    def _put(self, queue: str, message: dict[str, Any], **kwargs: Any) -> str | None:
+        # Kombu's producer hands it on to whoever has published.
+        return self.sends.send(queue, self._parameters(queue, message))
 
     def _parameters(self, queue: str, message: dict[str, Any]) -> dict[str, Any]:
         wire_format = self.declared(queue).get(WIRE_FORMAT_ARGUMENT, "kombu")

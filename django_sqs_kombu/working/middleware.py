@@ -39,12 +39,14 @@ class Sending:
     :param full_name: its name in SQS.
     :param count: how many messages; for ``send_many`` it is only known once they are sent.
     :ivar attributes: message attributes that each message gets besides its own, text by name.
+    :ivar message_id: SQS's id of a message that was sent alone, once SQS has accepted it.
     """
 
     registered: NamedQueue
     full_name: str
     count: int | None
     attributes: dict[str, str] = field(default_factory=dict)
+    message_id: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

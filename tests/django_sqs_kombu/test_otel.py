@@ -4,11 +4,13 @@ import asyncio
 import logging
 import os
 import threading
+from functools import partial
 from types import SimpleNamespace
 
 import pytest
 
 from django_sqs_kombu import (
+    AccessDenied,
     Breaker,
     Continue,
     ReceiverConsumer,
@@ -97,6 +99,7 @@ def test_a_receiver_is_linked_to_what_sent_its_message(receivers, spans):
         "messaging.aws_sqs.receive_count": 1,
     }
     assert settle.attributes["messaging.operation.name"] == "delete"
+    assert send.attributes["messaging.message.id"] == process.attributes["messaging.message.id"]
     assert inside == ["x"]
 
 
@@ -123,6 +126,33 @@ def test_spans_of_receivers_that_run_together_are_their_own_messages(receivers, 
         assert parent.parent is None
     # As "Failed to detach context", of one that was left in another context.
     assert not [r for r in caplog.records if r.levelno >= logging.WARNING]
+
+
+def test_what_is_sent_at_the_same_time_has_its_own_message_in_its_span(receivers, spans, server):
+    queue = receivers.register("orders", lambda message: None)
+    receivers.send("orders", body="x")
+    send = partial(receivers.send, "orders", body="x")
+    senders = [threading.Thread(target=send) for _ in range(12)]
+    for sender in senders:
+        sender.start()
+    for sender in senders:
+        sender.join()
+    ReceiverConsumer(receivers, message_limit=13).run()
+
+    sent = {span.context.span_id: span.attributes["messaging.message.id"] for span in spans("send")}
+    found = {span.links[0].context.span_id: span for span in spans("process")}
+    assert server.count("SendMessageBatch", queue.full_name())
+    assert len(set(sent.values())) == 13
+    assert sent == {key: span.attributes["messaging.message.id"] for key, span in found.items()}
+
+
+def test_a_message_that_sqs_does_not_accept_has_no_id_in_its_span(receivers, spans, server):
+    queue = receivers.register("orders", lambda message: None)
+    receivers.send("orders", body="x")
+    with server.refusing("SendMessage", queue.full_name()), pytest.raises(AccessDenied):
+        receivers.send("orders", body="x")
+
+    assert ["messaging.message.id" in span.attributes for span in spans("send")] == [True, False]
 
 
 def test_many_messages_are_one_span_and_each_is_linked_to_it(receivers, spans):

@@ -18,6 +18,7 @@ from typing import Any
 from ...exceptions import RequestFailed
 from ...names import FIFO
 from ...quotas import MAX_MESSAGES
+from ..sqs.send_requests import Named
 from .dispatch import group_of, next_batch
 
 #: Requests of one line at once: at 20 ms for each, they carry 8,000 messages a second.
@@ -59,7 +60,7 @@ class Send:
     __slots__ = ("error", "in_doubt", "left", "params", "settled", "since", "turn", "woken")
 
     def __init__(self, params: dict[str, Any]) -> None:
-        self.params = params
+        self.params = Named(params)
         self.error: RequestFailed | None = None
         self.settled = False
         self.in_doubt = False

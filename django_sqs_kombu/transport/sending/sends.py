@@ -34,8 +34,8 @@ class SendBatcher:
         self._lines: dict[str, Line] = {}
         _batchers.add(self)
 
-    def send(self, queue: str, params: dict[str, Any]) -> None:
-        """Send one message; return when SQS has accepted it.
+    def send(self, queue: str, params: dict[str, Any]) -> str | None:
+        """Send one message; return its id when SQS has accepted it.
 
         :raises RequestFailed: it was not accepted.
         """
@@ -48,6 +48,7 @@ class SendBatcher:
             self._stand_in_line(queue, line, mine)
         if mine.error is not None:
             raise mine.error
+        return mine.params.message_id
 
     def forget(self) -> None:
         """Begin anew in a forked child, which has none of the threads that send or wait."""

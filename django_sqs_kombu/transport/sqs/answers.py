@@ -153,6 +153,14 @@ def sent(
     return _named(answer, _results(operation, queue, answer, len(bodies), accepted))
 
 
+def message_ids(answer: Mapping[str, Any], count: int) -> Iterator[tuple[int, str]]:
+    """Of *count* messages the numbers of those that SQS has, each with the id that it got."""
+    if "MessageId" in answer:
+        yield 0, str(answer["MessageId"])
+    for number, entry in _entries(answer, "Successful", count):
+        yield number, str(entry.get("MessageId"))
+
+
 def _named(
     answer: Mapping[str, Any], results: list[RequestFailed | None]
 ) -> list[RequestFailed | None]:

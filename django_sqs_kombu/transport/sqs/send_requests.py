@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 from ...exceptions import EndpointUnreachable, RequestFailed
-from .answers import same_body, sent
+from .answers import message_ids, same_body, sent
 from .calls import Calls, Done
 from .doubts import NOT_REACHED, Doubt
 from .failures import NO_ANSWER, no_answer
@@ -20,6 +20,16 @@ _ONE, _MANY = "SendMessage", "SendMessageBatch"
 
 Entries = Sequence[dict[str, Any]]
 Results = list["RequestFailed | None"]
+
+
+class Named(dict[str, Any]):
+    """An entry that is told by which id SQS knows its message, once SQS has it."""
+
+    __slots__ = ("message_id",)
+
+    def __init__(self, params: dict[str, Any]) -> None:
+        super().__init__(params)
+        self.message_id: str | None = None
 
 
 class SendRequests(Calls):
@@ -101,6 +111,9 @@ class SendRequests(Calls):
                 raise
             for failure in filter(None, results):
                 failure.in_doubt |= doubt.is_there
+        for number, message_id in message_ids(answer, len(batch)):
+            if isinstance(entry := batch[number], Named):
+                entry.message_id = message_id
         return results
 
     def _send_rest(self, queue: str, batch: Entries, results: Results) -> Results:
