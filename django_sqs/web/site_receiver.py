@@ -219,7 +219,7 @@ class SiteReceiver:
         with self._lock:
             self._go_on_unless_stopped()
             self._consumer = consumer
-        taking = taking_all(receivers, chosen=self._names, but=conf.lambda_queues)
+        taking = taking_all(receivers, consumer.queues, chosen=self._names, but=conf.lambda_queues)
         with taking, running(self._companions(consumer)):
             consumer.run()
 

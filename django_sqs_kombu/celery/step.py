@@ -58,7 +58,7 @@ class ReceiverStep(bootsteps.StartStopStep):  # type: ignore[misc]
                 PoolConsumer(receivers, queues, self.suffix, consumer.pool, consumer.hub, circuits)
             )
             self._consumers[-1].start()
-            self._taking.enter_context(taking_all(receivers, chosen=self.queue_names))
+            self._taking.enter_context(taking_all(receivers, queues, chosen=self.queue_names))
 
     def stop(self, consumer: Any) -> None:
         """Stop receiving; what was not started becomes visible to others at once."""

@@ -169,7 +169,7 @@ class ReceiverConsumer(StoppableConsumer):
             with ExitStack() as stack:
                 ticks = self.ticks and not self._is_beside
                 stack.enter_context(ticking(self._receivers.select if ticks else list))
-                stack.enter_context(taking_all(self._receivers, chosen=self._chosen))
+                stack.enter_context(taking_all(self._receivers, self.queues, chosen=self._chosen))
                 if self._crew is not None:
                     stack.enter_context(self._crew)
                 if self._other is not None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 
 from ..logs import get_logger
@@ -22,10 +22,15 @@ def received(registry: Registry) -> list[Registered]:
 
 @contextmanager
 def taking_all(
-    registry: object, *, chosen: object = None, but: Collection[str] = ()
+    registry: Registry,
+    found: Iterable[Registered] | None = None,
+    *,
+    chosen: object = None,
+    but: Collection[str] = (),
 ) -> Iterator[None]:
     """Receive from all queues of *registry* that have a receiver by now, but for some.
 
+    :param found: those that had one when the worker looked; None: it looks now.
     :param chosen: the queues that were named instead, if any were: nobody expects others then.
     :param but: the names of queues that others receive from.
     """
@@ -35,6 +40,11 @@ def taking_all(
     taken = registry, but
     _taken.append(taken)
     try:
+        if found is not None:
+            names = {*but, *(registered.name for registered in found)}
+            for registered in received(registry):
+                if registered.name not in names:
+                    _warn(registered)
         yield
     finally:
         _taken.remove(taken)
@@ -48,8 +58,12 @@ def warn_if_late(registry: object, registered: Registered, earlier: Registered |
     if registered.receiver is None or (earlier is not None and earlier.receiver is not None):
         return
     if any(each is registry and registered.name not in but for each, but in _taken):
-        logger.warning(
-            "Queue %r was registered after this worker had started, which receives nothing from "
-            "it. Register it in a module that is imported at the start.",
-            registered.name,
-        )
+        _warn(registered)
+
+
+def _warn(registered: Registered) -> None:
+    logger.warning(
+        "Queue %r was registered after this worker had started, which receives nothing from "
+        "it. Register it in a module that is imported at the start.",
+        registered.name,
+    )

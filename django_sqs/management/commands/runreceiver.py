@@ -158,7 +158,9 @@ class Command(QueueCommand):
         queues = self._queues(options["queue_names"])
         if options["coroutines"]:
             _check_coroutines(queues)
-        taking = taking_all(receivers, chosen=options["queue_names"], but=conf.lambda_queues)
+        taking = taking_all(
+            receivers, queues, chosen=options["queue_names"], but=conf.lambda_queues
+        )
         with pid_file(options["pid_file"]), taking:
             code = self._run(queues, options)
         if code != exit_codes.OK:

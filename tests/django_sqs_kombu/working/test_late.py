@@ -45,6 +45,29 @@ def test_one_that_was_for_sending_only_counts(alone, caplog):
     assert "Queue 'orders' was registered after" in caplog.text
 
 
+def test_one_that_is_registered_before_the_worker_begins_to_receive_counts(alone, caplog):
+    found = [alone.register("early", print)]
+    late_ones(alone)
+    alone.register("late", print)
+    with taking_all(alone, found, but=["elsewhere"]):
+        alone.register("late", print)
+
+    [warning] = [each.getMessage() for each in caplog.records]
+    assert warning.startswith("Queue 'late' was registered after")
+
+
+@pytest.mark.parametrize("chosen", [True, False])
+def test_a_consumer_says_it_of_one_that_is_registered_before_it_runs(receivers, chosen, caplog):
+    orders = receivers.register("orders", print)
+    consumer = ReceiverConsumer(receivers, [orders] if chosen else None, message_limit=1)
+    receivers.register("late", print)
+    orders.send(body="x")
+
+    consumer.run()
+
+    assert caplog.text.count("Queue 'late' was registered after") == (not chosen)
+
+
 @pytest.mark.parametrize("chosen", [True, False])
 def test_a_consumer_of_all_queues_says_it(receivers, chosen, caplog):
     def receive(message):
