@@ -110,7 +110,10 @@ def test_connections_are_kept_as_between_requests(source, monkeypatch, kept, clo
     # SQLite's in memory, as in tests, is never closed.
     monkeypatch.setattr(type(connections["default"]), "close", lambda self: calls.append(self))
     queue = django_sqs.register("lambda-age", lambda m: Order.objects.count())
+    left_open = connection.connection
     connections["default"].connect()
+    if left_open is not None:
+        left_open.close()
     queue.send(body="x")
 
     source.invoke(queue.full_name())
