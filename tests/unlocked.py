@@ -7,7 +7,7 @@ import logging
 import threading
 import weakref
 
-from django_sqs_kombu.transport.holding.held import HeldMessages
+from django_sqs_kombu.transport.holding.table import HeldMessages
 
 
 class Guard(logging.Handler):

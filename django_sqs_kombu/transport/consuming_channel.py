@@ -70,17 +70,22 @@ class ConsumingChannel(SettlingChannel):
             elif (of_it := pollers.get(queue)) is not None:
                 of_it.room(places)
 
+        def on_ended(queue: str, messages: int) -> None:
+            if (of_it := pollers.get(queue)) is not None:
+                of_it.ended(messages)
+
         def on_ready(queue: str) -> None:
             if queue in pollers:
                 pollers[queue].ready()
 
-        self.held.on_room, self.held.on_ready = on_room, on_ready
+        self.held.on_room, self.held.on_ended = on_room, on_ended
+        self.held.on_ready = on_ready
 
     def consume(self, consumption: Consumption) -> None:
         """Say how a queue is to be consumed, before its first consumer."""
         self._consumptions[consumption.queue] = consumption
         if consumption.most is not None:
-            self.prefetch.most[consumption.queue] = consumption.most
+            self.prefetch.bound(consumption.queue, consumption.most)
 
     def basic_consume(self, queue: str, no_ack: bool, *args: Any, **kwargs: Any) -> Any:
         """Consume from *queue*: its poller starts here.

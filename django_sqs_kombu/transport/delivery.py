@@ -16,8 +16,9 @@ from ..names import FIFO
 from .body.envelope import FOREIGN
 from .body.payloads import LargePayloads
 from .holding.ahead import Ask, ask_ahead
-from .holding.held import Held, HeldMessages, State
+from .holding.held import Held, State
 from .holding.note import Note
+from .holding.table import HeldMessages
 from .sending.splitting import send_parts
 from .settling.backoff import Backoff
 from .sqs.received import Message as Received
@@ -76,22 +77,24 @@ class Delivery(Message):  # type: ignore[misc]
     held: Held
     body: Any
 
-    def __init__(self, payload: dict[str, Any], channel: Any = None, **kwargs: Any) -> None:
-        # What the constructors of its two base classes do, at a third of the time.
-        get, properties = payload.get, payload["properties"]
-        body, encoding = get("body"), properties.get("body_encoding")
-        if body and encoding:
-            body = channel.decode_body(body, encoding)
+    def __init__(
+        self, payload: dict[str, Any], channel: Any = None, accept: Any = None, **kwargs: Any
+    ) -> None:
+        # What the constructors of its two base classes do, at a quarter of the time: a payload
+        # of this transport has all that it may have.
+        body, properties = payload["body"], payload["properties"]
+        if "body_encoding" in properties and body and properties["body_encoding"]:
+            body = channel.decode_body(body, properties["body_encoding"])
         self._raw = payload
         self.channel = channel
         self.errors: list[tuple[type[Exception], Exception, TracebackType | None]] = []
         self.delivery_tag = properties["delivery_tag"]
-        self.content_type = get("content-type")
-        self.content_encoding = get("content-encoding")
-        self.delivery_info = properties.get("delivery_info") or {}
-        self.headers = get("headers") or {}
+        self.content_type = payload["content-type"]
+        self.content_encoding = payload["content-encoding"]
+        self.delivery_info = properties["delivery_info"]
+        self.headers = payload["headers"]
         self.properties = properties
-        self.accept = kwargs.get("accept")
+        self.accept = accept
         self._decoded_cache = None
         self._state = "RECEIVED"
         #: The body as text, where it came as text that can be written as bytes.
@@ -173,7 +176,8 @@ class Delivery(Message):  # type: ignore[misc]
     @property
     def expired(self) -> bool:
         """Whether its visibility timeout has run out, so that others may have it now."""
-        return self.held.expired(time.monotonic())
+        held = self.held
+        return bool(held.seconds) and time.monotonic() >= held.expires_at
 
     @property
     def is_foreign(self) -> bool:

@@ -13,8 +13,9 @@ from kombu.exceptions import ConnectionError as KombuConnectionError
 from ..logs import get_logger
 from ..printable import NAME, line
 from .delivery import Delivery
-from .holding.held import Held, HeldMessages
+from .holding.held import Held
 from .holding.note import Note
+from .holding.table import HeldMessages
 from .qos import QoS as SQSQoS
 from .queues import QueueChannel
 from .receiving.poller import Poller

@@ -47,12 +47,13 @@ def attempt(registered: Registered, delivery: Received, queue: kombu.Queue) -> A
     deleted between the two, so that one that cannot be decoded is settled as any other.
     """
     started = time.monotonic()
+    context = context_of(delivery, queue)
     # Most have none, and nothing that it could say.
-    has_trail = TRAIL in (delivery.sqs_message.get("MessageAttributes") or ())
+    has_trail = TRAIL in context.message_attributes
     if has_trail and (dropped := why_dropped(registered, delivery)) is not None:
         return Attempt(raised=dropped)
     found = Attempt()
-    token = current_message.set(context_of(delivery, queue))
+    token = current_message.set(context)
     try:
         if middleware := registered.receivers.middleware:
             with around_receiving(middleware, registered, delivery):
@@ -104,9 +105,26 @@ def receive(registered: Registered, message: RawMessage | list[RawMessage]) -> A
     :raises ReceiverReturnedGenerator: nothing of the receiver has run.
     :raises TimedOut: it took longer.
     """
+    receiver, timeout = registered.receiver, registered.timeout
+    if receiver is None:
+        raise NoReceiver(registered.name)
     forked = forks.count
     try:
-        return _receive(registered, message)
+        started = time.monotonic() if timeout else 0.0
+        # Calling a coroutine function runs nothing of it: no deadline needs to be set.
+        if timeout is None or inspect.iscoroutinefunction(receiver):
+            result = receiver(message)
+        else:
+            with deadline(timeout):
+                result = receiver(message)
+        if result is None:
+            return None
+        # Awaited, it may turn out to be something to await again: sync_to_async(lambda: coroutine).
+        while inspect.isawaitable(result):
+            left = timeout and max(timeout - (time.monotonic() - started), LEAST_TIME)
+            result = registered.run_async(result, left)
+        check_returned(registered, result)
+        return result
     finally:
         if forks.count != forked:
             end_child(sys.exc_info()[1])
@@ -129,30 +147,9 @@ def receive_all(registered: Registered, messages: list[RawMessage]) -> Any:
         raise RestartLater from exc
 
 
-def _receive(registered: Registered, message: RawMessage | list[RawMessage]) -> Any:
-    receiver, timeout = registered.receiver, registered.timeout
-    if receiver is None:
-        raise NoReceiver(registered.name)
-    started = time.monotonic()
-    # Calling a coroutine function runs nothing of it: no deadline needs to be set.
-    if timeout is None or inspect.iscoroutinefunction(receiver):
-        result = receiver(message)
-    else:
-        with deadline(timeout):
-            result = receiver(message)
-    if result is None:
-        return None
-    # Awaited, it may turn out to be something to await again: sync_to_async(lambda: coroutine).
-    while inspect.isawaitable(result):
-        left = timeout and max(timeout - (time.monotonic() - started), LEAST_TIME)
-        result = registered.run_async(result, left)
-    check_returned(registered, result)
-    return result
-
-
 def runs_receiver(frame: FrameType) -> bool:
     """Whether *frame* calls a receiver that has not ended, so that Ctrl-C is that receiver's."""
-    if frame.f_code is not _receive.__code__:
+    if frame.f_code is not receive.__code__:
         return False
     known = frame.f_locals
     return "result" not in known or inspect.isawaitable(known["result"])

@@ -338,7 +338,7 @@ class ReceiverConsumer(StoppableConsumer):
         self._longest = max(self._longest, handled.attempt.seconds)
         if self._circuits.any and not isinstance(raised, CutOff):
             self._circuits.ended(delivery.queue, raised)
-        if isinstance(raised, KeyboardInterrupt):
+        if raised is not None and isinstance(raised, KeyboardInterrupt):
             self.should_stop = True
             self._breaking_off.set()
 
@@ -377,8 +377,8 @@ class ReceiverConsumer(StoppableConsumer):
             self._limits[registered.name].give_back(1)
 
     def _free(self) -> int:
-        left_behind = 0 if self._crew is None else self._crew.left_behind
-        return self._places - len(self._running) - left_behind
+        free = self._places - len(self._running.started)
+        return free if self._crew is None else free - self._crew.left_behind
 
     def _has_place(self, timeout: float) -> bool:
         return self._running.wait_until(lambda: self._free() > 0, timeout)

@@ -10,35 +10,37 @@ from ..transport.delivery import Delivery
 
 
 class UnderWay:
-    """The deliveries that were started and have not ended; safe to use from any thread."""
+    """The deliveries that were started and have not ended; safe to use from any thread.
+
+    :ivar started: when each was started, on the monotonic clock.
+    """
 
     def __init__(self) -> None:
-        #: When each was started, on the monotonic clock.
-        self._all: dict[Delivery, float] = {}
+        self.started: dict[Delivery, float] = {}
         self._changed = threading.Condition()
         #: How many threads wait for receivers to end.
         self._waiting = 0
 
     def __len__(self) -> int:
-        return len(self._all)
+        return len(self.started)
 
     def __iter__(self) -> Iterator[Delivery]:
-        return iter(list(self._all))
+        return iter(list(self.started))
 
     def add(self, delivery: Delivery) -> None:
         """It was started."""
-        self._all[delivery] = time.monotonic()
+        self.started[delivery] = time.monotonic()
 
     def discard(self, delivery: Delivery) -> None:
         """It has ended."""
-        self._all.pop(delivery, None)
+        self.started.pop(delivery, None)
         # Whoever waits has said so before he looked.
         if self._waiting:
             self.look()
 
     def longest(self) -> float:
         """For how many seconds the oldest has run; 0: none runs."""
-        started = list(self._all.values())
+        started = list(self.started.values())
         return time.monotonic() - min(started) if started else 0.0
 
     def look(self) -> None:

@@ -7,7 +7,8 @@ from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import Any
 
-from .held import Held, HeldMessages, State
+from .held import Held, State
+from .table import HeldMessages
 from .told import Told
 
 #: Answers what it is asked of several bodies, in their order; it may raise.

@@ -12,7 +12,8 @@ from ...logs import get_logger
 from ...quotas import MAX_MESSAGES
 from ..sqs.failures import is_the_limit_of_holding
 from ..sqs.received import Message
-from .held import Held, HeldMessages, State
+from .held import Held, State
+from .table import HeldMessages
 
 logger = get_logger(__name__)
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ..holding.held import HeldMessages
+from ..holding.table import HeldMessages
 from ..settling.keeper import Keeper
 from ..sqs.listing import Listing
 from ..sqs.pauses import Pause

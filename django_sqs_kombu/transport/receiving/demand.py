@@ -7,7 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from ...quotas import MAX_MESSAGES
-from ..holding.held import HeldMessages
+from ..holding.table import HeldMessages
 from .pace import Pace
 
 #: The share of the visibility timeout that a message may be expected to wait.
@@ -56,11 +56,14 @@ class Demand:
     :param fifo: whether it is a FIFO queue: then a poll counts for one message, since those behind
         it in its group cannot be started with it, unless several are gathered for one receiver.
     :param redrives: returns whether the queue has a redrive policy, or receives count otherwise.
-    :param one_by_one: returns whether no more than one message may be held.
+    :param one_by_one: returns whether no more than one message may be held; None: never.
     :param on_credit: returns whether the consumer may leave at any time, and what waits for it
-        then would come nearer to the dead letters.
+        then would come nearer to the dead letters; None: never.
     :param gathers: returns how many more messages a consumer wants that gathers several for one
-        receiver; None: as many as it takes at its pace.
+        one receiver; None: as many as it takes at its pace.
+    :ivar another: after :meth:`reserve`, whether another poll is worth it, too.
+    :ivar for_ends: whether places may be missing for messages whose settlement SQS has still to
+        confirm, and not for those alone that wait.
     """
 
     def __init__(
@@ -73,8 +76,8 @@ class Demand:
         room: Callable[[str, int], int | None],
         fifo: bool = False,
         redrives: Callable[[], bool] = lambda: True,
-        one_by_one: Callable[[], bool] = lambda: False,
-        on_credit: Callable[[], bool] = lambda: False,
+        one_by_one: Callable[[], bool] | None = None,
+        on_credit: Callable[[], bool] | None = None,
         gathers: Callable[[], int] | None = None,
     ) -> None:
         self._queue = queue
@@ -89,6 +92,8 @@ class Demand:
         self._gathers = gathers
         #: Messages that polls under way have asked for.
         self.asked = 0
+        self.another = False
+        self.for_ends = True
         self._latencies: deque[float] = deque(maxlen=SAMPLES)
         self._latency = 0.0
         self._size = 0.0
@@ -112,9 +117,12 @@ class Demand:
         with self._table.lock:
             places, coming = self._places()
             if places < self._least(places, coming):
+                self.another = False
                 return 0
             count = min(places, self._at_once)
             self.asked += count
+            places, coming = places - count, coming + count
+            self.another = places > 0 and places >= self._least(places, coming)
             return count
 
     def messages(self, places: int) -> int:
@@ -152,46 +160,52 @@ class Demand:
         """The fewest that are worth a request: a full one, where so many are wanted at all."""
         if not coming:
             return 1
-        wanted = places + coming
-        return self._at_once if wanted > MAX_MESSAGES else min(self._at_once, (wanted + 1) // 2)
+        at_once, wanted = self._at_once, places + coming
+        return at_once if wanted > MAX_MESSAGES else max(1, min(at_once, (wanted + 1) // 2))
 
     def _places(self) -> tuple[int, int]:
         """How many places there are, and how many messages are here or asked for already."""
         table, queue, asked = self._table, self._queue, self.asked
-        startable = table.startable(queue)
-        coming = startable + asked
-        open_places = table.room_to_settle(queue) - asked
-        if not self._pace.takes or open_places <= 0:
+        startable, all_startable, open_places = table.figures(queue)
+        coming, open_places = startable + asked, open_places - asked
+        consumer = self._pace.look()
+        self.for_ends = True
+        if consumer is None or open_places <= 0:
             return 0, coming
-        if self._one_by_one():
+        if self._one_by_one is not None and self._one_by_one():
             return (0 if len(table) or asked else 1), coming
         if self._gathers is not None:
             behind = table.waiting(queue) + asked
             return self._gathered(min(self._gathers() - behind, open_places), coming), coming
+        free, each = consumer
         # All that waits is for the same consumer; what is asked for may not be there.
-        places = self._pace.free() - table.all_startable - asked
-        each = self._pace.seconds_each()
+        places, under_way = free - all_startable - asked, 0
         if each is not None:
-            places = max(places, self._ahead(each, coming, table.all_startable - startable))
-        places = min(places, open_places)
-        room = self._room(queue, 0 if each is None else int(self._latency / each * LATENCY_SHARE))
+            ahead = self._ahead(free, each, coming, all_startable - startable)
+            places = ahead if ahead > places else places
+            under_way = int(self._latency / each * LATENCY_SHARE)
+        self.for_ends = self._fifo or places >= open_places
+        places = open_places if places > open_places else places
+        room = self._room(queue, under_way)
         return (places if room is None else min(places, room - coming)), coming
 
-    def _ahead(self, each: float, coming: int, others: int) -> int:
+    def _ahead(self, free: int, each: float, coming: int, others: int) -> int:
         """How many more the consumer takes, at its pace, while they come.
 
+        :param free: how many receivers are free.
         :param each: seconds that it takes for a message.
         :param others: how many of other queues wait for it.
         """
         soon = int((self._seconds() or 0) * WAITING_SHARE / each) - self._table.all_waiting
-        want = int(max(self._latency, LEAST_LATENCY) / each * LATENCY_SHARE) + MAX_MESSAGES
+        latency = self._latency if self._latency > LEAST_LATENCY else LEAST_LATENCY
+        want = int(latency / each * LATENCY_SHARE) + MAX_MESSAGES
         # The consumer's pace is that of all queues; each may have what one poll brings.
         want = max(want - others, MAX_MESSAGES)
         if self._size:
             want = min(want, int(MOST_BYTES / self._size))
         ahead = min(soon - self.asked, want - coming)
-        if self._on_credit():
-            ahead = min(ahead, self._pace.free() + self._pace.credit - coming)
+        if self._on_credit is not None and self._on_credit():
+            ahead = min(ahead, free + self._pace.credit - coming)
         return ahead
 
     def _gathered(self, places: int, coming: int) -> int:
@@ -204,6 +218,7 @@ class Demand:
     @property
     def _at_once(self) -> int:
         """For how many places a poll counts, at most."""
+        if not self._fifo:
+            return MAX_MESSAGES
         # Those of a group go into one batch with the first of it, where they may come with it.
-        together = self._gathers is not None and not self._redrives()
-        return MAX_MESSAGES if together or not self._fifo else 1
+        return MAX_MESSAGES if self._gathers is not None and not self._redrives() else 1

@@ -25,8 +25,11 @@ class Source(Protocol):
     def has_waiting(self) -> bool:
         """Whether it has messages that no consumer took yet."""
 
-    def take(self) -> Held | None:
-        """The oldest message that waits, which then is the consumer's."""
+    def take(self, now: float) -> Held | None:
+        """The oldest message that waits, which then is the consumer's.
+
+        :param now: about the time, on the monotonic clock.
+        """
 
     def look(self) -> None:
         """Look whether it is time to poll."""
@@ -89,35 +92,45 @@ class Inbox:
         :param timeout: seconds to wait for one; None: for ever.
         :raises queue.Empty: none came in time.
         """
-        self.pace.comes()
+        now = self.pace.comes()
+        #: None: it had to wait.
+        left_at: float | None = now
+        until = None if timeout is None else now + timeout
         found = None
         try:
-            found = self._next(timeout)
+            while found is None:
+                try:
+                    announced = self._announced.get_nowait()
+                except queue.Empty:
+                    left_at = None
+                    announced = self._wait(until, timeout)
+                if announced is None:
+                    break
+                # As far as is known there is but one priority.
+                if self._ranked is False:
+                    held = announced.take(now)
+                    found = None if held is None else (announced, held)
+                else:
+                    found = self._most_urgent(announced, now)
         finally:
-            self.pace.leaves(with_message=found is not None, glanced=timeout == 0)
+            self.pace.leaves(with_message=found is not None, glanced=timeout == 0, now=left_at)
             if timeout == 0 and found is None:
                 self.look()
         return found
 
-    def _next(self, timeout: float | None) -> tuple[Source, Held] | None:
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while True:
-            try:
-                announced = self._announced.get_nowait()
-            except queue.Empty:
-                if timeout == 0:
-                    raise
-                self.look()
-                left = None if deadline is None else max(0.0, deadline - time.monotonic())
-                announced = self._announced.get(timeout=left)
-            if announced is None:
-                return None
-            # As far as is known there is but one priority.
-            usual = self._ranked is False
-            for source in (announced,) if usual else self._by_urgency(announced):
-                held = source.take()
-                if held is not None:
-                    return source, held
+    def _wait(self, until: float | None, timeout: float | None) -> Source | None:
+        if timeout == 0:
+            raise queue.Empty
+        self.look()
+        left = None if until is None else max(0.0, until - time.monotonic())
+        return self._announced.get(timeout=left)
+
+    def _most_urgent(self, announced: Source, now: float) -> tuple[Source, Held] | None:
+        for source in self._by_urgency(announced):
+            held = source.take(now)
+            if held is not None:
+                return source, held
+        return None
 
     def look(self) -> None:
         """Make every source look whether it is time to poll."""

@@ -10,7 +10,8 @@ from ...exceptions import PayloadUnavailable, SQSError
 from ...logs import get_logger
 from ...printable import repr_of
 from ..body.payloads import LargePayloads
-from ..holding.held import Held, HeldMessages, State
+from ..holding.held import Held, State
+from ..holding.table import HeldMessages
 from ..sending.delays import hiding, seconds_until_due, send_on
 from ..settling.keeper import Keeper
 from ..sqs.received import Message

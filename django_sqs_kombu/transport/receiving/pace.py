@@ -16,6 +16,8 @@ CREDIT = 10
 MOST_DOUBTED = 500
 #: Seconds that a consumer may be away, with a message it took, and still counts as taking.
 PATIENCE = 1.0
+#: The fewest seconds that a consumer is taken to need for a message.
+LEAST_SECONDS = 1e-6
 
 
 class Pace:
@@ -50,8 +52,8 @@ class Pace:
         self._most_free = 1
         self._took_at: float | None = None
 
-    def comes(self) -> None:
-        """The consumer comes for a message."""
+    def comes(self) -> float:
+        """The consumer comes for a message; return when, on the monotonic clock."""
         now = time.monotonic()
         took_at = self._took_at
         if took_at is not None:
@@ -64,13 +66,17 @@ class Pace:
             samples.append(seconds)
             self._total += seconds
         self._waiting += 1
+        return now
 
-    def leaves(self, *, with_message: bool, glanced: bool = False) -> None:
+    def leaves(
+        self, *, with_message: bool, glanced: bool = False, now: float | None = None
+    ) -> None:
         """It leaves, with a message that it is going to work on or without.
 
         :param glanced: it did not wait, so whoever receives for it does so while it is away.
+        :param now: when, where that is known.
         """
-        now = time.monotonic()
+        now = time.monotonic() if now is None else now
         self._waiting -= 1
         self._left_at = now
         self._glanced = glanced and not with_message
@@ -102,15 +108,27 @@ class Pace:
 
         It is known when each receiver has started twice.
         """
-        self._most_free = max(self._most_free, self.free())
+        return self._each(time.monotonic(), self.free())
+
+    def look(self) -> tuple[int, float | None] | None:
+        """How many receivers are free, and :meth:`seconds_each`; None: nobody :attr:`takes`."""
+        now = time.monotonic()
+        if not (self._waiting or self.always) and now - self._left_at >= PATIENCE:
+            return None
+        free = self.free()
+        return free, self._each(now, free)
+
+    def _each(self, now: float, free: int) -> float | None:
+        if free > self._most_free:
+            self._most_free = free
         if self._started < 2 * self._most_free or not self._samples:
             return None
         each = self._total / len(self._samples)
         took_at = self._took_at
-        if took_at is not None:
-            # The one that it has now may take longer than those before.
-            each = max(each, time.monotonic() - took_at)
-        return max(each, 1e-6)
+        if took_at is not None and now - took_at > each:
+            # The one that it has now takes longer than those before.
+            each = now - took_at
+        return each if each > LEAST_SECONDS else LEAST_SECONDS
 
     def _fit(self) -> None:
         """Have as many samples as there are receivers for."""

@@ -123,9 +123,12 @@ class PauseWatch:
         self._heard(answer)
         return None
 
-    def look_if_due(self) -> None:
-        """Have the reactor look, where that is due; from any thread."""
-        if self._period and not self._looking and time.monotonic() >= self._looks_at > 0:
+    def look_if_due(self, now: float) -> None:
+        """Have the reactor look, where that is due; from any thread.
+
+        :param now: about the time, on the monotonic clock.
+        """
+        if now >= self._looks_at > 0 and self._period and not self._looking:
             self.look()
 
     def look(self) -> None:
@@ -149,7 +152,7 @@ class PauseWatch:
             return None
         if self._wanted():
             # Where nobody takes messages, nobody needs to know.
-            self.look_if_due()
+            self.look_if_due(now)
         looks_at = max(self._looks_at, now + PATIENCE)
         return looks_at if left is None else min(looks_at, now + left)
 

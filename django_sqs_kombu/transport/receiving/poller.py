@@ -18,7 +18,6 @@ from .at_once import AtOnce
 from .consumption import Consumption, Receiving
 from .demand import Answer, Demand
 from .ending import Ending
-from .message_limit import ReceiveLimit
 from .pause_watch import PauseWatch
 from .polls import Poll, tell
 from .preparation import Preparation
@@ -53,7 +52,7 @@ class Poller:
 
     def __init__(self, consumption: Consumption, receiving: Receiving, *, fifo: bool) -> None:
         self.queue = consumption.queue
-        self.priority = consumption.priority
+        self.priority, self.limit = consumption.priority, consumption.limit
         self.consumption = consumption
         self._shared = receiving
         self._fifo = fifo
@@ -74,8 +73,8 @@ class Poller:
             room=receiving.room,
             fifo=fifo,
             redrives=lambda: self.returns.redrives,
-            one_by_one=self.returns.one_by_one,
-            on_credit=self.returns.on_credit,
+            one_by_one=None if consumption.one_by_one is None else self.returns.one_by_one,
+            on_credit=None if consumption.lasting else self.returns.on_credit,
             gathers=consumption.gathers,
         )
         self.pauses = PauseWatch(
@@ -93,11 +92,6 @@ class Poller:
         self._steps_soon = self._preparing = False
 
     # From any thread.
-
-    @property
-    def limit(self) -> ReceiveLimit | None:
-        """The limit on messages received from this queue, if there is one."""
-        return self.consumption.limit
 
     @property
     def has_waiting(self) -> bool:
@@ -118,10 +112,8 @@ class Poller:
 
     def look(self) -> None:
         """There may be a place for another message, or somebody who takes it."""
-        if self._steps_soon:
-            reactor.revive()
-        elif len(self._polls) < self._at_once.allowed and self._demand.worth_a_request:
-            self._step_soon()
+        self._places_missing = 0
+        self.room(0)
 
     def room(self, places: int) -> None:
         """There may be places more: look, when so many have come that a poll may be worth it."""
@@ -135,14 +127,19 @@ class Poller:
         if not self._places_missing:
             self._step_soon()
 
+    def ended(self, messages: int) -> None:
+        """So many messages are not ours any more, as SQS has confirmed."""
+        if self._demand.for_ends:
+            self.room(messages)
+
     def ready(self) -> None:
         """A message that was behind another of its group may be taken."""
         self._shared.inbox.announce(self, 1)
 
-    def take(self) -> Held | None:
+    def take(self, now: float) -> Held | None:
         """The oldest message that waits, which then is the consumer's."""
         # With all places taken nobody polls, and looks.
-        self.pauses.look_if_due()
+        self.pauses.look_if_due(now)
         # What was announced before a stop must not take what a later consumer's has received.
         if self.ending.told:
             if self.ending.gives_back:
@@ -238,9 +235,11 @@ class Poller:
             if timer is not None:
                 timer.cancel()
             try:
-                while (poll := self._next_poll(time.monotonic())) is not None:
+                now, another = time.monotonic(), True
+                while another and (poll := self._next_poll(now)) is not None:
                     self._polls.add(poll)
                     begun.append(poll)
+                    another = self._demand.another
             except Exception as exc:  # noqa: BLE001 - whatever it is, the queue is polled again
                 aside(partial(self._recover, exc))
             goes_on = self._polls or (self.ending.hands_out and self.has_waiting)
@@ -285,7 +284,7 @@ class Poller:
         if not asked:
             if places:
                 # What a limit holds back, for hours maybe, is paused and resumed as well.
-                self.pauses.look_if_due()
+                self.pauses.look_if_due(now)
             if places or alone:  # Another receiver may return the last reservations.
                 self._step_at(now + (LOOK if places else PATIENCE))
             return None
@@ -298,12 +297,9 @@ class Poller:
         if self._preparation.at_hand():
             self._send(poll)
         else:
-            self._prepare(poll)
-
-    def _prepare(self, poll: Poll) -> None:
-        """Ask what must be known of the queue before it is polled."""
-        self._preparing = True
-        self._preparation.begin(partial(self._prepared, poll))
+            # What must be known of the queue before it is polled is asked.
+            self._preparing = True
+            self._preparation.begin(partial(self._prepared, poll))
 
     def _prepared(self, poll: Poll, error: Exception | None) -> None:
         self._preparing = False
@@ -319,8 +315,9 @@ class Poller:
         if self.pauses.paused:
             self._close(poll, None, 0)
             return
-        self.pauses.look_if_due()
-        poll.seconds, poll.asked_at = self.returns.terms.seconds, time.monotonic()
+        now = time.monotonic()
+        self.pauses.look_if_due(now)
+        poll.seconds, poll.asked_at = self.returns.terms.seconds, now
         poll.begun = self._shared.requests.begin_receive(
             self.queue, poll.asked, poll.wait, poll.seconds, partial(self._answered, poll)
         )
@@ -378,6 +375,8 @@ class Poller:
                 # Once it is announced: a limit reached with nothing waiting or running is the end.
                 self.limit.settle(poll.asked, new)
         finally:
+            # What it begun knows it in turn: nothing is left to the garbage collector.
+            poll.begun = None
             with self._lock:
                 self._polls.discard(poll)
                 if answer is not None:

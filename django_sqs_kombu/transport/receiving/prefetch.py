@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...quotas import MAX_MESSAGES
-from ..holding.held import HeldMessages
+from ..holding.table import HeldMessages
 
 
 class Prefetch:
@@ -14,16 +14,30 @@ class Prefetch:
     channel, as Celery means it.
 
     :param table: what is held.
-    :ivar count: the prefetch count; 0: no limit.
     :ivar on_loop: whether the channel's connection runs on an event loop.
     """
 
     def __init__(self, table: HeldMessages) -> None:
         self._table = table
-        self.count = 0
+        self._count = 0
         #: By queue: how many of its messages may be with its consumer at once.
-        self.most: dict[str, int] = {}
+        self._most: dict[str, int] = {}
         self.on_loop = False
+
+    @property
+    def count(self) -> int:
+        """The prefetch count; 0: no limit."""
+        return self._count
+
+    @count.setter
+    def count(self, count: int) -> None:
+        self._count = count
+        self._table.settling_makes_room = bool(count or self._most)
+
+    def bound(self, queue: str, most: int) -> None:
+        """Have *most* messages of *queue* with its consumer at once."""
+        self._most[queue] = most
+        self._table.settling_makes_room = True
 
     def room(self, queue: str, soon: int = 0) -> int | None:
         """How many more messages of *queue* may be with a consumer; None: any number.
@@ -31,21 +45,23 @@ class Prefetch:
         :param soon: how many places there will be by the time that they come.  On an event loop
             they count: it is given no more than it has places for, so what comes too early waits.
         """
+        if not self._count and not self._most:
+            return None
         room = self._room(queue, soon)
-        if (most := self.most.get(queue)) is None:
+        if (most := self._most.get(queue)) is None:
             return room
         own = most - self._table.delivered(queue)
         return own if room is None else min(room, own)
 
     def _room(self, queue: str, soon: int) -> int | None:
-        if not self.count:
+        if not self._count:
             return None
         if self.on_loop:
             return self.free() + soon - self._table.all_waiting + self._table.waiting(queue)
-        return self.count - self._table.delivered(queue)
+        return self._count - self._table.delivered(queue)
 
     def free(self) -> int:
         """How many more messages may be with the consumers of the channel."""
-        if not self.count:
+        if not self._count:
             return MAX_MESSAGES
-        return self.count - self._table.all_delivered
+        return self._count - self._table.all_delivered

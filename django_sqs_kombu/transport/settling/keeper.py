@@ -12,9 +12,10 @@ from ...exceptions import RequestFailed, SQSError
 from ...logs import finish as finish_logs
 from ...logs import get_logger
 from ...names import FIFO
-from ..holding.held import Held, HeldMessages, State
+from ..holding.held import Held, State
 from ..holding.leases import Leases, Renewal
 from ..holding.note import Note
+from ..holding.table import HeldMessages
 from ..sqs.received import Message
 from ..sqs.requests import Requests
 from ..sqs.threads import aside
@@ -80,7 +81,6 @@ class Keeper:
         self._give_back = give_back
         self._leases = Leases(table, stale)
         self._settlements = Settlements(table)
-        self._hurrying = 0
         self._notes = Notes(table, self._settlements, self._noted, lambda: bool(self._hurrying))
         self._setup()
 

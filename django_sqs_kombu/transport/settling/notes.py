@@ -10,8 +10,9 @@ from functools import partial
 from ...logs import get_logger
 from ...printable import line, text_of
 from ...quotas import MAX_MESSAGES
-from ..holding.held import Held, HeldMessages
+from ..holding.held import Held
 from ..holding.note import Forgoing, Note, NoteWriter
+from ..holding.table import HeldMessages
 from ..sqs.threads import aside
 from .settlements import Settlement, Settlements
 from .starts import Start, Starts

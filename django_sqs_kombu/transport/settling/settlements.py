@@ -12,7 +12,8 @@ from functools import partial
 from ...exceptions import RequestFailed
 from ...logs import get_logger
 from ...quotas import MAX_MESSAGES
-from ..holding.held import Held, HeldMessages, State
+from ..holding.held import Held, State
+from ..holding.table import HeldMessages
 from ..sqs.failures import can_be_put_right, is_denied
 from ..sqs.received import Message
 

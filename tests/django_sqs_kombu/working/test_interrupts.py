@@ -8,7 +8,7 @@ import kombu
 import pytest
 
 from django_sqs_kombu import ReceiverConsumer, Receivers
-from django_sqs_kombu.transport.holding.held import HeldMessages
+from django_sqs_kombu.transport.holding.table import HeldMessages
 from django_sqs_kombu.working.attempt import check_returned
 from django_sqs_kombu.working.deadline import _Alarm
 

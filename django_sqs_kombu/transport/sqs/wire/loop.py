@@ -55,12 +55,15 @@ class Loop:
         if multi is not None:
             # What begins is sent before anything is waited for.
             multi.look()
-            multi.before_waiting()
+            multi.before_acting()
             if multi.has_ended:
                 timeout = 0.0
             elif multi.due is not None:
                 timeout = min(timeout, max(0.0, multi.due - time.monotonic()))
-        for key, mask in self._selector.select(timeout):
+        ready = self._selector.select(timeout)
+        if multi is not None:
+            multi.before_acting()
+        for key, mask in ready:
             if key.data is None:
                 with contextlib.suppress(BlockingIOError):
                     self._reader.recv(4096)

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 import pycurl
 
 from ....posix import before_forks
+from ..forks import renew_after_fork
 
 #: Kept connections: a process rarely consumes from more queues of few messages.
 CONNECTIONS = 256
@@ -22,6 +23,13 @@ _MASKS = {
     pycurl.POLL_INOUT: selectors.EVENT_READ | selectors.EVENT_WRITE,
 }
 
+#: What waits by epoll or kqueue.
+_FORGETTING = tuple(
+    getattr(selectors, name)
+    for name in ("EpollSelector", "KqueueSelector")
+    if hasattr(selectors, name)
+)
+
 Ended = tuple[pycurl.Curl, "tuple[int, str] | None"]
 
 
@@ -30,15 +38,19 @@ class Multi:
 
     :param selector: waits for its sockets; each is registered with what is to be called when it
         is ready.
-    :ivar due: when libcurl is to look at its own timeouts, on the monotonic clock, if at all.
+    :ivar due: when libcurl is to look at its own timeouts, on the monotonic clock, if at all;
+        0: now.
     """
 
     def __init__(self, selector: selectors.BaseSelector) -> None:
         self.due: float | None = None
         self._selector = selector
-        #: What each registered socket waits for; None: nothing now, and it is to be unregistered.
+        #: What each registered socket waits for; None: nothing now. It stays registered, since the
+        #: next request mostly comes soon, over the same connection.
         self._masks: dict[int, int | None] = {}
-        self._left: list[int] = []
+        #: Whether the system forgets a socket that is closed here, and no other process has.
+        self._forgets = isinstance(selector, _FORGETTING)
+        self._left: set[int] = set()
         #: What is registered under each number, which the system gives again to the next that
         #: is opened.
         self._inodes: dict[int, int | None] = {}
@@ -68,16 +80,17 @@ class Multi:
         self._added -= 1
         self._running -= 1
 
-    def before_waiting(self) -> None:
-        """Wait for no socket that no request uses."""
-        for fd in self._left:
-            if self._masks.get(fd, 0) is None:
+    def before_acting(self) -> None:
+        """Wait for no socket that no request uses, where it could be closed unseen."""
+        if self._left and (_forks.begun or not self._forgets):
+            for fd in self._left:
                 self._forget(fd)
-        self._left.clear()
+            self._left.clear()
 
     def look(self) -> None:
         """Let libcurl look at its timeouts, when it is time for that."""
-        if self.due is not None and time.monotonic() >= self.due:
+        due = self.due
+        if due is not None and (not due or time.monotonic() >= due):
             self.due = None
             self._act(pycurl.SOCKET_TIMEOUT, 0)
 
@@ -103,6 +116,11 @@ class Multi:
         return found
 
     def _ready(self, fd: int, mask: int) -> None:
+        if fd in self._left:
+            # The other side has closed a connection that no request uses.
+            self._left.discard(fd)
+            self._forget(fd)
+            return
         read = pycurl.CSELECT_IN if mask & selectors.EVENT_READ else 0
         write = pycurl.CSELECT_OUT if mask & selectors.EVENT_WRITE else 0
         self._act(fd, read | write)
@@ -117,6 +135,7 @@ class Multi:
         mask, before = _MASKS[what], self._masks.get(fd)
         if before is None:
             self._wait_for(fd, mask)
+            self._left.discard(fd)
         elif before != mask:
             self._selector.modify(fd, mask, self._ready)
         self._masks[fd] = mask
@@ -129,9 +148,8 @@ class Multi:
             # nothing could unregister it then.
             self._forget(fd)
         else:
-            # The next request mostly comes in the same turn, over the same connection.
             self._masks[fd] = None
-            self._left.append(fd)
+            self._left.add(fd)
 
     def _wait_for(self, fd: int, mask: int) -> None:
         inode = _inode(fd)
@@ -151,7 +169,10 @@ class Multi:
             self._selector.unregister(fd)
 
     def _set_timer(self, milliseconds: int) -> None:
-        self.due = None if milliseconds < 0 else time.monotonic() + milliseconds / 1000
+        if milliseconds > 0:
+            self.due = time.monotonic() + milliseconds / 1000
+        else:
+            self.due = None if milliseconds else 0.0
 
 
 class _Forks:
@@ -160,6 +181,11 @@ class _Forks:
     def __init__(self) -> None:
         self.begun = False
         before_forks(self._begin)
+        renew_after_fork(self)
+
+    def renew_after_fork(self) -> None:
+        """Those of the parent are not used in a forked child, and its own are nobody else's."""
+        self.begun = False
 
     def _begin(self) -> None:
         self.begun = True

@@ -7,7 +7,8 @@ import pytest
 
 from django_sqs_kombu.transport.holding import told
 from django_sqs_kombu.transport.holding.ahead import ask_ahead
-from django_sqs_kombu.transport.holding.held import Held, HeldMessages
+from django_sqs_kombu.transport.holding.held import Held
+from django_sqs_kombu.transport.holding.table import HeldMessages
 
 
 @pytest.fixture

@@ -2,7 +2,8 @@
 
 import pytest
 
-from django_sqs_kombu.transport.holding.held import Held, HeldMessages, State
+from django_sqs_kombu.transport.holding.held import Held, State
+from django_sqs_kombu.transport.holding.table import HeldMessages
 
 
 @pytest.fixture

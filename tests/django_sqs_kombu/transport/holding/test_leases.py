@@ -9,8 +9,9 @@ import pytest
 
 from django_sqs_kombu import ReceiverConsumer
 from django_sqs_kombu.exceptions import RequestFailed
-from django_sqs_kombu.transport.holding.held import Held, HeldMessages, State
+from django_sqs_kombu.transport.holding.held import Held, State
 from django_sqs_kombu.transport.holding.leases import Leases
+from django_sqs_kombu.transport.holding.table import HeldMessages
 from django_sqs_kombu.transport.sqs.failures import refused
 
 #: Waits for leases and polls to end; hardly depends on the versions of what is below.

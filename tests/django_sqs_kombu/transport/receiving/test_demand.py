@@ -2,15 +2,14 @@
 
 import pytest
 
-from django_sqs_kombu.transport.holding.held import MOST_OPEN, Held, HeldMessages, State
+from django_sqs_kombu.transport.holding.held import Held, State
+from django_sqs_kombu.transport.holding.table import MOST_OPEN, HeldMessages
 from django_sqs_kombu.transport.receiving.demand import Answer, Demand
 from django_sqs_kombu.transport.receiving.pace import Pace
 from django_sqs_kombu.transport.receiving.prefetch import Prefetch
 
 
 class FixedPace(Pace):
-    takes = True
-
     def __init__(self, free, each=None):
         super().__init__()
         self.free = lambda: free
@@ -20,9 +19,13 @@ class FixedPace(Pace):
     def seconds_each(self):
         return self.each
 
+    def look(self):
+        return self.free(), self.each
+
 
 class Gone(FixedPace):
-    takes = False
+    def look(self):
+        return None
 
 
 @pytest.fixture
@@ -221,5 +224,5 @@ def test_places_that_an_event_loop_will_have_soon_count(table):
     assert prefetch.room("q", soon=25) == 10
     prefetch.on_loop = True
     assert prefetch.room("q", soon=25) == 35
-    prefetch.most["q"] = 31
+    prefetch.bound("q", 31)
     assert prefetch.room("q", soon=25) == 1

@@ -12,7 +12,7 @@ from django_sqs_kombu import (
     SendManyFailed,
 )
 from django_sqs_kombu.transport.body.payloads import LargePayloads
-from django_sqs_kombu.transport.holding.held import HeldMessages
+from django_sqs_kombu.transport.holding.table import HeldMessages
 from django_sqs_kombu.transport.receiving.intake import Intake
 from django_sqs_kombu.transport.sending import delays
 from django_sqs_kombu.transport.sending.trail import TRAIL, Trail

@@ -7,7 +7,8 @@ import time
 import pytest
 
 from django_sqs_kombu.exceptions import RequestFailed, TimedOut
-from django_sqs_kombu.transport.holding.held import Held, HeldMessages, State
+from django_sqs_kombu.transport.holding.held import Held, State
+from django_sqs_kombu.transport.holding.table import HeldMessages
 from django_sqs_kombu.transport.settling.keeper import Keeper
 
 from .fakes import Objects

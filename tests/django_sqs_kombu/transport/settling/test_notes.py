@@ -5,8 +5,9 @@ import time
 
 import pytest
 
-from django_sqs_kombu.transport.holding.held import Held, HeldMessages, State
+from django_sqs_kombu.transport.holding.held import Held, State
 from django_sqs_kombu.transport.holding.note import Note
+from django_sqs_kombu.transport.holding.table import HeldMessages
 from django_sqs_kombu.transport.settling import notes, starts
 from django_sqs_kombu.transport.settling.keeper import Keeper
 

@@ -5,7 +5,8 @@ import logging
 import pytest
 
 from django_sqs_kombu.exceptions import RequestFailed
-from django_sqs_kombu.transport.holding.held import Held, HeldMessages, State
+from django_sqs_kombu.transport.holding.held import Held, State
+from django_sqs_kombu.transport.holding.table import HeldMessages
 from django_sqs_kombu.transport.settling.settlements import Settlement, Settlements
 
 #: What a real failure says of itself by its code.

@@ -3,17 +3,20 @@
 import contextlib
 import os
 import socket
+import stat
 import threading
 import time
 
 import pytest
 
+from django_sqs_kombu.transport.sqs.wire import multi
 from django_sqs_kombu.transport.sqs.wire import reactor as reactors
 from django_sqs_kombu.transport.sqs.wire.reactor import Reactor
 
 from .test_reactor import Handle, begin
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n{}"
+KEPT = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 REQUESTS = 200
 
 
@@ -60,6 +63,21 @@ def errors_of(reactor, handles):
     return [error for error in errors if error is not None]
 
 
+def answer(connection):
+    assert connection.recv(4096)
+    connection.sendall(KEPT)
+
+
+def turns(reactor, seconds):
+    """How often it waits in these seconds."""
+    waits, selector = [], reactor._loop._selector
+    select = selector.select
+    selector.select = lambda timeout: waits.append(timeout) or select(timeout)
+    reactor.soon(lambda: None)
+    time.sleep(seconds)
+    return len(waits)
+
+
 def test_connections_that_are_closed_after_each_answer_cost_no_request(closing, url, monkeypatch):
     """Also where the thread has ended meanwhile, and another one goes on."""
     monkeypatch.setattr(reactors, "IDLE", 0.1)
@@ -96,14 +114,89 @@ def test_a_child_that_has_a_closed_connection_open_keeps_no_thread_busy(listenin
         connection.sendall(ANSWER)
         connection.close()
         assert ended.wait(5)
-        waits, selector = [], reactor._loop._selector
-        select = selector.select
-        selector.select = lambda timeout: waits.append(timeout) or select(timeout)
-        reactor.soon(lambda: None)
+        assert turns(reactor, 0.3) < 10
+    finally:
+        os.close(reader)
+        os.close(writer)
+        os.waitpid(child, 0)
 
-        time.sleep(0.3)
 
-        assert len(waits) < 10
+def test_a_kept_connection_is_registered_once_for_many_requests(listening, url, monkeypatch):
+    # By another test of this process.
+    monkeypatch.setattr(multi._forks, "begun", False)
+    reactor, handle, registered = Reactor(), Handle(url), []
+    _, ended = begin(reactor, handle)
+    connection, _ = listening.accept()
+    selector = reactor._loop._selector
+
+    def noted(name):
+        method = getattr(selector, name)
+
+        def call(fd, *args):
+            # libcurl has others of its own, to be woken by.
+            if stat.S_ISSOCK(os.fstat(fd).st_mode):
+                registered.append(name)
+            return method(fd, *args)
+
+        return call
+
+    for name in ("register", "unregister"):
+        monkeypatch.setattr(selector, name, noted(name))
+    with connection:
+        for _ in range(5):
+            answer(connection)
+            assert ended.wait(5)
+            _, ended = begin(reactor, handle)
+        answer(connection)
+        assert ended.wait(5)
+
+    # The first may have been before it was looked at.
+    assert registered in ([], ["register"])
+
+
+def test_a_kept_connection_that_the_server_closes_keeps_no_thread_busy(listening, url, monkeypatch):
+    monkeypatch.setattr(multi._forks, "begun", False)
+    reactor, handle = Reactor(), Handle(url)
+    _, ended = begin(reactor, handle)
+    connection, _ = listening.accept()
+    with connection:
+        answer(connection)
+        assert ended.wait(5)
+
+    assert turns(reactor, 0.3) < 10
+    # The next request goes over another one, which may have the same number.
+    exchange, ended = begin(reactor, handle)
+    connection, _ = listening.accept()
+    with connection:
+        answer(connection)
+        assert ended.wait(5)
+    assert exchange.error is None
+
+
+def test_a_child_that_has_a_kept_connection_open_keeps_no_thread_busy(listening, url, monkeypatch):
+    """It is closed after the fork, which is when a request finds the server gone."""
+    monkeypatch.setattr(multi._forks, "begun", False)
+    reactor, handle = Reactor(), Handle(url)
+    _, ended = begin(reactor, handle)
+    connection, _ = listening.accept()
+    answer(connection)
+    assert ended.wait(5)
+    reader, writer = os.pipe()
+    child = os.fork()
+    if not child:
+        connection.close()
+        os.close(writer)
+        os.read(reader, 1)
+        os._exit(0)
+    try:
+        connection.close()
+        exchange, ended = begin(reactor, handle)
+        connection, _ = listening.accept()
+        with connection:
+            answer(connection)
+            assert ended.wait(5)
+        assert exchange.error is None
+        assert turns(reactor, 0.3) < 10
     finally:
         os.close(reader)
         os.close(writer)

@@ -1,0 +1,317 @@
+"""HeldMessages: the one table of what a channel holds.
+
+A message is held from the moment it is received until SQS has confirmed its deletion or its
+new visibility.  Nothing here has a thread.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import defaultdict, deque
+from collections.abc import Callable, Collection, Iterable
+
+from ...names import FIFO
+from ...quotas import MAX_MESSAGES
+from ..sqs.received import group_of
+from .held import Held, State
+from .lanes import Lanes
+from .told import Asking
+
+#: Messages of a queue that may wait or be settled: so many at first, and at the most when SQS
+#: confirms them.  While as many of all queues are settled, it is what one poll brings.
+LEAST_OPEN, MOST_OPEN = 4 * MAX_MESSAGES, 128 * MAX_MESSAGES
+
+_WAITING, _DELIVERED, _SETTLING, _GONE = State
+
+
+class OfQueue:
+    """What a channel holds of one queue.
+
+    :ivar counts: how many messages are in each state; of those that are gone it says nothing.
+    :ivar line: those that may be taken, the oldest first.
+    :ivar lanes: of a FIFO queue.
+    :ivar most_open: how many may wait or be settled, for more to be asked for.
+    :ivar asking: what is asked of them.
+    """
+
+    __slots__ = ("asking", "counts", "lanes", "line", "most_open")
+
+    def __init__(self) -> None:
+        self.counts = [0] * len(State)
+        self.most_open = LEAST_OPEN
+        self.line: deque[Held] = deque()
+        self.lanes: Lanes[Held] = Lanes()
+        self.asking = Asking()
+
+
+class HeldMessages:
+    """The table of what one channel holds; safe to use from any thread.
+
+    :ivar lock: guards the table, and what is decided by looking at it.
+    :ivar on_room: called with a queue's name when there may be room for so many more messages
+        of it.
+    :ivar on_ended: called with a queue's name when so many messages of it have ended.
+    :ivar settling_makes_room: whether it is bounded how many messages are with consumers.
+    :ivar on_ready: called with a queue's name when a message that was behind another may be taken.
+    :ivar on_broken: called with messages that are to be given back, since one that must run
+        before them is left to others.
+    """
+
+    def __init__(self) -> None:
+        self.lock = threading.RLock()
+        self.on_room: Callable[[str, int], None] = _nothing
+        self.on_ended: Callable[[str, int], None] = _nothing
+        self.settling_makes_room = False
+        self.on_ready: Callable[[str], None] = _nothing
+        self.on_broken: Callable[[list[Held]], None] = _nothing
+        self._by_tag: dict[str, Held] = {}
+        #: The held message of a delivery tag, if it is held.
+        self.get: Callable[[str], Held | None] = self._by_tag.get
+        self._by_id: dict[tuple[str, str], Held] = {}
+        self._queues: defaultdict[str, OfQueue] = defaultdict(OfQueue)
+        #: How many messages of all queues are in each state.
+        self._all = [0] * len(State)
+        #: How many messages of all queues are behind another one.
+        self._behind = 0
+
+    # The life of a message.
+
+    def receive_all(self, came: Iterable[Held], state: State = State.WAITING) -> list[Held]:
+        """Hold messages that came; return the new ones.  See :meth:`receive`."""
+        with self.lock:
+            return [held for held in came if self._receive(held, state)]
+
+    def receive(self, held: Held, state: State = State.WAITING) -> bool:
+        """Hold a message that came; return whether it is a new one.
+
+        One that is held already came again since its lease could not be renewed.  It is not
+        for a consumer a second time: from now on the latest receipt settles it.
+        """
+        with self.lock:
+            return self._receive(held, state)
+
+    def _receive(self, held: Held, state: State) -> bool:
+        key = held.queue, held.message_id
+        earlier = self._by_id.get(key)
+        if earlier is not None:
+            # One that came while its visibility is being set was visible: that is done.
+            if not earlier.hiding:
+                earlier.message = held.message
+                earlier.received_at = held.received_at
+                earlier.renewed = True
+                earlier.told = None  # Others may have had it meanwhile.
+                earlier.lease(held.received_at, held.seconds)
+                return False
+            # Tried again, that request could hide or show the one that came.
+            self.end(earlier)
+        self._by_tag[held.tag] = self._by_id[key] = held
+        self._enter(held, state)
+        return True
+
+    def announce(self, came: Iterable[Held]) -> int:
+        """Messages have come, their bodies read; return how many of them may be taken.
+
+        Their turn comes after those that wait already; and, where they are of a message group,
+        when those before them are deleted.
+        """
+        count = 0
+        with self.lock:
+            for held in came:
+                if held.state is not _WAITING:
+                    continue
+                of = self._queues[held.queue]
+                if held.queue.endswith(FIFO) and not self._joins(of, held):
+                    continue
+                of.line.append(held)
+                count += 1
+        return count
+
+    def _joins(self, of: OfQueue, held: Held) -> bool:
+        """Have a message in its lane; return whether it may be taken."""
+        # Without one its order is nobody's; with one, it is its lane's.
+        held.group = group_of(held.message)
+        if not held.group or of.lanes.join(held):
+            return True
+        self._behind += 1
+        return False
+
+    def take(self, queue: str) -> Held | None:
+        """The oldest message that waits, which then is the consumer's."""
+        with self.lock:
+            line = self._queues[queue].line
+            while line:
+                held = line.popleft()
+                if held.state is _WAITING:
+                    self._enter(held, _DELIVERED)
+                    self.on_room(queue, 1)
+                    return held
+        return None
+
+    def take_behind(self, held: Held, most: int) -> list[Held]:
+        """Of those behind a message of its group so many, which are the consumer's with it."""
+        with self.lock:
+            taken = self._queues[held.queue].lanes.take_behind(held, most)
+            self._behind -= len(taken)
+            for each in taken:
+                self._enter(each, _DELIVERED)
+            self.on_room(held.queue, len(taken))
+        return taken
+
+    def settle(self, held: Held, *, delete: bool) -> bool:
+        """What becomes of it is decided; return whether it was not decided before."""
+        with self.lock:
+            if held.state is not _WAITING and held.state is not _DELIVERED:
+                return False
+            held.deleted = delete
+            waited = held.state is _WAITING
+            self._enter(held, _SETTLING)
+            if held.group and not delete:
+                self._break_lane(held)
+            if waited or self.settling_makes_room:
+                self.on_room(held.queue, 1)
+            return True
+
+    def unsettle(self, held: Held) -> None:
+        """What was decided could not be done, and is the consumer's to decide again."""
+        with self.lock:
+            if held.state is _SETTLING:
+                held.deleted = False
+                self._enter(held, _DELIVERED)
+
+    def end(self, held: Held, *, deleted: bool = False) -> None:
+        """It is not ours any more.
+
+        :param deleted: whether SQS has said that it is deleted.
+        """
+        self.end_all(held.queue, (held,), deleted=deleted)
+
+    def end_all(self, queue: str, ended: Collection[Held], *, deleted: bool = False) -> None:
+        """Messages of one queue are not ours any more; see :meth:`end`."""
+        with self.lock:
+            by_tag, by_id, unsettled = self._by_tag, self._by_id, 0
+            for held in ended:
+                if held.state is _GONE:
+                    continue
+                unsettled += held.state is not _SETTLING
+                self._enter(held, _GONE)
+                if by_tag.get(held.tag) is held:
+                    del by_tag[held.tag]
+                key = queue, held.message_id
+                if by_id.get(key) is held:
+                    del by_id[key]
+                if held.group:
+                    self._go_on(held) if deleted else self._break_lane(held)
+            if unsettled:
+                self.on_room(queue, unsettled)
+            self.on_ended(queue, len(ended))
+
+    def confirmed(self, queue: str, count: int) -> None:
+        """SQS has confirmed what becomes of so many messages: as many more may be open."""
+        of = self._queues[queue]
+        of.most_open = min(MOST_OPEN, of.most_open + count)
+
+    def not_confirmed(self, queue: str) -> None:
+        """SQS has not: few may be open until it does."""
+        self._queues[queue].most_open = LEAST_OPEN
+
+    # Views.
+
+    def all(self, state: State | None = None) -> list[Held]:
+        """What is held, or what of it is in one state."""
+        with self.lock:
+            return [h for h in self._by_tag.values() if state is None or h.state is state]
+
+    def line(self, queue: str) -> Iterable[Held]:
+        """Those of *queue* that may be taken, in their order; to be read under the lock."""
+        return self._queues[queue].line
+
+    def asking(self, queue: str) -> Asking:
+        """What is asked of messages of *queue*."""
+        return self._queues[queue].asking
+
+    def waiting(self, queue: str) -> int:
+        """How many messages of *queue* no consumer has taken yet."""
+        return self._queues[queue].counts[_WAITING]
+
+    def room_to_settle(self, queue: str) -> int:
+        """How many more messages of *queue* may come, to be settled in their turn."""
+        of = self._queues[queue]
+        most = of.most_open if self._all[_SETTLING] < MOST_OPEN else MAX_MESSAGES
+        return most - of.counts[_WAITING] - of.counts[_SETTLING]
+
+    def delivered(self, queue: str) -> int:
+        """How many messages of *queue* are with a consumer."""
+        return self._queues[queue].counts[_DELIVERED]
+
+    def figures(self, queue: str) -> tuple[int, int, int]:
+        """:meth:`startable`, :attr:`all_startable` and :meth:`room_to_settle`; under the lock."""
+        of, everywhere = self._queues[queue], self._all
+        waiting, _, settling, _ = of.counts
+        most = of.most_open if everywhere[_SETTLING] < MOST_OPEN else MAX_MESSAGES
+        startable = waiting - of.lanes.behind
+        return startable, everywhere[_WAITING] - self._behind, most - waiting - settling
+
+    def startable(self, queue: str) -> int:
+        """How many messages of *queue* that wait may be taken now."""
+        of = self._queues[queue]
+        return of.counts[_WAITING] - of.lanes.behind
+
+    @property
+    def all_startable(self) -> int:
+        """How many messages that wait may be taken now."""
+        return self._all[_WAITING] - self._behind
+
+    @property
+    def all_waiting(self) -> int:
+        """How many messages no consumer has taken yet."""
+        return self._all[_WAITING]
+
+    @property
+    def all_delivered(self) -> int:
+        """How many messages are with consumers."""
+        return self._all[_DELIVERED]
+
+    def __len__(self) -> int:
+        return len(self._by_tag)
+
+    def forget(self) -> None:
+        """After a fork, in the child: what was held is the parent's."""
+        self.lock = threading.RLock()
+        for held in self._by_tag.values():
+            # The child's copies: what it does to a delivery it inherited is no request.
+            held.state = State.GONE
+        self._by_tag.clear()
+        self._by_id.clear()
+        self._queues.clear()
+        self._all = [0] * len(State)
+        self._behind = 0
+
+    def _go_on(self, held: Held) -> None:
+        of = self._queues[held.queue]
+        behind = of.lanes.behind
+        following = of.lanes.leave(held)
+        self._behind += of.lanes.behind - behind
+        if following is not None and following.state is _WAITING:
+            of.line.append(following)
+            self.on_ready(held.queue)
+
+    def _break_lane(self, held: Held) -> None:
+        lanes = self._queues[held.queue].lanes
+        behind = lanes.behind
+        broken = lanes.break_off(held)
+        self._behind += lanes.behind - behind
+        if waiting := [each for each in broken if each.state is _WAITING]:
+            self.on_broken(waiting)
+
+    def _enter(self, held: Held, state: State) -> None:
+        before = held.state
+        of, everywhere = self._queues[held.queue].counts, self._all
+        of[before] -= 1
+        of[state] += 1
+        everywhere[before] -= 1
+        everywhere[state] += 1
+        held.state = state
+
+
+def _nothing(*what: object) -> None:
+    pass
