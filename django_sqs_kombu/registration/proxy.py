@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable
-from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar
+from collections.abc import Callable, Sequence
+from typing import TYPE_CHECKING, Any, Generic, NoReturn, Protocol, TypeVar, overload
 
 from ..exceptions import NoReceiver
 from ..unpack import Unpack
@@ -48,6 +48,8 @@ def no_attribute(owner: object, name: str, instead: Callable[[], str]) -> Attrib
 
 
 M = TypeVar("M")
+#: A message of those that a receiver of batches takes.
+One = TypeVar("One")
 R = TypeVar("R")
 Queue = TypeVar("Queue", bound=SendingQueue, covariant=True)
 
@@ -56,7 +58,7 @@ class ReceiverProxy(Generic[M, R, Queue]):
     """What a decorated receiver becomes: calling it sends a message to its queue.
 
     Its type parameters are the message that the function takes, the function's return type, and
-    the queue's class.
+    the queue's class.  A receiver of batches takes a list of messages, and is called with one.
 
     :ivar direct: the decorated function itself; for a queue that is only for sending, it raises
         :class:`NoReceiver`.
@@ -72,14 +74,56 @@ class ReceiverProxy(Generic[M, R, Queue]):
     def _no_receiver(self, message: M) -> NoReturn:
         raise NoReceiver(self.registered_queue.name)
 
+    @overload
+    def __call__(
+        self: ReceiverProxy[list[One], R, Queue],
+        message: One | None = None,
+        suffix: str | None = None,
+        **options: Unpack[SendKeywords],
+    ) -> Ticket: ...
+
+    @overload
+    def __call__(
+        self: ReceiverProxy[Sequence[One], R, Queue],
+        message: One | None = None,
+        suffix: str | None = None,
+        **options: Unpack[SendKeywords],
+    ) -> Ticket: ...
+
+    @overload
     def __call__(
         self, message: M | None = None, suffix: str | None = None, **options: Unpack[SendKeywords]
+    ) -> Ticket: ...
+
+    def __call__(
+        self, message: Any = None, suffix: str | None = None, **options: Unpack[SendKeywords]
     ) -> Ticket:
         """Send *message*, or one built from the keyword arguments; see RegisteredQueue.send."""
         return self.registered_queue.send(message, suffix, **options)
 
+    @overload
+    async def asend(
+        self: ReceiverProxy[list[One], R, Queue],
+        message: One | None = None,
+        suffix: str | None = None,
+        **options: Unpack[SendKeywords],
+    ) -> Ticket: ...
+
+    @overload
+    async def asend(
+        self: ReceiverProxy[Sequence[One], R, Queue],
+        message: One | None = None,
+        suffix: str | None = None,
+        **options: Unpack[SendKeywords],
+    ) -> Ticket: ...
+
+    @overload
     async def asend(
         self, message: M | None = None, suffix: str | None = None, **options: Unpack[SendKeywords]
+    ) -> Ticket: ...
+
+    async def asend(
+        self, message: Any = None, suffix: str | None = None, **options: Unpack[SendKeywords]
     ) -> Ticket:
         """Send from asynchronous code; see RegisteredQueue.asend."""
         return await self.registered_queue.asend(message, suffix, **options)

@@ -29,7 +29,14 @@ async def receive_later(message: JSONMessage) -> str:
     return ""
 
 
+@receiver("rows", batch=100, message_class=ModelInstanceMessage, models=[Row])
+def receive_rows(messages: list[ModelInstanceMessage]) -> None:
+    messages[0].restart(timedelta(minutes=1))
+
+
 async def right(row: Row) -> None:
+    receive_rows(ModelInstanceMessage(instance=row), on_commit=True)
+    await receive_rows.asend(instance=row, outbox=True)
     receive_order(JSONMessage(body={}), "big", on_commit=True)
     receive_order(body={"number": 1}, delay=timedelta(minutes=1), group_id="a")
     receive_row(instance=row, using="other")
@@ -46,6 +53,8 @@ async def right(row: Row) -> None:
 
 
 async def wrong() -> None:
+    receive_rows(JSONMessage(body={}))  # E: JSONMessage
+    receive_rows.direct(JSONMessage(body={}))  # E: JSONMessage
     receive_order(body={}, on_comit=True)  # E: on_comit
     receive_order("text")  # E: str
     receive_order.direct("text")  # E: str
