@@ -2,7 +2,27 @@
 
 from __future__ import annotations
 
-from django.db import DataError, Error, IntegrityError
+from django.db import (
+    DataError,
+    Error,
+    IntegrityError,
+    NotSupportedError,
+    OperationalError,
+    ProgrammingError,
+)
+
+#: PostgreSQL's SQLSTATEs of a statement that was prepared already, or is not prepared.
+_PREPARED = frozenset({"42P05", "26000"})
+#: Where PostgreSQL raises what has no SQLSTATE of its own: what a statement returns has changed.
+_REVALIDATED = "RevalidateCachedQuery"
+
+
+class StatementLost(OperationalError, ProgrammingError, NotSupportedError):
+    """A statement that was prepared cannot be run as it is, whatever it is to do.
+
+    A pooler has handed out another connection of its server, or a migration has changed the type
+    of a column.  It is of the classes, too, by one of which Django calls it.
+    """
 
 
 def is_of_database(exc: BaseException) -> bool:
@@ -15,3 +35,13 @@ def sqlstate(exc: BaseException) -> str | None:
     cause = exc.__cause__
     # psycopg, and psycopg2.
     return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+
+
+def as_it_counts(exc: BaseException) -> BaseException:
+    """*exc*, or the StatementLost that it is."""
+    if not isinstance(exc, Error) or isinstance(exc, StatementLost):
+        return exc
+    where = getattr(getattr(exc.__cause__, "diag", None), "source_function", None)
+    if sqlstate(exc) not in _PREPARED and where != _REVALIDATED:
+        return exc
+    return StatementLost(*exc.args)

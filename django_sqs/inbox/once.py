@@ -22,7 +22,7 @@ from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.messages import RawMessage
 from django_sqs_kombu.transport import Trail
 
-from ..database_errors import sqlstate
+from ..database_errors import as_it_counts, sqlstate
 from ..not_migrated import NotMigrated, lacks_tables
 from .models import ReceivedMessage
 
@@ -191,4 +191,4 @@ def _passes(exc: Exception) -> bool:
         # What a driver says of answers that it does not understand, as when a pooler's server
         # is gone at the commit, has no SQLSTATE; to psycopg2 it is what a trigger raises as well.
         return not (sqlstate(exc) or "").startswith(RAISED_BY_A_TRIGGER)
-    return isinstance(exc, OperationalError | InterfaceError)
+    return isinstance(as_it_counts(exc), OperationalError | InterfaceError)

@@ -36,6 +36,7 @@ from django_sqs_kombu.working import (
     table_of,
 )
 
+from ..database_errors import as_it_counts
 from ..open_transactions import run_watched
 from ..registry import receivers
 from .framework import (
@@ -227,7 +228,7 @@ class _Run:
             try:
                 yield returned
             except Exception as exc:
-                if (counts := deciding(exc, self._table)) is exc:
+                if (counts := as_it_counts(deciding(exc, self._table))) is exc:
                     raise
                 raise counts from exc
             value = as_returned(returned[0])

@@ -19,6 +19,7 @@ SHORT = [
     "tests/django_sqs/test_inbox_outbox.py",
     "tests/django_sqs/test_on_commit.py",
     "tests/django_sqs/test_open_transactions.py",
+    "tests/django_sqs/test_prepared_statements.py",
 ]
 #: All that uses the database of the project, and runs as it is on each kind.
 FILES = [
