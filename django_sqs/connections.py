@@ -172,13 +172,25 @@ def discard(connection: Connection) -> None:
     drop(connection)
 
 
+def discard_own(using: str) -> None:
+    """Close this thread's connection for good, unless it is within somebody's transaction."""
+    # As in a test: then it is not ours to close.
+    if not connections[using].in_atomic_block:
+        discard(connections[using])
+
+
 def drop_broken(using: str, exc: Exception) -> None:
     """Drop this thread's connection if *exc* says that it may be of no use any more."""
-    connection = connections[using]
-    # Within somebody's transaction, as in a test, the connection is not ours to close.
     # Also one with a prepared statement that fits its table no more, and what a driver calls odd.
-    if is_of_database(exc) and not connection.in_atomic_block:
-        discard(connection)
+    if is_of_database(exc):
+        discard_own(using)
+
+
+def give_back(using: str) -> None:
+    """Let others have this thread's connection, if it is of a pool; any other is kept."""
+    connection = connections[using]
+    if _is_pooled(connection) and not connection.in_atomic_block:
+        connection.close()
 
 
 @contextmanager
@@ -194,11 +206,10 @@ def writing_apart(using: str) -> Iterator[None]:
         yield
         failed = False
     finally:
-        if not connection.in_atomic_block:
-            if failed or connection.errors_occurred:
-                discard(connection)
-            elif _is_pooled(connection):
-                connection.close()
+        if failed or connection.errors_occurred:
+            discard_own(using)
+        else:
+            give_back(using)
 
 
 def is_read_only(connection: Connection) -> bool:

@@ -17,7 +17,7 @@ from django.db.models import F
 
 from django_sqs_kombu.logs import get_logger
 
-from ..connections import drop_broken
+from ..connections import drop_broken, give_back
 from ..not_migrated import advice
 from ..registry import receivers
 from ..signals import failure_noted
@@ -50,6 +50,8 @@ class FailureWriter:
                 return
             drop_broken(using, exc)
             raise
+        finally:
+            give_back(using)
 
     def rest(self) -> None:
         """Close this thread's connections."""

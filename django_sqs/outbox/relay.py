@@ -14,7 +14,7 @@ from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.registration import may_be_there
 
 from ..conf import conf
-from ..connections import discard
+from ..connections import discard_own
 from ..not_migrated import told
 from ..registry import receivers
 from . import claims
@@ -259,7 +259,6 @@ class Relay:
                 pause,
                 told(exc, database),
             )
-            if not connections[database].in_atomic_block:
-                discard(connections[database])
+            discard_own(database)
         else:
             self._database_rests.end(database)

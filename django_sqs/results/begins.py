@@ -10,11 +10,10 @@ from weakref import WeakValueDictionary
 
 from django.db import connections, router
 
-from ..connections import drop_broken
+from ..connections import drop_broken, give_back
 from ..tasks.framework import TaskResult, TaskResultStatus, set_fields
 from .models import TaskRecord
 from .statements import ATTEMPT, UNFINISHED, ConditionalUpdate
-from .writing import give_back
 
 #: Never over a later attempt, nor over what this one's end has written.
 _BEGIN = ConditionalUpdate(("status", *ATTEMPT), ("id", "digest"), UNFINISHED, attempted="<")

@@ -13,13 +13,13 @@ from django.db.models import F
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.printable import TEXT, line, text_of
 
-from ..connections import drop_broken
+from ..connections import drop_broken, give_back
 from ..database_errors import is_of_database
 from ..storable import error_entry, storable, storable_text
 from .begins import Begin
 from .models import TaskRecord
 from .statements import ATTEMPT, UNFINISHED, ConditionalUpdate
-from .writing import answers, give_back, is_full
+from .writing import answers, is_full
 
 logger = get_logger(__name__)
 

@@ -1,4 +1,4 @@
-"""Connections of those who write results: whether one answers, has room, and is given back."""
+"""Connections of those who write results: whether one answers, and has room."""
 
 from __future__ import annotations
 
@@ -30,11 +30,3 @@ def answers(using: str, exc: Exception) -> bool:
         return connection.is_usable()
     except Exception:  # noqa: BLE001 - whatever it is, it does not answer
         return False
-
-
-def give_back(using: str) -> None:
-    """Something was written, and the next may take a while."""
-    connection = connections[using]
-    # To a pool, which others wait for; any other is kept while there is something to write.
-    if getattr(connection, "pool", None) and not connection.in_atomic_block:
-        connection.close()

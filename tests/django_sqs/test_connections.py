@@ -47,6 +47,29 @@ def own_server():
         yield server
 
 
+#: Each has a thread of its own, which keeps what it is given until it has nothing to write.
+WRITERS = """
+from django.db import connection, connections
+from django_sqs.failures.writing import FailureWriter
+from django_sqs.results.begins import BeginWriter
+from django_sqs.results.ends import EndWriter
+
+for writer in (FailureWriter(), BeginWriter(), EndWriter()):
+    connection.ensure_connection()
+    writer.write([])
+    print(type(writer).__name__, "has a connection" if connection.connection else "has none")
+connections["default"].close_pool()
+"""
+
+
+def test_who_writes_for_others_gives_back_what_the_others_wait_for(own_server, project):
+    project.use("pool", own_server.address)
+
+    done = project.run("shell", "-v", "0", "-c", WRITERS)
+
+    assert done.output.count("has none") == 3, done.output
+
+
 def test_each_forked_process_has_a_pool_of_its_own(own_server, project, send, eventually):
     project.use("pool", own_server.address)
     queues = ("echo1", "echo2", "echo3")
