@@ -24,7 +24,7 @@ from ..working.middleware import NOTHING
 from ..working.policy import Policy
 from ..working.rate import Rate
 from ..working.registered import Attempt, Received
-from ..working.table import Row, table_of
+from ..working.table import UNDECIDED, Row, table_now
 from ..working.tickets import Ticket
 from .declaration import DEFAULT_MAX_RECEIVES, QueueDeclaration
 from .keywords import KEYWORDS, Keywords, QueueKeywords, SendKeywords, SendManyKeywords
@@ -89,6 +89,7 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
         self.batch, self.bisects = chosen.batch, chosen.bisects
         self.wait = chosen.waits
         self.process_group = chosen.process_group or chosen.name
+        self._table = UNDECIDED
         self._queues: dict[tuple[Defaults, str | None], kombu.Queue] = {}
 
     @property
@@ -129,7 +130,8 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
     @property
     def table(self) -> tuple[Row, ...]:
         """What happens to its messages; the first row that matches counts."""
-        return table_of(self.policy, self.receivers.passing)
+        self._table = table_now(self, self._table)
+        return self._table
 
     def get_queue(self, suffix: str | None = None) -> kombu.Queue:
         """Return the queue as a :class:`kombu.Queue`, with its declaration.

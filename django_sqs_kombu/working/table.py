@@ -7,6 +7,7 @@ import logging
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import lru_cache
+from typing import Protocol
 
 from ..drops import MessageDropped
 from ..exceptions import (
@@ -21,13 +22,42 @@ from ..exceptions import (
     TooOldToSendAgain,
     kind_of,
 )
+from ..logs import get_logger
+from ..printable import repr_of
+from ..quotas import LARGEST_MAX_RECEIVES
 from .cut_off import CutOff
 from .policy import DELETE, NO_POLICY, Policy
 from .retry import Exceptions, Retry
 
+logger = get_logger(__name__)
+
 #: The receives after which a message whose target is not there (yet) is tried again: while a
 #: new version of a program is rolled out, another process may have it.
 TARGET_RECEIVES = 4
+
+
+class Passing(Protocol):
+    """What says which exceptions of receivers pass: a registry."""
+
+    @property
+    def passing(self) -> Retry:
+        """After which exceptions a message is tried again, and how often."""
+
+
+class Decided(Protocol):
+    """A queue whose table is asked for."""
+
+    @property
+    def name(self) -> str:
+        """Its name."""
+
+    @property
+    def policy(self) -> Policy:
+        """What happens to a message whose receiver fails."""
+
+    @property
+    def receivers(self) -> Passing:
+        """Its registry."""
 
 
 class Action(enum.Enum):
@@ -206,6 +236,27 @@ def _of_passing(passing: Retry) -> Iterator[Row]:
             receives=passing.tries,
             named=True,
         )
+
+
+#: While nothing can be decided no message is lost by it: what fails is tried again.
+UNDECIDED = table_of(passing=Retry((Exception,), LARGEST_MAX_RECEIVES))
+
+
+def table_now(queue: Decided, before: tuple[Row, ...]) -> tuple[Row, ...]:
+    """The table of a queue, by what it and its registry say now.
+
+    :param before: its table so far; stays where they cannot say, as of a setting that is changed
+        while messages are received, and is wrong.
+    """
+    try:
+        return table_of(queue.policy, queue.receivers.passing)
+    except Exception as exc:  # noqa: BLE001 - whatever an import of what is named raises
+        logger.warning(
+            "What becomes of failures of queue %s is decided as before: %s",
+            queue.name,
+            repr_of(exc),
+        )
+        return before
 
 
 def row_for(

@@ -13,11 +13,11 @@ from django.test import modify_settings
 
 import django_sqs
 from django_sqs import Breaker, Retry
-from django_sqs.conf import conf
+from django_sqs.conf import SETTINGS, conf
 from django_sqs.optional import wakers
 from django_sqs.tasks.options import TaskOptions
 from django_sqs.wake.calls import WakeOnSend
-from django_sqs_kombu import Policy, exceptions, exponential
+from django_sqs_kombu import Policy, ReceiverConsumer, exceptions, exponential
 from django_sqs_kombu.working import Action, Attempts, Trip, row_for
 
 
@@ -255,3 +255,41 @@ def test_whose_a_sample_of_the_messages_is(register, site):
     ]
     with pytest.raises(CommandError, match="tenants"):
         call_command("sqs_status", tenants=201)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"SQS_RETRY_ON": ["no.such.Error"]},
+        {"SQS_RETRY_TRIES": None},
+        {"SQS_RETRY": {"on": "nothing"}},
+        {"SQS_DISCARD": ["no.such.Error"]},
+    ],
+)
+def test_a_setting_that_is_wrong_while_a_receiver_fails_loses_and_holds_no_message(
+    wrong, threads, site
+):
+    """As one that a test overrides around a consumer that runs in a thread."""
+    site.SQS_RESTART_BACKOFF = 0
+    right = {name: getattr(site, name, SETTINGS[name].default) for name in wrong}
+    ran = []
+
+    def put(values):
+        for name, value in values.items():
+            setattr(site, name, value)
+
+    def receive(message):
+        ran.append(message.id)
+        put(wrong if len(ran) == 1 else right)
+        if len(ran) == 1:
+            raise ValueError("as if the setting were right")
+
+    queue = django_sqs.register("overridden", receive)
+    queue.send(body="x")
+    try:
+        ReceiverConsumer(django_sqs.receivers, [queue], threads=threads, message_limit=2).run()
+    finally:
+        put(right)
+
+    assert len(ran) == 2
