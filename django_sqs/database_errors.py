@@ -39,7 +39,8 @@ def sqlstate(exc: BaseException) -> str | None:
 
 def as_it_counts(exc: BaseException) -> BaseException:
     """*exc*, or the StatementLost that it is."""
-    if not isinstance(exc, Error) or isinstance(exc, StatementLost):
+    # By its type: what a receiver raises may not let itself be asked.
+    if not issubclass(type(exc), Error) or issubclass(type(exc), StatementLost):
         return exc
     where = getattr(getattr(exc.__cause__, "diag", None), "source_function", None)
     if sqlstate(exc) not in _PREPARED and where != _REVALIDATED:
