@@ -90,8 +90,10 @@ def test_what_was_killed_is_not_there_and_what_it_left_is_removed(project, event
 
 
 @pytest.mark.slow
-@pytest.mark.skipif("DB_ADDRESS" in os.environ, reason="those are made with all tables")
 def test_a_worker_that_waits_for_migrations_is_alive_and_not_ready(project, eventually):
+    project.add_tables()
+    undone = project.run("migrate", "django_sqs_inbox", "zero", "-v0")
+    assert undone.popen.returncode == 0, undone.output
     worker = project.start("runreceiver", "plain", TEST_MIGRATIONS_PATIENCE="60")
     eventually(lambda: "before receiving" in worker.output)
 
