@@ -60,7 +60,7 @@ class Demand:
     :param on_credit: returns whether the consumer may leave at any time, and what waits for it
         then would come nearer to the dead letters; None: never.
     :param gathers: returns how many more messages a consumer wants that gathers several for one
-        one receiver; None: as many as it takes at its pace.
+        receiver; None: as many as it takes at its pace.
     :ivar another: after :meth:`reserve`, whether another poll is worth it, too.
     :ivar for_ends: whether places may be missing for messages whose settlement SQS has still to
         confirm, and not for those alone that wait.

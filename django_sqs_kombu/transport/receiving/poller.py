@@ -164,13 +164,13 @@ class Poller:
         if not self.ending.tell(break_off=break_off, hands_out=hands_out):
             return  # It is told from several sides.
         with self._lock:
-            under_way = list(self._polls)
-        for poll in under_way:
-            if poll.begun is None and self._preparing:
+            under_way = [(poll, poll.begun) for poll in self._polls]
+        for poll, begun in under_way:
+            if begun is None and self._preparing:
                 # What is asked before a first poll hides no message.
                 aside(partial(self._close, poll, None, 0))
-            elif break_off and poll.begun is not None:
-                poll.begun.break_off()
+            elif break_off and begun is not None:
+                begun.break_off()
         self._preparation.break_off()
         self._step_soon()
 
@@ -318,11 +318,11 @@ class Poller:
         now = time.monotonic()
         self.pauses.look_if_due(now)
         poll.seconds, poll.asked_at = self.returns.terms.seconds, now
-        poll.begun = self._shared.requests.begin_receive(
+        poll.begun = begun = self._shared.requests.begin_receive(
             self.queue, poll.asked, poll.wait, poll.seconds, partial(self._answered, poll)
         )
         if self.ending.breaks_off:
-            poll.begun.break_off()  # It may have been too early for that.
+            begun.break_off()  # It may have been too early for that.
 
     def _surely(self, begin: Callable[[Poll], None], poll: Poll) -> None:
         """Begin a poll, and have it end whatever is raised: else none would follow it."""
@@ -375,7 +375,7 @@ class Poller:
                 # Once it is announced: a limit reached with nothing waiting or running is the end.
                 self.limit.settle(poll.asked, new)
         finally:
-            # What it begun knows it in turn: nothing is left to the garbage collector.
+            # What it has begun knows it in turn: nothing is left to the garbage collector.
             poll.begun = None
             with self._lock:
                 self._polls.discard(poll)

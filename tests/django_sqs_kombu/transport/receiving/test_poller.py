@@ -9,6 +9,7 @@ import pytest
 
 from django_sqs_kombu.transport.receiving.consumption import Consumption
 from django_sqs_kombu.transport.receiving.inbox import Inbox
+from django_sqs_kombu.transport.receiving.polls import Poll
 from django_sqs_kombu.transport.receiving.rest import Rest
 
 
@@ -127,6 +128,45 @@ def test_a_thread_that_cannot_be_started_stops_no_poller(
         sqs.send_message_batch(QueueUrl=url, Entries=entries)
 
     eventually(lambda: len(received) == 30, timeout=30)
+
+
+class Answered(Poll):
+    """One whose answer another thread takes when somebody has looked at it twice."""
+
+    __slots__ = ()
+    looks = 2
+
+    @property
+    def begun(self):
+        Answered.looks -= 1
+        return Poll.begun.__get__(self) if Answered.looks >= 0 else None
+
+    @begun.setter
+    def begun(self, begun):
+        Poll.begun.__set__(self, begun)
+
+
+def test_a_stop_goes_on_over_a_poll_that_is_answered_meanwhile(
+    channel, empty, drain, eventually, monkeypatch
+):
+    class Begun:
+        def break_off(self):
+            broken_off.append(self)
+
+    broken_off = []
+    monkeypatch.setattr(channel.requests, "begin_receive", lambda *args: Begun())
+    channel.basic_consume(empty, False, print, "tag")
+    poller = channel.pollers[empty]
+    eventually(lambda: any(poll.begun for poll in poller._polls))
+    for poll in poller._polls:
+        poll.__class__ = Answered
+
+    poller.stop(break_off=True)
+
+    assert broken_off
+    for poll in list(poller._polls):
+        poller._answered(poll, [])
+    assert poller.ending.over.wait(5)
 
 
 def test_a_woken_consumer_returns_at_once():
