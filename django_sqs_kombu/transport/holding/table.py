@@ -50,7 +50,8 @@ class HeldMessages:
     :ivar lock: guards the table, and what is decided by looking at it.
     :ivar on_room: called with a queue's name when there may be room for so many more messages
         of it.
-    :ivar on_ended: called with a queue's name when so many messages of it have ended.
+    :ivar on_ended: called with a queue's name when so many messages of it were settled, or have
+        ended.
     :ivar settling_makes_room: whether it is bounded how many messages are with consumers.
     :ivar on_ready: called with a queue's name when a message that was behind another may be taken.
     :ivar on_broken: called with messages that are to be given back, since one that must run
@@ -167,8 +168,8 @@ class HeldMessages:
             self._enter(held, _SETTLING)
             if held.group and not delete:
                 self._break_lane(held)
-            if waited or self.settling_makes_room:
-                self.on_room(held.queue, 1)
+            makes_room = waited or self.settling_makes_room
+            (self.on_room if makes_room else self.on_ended)(held.queue, 1)
             return True
 
     def unsettle(self, held: Held) -> None:

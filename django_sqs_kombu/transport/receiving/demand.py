@@ -62,8 +62,8 @@ class Demand:
     :param gathers: returns how many more messages a consumer wants that gathers several for one
         receiver; None: as many as it takes at its pace.
     :ivar another: after :meth:`reserve`, whether another poll is worth it, too.
-    :ivar for_ends: whether places may be missing for messages whose settlement SQS has still to
-        confirm, and not for those alone that wait.
+    :ivar for_ends: whether there may be more places once messages are settled or have ended, and
+        not only once some that wait are taken.
     """
 
     def __init__(
@@ -184,7 +184,9 @@ class Demand:
             ahead = self._ahead(free, each, coming, all_startable - startable)
             places = ahead if ahead > places else places
             under_way = int(self._latency / each * LATENCY_SHARE)
-        self.for_ends = self._fifo or places >= open_places
+        # Where others wait, or none of its own, none of its own may be taken before.
+        alone = 0 < startable == all_startable
+        self.for_ends = self._fifo or each is None or places >= open_places or not alone
         places = open_places if places > open_places else places
         room = self._room(queue, under_way)
         return (places if room is None else min(places, room - coming)), coming

@@ -128,7 +128,7 @@ class Poller:
             self._step_soon()
 
     def ended(self, messages: int) -> None:
-        """So many messages are not ours any more, as SQS has confirmed."""
+        """So many messages were settled, or have ended."""
         if self._demand.for_ends:
             self.room(messages)
 

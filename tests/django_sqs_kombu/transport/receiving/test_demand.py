@@ -226,3 +226,57 @@ def test_places_that_an_event_loop_will_have_soon_count(table):
     assert prefetch.room("q", soon=25) == 35
     prefetch.bound("q", 31)
     assert prefetch.room("q", soon=25) == 1
+
+
+def test_it_waits_only_for_its_own_to_be_taken_where_nothing_else_can_make_places(table, demand):
+    """Else a queue that must be polled first waits until the others' messages are gone."""
+    known = demand(FixedPace(0, each=0.002))
+    fill(table, 5)
+    answered(known, 0, 10)
+
+    assert known.reserve()
+    assert not known.for_ends
+
+    fill(table, 1, queue="other")
+    assert known.reserve()
+    assert known.for_ends
+
+
+@pytest.mark.parametrize("state", [None, State.DELIVERED])
+def test_it_looks_at_each_end_while_none_of_its_own_waits(table, demand, state):
+    known = demand(FixedPace(0, each=0.001))
+    if state is not None:
+        fill(table, 5, state)
+
+    known.reserve()
+
+    assert known.for_ends
+
+
+@pytest.mark.parametrize("options", [{"fifo": True}, {"gathers": lambda: 5}])
+def test_it_looks_at_each_end_where_that_decides(table, demand, options):
+    known = demand(FixedPace(1, each=0.001), **options)
+    fill(table, 5)
+
+    known.reserve()
+
+    assert known.for_ends
+
+
+def test_it_looks_at_each_end_while_the_pace_is_unknown(table, demand):
+    unknown = demand(FixedPace(1))
+    fill(table, 5)
+
+    unknown.reserve()
+
+    assert unknown.for_ends
+
+
+def test_it_looks_at_each_end_while_many_are_still_to_be_confirmed(table, demand):
+    known = demand(FixedPace(0, each=0.001))
+    fill(table, 1)
+    fill(table, 38, State.SETTLING)
+
+    known.reserve()
+
+    assert known.for_ends
