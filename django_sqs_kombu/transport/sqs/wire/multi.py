@@ -92,6 +92,8 @@ class Multi:
         due = self.due
         if due is not None and (not due or time.monotonic() >= due):
             self.due = None
+            # Kept connections that are too old, or dead, are closed then.
+            self.before_acting()
             self._act(pycurl.SOCKET_TIMEOUT, 0)
 
     @property
@@ -134,8 +136,8 @@ class Multi:
             return
         mask, before = _MASKS[what], self._masks.get(fd)
         if before is None:
-            self._wait_for(fd, mask)
             self._left.discard(fd)
+            self._wait_for(fd, mask)
         elif before != mask:
             self._selector.modify(fd, mask, self._ready)
         self._masks[fd] = mask
@@ -162,6 +164,9 @@ class Multi:
             self._forget(fd)
         self._selector.register(fd, mask, self._ready)
         self._inodes[fd] = inode
+        # What a program that is started has open stays registered as well, after it is closed
+        # here, and older versions of libcurl let each inherit everything.
+        os.set_inheritable(fd, False)
 
     def _forget(self, fd: int) -> None:
         del self._masks[fd], self._inodes[fd]
