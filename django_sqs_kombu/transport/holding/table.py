@@ -234,18 +234,16 @@ class HeldMessages:
         """How many messages of *queue* no consumer has taken yet."""
         return self._queues[queue].counts[_WAITING]
 
-    def room_to_settle(self, queue: str) -> int:
-        """How many more messages of *queue* may come, to be settled in their turn."""
-        of = self._queues[queue]
-        most = of.most_open if self._all[_SETTLING] < MOST_OPEN else MAX_MESSAGES
-        return most - of.counts[_WAITING] - of.counts[_SETTLING]
-
     def delivered(self, queue: str) -> int:
         """How many messages of *queue* are with a consumer."""
         return self._queues[queue].counts[_DELIVERED]
 
     def figures(self, queue: str) -> tuple[int, int, int]:
-        """:meth:`startable`, :attr:`all_startable` and :meth:`room_to_settle`; under the lock."""
+        """What demand is worked out of, at once; under the lock.
+
+        Returned: :meth:`startable`, :attr:`all_startable`, and how many more messages of *queue*
+        may come, to be settled in their turn.
+        """
         of, everywhere = self._queues[queue], self._all
         waiting, _, settling, _ = of.counts
         most = of.most_open if everywhere[_SETTLING] < MOST_OPEN else MAX_MESSAGES
