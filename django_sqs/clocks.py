@@ -42,6 +42,15 @@ def common_time(database: str, own: datetime) -> datetime:
         return datetime.fromtimestamp(float(cursor.fetchone()[0]), timezone.utc)
 
 
+def moment(value: datetime) -> datetime:
+    """*value* as the project has its times: aware with USE_TZ, else naive, in its time zone."""
+    if settings.USE_TZ and times.is_naive(value):
+        return times.make_aware(value, times.get_default_timezone())
+    if not settings.USE_TZ and times.is_aware(value):
+        return times.make_naive(value, times.get_default_timezone())
+    return value
+
+
 def after(now: datetime, span: timedelta) -> datetime:
     """The time that is *span* after *now*, as columns keep it."""
     if settings.USE_TZ:
@@ -70,8 +79,5 @@ def bring_forward(rows: QuerySet[Any], field: str, most: timedelta) -> None:
     # Other databases have several hosts, and no clock that is known of.
     if connections[rows.db].vendor not in (*_TIMES, _OF_ONE_HOST) or not beyond(own).exists():
         return
-    common = common_time(rows.db, own)
-    if not settings.USE_TZ and times.is_aware(common):
-        common = times.make_naive(common, times.get_default_timezone())
-    latest = max(own, common)
+    latest = max(own, moment(common_time(rows.db, own)))
     beyond(latest).update(**{field: after(latest, most)})

@@ -20,6 +20,7 @@ from django_sqs_kombu.printable import line, text_of, traceback_of
 from django_sqs_kombu.transport import TRACE, Note, group_of
 from django_sqs_kombu.working import Action, Middleware, Settlement
 
+from ..clocks import moment
 from ..storable import storable, storable_text
 from .fingerprints import class_of, fingerprint, hashed
 from .models import Failure, State
@@ -88,8 +89,8 @@ def row_of(name: str, delivery: Delivery, **failed: Any) -> Failure:
         trace=_trace(message),
         receive_count=delivery.receive_count,
         worker=f"{socket.gethostname()}:{os.getpid()}"[:120],
-        sent_at=datetime.fromtimestamp(sent, timezone.utc) if sent else None,
-        failed_at=datetime.now(timezone.utc),
+        sent_at=moment(datetime.fromtimestamp(sent, timezone.utc)) if sent else None,
+        failed_at=moment(datetime.now(timezone.utc)),
         **failed,
     )
 

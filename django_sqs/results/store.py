@@ -14,6 +14,7 @@ from django_sqs_kombu.exceptions import EnvironmentFailure
 from django_sqs_kombu.messages import RawMessage
 from django_sqs_kombu.transport import Note
 
+from ..clocks import moment
 from ..not_migrated import NotMigrated, lacks_tables, migrated
 from ..storable import storable
 from ..tasks.framework import (
@@ -25,7 +26,7 @@ from ..tasks.framework import (
     error_of,
     set_fields,
 )
-from ..tasks.wire import TaskCall, TaskRefused, as_enqueued, digest_of, moment
+from ..tasks.wire import TaskCall, TaskRefused, as_enqueued, digest_of
 from .begins import Begin, BeginWriter, untold
 from .ends import End, EndWriter
 from .models import TaskRecord

@@ -13,7 +13,6 @@ from datetime import datetime
 from functools import cached_property
 from typing import Any, Protocol
 
-from django.conf import settings
 from django.core.signing import BadSignature, Signer
 from django.utils import timezone
 
@@ -21,6 +20,7 @@ from django_sqs_kombu.exceptions import MessageDecodeError, MessageTargetMissing
 from django_sqs_kombu.printable import NAME, line, quoted
 from django_sqs_kombu.rules import check_several
 
+from ..clocks import moment
 from .framework import InvalidTask, Task, TaskResult, TaskResultStatus
 from .values import as_sent
 
@@ -268,15 +268,6 @@ def as_enqueued(task: Task, call: Enqueued, backend: str) -> Task:
         run_after=call.run_after,
         backend=backend,
     )
-
-
-def moment(value: datetime) -> datetime:
-    """*value* as the project has its times: aware with USE_TZ, else naive, in its time zone."""
-    if settings.USE_TZ and timezone.is_naive(value):
-        return timezone.make_aware(value, timezone.get_default_timezone())
-    if not settings.USE_TZ and timezone.is_aware(value):
-        return timezone.make_naive(value, timezone.get_default_timezone())
-    return value
 
 
 def delay_of(run_after: datetime | None) -> float | None:

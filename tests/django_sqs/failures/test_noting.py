@@ -2,10 +2,12 @@
 
 import json
 import logging
+from datetime import timedelta
 
 import pytest
 from django.apps import apps
 from django.db import OperationalError, connections, router
+from django.utils import timezone
 
 import django_sqs
 from django_sqs.failures.apps import FailuresConfig
@@ -45,6 +47,19 @@ def test_a_failed_message_is_kept_with_all_that_is_known_of_it(work):
     assert row.receive_count == 1
     assert row.sent_at <= row.failed_at
     assert row.worker
+
+
+@pytest.mark.parametrize("zone", ["Asia/Kolkata", "America/Los_Angeles"])
+def test_a_failure_is_kept_where_times_have_no_zone(work, settings, zone):
+    settings.USE_TZ, settings.TIME_ZONE = False, zone
+    django_sqs.register("f1", failing)
+    django_sqs.send("f1", body="one")
+
+    work("f1")
+
+    [row], [group] = Failure.objects.all(), FailureGroup.objects.all()
+    for moment in (row.sent_at, row.failed_at, group.first_seen, group.last_seen):
+        assert abs(timezone.now() - moment) < timedelta(minutes=2)
 
 
 def test_each_failure_is_told_and_counted_once(work, eventually):
