@@ -200,6 +200,7 @@ _forks = _Forks()
 
 
 def _inode(fd: int) -> int | None:
-    """What tells a socket from another one of the same number; None: it is no socket."""
+    """What tells a socket from another one of the same number; None: nothing does."""
     found = os.fstat(fd)
-    return found.st_ino if stat.S_ISSOCK(found.st_mode) else None
+    # Where the system numbers its sockets they are not 0.
+    return (found.st_ino or None) if stat.S_ISSOCK(found.st_mode) else None

@@ -101,6 +101,21 @@ def test_connections_that_are_closed_after_each_answer_cost_no_request(closing, 
     stays.set()
 
 
+def test_sockets_that_the_system_does_not_tell_apart_cost_no_request(closing, url, monkeypatch):
+    """As macOS, which numbers those of TCP all 0."""
+    fstat = os.fstat
+
+    def numbered_0(fd):
+        found = list(fstat(fd))
+        found[stat.ST_INO] = 0
+        return os.stat_result(found)
+
+    monkeypatch.setattr(multi._forks, "begun", False)
+    monkeypatch.setattr(multi.os, "fstat", numbered_0)
+
+    assert errors_of(Reactor(), [Handle(url) for _ in range(4)]) == []
+
+
 def test_a_child_that_has_a_closed_connection_open_keeps_no_thread_busy(listening, url):
     reactor = Reactor()
     handle = Handle(url)
