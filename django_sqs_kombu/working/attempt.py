@@ -126,6 +126,8 @@ def receive(registered: Registered, message: RawMessage | list[RawMessage]) -> A
         check_returned(registered, result)
         return result
     finally:
+        # It has ended: from now on Ctrl-C is not its own.
+        receiver = None
         if forks.count != forked:
             end_child(sys.exc_info()[1])
 
@@ -152,6 +154,8 @@ def runs_receiver(frame: FrameType) -> bool:
     if frame.f_code is not receive.__code__:
         return False
     known = frame.f_locals
+    if known.get("receiver") is None:
+        return False
     return "result" not in known or inspect.isawaitable(known["result"])
 
 

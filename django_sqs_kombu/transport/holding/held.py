@@ -103,7 +103,3 @@ class Held:
         """Whole seconds that it may still be hidden for: SQS counts 12 hours from the receive."""
         # One for the way to SQS, whose clock started before ours.
         return max(0, int(self.received_at + MAX_VISIBILITY_TIMEOUT - now) - 1)
-
-    def expired(self, now: float) -> bool:
-        """Whether its visibility timeout has run out, so that others may have it."""
-        return bool(self.seconds) and now >= self.expires_at
