@@ -45,6 +45,7 @@ def test_a_connection_that_fails_is_dropped(before, raising, discarded):
 def test_the_log_names_the_database_to_migrate(raising, monkeypatch, caplog):
     raising(ProgrammingError("no such table"))
     monkeypatch.setattr(writing, "_lacks_tables", lambda using: True)
+    monkeypatch.setitem(connections.settings, "keys", connections.settings["default"])
     monkeypatch.setattr(router, "db_for_write", lambda model: "keys")
     FailureWriter().write([("mark", Failure())])
 
