@@ -49,16 +49,20 @@ def own_server():
 
 #: Each has a thread of its own, which keeps what it is given until it has nothing to write.
 WRITERS = """
-from django.db import connection, connections
+from django.db import connections, router
+from django_sqs.failures.models import Failure
 from django_sqs.failures.writing import FailureWriter
 from django_sqs.results.begins import BeginWriter
 from django_sqs.results.ends import EndWriter
+from django_sqs.results.models import TaskRecord as Task
 
-for writer in (FailureWriter(), BeginWriter(), EndWriter()):
-    connection.ensure_connection()
+for writer, model in (FailureWriter(), Failure), (BeginWriter(), Task), (EndWriter(), Task):
+    used = connections[router.db_for_write(model)]
+    used.ensure_connection()
     writer.write([])
-    print(type(writer).__name__, "has a connection" if connection.connection else "has none")
-connections["default"].close_pool()
+    print(type(writer).__name__, "has a connection" if used.connection else "has none")
+for used in connections.all():
+    used.close_pool()
 """
 
 

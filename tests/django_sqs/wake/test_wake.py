@@ -11,6 +11,8 @@ from functools import partial
 from types import SimpleNamespace
 
 import pytest
+from django.conf import settings
+from django.utils.timezone import get_default_timezone
 
 import django_sqs
 from django_sqs.wake.calls import caller
@@ -73,8 +75,9 @@ def latency(project, eventually):
     [run] = eventually(lambda: project.runs("plain"), timeout=10)
     started = datetime.fromisoformat(run["started_at"])
     if started.tzinfo is None:
-        # SQLite keeps times in UTC, and does not say so.
-        started = started.replace(tzinfo=timezone.utc)
+        # SQLite keeps times in UTC, or as the project has them, and does not say so.
+        zone = timezone.utc if settings.USE_TZ else get_default_timezone()
+        started = started.replace(tzinfo=zone)
     seconds = started.timestamp() - float(run["body"])
     print(f"picked up after {seconds:.3f} s")
     return seconds
