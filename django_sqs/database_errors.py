@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import builtins
+from typing import Any
+
 from django.db import (
     DataError,
     Error,
@@ -15,6 +18,10 @@ from django.db import (
 _PREPARED = frozenset({"42P05", "26000"})
 #: Where PostgreSQL raises what has no SQLSTATE of its own: what a statement returns has changed.
 _REVALIDATED = "RevalidateCachedQuery"
+
+
+#: Python 3.10 has none.
+_GROUP: Any = getattr(builtins, "BaseExceptionGroup", ())
 
 
 class StatementLost(OperationalError, ProgrammingError, NotSupportedError):
@@ -38,11 +45,24 @@ def sqlstate(exc: BaseException) -> str | None:
 
 
 def as_it_counts(exc: BaseException) -> BaseException:
-    """*exc*, or the StatementLost that it is."""
+    """*exc*, or the StatementLost that it is; of a group, with what each in it is."""
     # By its type: what a receiver raises may not let itself be asked.
+    if issubclass(type(exc), _GROUP):
+        return _group_as_it_counts(exc)
     if not issubclass(type(exc), Error) or issubclass(type(exc), StatementLost):
         return exc
     where = getattr(getattr(exc.__cause__, "diag", None), "source_function", None)
     if sqlstate(exc) not in _PREPARED and where != _REVALIDATED:
         return exc
     return StatementLost(*exc.args)
+
+
+def _group_as_it_counts(group: Any) -> BaseException:
+    try:
+        within = [as_it_counts(each) for each in group.exceptions]
+        if all(a is b for a, b in zip(within, group.exceptions, strict=True)):
+            return group  # type: ignore[no-any-return]
+        derived: BaseException = group.derive(within)
+    except Exception:  # noqa: BLE001 - a class of groups may have its own ideas
+        return group  # type: ignore[no-any-return]
+    return derived

@@ -111,7 +111,7 @@ def asking_what_is_open(
                 awaitable = steps.send(value)
     except StopIteration as stop:
         return stop.value
-    except Error as exc:
+    except Exception as exc:
         if (counts := as_it_counts(exc)) is not exc:
             raise counts from exc
         raise

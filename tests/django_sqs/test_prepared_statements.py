@@ -1,6 +1,8 @@
 """Statements that PostgreSQL has prepared, and that are gone, or of another type, when they run."""
 
+import asyncio
 import os
+import sys
 
 import pytest
 from asgiref.sync import sync_to_async
@@ -73,6 +75,8 @@ CASES = [
     for kind in ("plain", "once", "coroutine", "on the loop")
     for fault in (lose, take)
 ]
+if sys.version_info >= (3, 11):
+    CASES += [(kind, lose, ProgrammingError) for kind in ("a group", "a group on the loop")]
 # Of one with once=True the migration would wait for the end of its transaction.
 CASES += [(kind, migrate, NotSupportedError) for kind in ("plain", "coroutine", "on the loop")]
 
@@ -93,7 +97,13 @@ def test_a_statement_that_was_prepared_elsewhere_costs_no_message(kind, fault, e
     async def await_it(message):
         await sync_to_async(receive)(message)
 
-    receiver = await_it if kind in ("coroutine", "on the loop") else receive
+    async def in_a_group(message):
+        async with asyncio.TaskGroup() as group:
+            group.create_task(await_it(message))
+
+    is_group, on_loop = kind.startswith("a group"), kind.endswith("on the loop")
+    awaits = await_it if kind == "coroutine" or on_loop else receive
+    receiver = in_a_group if is_group else awaits
     queue = django_sqs.register("prepared", receiver, once=kind == "once")
     queue.send(body="x")
     settled = []
@@ -103,7 +113,7 @@ def test_a_statement_that_was_prepared_elsewhere_costs_no_message(kind, fault, e
 
     django_sqs.signals.message_settled.connect(note)
     try:
-        coroutines = 2 if kind == "on the loop" else None
+        coroutines = 2 if on_loop else None
         consumer = ReceiverConsumer(
             django_sqs.receivers, [queue], message_limit=2, coroutines=coroutines
         )
@@ -113,4 +123,5 @@ def test_a_statement_that_was_prepared_elsewhere_costs_no_message(kind, fault, e
 
     assert [type(each) for each in settled] == [StatementLost, type(None)]
     assert isinstance(settled[0], error)
-    assert settled[0].__cause__ is raised[0]
+    # What a group is made of has no cause of its own.
+    assert is_group or settled[0].__cause__ is raised[0]
