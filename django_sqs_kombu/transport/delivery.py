@@ -83,8 +83,8 @@ class Delivery(Message):  # type: ignore[misc]
         # What the constructors of its two base classes do, at a quarter of the time: a payload
         # of this transport has all that it may have.
         body, properties = payload["body"], payload["properties"]
-        if "body_encoding" in properties and body and properties["body_encoding"]:
-            body = channel.decode_body(body, properties["body_encoding"])
+        if body and (encoding := properties.get("body_encoding")):
+            body = channel.decode_body(body, encoding)
         self._raw = payload
         self.channel = channel
         self.errors: list[tuple[type[Exception], Exception, TracebackType | None]] = []

@@ -47,9 +47,6 @@ _BLANKS = " \t\n\r"
 
 def parse_envelope(text: str) -> dict[str, Any] | None:
     """The envelope that *text* is, its body decoded, or None for a foreign body."""
-    # As Kombu's producers write it, with nothing before it.
-    if text[:1] == "{":
-        return _envelope(text)
     candidate = text.lstrip()
     if candidate.startswith("{"):
         return _envelope(candidate)
@@ -126,7 +123,7 @@ def _envelope(text: str) -> dict[str, Any] | None:
     body, properties, headers = get("body"), get("properties"), get("headers") or {}
     if not _looks_like_envelope(data, body, properties, headers):
         return None
-    armour = ("body_encoding" in properties and properties["body_encoding"]) or UTF_8
+    armour = properties.get("body_encoding") or UTF_8
     if armour != UTF_8:
         if type(armour) is not str or (armour := armour.lower()) not in (UTF_8, "base64"):
             return None
@@ -136,13 +133,10 @@ def _envelope(text: str) -> dict[str, Any] | None:
             except ValueError:
                 return None
             properties["body_encoding"] = None
-    if FOREIGN in properties:
-        del properties[FOREIGN]
-    if "delivery_info" in properties and (delivery_info := properties["delivery_info"]):
-        # Kombu acknowledges nothing for a consumer without acks: no sender says for whom it is.
-        delivery_info.pop("consumer_tag", None)
-    else:
-        properties["delivery_info"] = {}
+    properties.pop(FOREIGN, None)
+    delivery_info = properties["delivery_info"] = properties.get("delivery_info") or {}
+    # Kombu acknowledges nothing for a consumer without acks: no sender says for whom it is.
+    delivery_info.pop("consumer_tag", None)
     return {
         "body": body,
         CONTENT_TYPE: get(CONTENT_TYPE) or None,

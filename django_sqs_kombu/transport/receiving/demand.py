@@ -101,9 +101,7 @@ class Demand:
     @property
     def worth_a_request(self) -> bool:
         """Whether a poll is worth it now."""
-        with self._table.lock:
-            places, coming = self._places()
-            return places > 0 and places >= self._least(places, coming)
+        return not self.missing
 
     @property
     def missing(self) -> int:
@@ -122,7 +120,7 @@ class Demand:
             count = min(places, self._at_once)
             self.asked += count
             places, coming = places - count, coming + count
-            self.another = places > 0 and places >= self._least(places, coming)
+            self.another = places >= self._least(places, coming)
             return count
 
     def messages(self, places: int) -> int:

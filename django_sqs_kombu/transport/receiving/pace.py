@@ -113,7 +113,7 @@ class Pace:
     def look(self) -> tuple[int, float | None] | None:
         """How many receivers are free, and :meth:`seconds_each`; None: nobody :attr:`takes`."""
         now = time.monotonic()
-        if not (self._waiting or self.always) and now - self._left_at >= PATIENCE:
+        if self.away(now) >= PATIENCE:
             return None
         free = self.free()
         return free, self._each(now, free)
