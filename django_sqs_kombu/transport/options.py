@@ -72,6 +72,12 @@ class OptionsChannel(SQS.Channel):  # type: ignore[misc]
     """
 
     @cached_property
+    def transport_options(self) -> dict[str, Any]:
+        """What the connection was made with; kept, since a close leaves the connection."""
+        options: dict[str, Any] = super().transport_options
+        return options
+
+    @cached_property
     def endpoint_url(self) -> str | None:
         """The endpoint, or None for AWS's own."""
         url: str | None = self.transport_options.get("endpoint_url") or super().endpoint_url

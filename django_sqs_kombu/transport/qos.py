@@ -39,8 +39,11 @@ class QoS(KombuQoS):  # type: ignore[misc]
     def ack(self, delivery_tag: str) -> None:
         """Forget a delivery; its place is free."""
         self._delivered.pop(delivery_tag, None)
+        # A close beside this leaves the connection.
+        if (connection := self.channel.connection) is None:
+            return
         # Called for each message: only an event loop wants to hear of its place.
-        if (on_change := self.channel.connection.inbox.on_change) is not None:
+        if (on_change := connection.inbox.on_change) is not None:
             on_change()
 
     def find(self, delivery_tag: str) -> Delivery | None:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import kombu
+from kombu.exceptions import ConnectionError as KombuConnectionError
 
 from ..transport.delivery import Delivery
 from ..transport.receiving.message_limit import ReceiveLimit
@@ -162,7 +164,9 @@ class BatchCrew:
         for name, gathering in list(self._gatherings.items()):
             polled = partial(self._host.polled, name)
             for delivery in gathering.take_left(everything=everything, polled=polled):
-                self._host.give_back(gathering.registered, delivery)
+                # A channel that was closed meanwhile has given back whatever it held.
+                with suppress(KombuConnectionError):
+                    self._host.give_back(gathering.registered, delivery)
 
     def beside(self) -> list[Delivery]:
         """The messages of batches that run, but the first of each."""

@@ -109,6 +109,21 @@ def test_what_does_not_fit_into_the_grace_period_is_received_once_for_each_stop(
     assert receive_count(queue) == [1, 1, 1]
 
 
+def test_what_is_gathered_is_nobodys_once_the_channel_is_closed(register, gather, caplog, counts):
+    """A stop's own thread may come too late to give it back: the close has done it."""
+    queue = register("events")
+    consumer, thread = gather(queue)
+    consumer._finish_polling()
+    consumer._channel.close()
+
+    consumer.on_grace_expired()
+
+    consumer.stop()
+    thread.join(10)
+    assert not thread.is_alive()
+    assert counts(queue.full_name()) == (3, 0, 0)
+
+
 def test_what_waits_for_a_thread_at_a_stop_is_received_when_one_is_free(
     register, gather, receivers, ran, counts, eventually
 ):

@@ -25,6 +25,24 @@ def test_it_is_a_connection_error(receivers, settle, closed, counts, eventually)
     eventually(lambda: counts(name) == (1, 0, 0))
 
 
+@pytest.mark.parametrize("settle", ["ack", "reject", "requeue", "release"])
+def test_a_close_in_the_middle_of_it_costs_nothing(
+    receivers, settle, counts, eventually, monkeypatch
+):
+    """As of a stop's own thread that gives back while the consumer's thread closes."""
+    queue = receivers.register("orders", lambda message: None)
+    queue.send(body="x")
+    with receivers.new_connection() as connection:
+        channel = connection.channel()
+        name = queue.full_name()
+        message = kombu.Queue(name)(channel).get()
+        monkeypatch.setattr(channel, "_must_be_open", channel.close)
+
+        getattr(message, settle)()
+
+    eventually(lambda: counts(name)[1] == 0)
+
+
 SCRIPT = """
 from django_sqs_kombu import CredentialsMissing, Receivers
 
