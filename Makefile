@@ -55,7 +55,7 @@ build: $(VENV)/.dev
 # More than half an hour: kills, outages, floods, and every fault on every kind of request.
 # `make test` runs the short form.
 faults: $(VENV)/.dev
-	FAULTS=long $(BIN)/python -m pytest -s tests/faults $(ARGS)
+	FAULTS=long $(BIN)/python -m pytest -s -o faulthandler_timeout=0 tests/faults $(ARGS)
 
 # Coverage-guided fuzzing of what reads message bodies; atheris has wheels for some Pythons only.
 SECONDS ?= 60
