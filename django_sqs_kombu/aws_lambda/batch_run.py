@@ -22,7 +22,7 @@ from ..transport.holding.held import Held, State
 from ..transport.sqs.received import Message, group_of
 from ..working.batches import Settled, receive_together
 from ..working.calls_under_way import waits_until
-from ..working.consumer import ACCEPT
+from ..working.queue_consumer import ACCEPT
 from ..working.gate import Gate
 from ..working.going_on import worker_stops
 from ..working.handling import handle

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any, Protocol
 
 from .receiving.inbox import Inbox
@@ -19,4 +19,3 @@ class Connected(Protocol):
     #: What delivers on an event loop; None: somebody drains events.
     event_loop: Any
     channels: Sequence[Any]
-    _callbacks: dict[str, Callable[[dict[str, Any]], None]]

@@ -25,7 +25,7 @@ FEW = 8
 class Consumer(NamedTuple):
     """What consumes from a queue, under a tag of its own."""
 
-    callback: Callable[[dict[str, Any]], None]
+    callback: Callable[[Delivery], None]
     no_ack: bool
 
 
@@ -93,13 +93,14 @@ class ConsumingChannel(SettlingChannel):
         Of several consumers of a queue the latest gets its messages.
         """
         result = super().basic_consume(queue, no_ack, *args, **kwargs)
-        # After the callback, in all of Kombu's channels.
-        consumer_tag = kwargs["consumer_tag"] if "consumer_tag" in kwargs else args[1]
+        # As all of Kombu's channels have them.
+        given = dict(zip(("callback", "consumer_tag"), args, strict=False)) | kwargs
+        consumer_tag = given["consumer_tag"]
         # Kombu knows one callback, and one answer about acknowledgements, for each queue of a
         # connection. Here each consumer has its own.
         consumers = self._consumers_of.setdefault(queue, {})
         consumers.pop(consumer_tag, None)
-        consumer = Consumer(self.connection._callbacks[queue], no_ack)
+        consumer = Consumer(given["callback"], no_ack)
         consumers[consumer_tag] = self._takers[queue] = consumer
         self.prefetch.on_loop = self.connection.event_loop is not None
         if queue not in self.pollers:
@@ -182,7 +183,11 @@ class ConsumingChannel(SettlingChannel):
             return
         if taker.no_ack and not self._settle_unacked(held):
             return
-        taker.callback(self.payload(held))
+        # What Kombu's callback does, without a further call for each message.
+        delivery = self.Message(self.payload(held), channel=self)
+        if not taker.no_ack:
+            self.qos.append(delivery, delivery.delivery_tag)
+        taker.callback(delivery)
 
     def delivery(self, queue: str, message: Mapping[str, Any], *, settles: bool) -> Delivery:
         """A delivery of a message that was received elsewhere, and whose lease is kept there.

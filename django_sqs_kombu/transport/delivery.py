@@ -288,8 +288,7 @@ class Delivery(Message):  # type: ignore[misc]
 
 def receive_count(message: Received) -> int:
     """How often a message was received, the latest time included."""
-    attributes = message.get("Attributes") or {}
     try:
-        return int(attributes.get("ApproximateReceiveCount") or 1)
-    except (TypeError, ValueError):
+        return int(message["Attributes"]["ApproximateReceiveCount"])
+    except (KeyError, TypeError, ValueError):
         return 1

@@ -12,7 +12,6 @@ import kombu
 
 from ..exceptions import ConfigurationError, NoReceiver
 from ..logs import get_logger
-from ..messages.base import ENCODED, JSON, PLAIN
 from ..rules import check_consumer
 from ..transport.delivery import Delivery
 from ..transport.receiving.consumption import Consumption
@@ -30,14 +29,12 @@ from .late import received, taking_all
 from .middleware import ADMITTED, Middleware, admission, tell
 from .outcomes import settle_undecodable
 from .pool import Pool
+from .queue_consumer import ACCEPT, QueueConsumer
 from .registered import Registered, Registry
 from .slots import ticking
 from .stoppable import StoppableConsumer
 
 logger = get_logger(__name__)
-
-#: Content types that are decoded. Nothing that could run code, such as pickle.
-ACCEPT = (JSON, PLAIN, ENCODED, "application/data")
 
 
 class ReceiverConsumer(StoppableConsumer):
@@ -204,9 +201,11 @@ class ReceiverConsumer(StoppableConsumer):
                 )
             )
             consumers.append(
-                Consumer(
+                QueueConsumer(
+                    channel,
                     [queue],
                     on_message=self.on_message,
+                    on_decode_error=self.on_decode_error,
                     prefetch_count=self.prefetch,
                     auto_declare=False,
                     accept=ACCEPT,
@@ -251,7 +250,8 @@ class ReceiverConsumer(StoppableConsumer):
     def on_iteration(self) -> None:
         """Before each wait for a message: wait for a free thread, and see the limits."""
         self.on_turn()
-        self._wait_for_a_thread()
+        if self._pool is not None or self._crew is not None:
+            self._wait_for_a_thread()
         while self._batches.gathers and (gathered := self._batches.take()):
             self._start(gathered.deliveries[0], self._batches.work, gathered)
             self._wait_for_a_thread()
@@ -286,8 +286,8 @@ class ReceiverConsumer(StoppableConsumer):
 
     def on_message(self, delivery: Delivery) -> None:
         """Start a message that was received, unless it is too late for it."""
-        registered, queue = self._sources[delivery.queue]
-        if self._refuses(registered, delivery):
+        registered, queue = self._sources[delivery.held.queue]
+        if (self.should_stop or self._circuits.any) and self._refuses(registered, delivery):
             return
         if self._crew is not None:
             self._running.add(delivery)

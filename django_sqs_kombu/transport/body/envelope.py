@@ -25,6 +25,7 @@ CONTENT_TYPE = "content-type"
 CONTENT_ENCODING = "content-encoding"
 UTF_8 = "utf-8"
 
+_BODIES = (str, bytes)
 _KEYS = frozenset({"body", "properties", "headers", CONTENT_TYPE, CONTENT_ENCODING})
 #: How an object may begin in base64: with the first six bits of a brace, or of the white
 #: space before it.
@@ -121,7 +122,18 @@ def _envelope(text: str) -> dict[str, Any] | None:
         data = _with_types(text, data)
     get: Callable[[str], Any] = data.get
     body, properties, headers = get("body"), get("properties"), get("headers") or {}
-    if not _looks_like_envelope(data, body, properties, headers):
+    content_type, encoding = get(CONTENT_TYPE) or "", get(CONTENT_ENCODING) or UTF_8
+    if not (
+        type(body) in _BODIES
+        and type(properties) is dict
+        and type(headers) is dict
+        and type(content_type) is type(encoding) is str
+        # Else it is somebody's own object, of which a body and properties are only a part.
+        and (CONTENT_TYPE in data or CONTENT_ENCODING in data or data.keys() <= _KEYS)
+    ):
+        return None
+    delivery_info = properties.get("delivery_info") or {}
+    if type(delivery_info) is not dict:
         return None
     armour = properties.get("body_encoding") or UTF_8
     if armour != UTF_8:
@@ -134,13 +146,13 @@ def _envelope(text: str) -> dict[str, Any] | None:
                 return None
             properties["body_encoding"] = None
     properties.pop(FOREIGN, None)
-    delivery_info = properties["delivery_info"] = properties.get("delivery_info") or {}
+    properties["delivery_info"] = delivery_info
     # Kombu acknowledges nothing for a consumer without acks: no sender says for whom it is.
     delivery_info.pop("consumer_tag", None)
     return {
         "body": body,
-        CONTENT_TYPE: get(CONTENT_TYPE) or None,
-        CONTENT_ENCODING: get(CONTENT_ENCODING) or UTF_8,
+        CONTENT_TYPE: content_type or None,
+        CONTENT_ENCODING: encoding,
         "headers": _headers(headers) if "task" in headers else headers,
         "properties": properties,
     }
@@ -173,19 +185,3 @@ def _headers(headers: dict[str, Any]) -> dict[str, Any]:
     if isinstance(headers["task"], str):
         return headers
     return {name: value for name, value in headers.items() if name != "task"}
-
-
-def _looks_like_envelope(
-    data: dict[str, Any], body: object, properties: object, headers: object
-) -> bool:
-    if type(body) not in (str, bytes) or type(properties) is not dict or type(headers) is not dict:
-        return False
-    get = data.get
-    if not (CONTENT_TYPE in data or CONTENT_ENCODING in data or data.keys() <= _KEYS):
-        # Somebody's own object, of which a body and properties are only a part.
-        return False
-    return (
-        type(get(CONTENT_TYPE) or "") is str
-        and type(get(CONTENT_ENCODING) or "") is str
-        and type(properties.get("delivery_info") or {}) is dict
-    )

@@ -81,7 +81,7 @@ class Held:
         self.message_id = str(message.get("MessageId"))
         self.tag = str(message["ReceiptHandle"])
         self.body = str(message.get("Body", ""))
-        self.attributed = "MessageAttributes" in message and bool(message["MessageAttributes"])
+        self.attributed = bool(message.get("MessageAttributes"))
         self.state = State.GONE
         self.error: SQSError | None = None
         self.renewed = True

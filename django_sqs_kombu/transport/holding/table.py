@@ -24,20 +24,53 @@ LEAST_OPEN, MOST_OPEN = 4 * MAX_MESSAGES, 128 * MAX_MESSAGES
 _WAITING, _DELIVERED, _SETTLING, _GONE = State
 
 
-class OfQueue:
+class Totals:
+    """How many messages have come so far in their lives, ever: each step is one addition.
+
+    :ivar received: were received, and so wait or have waited.
+    :ivar taken: wait no more.
+    :ivar settled: are with no consumer any more: what becomes of them is decided.
+    :ivar ended: are gone.
+    """
+
+    __slots__ = ("ended", "received", "settled", "taken")
+
+    def __init__(self) -> None:
+        self.received = self.taken = self.settled = self.ended = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many no consumer has taken yet."""
+        return self.received - self.taken
+
+    @property
+    def delivered(self) -> int:
+        """How many are with consumers."""
+        return self.taken - self.settled
+
+    def pass_on(self, before: State, state: State) -> None:
+        """One goes from a state to a later one, or to be gone."""
+        if before is _WAITING:
+            self.taken += 1
+        if before <= _DELIVERED < state:
+            self.settled += 1
+        if state is _GONE:
+            self.ended += 1
+
+
+class OfQueue(Totals):
     """What a channel holds of one queue.
 
-    :ivar counts: how many messages are in each state; of those that are gone it says nothing.
     :ivar line: those that may be taken, the oldest first.
     :ivar lanes: of a FIFO queue.
     :ivar most_open: how many may wait or be settled, for more to be asked for.
     :ivar asking: what is asked of them.
     """
 
-    __slots__ = ("asking", "counts", "lanes", "line", "most_open")
+    __slots__ = ("asking", "lanes", "line", "most_open")
 
     def __init__(self) -> None:
-        self.counts = [0] * len(State)
+        super().__init__()
         self.most_open = LEAST_OPEN
         self.line: deque[Held] = deque()
         self.lanes: Lanes[Held] = Lanes()
@@ -70,62 +103,65 @@ class HeldMessages:
         self.get: Callable[[str], Held | None] = self._by_tag.get
         self._by_id: dict[tuple[str, str], Held] = {}
         self._queues: defaultdict[str, OfQueue] = defaultdict(OfQueue)
-        #: How many messages of all queues are in each state.
-        self._all = [0] * len(State)
+        #: Those of all queues.
+        self._all = Totals()
         #: How many messages of all queues are behind another one.
         self._behind = 0
 
     # The life of a message.
 
-    def receive_all(self, came: Iterable[Held], state: State = State.WAITING) -> list[Held]:
-        """Hold messages that came; return the new ones.  See :meth:`receive`."""
-        with self.lock:
-            return [held for held in came if self._receive(held, state)]
-
-    def receive(self, held: Held, state: State = State.WAITING) -> bool:
-        """Hold a message that came; return whether it is a new one.
+    def receive_all(
+        self, queue: str, came: Iterable[Held], state: State = State.WAITING
+    ) -> list[Held]:
+        """Hold messages of one queue that came; return the new ones.
 
         One that is held already came again since its lease could not be renewed.  It is not
         for a consumer a second time: from now on the latest receipt settles it.
         """
         with self.lock:
-            return self._receive(held, state)
+            by_tag, by_id, new = self._by_tag, self._by_id, []
+            for held in came:
+                key = queue, held.message_id
+                if key in by_id and not self._takes_the_place(held, by_id[key]):
+                    continue
+                by_tag[held.tag] = by_id[key] = held
+                held.state = state
+                new.append(held)
+            for totals in self._queues[queue], self._all:
+                totals.received += len(new)
+                totals.taken += len(new) if state is _DELIVERED else 0
+            return new
 
-    def _receive(self, held: Held, state: State) -> bool:
-        key = held.queue, held.message_id
-        earlier = self._by_id.get(key)
-        if earlier is not None:
-            # One that came while its visibility is being set was visible: that is done.
-            if not earlier.hiding:
-                earlier.message = held.message
-                earlier.received_at = held.received_at
-                earlier.renewed = True
-                earlier.told = None  # Others may have had it meanwhile.
-                earlier.lease(held.received_at, held.seconds)
-                return False
-            # Tried again, that request could hide or show the one that came.
+    def receive(self, held: Held, state: State = State.WAITING) -> bool:
+        """Hold a message that came; return whether it is a new one.  See :meth:`receive_all`."""
+        return bool(self.receive_all(held.queue, (held,), state))
+
+    def _takes_the_place(self, held: Held, earlier: Held) -> bool:
+        """One came that is held already; return whether it counts as a new one all the same."""
+        if earlier.hiding:
+            # It was visible, so that is done. Tried again, it could hide or show this one.
             self.end(earlier)
-        self._by_tag[held.tag] = self._by_id[key] = held
-        self._enter(held, state)
-        return True
+            return True
+        earlier.message = held.message
+        earlier.received_at = held.received_at
+        earlier.renewed = True
+        earlier.told = None  # Others may have had it meanwhile.
+        earlier.lease(held.received_at, held.seconds)
+        return False
 
-    def announce(self, came: Iterable[Held]) -> int:
-        """Messages have come, their bodies read; return how many of them may be taken.
+    def announce(self, queue: str, came: Iterable[Held]) -> int:
+        """Messages of one queue have come, their bodies read; return how many may be taken.
 
         Their turn comes after those that wait already; and, where they are of a message group,
         when those before them are deleted.
         """
-        count = 0
         with self.lock:
-            for held in came:
-                if held.state is not _WAITING:
-                    continue
-                of = self._queues[held.queue]
-                if held.queue.endswith(FIFO) and not self._joins(of, held):
-                    continue
-                of.line.append(held)
-                count += 1
-        return count
+            of = self._queues[queue]
+            ready = [held for held in came if held.state is _WAITING]
+            if queue.endswith(FIFO):
+                ready = [held for held in ready if self._joins(of, held)]
+            of.line.extend(ready)
+        return len(ready)
 
     def _joins(self, of: OfQueue, held: Held) -> bool:
         """Have a message in its lane; return whether it may be taken."""
@@ -139,11 +175,14 @@ class HeldMessages:
     def take(self, queue: str) -> Held | None:
         """The oldest message that waits, which then is the consumer's."""
         with self.lock:
-            line = self._queues[queue].line
+            of = self._queues[queue]
+            line = of.line
             while line:
                 held = line.popleft()
                 if held.state is _WAITING:
-                    self._enter(held, _DELIVERED)
+                    held.state = _DELIVERED
+                    of.taken += 1
+                    self._all.taken += 1
                     self.on_room(queue, 1)
                     return held
         return None
@@ -154,21 +193,26 @@ class HeldMessages:
             taken = self._queues[held.queue].lanes.take_behind(held, most)
             self._behind -= len(taken)
             for each in taken:
-                self._enter(each, _DELIVERED)
+                self._pass_on(each, _DELIVERED)
             self.on_room(held.queue, len(taken))
         return taken
 
     def settle(self, held: Held, *, delete: bool) -> bool:
         """What becomes of it is decided; return whether it was not decided before."""
         with self.lock:
-            if held.state is not _WAITING and held.state is not _DELIVERED:
+            state = held.state
+            if state is not _DELIVERED and state is not _WAITING:
                 return False
             held.deleted = delete
-            waited = held.state is _WAITING
-            self._enter(held, _SETTLING)
+            makes_room = self.settling_makes_room
+            if state is _WAITING:
+                self._pass_on(held, _DELIVERED)
+                makes_room = True
+            held.state = _SETTLING
+            self._queues[held.queue].settled += 1
+            self._all.settled += 1
             if held.group and not delete:
                 self._break_lane(held)
-            makes_room = waited or self.settling_makes_room
             (self.on_room if makes_room else self.on_ended)(held.queue, 1)
             return True
 
@@ -177,7 +221,9 @@ class HeldMessages:
         with self.lock:
             if held.state is _SETTLING:
                 held.deleted = False
-                self._enter(held, _DELIVERED)
+                held.state = _DELIVERED
+                self._queues[held.queue].settled -= 1
+                self._all.settled -= 1
 
     def end(self, held: Held, *, deleted: bool = False) -> None:
         """It is not ours any more.
@@ -189,12 +235,17 @@ class HeldMessages:
     def end_all(self, queue: str, ended: Collection[Held], *, deleted: bool = False) -> None:
         """Messages of one queue are not ours any more; see :meth:`end`."""
         with self.lock:
-            by_tag, by_id, unsettled = self._by_tag, self._by_id, 0
+            by_tag, by_id, settled, unsettled = self._by_tag, self._by_id, 0, 0
             for held in ended:
-                if held.state is _GONE:
+                state = held.state
+                if state is _SETTLING:
+                    settled += 1
+                    held.state = _GONE
+                elif state is _GONE:
                     continue
-                unsettled += held.state is not _SETTLING
-                self._enter(held, _GONE)
+                else:
+                    unsettled += 1
+                    self._pass_on(held, _GONE)
                 if by_tag.get(held.tag) is held:
                     del by_tag[held.tag]
                 key = queue, held.message_id
@@ -202,6 +253,8 @@ class HeldMessages:
                     del by_id[key]
                 if held.group:
                     self._go_on(held) if deleted else self._break_lane(held)
+            self._queues[queue].ended += settled
+            self._all.ended += settled
             if unsettled:
                 self.on_room(queue, unsettled)
             self.on_ended(queue, len(ended))
@@ -232,11 +285,11 @@ class HeldMessages:
 
     def waiting(self, queue: str) -> int:
         """How many messages of *queue* no consumer has taken yet."""
-        return self._queues[queue].counts[_WAITING]
+        return self._queues[queue].waiting
 
     def delivered(self, queue: str) -> int:
         """How many messages of *queue* are with a consumer."""
-        return self._queues[queue].counts[_DELIVERED]
+        return self._queues[queue].delivered
 
     def figures(self, queue: str) -> tuple[int, int, int]:
         """What demand is worked out of, at once; under the lock.
@@ -245,30 +298,31 @@ class HeldMessages:
         may come, to be settled in their turn.
         """
         of, everywhere = self._queues[queue], self._all
-        waiting, _, settling, _ = of.counts
-        most = of.most_open if everywhere[_SETTLING] < MOST_OPEN else MAX_MESSAGES
-        startable = waiting - of.lanes.behind
-        return startable, everywhere[_WAITING] - self._behind, most - waiting - settling
+        waiting, settling = of.received - of.taken, of.settled - of.ended
+        all_settling = everywhere.settled - everywhere.ended
+        most = of.most_open if all_settling < MOST_OPEN else MAX_MESSAGES
+        all_startable = everywhere.received - everywhere.taken - self._behind
+        return waiting - of.lanes.behind, all_startable, most - waiting - settling
 
     def startable(self, queue: str) -> int:
         """How many messages of *queue* that wait may be taken now."""
         of = self._queues[queue]
-        return of.counts[_WAITING] - of.lanes.behind
+        return of.waiting - of.lanes.behind
 
     @property
     def all_startable(self) -> int:
         """How many messages that wait may be taken now."""
-        return self._all[_WAITING] - self._behind
+        return self._all.waiting - self._behind
 
     @property
     def all_waiting(self) -> int:
         """How many messages no consumer has taken yet."""
-        return self._all[_WAITING]
+        return self._all.waiting
 
     @property
     def all_delivered(self) -> int:
         """How many messages are with consumers."""
-        return self._all[_DELIVERED]
+        return self._all.delivered
 
     def __len__(self) -> int:
         return len(self._by_tag)
@@ -282,7 +336,7 @@ class HeldMessages:
         self._by_tag.clear()
         self._by_id.clear()
         self._queues.clear()
-        self._all = [0] * len(State)
+        self._all = Totals()
         self._behind = 0
 
     def _go_on(self, held: Held) -> None:
@@ -302,14 +356,10 @@ class HeldMessages:
         if waiting := [each for each in broken if each.state is _WAITING]:
             self.on_broken(waiting)
 
-    def _enter(self, held: Held, state: State) -> None:
-        before = held.state
-        of, everywhere = self._queues[held.queue].counts, self._all
-        of[before] -= 1
-        of[state] += 1
-        everywhere[before] -= 1
-        everywhere[state] += 1
-        held.state = state
+    def _pass_on(self, held: Held, state: State) -> None:
+        before, held.state = held.state, state
+        self._queues[held.queue].pass_on(before, state)
+        self._all.pass_on(before, state)
 
 
 def _nothing(*what: object) -> None:

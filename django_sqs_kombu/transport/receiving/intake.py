@@ -62,7 +62,7 @@ class Intake:
         new = [Held(queue, message, seconds, now, receiver=receiver) for message in received]
         if late and new:
             new = self._renewed(queue, new)
-        new = self._table.receive_all(new, state)
+        new = self._table.receive_all(queue, new, state)
         self._keeper.keep(new)
         early = [
             (held, left)

@@ -46,7 +46,6 @@ class Pace:
         self._samples: deque[float] = deque(maxlen=LEAST_SAMPLES)
         #: For how many receivers there may be enough of them.
         self._fits = LEAST_SAMPLES // 2
-        self._total = 0.0
         self._doubted = min(MOST_DOUBTED, max(self._doubted, 2 * self._started))
         self._started = 0
         self._most_free = 1
@@ -60,11 +59,7 @@ class Pace:
             self._took_at = None
             if self._most_free > self._fits:
                 self._fit()
-            samples, seconds = self._samples, now - took_at
-            if len(samples) == samples.maxlen:
-                self._total -= samples[0]
-            samples.append(seconds)
-            self._total += seconds
+            self._samples.append(now - took_at)
         self._waiting += 1
         return now
 
@@ -121,9 +116,11 @@ class Pace:
     def _each(self, now: float, free: int) -> float | None:
         if free > self._most_free:
             self._most_free = free
-        if self._started < 2 * self._most_free or not self._samples:
+        samples = self._samples
+        if self._started < 2 * self._most_free or not samples:
             return None
-        each = self._total / len(self._samples)
+        # Asked for far less often than there are messages.
+        each = sum(samples) / len(samples)
         took_at = self._took_at
         if took_at is not None and now - took_at > each:
             # The one that it has now takes longer than those before.
@@ -134,7 +131,6 @@ class Pace:
         """Have as many samples as there are receivers for."""
         self._fits = self._most_free
         self._samples = deque(self._samples, maxlen=2 * self._fits)
-        self._total = sum(self._samples)
 
     def _one(self) -> int:
         return 1 if self._waiting or (self._glanced and self.takes) else 0

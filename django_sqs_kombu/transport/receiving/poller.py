@@ -389,7 +389,7 @@ class Poller:
     def _announce(self, held: Sequence[Held]) -> None:
         if self.ending.gives_back or self.pauses.paused:
             self.returns.give_back(held)
-        elif count := self._shared.table.announce(held):
+        elif count := self._shared.table.announce(self.queue, held):
             self._shared.inbox.announce(self, count)
 
     def _recover(self, exc: Exception) -> None:

@@ -21,8 +21,8 @@ def hold(table, *bodies):
     for body in bodies:
         message = {"ReceiptHandle": f"r{body}", "MessageId": f"m{body}", "Body": body}
         came.append(Held("q", message, 60, time.monotonic()))
-    table.receive_all(came)
-    table.announce(came)
+    table.receive_all("q", came)
+    table.announce("q", came)
 
 
 class Ask:

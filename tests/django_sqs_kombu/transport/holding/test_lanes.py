@@ -29,7 +29,7 @@ def come(table):
             }
             held = found[name] = Held(queue, message, 60, 0.0)
             table.receive(held)
-        return found, [name for name, held in found.items() if table.announce([held])]
+        return found, [name for name, held in found.items() if table.announce(held.queue, [held])]
 
     return come
 

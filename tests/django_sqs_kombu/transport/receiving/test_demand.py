@@ -189,7 +189,7 @@ def test_messages_behind_others_of_their_group_are_for_nobody_who_is_free(demand
         message = {"ReceiptHandle": str(number), "MessageId": str(number)}
         held = Held("q.fifo", {**message, "Attributes": {"MessageGroupId": "a"}}, 60, 0.0)
         table.receive(held)
-        table.announce([held])
+        table.announce(held.queue, [held])
 
     assert demand(FixedPace(1)).reserve() == 0
     assert demand(FixedPace(4)).reserve() == 3
