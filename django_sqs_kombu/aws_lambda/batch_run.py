@@ -22,11 +22,11 @@ from ..transport.holding.held import Held, State
 from ..transport.sqs.received import Message, group_of
 from ..working.batches import Settled, receive_together
 from ..working.calls_under_way import waits_until
-from ..working.queue_consumer import ACCEPT
 from ..working.gate import Gate
 from ..working.going_on import worker_stops
 from ..working.handling import handle
 from ..working.outcomes import settle
+from ..working.queue_consumer import ACCEPT
 from ..working.table import Action
 from .deletions import Deletions
 from .function_time import FunctionTime

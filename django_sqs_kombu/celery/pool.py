@@ -20,12 +20,12 @@ from ..printable import repr_of, traceback_of
 from ..transport.delivery import Delivery
 from ..transport.receiving.consumption import Consumption
 from ..working.circuits import Circuits
-from ..working.consumer import ACCEPT
 from ..working.early_burial import warn_of_early_burial
 from ..working.going_on import worker_stops
 from ..working.handling import Surroundings, attempt_within, cleaning_up
 from ..working.middleware import tell
 from ..working.outcomes import say_cut_off, settle, settle_undecodable
+from ..working.queue_consumer import ACCEPT, QueueConsumer
 from ..working.registered import Attempt
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ class PoolConsumer:
                     lasting=True,
                 )
             )
-            kombu.Consumer(
+            QueueConsumer(
                 self._channel,
                 [queue],
                 on_message=self._on_message,
