@@ -286,7 +286,7 @@ class ReceiverConsumer(StoppableConsumer):
 
     def on_message(self, delivery: Delivery) -> None:
         """Start a message that was received, unless it is too late for it."""
-        registered, queue = self._sources[delivery.held.queue]
+        registered, queue = self._sources[delivery.queue]
         if (self.should_stop or self._circuits.any) and self._refuses(registered, delivery):
             return
         if self._crew is not None:
