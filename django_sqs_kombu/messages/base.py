@@ -21,6 +21,7 @@ from ..printable import NAME, cause, line, text_of
 from ..transport.holding.ahead import Ask
 from ..transport.holding.note import Note
 from ..transport.sending.trail import Trail
+from ..transport.sqs.shield import ends_before_deadlines
 
 logger = get_logger(__name__)
 
@@ -256,7 +257,7 @@ class RawMessage:
     def delete(self) -> None:
         """Delete the message from its queue; a second call does nothing."""
         if self._delivery is not None and not self._delivery.acknowledged:
-            self._delivery.ack()
+            _acknowledge(self._delivery)
 
     def fail(self, exc: BaseException) -> None:
         """Settle this message as if its receiver had raised *exc* for it alone.
@@ -346,6 +347,13 @@ class RawMessage:
 
     def _load_encoded(self, delivery: Delivery) -> Any:
         return self.decode(delivery.text)
+
+
+@ends_before_deadlines
+def _acknowledge(delivery: Delivery) -> None:
+    # Struck in there by its receiver's timeout, a message could be decided and in no list of what
+    # SQS is to be told: it would be held, and renewed, for as long as SQS allows.
+    delivery.ack()
 
 
 def _json_text(text: str) -> str:
