@@ -60,26 +60,6 @@ class ConsumingChannel(SettlingChannel):
             terms=self._terms,
             room=self.prefetch.room,
         )
-        pollers, prefetch = self.pollers, self.prefetch
-
-        def on_room(queue: str, places: int) -> None:
-            if prefetch.on_loop:
-                # A place that is free is any queue's.
-                for poller in list(pollers.values()):
-                    poller.room(places)
-            elif (of_it := pollers.get(queue)) is not None:
-                of_it.room(places)
-
-        def on_ended(queue: str, messages: int) -> None:
-            if (of_it := pollers.get(queue)) is not None:
-                of_it.ended(messages)
-
-        def on_ready(queue: str) -> None:
-            if queue in pollers:
-                pollers[queue].ready()
-
-        self.held.on_room, self.held.on_ended = on_room, on_ended
-        self.held.on_ready = on_ready
 
     def consume(self, consumption: Consumption) -> None:
         """Say how a queue is to be consumed, before its first consumer."""
@@ -102,11 +82,13 @@ class ConsumingChannel(SettlingChannel):
         consumers.pop(consumer_tag, None)
         consumer = Consumer(given["callback"], no_ack)
         consumers[consumer_tag] = self._takers[queue] = consumer
-        self.prefetch.on_loop = self.connection.event_loop is not None
+        on_loop = self.connection.event_loop is not None
+        self.prefetch.on_loop = self.held.shares_places = on_loop
         if queue not in self.pollers:
             consumption = self._consumptions.get(queue) or Consumption(queue)
             poller = Poller(consumption, self._receiving, fifo=queue.endswith(FIFO))
             self.pollers[queue] = poller
+            self.held.watch(queue, poller)
             poller.start()
         return result
 
@@ -125,6 +107,7 @@ class ConsumingChannel(SettlingChannel):
         self._takers.pop(queue, None)
         poller = self.pollers.pop(queue, None)
         if poller is not None:
+            self.held.watch(queue, None)
             # A poll under way ends by itself; nobody needs to wait for it here.
             poller.stop()
             # What is received ahead of a consumer that goes is given back, and counts.

@@ -7,96 +7,32 @@ new visibility.  Nothing here has a thread.
 from __future__ import annotations
 
 import threading
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable
 
 from ...names import FIFO
 from ...quotas import MAX_MESSAGES
 from ..sqs.received import group_of
 from .held import Held, State
-from .lanes import Lanes
+from .of_queue import LEAST_OPEN, MOST_OPEN, OfQueue, Totals, Watcher
 from .told import Asking
 
-#: Messages of a queue that may wait or be settled: so many at first, and at the most when SQS
-#: confirms them.  While as many of all queues are settled, it is what one poll brings.
-LEAST_OPEN, MOST_OPEN = 4 * MAX_MESSAGES, 128 * MAX_MESSAGES
-
 _WAITING, _DELIVERED, _SETTLING, _GONE = State
-
-
-class Totals:
-    """How many messages have come so far in their lives, ever: each step is one addition.
-
-    :ivar received: were received, and so wait or have waited.
-    :ivar taken: wait no more.
-    :ivar settled: are with no consumer any more: what becomes of them is decided.
-    :ivar ended: are gone.
-    """
-
-    __slots__ = ("ended", "received", "settled", "taken")
-
-    def __init__(self) -> None:
-        self.received = self.taken = self.settled = self.ended = 0
-
-    @property
-    def waiting(self) -> int:
-        """How many no consumer has taken yet."""
-        return self.received - self.taken
-
-    @property
-    def delivered(self) -> int:
-        """How many are with consumers."""
-        return self.taken - self.settled
-
-    def pass_on(self, before: State, state: State) -> None:
-        """One goes from a state to a later one, or to be gone."""
-        if before is _WAITING:
-            self.taken += 1
-        if before <= _DELIVERED < state:
-            self.settled += 1
-        if state is _GONE:
-            self.ended += 1
-
-
-class OfQueue(Totals):
-    """What a channel holds of one queue.
-
-    :ivar line: those that may be taken, the oldest first.
-    :ivar lanes: of a FIFO queue.
-    :ivar most_open: how many may wait or be settled, for more to be asked for.
-    :ivar asking: what is asked of them.
-    """
-
-    __slots__ = ("asking", "lanes", "line", "most_open")
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.most_open = LEAST_OPEN
-        self.line: deque[Held] = deque()
-        self.lanes: Lanes[Held] = Lanes()
-        self.asking = Asking()
 
 
 class HeldMessages:
     """The table of what one channel holds; safe to use from any thread.
 
     :ivar lock: guards the table, and what is decided by looking at it.
-    :ivar on_room: called with a queue's name when there may be room for so many more messages
-        of it.
-    :ivar on_ended: called with a queue's name when so many messages of it were settled, or have
-        ended.
+    :ivar shares_places: whether a place that is free is any queue's, as on an event loop.
     :ivar settling_makes_room: whether it is bounded how many messages are with consumers.
-    :ivar on_ready: called with a queue's name when a message that was behind another may be taken.
     :ivar on_broken: called with messages that are to be given back, since one that must run
         before them is left to others.
     """
 
     def __init__(self) -> None:
         self.lock = threading.RLock()
-        self.on_room: Callable[[str, int], None] = _nothing
-        self.on_ended: Callable[[str, int], None] = _nothing
-        self.settling_makes_room = False
-        self.on_ready: Callable[[str], None] = _nothing
+        self.shares_places = self.settling_makes_room = False
         self.on_broken: Callable[[list[Held]], None] = _nothing
         self._by_tag: dict[str, Held] = {}
         #: The held message of a delivery tag, if it is held.
@@ -107,6 +43,11 @@ class HeldMessages:
         self._all = Totals()
         #: How many messages of all queues are behind another one.
         self._behind = 0
+
+    def watch(self, queue: str, watcher: Watcher | None) -> None:
+        """Have *watcher* told of the messages of *queue*; None: nothing is from now on."""
+        with self.lock:
+            self._queues[queue].watcher = watcher
 
     # The life of a message.
 
@@ -183,18 +124,23 @@ class HeldMessages:
                     held.state = _DELIVERED
                     of.taken += 1
                     self._all.taken += 1
-                    self.on_room(queue, 1)
+                    if self.shares_places:
+                        self._room(of, 1)
+                    elif (watcher := of.watcher) is not None:
+                        # As below, without a further call for each message.
+                        watcher.room(1)
                     return held
         return None
 
     def take_behind(self, held: Held, most: int) -> list[Held]:
         """Of those behind a message of its group so many, which are the consumer's with it."""
         with self.lock:
-            taken = self._queues[held.queue].lanes.take_behind(held, most)
+            of = self._queues[held.queue]
+            taken = of.lanes.take_behind(held, most)
             self._behind -= len(taken)
             for each in taken:
                 self._pass_on(each, _DELIVERED)
-            self.on_room(held.queue, len(taken))
+            self._room(of, len(taken))
         return taken
 
     def settle(self, held: Held, *, delete: bool) -> bool:
@@ -209,11 +155,15 @@ class HeldMessages:
                 self._pass_on(held, _DELIVERED)
                 makes_room = True
             held.state = _SETTLING
-            self._queues[held.queue].settled += 1
+            of = self._queues[held.queue]
+            of.settled += 1
             self._all.settled += 1
             if held.group and not delete:
                 self._break_lane(held)
-            (self.on_room if makes_room else self.on_ended)(held.queue, 1)
+            if makes_room:
+                self._room(of, 1)
+            elif (watcher := of.watcher) is not None:
+                watcher.ended(1)
             return True
 
     def unsettle(self, held: Held) -> None:
@@ -253,11 +203,13 @@ class HeldMessages:
                     del by_id[key]
                 if held.group:
                     self._go_on(held) if deleted else self._break_lane(held)
-            self._queues[queue].ended += settled
+            of = self._queues[queue]
+            of.ended += settled
             self._all.ended += settled
             if unsettled:
-                self.on_room(queue, unsettled)
-            self.on_ended(queue, len(ended))
+                self._room(of, unsettled)
+            if (watcher := of.watcher) is not None:
+                watcher.ended(len(ended))
 
     def confirmed(self, queue: str, count: int) -> None:
         """SQS has confirmed what becomes of so many messages: as many more may be open."""
@@ -346,7 +298,8 @@ class HeldMessages:
         self._behind += of.lanes.behind - behind
         if following is not None and following.state is _WAITING:
             of.line.append(following)
-            self.on_ready(held.queue)
+            if of.watcher is not None:
+                of.watcher.ready()
 
     def _break_lane(self, held: Held) -> None:
         lanes = self._queues[held.queue].lanes
@@ -355,6 +308,12 @@ class HeldMessages:
         self._behind += lanes.behind - behind
         if waiting := [each for each in broken if each.state is _WAITING]:
             self.on_broken(waiting)
+
+    def _room(self, of: OfQueue, places: int) -> None:
+        """There may be room for so many more messages of a queue."""
+        for each in list(self._queues.values()) if self.shares_places else (of,):
+            if each.watcher is not None:
+                each.watcher.room(places)
 
     def _pass_on(self, held: Held, state: State) -> None:
         before, held.state = held.state, state

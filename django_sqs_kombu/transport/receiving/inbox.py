@@ -113,9 +113,12 @@ class Inbox:
                 else:
                     found = self._most_urgent(announced, now)
         finally:
-            self.pace.leaves(with_message=found is not None, glanced=timeout == 0, now=left_at)
-            if timeout == 0 and found is None:
-                self.look()
+            if found is not None:
+                self.pace.takes_one(time.monotonic() if left_at is None else left_at)
+            else:
+                self.pace.leaves(glanced=timeout == 0)
+                if timeout == 0:
+                    self.look()
         return found
 
     def _wait(self, until: float | None, timeout: float | None) -> Source | None:

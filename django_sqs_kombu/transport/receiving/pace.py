@@ -63,21 +63,21 @@ class Pace:
         self._waiting += 1
         return now
 
-    def leaves(
-        self, *, with_message: bool, glanced: bool = False, now: float | None = None
-    ) -> None:
-        """It leaves, with a message that it is going to work on or without.
+    def takes_one(self, now: float) -> None:
+        """It leaves with a message that it is going to work on."""
+        self._waiting -= 1
+        self._left_at = self._took_at = now
+        self._glanced = False
+        self._started += 1
+
+    def leaves(self, *, glanced: bool = False) -> None:
+        """It leaves without a message.
 
         :param glanced: it did not wait, so whoever receives for it does so while it is away.
-        :param now: when, where that is known.
         """
-        now = time.monotonic() if now is None else now
         self._waiting -= 1
-        self._left_at = now
-        self._glanced = glanced and not with_message
-        if with_message:
-            self._started += 1
-            self._took_at = now
+        self._left_at = time.monotonic()
+        self._glanced = glanced
 
     def away(self, now: float) -> float:
         """Seconds since the consumer was here; 0 while it waits."""

@@ -6,11 +6,23 @@ from django_sqs_kombu.transport.holding.held import Held, State
 from django_sqs_kombu.transport.holding.table import HeldMessages
 
 
+class Watcher:
+    """Hears of messages that may be taken."""
+
+    def __init__(self, ready):
+        self.ready = ready
+
+    def room(self, places):
+        """More may come, and none does."""
+
+    ended = room
+
+
 @pytest.fixture
 def table():
     table = HeldMessages()
     table.ready, table.broken = [], []
-    table.on_ready = table.ready.append
+    table.watch("q.fifo", Watcher(lambda: table.ready.append("q.fifo")))
     table.on_broken = lambda held: table.broken.extend(each.message_id for each in held)
     return table
 

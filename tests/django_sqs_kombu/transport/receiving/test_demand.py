@@ -1,5 +1,7 @@
 """Demand: nothing is received before there is somebody to run it."""
 
+import time
+
 import pytest
 
 from django_sqs_kombu.transport.holding.held import Held, State
@@ -204,7 +206,7 @@ def test_for_a_consumer_that_may_leave_a_tenth_of_what_it_took_may_wait(demand):
         count = demand.reserve()
         asked.append(count)
         demand.answered(count, None)
-        pace.leaves(with_message=True)
+        pace.takes_one(time.monotonic())
     pace.comes()
 
     assert asked[:10] == [1] * 10

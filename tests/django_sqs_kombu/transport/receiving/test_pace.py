@@ -10,7 +10,7 @@ from django_sqs_kombu.transport.receiving.pace import Pace
 def take(pace, seconds, times=1):
     for _ in range(times):
         pace.comes()
-        pace.leaves(with_message=True)
+        pace.takes_one(time.monotonic())
         time.sleep(seconds)
 
 
@@ -21,7 +21,7 @@ def test_it_is_unknown_until_each_receiver_has_started_twice():
     pace.comes()
     assert pace.seconds_each() is None
 
-    pace.leaves(with_message=True)
+    pace.takes_one(time.monotonic())
     pace.comes()
     assert pace.seconds_each() is not None
 
@@ -59,7 +59,7 @@ def test_nobody_takes_before_the_first_comes_or_long_after_the_last_left(monkeyp
 
     pace.comes()
     assert pace.takes
-    pace.leaves(with_message=False)
+    pace.leaves()
     assert pace.takes
 
     now = time.monotonic()
