@@ -240,9 +240,9 @@ def _reject(registered: Registered, delivery: Delivery, raised: BaseException | 
 
 
 def _delete(delivery: Delivery, message: RawMessage | None) -> None:
-    # The message's own delete() may have more to remove, as BigMessage has.
+    # The class's own delete() may have more to remove, as BigMessage's has.
     try:
-        if message is not None:
+        if message is not None and type(message).delete is not RawMessage.delete:
             message.delete()
     except Exception as exc:  # noqa: BLE001 - whatever a message class may raise
         # The receiver is done: received again, the message would be done twice.
