@@ -25,7 +25,7 @@ from ..working.going_on import worker_stops
 from ..working.handling import Surroundings, attempt_within, cleaning_up
 from ..working.middleware import tell
 from ..working.outcomes import say_cut_off, settle, settle_undecodable
-from ..working.queue_consumer import ACCEPT, QueueConsumer
+from ..working.queue_consumer import ACCEPT, of_queues
 from ..working.registered import Attempt
 
 if TYPE_CHECKING:
@@ -116,8 +116,7 @@ class PoolConsumer:
                     lasting=True,
                 )
             )
-            QueueConsumer(
-                self._channel,
+            of_queues(functools.partial(kombu.Consumer, self._channel))(
                 [queue],
                 on_message=self._on_message,
                 on_decode_error=self._on_decode_error,

@@ -83,7 +83,7 @@ class OptionsChannel(SQS.Channel):  # type: ignore[misc]
         url: str | None = self.transport_options.get("endpoint_url") or super().endpoint_url
         return url
 
-    @property
+    @cached_property
     def account(self) -> Account:
         """Whose SQS it speaks to; all channels of a connection share it."""
         transport = self.connection

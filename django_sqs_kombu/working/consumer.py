@@ -29,7 +29,7 @@ from .late import received, taking_all
 from .middleware import ADMITTED, Middleware, admission, tell
 from .outcomes import settle_undecodable
 from .pool import Pool
-from .queue_consumer import ACCEPT, QueueConsumer
+from .queue_consumer import ACCEPT, of_queues
 from .registered import Registered, Registry
 from .slots import ticking
 from .stoppable import StoppableConsumer
@@ -201,11 +201,9 @@ class ReceiverConsumer(StoppableConsumer):
                 )
             )
             consumers.append(
-                QueueConsumer(
-                    channel,
+                of_queues(Consumer)(
                     [queue],
                     on_message=self.on_message,
-                    on_decode_error=self.on_decode_error,
                     prefetch_count=self.prefetch,
                     auto_declare=False,
                     accept=ACCEPT,

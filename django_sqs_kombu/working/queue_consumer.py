@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
-import kombu
+from functools import partial
+from types import FunctionType
+from typing import Any
+
+from kombu import messaging
 
 from ..messages.base import ENCODED, JSON, PLAIN
 from ..transport.delivery import Delivery
@@ -11,7 +15,7 @@ from ..transport.delivery import Delivery
 ACCEPT = (JSON, PLAIN, ENCODED, "application/data")
 
 
-class QueueConsumer(kombu.Consumer):  # type: ignore[misc]
+class QueueConsumer(messaging.Consumer):  # type: ignore[misc]
     """A consumer with ``on_message`` and ``on_decode_error`` of a channel of this transport."""
 
     def _receive_callback(self, message: Delivery) -> None:
@@ -21,3 +25,18 @@ class QueueConsumer(kombu.Consumer):  # type: ignore[misc]
         else:
             message.accept = self.accept
             self.on_message(message)
+
+
+def of_queues(make: Any) -> Any:
+    """What makes the consumers of queues: *make*, with QueueConsumer for Kombu's own class.
+
+    A class of somebody else's stays.  So does Kombu's own where somebody has put something around
+    what each message comes through: agents that watch an application do, such as New Relic's.
+    """
+    if getattr(make, "func", None) is not messaging.Consumer:
+        return make
+    callback = vars(messaging.Consumer)["_receive_callback"]
+    # A wrapper says that it is what it wraps, but for its type, or its module's names.
+    if type(callback) is not FunctionType or callback.__globals__ is not vars(messaging):
+        return make
+    return partial(QueueConsumer, *make.args, **make.keywords)

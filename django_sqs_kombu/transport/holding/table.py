@@ -185,12 +185,15 @@ class HeldMessages:
     def end_all(self, queue: str, ended: Collection[Held], *, deleted: bool = False) -> None:
         """Messages of one queue are not ours any more; see :meth:`end`."""
         with self.lock:
-            by_tag, by_id, settled, unsettled = self._by_tag, self._by_id, 0, 0
+            by_tag, by_id, unsettled = self._by_tag, self._by_id, 0
+            of, everywhere = self._queues[queue], self._all
             for held in ended:
                 state = held.state
                 if state is _SETTLING:
-                    settled += 1
+                    # With its state: a receiver's timeout may strike in what is called below.
                     held.state = _GONE
+                    of.ended += 1
+                    everywhere.ended += 1
                 elif state is _GONE:
                     continue
                 else:
@@ -203,9 +206,6 @@ class HeldMessages:
                     del by_id[key]
                 if held.group:
                     self._go_on(held) if deleted else self._break_lane(held)
-            of = self._queues[queue]
-            of.ended += settled
-            self._all.ended += settled
             if unsettled:
                 self._room(of, unsettled)
             if (watcher := of.watcher) is not None:

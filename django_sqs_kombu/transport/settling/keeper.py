@@ -22,7 +22,7 @@ from ..sqs.threads import aside
 from ..sqs.wire.reactor import Timer, reactor
 from .notes import Notes
 from .objects import ObjectDeletions
-from .settlements import Batch, Settlement, Settlements
+from .settlements import Batch, Settlement, Settlements, no_longer_held
 
 logger = get_logger(__name__)
 
@@ -138,20 +138,19 @@ class Keeper:
         :raises RequestFailed: it has not; the message is held as before, or was given back
             meanwhile.
         """
-        if not self._table.settle(held, delete=True):
-            raise RequestFailed(
-                f"Message {held.message_id} of queue {held.queue} is no longer held",
-                operation="DeleteMessageBatch",
-                queue=held.queue,
-                code="NotHeld",
-                lost=True,
-            )
+        ours = False
         try:
+            with self._table.lock:
+                ours = held.state <= State.DELIVERED
+                self._table.settle(held, delete=True)
+            if not ours:
+                raise no_longer_held(held)
             [error] = self._requests.delete_batch(held.queue, [held.message])
             if error is not None and not error.lost:
                 raise error
         except BaseException:
-            self._table.unsettle(held)
+            if ours:
+                self._table.unsettle(held)
             raise
         self._table.end(held, deleted=True)
         self._objects.delete(held.message)
@@ -211,9 +210,10 @@ class Keeper:
         silent: bool = False,
     ) -> None:
         with self._table.lock:
-            if not self._table.settle(held, delete=seconds is None):
+            if held.state > State.DELIVERED:
                 return
             try:
+                self._table.settle(held, delete=seconds is None)
                 now = time.monotonic()
                 queue, due = held.queue, now
                 if linger:

@@ -80,6 +80,17 @@ class Batch:
         return not self.seconds
 
 
+def no_longer_held(held: Held) -> RequestFailed:
+    """What is raised where a message is to be deleted that is somebody else's by now."""
+    return RequestFailed(
+        f"Message {held.message_id} of queue {held.queue} is no longer held",
+        operation="DeleteMessageBatch",
+        queue=held.queue,
+        code="NotHeld",
+        lost=True,
+    )
+
+
 class Settlements:
     """What waits to be sent, is under way, or is to be tried again; it has no thread.
 

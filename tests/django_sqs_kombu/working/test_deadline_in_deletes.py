@@ -26,19 +26,23 @@ def consume():
 
 
 @pytest.mark.parametrize("where", ["main thread", "another"])
-def test_what_it_was_deleting_is_deleted(receivers, consume, counts, monkeypatch, where):
-    def receive(message):
-        held = message._delivery.channel.held
-        told = held.on_ended
+def test_what_it_was_deleting_is_deleted(receivers, consume, counts, where):
+    told = []
 
-        def slowly(*what):
-            held.on_ended = told
+    def receive(message):
+        delivery = message._delivery
+        poller = delivery.channel.pollers[delivery.queue]
+
+        def slowly(messages):
+            del poller.ended
+            told.append(messages)
             until = time.monotonic() + 0.5
             while time.monotonic() < until:
                 time.sleep(0.01)
-            told(*what)
+            poller.ended(messages)
 
-        held.on_ended = slowly
+        # The table tells it that the message is decided, before that is in any list.
+        poller.ended = slowly
         message.delete()
 
     queue = receivers.register("orders", receive, timeout=0.2)
@@ -46,4 +50,5 @@ def test_what_it_was_deleting_is_deleted(receivers, consume, counts, monkeypatch
 
     consume(receivers, where)
 
+    assert told == [1]
     assert counts(queue.full_name()) == (0, 0, 0)

@@ -2,8 +2,9 @@
 
 import pytest
 
+from django_sqs_kombu.exceptions import TimedOut
 from django_sqs_kombu.transport.holding.held import Held, State
-from django_sqs_kombu.transport.holding.table import HeldMessages
+from django_sqs_kombu.transport.holding.table import LEAST_OPEN, HeldMessages
 
 
 class Watcher:
@@ -49,6 +50,21 @@ def come(table):
 def delete(table, held):
     assert table.settle(held, delete=True)
     table.end(held, deleted=True)
+
+
+def test_a_timeout_that_strikes_while_the_next_is_told_of_leaves_none_to_be_settled(table, come):
+    """One was taken to be settled still, for ever, and as many fewer messages were asked for."""
+    come("a1", "a2")
+    first = table.take("q.fifo")
+
+    def interrupted():
+        raise TimedOut(1)
+
+    table.watch("q.fifo", Watcher(interrupted))
+    with pytest.raises(TimedOut):
+        delete(table, first)
+
+    assert table.figures("q.fifo") == (1, 1, LEAST_OPEN - 1)
 
 
 def test_the_first_of_each_group_may_be_taken(table, come):

@@ -43,6 +43,25 @@ def test_a_close_in_the_middle_of_it_costs_nothing(
     eventually(lambda: counts(name)[1] == 0)
 
 
+def test_a_close_between_the_steps_of_a_rejection_is_said_so(receivers, monkeypatch):
+    queue = receivers.register("orders", lambda message: None)
+    queue.send(body="x")
+    with receivers.new_connection() as connection:
+        channel = connection.channel()
+        message = kombu.Queue(queue.full_name())(channel).get()
+        find = channel.qos.find
+
+        def found(tag):
+            delivery = find(tag)
+            channel.close()
+            return delivery
+
+        monkeypatch.setattr(channel.qos, "find", found)
+
+        with pytest.raises(connection.connection_errors, match="closed"):
+            message.reject()
+
+
 SCRIPT = """
 from django_sqs_kombu import CredentialsMissing, Receivers
 

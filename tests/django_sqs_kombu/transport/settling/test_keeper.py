@@ -8,7 +8,7 @@ import pytest
 
 from django_sqs_kombu.exceptions import RequestFailed, TimedOut
 from django_sqs_kombu.transport.holding.held import Held, State
-from django_sqs_kombu.transport.holding.table import HeldMessages
+from django_sqs_kombu.transport.holding.table import LEAST_OPEN, HeldMessages
 from django_sqs_kombu.transport.settling.keeper import Keeper
 
 from .fakes import Objects
@@ -132,6 +132,29 @@ def test_a_timeout_that_strikes_while_a_message_is_settled_leaves_it_to_be_settl
     assert held.state is State.DELIVERED
 
     keeper.release([held])
+    assert keeper.flush(5)
+    assert held.state is State.GONE
+
+
+@pytest.mark.parametrize("settle", ["delete", "delete_now"])
+def test_one_that_strikes_while_the_table_tells_of_it_does_so_too(keeper, table, requests, settle):
+    """It was decided then and in no list: nobody could settle it, and it was renewed for ever."""
+    held = hold(table)
+    requests.fails = 0
+    requests.answer.set()
+
+    class Watcher:
+        def ended(self, messages):
+            table.watch("q", None)
+            raise TimedOut(1)
+
+    table.watch("q", Watcher())
+    with pytest.raises(TimedOut):
+        getattr(keeper, settle)(held)
+    assert (table.delivered("q"), table.figures("q")) == (1, (0, 0, LEAST_OPEN))
+
+    keeper.delete(held)
+
     assert keeper.flush(5)
     assert held.state is State.GONE
 
