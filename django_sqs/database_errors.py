@@ -58,11 +58,17 @@ def as_it_counts(exc: BaseException) -> BaseException:
 
 
 def _group_as_it_counts(group: Any) -> BaseException:
+    counts: BaseException = group
     try:
         within = [as_it_counts(each) for each in group.exceptions]
-        if all(a is b for a, b in zip(within, group.exceptions, strict=True)):
-            return group  # type: ignore[no-any-return]
-        derived: BaseException = group.derive(within)
+        lost = [a is not b for a, b in zip(within, group.exceptions, strict=True)]
+        if any(lost):
+            derived = group.derive(within)
+            # Of a class without a derive() it is a plain group: what else is in it would count
+            # by another class than it was raised in, which a policy may name.
+            is_group = issubclass(type(derived), _GROUP)
+            if type(derived) is type(group) or (is_group and all(lost)):
+                counts = derived
     except Exception:  # noqa: BLE001 - a class of groups may have its own ideas
         return group  # type: ignore[no-any-return]
-    return derived
+    return counts
