@@ -248,8 +248,7 @@ class ReceiverConsumer(StoppableConsumer):
     def on_iteration(self) -> None:
         """Before each wait for a message: wait for a free thread, and see the limits."""
         self.on_turn()
-        if self._pool is not None or self._crew is not None:
-            self._wait_for_a_thread()
+        self._wait_for_a_thread()
         while self._batches.gathers and (gathered := self._batches.take()):
             self._start(gathered.deliveries[0], self._batches.work, gathered)
             self._wait_for_a_thread()
@@ -257,7 +256,9 @@ class ReceiverConsumer(StoppableConsumer):
             self.should_stop = True
 
     def _wait_for_a_thread(self) -> None:
-        while (self._pool or self._crew) and not self._wait_for_free_thread(timeout=1.0):
+        if self._pool is None and self._crew is None:
+            return
+        while not self._wait_for_free_thread(timeout=1.0):
             self.on_turn()
 
     def _receive_gathered(self) -> None:

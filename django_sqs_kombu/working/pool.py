@@ -6,7 +6,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
@@ -175,5 +174,7 @@ class Pool:
 
 def _release(lock: threading.Lock) -> None:
     """Release a lock, unless another thread has."""
-    with suppress(RuntimeError):
+    try:  # noqa: SIM105 - called for each message
         lock.release()
+    except RuntimeError:
+        pass
