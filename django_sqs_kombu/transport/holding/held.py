@@ -34,6 +34,10 @@ class State(enum.IntEnum):
     GONE = 3
 
 
+# Up to Python 3.11 it takes as long as a call to look a member up, and each message asks for it.
+_GONE = State.GONE
+
+
 class Held:
     """A received message, from its receive until SQS has confirmed what became of it.
 
@@ -82,7 +86,7 @@ class Held:
         self.tag = str(message["ReceiptHandle"])
         self.body = str(message.get("Body", ""))
         self.attributed = bool(message.get("MessageAttributes"))
-        self.state = State.GONE
+        self.state = _GONE
         self.error: SQSError | None = None
         self.renewed = True
         self.renewals = 0

@@ -41,6 +41,8 @@ LOGS_TIMEOUT = 0.5
 #: Seconds to pause after an error that nobody expected.
 PAUSE = 1.0
 
+_DELIVERED = State.DELIVERED
+
 Errors = list[RequestFailed | None] | Exception
 #: Hears what came of a request: for each message None, or why it was refused; or why all were.
 Told = Callable[[Errors], None]
@@ -141,7 +143,7 @@ class Keeper:
         ours = False
         try:
             with self._table.lock:
-                ours = held.state <= State.DELIVERED
+                ours = held.state <= _DELIVERED
                 self._table.settle(held, delete=True)
             if not ours:
                 raise no_longer_held(held)
@@ -210,7 +212,7 @@ class Keeper:
         silent: bool = False,
     ) -> None:
         with self._table.lock:
-            if held.state > State.DELIVERED:
+            if held.state > _DELIVERED:
                 return
             try:
                 self._table.settle(held, delete=seconds is None)
