@@ -48,8 +48,10 @@ def interrupted_at(monkeypatch):
     return interrupted_at
 
 
-@pytest.mark.parametrize("threads", [1, 2])
-@pytest.mark.parametrize("place", ["take", "settle"])
+# With several threads the main one settles none; at the close it looks what is held still.
+@pytest.mark.parametrize(
+    ("place", "threads"), [("take", 1), ("take", 2), ("settle", 1), ("all", 1), ("all", 2)]
+)
 def test_between_messages_it_strands_none(receivers, counts, interrupted_at, place, threads):
     ran = []
     queue = receivers.register("orders", ran.append)
