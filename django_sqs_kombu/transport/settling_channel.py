@@ -211,10 +211,10 @@ class SettlingChannel(QueueChannel):
     ) -> None:
         """Delete *queue*; see :meth:`.QueueChannel.queue_delete`.
 
-        What was acknowledged before does not count as a message of it.
+        What was acknowledged before does not count as a message of it, and is deleted first: it
+        would be logged as what SQS may redeliver, once the queue is gone.
         """
-        if if_empty:
-            self.flush(CLOSE_TIMEOUT)
+        self.flush(CLOSE_TIMEOUT)
         super().queue_delete(queue, if_unused, if_empty, **kwargs)
 
     # The end.

@@ -137,7 +137,7 @@ def test_deleting_an_exchange_deletes_its_empty_queues(connect, prefix, names):
     assert names() == set()
 
 
-def test_what_was_acknowledged_does_not_bring_a_deleted_queue_back(connect, prefix, names):
+def test_what_was_acknowledged_does_not_bring_a_deleted_queue_back(connect, prefix, names, caplog):
     connection = connect(ack_linger=0.5)
     channel = connection.channel()
     exchange = kombu.Exchange(prefix)
@@ -151,6 +151,8 @@ def test_what_was_acknowledged_does_not_bring_a_deleted_queue_back(connect, pref
     connection.release()
 
     assert names() == set()
+    # Nor is it said that the message may come again.
+    assert "could not be settled" not in caplog.text
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
