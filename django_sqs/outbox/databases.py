@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 
-from django.db import Error, connections, router
+from django.db import connections, router
 
 from django_sqs_kombu.logs import get_logger
 
@@ -58,7 +58,7 @@ class Tables:
         try:
             there = OutboxMessage._meta.db_table in connection.introspection.table_names()
             there = there and not is_read_only(connection)
-        except Error as exc:
+        except Exception as exc:  # noqa: BLE001 - whatever a backend may raise
             logger.warning("Cannot find out whether database %r has an outbox: %s", alias, exc)
             there = False
         if there:

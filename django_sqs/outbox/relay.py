@@ -90,7 +90,7 @@ class Relay:
         #: What was sent and is not written into the database yet.
         self._to_settle: list[tuple[Claim, Report]] = []
         #: Why a database could not be served.
-        self._trouble: Error | None = None
+        self._trouble: Exception | None = None
         #: Queues that had their turn, the latest last, and when the next look at their times is.
         self._served: dict[OutboxQueue, float] = {}
         #: Reports of the threads that send; None wakes the relay.
@@ -122,7 +122,7 @@ class Relay:
     def send_all(self) -> int:
         """Send until nothing is left that can be sent now; return how many were.
 
-        :raises django.db.Error: a database could not be served; the others were.
+        :raises Exception: a database could not be served; the others were.
         """
         total, self._trouble = 0, None
         while True:
@@ -250,7 +250,8 @@ class Relay:
         """Let a database that fails rest; the others are served."""
         try:
             yield
-        except Error as exc:
+        except Exception as exc:
+            # Not only what a database says: where AWS tells its password, that may fail.
             self._trouble = exc
             pause = self._database_rests.begin(database)
             logger.error(
@@ -258,7 +259,9 @@ class Relay:
                 database,
                 pause,
                 told(exc, database),
+                exc_info=None if isinstance(exc, Error) else exc,
             )
-            discard_own(database)
+            if database in connections:  # Unless it was removed from the settings.
+                discard_own(database)
         else:
             self._database_rests.end(database)
