@@ -137,8 +137,7 @@ class Keeper:
     def delete_now(self, held: Held) -> None:
         """Delete a held message; return when SQS has confirmed it.
 
-        :raises RequestFailed: it has not; the message is held as before, or was given back
-            meanwhile.
+        :raises RequestFailed: it has not; it is held as before, or was given back meanwhile.
         """
         ours = False
         try:
@@ -227,8 +226,7 @@ class Keeper:
                     full = False
                     self._notes.add(settlement)
             except BaseException:
-                # A receiver's timeout may strike anywhere. Decided and in no list, the message
-                # would be renewed for ever.
+                # A timeout may strike anywhere. Decided and in no list, it were renewed for ever.
                 self._table.unsettle(held)
                 raise
             timer = self._timer
