@@ -305,6 +305,8 @@ def test_context_variables_are_each_messages_own(receivers, consume):
 
 
 def test_synchronous_receivers_run_in_threads_beside_them(receivers, prefix, consume, counts):
+    # A loop that another test has blocked is left to itself, and may end later.
+    before = set(threading.enumerate())
     ran = {"sync": [], "async": []}
     sync_runs, async_runs = threading.Event(), threading.Event()
 
@@ -328,7 +330,8 @@ def test_synchronous_receivers_run_in_threads_beside_them(receivers, prefix, con
     assert set(ran["sync"]) == {threading.current_thread()}
     assert {thread.name for thread in ran["async"]} == {"sqs-loop"}
     assert counts(f"{prefix}__async") == counts(f"{prefix}__sync") == (0, 0, 0)
-    assert not [t for t in threading.enumerate() if t.name in ("sqs-loop", "sqs-coroutines")]
+    left = set(threading.enumerate()) - before
+    assert not [t for t in left if t.name in ("sqs-loop", "sqs-coroutines")]
 
 
 def test_an_error_of_the_consumer_beside_ends_both(receivers):
