@@ -23,7 +23,7 @@ def write(body):
             django_sqs.send("plain", body=body, outbox=True, using=alias)
 
 relay = Relay(0.1)
-if {known}:
+if KNOWN:
     with transaction.atomic(using="default"):
         django_sqs.send("plain", body="before", outbox=True, using="default")
     assert relay.send_all() == 1
@@ -45,7 +45,7 @@ try:
     wait()
     list(gauges())
     asking.base.refuses = False
-    if {known}:
+    if KNOWN:
         with transaction.atomic(using="default"):
             django_sqs.send("plain", body="healed", outbox=True, using="default")
         until = time.monotonic() + 20
@@ -79,7 +79,7 @@ def test_it_does_not_hold_up_the_others(project, tmp_path, counts, prefix, known
     project.env["PYTHONPATH"] = f"{tmp_path}:{project.env.get('PYTHONPATH', '')}"
 
     more = {"DJANGO_SETTINGS_MODULE": "several_databases", "DB": "", "FOLDER": str(tmp_path)}
-    done = project.run("shell", "-c", SCRIPT.replace("{known}", str(known)), **more)
+    done = project.run("shell", "-c", SCRIPT.replace("KNOWN", str(known)), **more)
 
     assert "AS IT SHOULD BE" in done.output, done.output
     assert counts(f"{prefix}__plain") == (6 if known else 4, 0, 0)
