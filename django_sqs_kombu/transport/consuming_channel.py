@@ -82,8 +82,7 @@ class ConsumingChannel(SettlingChannel):
         consumers.pop(consumer_tag, None)
         consumer = Consumer(given["callback"], no_ack)
         consumers[consumer_tag] = self._takers[queue] = consumer
-        on_loop = self.connection.event_loop is not None
-        self.prefetch.on_loop = self.held.shares_places = on_loop
+        self.held.shares_places = self.connection.event_loop is not None
         if queue not in self.pollers:
             consumption = self._consumptions.get(queue) or Consumption(queue)
             poller = Poller(consumption, self._receiving, fifo=queue.endswith(FIFO))

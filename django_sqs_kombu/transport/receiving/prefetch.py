@@ -10,11 +10,10 @@ class Prefetch:
     """A channel's prefetch count, and what it leaves room for.
 
     It holds for each consumed queue by itself, as RabbitMQ's does for each consumer, so that a
-    queue which fills its places never takes another's.  On an event loop it holds for the
-    channel, as Celery means it.
+    queue which fills its places never takes another's.  On an event loop, where the queues share
+    their places, it holds for the channel, as Celery means it.
 
     :param table: what is held.
-    :ivar on_loop: whether the channel's connection runs on an event loop.
     """
 
     def __init__(self, table: HeldMessages) -> None:
@@ -22,7 +21,6 @@ class Prefetch:
         self._count = 0
         #: By queue: how many of its messages may be with its consumer at once.
         self._most: dict[str, int] = {}
-        self.on_loop = False
 
     @property
     def count(self) -> int:
@@ -56,7 +54,7 @@ class Prefetch:
     def _room(self, queue: str, soon: int) -> int | None:
         if not self._count:
             return None
-        if self.on_loop:
+        if self._table.shares_places:
             return self.free() + soon - self._table.all_waiting + self._table.waiting(queue)
         return self._count - self._table.delivered(queue)
 

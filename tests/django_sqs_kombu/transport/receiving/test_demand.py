@@ -224,7 +224,7 @@ def test_places_that_an_event_loop_will_have_soon_count(table):
     fill(table, 30, State.DELIVERED)
 
     assert prefetch.room("q", soon=25) == 10
-    prefetch.on_loop = True
+    table.shares_places = True
     assert prefetch.room("q", soon=25) == 35
     prefetch.bound("q", 31)
     assert prefetch.room("q", soon=25) == 1
