@@ -8,58 +8,58 @@ import kombu
 import pytest
 
 
-@pytest.mark.parametrize("settle", ["ack", "reject", "requeue", "release", "delete_now"])
-@pytest.mark.parametrize("closed", ["channel", "connection"])
-def test_it_is_a_connection_error(receivers, settle, closed, counts, eventually):
+@pytest.fixture
+def name(receivers):
+    """The name of a queue that has a message."""
     queue = receivers.register("orders", lambda message: None)
     queue.send(body="x")
-    with receivers.new_connection() as connection:
-        channel = connection.channel()
-        name = queue.full_name()
-        message = kombu.Queue(name)(channel).get()
-        channel.close() if closed == "channel" else connection.release()
+    return queue.full_name()
 
-        with pytest.raises(connection.connection_errors, match="closed"):
-            getattr(message, settle)()
+
+@pytest.fixture
+def message(receivers, name):
+    """That message, received on a channel of its own."""
+    with receivers.new_connection() as connection:
+        yield kombu.Queue(name)(connection.channel()).get()
+
+
+@pytest.mark.parametrize("settle", ["ack", "reject", "requeue", "release", "delete_now"])
+@pytest.mark.parametrize("closed", ["channel", "connection"])
+def test_it_is_a_connection_error(message, name, settle, closed, counts, eventually):
+    connection = message.channel.connection.client
+    message.channel.close() if closed == "channel" else connection.release()
+
+    with pytest.raises(connection.connection_errors, match="closed"):
+        getattr(message, settle)()
 
     eventually(lambda: counts(name) == (1, 0, 0))
 
 
 @pytest.mark.parametrize("settle", ["ack", "reject", "requeue", "release"])
 def test_a_close_in_the_middle_of_it_costs_nothing(
-    receivers, settle, counts, eventually, monkeypatch
+    message, name, settle, counts, eventually, monkeypatch
 ):
     """As of a stop's own thread that gives back while the consumer's thread closes."""
-    queue = receivers.register("orders", lambda message: None)
-    queue.send(body="x")
-    with receivers.new_connection() as connection:
-        channel = connection.channel()
-        name = queue.full_name()
-        message = kombu.Queue(name)(channel).get()
-        monkeypatch.setattr(channel, "_must_be_open", channel.close)
+    monkeypatch.setattr(message.channel, "_must_be_open", message.channel.close)
 
-        getattr(message, settle)()
+    getattr(message, settle)()
 
     eventually(lambda: counts(name)[1] == 0)
 
 
-def test_a_close_between_the_steps_of_a_rejection_is_said_so(receivers, monkeypatch):
-    queue = receivers.register("orders", lambda message: None)
-    queue.send(body="x")
-    with receivers.new_connection() as connection:
-        channel = connection.channel()
-        message = kombu.Queue(queue.full_name())(channel).get()
-        find = channel.qos.find
+def test_a_close_between_the_steps_of_a_rejection_is_said_so(message, monkeypatch):
+    channel = message.channel
+    connection, find = channel.connection.client, channel.qos.find
 
-        def found(tag):
-            delivery = find(tag)
-            channel.close()
-            return delivery
+    def found(tag):
+        delivery = find(tag)
+        channel.close()
+        return delivery
 
-        monkeypatch.setattr(channel.qos, "find", found)
+    monkeypatch.setattr(channel.qos, "find", found)
 
-        with pytest.raises(connection.connection_errors, match="closed"):
-            message.reject()
+    with pytest.raises(connection.connection_errors, match="closed"):
+        message.reject()
 
 
 SCRIPT = """
