@@ -13,7 +13,7 @@ from django.db import Error, connections
 from django_sqs_kombu.logs import get_logger
 
 from .conf import conf
-from .database_errors import is_of_database
+from .database_errors import as_database_errors, is_of_database
 from .forking import forks
 
 logger = get_logger(__name__)
@@ -179,6 +179,17 @@ def discard_own(using: str) -> None:
         discard(connections[using])
 
 
+def connect(using: str) -> None:
+    """Have this thread's connection ready, and working, as before a first query.
+
+    :raises django.db.Error: it cannot be; NotConnected: for a reason that is no database's.
+    """
+    connection: Connection = connections[using]
+    with as_database_errors():
+        connection.close_if_health_check_failed()
+        connection.ensure_connection()
+
+
 def drop_broken(using: str, exc: Exception) -> None:
     """Drop this thread's connection if *exc* says that it may be of no use any more."""
     # Also one with a prepared statement that fits its table no more, and what a driver calls odd.
@@ -278,7 +289,8 @@ def _is_of_no_use(connection: Connection) -> bool:
     if getattr(connection.connection, "prepare_threshold", None) is not None:
         return True
     try:
-        return is_read_only(connection)
+        with as_database_errors():
+            return is_read_only(connection)
     except Error:
         return False
 

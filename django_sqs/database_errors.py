@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import builtins
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import (
@@ -13,6 +15,10 @@ from django.db import (
     OperationalError,
     ProgrammingError,
 )
+from django.db.backends.base.base import BaseDatabaseWrapper
+
+from django_sqs_kombu.exceptions import MessageDecodeError, SQSError, TimedOut
+from django_sqs_kombu.printable import repr_of
 
 #: PostgreSQL's SQLSTATEs of a statement that was prepared already, or is not prepared.
 _PREPARED = frozenset({"42P05", "26000"})
@@ -20,6 +26,8 @@ _PREPARED = frozenset({"42P05", "26000"})
 _REVALIDATED = "RevalidateCachedQuery"
 
 
+#: The traceback of an exception, whatever its class says.
+_traceback_of: Any = BaseException.__dict__["__traceback__"].__get__
 #: Python 3.10 has none.
 _GROUP: Any = getattr(builtins, "BaseExceptionGroup", ())
 
@@ -32,9 +40,32 @@ class StatementLost(OperationalError, ProgrammingError, NotSupportedError):
     """
 
 
+class NotConnected(OperationalError):
+    """A connection could not be made, for a reason that is no error of a database.
+
+    As where a backend asks AWS for the password, and AWS does not answer.
+    """
+
+
 def is_of_database(exc: BaseException) -> bool:
     """Whether *exc* is an error of a database, and says nothing about what was written."""
-    return isinstance(exc, Error) and not isinstance(exc, DataError | IntegrityError)
+    if not isinstance(exc, Error):
+        return _kept_from_connecting(exc)
+    return not isinstance(exc, DataError | IntegrityError)
+
+
+@contextmanager
+def as_database_errors() -> Iterator[None]:
+    """Around what uses a database: whatever keeps it from connecting is an error of its own.
+
+    :raises NotConnected: in place of that.
+    """
+    try:
+        yield
+    except Exception as exc:
+        if (counts := as_it_counts(exc)) is not exc:
+            raise counts from exc
+        raise
 
 
 def sqlstate(exc: BaseException) -> str | None:
@@ -45,16 +76,39 @@ def sqlstate(exc: BaseException) -> str | None:
 
 
 def as_it_counts(exc: BaseException) -> BaseException:
-    """*exc*, or the StatementLost that it is; of a group, with what each in it is."""
+    """*exc*, or the StatementLost or NotConnected that it is; of a group, what each in it is."""
     # By its type: what a receiver raises may not let itself be asked.
     if issubclass(type(exc), _GROUP):
         return _group_as_it_counts(exc)
-    if not issubclass(type(exc), Error) or issubclass(type(exc), StatementLost):
+    if issubclass(type(exc), MessageDecodeError):
+        return _undecodable_as_it_counts(exc)
+    counts = _alone_as_it_counts(exc)
+    if counts is not exc:
+        counts.__cause__ = exc
+    return counts
+
+
+def _alone_as_it_counts(exc: BaseException) -> BaseException:
+    if not issubclass(type(exc), Error):
+        return NotConnected(repr_of(exc)) if _kept_from_connecting(exc) else exc
+    if issubclass(type(exc), StatementLost):
         return exc
     where = getattr(getattr(exc.__cause__, "diag", None), "source_function", None)
     if sqlstate(exc) not in _PREPARED and where != _REVALIDATED:
         return exc
     return StatementLost(*exc.args)
+
+
+def _undecodable_as_it_counts(exc: Any) -> BaseException:
+    """The error of a message class, whose own query may have been what failed."""
+    read: BaseException | None = exc.__cause__
+    if exc.kind is not None and read is not None:
+        # Of one whose text is long a stand-in is the cause.
+        known = issubclass(exc.kind, Error) and not issubclass(type(read), Error)
+        counts = read if known else as_it_counts(read)
+        if counts is not read:
+            exc.kind = type(counts)
+    return exc  # type: ignore[no-any-return]
 
 
 def _group_as_it_counts(group: Any) -> BaseException:
@@ -72,3 +126,21 @@ def _group_as_it_counts(group: Any) -> BaseException:
     except Exception:  # noqa: BLE001 - a class of groups may have its own ideas
         return group  # type: ignore[no-any-return]
     return counts
+
+
+def _kept_from_connecting(exc: BaseException) -> bool:
+    """Whether it was raised while Django connected, by whatever is no error of a database."""
+    # What this library raises, as at a time limit, is what it is wherever it strikes.
+    if not issubclass(type(exc), Exception) or issubclass(type(exc), (SQSError, TimedOut)):
+        return False
+    # A backend's own connect() calls Django's, or stands for it.
+    step = _traceback_of(exc)
+    while step is not None:
+        frame = step.tb_frame
+        # By its type: whoever else connects may not let itself be asked.
+        if frame.f_code.co_name == "connect" and issubclass(
+            type(frame.f_locals.get("self")), BaseDatabaseWrapper
+        ):
+            return True
+        step = step.tb_next
+    return False

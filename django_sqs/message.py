@@ -33,6 +33,7 @@ from django_sqs_kombu.printable import NAME, cause, line, quoted
 from django_sqs_kombu.transport import unarmoured
 
 from .conf import conf
+from .connections import connect
 
 __all__ = [
     "BigMessage",
@@ -170,6 +171,8 @@ class ModelInstanceMessage(RawMessage):
 
     def _row(self, model: type[Model], pk: Any, database: str) -> Model:
         try:
+            # Whatever keeps it from connecting says nothing about the key.
+            connect(database)
             instance: Model = model._default_manager.using(database).get(pk=pk)
         except ObjectDoesNotExist as exc:
             raise MessageTargetMissing(

@@ -12,7 +12,6 @@ from django.db import Error, connections
 from django_sqs_kombu.exceptions import EnvironmentFailure, SQSError, TimedOut
 
 from .connections import drop, used_here
-from .database_errors import as_it_counts
 
 Arguments = TypeVar("Arguments")
 Result = TypeVar("Result")
@@ -74,8 +73,6 @@ def _watched(
         if left := _deeper(_depths(), inside):
             # One that was interrupted may be a decorator's, which is entered again.
             _roll_back(left, inside, outside, for_good=not issubclass(type(exc), TimedOut))
-        if (counts := as_it_counts(exc)) is not exc:
-            raise counts from exc
         raise
     after = _depths()
     if after == inside:
@@ -111,10 +108,6 @@ def asking_what_is_open(
                 awaitable = steps.send(value)
     except StopIteration as stop:
         return stop.value
-    except Exception as exc:
-        if (counts := as_it_counts(exc)) is not exc:
-            raise counts from exc
-        raise
 
 
 def open_here() -> list[str]:

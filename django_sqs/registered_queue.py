@@ -37,6 +37,7 @@ from .batches import joining_batch
 from .calls import left_open
 from .commits import after_commit, asked_for, in_any_transaction, in_transaction
 from .connections import around_message, leaving_no_connection
+from .database_errors import as_it_counts
 from .key_database import KeyDatabase
 from .keywords import KEYWORDS, PlainSendKeywords, SendKeywords
 from .message import (
@@ -358,6 +359,10 @@ class DjangoQueue(base.RegisteredQueue):
         """Receive *message*, of a receiver that may run on a loop; yield what is to be awaited."""
         message_received.send_robust(type(self), queue=self, message=message)
         return asking_what_is_open(super().steps(message), left_open)
+
+    def counts_as(self, raised: BaseException) -> BaseException:
+        """Return what an exception is to the table; many of a database's count as another."""
+        return as_it_counts(raised)
 
     def around_message(self) -> AbstractContextManager[None]:
         """Maintain the database connections."""

@@ -15,6 +15,7 @@ from django_sqs_kombu.quotas import MAX_MESSAGES
 from django_sqs_kombu.transport import Delivery, SQSMessage, Trail, moved_from
 from django_sqs_kombu.working import FAILURE
 
+from ..database_errors import as_database_errors
 from ..not_migrated import told
 from ..operations.queues import Target, targets
 from ..registry import receivers
@@ -167,18 +168,23 @@ def companion(beside: Beside) -> InThread | None:
     return InThread(run, stopping.set, "sqs-bury", beside.turn)
 
 
+def _bury_each(names: Sequence[str], stops: Callable[[], bool]) -> None:
+    for target in sources(names):
+        count = 0
+        for number in bury(target, limit=MOST):
+            count += number
+            if stops():
+                return
+        if count:
+            logger.info(
+                "%d dead letters of queue %s were stored in the database", count, target.label
+            )
+
+
 def _bury_all(names: Sequence[str], stops: Callable[[], bool]) -> None:
     try:
-        for target in sources(names):
-            count = 0
-            for number in bury(target, limit=MOST):
-                count += number
-                if stops():
-                    return
-            if count:
-                logger.info(
-                    "%d dead letters of queue %s were stored in the database", count, target.label
-                )
+        with as_database_errors():
+            _bury_each(names, stops)
     except (Error, SQSError) as exc:
         said = told(exc, router.db_for_write(Failure))
         logger.warning("Dead letters could not be taken out of SQS, trying again: %s", said)

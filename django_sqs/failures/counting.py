@@ -10,6 +10,7 @@ from django.db.models import Sum
 from django_sqs_kombu.logs import get_logger
 
 from ..connections import leaving_no_connection
+from ..database_errors import as_database_errors
 from ..not_migrated import NotMigrated, migrated, told
 from ..optional import Gauge
 from .models import Failure, FailureGroup
@@ -23,7 +24,8 @@ def gauges() -> Iterator[Gauge]:
         "django_sqs_failures_waiting", "Failed messages that wait for a decision.", ("queue",)
     )
     try:
-        found = leaving_no_connection(waiting_by_queue)
+        with as_database_errors():
+            found = leaving_no_connection(waiting_by_queue)
         waiting.values = {(name,): float(count) for name, count in found.items()}
     except (Error, NotMigrated) as exc:
         logger.warning("The number of failed messages is unknown: %s", told(exc))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from django.db import Error, router, transaction
 
+from ..connections import connect
 from .models import Failure
 
 
@@ -16,6 +17,7 @@ def failed_with(full_name: str, ids: set[str]) -> str:
     """
     using = router.db_for_write(Failure)
     try:
+        connect(using)
         # Where somebody has a transaction open, it must not break.
         with transaction.atomic(using=using):
             rows = Failure.objects.using(using).filter(

@@ -17,7 +17,7 @@ from django.db.models import F
 
 from django_sqs_kombu.logs import get_logger
 
-from ..connections import drop_broken, give_back
+from ..connections import connect, drop_broken, give_back
 from ..not_migrated import advice
 from ..registry import receivers
 from ..signals import failure_noted
@@ -42,6 +42,8 @@ class FailureWriter:
         """
         using = router.db_for_write(Failure)
         try:
+            # What keeps it from connecting may look like a row that is refused.
+            connect(using)
             _write(using, contents)
         except Error as exc:
             if _lacks_tables(using):
@@ -60,6 +62,7 @@ class FailureWriter:
 
 def _lacks_tables(using: str) -> bool:
     try:
+        connect(using)
         return Failure._meta.db_table not in connections[using].introspection.table_names()
     except Error:
         return False

@@ -22,6 +22,7 @@ from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.messages import RawMessage
 from django_sqs_kombu.transport import Trail
 
+from ..connections import connect
 from ..database_errors import as_it_counts, sqlstate
 from ..not_migrated import NotMigrated, lacks_tables
 from .models import ReceivedMessage
@@ -68,6 +69,7 @@ def run_all_once(
     using = router.db_for_write(ReceivedMessage)
     noted, raised = False, None
     try:
+        connect(using)
         with transaction.atomic(using=using):
             earlier = _rolled_back_for(using)
             new = _note_all(queue, messages, using)

@@ -19,6 +19,7 @@ from django.utils import timezone
 from django_sqs_kombu.logs import get_logger
 
 from ..conf import conf
+from ..database_errors import as_database_errors
 from ..forking import forks
 from ..not_migrated import told
 from ..worker.companions import BesideFleet
@@ -73,7 +74,8 @@ class Recorder:
             pause = self._period
             with forks.asking():
                 try:
-                    self.record(alive=not stopping)
+                    with as_database_errors():
+                        self.record(alive=not stopping)
                 except Error as exc:
                     logger.warning(
                         "The figures of queues cannot be recorded, trying again: %s",

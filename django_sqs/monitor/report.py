@@ -14,6 +14,7 @@ from django.utils import timezone
 from django_sqs_kombu.logs import get_logger
 
 from ..conf import conf
+from ..database_errors import as_database_errors
 from ..not_migrated import NotMigrated, told
 from ..operations.queues import Target, targets
 from ..operations.states import QueueState, states
@@ -94,7 +95,8 @@ def _failures() -> dict[str, int]:
     found: dict[str, int] = {}
     for count in waiting_failures.all():
         try:
-            found |= count()
+            with as_database_errors():
+                found |= count()
         except (Error, NotMigrated) as exc:
             logger.warning("The number of failed messages is unknown: %s", told(exc))
     return found

@@ -11,6 +11,7 @@ from django.core.checks import Warning as CheckWarning
 from django.db import Error, transaction
 
 from ..conf import conf
+from ..connections import connect
 from ..counted import counted
 from .backlog import Backlog, backlog
 from .databases import Tables
@@ -37,6 +38,7 @@ def check_outbox(
 
 def _backlog(database: str) -> list[Backlog]:
     try:
+        connect(database)
         # An error spoils a transaction around it.
         with transaction.atomic(using=database):
             return backlog(database)

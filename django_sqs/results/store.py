@@ -15,6 +15,7 @@ from django_sqs_kombu.messages import RawMessage
 from django_sqs_kombu.transport import Note
 
 from ..clocks import moment
+from ..database_errors import as_database_errors
 from ..not_migrated import NotMigrated, lacks_tables, migrated
 from ..storable import storable
 from ..tasks.framework import (
@@ -85,7 +86,8 @@ class DatabaseStore:
         """
         using = self.using
         try:
-            begun = self._begin(using, result, call, message)
+            with as_database_errors():
+                begun = self._begin(using, result, call, message)
         except DataError:
             raise
         except Error as exc:

@@ -10,6 +10,7 @@ from django.db import Error, connections
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.working import Schedule, Ticking
 
+from ..database_errors import as_database_errors
 from ..forking import forks
 from ..not_migrated import NotMigrated, told
 from .firing import Scheduled, database, disown, fire, forget, is_known, know, scheduled
@@ -56,7 +57,8 @@ class Ticker(Ticking):
         try:
             with forks.asking():
                 try:
-                    return self.tick(now)
+                    with as_database_errors():
+                        return self.tick(now)
                 finally:
                     # Not kept: a process that is forked later must not share it.
                     connections.close_all()
@@ -81,7 +83,8 @@ class Ticker(Ticking):
         fine = True
         for queue, schedule in scheduled():
             try:
-                self._send(queue, schedule, now, before)
+                with as_database_errors():
+                    self._send(queue, schedule, now, before)
             except (Error, NotMigrated):
                 raise
             except Exception:

@@ -13,6 +13,7 @@ from django_sqs_kombu.registration import Prepared, may_be_there, open_batch
 
 from ..batches import joining_batch
 from ..commits import when_all_committed
+from ..database_errors import as_database_errors
 from ..registry import receivers
 from .commit import open_transactions
 from .framework import TaskResult
@@ -76,10 +77,13 @@ class Waiting:
             if error is not None and not may_be_there(error):
                 give_back(result)
         try:
-            for (result, known), error in ends:
-                if error is not None and known:
-                    self.store.fail([result], error)
-            self.store.discard([result for (result, known), error in ends if error and not known])
+            with as_database_errors():
+                for (result, known), error in ends:
+                    if error is not None and known:
+                        self.store.fail([result], error)
+                self.store.discard(
+                    [result for (result, known), error in ends if error and not known]
+                )
         except DatabaseError as exc:
             # In a transaction that is rolled back they are gone in any case.
             logger.error(

@@ -17,6 +17,8 @@ from django.db.migrations.executor import MigrationExecutor
 from django_sqs_kombu.exceptions import ConfigurationError
 from django_sqs_kombu.logs import get_logger
 
+from ..database_errors import as_database_errors
+
 logger = get_logger(__name__)
 
 #: Seconds between two looks: at first, how much longer each time, and at most.
@@ -112,7 +114,8 @@ def _look() -> _Found | None:
     away = None
     for connection in connections.all():
         try:
-            missing += _unapplied(connection)
+            with as_database_errors():
+                missing += _unapplied(connection)
         except (OperationalError, InterfaceError) as exc:
             away = f"database {connection.alias!r} does not say which migrations are applied: {exc}"
         except DatabaseError as exc:

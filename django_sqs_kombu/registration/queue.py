@@ -320,11 +320,9 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
 
         def encode(item: Any) -> Outgoing:
             seconds, group, until = next_delay(), next_group(), next_expiry()
-            message = (
-                item
-                if isinstance(item, self.message_class)
-                else self.message_class.from_value(item)
-            )
+            message = item
+            if not isinstance(item, self.message_class):
+                message = self.message_class.from_value(item)
             group = group(item) if callable(group) else group
             return Outgoing.to(
                 self.name,
@@ -343,6 +341,10 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
     def attempt(self, delivery: Received, queue: kombu.Queue) -> Attempt:
         """Decode *delivery* and run the receiver on it."""
         return attempt(self, delivery, queue)
+
+    def counts_as(self, raised: BaseException) -> BaseException:
+        """Return what an exception of a message class or a receiver is to the table."""
+        return raised
 
     def receive(self, message: RawMessage) -> Any:
         """Run the receiver on *message*, within ``timeout``; return what it returns.

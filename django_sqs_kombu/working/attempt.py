@@ -174,7 +174,7 @@ def its_own(raised: BaseException, registered: Registered) -> BaseException:
     A KeyboardInterrupt counts only where Ctrl-C raises it; a group, as what it consists of.
     """
     if as_a(raised, KeyboardInterrupt) is None or is_interrupt(raised):
-        return deciding(raised, registered.table)
+        return deciding(registered.counts_as(raised), registered.table)
     error = RuntimeError("the receiver raised KeyboardInterrupt, and nobody pressed Ctrl-C")
     error.__cause__ = raised
     return error

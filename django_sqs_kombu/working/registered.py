@@ -164,6 +164,9 @@ class Registered(NamedQueue, Scheduled, Protocol):
     def around_message(self) -> AbstractContextManager[None]:
         """A context in which each message is decoded, received and settled."""
 
+    def counts_as(self, raised: BaseException) -> BaseException:
+        """What an exception of a message class or a receiver is to the table."""
+
     def attempt(self, delivery: Received, queue: kombu.Queue) -> Attempt:
         """Decode *delivery* and run the receiver on it."""
 

@@ -47,6 +47,7 @@ def test_the_log_names_the_database_to_migrate(raising, monkeypatch, caplog):
     monkeypatch.setattr(writing, "_lacks_tables", lambda using: True)
     monkeypatch.setitem(connections.settings, "keys", connections.settings["default"])
     monkeypatch.setattr(router, "db_for_write", lambda model: "keys")
+    monkeypatch.setattr(writing, "connect", lambda using: None)
     FailureWriter().write([("mark", Failure())])
 
     assert (

@@ -1,0 +1,138 @@
+"""Connections that fail by something that is no error of a database's.
+
+As where a backend asks AWS for the password, and AWS does not answer.
+"""
+
+import json
+
+import pytest
+
+BACKEND = """
+from django.db.backends.sqlite3 import base
+
+#: How often it is still to fail, and what by.
+left, error = 0, None
+
+class DatabaseWrapper(base.DatabaseWrapper):
+    def get_new_connection(self, params):
+        global left
+        if left:
+            left -= 1
+            raise error("AWS did not tell the password")
+        return super().get_new_connection(params)
+"""
+
+SETTINGS = """
+import os
+from tests.site.settings import *
+DATABASES = {"default": {**DATABASES["default"], "ENGINE": "asking"}}
+SQS_RESTART_BACKOFF = 0
+SQS_CONN_MAX_AGE = 0
+"""
+
+SCRIPT = """
+import json
+from django.db import connections
+import asking.base
+import django_sqs
+from django_sqs.message import ModelInstanceMessage
+from django_sqs.signals import message_settled
+from django_sqs_kombu import ReceiverConsumer
+from tests.site.shop.models import Order, Run
+from tests.site.shop.tasks import add
+
+
+def note(sender, raised, **kwargs):
+    seen.append(type(raised).__name__)
+
+seen = []
+message_settled.connect(note)
+
+def note_it(message):
+    Order.objects.create(title="had")
+
+async def note_soon(message):
+    await Order.objects.acreate(title="had")
+
+def batch(messages):
+    for message in messages:
+        note_it(message)
+
+def instance(message):
+    message.get_body()
+    note_it(message)
+
+class Reading(django_sqs.message.RawMessage):
+    "A message class that runs a query."
+    def decode(self, value):
+        return Order.objects.count()
+
+def run(kind):
+    options, receiver, value = {}, note_it, {"body": "x"}
+    if kind == "once":
+        options = {"once": True}
+    elif kind == "once in a batch":
+        options, receiver = {"once": True, "batch": 5, "wait": 0.1}, batch
+    elif kind == "a coroutine":
+        receiver = note_soon
+    elif kind == "a row":
+        options, receiver = {"message_class": ModelInstanceMessage}, instance
+        value = {"instance": Order.objects.create(title="row")}
+    elif kind == "a class that reads":
+        options, receiver = {"message_class": Reading}, note_it
+    elif kind == "a ticket":
+        value = {"body": "x", "ticket": True}
+    if kind == "a task":
+        add.enqueue(1, 2)
+        queue = django_sqs.queues["tasks-default"]
+    else:
+        queue = django_sqs.register("odd-" + kind.replace(" ", "-"), receiver, **options)
+        queue.send(**value)
+    connections.close_all()
+    del seen[:]
+    asking.base.left, asking.base.error = FAILS, ERROR
+    ReceiverConsumer(django_sqs.receivers, [queue], message_limit=FAILS + 1).run()
+    left, asking.base.left = asking.base.left, 0
+    had, done = Order.objects.filter(title="had"), Run.objects.filter(queue="add")
+    print("JSON", json.dumps([left, had.count() + done.count(), seen]))
+
+run(KIND)
+"""
+
+KINDS = [
+    "plain",
+    "a coroutine",
+    "once",
+    "once in a batch",
+    "a row",
+    "a class that reads",
+    "a ticket",
+    "a task",
+]
+
+
+#: By what the receiver, or the message class, raises itself.
+RAISED = {
+    "plain": "NotConnected",
+    "a coroutine": "NotConnected",
+    "a class that reads": "MessageDecodeError",
+}
+
+
+@pytest.mark.parametrize("error", ["RuntimeError", "ValueError"])
+@pytest.mark.parametrize("kind", KINDS)
+def test_no_message_is_lost(project, tmp_path, kind, error):
+    project.add_tables()
+    (tmp_path / "odd_connections.py").write_text(SETTINGS)
+    (tmp_path / "asking").mkdir()
+    (tmp_path / "asking" / "base.py").write_text(BACKEND)
+    project.env["PYTHONPATH"] = f"{tmp_path}:{project.env.get('PYTHONPATH', '')}"
+
+    script = SCRIPT.replace("KIND", repr(kind)).replace("ERROR", error).replace("FAILS", "1")
+    more = {"DJANGO_SETTINGS_MODULE": "odd_connections", "DB": "", "TEST_TASKS": "1"}
+    done = project.run("shell", "-c", script, **more)
+
+    found = [line[5:] for line in done.output.splitlines() if line.startswith("JSON ")]
+    assert found, done.output
+    left, effects, seen = json.loads(found[0])
+    assert (left, effects, seen) == (0, 1, [RAISED.get(kind, "EnvironmentFailure"), "NoneType"])
