@@ -1,9 +1,13 @@
 """Credentials: a role's renew themselves, and a provider that fails for a moment is asked again."""
 
+import gzip
 import os
 import sys
 
+import botocore.session
 import pytest
+from botocore.exceptions import EndpointVariantError
+from botocore.regions import EndpointResolver
 
 from django_sqs_kombu import CredentialsMissing, RequestFailed
 from django_sqs_kombu.transport.sqs.clients import Account
@@ -207,3 +211,56 @@ def test_what_boto3_knows_of_services_is_looked_for_once(monkeypatch, tmp_path):
     # Whoever has descriptions of their own has them found, too.
     monkeypatch.setenv("AWS_DATA_PATH", str(tmp_path))
     assert "own" in new_session(identity)[0].get_available_services()
+
+
+STOCK = botocore.session.Session()
+PARTITIONS = [each["partition"] for each in STOCK.get_data("endpoints")["partitions"]]
+#: The last is new.
+SERVICES = sorted(
+    {"sqs", "s3", "sts", "sso", "sso-oidc", "signin"} & {*STOCK.get_available_services()}
+)
+
+
+@pytest.fixture
+def core():
+    """What clients are made by."""
+    return new_session(Identity("us-east-1", "KEY", "secret"))[1]
+
+
+def endpoint(resolver, *asked, **variants):
+    try:
+        return resolver.construct_endpoint(*asked, **variants)
+    except EndpointVariantError:
+        return None
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_where_services_are_is_known_as_to_botocore(core, name):
+    service = STOCK.get_service_model(name).endpoint_prefix
+    ours, stock = (EndpointResolver(each.get_data("endpoints")) for each in (core, STOCK))
+
+    for partition in PARTITIONS:
+        regions = stock.get_available_endpoints(service, partition, allow_non_regional=True)
+        assert ours.get_available_endpoints(service, partition, True) == regions
+        for region in [*regions, "xx-nowhere-1"]:
+            for more in ({}, {"use_fips_endpoint": True}, {"use_dualstack_endpoint": True}):
+                asked = (service, region, partition)
+                assert endpoint(ours, *asked, **more) == endpoint(stock, *asked, **more)
+
+
+def test_what_is_kept_of_all_services_is_little(core):
+    partitions = core.get_data("endpoints")["partitions"]
+
+    assert [each["partition"] for each in partitions] == PARTITIONS
+    assert {"s3", "sqs", "sts"} <= set(partitions[0]["services"])
+    assert max(len(each["services"]) for each in partitions) < 8
+
+
+def test_a_description_may_be_of_any_form_that_botocore_reads(core, tmp_path):
+    loader = core.get_component("data_loader").file_loader
+    (tmp_path / "plain.json").write_text('{"b": 1, "a": 2}')
+    (tmp_path / "packed.json.gz").write_bytes(gzip.compress(b'{"b": 1}'))
+
+    assert list(loader.load_file(str(tmp_path / "plain"))) == ["b", "a"]
+    assert loader.load_file(str(tmp_path / "packed")) == {"b": 1}
+    assert loader.load_file(str(tmp_path / "missing")) is None
