@@ -8,12 +8,15 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
-from django.db import Error, connections
+from django.db import Error, connections, router
+from django.db.models import Model
 
+from django_sqs_kombu.exceptions import SQSError, TimedOut
 from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.printable import repr_of
 
 from .conf import conf
-from .database_errors import as_database_errors, is_of_database
+from .database_errors import NotConnected, as_database_errors, is_of_database
 from .forking import forks
 
 logger = get_logger(__name__)
@@ -188,6 +191,19 @@ def connect(using: str) -> None:
     with as_database_errors():
         connection.close_if_health_check_failed()
         connection.ensure_connection()
+
+
+def alias_of(model: type[Model]) -> str:
+    """The alias of the database that a model is written to.
+
+    :raises NotConnected: a router fails.
+    """
+    try:
+        return router.db_for_write(model)
+    except (SQSError, TimedOut):
+        raise
+    except Exception as exc:
+        raise NotConnected(f"No router says where {model._meta.label} is: {repr_of(exc)}") from exc
 
 
 def drop_broken(using: str, exc: Exception) -> None:

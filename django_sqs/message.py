@@ -33,7 +33,7 @@ from django_sqs_kombu.printable import NAME, cause, line, quoted
 from django_sqs_kombu.transport import unarmoured
 
 from .conf import conf
-from .connections import connect
+from .connections import alias_of, connect
 
 __all__ = [
     "BigMessage",
@@ -157,10 +157,10 @@ class ModelInstanceMessage(RawMessage):
             )
         return self._row(model, pk, self._database(model, database))
 
-    def _database(self, model: type[Model], named: list[Any]) -> str:
-        """Where the row was written: a replica may not have it yet."""
+    def _database(self, model: type[Model], named: list[Any]) -> str | None:
+        """Where the row was written, if it is named."""
         if not named:
-            return router.db_for_write(model)
+            return None
         [alias, *more] = named
         if more or alias not in (self._allowed(DATABASES_ARGUMENT) or ()):
             raise MessageDecodeError(
@@ -169,8 +169,10 @@ class ModelInstanceMessage(RawMessage):
             )
         return str(alias)
 
-    def _row(self, model: type[Model], pk: Any, database: str) -> Model:
+    def _row(self, model: type[Model], pk: Any, database: str | None) -> Model:
         try:
+            # A replica may not have it yet.
+            database = database or alias_of(model)
             # Whatever keeps it from connecting says nothing about the key.
             connect(database)
             instance: Model = model._default_manager.using(database).get(pk=pk)

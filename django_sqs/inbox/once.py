@@ -6,13 +6,13 @@ from collections.abc import Callable
 from typing import Any
 
 from django.db import (
+    DEFAULT_DB_ALIAS,
     Error,
     IntegrityError,
     InterfaceError,
     InternalError,
     OperationalError,
     connections,
-    router,
     transaction,
 )
 from django.db.transaction import TransactionManagementError
@@ -22,7 +22,7 @@ from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.messages import RawMessage
 from django_sqs_kombu.transport import Trail
 
-from ..connections import connect
+from ..connections import alias_of, connect
 from ..database_errors import as_it_counts, sqlstate
 from ..not_migrated import NotMigrated, lacks_tables
 from .models import ReceivedMessage
@@ -66,9 +66,9 @@ def run_all_once(
     :raises TransactionManagementError: the receiver returned, but caught an error for which the
         transaction is rolled back.
     """
-    using = router.db_for_write(ReceivedMessage)
-    noted, raised = False, None
+    noted, raised, using = False, None, DEFAULT_DB_ALIAS
     try:
+        using = alias_of(ReceivedMessage)
         connect(using)
         with transaction.atomic(using=using):
             earlier = _rolled_back_for(using)

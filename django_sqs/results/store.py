@@ -6,7 +6,15 @@ import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.db import DataError, Error, IntegrityError, connections, router, transaction
+from django.db import (
+    DEFAULT_DB_ALIAS,
+    DataError,
+    Error,
+    IntegrityError,
+    connections,
+    router,
+    transaction,
+)
 from django.utils import timezone
 from django.utils.module_loading import import_string
 
@@ -15,6 +23,7 @@ from django_sqs_kombu.messages import RawMessage
 from django_sqs_kombu.transport import Note
 
 from ..clocks import moment
+from ..connections import alias_of
 from ..database_errors import as_database_errors
 from ..not_migrated import NotMigrated, lacks_tables, migrated
 from ..storable import storable
@@ -84,9 +93,10 @@ class DatabaseStore:
         Many tasks that are new are found so by one SELECT.  That one runs is written, together
         with others, when it has taken longer than a moment; else its end says all of it.
         """
-        using = self.using
+        using = DEFAULT_DB_ALIAS
         try:
             with as_database_errors():
+                using = alias_of(TaskRecord)
                 begun = self._begin(using, result, call, message)
         except DataError:
             raise

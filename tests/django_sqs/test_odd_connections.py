@@ -10,15 +10,22 @@ import pytest
 BACKEND = """
 from django.db.backends.sqlite3 import base
 
-#: How often it is still to fail, and what by.
-left, error = 0, None
+#: How often what is to fail still does, and what by.
+fails, left, error = "", 0, None
+
+def fail(what):
+    global left
+    if left and fails == what:
+        left -= 1
+        raise error("AWS did not tell the password")
+
+class Router:
+    def db_for_write(self, model, **hints):
+        fail("router")
 
 class DatabaseWrapper(base.DatabaseWrapper):
     def get_new_connection(self, params):
-        global left
-        if left:
-            left -= 1
-            raise error("AWS did not tell the password")
+        fail("connection")
         return super().get_new_connection(params)
 """
 
@@ -26,6 +33,7 @@ SETTINGS = """
 import os
 from tests.site.settings import *
 DATABASES = {"default": {**DATABASES["default"], "ENGINE": "asking"}}
+DATABASE_ROUTERS = ["asking.base.Router"]
 SQS_RESTART_BACKOFF = 0
 SQS_CONN_MAX_AGE = 0
 """
@@ -90,8 +98,8 @@ def run(kind):
         queue.send(**value)
     connections.close_all()
     del seen[:]
-    asking.base.left, asking.base.error = FAILS, ERROR
-    ReceiverConsumer(django_sqs.receivers, [queue], message_limit=FAILS + 1).run()
+    asking.base.fails, asking.base.left, asking.base.error = FAILS, 1, ERROR
+    ReceiverConsumer(django_sqs.receivers, [queue], message_limit=2).run()
     left, asking.base.left = asking.base.left, 0
     had, done = Order.objects.filter(title="had"), Run.objects.filter(queue="add")
     print("JSON", json.dumps([left, had.count() + done.count(), seen]))
@@ -119,20 +127,34 @@ RAISED = {
 }
 
 
+@pytest.mark.parametrize("kind", ["once", "once in a batch", "a row", "a task"])
+def test_nor_where_a_router_fails(project, tmp_path, kind):
+    left, effects, seen = results(project, tmp_path, kind, "RuntimeError", "router")
+
+    assert (left, effects, seen) == (0, 1, ["EnvironmentFailure", "NoneType"])
+
+
 @pytest.mark.parametrize("error", ["RuntimeError", "ValueError"])
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_message_is_lost(project, tmp_path, kind, error):
+    left, effects, seen = results(project, tmp_path, kind, error)
+
+    assert (left, effects, seen) == (0, 1, [RAISED.get(kind, "EnvironmentFailure"), "NoneType"])
+
+
+def results(project, tmp_path, kind, error, fails="connection"):
+    """How often it was still to fail, how many effects there are, and what was raised."""
     project.add_tables()
     (tmp_path / "odd_connections.py").write_text(SETTINGS)
     (tmp_path / "asking").mkdir()
     (tmp_path / "asking" / "base.py").write_text(BACKEND)
     project.env["PYTHONPATH"] = f"{tmp_path}:{project.env.get('PYTHONPATH', '')}"
 
-    script = SCRIPT.replace("KIND", repr(kind)).replace("ERROR", error).replace("FAILS", "1")
+    script = SCRIPT.replace("KIND", repr(kind)).replace("FAILS", repr(fails))
+    script = script.replace("ERROR", error)
     more = {"DJANGO_SETTINGS_MODULE": "odd_connections", "DB": "", "TEST_TASKS": "1"}
     done = project.run("shell", "-c", script, **more)
 
     found = [line[5:] for line in done.output.splitlines() if line.startswith("JSON ")]
     assert found, done.output
-    left, effects, seen = json.loads(found[0])
-    assert (left, effects, seen) == (0, 1, [RAISED.get(kind, "EnvironmentFailure"), "NoneType"])
+    return json.loads(found[0])
