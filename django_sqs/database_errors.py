@@ -77,7 +77,17 @@ def sqlstate(exc: BaseException) -> str | None:
 
 def as_it_counts(exc: BaseException) -> BaseException:
     """*exc*, or the StatementLost or NotConnected that it is; of a group, what each in it is."""
-    # By its type: what a receiver raises may not let itself be asked.
+    try:
+        return _as_it_counts(exc)
+    except TimedOut:
+        # Of the receiver that is looked after.
+        raise
+    except Exception:  # noqa: BLE001 - what a receiver raises may not let itself be asked
+        return exc
+
+
+def _as_it_counts(exc: BaseException) -> BaseException:
+    # By its type, which answers whatever its class says.
     if issubclass(type(exc), _GROUP):
         return _group_as_it_counts(exc)
     if issubclass(type(exc), MessageDecodeError):
