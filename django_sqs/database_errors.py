@@ -19,6 +19,7 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 
 from django_sqs_kombu.exceptions import MessageDecodeError, SQSError, TimedOut
 from django_sqs_kombu.printable import repr_of
+from django_sqs_kombu.working import Action, Attempts, Row, row_for
 
 #: PostgreSQL's SQLSTATEs of a statement that was prepared already, or is not prepared.
 _PREPARED = frozenset({"42P05", "26000"})
@@ -75,10 +76,13 @@ def sqlstate(exc: BaseException) -> str | None:
     return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
 
 
-def as_it_counts(exc: BaseException) -> BaseException:
-    """*exc*, or the StatementLost or NotConnected that it is; of a group, what each in it is."""
+def as_it_counts(exc: BaseException, table: tuple[Row, ...] = ()) -> BaseException:
+    """*exc*, or the StatementLost or NotConnected that it is; of a group, what each in it is.
+
+    :param table: what becomes of the message; what it names for another try counts as it is.
+    """
     try:
-        return _as_it_counts(exc)
+        return _as_it_counts(exc, table)
     except TimedOut:
         # Of the receiver that is looked after.
         raise
@@ -86,21 +90,23 @@ def as_it_counts(exc: BaseException) -> BaseException:
         return exc
 
 
-def _as_it_counts(exc: BaseException) -> BaseException:
+def _as_it_counts(exc: BaseException, table: tuple[Row, ...]) -> BaseException:
     # By its type, which answers whatever its class says.
     if issubclass(type(exc), _GROUP):
-        return _group_as_it_counts(exc)
+        return _group_as_it_counts(exc, table)
     if issubclass(type(exc), MessageDecodeError):
-        return _undecodable_as_it_counts(exc)
-    counts = _alone_as_it_counts(exc)
+        return _undecodable_as_it_counts(exc, table)
+    counts = _alone_as_it_counts(exc, table)
     if counts is not exc:
         counts.__cause__ = exc
     return counts
 
 
-def _alone_as_it_counts(exc: BaseException) -> BaseException:
+def _alone_as_it_counts(exc: BaseException, table: tuple[Row, ...]) -> BaseException:
     if not issubclass(type(exc), Error):
-        return NotConnected(repr_of(exc)) if _kept_from_connecting(exc) else exc
+        if _kept_from_connecting(exc) and not _is_retried(exc, table):
+            return NotConnected(repr_of(exc))
+        return exc
     if issubclass(type(exc), StatementLost):
         return exc
     where = getattr(getattr(exc.__cause__, "diag", None), "source_function", None)
@@ -109,10 +115,10 @@ def _alone_as_it_counts(exc: BaseException) -> BaseException:
     return StatementLost(*exc.args)
 
 
-def _undecodable_as_it_counts(exc: Any) -> BaseException:
+def _undecodable_as_it_counts(exc: Any, table: tuple[Row, ...]) -> BaseException:
     """The error of a message class, whose own query may have been what failed."""
     read: BaseException | None = exc.__cause__
-    if exc.kind is not None and read is not None:
+    if exc.kind is not None and read is not None and not _is_retried(exc, table):
         # Of one whose text is long a stand-in is the cause.
         known = issubclass(exc.kind, Error) and not issubclass(type(read), Error)
         counts = read if known else as_it_counts(read)
@@ -121,10 +127,18 @@ def _undecodable_as_it_counts(exc: Any) -> BaseException:
     return exc  # type: ignore[no-any-return]
 
 
-def _group_as_it_counts(group: Any) -> BaseException:
+def _is_retried(exc: BaseException, table: tuple[Row, ...]) -> bool:
+    """Whether a project has named *exc* for another try, and not what NotConnected is, too."""
+    row = row_for(exc, Attempts(), table) if table else None
+    if row is None or not row.named or row.action is not Action.REQUEUE:
+        return False
+    return not issubclass(NotConnected, row.raised)
+
+
+def _group_as_it_counts(group: Any, table: tuple[Row, ...]) -> BaseException:
     counts: BaseException = group
     try:
-        within = [as_it_counts(each) for each in group.exceptions]
+        within = [as_it_counts(each, table) for each in group.exceptions]
         lost = [a is not b for a, b in zip(within, group.exceptions, strict=True)]
         if any(lost):
             derived = group.derive(within)

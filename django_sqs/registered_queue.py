@@ -362,7 +362,7 @@ class DjangoQueue(base.RegisteredQueue):
 
     def counts_as(self, raised: BaseException) -> BaseException:
         """Return what an exception is to the table; many of a database's count as another."""
-        return as_it_counts(raised)
+        return as_it_counts(raised, self.table)
 
     def around_message(self) -> AbstractContextManager[None]:
         """Maintain the database connections."""

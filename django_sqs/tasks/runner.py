@@ -228,7 +228,7 @@ class _Run:
             try:
                 yield returned
             except Exception as exc:
-                if (counts := deciding(as_it_counts(exc), self._table)) is exc:
+                if (counts := deciding(as_it_counts(exc, self._table), self._table)) is exc:
                     raise
                 raise counts from exc
             value = as_returned(returned[0])

@@ -3,9 +3,18 @@
 As where a backend asks AWS for the password, and AWS does not answer.
 """
 
+import builtins
 import json
 
 import pytest
+from django.db import connections
+
+import django_sqs
+from django_sqs_kombu import RawMessage, Retry
+from django_sqs_kombu.working.handling import handle
+from django_sqs_kombu.working.table import Action
+
+from ..django_sqs_kombu.working.fakes import FakeDelivery
 
 BACKEND = """
 from django.db.backends.sqlite3 import base
@@ -140,6 +149,65 @@ def test_no_message_is_lost(project, tmp_path, kind, error):
     left, effects, seen = results(project, tmp_path, kind, error)
 
     assert (left, effects, seen) == (0, 1, [RAISED.get(kind, "EnvironmentFailure"), "NoneType"])
+
+
+class Away(Exception):
+    """What the backend of a project raises."""
+
+
+def connect(message):
+    """A receiver whose database's backend fails."""
+    default = connections["default"]
+
+    class Asking(type(default)):
+        def get_new_connection(self, params):
+            raise Away("AWS did not tell the password")
+
+    Asking(default.settings_dict, "default").ensure_connection()
+
+
+def connect_in_a_group(message):
+    try:
+        connect(message)
+    except Away as exc:
+        raise builtins.ExceptionGroup("several", [exc]) from None
+
+
+class Connecting(RawMessage):
+    def decode(self, value):
+        connect(self)
+
+
+def handled(receiver, receives, **options):
+    queue = django_sqs.register(receiver.__name__, receiver, **options)
+    delivery = FakeDelivery(receive_count=receives)
+    return handle(queue, delivery, queue.get_queue()).action
+
+
+@pytest.mark.parametrize("receives", [1, 40])
+def test_what_a_queue_tries_again_by_its_class_has_its_tries(db, receives):
+    again = Retry(Away, tries=50)
+
+    assert handled(connect, receives, retry=again) is Action.REQUEUE
+    assert handled(print, receives, message_class=Connecting, retry=again) is Action.REQUEUE
+    if hasattr(builtins, "ExceptionGroup"):
+        assert handled(connect_in_a_group, receives, retry=again) is Action.REQUEUE
+
+
+def test_what_all_queues_try_again_by_its_class_is_not_lost(db, settings):
+    settings.SQS_RETRY_ON = [Away]
+
+    assert handled(connect, 1) is Action.REQUEUE
+    assert handled(print, 1, message_class=Connecting) is Action.REQUEUE
+
+
+@pytest.mark.parametrize("policy", ["discard", "dead_letter"])
+def test_what_a_queue_gives_up_by_its_class_is_tried_again(db, policy):
+    assert handled(connect, 1, **{policy: Away}) is Action.REQUEUE
+
+
+def test_what_a_queue_tries_again_whatever_it_is_counts_as_of_the_database(db):
+    assert handled(connect, 5, retry=Retry(Exception, tries=2)) is Action.REQUEUE
 
 
 def results(project, tmp_path, kind, error, fails="connection"):
