@@ -172,9 +172,14 @@ class Relay:
             # A test's, which may look into the database in its own transaction.
             self._news.put((claim, send(claim, self._goes_on)))
             return
-        threading.Thread(
+        thread = threading.Thread(
             target=self._send, args=[claim], name="sqs-relay-send", daemon=True
-        ).start()
+        )
+        try:
+            thread.start()
+        except RuntimeError as exc:
+            # No thread to be had now.  Nobody else would report, and the queue wait for ever.
+            self._news.put((claim, Report(stopped=exc)))
 
     def _goes_on(self) -> bool:
         return not self._stopping
@@ -186,9 +191,11 @@ class Relay:
         except BaseException as exc:  # noqa: BLE001 - the relay waits for a report
             report.stopped = RuntimeError(f"The sending thread ended: {exc!r}")
         finally:
-            # What middleware opened in this thread.
-            connections.close_all()
-            self._news.put((claim, report))
+            try:
+                # What middleware opened in this thread.
+                connections.close_all()
+            finally:
+                self._news.put((claim, report))
 
     def _settle_next(self, timeout: float) -> int:
         """Write down what became of the next claim; return how many rows SQS accepted."""

@@ -1,7 +1,10 @@
 """Rows and queues that cannot be sent, and what their neighbours notice of it: nothing."""
 
+import threading
+import time
+
 import pytest
-from django.db import connections
+from django.db import InterfaceError, connections
 from django.db.models import JSONField, Value
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
@@ -9,7 +12,7 @@ from django.utils import timezone
 import django_sqs
 from django_sqs.outbox.databases import outbox_databases
 from django_sqs.outbox.models import OutboxMessage
-from django_sqs.outbox.relay import Relay
+from django_sqs.outbox.relay import FIRST_PAUSE, Relay
 from django_sqs_kombu import MessageEncodeError
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -236,3 +239,41 @@ def test_a_row_of_another_relay_is_left_alone_until_its_claim_is_over(attached, 
     OutboxMessage.objects.update(claimed_until=timezone.now())
     assert Relay().send_all() == 3
     assert bodies("ordered.fifo") == ["first", "second"]
+
+
+def test_without_a_thread_to_be_had_a_queue_rests_and_is_sent_later(attached, monkeypatch):
+    write("plain", *map(str, range(3)))
+    relay, start = Relay(0.1), threading.Thread.start
+
+    def refused(thread):
+        if thread.name == "sqs-relay-send":
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    with monkeypatch.context() as struck:
+        struck.setattr(threading.Thread, "start", refused)
+        assert relay.send_all() == 0
+    row = OutboxMessage.objects.first()
+    assert "can't start new thread" in row.error
+    # Another relay may have it at once.
+    assert row.claimed_until is None
+    time.sleep(FIRST_PAUSE)
+
+    assert relay.send_all() == 3
+    assert attached("plain") == 3
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_thread_whose_connections_cannot_be_closed_reports_all_the_same(attached, monkeypatch):
+    write("plain", "x")
+    close_all = connections.close_all
+
+    def broken():
+        if threading.current_thread().name == "sqs-relay-send":
+            raise InterfaceError("the connection is gone")
+        close_all()
+
+    monkeypatch.setattr(connections, "close_all", broken)
+
+    assert Relay(0.1).send_all() == 1
+    assert attached("plain") == 1
