@@ -93,13 +93,15 @@ def around_message(*, close: bool = False, timeout: float | None = None) -> Iter
         left its connections amid a query or a transaction, so they are dropped.
     """
     used = used_here()
+    # Asked once for a message, and not for one that uses no database.
+    kept = conf.conn_max_age if used else None
     theirs = {each.alias for each in used if each.in_atomic_block}
     fresh = time.monotonic() < _local.used_at + FRESH
     for connection in used:
         connection.queries_log.clear()  # As before a request.
         if connection.alias in theirs:
             continue
-        _close_if_obsolete(connection)
+        _close_if_obsolete(connection, kept)
         connection.health_check_enabled = True
         connection.health_check_done = fresh
     refusals, started = _Refusals(), time.monotonic()
@@ -120,7 +122,7 @@ def around_message(*, close: bool = False, timeout: float | None = None) -> Iter
             ):
                 discard(connection)
             else:
-                _close_if_obsolete(connection)
+                _close_if_obsolete(connection, kept)
 
 
 def after_pause() -> None:
@@ -311,12 +313,16 @@ def _is_of_no_use(connection: Connection) -> bool:
         return False
 
 
-def _close_if_obsolete(connection: Connection) -> None:
-    """Close a connection that is unusable, or older than it may get."""
+def _close_if_obsolete(connection: Connection, kept: float | None) -> None:
+    """Close a connection that is unusable, or older than it may get.
+
+    :param kept: ``SQS_CONN_MAX_AGE``, if it is known.
+    """
     if connection.connection is None:
         return
     declared = connection.settings_dict
-    kept = conf.conn_max_age
+    if kept is None:
+        kept = conf.conn_max_age
     if declared["CONN_MAX_AGE"] != 0 or _is_pooled(connection) or not kept:
         connection.close_if_unusable_or_obsolete()
         return

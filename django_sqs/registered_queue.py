@@ -311,6 +311,8 @@ class DjangoQueue(base.RegisteredQueue):
         for message in messages:
             message_received.send_robust(type(self), queue=self, message=message)
         if not self.once:
+            if getattr(self.receiver, "leaves_none_open", False):
+                return receive(messages)
             return run_watched(receive, messages)
         receive = leaving_none_open(receive)
         run_once = inboxes.of("django_sqs.inbox", f"Queue {self.name!r}: once=True")

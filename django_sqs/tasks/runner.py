@@ -91,6 +91,9 @@ class TaskRunner:
     :param queue_name: the queue that it receives from, as the framework names it.
     """
 
+    #: Each task is looked after, since its end is noted after that.
+    leaves_none_open = True
+
     def __init__(self, backend: RunsTasks, queue_name: str) -> None:
         self._backend = backend
         self._queue_name = queue_name

@@ -10,11 +10,11 @@ import uuid
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import cached_property
 from typing import Any, Protocol
 
 from django.core.signing import BadSignature, Signer
 from django.utils import timezone
+from django.utils.functional import cached_property
 
 from django_sqs_kombu.exceptions import MessageDecodeError, MessageTargetMissing
 from django_sqs_kombu.printable import NAME, line, quoted
@@ -94,6 +94,7 @@ class TaskCall:
     said: Mapping[str, Any]
     signature: str | None = None
 
+    # Django's, since up to Python 3.11 the other has a lock, which costs more than the digest.
     @cached_property
     def digest(self) -> str:
         """Of all that the message says: its result says the same.

@@ -247,7 +247,7 @@ def test_nothing_is_left_around_the_queries_of_a_thread():
 def test_nor_where_a_message_cannot_be_prepared(monkeypatch):
     other = connections.create_connection(connection.alias)
 
-    def close(each):
+    def close(each, kept):
         if each is other:
             raise OperationalError("away")
 
