@@ -36,7 +36,7 @@ PROBE = 10
 REMEMBERED = 1_000
 #: Seconds between two looks, of a queue, at times that a wrong clock may have written.
 CLOCKS_PERIOD = 60.0
-#: Seconds that a relay which is stopped waits for the requests under way.
+#: Seconds that a relay which is stopped waits for the requests under way, and their databases.
 LAST_WAIT = 4.0
 
 
@@ -111,9 +111,7 @@ class Relay:
                 except Exception:
                     logger.exception("Relaying the outbox failed, trying again")
                     time.sleep(self._period)
-            deadline = time.monotonic() + LAST_WAIT
-            while self._under_way and (left := deadline - time.monotonic()) > 0:
-                self._settle_next(left)
+            self._finish()
         finally:
             for alias in self._tables.databases():
                 if not connections[alias].in_atomic_block:
@@ -130,9 +128,22 @@ class Relay:
             if not self._under_way and (self._trouble or not self._to_settle):
                 break
             total += self._settle_next(self._period)
+        total += self._finish()
         if self._trouble is not None:
             raise self._trouble
         return total
+
+    def _finish(self) -> int:
+        """Wait for the requests under way, and for a database to take what was sent.
+
+        What stays in it is sent again.
+
+        :returns: how many rows SQS accepted.
+        """
+        sent, deadline = 0, time.monotonic() + LAST_WAIT
+        while (self._under_way or self._to_settle) and (left := deadline - time.monotonic()) > 0:
+            sent += self._settle_next(min(left, FIRST_PAUSE / 2))
+        return sent
 
     def _start_what_waits(self) -> None:
         """Claim rows of each queue that has some, and send them, side by side."""
