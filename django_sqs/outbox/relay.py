@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Hashable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from queue import Empty, SimpleQueue
 
 from django.db import Error, connections
@@ -14,7 +15,7 @@ from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.registration import may_be_there
 
 from ..conf import conf
-from ..connections import discard_own
+from ..connections import discard_own, used_here
 from ..not_migrated import told
 from ..registry import receivers
 from . import claims
@@ -105,17 +106,17 @@ class Relay:
         """Send until stopped."""
         try:
             while not self._stopping:
-                try:
-                    self._start_what_waits()
-                    self._settle_next(self._period)
-                except Exception:
-                    logger.exception("Relaying the outbox failed, trying again")
-                    time.sleep(self._period)
+                # What is under way is written down although a router, say, fails.
+                for step in (self._start_what_waits, partial(self._settle_next, self._period)):
+                    try:
+                        step()
+                    except Exception:
+                        logger.exception("Relaying the outbox failed, trying again")
             self._finish()
         finally:
-            for alias in self._tables.databases():
-                if not connections[alias].in_atomic_block:
-                    connections[alias].close()
+            for connection in used_here():
+                if not connection.in_atomic_block:
+                    connection.close()
 
     def send_all(self) -> int:
         """Send until nothing is left that can be sent now; return how many were.
@@ -123,12 +124,14 @@ class Relay:
         :raises Exception: a database could not be served; the others were.
         """
         total, self._trouble = 0, None
-        while True:
-            self._start_what_waits()
-            if not self._under_way and (self._trouble or not self._to_settle):
-                break
-            total += self._settle_next(self._period)
-        total += self._finish()
+        try:
+            while True:
+                self._start_what_waits()
+                if not self._under_way and (self._trouble or not self._to_settle):
+                    break
+                total += self._settle_next(self._period)
+        finally:
+            total += self._finish()
         if self._trouble is not None:
             raise self._trouble
         return total
