@@ -24,7 +24,7 @@ from django_sqs_kombu.transport import Note
 
 from ..clocks import moment
 from ..connections import alias_of
-from ..database_errors import as_database_errors
+from ..database_errors import NotConnected, as_database_errors
 from ..not_migrated import NotMigrated, lacks_tables, migrated
 from ..storable import storable
 from ..tasks.framework import (
@@ -176,7 +176,12 @@ class DatabaseStore:
 
     def _note(self, end: End) -> Note | None:
         note = Note(_WRITER, end)
-        if connections[self.using].in_atomic_block:
+        try:
+            at_once = connections[alias_of(TaskRecord)].in_atomic_block
+        except NotConnected:
+            # The task has had its effect.  Whoever writes the note asks the routers again.
+            at_once = False
+        if at_once:
             note.write_now()
             return None
         return note
@@ -211,7 +216,7 @@ def _fresh(bodies: Sequence[str]) -> list[str | None]:
     """The digests of those results that are new, by the bodies of their tasks' messages."""
     ids = [found[1] if (found := _ID.search(body)) else None for body in bodies]
     wanted = [each for each in dict.fromkeys(ids) if each is not None]
-    digests = fresh_digests(router.db_for_write(TaskRecord), wanted) if wanted else {}
+    digests = fresh_digests(alias_of(TaskRecord), wanted) if wanted else {}
     return [digests.get(each) if each else None for each in ids]
 
 

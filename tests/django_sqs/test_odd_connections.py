@@ -21,10 +21,15 @@ from django.db.backends.sqlite3 import base
 
 #: How often what is to fail still does, and what by.
 fails, left, error = "", 0, None
+#: How often it does not before.
+spared = 0
 
 def fail(what):
-    global left
+    global left, spared
     if left and fails == what:
+        if spared:
+            spared -= 1
+            return
         left -= 1
         raise error("AWS did not tell the password")
 
@@ -108,7 +113,8 @@ def run(kind):
     connections.close_all()
     del seen[:]
     asking.base.fails, asking.base.left, asking.base.error = FAILS, 1, ERROR
-    ReceiverConsumer(django_sqs.receivers, [queue], message_limit=2).run()
+    asking.base.spared = SPARED
+    ReceiverConsumer(django_sqs.receivers, [queue], message_limit=LIMIT).run()
     left, asking.base.left = asking.base.left, 0
     had, done = Order.objects.filter(title="had"), Run.objects.filter(queue="add")
     print("JSON", json.dumps([left, had.count() + done.count(), seen]))
@@ -141,6 +147,20 @@ def test_nor_where_a_router_fails(project, tmp_path, kind):
     left, effects, seen = results(project, tmp_path, kind, "RuntimeError", "router")
 
     assert (left, effects, seen) == (0, 1, ["EnvironmentFailure", "NoneType"])
+
+
+def test_nor_where_one_fails_that_has_told_where_a_task_begins(project, tmp_path):
+    left, effects, seen = results(project, tmp_path, "a task", "RuntimeError", "router", spared=1)
+
+    assert (left, effects, seen) == (0, 1, ["EnvironmentFailure", "NoneType"])
+
+
+def test_a_task_has_not_failed_where_a_router_does_when_its_end_is_noted(project, tmp_path):
+    left, effects, seen = results(
+        project, tmp_path, "a task", "RuntimeError", "router", spared=3, limit=1
+    )
+
+    assert (left, effects, seen) == (0, 1, ["NoneType"])
 
 
 @pytest.mark.parametrize("error", ["RuntimeError", "ValueError"])
@@ -210,7 +230,7 @@ def test_what_a_queue_tries_again_whatever_it_is_counts_as_of_the_database(db):
     assert handled(connect, 5, retry=Retry(Exception, tries=2)) is Action.REQUEUE
 
 
-def results(project, tmp_path, kind, error, fails="connection"):
+def results(project, tmp_path, kind, error, fails="connection", spared=0, limit=2):
     """How often it was still to fail, how many effects there are, and what was raised."""
     project.add_tables()
     (tmp_path / "odd_connections.py").write_text(SETTINGS)
@@ -219,7 +239,8 @@ def results(project, tmp_path, kind, error, fails="connection"):
     project.env["PYTHONPATH"] = f"{tmp_path}:{project.env.get('PYTHONPATH', '')}"
 
     script = SCRIPT.replace("KIND", repr(kind)).replace("FAILS", repr(fails))
-    script = script.replace("ERROR", error)
+    script = script.replace("ERROR", error).replace("SPARED", str(spared))
+    script = script.replace("LIMIT", str(limit))
     more = {"DJANGO_SETTINGS_MODULE": "odd_connections", "DB": "", "TEST_TASKS": "1"}
     done = project.run("shell", "-c", script, **more)
 
