@@ -166,3 +166,26 @@ def test_what_was_left_to_sqs_leads_to_its_dead_letters_and_can_be_discarded(sen
     done = session.post(found[1].replace("change/", "decide/discard/"), confirmed="yes").text
     assert "Discarded: 3 messages." in done
     assert "left to SQS" not in done
+
+
+LARGE = """
+from django.contrib.auth.models import User
+from django.test import Client, override_settings
+from django.utils import timezone
+from django_sqs.failures.models import FailureGroup
+now = timezone.now()
+group = FailureGroup.objects.create(
+    pk=1_234_567, fingerprint="large", queue_name="broken", first_seen=now, last_seen=now)
+client = Client()
+client.force_login(User.objects.get(username="root"))
+with override_settings(USE_THOUSAND_SEPARATOR=True):
+    print(client.get(f"/admin/django_sqs_failures/failuregroup/{group.pk}/change/").text)
+group.delete()
+"""
+
+
+def test_a_group_with_a_large_number_leads_to_its_failures_where_numbers_are_grouped(site):
+    done = site.project.run("shell", "-c", LARGE)
+    assert done.popen.returncode == 0, done.output
+
+    assert f'href="{ROWS}?group__id__exact=1234567"' in done.output
