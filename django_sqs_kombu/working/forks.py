@@ -6,7 +6,7 @@ import logging
 import os
 import sys
 import threading
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from ..logs import get_logger
 from ..odd import as_a
@@ -16,6 +16,8 @@ logger = get_logger(__name__)
 
 #: Seconds that a process that a receiver forked has for its last lines in the logs.
 LOGS_TIMEOUT = 2.0
+#: Seconds that Sentry has for its last reports, as where it is called at an exit.
+REPORTS_TIMEOUT = 2.0
 
 
 class Forks:
@@ -64,7 +66,7 @@ def _tell(raised: BaseException | None) -> None:
 
 
 def end_process(code: int) -> NoReturn:
-    """Flush logs and output, and end this process with *code*.
+    """Flush logs, output and what Sentry has to report, and end this process with *code*.
 
     Not by ``sys.exit()``: what the parent was in the midst of must not go on in its child.
     """
@@ -75,6 +77,21 @@ def end_process(code: int) -> NoReturn:
 
 
 def _flush() -> None:
+    _flush_sentry()
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
+
+
+def _flush_sentry() -> None:
+    # A thread of its own sends its reports; what it registers for an exit is not called here.
+    sentry: Any = sys.modules.get("sentry_sdk")
+    if sentry is None:
+        return
+    try:
+        # In a thread: at the fork another one may have held what this waits for.
+        sending = threading.Thread(target=sentry.flush, args=[REPORTS_TIMEOUT], daemon=True)
+        sending.start()
+        sending.join(REPORTS_TIMEOUT)
+    except Exception:
+        logger.exception("Sentry could not send the last of its reports")

@@ -56,6 +56,41 @@ def run():
 raise SystemExit(Supervisor([Child("a", run)], grace_period=5).run())
 """
 
+#: A child's reports are sent one by one, by a thread of Sentry's, and its end is near.
+REPORTS = """
+import sys, threading, time
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import sentry_sdk
+from django_sqs.worker.supervisor import Child, Supervisor
+
+class Slow(BaseHTTPRequestHandler):
+    def do_POST(self):
+        self.rfile.read(int(self.headers["Content-Length"]))
+        time.sleep(0.2)
+        self.send_response(200)
+        self.send_header("Content-Length", "0")
+        self.end_headers()
+        print("reported", flush=True)
+
+    def log_message(self, *args):
+        pass
+
+server = ThreadingHTTPServer(("127.0.0.1", 0), Slow)
+threading.Thread(target=server.serve_forever, daemon=True).start()
+sentry_sdk.init(
+    f"http://key@127.0.0.1:{server.server_port}/1",
+    default_integrations=False,
+    auto_session_tracking=False,
+)
+
+def run():
+    for each in "abc":
+        sentry_sdk.capture_message(each)
+    return 0
+
+raise SystemExit(Supervisor([Child("a", run)], grace_period=5).run())
+"""
+
 #: A child that a receiver ends with os._exit(0), and that ends by itself the third time.
 VANISHING = """
 import os, sys
@@ -103,6 +138,15 @@ def test_a_childs_last_spans_are_exported_before_it_ends():
 
     assert done.returncode == 0, done.stderr
     assert done.stdout.count('"the last span"') == 1
+
+
+def test_what_a_child_has_reported_last_reaches_sentry_before_it_ends():
+    pytest.importorskip("sentry_sdk")
+
+    done = run(REPORTS)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.splitlines() == ["reported"] * 3
 
 
 @pytest.mark.slow
