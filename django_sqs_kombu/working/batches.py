@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
+from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -193,7 +194,13 @@ class _Run:
         self._interrupt: BaseException | None = None
 
     def attempt(self) -> None:
-        """Decode all, and run the receiver on those that can be read; nothing is raised."""
+        """Decode all, and run the receiver on those that can be read; nothing is raised.
+
+        They have context variables of their own.
+        """
+        copy_context().run(self._attempt)
+
+    def _attempt(self) -> None:
         try:
             order = Order()
             for member in self._members:

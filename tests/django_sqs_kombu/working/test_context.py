@@ -2,11 +2,15 @@
 
 import asyncio
 import logging
+from contextvars import ContextVar
 
 import pytest
 
 from django_sqs_kombu import ReceiverConsumer
+from django_sqs_kombu.testing import eager
 from django_sqs_kombu.working.context import MessageContextFilter, current_message
+
+tenant = ContextVar("tenant", default=None)
 
 
 @pytest.mark.parametrize("threads", [1, 3])
@@ -23,6 +27,30 @@ def test_each_receiver_sees_its_own(receivers, threads):
     assert len(seen) == 6
     assert all(noted == own for noted, own in seen)
     assert current_message.get() is None
+
+
+@pytest.mark.parametrize("options", [{}, {"batch": 1}], ids=["single", "batch"])
+@pytest.mark.parametrize("threads", [1, 2])
+def test_what_a_receiver_sets_ends_with_its_message(receivers, options, threads):
+    seen = []
+
+    def receive(message):
+        seen.append(tenant.get())
+        tenant.set("one")
+
+    receivers.register("orders", receive, **options)
+    receivers.send_many("orders", map(str, range(6)))
+    ReceiverConsumer(receivers, threads=threads, message_limit=6).run()
+
+    assert seen == [None] * 6
+
+
+def test_what_a_receiver_sets_is_not_its_senders_in_eager_mode(receivers):
+    receivers.register("orders", lambda message: tenant.set("one"))
+    with eager(receivers):
+        receivers.send("orders", body="x")
+
+    assert tenant.get() is None
 
 
 def test_an_asynchronous_receiver_and_its_tasks_see_it(receivers):
