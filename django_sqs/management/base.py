@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import io
 import signal
+import sys
 from collections.abc import Callable, Mapping
 from threading import Event
 from types import FrameType
@@ -43,6 +45,8 @@ class SQSCommand(BaseCommand):
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Run the command."""
+        if not options.get("stdout"):
+            escape_what_cannot_be_encoded()
         try:
             return super().execute(*args, **options)
         except SQSError as exc:
@@ -99,6 +103,16 @@ def require_between(
         return
     least = f"above {low:g} and up to" if above else f"from {low:g} to"
     raise CommandError(f"--{name.replace('_', '-')} must be {least} {high:,}, not {value}")
+
+
+def escape_what_cannot_be_encoded() -> None:
+    """Write what the encoding of the standard output lacks as escapes, as Python's stderr does.
+
+    Any character may be in a message, and there are encodings that have few.
+    """
+    stream = sys.stdout
+    if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
+        stream.reconfigure(errors="backslashreplace")
 
 
 def on_stop_signal(stop: Callable[[], None]) -> None:

@@ -518,3 +518,22 @@ def test_watch(project, eventually):
     assert process.wait(20) == 0
     with pytest.raises(CommandError, match="--watch must be above 0"):
         run("sqs_status", "--watch=0")
+
+
+ASCII = {"PYTHONIOENCODING": "ascii"}
+
+
+def test_peek_shows_what_the_terminal_has_no_character_for(project):
+    project.run("sqs_send", "plain", "Grüße")
+    done = project.run("sqs_peek", "plain", **ASCII)
+
+    assert done.popen.returncode == 0, done.output
+    assert r"'Gr\xfc\xdfe'" in done.output
+
+
+def test_a_receiver_prints_what_the_output_has_no_character_for(project):
+    project.run("sqs_send", "talking", "Grüße")
+    worker = project.run("runreceiver", "talking", "--processes=1", "--message-limit=1", **ASCII)
+
+    assert r"it says Gr\xfc\xdfe" in worker.output
+    assert "Traceback" not in worker.output
