@@ -17,6 +17,7 @@ from django_sqs_kombu.working import (
     LeftBehind,
     deadline,
     lend,
+    refuse_within_loop,
     waiting_for_calls,
     within,
 )
@@ -126,7 +127,11 @@ _local = _Local()
 
 
 def run_in_receiver_loop(awaitable: Awaitable[Any], timeout: float | None) -> Any:
-    """Await what a receiver returned, on this thread's loop; see :meth:`ReceiverLoop.run`."""
+    """Await what a receiver returned, on this thread's loop; see :meth:`ReceiverLoop.run`.
+
+    :raises EnvironmentFailure: another loop runs in this thread.
+    """
+    refuse_within_loop(awaitable)
     loop = _local.loop
     if loop is None or not loop.usable:
         loop = _local.loop = ReceiverLoop()

@@ -5,7 +5,7 @@ from .breaker import Breaker, Trip
 from .calls_under_way import NotingExecutor, lend, note_call, waiting_for_calls
 from .consumer import ReceiverConsumer
 from .context import MessageContext, MessageContextFilter, current_message
-from .coroutines import CANCEL_GRACE, LeftBehind, within
+from .coroutines import CANCEL_GRACE, LeftBehind, refuse_within_loop, within
 from .cut_off import CutOff
 from .deadline import deadline
 from .ends_of_keys import Ended, KeyWriter
@@ -102,6 +102,7 @@ __all__ = [
     "note_call",
     "origin_of",
     "printable",
+    "refuse_within_loop",
     "row_for",
     "stopping",
     "table_of",

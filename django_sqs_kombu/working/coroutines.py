@@ -8,7 +8,7 @@ import threading
 from collections.abc import Awaitable
 from typing import Any
 
-from ..exceptions import TimedOut
+from ..exceptions import EnvironmentFailure, TimedOut
 from ..odd import sound
 from .calls_under_way import NotingExecutor, lend, waiting_for_calls
 from .deadline import LONGEST, deadline
@@ -35,7 +35,9 @@ def run_in_thread_loop(receiver: Awaitable[Any], timeout: float | None) -> Any:
     :param timeout: seconds; then the receiver is cancelled.  One that blocks the loop
         instead of awaiting is interrupted a second later, as a synchronous one.
     :raises TimedOut: it took longer.
+    :raises EnvironmentFailure: another loop runs in this thread.
     """
+    refuse_within_loop(receiver)
     with waiting_for_calls():
         return _run_in_thread_loop(receiver, timeout)
 
@@ -57,6 +59,24 @@ def _run_in_thread_loop(receiver: Awaitable[Any], timeout: float | None) -> Any:
         if not task.done():
             # It was interrupted amid a step: the next message gets another loop.
             _close(loop)
+
+
+def refuse_within_loop(receiver: Awaitable[Any]) -> None:
+    """Refuse to run *receiver* where this thread runs an event loop, which would stand still.
+
+    :raises EnvironmentFailure: it does.
+    """
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return
+    if inspect.iscoroutine(receiver):
+        # Nobody awaits it.
+        receiver.close()
+    raise EnvironmentFailure(
+        "An asynchronous receiver cannot run in a thread whose event loop is running. Call what "
+        "receives from synchronous code, or in a thread: await asyncio.to_thread(...)"
+    )
 
 
 def is_async(receiver: object) -> bool:

@@ -1,5 +1,6 @@
 """The project's receivers on AWS Lambda: database, rows, once, and which queues are whose."""
 
+import asyncio
 import os
 from datetime import timedelta
 
@@ -99,6 +100,25 @@ def test_an_asynchronous_receiver_uses_the_database(source):
     assert source.invoke(queue.full_name()) == []
 
     assert Order.objects.get().title == "tea"
+
+
+@database
+def test_no_message_of_an_asynchronous_receiver_is_lost_to_a_loop_that_runs_already(source):
+    received = []
+
+    async def receive(message):
+        received.append(message.get_body())
+
+    queue = django_sqs.register("lambda-in-a-loop", receive)
+    queue.send(body="tea")
+    records = source.receive(queue.full_name())
+
+    async def handler():
+        return source.give(queue.full_name(), records)
+
+    assert asyncio.run(handler()) == [records[0]["messageId"]]
+    assert source.give(queue.full_name(), records) == []
+    assert received == ["tea"]
 
 
 @database

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from django_sqs_kombu import ReceiverConsumer, RestartLater, TimedOut
+from django_sqs_kombu import EnvironmentFailure, ReceiverConsumer, RestartLater, TimedOut
 from django_sqs_kombu.working.coroutines import run_in_thread_loop
 
 
@@ -124,3 +124,23 @@ def test_a_receiver_that_cannot_be_cancelled_does_not_go_on_beside_the_next():
 def test_a_limit_beyond_all_time_is_none():
     assert run_in_thread_loop(asyncio.sleep(0, "done"), float("inf")) == "done"
     assert run_in_thread_loop(asyncio.sleep(0, "done"), 1e10) == "done"
+
+
+@pytest.mark.filterwarnings("error")
+def test_no_message_is_lost_where_a_loop_runs_already(receivers):
+    async def receive(message):
+        return message.get_body()
+
+    queue = receivers.register("async", receive)
+    receivers.send("async", body="a")
+
+    async def debug():
+        return queue.receive_single()
+
+    with pytest.raises(EnvironmentFailure, match=r"await asyncio\.to_thread"):
+        asyncio.run(debug())
+
+    received = None
+    while received is None:
+        received = queue.receive_single()
+    assert received[1] == "a"
