@@ -208,6 +208,14 @@ def alias_of(model: type[Model]) -> str:
         raise NotConnected(f"No router says where {model._meta.label} is: {repr_of(exc)}") from exc
 
 
+def alias_for_logs(model: type[Model]) -> str | None:
+    """As :func:`alias_of`; None: no router says, as where each asks the database that fails."""
+    try:
+        return alias_of(model)
+    except Exception:  # noqa: BLE001 - it is what failed before that is told
+        return None
+
+
 def drop_broken(using: str, exc: Exception) -> None:
     """Drop this thread's connection if *exc* says that it may be of no use any more."""
     # Also one with a prepared statement that fits its table no more, and what a driver calls odd.

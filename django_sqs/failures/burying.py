@@ -15,6 +15,7 @@ from django_sqs_kombu.quotas import MAX_MESSAGES
 from django_sqs_kombu.transport import Delivery, SQSMessage, Trail, moved_from
 from django_sqs_kombu.working import FAILURE
 
+from ..connections import alias_for_logs
 from ..database_errors import as_database_errors
 from ..not_migrated import told
 from ..operations.queues import Target, targets
@@ -183,12 +184,13 @@ def _bury_each(names: Sequence[str], stops: Callable[[], bool]) -> None:
 
 def _bury_all(names: Sequence[str], stops: Callable[[], bool]) -> None:
     try:
-        with as_database_errors():
-            _bury_each(names, stops)
+        try:
+            with as_database_errors():
+                _bury_each(names, stops)
+        finally:
+            connections.close_all()
     except (Error, SQSError) as exc:
-        said = told(exc, router.db_for_write(Failure))
+        said = told(exc, alias_for_logs(Failure))
         logger.warning("Dead letters could not be taken out of SQS, trying again: %s", said)
     except Exception:
         logger.exception("Dead letters could not be taken out of SQS, trying again")
-    finally:
-        connections.close_all()

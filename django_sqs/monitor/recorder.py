@@ -19,6 +19,7 @@ from django.utils import timezone
 from django_sqs_kombu.logs import get_logger
 
 from ..conf import conf
+from ..connections import alias_for_logs
 from ..database_errors import as_database_errors
 from ..forking import forks
 from ..not_migrated import told
@@ -73,21 +74,25 @@ class Recorder:
             stopping = self._stopping.wait(pause)
             pause = self._period
             with forks.asking():
-                try:
-                    with as_database_errors():
-                        self.record(alive=not stopping)
-                except Error as exc:
-                    logger.warning(
-                        "The figures of queues cannot be recorded, trying again: %s",
-                        told(exc, router.db_for_write(QueueMinute)),
-                    )
-                except Exception:
-                    logger.exception("The figures of queues cannot be recorded, trying again")
-                finally:
-                    # Not kept: a process that is forked later must not share it.
-                    connections.close_all()
+                self._record_or_say(alive=not stopping)
             if stopping:
                 return
+
+    def _record_or_say(self, *, alive: bool) -> None:
+        try:
+            try:
+                with as_database_errors():
+                    self.record(alive=alive)
+            finally:
+                # Not kept: a process that is forked later must not share it.
+                connections.close_all()
+        except Error as exc:
+            logger.warning(
+                "The figures of queues cannot be recorded, trying again: %s",
+                told(exc, alias_for_logs(QueueMinute)),
+            )
+        except Exception:
+            logger.exception("The figures of queues cannot be recorded, trying again")
 
     def record(self, *, alive: bool) -> None:
         """Write what was counted since the last time, and a heartbeat or its end."""

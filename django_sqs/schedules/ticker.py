@@ -10,10 +10,12 @@ from django.db import Error, connections
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.working import Schedule, Ticking
 
+from ..connections import alias_for_logs
 from ..database_errors import as_database_errors
 from ..forking import forks
 from ..not_migrated import NotMigrated, told
-from .firing import Scheduled, database, disown, fire, forget, is_known, know, scheduled
+from .firing import Scheduled, disown, fire, forget, is_known, know, scheduled
+from .models import Slot
 
 logger = get_logger(__name__)
 
@@ -63,7 +65,7 @@ class Ticker(Ticking):
                     # Not kept: a process that is forked later must not share it.
                     connections.close_all()
         except (Error, NotMigrated) as exc:
-            logger.warning("Schedules wait for their database: %s", told(exc, database()))
+            logger.warning("Schedules wait for their database: %s", told(exc, alias_for_logs(Slot)))
         except Exception:
             logger.exception("Schedules cannot be run, trying again")
         return False

@@ -1,0 +1,79 @@
+"""A router that asks a database fails with it: what runs beside receivers waits, and goes on."""
+
+from datetime import datetime, timedelta, timezone
+from types import SimpleNamespace
+
+import pytest
+from django.db import OperationalError, connections
+
+import django_sqs
+from django_sqs.failures import burying
+from django_sqs.monitor import recorder as recorders
+from django_sqs.schedules import ticker as tickers
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+NOON = datetime(2030, 1, 1, 12, tzinfo=timezone.utc)
+
+
+class Asking:
+    def db_for_write(self, model, **hints):
+        raise OperationalError("the table of tenants cannot be read")
+
+
+@pytest.fixture
+def recorder(monkeypatch):
+    """One that looks once."""
+    beside = SimpleNamespace(stats=SimpleNamespace(queues=[]), threads=1, running=list)
+    app = SimpleNamespace(record_period=10.0)
+    monkeypatch.setattr(recorders, "apps", SimpleNamespace(get_app_config=lambda label: app))
+    found = recorders.Recorder(beside)
+    found._stopping.set()
+    return found
+
+
+def not_closed():
+    raise OperationalError("the server has gone away")
+
+
+@pytest.fixture
+def away(monkeypatch):
+    """No router says where a model is."""
+    monkeypatch.setattr("django.db.router.routers", [Asking()])
+
+
+def missing(*args, **kwargs):
+    raise OperationalError("no such table: tenants")
+
+
+def test_schedules_go_on(away, caplog):
+    django_sqs.register("report", lambda message: None, every=timedelta(hours=1))
+
+    assert not tickers.Ticker().ticked(NOON)
+
+    assert "Schedules wait for their database: the table of tenants" in caplog.text
+
+
+def test_figures_are_recorded_later(recorder, away, caplog):
+    recorder._run()
+
+    assert "cannot be recorded, trying again: the table of tenants" in caplog.text
+
+
+def test_dead_letters_are_taken_out_of_sqs_later(monkeypatch, away, caplog):
+    monkeypatch.setattr(burying, "sources", missing)
+
+    burying._bury_all([], lambda: False)
+
+    assert "trying again: no such table: tenants. Run manage.py migrate" in caplog.text
+
+
+def test_a_connection_that_cannot_be_closed_ends_none_of_them(monkeypatch, recorder, caplog):
+    monkeypatch.setattr(burying, "sources", lambda names: [])
+    monkeypatch.setattr(connections, "close_all", not_closed)
+
+    recorder._run()
+    burying._bury_all([], lambda: False)
+    tickers.Ticker().ticked(NOON)
+
+    assert caplog.text.count("the server has gone away") == 3
