@@ -5,6 +5,7 @@ from datetime import datetime, timedelta, timezone
 import pytest
 from django.core.checks import run_checks
 from django.core.management import CommandError, call_command
+from django.db import connections
 
 import django_sqs
 from django_sqs.clocks import common_time
@@ -406,3 +407,17 @@ def test_without_the_app_a_fifo_queue_needs_none(settings, name, catch_up, missi
     assert [each.msg.rpartition(" ")[2].rstrip(".") for each in found] == missing
     assert queue.sends_slots == name.endswith(".fifo")
     assert all("or use a FIFO queue" in each.hint for each in found)
+
+
+@pytest.mark.parametrize(
+    ("vendor", "found"),
+    [("mysql", [("django_sqs.W027", "report")]), ("postgresql", []), ("sqlite", [])],
+)
+def test_names_that_the_database_takes_for_the_same_are_told(monkeypatch, vendor, found):
+    monkeypatch.setattr(connections[database()], "vendor", vendor, raising=False)
+    for name in ("Report", "report", "reports"):
+        register(name)
+
+    told = [each for each in run_checks(tags=["django_sqs"]) if each.id == "django_sqs.W027"]
+
+    assert [(each.id, each.obj) for each in told] == found
