@@ -141,12 +141,13 @@ class Listener:
     def _run(self) -> None:
         while not self._stopping.is_set():
             try:
-                channel_of(conf.wake or "").listen(self._calls, self._heard, self._stopping)
+                try:
+                    channel_of(conf.wake or "").listen(self._calls, self._heard, self._stopping)
+                finally:
+                    close_old_connections()
             except Exception as exc:  # noqa: BLE001 - whatever a cache or a driver may raise
                 logger.warning("Wake-up calls cannot be received, trying again: %s", exc)
                 self._stopping.wait(RETRY_PAUSE)
-            finally:
-                close_old_connections()
 
     def _heard(self, full_name: str) -> None:
         if full_name in self._calls:

@@ -179,7 +179,14 @@ class SiteReceiver:
         except BaseException:
             logger.exception("This process has stopped receiving after an error")
         finally:
+            self._end()
+
+    def _end(self) -> None:
+        try:
             connections.close_all()
+        except Exception as exc:  # noqa: BLE001 - whatever a driver says of what is broken
+            logger.debug("A database connection could not be closed: %s", exc)
+        finally:
             self._over.set()
 
     def _wait(self) -> None:

@@ -1,4 +1,4 @@
-"""A router that asks a database fails with it: what runs beside receivers waits, and goes on."""
+"""A router that fails with its database, or a close that fails, ends no thread beside receivers."""
 
 from datetime import datetime, timedelta, timezone
 from types import SimpleNamespace
@@ -10,6 +10,8 @@ import django_sqs
 from django_sqs.failures import burying
 from django_sqs.monitor import recorder as recorders
 from django_sqs.schedules import ticker as tickers
+from django_sqs.wake import calls
+from django_sqs.web.site_receiver import SiteReceiver
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -77,3 +79,34 @@ def test_a_connection_that_cannot_be_closed_ends_none_of_them(monkeypatch, recor
     tickers.Ticker().ticked(NOON)
 
     assert caplog.text.count("the server has gone away") == 3
+
+
+def test_nor_does_a_site_wait_for_it_at_its_stop(monkeypatch):
+    site = SiteReceiver()
+    site._begin.set()
+    site._stopping.set()
+    monkeypatch.setattr(connections, "close_all", not_closed)
+
+    site._receive()
+
+    assert site._over.is_set()
+
+
+def test_nor_what_hears_wake_up_calls(monkeypatch, caplog):
+    heard = []
+
+    def channel_of(spec):
+        heard.append(spec)
+        if len(heard) > 1:
+            listener._stopping.set()
+        raise OperationalError("the channel is down")
+
+    monkeypatch.setattr(calls, "channel_of", channel_of)
+    monkeypatch.setattr(calls, "close_old_connections", not_closed)
+    monkeypatch.setattr(calls, "RETRY_PAUSE", 0.01)
+    listener = calls.Listener({}, print, print)
+
+    listener._run()
+
+    assert len(heard) == 2
+    assert "Wake-up calls cannot be received, trying again" in caplog.text
