@@ -16,7 +16,7 @@ class SchedulesConfig(AppConfig):
         """Announce what ticks beside workers."""
         from ..app_checks import check_apps  # noqa: F401 - registers it
         from ..worker.companions import beside_fleets, beside_sites
-        from . import names  # noqa: F401 - registers its check
+        from . import checks  # noqa: F401 - registers its check
         from .ticker import Ticker
 
         beside_fleets.announce(self.name, lambda beside: Ticker())

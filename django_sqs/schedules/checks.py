@@ -8,7 +8,8 @@ from itertools import combinations
 from typing import Any
 
 from django.apps import AppConfig
-from django.core.checks import CheckMessage, Warning, register
+from django.core.checks import CheckMessage, register
+from django.core.checks import Warning as CheckWarning
 from django.db import connections
 
 from .firing import database, scheduled
@@ -22,7 +23,7 @@ def check_names(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[
     if connections[database()].vendor != "mysql":
         return []
     return [
-        Warning(
+        CheckWarning(
             f"Schedules {one!r} and {other!r} have the same name for MySQL and MariaDB, whose "
             "usual collations ignore case and accents: only one of them is sent.",
             hint="Give one of them another name.",
