@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
+from django.core.cache import caches
 from django.db import Error, connections, router
 from django.db.models import Model
 
@@ -44,6 +45,8 @@ _READ_ONLY = {
 class _Local(threading.local):
     #: When this thread ended its last message.
     used_at = 0.0
+    #: Whether it has its caches, whatever they are.
+    has_caches = False
 
 
 _local = _Local()
@@ -92,6 +95,9 @@ def around_message(*, close: bool = False, timeout: float | None = None) -> Iter
     :param timeout: the receiver's time limit, in seconds.  One that was interrupted may have
         left its connections amid a query or a transaction, so they are dropped.
     """
+    if not _local.has_caches:
+        _local.has_caches = True
+        _make_caches()
     used = used_here()
     # Asked once for a message, and not for one that uses no database.
     kept = conf.conn_max_age if used else None
@@ -123,6 +129,17 @@ def around_message(*, close: bool = False, timeout: float | None = None) -> Iter
                 discard(connection)
             else:
                 _close_if_obsolete(connection, kept)
+
+
+def _make_caches() -> None:
+    """Make this thread's caches, which connect when they are used.
+
+    Django keeps them in a context variable, and each message has its own of these: one that is
+    first asked for within a message would be gone with it, and its connection as well.
+    """
+    for alias in caches:
+        with suppress(Exception):
+            caches[alias]
 
 
 def after_pause() -> None:
