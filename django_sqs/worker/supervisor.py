@@ -210,20 +210,21 @@ class Supervisor:
         if replaced:
             logger.error("Process %s (%s), replaced before, ended with %s", pid, child.name, how)
             return
-        now = time.monotonic()
+        now, pause = time.monotonic(), 0.0
         if now - child.started_at >= HEALTHY:
             child.pause = FIRST_PAUSE
             child.respawn_at = now
         else:
-            child.respawn_at = now + child.pause
-            child.pause = min(LAST_PAUSE, child.pause * 2)
+            pause = self._pause(child)
         logger.error(
-            "Process %s (%s) ended with %s, another starts in %.0f s",
-            pid,
-            child.name,
-            how,
-            child.respawn_at - now,
+            "Process %s (%s) ended with %s, another starts in %.0f s", pid, child.name, how, pause
         )
+
+    def _pause(self, child: Child) -> float:
+        """Have *child* started after a pause, longer each time; return it."""
+        pause, child.pause = child.pause, min(LAST_PAUSE, child.pause * 2)
+        child.respawn_at = time.monotonic() + pause
+        return pause
 
     def _kill_late(self) -> None:
         if self._stopping_since is None:
@@ -242,13 +243,25 @@ class Supervisor:
         sys.stderr.flush()
         if child.on_start is not None:
             child.on_start()
-        with forks.forking():
-            # A signal that comes before the child can handle it waits until it can.
-            signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
-            pid = os.fork()
-            if pid == 0:
-                _run_and_exit(child)
-            signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+        try:
+            with forks.forking():
+                # A signal that comes before the child can handle it waits until it can.
+                signal.pthread_sigmask(signal.SIG_BLOCK, HANDLED)
+                try:
+                    pid = os.fork()
+                    if pid == 0:
+                        _run_and_exit(child)
+                finally:
+                    signal.pthread_sigmask(signal.SIG_UNBLOCK, HANDLED)
+        except OSError as exc:
+            # The system has no process now, or no memory for one; the other children run on.
+            if child.on_exit is not None:
+                child.on_exit()
+            pause = self._pause(child)
+            logger.error(
+                "No process starts for %s, trying again in %.0f s: %s", child.name, pause, exc
+            )
+            return
         child.pid, child.started_at = pid, time.monotonic()
         logger.info("Process %d started for %s", pid, child.name)
 

@@ -108,6 +108,28 @@ child = Child("a", run, on_exit=lambda: starts.append(1))
 raise SystemExit(Supervisor([child], grace_period=5).run())
 """
 
+#: The system has no process for the first child at once, and signals come all the same.
+NO_PROCESS = """
+import errno, os, signal
+from django_sqs.worker.supervisor import Child, HANDLED, Supervisor
+
+fork, failures, exits = os.fork, [], []
+
+def failing():
+    if len(failures) < 2:
+        failures.append(signal.pthread_sigmask(signal.SIG_BLOCK, []))
+        raise BlockingIOError(errno.EAGAIN, "Resource temporarily unavailable")
+    return fork()
+
+os.fork = failing
+child = Child("a", lambda: print("runs", flush=True) or 0, on_exit=lambda: exits.append(1))
+other = Child("b", lambda: print("runs, too", flush=True) or 0)
+code = Supervisor([child, other], grace_period=5).run()
+blocked = signal.pthread_sigmask(signal.SIG_BLOCK, [])
+print(len(exits), sorted(blocked & {*HANDLED}))
+raise SystemExit(code)
+"""
+
 
 def run(code, *before):
     return subprocess.run(
@@ -155,3 +177,10 @@ def test_a_child_that_vanishes_with_exit_code_0_is_started_again():
 
     assert done.stdout.split("\n")[:4] == ["start 0", "start 1", "start 2", "start 3"], done.stderr
     assert done.returncode == 0
+
+
+def test_where_no_process_is_to_be_had_it_tries_again():
+    done = run(NO_PROCESS)
+
+    assert done.returncode == 0, done.stderr
+    assert sorted(done.stdout.split("\n")) == ["", "2 []", "runs", "runs, too"]
