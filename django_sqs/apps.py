@@ -44,6 +44,7 @@ class DjangoSQSConfig(AppConfig):
         from .web.runserver import receive_with_runserver
         from .worker import slots
 
+        enable_logs()
         log_as_django_sqs()
         autodiscover_modules("receivers")
         register_task_queues(receivers)
@@ -54,6 +55,18 @@ class DjangoSQSConfig(AppConfig):
             instrument(receivers)
         receive_with_runserver(sys.argv, os.environ)
         setting_changed.connect(receivers.reconnect, dispatch_uid="django_sqs.reconnect")
+
+
+def enable_logs() -> None:
+    """Enable the library's loggers: LOGGING disables those that the settings themselves imported.
+
+    It does unless it says ``"disable_existing_loggers": False``, and then nobody would hear of
+    messages that fail.  Levels, and not this, say what a project does not want to hear.
+    """
+    for name, logger in list(logging.root.manager.loggerDict.items()):
+        ours = name.partition(".")[0] in ("django_sqs", "django_sqs_kombu")
+        if ours and isinstance(logger, logging.Logger):
+            logger.disabled = False
 
 
 def log_as_django_sqs() -> None:

@@ -44,3 +44,20 @@ def test_a_project_that_configures_the_originals_logger_gets_all_once(names):
         "django_sqs_kombu.working.outcomes: from the other half",
         "django_sqs.worker: from Django's",
     ], done.stderr
+
+
+def test_a_library_that_the_settings_import_is_heard_although_logging_disables_what_there_was():
+    code = CODE.replace('"disable_existing_loggers": False', '"disable_existing_loggers": True')
+    assert code != CODE
+    done = subprocess.run(
+        [sys.executable, "-c", code, "django_sqs"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+
+    assert done.stdout.splitlines() == [
+        "django_sqs_kombu.working.outcomes: from the other half",
+        "django_sqs.worker: from Django's",
+    ], done.stderr
