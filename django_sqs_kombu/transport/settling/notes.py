@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 
 from ...logs import get_logger
-from ...printable import line, text_of
+from ...printable import line, repr_of, text_of
 from ...quotas import MAX_MESSAGES
 from ..holding.held import Held
 from ..holding.note import Forgoing, Note, NoteWriter
@@ -190,12 +190,13 @@ class Notes:
         began = time.monotonic()
         try:
             writer.write(contents)
-        except Exception as exc:  # noqa: BLE001 - a database that is away, say
+        except BaseException as exc:  # noqa: BLE001 - a database that is away, a sys.exit(), say
+            why = _told(exc)
             given_up = (
-                self._hurrying() and isinstance(writer, Forgoing) and writer.forgo(contents, exc)
+                self._hurrying() and isinstance(writer, Forgoing) and writer.forgo(contents, why)
             )
             if not given_up:
-                self._try_again(settlements, exc)
+                self._try_again(settlements, why)
                 return
         ended = time.monotonic()
         self._rests_until = ended + min(REST * (ended - began), LONGEST_REST)
@@ -209,14 +210,19 @@ class Notes:
     def _write_starts(self, writer: NoteWriter, starts: list[Start]) -> None:
         try:
             writer.write([each.note.content for each in starts])
-        except Exception as exc:  # noqa: BLE001 - a database that is away, say
+        except BaseException as exc:  # noqa: BLE001 - the same
             logger.warning(
                 "The start of %d receivers could not be noted, trying again: %s",
                 len(starts),
-                line(text_of(exc)),
+                line(text_of(_told(exc))),
             )
             with self._changed:
                 self._starts.put_back(starts, time.monotonic())
+
+
+def _told(exc: BaseException) -> Exception:
+    # A SystemExit says no more than a number.
+    return exc if isinstance(exc, Exception) else RuntimeError(repr_of(exc))
 
 
 def _say_not_started(exc: Exception) -> None:

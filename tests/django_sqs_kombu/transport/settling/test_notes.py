@@ -193,6 +193,34 @@ def test_a_note_that_waits_for_another_try_holds_up_none(keeper, table, writer, 
     assert time.monotonic() - started < 1
 
 
+class ExitingWriter(Writer):
+    """What it calls, such as a signal's receiver, exits the first time."""
+
+    def write(self, contents):
+        self.failed += 1
+        if self.failed == 1:
+            raise SystemExit(1)
+        super().write(contents)
+
+
+def test_what_exits_in_it_ends_not_the_thread(keeper, table, order, caplog):
+    keeper.delete(hold(table, ExitingWriter(order)), linger=False)
+
+    assert keeper.flush(5)
+    assert order == [("written", 1), ("deleted", 1)]
+    assert "was not settled, trying again: SystemExit(1)" in caplog.text
+
+
+def test_nor_where_a_start_is_noted(keeper, table, order, eventually, monkeypatch):
+    monkeypatch.setattr(starts, "PAUSE", 0.01)
+    runs, writer = hold(table, None), ExitingWriter(order)
+    runs.note = None
+
+    keeper.note_start(runs, Note(writer, "runs"))
+
+    eventually(lambda: order == [("written", 1)])
+
+
 class ForgoingWriter(Writer):
     """What it cannot write is not worth that a message is received again."""
 
