@@ -14,13 +14,14 @@ from django.db import Error
 
 from django_sqs_kombu.administration import sent_at
 from django_sqs_kombu.drops import MessageDropped
-from django_sqs_kombu.exceptions import EnvironmentFailure, RestartLater
+from django_sqs_kombu.exceptions import EnvironmentFailure, MessageDecodeError, RestartLater
 from django_sqs_kombu.messages import Delivery
 from django_sqs_kombu.printable import line, text_of, traceback_of
 from django_sqs_kombu.transport import TRACE, Note, group_of
 from django_sqs_kombu.working import Action, Middleware, Settlement
 
 from ..clocks import moment
+from ..database_errors import is_of_database
 from ..storable import storable, storable_text
 from .fingerprints import class_of, fingerprint, hashed
 from .models import Failure, State
@@ -48,9 +49,17 @@ class FailureNotes(Middleware):
         raised = settlement.raised
         if raised is None or isinstance(raised, _NO_FAILURE):
             return
-        if settlement.action is Action.REQUEUE and isinstance(raised, Error):
+        if settlement.action is Action.REQUEUE and _is_of_database(raised):
             return
         settlement.delivery.also_note(Note(_writer, _failure(settlement, raised)))
+
+
+def _is_of_database(raised: BaseException) -> bool:
+    """Whether a database raised it, or kept it from being asked; to a message class, too."""
+    if isinstance(raised, MessageDecodeError) and raised.kind is not None:
+        cause = raised.__cause__
+        return issubclass(raised.kind, Error) or (cause is not None and is_of_database(cause))
+    return isinstance(raised, Error) or is_of_database(raised)
 
 
 def _failure(settlement: Settlement, raised: BaseException) -> tuple[str, Failure]:

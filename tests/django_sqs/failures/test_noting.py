@@ -117,6 +117,39 @@ def test_what_is_no_failure_of_a_message_is_not_noted(work, raised):
     assert not Failure.objects.exists()
 
 
+class Reading(RawMessage):
+    def decode(self, value):
+        raise OperationalError("the database is away")
+
+
+def test_nor_is_what_a_message_class_cannot_read_since_a_database_is_away(work):
+    django_sqs.register("f3a", print, message_class=Reading)
+    django_sqs.send("f3a", body="x")
+
+    work("f3a", most=1)
+
+    assert not Failure.objects.exists()
+
+
+def test_nor_is_what_a_project_tries_again_of_what_keeps_it_from_connecting(work, settings):
+    settings.SQS_RETRY_ON = [PermissionError]
+    default = connections["default"]
+
+    class Asking(type(default)):
+        def get_new_connection(self, params):
+            raise PermissionError("AWS did not tell the password")
+
+    def receive(message):
+        Asking(default.settings_dict, "default").ensure_connection()
+
+    django_sqs.register("f3b", receive)
+    django_sqs.send("f3b", body="x")
+
+    work("f3b", most=1)
+
+    assert not Failure.objects.exists()
+
+
 def test_what_stays_in_sqs_is_told_apart(work):
     django_sqs.register("f4", failing, dead_letter_queue="f4-dead", max_receives=3)
     django_sqs.send("f4", body="x")
