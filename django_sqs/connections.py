@@ -215,14 +215,19 @@ def connect(using: str) -> None:
 def alias_of(model: type[Model]) -> str:
     """The alias of the database that a model is written to.
 
-    :raises NotConnected: a router fails.
+    :raises NotConnected: a router fails, or names a database that is not there.
     """
     try:
-        return router.db_for_write(model)
+        alias = router.db_for_write(model)
     except (SQSError, TimedOut):
         raise
     except Exception as exc:
         raise NotConnected(f"No router says where {model._meta.label} is: {repr_of(exc)}") from exc
+    if alias not in connections.settings:
+        raise NotConnected(
+            f"A router says that {model._meta.label} is in {alias!r}, which is not in DATABASES"
+        )
+    return alias
 
 
 def alias_for_logs(model: type[Model]) -> str | None:

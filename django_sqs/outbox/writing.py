@@ -10,12 +10,13 @@ from functools import partial
 from itertools import islice
 
 import kombu
-from django.db import router, transaction
+from django.db import transaction
 from django.utils import timezone
 
 from django_sqs_kombu.registration import Outgoing, RegisteredQueue, outside
 
 from ..commits import warn_of_another
+from ..connections import alias_of
 from ..not_migrated import migrated
 from ..registry import receivers
 from . import claims
@@ -37,7 +38,7 @@ def write(
     :raises NotMigrated: the table is not there.
     """
     queue = registered.get_queue(suffix)
-    using = using or router.db_for_write(OutboxMessage)
+    using = using or alias_of(OutboxMessage)
     row = _row(registered, queue, suffix, message)
     warn_of_another(registered.name, "outbox=True", using)
     if receivers.outlet is None:
@@ -59,7 +60,7 @@ def write_many(
     :raises NotMigrated: the table is not there.
     """
     queue = registered.get_queue(suffix)
-    using = using or router.db_for_write(OutboxMessage)
+    using = using or alias_of(OutboxMessage)
     warn_of_another(registered.name, "outbox=True", using)
     if receivers.outlet is not None:
         kept = list(messages)
@@ -79,12 +80,12 @@ def write_many(
 
 def database(using: str | None) -> str:
     """The alias of the database that is written to where *using* was asked for."""
-    return using or str(router.db_for_write(OutboxMessage))
+    return using or alias_of(OutboxMessage)
 
 
 def withdraw(message_id: str, using: str) -> None:
     """Delete a message that no relay has begun to send from the database *using*."""
-    if using == router.db_for_write(OutboxMessage):
+    if using == alias_of(OutboxMessage):
         with migrated(APP, using):
             claims.withdraw(message_id, using)
 

@@ -7,14 +7,14 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from asgiref.sync import sync_to_async
-from django.db import OperationalError, connections, router, transaction
+from django.db import OperationalError, connections, transaction
 from django.db.models import Model, QuerySet
 
 from django_sqs_kombu.exceptions import EnvironmentFailure
 from django_sqs_kombu.transport import STARTED, Note
 from django_sqs_kombu.working import Ended, KeyWriter
 
-from ..connections import writing_apart
+from ..connections import alias_of, writing_apart
 from ..not_migrated import migrated
 from ..optional import outboxes
 from .models import UniqueKey, UsedTicket
@@ -43,7 +43,7 @@ class DatabaseTickets:
 
     def cancel(self, ticket_id: str) -> bool:
         """Let no receiver start with a message; return False if one has started."""
-        with transaction.atomic(using=router.db_for_write(UsedTicket)):
+        with transaction.atomic(using=alias_of(UsedTicket)):
             used = self._use(ticket_id, cancelled=True)
             if used.cancelled:
                 # In the same database, so that what is rolled back is not deleted there.
@@ -60,7 +60,7 @@ class DatabaseTickets:
     @property
     def database(self) -> str:
         """The alias of the database that keys are in."""
-        return router.db_for_write(UniqueKey)
+        return alias_of(UniqueKey)
 
     def claim(
         self,
@@ -143,7 +143,7 @@ class DatabaseTickets:
             return None if row is None else row.ticket_id
 
     def _use(self, ticket_id: str, *, cancelled: bool) -> UsedTicket:
-        using = router.db_for_write(UsedTicket)
+        using = alias_of(UsedTicket)
         rows = UsedTicket._base_manager.using(using)
         with migrated(APP, using), transaction.atomic(using=using):
             # Waits for whoever writes the same row at the moment.
@@ -157,7 +157,7 @@ class _KeyWriter(KeyWriter):
 
     def write(self, contents: Sequence[Ended]) -> None:
         """Give back all of them."""
-        using = router.db_for_write(UniqueKey)
+        using = alias_of(UniqueKey)
         with writing_apart(using):
             super().write(contents)
 

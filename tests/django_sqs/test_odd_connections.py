@@ -35,6 +35,10 @@ def fail(what):
 
 class Router:
     def db_for_write(self, model, **hints):
+        global left
+        if left and fails == "answer":
+            left -= 1
+            return "nowhere"
         fail("router")
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -54,6 +58,7 @@ SQS_CONN_MAX_AGE = 0
 
 SCRIPT = """
 import json
+from functools import partial
 from django.db import connections
 import asking.base
 import django_sqs
@@ -89,6 +94,11 @@ class Reading(django_sqs.message.RawMessage):
     def decode(self, value):
         return Order.objects.count()
 
+def send_first(message, **options):
+    queue = django_sqs.queues["plain"]
+    queue.send(body="x", **options)
+    note_it(message)
+
 def run(kind):
     options, receiver, value = {}, note_it, {"body": "x"}
     if kind == "once":
@@ -104,6 +114,10 @@ def run(kind):
         options, receiver = {"message_class": Reading}, note_it
     elif kind == "a ticket":
         value = {"body": "x", "ticket": True}
+    elif kind == "the outbox":
+        receiver = partial(send_first, outbox=True)
+    elif kind == "a key":
+        receiver = partial(send_first, unique="a", unique_for=60)
     if kind == "a task":
         add.enqueue(1, 2)
         queue = django_sqs.queues["tasks-default"]
@@ -142,11 +156,15 @@ RAISED = {
 }
 
 
-@pytest.mark.parametrize("kind", ["once", "once in a batch", "a row", "a task"])
-def test_nor_where_a_router_fails(project, tmp_path, kind):
-    left, effects, seen = results(project, tmp_path, kind, "RuntimeError", "router")
+@pytest.mark.parametrize(
+    "kind", ["once", "once in a batch", "a row", "a task", "a ticket", "the outbox", "a key"]
+)
+@pytest.mark.parametrize("fails", ["router", "answer"])
+def test_nor_where_a_router_fails(project, tmp_path, kind, fails):
+    left, effects, seen = results(project, tmp_path, kind, "RuntimeError", fails)
 
-    assert (left, effects, seen) == (0, 1, ["EnvironmentFailure", "NoneType"])
+    raised = "NotConnected" if kind in ("the outbox", "a key") else "EnvironmentFailure"
+    assert (left, effects, seen) == (0, 1, [raised, "NoneType"])
 
 
 def test_nor_where_one_fails_that_has_told_where_a_task_begins(project, tmp_path):
