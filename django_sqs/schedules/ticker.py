@@ -89,8 +89,8 @@ class Ticker(Ticking):
                     self._send(queue, schedule, now, before)
             except (Error, NotMigrated):
                 raise
-            except Exception:
-                # Its queue's own fault; the others are sent.
+            except (Exception, SystemExit):
+                # Its queue's own fault, as where a message class exits; the others are sent.
                 logger.exception("A slot of %s is not sent", queue.name)
                 fine = False
         if sweep:

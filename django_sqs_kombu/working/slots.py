@@ -74,7 +74,8 @@ class SlotTicker(Ticking):
             except SQSError as exc:
                 logger.warning("A slot of %s could not be sent yet: %s", each.name, exc)
                 fine = False
-            except Exception:
+            except (Exception, SystemExit):
+                # Also what a message class calls may exit.
                 logger.exception("A slot of %s is not sent", each.name)
                 fine = False
         return fine

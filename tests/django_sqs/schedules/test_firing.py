@@ -284,10 +284,22 @@ def test_a_next_time_that_cannot_be_told_does_not_end_the_thread(monkeypatch, ev
         ticker.stop()
 
 
-def _failing_for(name, send):
+def test_a_message_in_whose_making_something_exits_harms_no_other(monkeypatch, caplog):
+    exits, _ = register("exits"), register("report")
+    ticker = tick(NOON + timedelta(minutes=1))
+    send = _failing_for("exits", type(exits).send, SystemExit)
+    monkeypatch.setattr(type(exits), "send", send)
+
+    assert not ticker.ticked(NOON + HOUR)
+
+    assert (sent("exits"), len(sent("report"))) == ([], 1)
+    assert "slot of exits is not sent" in caplog.text
+
+
+def _failing_for(name, send, error=ValueError):
     def failing(self, *args, **options):
         if self.name == name:
-            raise ValueError("no")
+            raise error("no")
         return send(self, *args, **options)
 
     return failing

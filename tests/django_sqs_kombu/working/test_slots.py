@@ -1,5 +1,6 @@
 """Slots without a database: sent by all, kept once by SQS's deduplication."""
 
+import sys
 import threading
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
@@ -151,6 +152,19 @@ def test_a_send_that_fails_is_tried_again_and_harms_no_other(
     tick(ticker, clock, NOON + HOUR + MINUTE)
 
     assert len(sent) == 2
+
+
+def test_a_send_in_which_something_exits_harms_no_other(registry, clock, sent, monkeypatch, caplog):
+    exits = register(registry, "exits.fifo")
+    register(registry)
+    ticker = ticker_of(registry.select)
+    clock.now = NOON + HOUR
+    monkeypatch.setattr(exits, "send_slot", sys.exit)
+
+    assert not ticker.ticked(clock.now)
+
+    assert len(sent) == 1
+    assert "A slot of exits.fifo is not sent" in caplog.text
 
 
 def failing(slot):
