@@ -64,9 +64,14 @@ def as_database_errors() -> Iterator[None]:
     try:
         yield
     except Exception as exc:
-        if (counts := as_it_counts(exc)) is not exc:
+        counts = as_it_counts(exc)
+        if counts is exc:
+            raise
+        try:
             raise counts from exc
-        raise
+        finally:
+            # It has this frame, which would keep it, and all that it was raised in.
+            del counts
 
 
 def sqlstate(exc: BaseException) -> str | None:

@@ -144,11 +144,9 @@ def _content(path: str) -> Any:
 
 def _parsed(path: str) -> Any:
     for extension, opened in _READ.items():
-        try:
+        if os.path.isfile(path + extension):
             with opened(path + extension, "rb") as file:
                 return json.loads(file.read())
-        except FileNotFoundError:
-            continue
     # Whatever else botocore may come to read.
     return botocore.loaders.JSONFileLoader().load_file(path)
 

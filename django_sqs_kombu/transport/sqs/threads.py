@@ -138,7 +138,8 @@ class Threads:
     def _do(self, job: Callable[[], None]) -> None:
         try:
             job()
-        except Exception:
+        except (Exception, SystemExit):
+            # The thread goes on, for those who rely upon it.
             logger.exception("A job of thread %s failed", self._name)
 
     # In the threads.

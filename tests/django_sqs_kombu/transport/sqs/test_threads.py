@@ -1,6 +1,7 @@
 """Threads that come with the work."""
 
 import signal
+import sys
 import threading
 import time
 
@@ -135,3 +136,12 @@ def test_work_that_relied_upon_a_thread_that_is_refused_is_done(monkeypatch):
             threads.run(lambda: done.append("own"))
 
     assert done == ["other"]
+
+
+def test_a_job_that_exits_costs_no_thread():
+    threads, ran = Threads("tested-exit", most=1), threading.Event()
+    threads.run(sys.exit)
+    threads.run(ran.set)
+
+    assert ran.wait(5)
+    threads.end(5)
