@@ -29,8 +29,9 @@ from .models import ReceivedMessage
 
 logger = get_logger(__name__)
 
-#: The state of a PostgreSQL transaction in which a statement has failed, to either driver.
-IN_ERROR = 3
+#: The states of a PostgreSQL connection, to either driver: without a transaction, and with one in
+#: which a statement has failed.
+IDLE, IN_ERROR = 0, 3
 #: The class of PostgreSQL's SQLSTATEs that PL/pgSQL raises.
 RAISED_BY_A_TRIGGER = "P0"
 CAUGHT = (
@@ -38,7 +39,11 @@ CAUGHT = (
     "would have no effect. If the receiver catches database errors, put the statements that may "
     "raise them into a transaction.atomic() block of their own, inside the try."
 )
-
+ENDED = (
+    "A receiver with once=True returned although a statement of its own, such as ROLLBACK, COMMIT "
+    "or INSERT OR ROLLBACK, had ended the transaction around it: what it did before may be undone. "
+    "Put what may be rolled back into a transaction.atomic() block."
+)
 
 #: So many ids are asked for in one query, which every database takes.
 MOST_ASKED = 500
@@ -165,16 +170,19 @@ def _check_whole(using: str, earlier: Exception | None, queue: str, message_id: 
     :param earlier: the error for which the connection was to roll back some time before.
     """
     connection: Any = connections[using]
-    info = getattr(connection.connection, "info", None)
-    failed = connection.vendor == "postgresql" and (
-        getattr(info, "transaction_status", None) == IN_ERROR
-    )
+    status = None
+    if connection.vendor == "postgresql":
+        info = getattr(connection.connection, "info", None)
+        status = getattr(info, "transaction_status", None)
+    is_over = getattr(connection.connection, "in_transaction", None) is False
     caught = _rolled_back_for(using)
     caught = None if caught is earlier else caught
-    if connection.needs_rollback or failed:
+    if connection.needs_rollback or status == IN_ERROR:
         if caught is not None and _passes(caught):
             raise EnvironmentFailure(f"Its receipt cannot be committed: {caught}") from caught
         raise TransactionManagementError(CAUGHT) from caught
+    if status == IDLE or (connection.vendor == "sqlite" and is_over):
+        raise TransactionManagementError(ENDED) from caught
     if connection.vendor == "mysql" and connection.errors_occurred:
         # At a deadlock it undoes all that was done and goes on in a new transaction.
         notes = ReceivedMessage.objects.using(using)

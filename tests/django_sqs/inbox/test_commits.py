@@ -193,6 +193,30 @@ def test_an_error_that_was_caught_around_a_block_of_its_own_harms_nothing():
     assert ReceivedMessage.objects.count() == 1
 
 
+def rolled_back(connection):
+    with connection.cursor() as cursor:
+        cursor.execute("ROLLBACK")
+
+
+def rolled_back_by_sqlite(connection):
+    with contextlib.suppress(IntegrityError), connection.cursor() as cursor:
+        cursor.execute("INSERT OR ROLLBACK INTO shop_order (id) VALUES (1)")
+
+
+@pytest.mark.parametrize("end", [rolled_back, rolled_back_by_sqlite])
+def test_a_statement_that_ends_the_transaction_undoes_nothing_unseen(end, connection, received_by):
+    if connection.vendor == "mysql" or (end is not rolled_back and connection.vendor != "sqlite"):
+        pytest.skip("the driver does not know, or the server has no such statement")
+
+    def effect():
+        order()
+        end(connection)
+
+    assert "had ended the transaction" in str(received_by(effect))
+    assert not Order.objects.exists()
+    assert not ReceivedMessage.objects.exists()
+
+
 def test_a_deadlock_that_a_receiver_caught_is_tried_again(connection):
     if connection.vendor != "mysql":
         pytest.skip("only MariaDB and MySQL undo all of the transaction, and go on")
