@@ -9,6 +9,7 @@ import kombu
 from ..exceptions import Continue
 from ..logs import get_logger
 from ..registration.outgoing import Outgoing
+from ..working.context import apart
 from ..working.freeing import free_at_end
 from ..working.registered import Registered
 from ..working.table import TABLE, Action, Attempts, row_for
@@ -36,7 +37,7 @@ def receive_at_once(registered: Registered, queue: kombu.Queue, outgoing: Outgoi
     delivery = LocalDelivery(queue.name, outgoing)
     while receives <= MOST_TRIES:
         delivery = LocalDelivery(queue.name, outgoing, receives, cursor)
-        raised = registered.attempt(delivery, queue).raised
+        raised = apart(registered.attempt, delivery, queue).raised
         row = row_for(raised, Attempts(receives, receives), registered.table)
         if row.action is not Action.REQUEUE:
             break

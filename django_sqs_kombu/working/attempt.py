@@ -5,7 +5,6 @@ from __future__ import annotations
 import inspect
 import sys
 import time
-from contextvars import copy_context
 from types import FrameType
 from typing import Any
 
@@ -46,14 +45,7 @@ def attempt(registered: Registered, delivery: Received, queue: kombu.Queue) -> A
 
     One that is to be dropped is not even decoded.  With ``delete_on_start`` the message is
     deleted between the two, so that one that cannot be decoded is settled as any other.
-
-    It has context variables of its own, as a task has: the language that a receiver activates,
-    say, is not that of the messages after it.
     """
-    return copy_context().run(_attempt, registered, delivery, queue)
-
-
-def _attempt(registered: Registered, delivery: Received, queue: kombu.Queue) -> Attempt:
     started = time.monotonic()
     context = context_of(delivery, queue)
     # Most have none, and nothing that it could say.

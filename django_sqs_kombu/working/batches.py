@@ -5,7 +5,6 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import AbstractContextManager
-from contextvars import copy_context
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -17,7 +16,7 @@ from ..messages.base import RawMessage
 from ..transport.delivery import Delivery
 from ..transport.sqs.received import group_of
 from .attempt import its_own
-from .context import MessageContext, current_message
+from .context import MessageContext, apart, current_message
 from .dropping import free_at_start, why_dropped
 from .gate import Gate
 from .handling import Handled, Surroundings, cleaning_up, handle, make_ready
@@ -141,20 +140,24 @@ def handle_batch(
         members = [Member(delivery, place) for place, delivery in enumerate(deliveries)]
         started = time.monotonic()
         error = make_ready(stack, registered)
-        if error is None:
-            _Run(registered, members, queue).attempt()
-        for member in members if error is not None else ():
-            member.raised = error
-        # All of it was for all of them.
-        seconds = (time.monotonic() - started) / len(members)
-        with resent_together():
-            return list(_settled(registered, members, seconds))
+
+        def handled() -> list[Handled]:
+            if error is None:
+                _Run(registered, members, queue).attempt()
+            for member in members if error is not None else ():
+                member.raised = error
+            # All of it was for all of them.
+            seconds = (time.monotonic() - started) / len(members)
+            with resent_together():
+                return list(_settled(registered, members, queue, seconds))
+
+        return apart(handled)
 
     return cleaning_up(deliveries[0], work)
 
 
 def _settled(
-    registered: Registered, members: Sequence[Member], seconds: float
+    registered: Registered, members: Sequence[Member], queue: kombu.Queue, seconds: float
 ) -> Iterator[Handled]:
     """Settle each message, whatever becomes of the others."""
     told: set[int] = set()
@@ -164,6 +167,7 @@ def _settled(
         raised, action = member.raised, None
         if order.is_broken(member.delivery):
             raised = Order.later()
+        current_message.set(_context(queue, [member]))
         try:
             action = settle(
                 registered,
@@ -194,13 +198,7 @@ class _Run:
         self._interrupt: BaseException | None = None
 
     def attempt(self) -> None:
-        """Decode all, and run the receiver on those that can be read; nothing is raised.
-
-        They have context variables of their own.
-        """
-        copy_context().run(self._attempt)
-
-    def _attempt(self) -> None:
+        """Decode all, and run the receiver on those that can be read; nothing is raised."""
         try:
             order = Order()
             for member in self._members:

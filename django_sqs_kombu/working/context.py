@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
-from contextvars import ContextVar
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar, copy_context
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeVar
+
+T = TypeVar("T")
 
 
 # Not frozen, which would take thrice as long to make: there is one for each message.
@@ -38,6 +40,14 @@ class MessageContext:
 
 #: None outside of a receiver.
 current_message: ContextVar[MessageContext | None] = ContextVar("current_message", default=None)
+
+
+def apart(call: Callable[..., T], *args: Any) -> T:
+    """Call *call* for a message with context variables of its own, as a task has.
+
+    The language that a receiver activates, say, is not that of the messages after it.
+    """
+    return copy_context().run(call, *args)
 
 
 class MessageContextFilter(logging.Filter):

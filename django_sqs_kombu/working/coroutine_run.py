@@ -220,6 +220,7 @@ def _steps(
         attempt = yield from _attempt(registered, delivery, queue, calls)
     else:
         attempt = Attempt(raised=refused)
+    current_message.set(context_of(delivery, queue))
     action = settle(registered, delivery, attempt.message, attempt.raised, attempt.seconds)
     return Handled(attempt, action)
 

@@ -14,6 +14,8 @@ from ..exceptions import EnvironmentFailure
 from ..logs import get_logger
 from ..printable import repr_of
 from ..transport.delivery import Delivery
+from .attempt import context_of
+from .context import apart, current_message
 from .middleware import NOTHING, Admission, admission
 from .outcomes import settle, undecodable
 from .registered import Attempt, Registered
@@ -95,6 +97,14 @@ def handle(
 def _handle(
     registered: Registered, delivery: Delivery, queue: kombu.Queue, admitted: Admission | None
 ) -> Handled:
+    return apart(_handle_apart, registered, delivery, queue, admitted)
+
+
+def _handle_apart(
+    registered: Registered, delivery: Delivery, queue: kombu.Queue, admitted: Admission | None
+) -> Handled:
+    # As long as it is settled, too: what is logged then is about this message.
+    current_message.set(context_of(delivery, queue))
     attempt = _attempt(registered, delivery, queue, admitted)
     action = settle(registered, delivery, attempt.message, attempt.raised, attempt.seconds)
     return Handled(attempt, action)
@@ -131,7 +141,7 @@ def attempt_within(
     """
     if not delivery.errors and (error := make_ready(stack, registered)) is not None:
         return Attempt(raised=error)
-    return _attempt(registered, delivery, queue, admitted)
+    return apart(_attempt, registered, delivery, queue, admitted)
 
 
 def _attempt(

@@ -45,6 +45,41 @@ def test_what_a_receiver_sets_ends_with_its_message(receivers, options, threads)
     assert seen == [None] * 6
 
 
+@pytest.mark.parametrize(
+    ("options", "consumer"),
+    [({}, {}), ({"batch": 1}, {}), ({}, {"coroutines": 2})],
+    ids=["single", "batch", "coroutine"],
+)
+def test_a_failure_is_told_with_the_message_that_has_failed(receivers, caplog, options, consumer):
+    seen = []
+
+    def note(record):
+        if record.exc_info:
+            seen.append((current_message.get().message_id, tenant.get()))
+        return True
+
+    def receive(message):
+        [message] = message if options else [message]
+        tenant.set("one")
+        raise ValueError(message.get_body())
+
+    async def receive_async(message):
+        receive(message)
+
+    caplog.handler.addFilter(note)
+    receivers.register("orders", receive_async if consumer else receive, **options)
+    sent = [receivers.send("orders", body=body) for body in "ab"]
+    try:
+        ReceiverConsumer(receivers, message_limit=2, **consumer).run()
+    finally:
+        # The handler is that of the other tests, too.
+        caplog.handler.removeFilter(note)
+
+    assert len(sent) == len({told for told, _ in seen}) == len(seen) == 2
+    # A coroutine is a task, and what that sets is its own.
+    assert {tenant for _, tenant in seen} == {None if consumer else "one"}
+
+
 def test_what_a_receiver_sets_is_not_its_senders_in_eager_mode(receivers):
     receivers.register("orders", lambda message: tenant.set("one"))
     with eager(receivers):
