@@ -41,19 +41,24 @@ LEAST_TIME = 0.001
 def attempt(registered: Registered, delivery: Received, queue: kombu.Queue) -> Attempt:
     """Decode *delivery* and run the receiver on it; nothing is raised.
 
+    It is called with context variables of the message's own (:func:`.context.apart`).
+
     One that stands for several is sent as so many instead, and one that stands for none is done.
 
     One that is to be dropped is not even decoded.  With ``delete_on_start`` the message is
     deleted between the two, so that one that cannot be decoded is settled as any other.
     """
     started = time.monotonic()
-    context = context_of(delivery, queue)
+    context = current_message.get()
+    if context is None or context.message_id != delivery.message_id:
+        # As in eager mode.  Whoever handles it has set it, and for as long as it is settled.
+        context = context_of(delivery, queue)
+        current_message.set(context)
     # Most have none, and nothing that it could say.
     has_trail = TRAIL in context.message_attributes
     if has_trail and (dropped := why_dropped(registered, delivery)) is not None:
         return Attempt(raised=dropped)
     found = Attempt()
-    token = current_message.set(context)
     try:
         if middleware := registered.receivers.middleware:
             with around_receiving(middleware, registered, delivery):
@@ -62,8 +67,6 @@ def attempt(registered: Registered, delivery: Received, queue: kombu.Queue) -> A
             _run(found, registered, delivery, queue, has_trail)
     except BaseException as exc:  # noqa: BLE001 - sys.exit() in a receiver, too
         found.raised, found.result = its_own(exc, registered), None
-    finally:
-        current_message.reset(token)
     found.seconds = time.monotonic() - started
     return found
 
