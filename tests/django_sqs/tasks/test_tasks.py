@@ -24,6 +24,8 @@ def call(site):
     """Run code in the site; what it prints as JSON on its last line is returned."""
 
     def call(code, **env):
+        # Without a log, whose threads would write into the line.
+        env = {"TEST_QUIET": "1", **env}
         done = site.run("shell", "-v0", "-c", PRELUDE + code, **env)
         assert done.popen.returncode == 0, done.output
         lines = [line for line in done.output.splitlines() if line.startswith("JSON ")]
