@@ -82,9 +82,8 @@ class ConditionalUpdate:
     def _parameters(
         self, connection: BaseDatabaseWrapper, values: Mapping[str, Any]
     ) -> tuple[Any, ...]:
-        adapt = _adapting(connection)
         adapted = [
-            values[name] if field is None else adapt(field, values[name])
+            values[name] if field is None else _adapted(connection, field, values[name])
             for name, field in zip(self._names, self._fields, strict=True)
         ]
         return (*adapted, *self._statuses)
@@ -154,20 +153,15 @@ def _converting(name: str) -> Field[Any, Any] | None:
     return None if isinstance(field, CharField) else field
 
 
-def _adapting(connection: BaseDatabaseWrapper) -> Callable[[Field[Any, Any], Any], Any]:
-    """What makes a value of a field one of the driver's."""
+def _adapted(connection: BaseDatabaseWrapper, field: Field[Any, Any], value: Any) -> Any:
+    """A value of a field as the driver takes it."""
     if connection.vendor not in _JSON_AS_TEXT:
-        return lambda field, value: field.get_db_prep_save(value, connection)
-    adapt_datetime = connection.ops.adapt_datetimefield_value
-
-    def adapt(field: Field[Any, Any], value: Any) -> Any:
-        # What the fields themselves ask and convert before is so of all that is written here,
-        # and costs each task a tenth of its CPU.
-        if not isinstance(field, JSONField):
-            return adapt_datetime(value)
-        return None if value is None else "[]" if value == [] else _encode(value)
-
-    return adapt
+        return field.get_db_prep_save(value, connection)
+    # What the fields themselves ask and convert before is so of all that is written here, and
+    # costs each task a tenth of its CPU.
+    if not isinstance(field, JSONField):
+        return connection.ops.adapt_datetimefield_value(value)
+    return None if value is None else "[]" if value == [] else _encode(value)
 
 
 def _quoter(quoted_x: str) -> Callable[[str], str]:

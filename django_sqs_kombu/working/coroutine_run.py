@@ -216,11 +216,12 @@ def _steps(
     refused: BaseException | None,
 ) -> Steps:
     """Receive a message and settle it; what is to be awaited meanwhile is yielded."""
+    # All steps are in the message's own context variables, and so is its settling.
+    current_message.set(context_of(delivery, queue))
     if refused is None:
         attempt = yield from _attempt(registered, delivery, queue, calls)
     else:
         attempt = Attempt(raised=refused)
-    current_message.set(context_of(delivery, queue))
     action = settle(registered, delivery, attempt.message, attempt.raised, attempt.seconds)
     return Handled(attempt, action)
 
@@ -233,7 +234,6 @@ def _attempt(
     started = time.monotonic()
     if (dropped := why_dropped(registered, delivery)) is not None:
         return Attempt(raised=dropped)
-    token = current_message.set(context_of(delivery, queue))
     try:
         with around_receiving(registered.receivers.middleware, registered, delivery):
             message = registered.message_class.from_delivery(delivery, queue)
@@ -250,8 +250,6 @@ def _attempt(
                 raise message.verdict
     except BaseException as exc:  # noqa: BLE001 - sys.exit() in a receiver, too
         return Attempt(message, its_own(exc, registered), seconds=time.monotonic() - started)
-    finally:
-        current_message.reset(token)
     return Attempt(message, None, value, time.monotonic() - started)
 
 

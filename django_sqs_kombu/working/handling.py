@@ -84,23 +84,17 @@ def handle(
         attempt = Attempt(raised=_unprepared(exc))
         return Handled(attempt, settle(registered, delivery, None, attempt.raised))
     if context is NOTHING:
-        return _handle(registered, delivery, queue, admitted)
+        return apart(_handle, registered, delivery, queue, admitted)
 
     def work(stack: Surroundings) -> Handled:
         if (error := _entered(stack, context)) is not None:
             return Handled(Attempt(raised=error), settle(registered, delivery, None, error))
-        return _handle(registered, delivery, queue, admitted)
+        return apart(_handle, registered, delivery, queue, admitted)
 
     return cleaning_up(delivery, work)
 
 
 def _handle(
-    registered: Registered, delivery: Delivery, queue: kombu.Queue, admitted: Admission | None
-) -> Handled:
-    return apart(_handle_apart, registered, delivery, queue, admitted)
-
-
-def _handle_apart(
     registered: Registered, delivery: Delivery, queue: kombu.Queue, admitted: Admission | None
 ) -> Handled:
     # As long as it is settled, too: what is logged then is about this message.
