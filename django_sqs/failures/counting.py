@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from django.db import Error, router, transaction
+from django.db import Error, transaction
 from django.db.models import Sum
 
 from django_sqs_kombu.logs import get_logger
 
-from ..connections import leaving_no_connection
+from ..connections import alias_of, leaving_no_connection
 from ..database_errors import as_database_errors
 from ..not_migrated import NotMigrated, migrated, told
 from ..optional import Gauge
@@ -39,7 +39,7 @@ def waiting_by_queue() -> dict[str, int]:
     :raises NotMigrated: the database has no such table yet.
     :raises django.db.Error: it is away.
     """
-    using = router.db_for_write(Failure)
+    using = alias_of(Failure)
     groups = FailureGroup.objects.using(using).order_by()
     # On PostgreSQL an error would spoil the transaction around it, such as a request's.
     with migrated("django_sqs.failures", using), transaction.atomic(using=using):

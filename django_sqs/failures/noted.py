@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from django.db import Error, router, transaction
+from django.db import Error, transaction
 
-from ..connections import connect
+from ..connections import alias_of, connect
 from .models import Failure
 
 
@@ -15,8 +15,8 @@ def failed_with(full_name: str, ids: set[str]) -> str:
     :param ids: those that it has had.
     :returns: empty, where it is unknown or the database cannot tell.
     """
-    using = router.db_for_write(Failure)
     try:
+        using = alias_of(Failure)
         connect(using)
         # Where somebody has a transaction open, it must not break.
         with transaction.atomic(using=using):

@@ -12,7 +12,6 @@ from django.db import (
     Error,
     IntegrityError,
     connections,
-    router,
     transaction,
 )
 from django.utils import timezone
@@ -61,8 +60,11 @@ class DatabaseStore:
 
     @property
     def using(self) -> str:
-        """The alias of the database."""
-        return router.db_for_write(TaskRecord)
+        """The alias of the database.
+
+        :raises NotConnected: no router says.
+        """
+        return alias_of(TaskRecord)
 
     def create(self, results: Sequence[TaskResult]) -> None:
         """Keep new results.
@@ -96,7 +98,7 @@ class DatabaseStore:
         using = DEFAULT_DB_ALIAS
         try:
             with as_database_errors():
-                using = alias_of(TaskRecord)
+                using = self.using
                 begun = self._begin(using, result, call, message)
         except DataError:
             raise
@@ -177,7 +179,7 @@ class DatabaseStore:
     def _note(self, end: End) -> Note | None:
         note = Note(_WRITER, end)
         try:
-            at_once = connections[alias_of(TaskRecord)].in_atomic_block
+            at_once = connections[self.using].in_atomic_block
         except NotConnected:
             # The task has had its effect.  Whoever writes the note asks the routers again.
             at_once = False

@@ -99,6 +99,10 @@ def send_first(message, **options):
     queue.send(body="x", **options)
     note_it(message)
 
+def enqueue_first(message):
+    add.enqueue(1, 2)
+    note_it(message)
+
 def run(kind):
     options, receiver, value = {}, note_it, {"body": "x"}
     if kind == "once":
@@ -116,6 +120,8 @@ def run(kind):
         value = {"body": "x", "ticket": True}
     elif kind == "the outbox":
         receiver = partial(send_first, outbox=True)
+    elif kind == "enqueuing":
+        receiver = enqueue_first
     elif kind == "a key":
         receiver = partial(send_first, unique="a", unique_for=60)
     if kind == "a task":
@@ -157,13 +163,18 @@ RAISED = {
 
 
 @pytest.mark.parametrize(
-    "kind", ["once", "once in a batch", "a row", "a task", "a ticket", "the outbox", "a key"]
+    "kind",
+    [
+        *("once", "once in a batch", "a row", "a task", "a ticket"),
+        *("the outbox", "a key", "enqueuing"),
+    ],
 )
 @pytest.mark.parametrize("fails", ["router", "answer"])
 def test_nor_where_a_router_fails(project, tmp_path, kind, fails):
     left, effects, seen = results(project, tmp_path, kind, "RuntimeError", fails)
 
-    raised = "NotConnected" if kind in ("the outbox", "a key") else "EnvironmentFailure"
+    sends = kind in ("the outbox", "a key", "enqueuing")
+    raised = "NotConnected" if sends else "EnvironmentFailure"
     assert (left, effects, seen) == (0, 1, [raised, "NoneType"])
 
 

@@ -13,6 +13,7 @@ import django_sqs
 from django_sqs.failures.apps import FailuresConfig
 from django_sqs.failures.counting import gauges
 from django_sqs.failures.models import Failure, FailureGroup, State
+from django_sqs.failures.noted import failed_with
 from django_sqs.signals import failure_noted
 from django_sqs_kombu import RawMessage, RestartLater
 from django_sqs_kombu.events import S3Event
@@ -293,3 +294,16 @@ def test_a_record_that_sqs_refuses_is_kept_as_the_record_that_it_is(work, server
     assert [json.loads(row.body) for row in rows] == [samples.s3_of("bad"), samples.s3_of("worse")]
     assert {row.state for row in rows} == {State.IN_QUEUE if dead else State.WAITING}
     assert FailureGroup.objects.get().seen == 2
+
+
+class Failing:
+    def db_for_write(self, model, **hints):
+        raise RuntimeError("the tenants cannot be asked")
+
+
+def test_where_no_router_says_where_failures_are_the_rest_is_told(monkeypatch, caplog):
+    monkeypatch.setattr("django.db.router.routers", [Failing()])
+
+    assert failed_with("queue", {"id"}) == ""
+    assert list(gauges()) == []
+    assert "The number of failed messages is unknown: No router says" in caplog.text
