@@ -302,6 +302,21 @@ def close_before_fork() -> None:
             connection.close_pool()
 
 
+@contextmanager
+def now_and_then() -> Iterator[None]:
+    """Around what a thread beside the receivers does with databases, every few seconds or minutes.
+
+    Its connections are not kept: a process that is forked later must not share them.
+
+    :raises NotConnected: as :func:`~.database_errors.as_database_errors`.
+    """
+    try:
+        with as_database_errors():
+            yield
+    finally:
+        connections.close_all()
+
+
 def leaving_no_connection(call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
     """Call *call* in a thread that nobody looks after; what it connects to is closed."""
     before = {each.alias for each in used_here() if each.connection is not None}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator, Sequence
 
-from django.db import Error, connections, router, transaction
+from django.db import Error, router, transaction
 from django.db.models import F
 
 from django_sqs_kombu import Failure as Told
@@ -15,8 +15,7 @@ from django_sqs_kombu.quotas import MAX_MESSAGES
 from django_sqs_kombu.transport import Delivery, SQSMessage, Trail, moved_from
 from django_sqs_kombu.working import FAILURE
 
-from ..connections import alias_for_logs
-from ..database_errors import as_database_errors
+from ..connections import alias_for_logs, now_and_then
 from ..not_migrated import told
 from ..operations.queues import Target, targets
 from ..registry import receivers
@@ -164,7 +163,6 @@ def companion(beside: Beside) -> InThread | None:
         while not stopping.is_set():
             _bury_all(list(beside.names.values()), stopping.is_set)
             stopping.wait(PERIOD)
-        connections.close_all()
 
     return InThread(run, stopping.set, "sqs-bury", beside.turn)
 
@@ -184,11 +182,8 @@ def _bury_each(names: Sequence[str], stops: Callable[[], bool]) -> None:
 
 def _bury_all(names: Sequence[str], stops: Callable[[], bool]) -> None:
     try:
-        try:
-            with as_database_errors():
-                _bury_each(names, stops)
-        finally:
-            connections.close_all()
+        with now_and_then():
+            _bury_each(names, stops)
     except (Error, SQSError) as exc:
         said = told(exc, alias_for_logs(Failure))
         logger.warning("Dead letters could not be taken out of SQS, trying again: %s", said)

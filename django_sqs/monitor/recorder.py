@@ -11,7 +11,7 @@ from datetime import timedelta
 from typing import Any
 
 from django.apps import apps
-from django.db import Error, connections, router, transaction
+from django.db import Error, router, transaction
 from django.db.models import F, QuerySet, Value
 from django.db.models.functions import Greatest
 from django.utils import timezone
@@ -19,8 +19,7 @@ from django.utils import timezone
 from django_sqs_kombu.logs import get_logger
 
 from ..conf import conf
-from ..connections import alias_for_logs
-from ..database_errors import as_database_errors
+from ..connections import alias_for_logs, now_and_then
 from ..forking import forks
 from ..not_migrated import told
 from ..worker.companions import BesideFleet
@@ -80,12 +79,8 @@ class Recorder:
 
     def _record_or_say(self, *, alive: bool) -> None:
         try:
-            try:
-                with as_database_errors():
-                    self.record(alive=alive)
-            finally:
-                # Not kept: a process that is forked later must not share it.
-                connections.close_all()
+            with now_and_then():
+                self.record(alive=alive)
         except Error as exc:
             logger.warning(
                 "The figures of queues cannot be recorded, trying again: %s",

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from datetime import datetime, timedelta
 
-from django.db import Error, connections
+from django.db import Error
 
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.working import Schedule, Ticking
 
-from ..connections import alias_for_logs
+from ..connections import alias_for_logs, now_and_then
 from ..database_errors import as_database_errors
 from ..forking import forks
 from ..not_migrated import NotMigrated, told
@@ -57,13 +57,8 @@ class Ticker(Ticking):
     def ticked(self, now: datetime) -> bool:
         """Tick, whatever it raises; return whether nothing failed."""
         try:
-            with forks.asking():
-                try:
-                    with as_database_errors():
-                        return self.tick(now)
-                finally:
-                    # Not kept: a process that is forked later must not share it.
-                    connections.close_all()
+            with forks.asking(), now_and_then():
+                return self.tick(now)
         except (Error, NotMigrated) as exc:
             logger.warning("Schedules wait for their database: %s", told(exc, alias_for_logs(Slot)))
         except Exception:
