@@ -8,14 +8,7 @@ from django_sqs_kombu.exceptions import MessageDecodeError
 from django_sqs_kombu.working.handling import handle
 from django_sqs_kombu.working.table import Action
 
-from ..django_sqs_kombu.working.fakes import FakeDelivery
-
-
-class Broken:
-    """An attribute that cannot be read."""
-
-    def __get__(self, instance, owner):
-        raise ZeroDivisionError("odd")
+from ..django_sqs_kombu.working.fakes import Broken, FakeDelivery
 
 
 class NoCause(DatabaseError):

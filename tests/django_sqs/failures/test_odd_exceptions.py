@@ -7,6 +7,8 @@ import django_sqs
 from django_sqs.failures.models import Failure, State
 from django_sqs.inbox.models import ReceivedMessage
 
+from ...django_sqs_kombu.working.fakes import Broken
+
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 
@@ -45,17 +47,12 @@ class Untrue(Exception):
         return 0
 
 
-class Unreadable:
-    def __get__(self, instance, owner):
-        raise ZeroDivisionError("no attribute")
-
-
 class NoClass(Exception):
-    __class__ = Unreadable()
+    __class__ = Broken()
 
 
 class NoCause(Exception):
-    __cause__ = Unreadable()
+    __cause__ = Broken()
 
 
 @pytest.mark.parametrize("odd", [Mute, Half, Endless, NoneOfIt, Noted, NoClass, NoCause, Untrue])

@@ -1,10 +1,17 @@
-"""A delivery whose every way out can fail."""
+"""A delivery whose every way out can fail, and an attribute that cannot be read."""
 
 import time
 
 from django_sqs_kombu.exceptions import RequestFailed
 from django_sqs_kombu.transport.settling.backoff import Backoff
 from django_sqs_kombu.transport.sqs.facts import QueueFacts, RedrivePolicy
+
+
+class Broken:
+    """An attribute that cannot be read."""
+
+    def __get__(self, instance, owner):
+        raise ZeroDivisionError("odd")
 
 
 class FakeRequests:

@@ -12,14 +12,7 @@ from django_sqs_kombu.exceptions import MessageDecodeError, ReceiverFailed, Rest
 from django_sqs_kombu.working.handling import handle
 from django_sqs_kombu.working.table import Action
 
-from .fakes import FakeDelivery
-
-
-class Broken:
-    """An attribute that cannot be read."""
-
-    def __get__(self, instance, owner):
-        raise ZeroDivisionError("odd")
+from .fakes import Broken, FakeDelivery
 
 
 class Odd(Exception):
