@@ -26,6 +26,8 @@ _ATTEMPTED = "last_attempted_at"
 _JSON_AS_TEXT = ("mysql", "sqlite")
 #: As json.dumps(), without its being asked about all its options for each value.
 _encode = json.JSONEncoder().encode
+#: Since this release SQLite has ``->``.
+_SQLITE_READS_ROWS = (3, 38)
 
 
 class ConditionalUpdate:
@@ -70,10 +72,10 @@ class ConditionalUpdate:
         if len(rows) <= 1:
             for values in rows:
                 self.execute(using, values)
-        elif connection.vendor == "postgresql" and _differ(rows):
-            sql = self._sql_of_all(connection)
+        elif _reads_rows(connection) and _differ(rows):
+            text = json.dumps(rows, default=_texts_of_times(connection))
             with _alone(connection), connection.cursor() as cursor:
-                cursor.execute(sql, (json.dumps(rows, default=_as_text), *self._statuses))
+                cursor.execute(self._sql_of_all(connection), (text, *self._statuses))
         else:
             parameters = [self._parameters(connection, values) for values in rows]
             with transaction.atomic(using=using), connection.cursor() as cursor:
@@ -101,18 +103,28 @@ class ConditionalUpdate:
         """One statement for many rows, whose values are one parameter: a JSON array.
 
         A statement for each, with ten values that a driver adapts one by one, costs this
-        process three times the CPU, and the server a round trip more.
+        process three times the CPU, and a server a round trip more.
         """
+        fields = dict(zip(self._names, self._fields, strict=True))
         return _sql_of_all(
             tuple(
                 (name, "text" if field is None else str(field.db_type(connection)))
-                for name, field in dict(zip(self._names, self._fields, strict=True)).items()
+                for name, field in fields.items()
             ),
             self._columns,
             self._where,
             self._statuses,
             self._attempted,
+            in_types=connection.vendor == "postgresql",
         )
+
+
+def _reads_rows(connection: BaseDatabaseWrapper) -> bool:
+    """Whether the database updates from the rows of a JSON array."""
+    if connection.vendor == "sqlite":
+        of_sqlite: Any = connection
+        return bool(of_sqlite.Database.sqlite_version_info >= _SQLITE_READS_ROWS)
+    return connection.vendor == "postgresql"
 
 
 def _alone(connection: BaseDatabaseWrapper) -> AbstractContextManager[Any]:
@@ -128,10 +140,19 @@ def _differ(rows: Sequence[Mapping[str, Any]]) -> bool:
     return len(rows) == len({values["id"] for values in rows})
 
 
-def _as_text(value: object) -> str:
-    if isinstance(value, datetime):
-        return value.isoformat()
-    raise TypeError(f"{type(value).__name__} is not JSON")
+def _texts_of_times(connection: BaseDatabaseWrapper) -> Callable[[object], str]:
+    """What makes a text of a time, as the database reads it in a JSON array."""
+    # That of SQLite, whose columns of times hold text without a zone.
+    zone = connection.timezone if connection.vendor == "sqlite" else None
+
+    def text_of(value: object) -> str:
+        if not isinstance(value, datetime):
+            raise TypeError(f"{type(value).__name__} is not JSON")
+        if zone is None or value.tzinfo is None:
+            return value.isoformat(" ")
+        return value.astimezone(zone).replace(tzinfo=None).isoformat(" ")
+
+    return text_of
 
 
 def fresh_digests(using: str, ids: Sequence[str]) -> dict[str, str]:
@@ -208,18 +229,37 @@ def _sql_of_all(
     where: tuple[str, ...],
     statuses: tuple[str, ...],
     attempted: str,
+    *,
+    in_types: bool,
 ) -> str:
-    """As :func:`_sql`, for PostgreSQL, of rows that are objects of a JSON array."""
+    """As :func:`_sql`, of rows that are objects of a JSON array.
+
+    :param types: the type of each column.
+    :param in_types: whether rows are read as PostgreSQL does, which takes types; else SQLite.
+    """
     table = f'"{TaskRecord._meta.db_table}"'
     settings = ", ".join(f'"{name}" = new."{name}"' for name in columns)
-    given = ", ".join(f'"{name}" {kind}' for name, kind in types)
+    rows = _rows_in_types(types) if in_types else _rows_in_text(types)
     conditions = [f'{table}."{name}" = new."{name}"' for name in where]
     if attempted:
         column = f'{table}."{_ATTEMPTED}"'
         conditions.append(f'({column} IS NULL OR {column} {attempted} new."{_ATTEMPTED}")')
     conditions.append(f'{table}."status" IN ({", ".join(["%s"] * len(statuses))})')
     # Names of our own fields, nothing that anybody else wrote.
-    return (
-        f"UPDATE {table} SET {settings} FROM json_to_recordset(%s::json) AS new({given}) "  # noqa: S608
-        f"WHERE {' AND '.join(conditions)}"
+    return f"UPDATE {table} SET {settings} FROM {rows} WHERE {' AND '.join(conditions)}"  # noqa: S608
+
+
+def _rows_in_types(types: tuple[tuple[str, str], ...]) -> str:
+    given = ", ".join(f'"{name}" {kind}' for name, kind in types)
+    return f"json_to_recordset(%s::json) AS new({given})"
+
+
+def _rows_in_text(types: tuple[tuple[str, str], ...]) -> str:
+    """SQLite's: JSON stays the text that it is, but for null, which is no value."""
+    given = ", ".join(
+        f"NULLIF(value -> '$.{name}', 'null') AS \"{name}\""
+        if isinstance(TaskRecord._meta.get_field(name), JSONField)
+        else f"value ->> '$.{name}' AS \"{name}\""
+        for name, _ in types
     )
+    return f"(SELECT {given} FROM json_each(%s)) AS new"  # noqa: S608

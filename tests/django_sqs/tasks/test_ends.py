@@ -73,9 +73,10 @@ def test_ends_that_come_together_are_written_by_one_statement(backends, count):
     statements = write(ends)
 
     assert len(statements) == 1
-    # Elsewhere it is that of executemany(), which is cheap where there is no server.
+    # Elsewhere it is that of executemany().
     vendor = connections[router.db_for_write(TaskRecord)].vendor
-    assert ("json_to_recordset" in statements[0]) == (vendor == "postgresql")
+    reads = {"postgresql": "json_to_recordset", "sqlite": "json_each"}
+    assert reads.get(vendor, "UPDATE") in statements[0]
     for end, result in zip(ends, results, strict=True):
         found = record(result)
         assert (found.status, found.errors) == ("SUCCESSFUL", [])
@@ -83,6 +84,16 @@ def test_ends_that_come_together_are_written_by_one_statement(backends, count):
         assert found.finished_at == end.finished_at
         assert found.started_at == found.last_attempted_at == end.begin.started_at
         assert found.worker_ids == ["here"]
+
+
+def test_ends_are_written_as_well_by_a_sqlite_that_reads_no_rows(backends, monkeypatch):
+    monkeypatch.setattr("django_sqs.results.statements._SQLITE_READS_ROWS", (99,))
+    results = enqueue(backends, 3)
+
+    [statement] = write([successful(result, [None]) for result in results])
+
+    assert "json_each" not in statement
+    assert [record(result).return_value for result in results] == [[None]] * 3
 
 
 def test_so_are_begins(backends):

@@ -1,5 +1,6 @@
 """What results write, which is written past Django's fields where these cost most."""
 
+from datetime import datetime
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -7,7 +8,7 @@ from django.db import connections, router
 from django.utils import timezone
 
 from django_sqs.results.models import TaskRecord
-from django_sqs.results.statements import ConditionalUpdate
+from django_sqs.results.statements import ConditionalUpdate, _texts_of_times
 
 pytestmark = pytest.mark.django_db(databases="__all__")
 
@@ -27,6 +28,20 @@ def test_times_are_written_as_django_writes_them(settings, zone):
         if settings.USE_TZ and value:
             value = value.astimezone(ZoneInfo(zone))
         assert_written_as_django_does("started_at", value)
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Asia/Kolkata"])
+def test_so_are_those_that_are_written_together(settings, zone):
+    connection = connections[router.db_for_write(TaskRecord)]
+    now = timezone.now()
+    for value in (now, now.replace(microsecond=0)):
+        if settings.USE_TZ:
+            value = value.astimezone(ZoneInfo(zone))
+        text = _texts_of_times(connection)(value)
+        if connection.vendor == "sqlite":
+            assert text == connection.ops.adapt_datetimefield_value(value)
+        else:
+            assert datetime.fromisoformat(text) == value
 
 
 def assert_written_as_django_does(name, value):
