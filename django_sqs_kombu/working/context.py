@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
-from contextvars import ContextVar, copy_context
+from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
+
+from .sentry_scope import fork_scopes, is_imported
 
 T = TypeVar("T")
 
@@ -47,7 +49,15 @@ def apart(call: Callable[..., T], *args: Any) -> T:
 
     The language that a receiver activates, say, is not that of the messages after it.
     """
-    return copy_context().run(call, *args)
+    return own_context().run(call, *args)
+
+
+def own_context() -> Context:
+    """Return the context of a message that is about to be received."""
+    context = copy_context()
+    if is_imported():
+        context.run(fork_scopes)
+    return context
 
 
 class MessageContextFilter(logging.Filter):

@@ -22,7 +22,7 @@ from ..transport.delivery import Delivery
 from ..transport.sqs.threads import Threads
 from .attempt import check_returned, context_of, delete_first, its_own
 from .awaiting import Ended
-from .context import current_message
+from .context import current_message, own_context
 from .dropping import free_at_start, why_dropped
 from .gate import Gate
 from .going_on import worker_stops
@@ -100,7 +100,7 @@ class CoroutineRun:
         self._registered = registered
         self._queue = queue
         self._delivery = delivery
-        self._context = contextvars.copy_context()
+        self._context = own_context()
         self._steps: Steps | None = None
         self._inside = False
 
