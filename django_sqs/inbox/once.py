@@ -5,16 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from django.db import (
-    DEFAULT_DB_ALIAS,
-    Error,
-    IntegrityError,
-    InterfaceError,
-    InternalError,
-    OperationalError,
-    connections,
-    transaction,
-)
+from django.db import DEFAULT_DB_ALIAS, Error, IntegrityError, connections, transaction
 from django.db.transaction import TransactionManagementError
 
 from django_sqs_kombu.exceptions import EnvironmentFailure
@@ -23,8 +14,8 @@ from django_sqs_kombu.messages import RawMessage
 from django_sqs_kombu.transport import Trail
 
 from ..connections import alias_of, connect
-from ..database_errors import as_it_counts, sqlstate
 from ..not_migrated import NotMigrated, lacks_tables
+from .caught import NOT_COMMITTED, CaughtErrors, passes
 from .models import ReceivedMessage
 
 logger = get_logger(__name__)
@@ -32,8 +23,6 @@ logger = get_logger(__name__)
 #: The states of a PostgreSQL connection, to either driver: without a transaction, and with one in
 #: which a statement has failed.
 IDLE, IN_ERROR = 0, 3
-#: The class of PostgreSQL's SQLSTATEs that PL/pgSQL raises.
-RAISED_BY_A_TRIGGER = "P0"
 CAUGHT = (
     "A receiver with once=True returned although its transaction has to be rolled back, so it "
     "would have no effect. If the receiver catches database errors, put the statements that may "
@@ -81,9 +70,11 @@ def run_all_once(
             noted = True
             if not new:
                 return None
+            errors = CaughtErrors(connections[using])
             try:
-                received = receive(list(new.values()))
-                _check_whole(using, earlier, queue, next(iter(new)))
+                with errors.noted():
+                    received = receive(list(new.values()))
+                    _check_whole(using, errors, earlier, queue, next(iter(new)))
             except BaseException as exc:
                 raised = exc
                 raise
@@ -92,8 +83,8 @@ def run_all_once(
     except Error as exc:
         # What a commit says of the data, as of a constraint that is deferred to it, is the
         # receiver's own, too. A driver may call a connection that broke just an error.
-        passes = _passes(exc) or not noted or connections[using].connection is None
-        if exc is raised or not passes:
+        of_itself = passes(exc) or not noted or connections[using].connection is None
+        if exc is raised or not of_itself:
             raise
         if not noted and lacks_tables(exc):
             raise NotMigrated("django_sqs.inbox", using, exc) from exc
@@ -161,12 +152,15 @@ def _note(queue: str, message_id: str, using: str) -> bool:
     return True
 
 
-def _check_whole(using: str, earlier: Exception | None, queue: str, message_id: str) -> None:
+def _check_whole(
+    using: str, errors: CaughtErrors, earlier: Exception | None, queue: str, message_id: str
+) -> None:
     """See to it that the transaction in which a receiver returned is one to commit.
 
     Django, and PostgreSQL as well, roll back one in which an error was caught, and say
     nothing: the message would be deleted without its effect.
 
+    :param errors: what failed while the receiver ran.
     :param earlier: the error for which the connection was to roll back some time before.
     """
     connection: Any = connections[using]
@@ -178,8 +172,10 @@ def _check_whole(using: str, earlier: Exception | None, queue: str, message_id: 
     caught = _rolled_back_for(using)
     caught = None if caught is earlier else caught
     if connection.needs_rollback or status == IN_ERROR:
-        if caught is not None and _passes(caught):
-            raise EnvironmentFailure(f"Its receipt cannot be committed: {caught}") from caught
+        if caught is None or not passes(caught):
+            caught = errors.of_database or caught
+        if caught is not None and passes(caught):
+            raise EnvironmentFailure(NOT_COMMITTED.format(caught)) from caught
         raise TransactionManagementError(CAUGHT) from caught
     if status == IDLE or (connection.vendor == "sqlite" and is_over):
         raise TransactionManagementError(ENDED) from caught
@@ -193,12 +189,3 @@ def _check_whole(using: str, earlier: Exception | None, queue: str, message_id: 
 def _rolled_back_for(using: str) -> Exception | None:
     """The last error for which the connection was to roll back; Django forgets none."""
     return getattr(connections[using], "rollback_exc", None)
-
-
-def _passes(exc: Exception) -> bool:
-    """Whether *exc* is of the database itself, and not about what is written to it."""
-    if isinstance(exc, InternalError):
-        # What a driver says of answers that it does not understand, as when a pooler's server
-        # is gone at the commit, has no SQLSTATE; to psycopg2 it is what a trigger raises as well.
-        return not (sqlstate(exc) or "").startswith(RAISED_BY_A_TRIGGER)
-    return isinstance(as_it_counts(exc), OperationalError | InterfaceError)

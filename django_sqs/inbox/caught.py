@@ -1,0 +1,88 @@
+"""CaughtErrors: what failed on a connection, and was caught, before its transaction ends."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TypeVar
+
+from django.db import Error, InterfaceError, InternalError, OperationalError
+from django.db.transaction import TransactionManagementError
+
+from django_sqs_kombu.exceptions import EnvironmentFailure
+
+from ..database_errors import as_it_counts, sqlstate
+
+T = TypeVar("T")
+
+#: The class of PostgreSQL's SQLSTATEs that PL/pgSQL raises.
+RAISED_BY_A_TRIGGER = "P0"
+NOT_COMMITTED = "Its receipt cannot be committed: {}"
+#: PostgreSQL's SQLSTATE of what is asked after an error, and MySQL's number of a savepoint that
+#: is gone with all of its transaction: neither says why.
+_AFTER_AN_ERROR, _NO_SAVEPOINT = "25P02", 1305
+
+
+class CaughtErrors:
+    """Notes the errors of a connection's statements that no statement has succeeded after.
+
+    Where Django cannot roll back to a savepoint, as when the server is gone or has undone all at
+    a deadlock, it has the whole transaction rolled back, and does not keep why.
+    """
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._errors: list[Error] = []
+
+    @contextmanager
+    def noted(self) -> Iterator[None]:
+        """Note them within this block.
+
+        :raises EnvironmentFailure: something was asked after one that was caught, and is of the
+            database itself.
+        """
+        wrappers = self._connection.execute_wrappers
+        wrappers.append(self)
+        try:
+            yield
+        except TransactionManagementError:
+            if (caught := self.of_database) is not None:
+                raise EnvironmentFailure(NOT_COMMITTED.format(caught)) from caught
+            raise
+        finally:
+            # They have frames that have this one.
+            self._errors.clear()
+            with suppress(ValueError):
+                wrappers.remove(self)
+
+    def __call__(
+        self, execute: Callable[..., T], sql: Any, params: Any, many: Any, context: dict[str, Any]
+    ) -> T:
+        try:
+            result = execute(sql, params, many, context)
+        except Error as exc:
+            self._errors.append(exc)
+            raise
+        self._errors.clear()
+        return result
+
+    @property
+    def of_database(self) -> Error | None:
+        """The first that is of the database itself, if there is one."""
+        return next((each for each in self._errors if not _follows(each) and passes(each)), None)
+
+
+def passes(exc: Exception) -> bool:
+    """Whether *exc* is of the database itself, and not about what is written to it."""
+    if isinstance(exc, InternalError):
+        # What a driver says of answers that it does not understand, as when a pooler's server
+        # is gone at the commit, has no SQLSTATE; to psycopg2 it is what a trigger raises as well.
+        return not (sqlstate(exc) or "").startswith(RAISED_BY_A_TRIGGER)
+    return isinstance(as_it_counts(exc), OperationalError | InterfaceError)
+
+
+def _follows(exc: Error) -> bool:
+    """Whether it only says that something has failed before."""
+    if isinstance(exc, TransactionManagementError) or sqlstate(exc) == _AFTER_AN_ERROR:
+        return True
+    return isinstance(exc, OperationalError) and exc.args[:1] == (_NO_SAVEPOINT,)
