@@ -1,8 +1,9 @@
-"""Ending a forked process at once, with nothing lost that it has to say."""
+"""Ending a process with nothing lost that it has to say, whatever the project has left running."""
 
 from __future__ import annotations
 
 import sys
+import threading
 import time
 from typing import Any, NoReturn
 
@@ -13,6 +14,10 @@ logger = get_logger(__name__)
 
 #: Seconds that exporters of OpenTelemetry's may take for what they have gathered.
 FLUSH_TIMEOUT = 2.0
+#: Seconds that a process has at least to end by itself.
+LEAST_TIME = 1.0
+#: Seconds between two looks whether this process ends.
+LOOK = 0.1
 
 
 def end_process(code: int) -> NoReturn:
@@ -39,3 +44,41 @@ def flush_telemetry() -> None:
                 flush(max(1, int((deadline - time.monotonic()) * 1000)))
             except Exception:
                 logger.exception("OpenTelemetry could not export the last of what it gathered")
+
+
+def end_in_time(code: int, seconds: float) -> None:
+    """Have this process, which is done, end with *code* within *seconds* once Python ends it.
+
+    Python waits for each thread that is no daemon, for the jobs of executors, and for child
+    processes: what a receiver has left running could keep the process for ever.
+    """
+    until = time.monotonic() + seconds
+
+    def end() -> None:
+        while not _is_ending():
+            time.sleep(LOOK)
+        time.sleep(max(LEAST_TIME, until - time.monotonic()))
+        logger.error("Ending although the project has left something running: %s", _left_running())
+        end_process(code)
+
+    try:
+        threading.Thread(target=end, name="sqs-end", daemon=True).start()
+    except (RuntimeError, MemoryError) as exc:
+        logger.error("No thread could be started to watch over the end: %r", exc)
+
+
+def _is_ending() -> bool:
+    # The second is private to Python, and true a little earlier: while executors are waited for.
+    alive = threading.main_thread().is_alive()
+    return not alive or getattr(threading, "_SHUTTING_DOWN", False)
+
+
+def _left_running() -> str:
+    names = [
+        each.name
+        for each in threading.enumerate()
+        if not each.daemon and each is not threading.main_thread()
+    ]
+    return (
+        f"threads {', '.join(names)}" if names else "no thread, but processes or atexit functions"
+    )

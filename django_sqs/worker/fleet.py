@@ -5,6 +5,7 @@ from __future__ import annotations
 import mmap
 import os
 import threading
+import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
@@ -130,6 +131,15 @@ class Fleet:
         self._health = HealthSocket(self._how_it_is)
         #: The control server, where the plan has one.
         self.control = ControlServer(plan.http, self._stats, self._ready) if plan.http else None
+        #: When it was told to stop, on the monotonic clock.
+        self._stopped_at: float | None = None
+
+    @property
+    def grace_left(self) -> float:
+        """How many seconds of the grace period are left: all of them before a stop."""
+        at = self._stopped_at
+        since = 0.0 if at is None else time.monotonic() - at
+        return conf.grace_period - since
 
     def run(self) -> int:
         """Run until done or stopped; return the exit code."""
@@ -253,6 +263,7 @@ class Fleet:
         self._note_stop()
 
     def _note_stop(self) -> None:
+        self._stopped_at = self._stopped_at or time.monotonic()
         self._ready.stopping = True
 
     def _child(self, process: int, queues: list[RegisteredQueue]) -> Child:

@@ -24,6 +24,7 @@ from django_sqs.management.pid_file import pid_file
 from django_sqs.registry import receivers
 from django_sqs.worker import exit_codes
 from django_sqs.worker.chosen import chosen_here
+from django_sqs.worker.ending import end_in_time
 from django_sqs.worker.fleet import Fleet, Plan
 from django_sqs.worker.recycling import Recycling
 from django_sqs_kombu.posix import require_posix
@@ -218,7 +219,14 @@ class Command(QueueCommand):
         if fleet.control is not None:
             self.stdout.write(f"Health and metrics at {fleet.control.url}")
             self.stdout.flush()
-        return fleet.run()
+        code = exit_codes.ERROR
+        try:
+            code = fleet.run()
+        finally:
+            # Whoever calls it otherwise decides for itself when its process ends.
+            if getattr(self, "_called_from_command_line", False):
+                end_in_time(code, fleet.grace_left)
+        return code
 
 
 def _check_coroutines(queues: list[RegisteredQueue]) -> None:

@@ -6,6 +6,7 @@ import os
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 from django.db import DatabaseError, transaction
 
@@ -14,6 +15,8 @@ from django_sqs.message import JSONMessage, Message, ModelInstanceMessage, RawMe
 
 from . import coroutine_receivers, database_receivers, fault_receivers  # noqa: F401 - they register more
 from .models import Run
+
+EXECUTOR = ThreadPoolExecutor(1, "left-running")
 
 
 def record(queue, message, body=None):
@@ -73,6 +76,17 @@ def receive_slow(message):
     else:
         time.sleep(float(body))
     Run.objects.filter(pk=run.pk).update(finished=True)
+
+
+@django_sqs.receiver("left-running")
+def receive_left_running(message):
+    """Leaves running what the body says: a thread, or a job of an executor."""
+    seconds = float(os.environ.get("TEST_LEFT_SECONDS", "60"))
+    if message.get_body() == "thread":
+        threading.Thread(target=time.sleep, args=[seconds], name="left-running").start()
+    else:
+        EXECUTOR.submit(time.sleep, seconds)
+    record("left-running", message)
 
 
 @django_sqs.receiver("limited", timeout=1)
