@@ -3,6 +3,7 @@
 import logging
 import os
 import sys
+from typing import Any
 
 import django
 from django.apps import AppConfig
@@ -12,6 +13,8 @@ from django.utils.module_loading import autodiscover_modules
 
 from django_sqs_kombu.registration import Receivers
 
+from .worker.starting import stop_while_starting
+
 OLDEST_DJANGO = (5, 2)
 
 
@@ -20,6 +23,11 @@ class DjangoSQSConfig(AppConfig):
 
     name = "django_sqs"
     verbose_name = "Amazon SQS"
+
+    def __init__(self, app_name: str, app_module: Any) -> None:
+        super().__init__(app_name, app_module)
+        # Models and receivers, which are imported from here on, may take seconds.
+        stop_while_starting(sys.argv)
 
     def ready(self) -> None:
         """Find the receivers."""
