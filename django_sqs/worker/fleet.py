@@ -28,6 +28,7 @@ from .companions import BesideFleet, Companion, Turn, beside_fleets, running
 from .control import ControlServer
 from .crash_file import lasting_memory
 from .crashes import CrashNotes
+from .frozen import frozen
 from .health_socket import Health, HealthSocket
 from .idle import StopWhenIdle
 from .migrations import wait_for_migrations
@@ -156,6 +157,7 @@ class Fleet:
             if self._supervised:
                 close_before_fork()
             stack.enter_context(running(self._companions()))
+            stack.enter_context(frozen())
             return self._run()
 
     def _how_it_is(self) -> Health:
