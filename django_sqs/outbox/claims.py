@@ -101,31 +101,29 @@ def waiting_queues(database: str) -> list[OutboxQueue]:
     return [OutboxQueue(database, bytes(n).decode(), bytes(s).decode()) for n, s in pairs]
 
 
-def claim(queue: OutboxQueue, most: int = ROWS) -> Claim | None:
+def claim(
+    queue: OutboxQueue, most: int = ROWS, in_doubt: list[Claim] | None = None
+) -> Claim | None:
     """Claim the oldest rows of *queue* that may be sent now; None where there are none.
 
     Of a FIFO queue's group nothing is claimed while an older row of it is claimed elsewhere or
     has to wait.
 
     :param most: how many at most.
+    :param in_doubt: gets the claim if the database fails while it is written, or after that:
+        nobody would have its rows before it is over.
     """
     began, now = time.monotonic(), timezone.now()
     keys = _candidates(queue, now, most)
     if not keys:
         return None
     token = uuid.uuid4()
-    # Of two relays that chose the same rows each gets those that its UPDATE finds free.
-    taken = (
-        queue.rows.filter(pk__in=keys)
-        .filter(_free(now))
-        .update(claimed_by=token, claimed_until=after(now, LEASE))
-    )
-    if not taken:
-        return None
-    mine = queue.rows.filter(pk__in=keys, claimed_by=token)
-    if queue.is_fifo:
-        _give_back_what_overtakes(queue, mine, token)
-    rows = list(mine.order_by("pk"))
+    try:
+        rows = _take(queue, keys, token, now)
+    except BaseException:
+        if in_doubt is not None:
+            in_doubt.append(Claim(queue, token, [OutboxMessage(pk=key) for key in keys], began))
+        raise
     return Claim(queue, token, rows, began + SENDING) if rows else None
 
 
@@ -277,6 +275,23 @@ def _candidates(queue: OutboxQueue, now: datetime, most: int) -> list[int]:
         return total <= CHARACTERS or total == row[1]
 
     return [key for key, _ in takewhile(fits, found.values_list("pk", Length("body"))[:most])]
+
+
+def _take(
+    queue: OutboxQueue, keys: list[int], token: uuid.UUID, now: datetime
+) -> list[OutboxMessage]:
+    # Of two relays that chose the same rows each gets those that its UPDATE finds free.
+    taken = (
+        queue.rows.filter(pk__in=keys)
+        .filter(_free(now))
+        .update(claimed_by=token, claimed_until=after(now, LEASE))
+    )
+    if not taken:
+        return []
+    mine = queue.rows.filter(pk__in=keys, claimed_by=token)
+    if queue.is_fifo:
+        _give_back_what_overtakes(queue, mine, token)
+    return list(mine.order_by("pk"))
 
 
 def _give_back_what_overtakes(

@@ -90,6 +90,8 @@ class Relay:
         self._under_way: dict[OutboxQueue, Claim] = {}
         #: What was sent and is not written into the database yet.
         self._to_settle: list[tuple[Claim, Report]] = []
+        #: Claims that a database failed on: they may be in it, and nothing of them is sent.
+        self._in_doubt: list[Claim] = []
         #: Why a database could not be served.
         self._trouble: Exception | None = None
         #: Queues that had their turn, the latest last, and when the next look at their times is.
@@ -127,7 +129,8 @@ class Relay:
         try:
             while True:
                 self._start_what_waits()
-                if not self._under_way and (self._trouble or not self._to_settle):
+                to_write = self._to_settle or self._in_doubt
+                if not self._under_way and (self._trouble or not to_write):
                     break
                 total += self._settle_next(self._period)
         finally:
@@ -144,7 +147,9 @@ class Relay:
         :returns: how many rows SQS accepted.
         """
         sent, deadline = 0, time.monotonic() + LAST_WAIT
-        while (self._under_way or self._to_settle) and (left := deadline - time.monotonic()) > 0:
+        while (self._under_way or self._to_settle or self._in_doubt) and (
+            left := deadline - time.monotonic()
+        ) > 0:
             sent += self._settle_next(min(left, FIRST_PAUSE / 2))
         return sent
 
@@ -171,7 +176,7 @@ class Relay:
         if len(self._served) > REMEMBERED:
             del self._served[next(iter(self._served))]
         most = PROBE if self._queue_rests.failed(queue) else claims.ROWS
-        claim = claims.claim(queue, most)
+        claim = claims.claim(queue, most, self._in_doubt)
         if claim is not None:
             self._begin(claim)
         # Rows are left that may be held up.
@@ -228,6 +233,13 @@ class Relay:
                 report.sent.clear()
                 self._settle(claim, report)
                 self._to_settle.remove((claim, report))
+        for claim in list(self._in_doubt):
+            database = claim.queue.database
+            if self._database_rests.rests(database):
+                continue
+            with self._guarded(database):
+                claims.release(claim)
+                self._in_doubt.remove(claim)
         return sent
 
     def _wait(self, timeout: float) -> tuple[Claim, Report] | None:
