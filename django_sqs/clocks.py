@@ -76,8 +76,25 @@ def bring_forward(rows: QuerySet[Any], field: str, most: timedelta) -> None:
     def beyond(now: datetime) -> QuerySet[Any]:
         return rows.filter(**{f"{field}__gt": now + most + skew})
 
-    # Other databases have several hosts, and no clock that is known of.
-    if connections[rows.db].vendor not in (*_TIMES, _OF_ONE_HOST) or not beyond(own).exists():
+    if not _proves_clocks_wrong(rows.db) or not beyond(own).exists():
         return
     latest = max(own, moment(common_time(rows.db, own)))
     beyond(latest).update(**{field: after(latest, most)})
+
+
+def brought_forward(database: str, until: float, seconds: float) -> float:
+    """*until*, or what replaces it if it is not to be believed, as in :func:`bring_forward`.
+
+    :param until: in seconds since 1970, at most *seconds* from when it was written.
+    """
+    own = datetime.now(timezone.utc)
+    most = seconds + SKEW.total_seconds()
+    if until <= own.timestamp() + most or not _proves_clocks_wrong(database):
+        return until
+    latest = max(own, common_time(database, own)).timestamp()
+    return until if until <= latest + most else latest + seconds
+
+
+def _proves_clocks_wrong(database: str) -> bool:
+    # Other databases have several hosts, and no clock that is known of.
+    return connections[database].vendor in (*_TIMES, _OF_ONE_HOST)

@@ -59,6 +59,11 @@ class UniqueKey(models.Model):
         help_text=_("When it stops holding the key, in seconds since 1970 (UTC)."),
         verbose_name=_("expires"),
     )
+    seconds = models.FloatField(
+        null=True,
+        help_text=_("For how long it was taken."),
+        verbose_name=_("seconds"),
+    )
 
     class Meta:
         verbose_name = _("unique key")

@@ -14,6 +14,7 @@ from django_sqs_kombu.exceptions import EnvironmentFailure
 from django_sqs_kombu.transport import STARTED, Note
 from django_sqs_kombu.working import Ended, KeyWriter
 
+from ..clocks import brought_forward
 from ..connections import alias_of, writing_apart
 from ..not_migrated import migrated
 from ..optional import outboxes
@@ -78,7 +79,7 @@ class DatabaseTickets:
         :param until: ``"started"``: so does a receiver of who has it, since it is to read what
             the transaction writes.
         """
-        mine = UniqueKey(digest=key, ticket_id=ticket_id, queue=queue)
+        mine = UniqueKey(digest=key, ticket_id=ticket_id, queue=queue, seconds=seconds)
         for _ in range(TRIES):
             mine.expires = time.time() + seconds
             if (owner := self._claim(mine, keeps=until == STARTED)) is not None:
@@ -134,11 +135,17 @@ class DatabaseTickets:
         over = rows.filter(digest=mine.digest, expires__lte=time.time())
         keeps = keeps and connections[using].in_atomic_block
         with migrated(APP, using), transaction.atomic(using=using):
-            if over.update(ticket_id=mine.ticket_id, expires=mine.expires, queue=mine.queue):
+            if over.update(
+                ticket_id=mine.ticket_id,
+                expires=mine.expires,
+                seconds=mine.seconds,
+                queue=mine.queue,
+            ):
                 return mine.ticket_id
             rows.bulk_create([mine], ignore_conflicts=True)
             row = _as_it_is(rows.filter(pk=mine.digest))
             if row is not None and row.ticket_id != mine.ticket_id:
+                _bring_forward(using, row)
                 row = _kept(using, row, keeps=keeps)
             return None if row is None else row.ticket_id
 
@@ -167,6 +174,17 @@ class _KeyWriter(KeyWriter):
 
 
 _WRITER = _KeyWriter()
+
+
+def _bring_forward(using: str, row: UniqueKey) -> None:
+    """Have a key end in its time, from now on, that a host took whose clock was ahead."""
+    if row.seconds is None:
+        # An older version took it.
+        return
+    expires = brought_forward(using, row.expires, row.seconds)
+    if expires != row.expires:
+        rows = UniqueKey._base_manager.using(using)
+        rows.filter(digest=row.digest, expires=row.expires).update(expires=expires)
 
 
 def _kept(using: str, row: UniqueKey, *, keeps: bool) -> UniqueKey | None:
