@@ -1,8 +1,9 @@
-"""System checks of databases: what is written to them must be committed."""
+"""System checks of databases: they commit what is written, and tell queues from each other."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import combinations
 from typing import Any
 
 from django.apps import AppConfig, apps
@@ -10,9 +11,17 @@ from django.core.checks import CheckMessage, Error, register
 from django.core.checks import Warning as CheckWarning
 from django.db import connections, router
 
+from .registry import receivers
+
 NEVER_COMMITTED = "django_sqs.E006"
 RECEIVERS_COMMIT = "django_sqs.W013"
+ALIKE = "django_sqs.W028"
 OURS = "django_sqs."
+#: The models that know queues by their names, and what there is of each queue in them.
+_OF_QUEUES = {
+    "django_sqs_monitor.QueueMinute": "figures in the monitor",
+    "django_sqs_failures.FailureGroup": "numbers of failed messages",
+}
 
 
 @register("django_sqs")
@@ -54,3 +63,30 @@ def _written_to(alias: str) -> list[str]:
         and router.db_for_write(model) == alias
     }
     return sorted(writers)
+
+
+@register("django_sqs")
+def check_queue_names(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """No database takes a queue for another."""
+    added = [what for model, what in _OF_QUEUES.items() if _ignores_case(model)]
+    if not added:
+        return []
+    return [
+        CheckWarning(
+            f"Queues {one!r} and {other!r} have the same name for MySQL and MariaDB, whose usual "
+            f"collations ignore case: their {' and '.join(added)} are added together.",
+            hint="Give one of them another name.",
+            obj=other,
+            id=ALIKE,
+        )
+        for one, other in combinations(sorted(receivers.queues), 2)
+        if one.casefold() == other.casefold()
+    ]
+
+
+def _ignores_case(model: str) -> bool:
+    """Whether a model is installed, in a database that may not tell "a" from "A"."""
+    app, name = model.split(".")
+    if app not in apps.app_configs:
+        return False
+    return connections[router.db_for_write(apps.get_model(app, name))].vendor == "mysql"

@@ -1,0 +1,37 @@
+"""System checks of databases."""
+
+import pytest
+from django.core.checks import run_checks
+from django.db import connections, router
+
+import django_sqs
+from django_sqs.failures.models import FailureGroup
+
+
+def found():
+    return [each for each in run_checks(tags=["django_sqs"]) if each.id == "django_sqs.W028"]
+
+
+@pytest.fixture
+def alike(site):
+    """Queues whose names are the same but for their case."""
+    for name in ("Parcels", "parcels", "parcels-2"):
+        django_sqs.register(name)
+
+
+def test_queues_that_the_database_takes_for_the_same_are_told(alike, monkeypatch):
+    database = connections[router.db_for_write(FailureGroup)]
+    monkeypatch.setattr(database, "vendor", "mysql", raising=False)
+
+    [warning] = found()
+
+    assert warning.obj == "parcels"
+    assert "their numbers of failed messages are added together" in warning.msg
+
+
+@pytest.mark.parametrize("vendor", ["postgresql", "sqlite"])
+def test_others_tell_them_from_each_other(alike, monkeypatch, vendor):
+    for connection in connections.all():
+        monkeypatch.setattr(connection, "vendor", vendor, raising=False)
+
+    assert found() == []
