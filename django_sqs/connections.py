@@ -118,17 +118,20 @@ def around_message(*, close: bool = False, timeout: float | None = None) -> Iter
         _local.used_at = time.monotonic()
         interrupted = bool(timeout) and _local.used_at - started >= (timeout or 0)
         for connection in _mine(theirs):
-            # A transaction that outlives its message never ends.
-            if interrupted or connection.in_atomic_block:
-                drop(connection)
-            elif close:
-                connection.close()
-            elif (connection.errors_occurred or connection.alias in refusals.by) and _is_of_no_use(
-                connection
-            ):
-                discard(connection)
-            else:
-                _close_if_obsolete(connection, kept)
+            try:
+                # A transaction that outlives its message never ends.
+                if interrupted or connection.in_atomic_block:
+                    drop(connection)
+                elif close:
+                    connection.close()
+                elif (
+                    connection.errors_occurred or connection.alias in refusals.by
+                ) and _is_of_no_use(connection):
+                    discard(connection)
+                else:
+                    _close_if_obsolete(connection, kept)
+            except Exception as exc:  # noqa: BLE001 - whatever a driver says of closing one
+                drop_unclosed(connection, exc)
 
 
 def _make_caches() -> None:
@@ -177,6 +180,12 @@ def drop(connection: Connection) -> None:
         with suppress(Error):
             connection.rollback()
             connection.set_autocommit(connection.settings_dict["AUTOCOMMIT"])
+
+
+def drop_unclosed(connection: Connection, exc: Exception) -> None:
+    """Drop a connection that *exc* kept from being closed; that is no trouble, for it was done."""
+    logger.debug("Database connection %r could not be closed: %s", connection.alias, exc)
+    drop(connection)
 
 
 def drop_all() -> None:

@@ -17,6 +17,7 @@ from django.db.migrations.executor import MigrationExecutor
 from django_sqs_kombu.exceptions import ConfigurationError
 from django_sqs_kombu.logs import get_logger
 
+from ..connections import drop_unclosed
 from ..database_errors import as_database_errors
 
 logger = get_logger(__name__)
@@ -126,11 +127,18 @@ def _look() -> _Found | None:
         finally:
             # Not that of a test around all of this.
             if not connection.in_atomic_block:
-                connection.close()
+                _close(connection)
     if missing:
         more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
         return _Found(f"not migrated: {missing[0]}{more}", away=False)
     return None if away is None else _Found(away.strip(), away=True)
+
+
+def _close(connection: Any) -> None:
+    try:
+        connection.close()
+    except Exception as exc:  # noqa: BLE001 - whatever a driver says of closing one
+        drop_unclosed(connection, exc)
 
 
 def _unapplied(connection: Any) -> list[str]:

@@ -259,6 +259,26 @@ def test_nor_where_a_message_cannot_be_prepared(monkeypatch):
     assert connection.execute_wrappers == []
 
 
+@pytest.mark.django_db(transaction=True)
+def test_one_that_cannot_be_closed_leaves_no_transaction_of_another_open(monkeypatch):
+    def not_closed():
+        raise OperationalError("the server has gone away")
+
+    broken, other = (connections.create_connection(connection.alias) for _ in range(2))
+    monkeypatch.setattr(broken, "_close", not_closed)
+    monkeypatch.setattr(broken, "is_in_memory_db", lambda: False, raising=False)
+    monkeypatch.setattr("django_sqs.connections.used_here", lambda: [broken, other])
+
+    with around_message(close=True):
+        broken.ensure_connection()
+        other.ensure_connection()
+        other.in_atomic_block = True
+
+    assert not other.in_atomic_block
+    assert broken.connection is None
+    other.close()
+
+
 @pytest.mark.django_db(transaction=True, databases="__all__")
 def test_what_is_received_within_a_message_hides_no_refusal_of_it(monkeypatch):
     """As in eager mode: what Django notes of it is gone with the rollback."""

@@ -7,7 +7,7 @@ import sys
 import time
 
 import pytest
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 import django_sqs
 from django_sqs.worker.migrations import wait_for_migrations
@@ -102,6 +102,20 @@ def test_in_a_test_the_connection_is_left_as_it_is():
 
         assert told == [None]
         assert connection.connection is not None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_connection_that_cannot_be_closed_does_not_end_the_wait(monkeypatch):
+    def not_closed():
+        raise OperationalError("the server has gone away")
+
+    monkeypatch.setattr(connection, "_close", not_closed)
+    monkeypatch.setattr(connection, "is_in_memory_db", lambda: False)
+    told = []
+
+    assert wait_for_migrations(0.1, told.append)
+
+    assert told == [None]
 
 
 #: Two databases, of which the second is nobody's to migrate, and then is.
