@@ -21,7 +21,7 @@ from django_sqs_kombu.registration import FEW_RECEIVES
 from .conf import conf
 from .message import ModelInstanceMessage
 from .operations.queues import targets
-from .problems import problems, strange_region, unknown
+from .problems import problems, strange_region, unknown, unknown_options
 from .registered_queue import RegisteredQueue
 from .registry import receivers
 from .setting_rules import split_url
@@ -59,6 +59,10 @@ def check_settings(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> li
         hint = f"Did you mean {near}?" if near else "Remove it, or silence this warning."
         text = f"{name} is not a setting of django_sqs."
         found.append(CheckWarning(text, hint=hint, obj=name, id=UNKNOWN))
+    for name, near in unknown_options():
+        text = f"SQS_TRANSPORT_OPTIONS: the transport has no option {name!r}."
+        hint = f"Did you mean {near!r}?"
+        found.append(CheckWarning(text, hint=hint, obj="SQS_TRANSPORT_OPTIONS", id=UNKNOWN))
     if strange := strange_region():
         name, region = strange
         found.append(

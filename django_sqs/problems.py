@@ -13,6 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from django_sqs_kombu.printable import closest
 from django_sqs_kombu.rules import shown
+from django_sqs_kombu.transport.options import KNOWN
 
 from .conf import CREDENTIALS, SETTINGS, conf
 
@@ -71,6 +72,17 @@ def unknown() -> Iterator[tuple[str, str | None]]:
             yield name, "AWS_REGION"
         if name.startswith("SQS_") and name.isupper() and name not in SETTINGS:
             yield name, closest(name, SETTINGS)
+
+
+def unknown_options() -> Iterator[tuple[str, str]]:
+    """Transport options that look like a known one, each with that.
+
+    Kombu may have others.
+    """
+    given = conf.value("SQS_TRANSPORT_OPTIONS")
+    for name in given if isinstance(given, dict) else ():
+        if isinstance(name, str) and name not in KNOWN and (near := closest(name, KNOWN)):
+            yield name, near
 
 
 def strange_region() -> tuple[str, str] | None:

@@ -10,6 +10,7 @@ from threading import Event
 from types import FrameType
 from typing import Any, ClassVar
 
+from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
@@ -26,8 +27,8 @@ MOST_MOVED = 1_000_000_000
 class SQSCommand(BaseCommand):
     """A command that says what it found or did.
 
-    An :class:`SQSError` ends it with its text instead of a traceback, and so does a table that is
-    not there.
+    An :class:`SQSError` ends it with its text instead of a traceback, and so do a setting that
+    cannot work and a table that is not there.
 
     :cvar has_format: whether there is ``--format text|json``.
     """
@@ -49,7 +50,7 @@ class SQSCommand(BaseCommand):
             escape_what_cannot_be_encoded()
         try:
             return super().execute(*args, **options)
-        except SQSError as exc:
+        except (SQSError, ImproperlyConfigured) as exc:
             raise CommandError(str(exc)) from exc
         except DatabaseError as exc:
             if lacks_tables(exc):

@@ -16,9 +16,14 @@ from django.core.signing import BadSignature, Signer
 from django.utils import timezone
 from django.utils.functional import cached_property
 
-from django_sqs_kombu.exceptions import MessageDecodeError, MessageTargetMissing
+from django_sqs_kombu.exceptions import (
+    ConfigurationError,
+    MessageDecodeError,
+    MessageTargetMissing,
+)
 from django_sqs_kombu.printable import NAME, line, quoted
-from django_sqs_kombu.rules import check_several
+from django_sqs_kombu.quotas import MAX_RETENTION
+from django_sqs_kombu.rules import check_several, shown
 
 from ..clocks import moment
 from .framework import InvalidTask, Task, TaskResult, TaskResultStatus
@@ -276,6 +281,34 @@ def delay_of(run_after: datetime | None) -> float | None:
     if run_after is None:
         return None
     return max(0.0, (moment(run_after) - timezone.now()).total_seconds())
+
+
+def delay_to_send(task: Task) -> float | None:
+    """The same for a task that is to be enqueued.
+
+    :raises InvalidTask: SQS does not keep a message for so long.
+    """
+    seconds = delay_of(task.run_after)
+    if seconds is not None and seconds > MAX_RETENTION:
+        raise InvalidTask(
+            "run_after must be at most 14 days from now, as long as SQS keeps a message, not "
+            f"{task.run_after}. Enqueue the task later, for instance from one that is scheduled."
+        )
+    return seconds
+
+
+def as_call(call: Any) -> Call:
+    """*call*, if it is a task with its arguments.
+
+    :raises ConfigurationError: it is anything else.
+    """
+    try:
+        task, args, kwargs = call
+    except (TypeError, ValueError):
+        raise ConfigurationError(
+            f"enqueue_many() takes calls, each (task, args, kwargs), not {shown(call)}"
+        ) from None
+    return task, args, kwargs
 
 
 def _moment_or_none(text: Any) -> datetime | None:

@@ -11,10 +11,13 @@ from typing import Any, Literal, TypedDict
 
 from ..exceptions import ConfigurationError
 from ..messages.base import RawMessage
-from ..rules import check_names, check_several, shown
+from ..rules import check, check_names, check_several, function, optional, shown, whole
 from ..working.breaker import Breaker
 from ..working.retry import Retry
 from .grouping import GroupOf
+
+#: The options of send_many that are the same for all its messages.
+_MANY_RULES = {"parallel": optional(whole(1)), "progress": optional(function)}
 
 
 class QueueKeywords(TypedDict, total=False):
@@ -221,14 +224,15 @@ class Keywords:
         )
 
     def check_send_many(
-        self, queue: str, model: type | None, items: object, given: Iterable[str]
+        self, queue: str, model: type | None, items: object, given: Mapping[str, Any]
     ) -> None:
-        """Raise :class:`ConfigurationError` for an unknown option, and for one message alone.
+        """Raise :class:`ConfigurationError` for an unknown or wrong option, or one message alone.
 
         :param model: the queue's, whose instances may be iterable.
         """
         what = f"Queue {shown(queue)}: send_many()"
         check_names(what, names(self.send_many), given)
+        check(f"{what}: ", _MANY_RULES, {name: given.get(name) for name in _MANY_RULES})
         single = (RawMessage,) if model is None else (RawMessage, model)
         check_several(f"{what} takes messages (send() takes one)", items, single)
 

@@ -1,6 +1,7 @@
 """Settings and their system checks."""
 
 import contextlib
+import re
 import subprocess
 import sys
 
@@ -13,6 +14,7 @@ import django_sqs
 from django_sqs.conf import SETTINGS, conf
 from django_sqs.message import BigMessage
 from django_sqs.results.models import TaskRecord
+from django_sqs_kombu.transport.options import KNOWN
 
 from ..test_structure import OPTIONAL, ROOT
 from .checked import problems
@@ -432,3 +434,26 @@ def test_of_another_database_it_is_told_that_receivers_have_to_commit(monkeypatc
 
     assert (number, alias) == ("django_sqs.W013", "archive")
     assert "unless the receiver commits it" in says
+
+
+def test_a_misspelt_transport_option_is_told(site):
+    site.SQS_TRANSPORT_OPTIONS = {"wait_time_second": 3, "of_some_other_kind": 1}
+
+    [warning] = problems()
+
+    assert warning.id == "django_sqs.W011"
+    assert "no option 'wait_time_second'" in warning.msg
+    assert warning.hint == "Did you mean 'wait_time_seconds'?"
+
+
+def test_no_option_that_kombu_and_this_library_know_counts_as_misspelt(site):
+    page = (ROOT / "docs" / "transport.rst").read_text()
+    _, _, tables = page.partition("All options of Kombu's SQS transport work.")
+    tables, _, _ = tables.partition("A predefined queue")
+    documented = set(re.findall(r"^``([a-z0-9_-]+)``", tables, re.MULTILINE))
+    of_connections = {"max_retries", "interval_start", "interval_step", "interval_max"}
+    assert documented <= KNOWN <= set(re.findall(r"``([a-z0-9_-]+)``", tables))
+
+    site.SQS_TRANSPORT_OPTIONS = dict.fromkeys(documented | of_connections, None)
+
+    assert not [warning for warning in problems() if warning.id == "django_sqs.W011"]

@@ -260,3 +260,11 @@ def test_a_number_that_cannot_be_is_told(command, option):
         call_command(*command, option)
 
     assert str(raised.value).startswith(option.partition("=")[0]) or "not" in str(raised.value)
+
+
+@pytest.mark.parametrize("command", [("sqs_send", "plain", "x"), ("sqs_status",)])
+def test_a_missing_setting_is_one_clear_line(settings, command):
+    settings.DEBUG, settings.SQS_QUEUE_PREFIX = True, ""
+
+    with pytest.raises(CommandError, match="SQS_QUEUE_PREFIX is required when DEBUG is true"):
+        run(*command)

@@ -4,14 +4,16 @@ import asyncio
 import contextlib
 import copy
 import re
+from datetime import timedelta
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.db import router, transaction
+from django.utils import timezone
 
 import django_sqs
 from django_sqs.results.models import TaskRecord
-from django_sqs.tasks.framework import task_enqueued
+from django_sqs.tasks.framework import InvalidTask, task_backends, task_enqueued
 from django_sqs_kombu import SendManyFailed
 from django_sqs_kombu.exceptions import ConfigurationError
 
@@ -158,3 +160,20 @@ def test_a_habit_from_celery_is_answered_with_how_to_enqueue(backends, habit):
     with pytest.raises(AttributeError, match="has no attribute 'dealy'"):
         double.dealy(5)
     assert type(copy.copy(double.using(queue_name="mail"))) is type(double)
+
+
+def test_a_task_for_later_than_sqs_keeps_messages_is_told_so_by_its_own_words(backends):
+    later = chores.double.using(run_after=timezone.now() + timedelta(days=15))
+
+    for enqueue in (
+        lambda: later.enqueue(1),
+        lambda: task_backends["default"].enqueue_many([(later, [1], {})]),
+    ):
+        with pytest.raises(InvalidTask, match="run_after must be at most 14 days from now"):
+            enqueue()
+
+
+@pytest.mark.parametrize("call", [chores.double, (chores.double,), (chores.double, 1), None])
+def test_what_is_no_call_is_told_what_a_call_is(backends, call):
+    with pytest.raises(ConfigurationError, match=r"calls, each \(task, args, kwargs\), not"):
+        task_backends["default"].enqueue_many([call])

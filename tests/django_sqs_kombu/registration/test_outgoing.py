@@ -128,3 +128,16 @@ def test_a_sequence_of_delays_that_ends_too_soon_is_told(receivers):
         receivers.send_many("orders", ["1", "2", "3"], delay=[None, 0])
 
     assert caught.value.sent == 2
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [("parallel", 0), ("parallel", -1), ("parallel", "4"), ("parallel", True), ("progress", "x")],
+)
+def test_send_many_with_room_for_no_request_is_refused_and_does_not_wait_for_ever(
+    receivers, option, value
+):
+    queue = receivers.register("orders")
+
+    with pytest.raises(ConfigurationError, match=rf"'orders': send_many\(\): {option} must be"):
+        queue.send_many(["a"], **{option: value})
