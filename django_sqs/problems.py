@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from django_sqs_kombu.printable import closest
 from django_sqs_kombu.rules import shown
-from django_sqs_kombu.transport.options import KNOWN
+from django_sqs_kombu.transport import KNOWN_OPTIONS
 
 from .conf import CREDENTIALS, SETTINGS, conf
 
@@ -81,7 +81,7 @@ def unknown_options() -> Iterator[tuple[str, str]]:
     """
     given = conf.value("SQS_TRANSPORT_OPTIONS")
     for name in given if isinstance(given, dict) else ():
-        if isinstance(name, str) and name not in KNOWN and (near := closest(name, KNOWN)):
+        if name not in KNOWN_OPTIONS and (near := closest(name, KNOWN_OPTIONS)):
             yield name, near
 
 

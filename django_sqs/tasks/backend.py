@@ -42,7 +42,7 @@ from .store import NoStore, Store
 from .stores import stores
 from .unique import claim, giving_back, is_unique, options_of, ticket_of
 from .waiting import Send, Waiting
-from .wire import Call, as_call, body_of, check_is_found, delay_to_send, new_result
+from .wire import Call, as_call, body_of, check_can_be_run, delay_of, new_result
 
 logger = get_logger(__name__)
 
@@ -311,7 +311,7 @@ class SQSBackend(Waiting, BaseTaskBackend):  # type: ignore[misc]
             # Of many calls of a task it is found out once whether it can be enqueued.
             if task is not checked:
                 self.validate_task(task)
-                check_is_found(task)
+                check_can_be_run(task)
                 checked = task
             results.append(new_result(self.alias, task, args, kwargs))
         return results
@@ -329,7 +329,7 @@ class SQSBackend(Waiting, BaseTaskBackend):  # type: ignore[misc]
         task = result.task
         send: Prepared = self._queue(task).prepare(
             body=body_of(result),
-            delay=delay_to_send(task),
+            delay=delay_of(task.run_after),
             group_id=self._group(task),
             deduplication_id=deduplication_id if task.queue_name.endswith(FIFO) else None,
             **options_of(result),
@@ -368,7 +368,7 @@ class SQSBackend(Waiting, BaseTaskBackend):  # type: ignore[misc]
         PlainQueue.send_many(
             queue,
             [body_of(result) for result in batch],
-            delay=[delay_to_send(result.task) for result in batch],
+            delay=[delay_of(result.task.run_after) for result in batch],
             group_id=[self._group(result.task) for result in batch],
         )
 

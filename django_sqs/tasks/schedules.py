@@ -71,10 +71,10 @@ class TaskSchedule:
             if not hasattr(self._backend, "write"):
                 return "its backend in TASKS is not django_sqs.tasks.SQSBackend"
             # Only where there is a Tasks framework.
-            from .wire import check_is_found, new_result
+            from .wire import check_can_be_run, new_result
 
             self._backend.validate_task(self.task)
-            check_is_found(self.task)
+            check_can_be_run(self.task)
             new_result(self._backend.alias, *self._call)
             context = [None] if self.task.takes_context else []
             inspect.signature(self.task.func).bind(*context, *self.args, **self.kwargs)

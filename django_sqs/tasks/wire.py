@@ -174,16 +174,21 @@ class TaskCall:
         return True
 
 
-def check_is_found(task: Task) -> None:
-    """Refuse a task that a worker would not find.
+def check_can_be_run(task: Task) -> None:
+    """Refuse a task that a worker would not find, or not get in time.
 
-    :raises InvalidTask: it is not in its module under its name.
+    :raises InvalidTask: it is not in its module under its name, or is due too late.
     """
     path = task.module_path
     if declared(path) is None or path.startswith("__main__."):
         raise InvalidTask(
             f"The worker could not find the task {path}: it looks for it under that name in its "
             "module. Decorate the function with @task, in a module such as an app's tasks.py."
+        )
+    if (delay_of(task.run_after) or 0) > MAX_RETENTION:
+        raise InvalidTask(
+            "run_after must be at most 14 days from now, as long as SQS keeps a message, not "
+            f"{task.run_after}. For what is due later, schedule a task that enqueues it."
         )
 
 
@@ -281,20 +286,6 @@ def delay_of(run_after: datetime | None) -> float | None:
     if run_after is None:
         return None
     return max(0.0, (moment(run_after) - timezone.now()).total_seconds())
-
-
-def delay_to_send(task: Task) -> float | None:
-    """The same for a task that is to be enqueued.
-
-    :raises InvalidTask: SQS does not keep a message for so long.
-    """
-    seconds = delay_of(task.run_after)
-    if seconds is not None and seconds > MAX_RETENTION:
-        raise InvalidTask(
-            "run_after must be at most 14 days from now, as long as SQS keeps a message, not "
-            f"{task.run_after}. Enqueue the task later, for instance from one that is scheduled."
-        )
-    return seconds
 
 
 def as_call(call: Any) -> Call:

@@ -6,6 +6,7 @@ from .body.payloads import PREFIX, SIZE_ATTRIBUTES
 from .channel import Channel
 from .delivery import Delivery
 from .holding.note import Note, NoteWriter
+from .options import KNOWN as KNOWN_OPTIONS
 from .receiving.message_limit import LocalLimit, ReceiveLimit
 from .sending.copies import TRACE, copy_of
 from .sending.dispatch import Dispatched, refused_for_content, send_list
@@ -21,6 +22,7 @@ from .transport import Transport
 
 __all__ = [
     "FINISHED",
+    "KNOWN_OPTIONS",
     "PREFIX",
     "SIZE_ATTRIBUTES",
     "STARTED",
