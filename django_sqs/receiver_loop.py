@@ -12,6 +12,7 @@ from typing import Any
 from asgiref.sync import SyncToAsync, async_to_sync
 
 from django_sqs_kombu.exceptions import EnvironmentFailure
+from django_sqs_kombu.new_threads import start_thread
 from django_sqs_kombu.working import (
     CANCEL_GRACE,
     LeftBehind,
@@ -46,7 +47,7 @@ class ReceiverLoop:
         # One that a receiver blocks must not keep the process.
         self._thread.daemon = True
         try:
-            self._thread.start()
+            start_thread(self._thread)
         except RuntimeError as exc:
             self._loop.close()
             raise EnvironmentFailure(

@@ -73,6 +73,15 @@ def test_no_module_logs_by_a_logger_that_raises():
     assert {file.name for file in loggers} <= {"logs.py"}, loggers
 
 
+def test_no_thread_is_started_but_by_what_tells_that_there_is_none():
+    makes = {file for file in FILES if "threading.Thread(" in file.read_text()}
+    starts = {file for file in FILES if "start_thread(" in file.read_text()}
+    at_once = re.compile(r"threading\.Thread\([^)]*\)\.start\(|[Tt]hread\.start\(\)")
+
+    assert makes <= starts
+    assert {file.name for file in FILES if at_once.search(file.read_text())} == {"new_threads.py"}
+
+
 #: What compares the time with that of other hosts, or of SQS. All else counts by the monotonic
 #: clock: a step of the other one must end no lease and stall no worker.
 WALL_CLOCK = {
@@ -131,7 +140,7 @@ FLOORS = {
         ("printable", "restarts", "unpack"),
         ("exceptions", "quotas"),
         ("odd",),
-        ("drops", "logs", "posix"),
+        ("drops", "logs", "new_threads", "posix"),
         ("names", "rules"),
         ("transport.sqs",),
         ("transport.body", "transport.holding"),
@@ -211,6 +220,7 @@ FACES = {
                 "exceptions",
                 "logs",
                 "names",
+                "new_threads",
                 "otel",
                 "posix",
                 "printable",

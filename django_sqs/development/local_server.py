@@ -13,6 +13,7 @@ from typing import Any
 from django.core.exceptions import ImproperlyConfigured
 
 from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.new_threads import start_thread
 
 from .local_front import LocalFront
 from .local_queues import LocalQueues, require_definitions
@@ -66,12 +67,14 @@ class LocalServer:
         with socket.create_server(self._address):
             pass
         self._server = self._make()
-        threading.Thread(
-            # Seconds that a stop may take.
-            target=partial(self._server.serve_forever, 0.05),
-            name="django-sqs-local",
-            daemon=True,
-        ).start()
+        start_thread(
+            threading.Thread(
+                # Seconds that a stop may take.
+                target=partial(self._server.serve_forever, 0.05),
+                name="django-sqs-local",
+                daemon=True,
+            )
+        )
         host, port = self._server.server_address[:2]
         self.url = f"http://{host}:{port}"
         self._queues = LocalQueues(self.url)

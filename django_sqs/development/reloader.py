@@ -16,6 +16,7 @@ from django.apps import apps
 from django.utils.autoreload import get_child_arguments, iter_all_python_module_files
 
 from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.new_threads import start_thread
 
 logger = get_logger(__name__)
 
@@ -105,7 +106,7 @@ def stop_without_reloader() -> None:
     if reloader is not None:
         watch = threading.Thread(target=_watch, args=(int(reloader),), daemon=True)
         watch.name = "sqs-reloader-watch"
-        watch.start()
+        start_thread(watch)
 
 
 def _watch(reloader: int) -> None:

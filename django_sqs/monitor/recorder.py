@@ -17,6 +17,7 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.new_threads import start_thread
 
 from ..conf import conf
 from ..connections import alias_for_logs, now_and_then
@@ -60,7 +61,7 @@ class Recorder:
 
     def start(self) -> None:
         """Start to record."""
-        self._thread.start()
+        start_thread(self._thread)
 
     def stop(self) -> None:
         """Record what is left, and sign off."""

@@ -9,6 +9,7 @@ from concurrent.futures import Future, wait
 from typing import Any, TypeVar
 
 from django_sqs_kombu.exceptions import SQSError
+from django_sqs_kombu.new_threads import start_thread
 from django_sqs_kombu.posix import in_forked_children
 
 #: Seconds that a page waits for all its answers together. One request to an SQS that hangs,
@@ -55,7 +56,7 @@ class Askers:
     def _start_thread(self) -> None:
         self._threads += 1
         try:
-            threading.Thread(target=self._work, name="sqs-asking", daemon=True).start()
+            start_thread(threading.Thread(target=self._work, name="sqs-asking", daemon=True))
         except RuntimeError as exc:
             # The system has no more threads. Those that run do it; where none runs, nobody.
             self._threads -= 1

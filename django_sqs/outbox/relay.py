@@ -12,6 +12,7 @@ from queue import Empty, SimpleQueue
 from django.db import Error, connections
 
 from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.new_threads import start_thread
 from django_sqs_kombu.registration import may_be_there
 
 from ..conf import conf
@@ -195,7 +196,7 @@ class Relay:
             target=self._send, args=[claim], name="sqs-relay-send", daemon=True
         )
         try:
-            thread.start()
+            start_thread(thread)
         except RuntimeError as exc:
             # No thread to be had now.  Nobody else would report, and the queue wait for ever.
             self._news.put((claim, Report(stopped=exc)))

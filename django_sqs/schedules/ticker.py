@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.db import Error
 
 from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.new_threads import start_thread
 from django_sqs_kombu.working import Schedule, Ticking
 
 from ..connections import alias_for_logs, now_and_then
@@ -42,7 +43,7 @@ class Ticker(Ticking):
     def start(self) -> None:
         """Start to tick, where there is a schedule."""
         if scheduled():
-            self._thread.start()
+            start_thread(self._thread)
 
     def stop(self) -> None:
         """Tick no more."""

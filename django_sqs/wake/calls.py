@@ -11,6 +11,7 @@ from functools import partial
 from django.db import close_old_connections, transaction
 
 from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.new_threads import start_thread
 from django_sqs_kombu.registration import Receivers
 from django_sqs_kombu.working import Middleware, NamedQueue, Sending, Trip
 
@@ -130,7 +131,7 @@ class Listener:
     def start(self) -> None:
         """Start to listen, where SQS_WAKE names a channel."""
         if conf.wake:
-            self._thread.start()
+            start_thread(self._thread)
 
     def stop(self) -> None:
         """Listen no more."""

@@ -9,6 +9,7 @@ from typing import Any
 from django_sqs_kombu import ReceiverConsumer
 
 from ..connections import leaving_no_connection
+from ..worker.companions import start_what_waits
 
 
 class SiteConsumer(ReceiverConsumer):
@@ -34,6 +35,10 @@ class SiteConsumer(ReceiverConsumer):
             own = self.connection.transport_options
             seconds = min(poll_period, own.get("wait_time_seconds", poll_period))
             self.connection.transport_options = {**own, "wait_time_seconds": seconds}
+
+    def on_turn(self) -> None:
+        """Start what runs beside this, where that waits for a thread."""
+        start_what_waits()
 
     def on_grace_expired(self) -> None:
         """Give back what still runs: the process ends soon, and its threads with it."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
 from functools import partial
@@ -16,6 +17,7 @@ from django.db import connections
 
 from django_sqs_kombu.exceptions import ConfigurationError, NoReceiver, UnknownQueue
 from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.new_threads import start_thread
 from django_sqs_kombu.registration import RegisteredQueue
 from django_sqs_kombu.rules import check_consumer
 from django_sqs_kombu.working import taking_all
@@ -99,7 +101,7 @@ class SiteReceiver:
             return False
         try:
             # Not a daemon: the process is not to end before what it holds is given back.
-            threading.Thread(target=self._watch, name="sqs-site-watch", daemon=False).start()
+            start_thread(threading.Thread(target=self._watch, name="sqs-site-watch", daemon=False))
         except RuntimeError as exc:
             logger.error("This process receives nothing: %s", exc)
             return False
@@ -152,16 +154,27 @@ class SiteReceiver:
         request_finished.connect(self._on_request, weak=False, dispatch_uid=id(self))
         try:
             receiving = threading.Thread(target=self._receive, name="sqs-site", daemon=True)
-            receiving.start()
+            starts_at = 0.0
             while self._serving() and not (self._stopping.is_set() or self._over.is_set()):
+                if receiving.ident is None and time.monotonic() >= starts_at:
+                    starts_at = time.monotonic() + FIRST_PAUSE
+                    self._start(receiving)
                 # Its end is seen at once: whoever ends the process may not wait for long.
                 threading.main_thread().join(LOOK)
+            if receiving.ident is None:
+                self._over.set()
             self.stop()
         except Exception:
             logger.exception("This process receives nothing")
             self._over.set()
         finally:
             request_finished.disconnect(dispatch_uid=id(self))
+
+    def _start(self, receiving: threading.Thread) -> None:
+        try:
+            start_thread(receiving)
+        except RuntimeError as exc:
+            logger.error("This process receives nothing yet, trying again: %s", exc)
 
     def _on_request(self, **kwargs: Any) -> None:
         self._begin.set()

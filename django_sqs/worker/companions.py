@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import os
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol
 
 from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.new_threads import start_thread
 
 from ..optional import Announced
 from .crashes import Running
@@ -21,6 +24,8 @@ logger = get_logger(__name__)
 PATIENCE = 5.0
 #: Seconds between two looks whether it is this process's turn.
 LOOK = 1.0
+#: Seconds before a companion for which there was no thread is started again.
+RETRY = 5.0
 
 
 class Companion(Protocol):
@@ -115,7 +120,7 @@ class InThread:
 
     def start(self) -> None:
         """Start the thread."""
-        self._thread.start()
+        start_thread(self._thread)
 
     def stop(self) -> None:
         """Call *stop* and wait for the thread, for some seconds."""
@@ -133,23 +138,67 @@ class InThread:
             self._turn.give_up()
 
 
+@dataclass(slots=True, eq=False)
+class _Started:
+    """A companion that was made.
+
+    :param process: the id of the process that it is of.
+    :ivar runs: whether it has been started.
+    """
+
+    companion: Companion
+    process: int
+    runs: bool = False
+
+    def start(self) -> None:
+        try:
+            self.companion.start()
+            self.runs = True
+        except RuntimeError as exc:
+            # No thread to be had now.
+            logger.error("A background service cannot be started, trying again: %s", exc)
+
+
+#: Those that were made and are not stopped, and when to start those again that do not run.
+_all: list[_Started] = []
+_starts_at = 0.0
+
+
 @contextmanager
 def running(makers: Iterable[Callable[[], Companion | None]]) -> Iterator[None]:
     """Run companions meanwhile; one that fails to start or to stop is logged."""
-    started: list[Companion] = []
+    global _starts_at
+    mine: list[_Started] = []
     for make in makers:
         try:
             companion = make()
             if companion is not None:
-                companion.start()
-                started.append(companion)
+                started = _Started(companion, os.getpid())
+                started.start()
+                mine.append(started)
         except Exception:
             logger.exception("A background service did not start; receivers run without it")
+    _starts_at = time.monotonic() + RETRY
+    _all.extend(mine)
     try:
         yield
     finally:
-        for companion in reversed(started):
+        for started in reversed(mine):
+            _all.remove(started)
             try:
-                companion.stop()
+                if started.runs:
+                    started.companion.stop()
             except Exception:
                 logger.exception("A background service did not stop cleanly")
+
+
+def start_what_waits() -> None:
+    """Start companions of this process that found no thread; called about once a second."""
+    global _starts_at
+    if all(each.runs for each in _all) or time.monotonic() < _starts_at:
+        return
+    _starts_at = time.monotonic() + RETRY
+    for each in _all:
+        # Others are the parent's.
+        if not each.runs and each.process == os.getpid():
+            each.start()

@@ -9,6 +9,7 @@ from http.server import BaseHTTPRequestHandler
 from typing import Any
 
 from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.new_threads import start_thread
 
 from ..access import has_bearer_token
 from ..conf import conf
@@ -81,7 +82,9 @@ class ControlServer:
 
     def start(self) -> None:
         """Start answering."""
-        threading.Thread(target=self._http.serve_forever, name="sqs-control", daemon=True).start()
+        start_thread(
+            threading.Thread(target=self._http.serve_forever, name="sqs-control", daemon=True)
+        )
 
     def stop(self) -> None:
         """Stop answering."""

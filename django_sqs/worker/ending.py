@@ -8,6 +8,7 @@ import time
 from typing import Any, NoReturn
 
 from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.new_threads import start_thread
 from django_sqs_kombu.working import end_process as end_forked_process
 
 logger = get_logger(__name__)
@@ -62,7 +63,7 @@ def end_in_time(code: int, seconds: float) -> None:
         end_process(code)
 
     try:
-        threading.Thread(target=end, name="sqs-end", daemon=True).start()
+        start_thread(threading.Thread(target=end, name="sqs-end", daemon=True))
     except (RuntimeError, MemoryError) as exc:
         logger.error("No thread could be started to watch over the end: %r", exc)
 

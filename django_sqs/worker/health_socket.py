@@ -14,6 +14,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.new_threads import start_thread
 from django_sqs_kombu.posix import IS_POSIX
 
 from ..conf import conf
@@ -79,7 +80,7 @@ class HealthSocket:
             thread = threading.Thread(
                 target=self._answer, args=(listening,), name="sqs-health", daemon=True
             )
-            thread.start()
+            start_thread(thread)
         except (OSError, RuntimeError) as exc:
             listening.close()
             logger.warning("sqs_health cannot reach this worker: %s", exc)

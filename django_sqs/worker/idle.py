@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from django_sqs_kombu.exceptions import QueueDoesNotExist, SQSError
 from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.new_threads import start_thread
 from django_sqs_kombu.registration import RegisteredQueue
 
 from .stats import SharedStats
@@ -52,7 +53,7 @@ class StopWhenIdle:
 
     def start(self) -> None:
         """Start to look."""
-        self._thread.start()
+        start_thread(self._thread)
 
     def stop(self) -> None:
         """Look no more."""

@@ -19,6 +19,7 @@ from django_sqs_kombu.posix import signals
 from ..forking import forks
 from ..readable import readable
 from . import exit_codes
+from .companions import start_what_waits
 from .ending import end_process
 
 logger = get_logger(__name__)
@@ -95,6 +96,7 @@ class Supervisor:
                 self._reap()
                 self._kill_late()
                 self._respawn()
+                start_what_waits()
                 if not any(c.pid or c.respawn_at is not None for c in self._children):
                     return self._exit_code
                 self._wait(wakeups)

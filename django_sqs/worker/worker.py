@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any
 
 from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.new_threads import start_thread
 from django_sqs_kombu.posix import IS_POSIX, signals
 from django_sqs_kombu.registration import RegisteredQueue
 from django_sqs_kombu.transport import ReceiveLimit
@@ -139,7 +140,7 @@ class Worker:
 
     def _on_wake(self, signum: int, frame: FrameType | None) -> Any:
         # In a thread: the main one may be inside an event that wakes.
-        threading.Thread(target=self.wake, name="sqs-woken", daemon=True).start()
+        _in_thread(self.wake, "sqs-woken")
 
     def _on_stop(self, signum: int, frame: FrameType | None) -> Any:
         if not self._consumer.should_stop:
@@ -171,4 +172,13 @@ class Worker:
 
     def _on_cut_off(self, signum: int, frame: FrameType | None) -> Any:
         # In a thread: the main one may be inside a request, holding its locks.
-        threading.Thread(target=self._consumer.cut_off, name="sqs-cut-off", daemon=True).start()
+        _in_thread(self._consumer.cut_off, "sqs-cut-off")
+
+
+def _in_thread(call: Callable[[], None], name: str) -> None:
+    """Do in a thread what a signal asks for; whoever sends it can send it again."""
+    try:
+        start_thread(threading.Thread(target=call, name=name, daemon=True))
+    except RuntimeError as exc:
+        # Raised by a handler, it would end whatever the main thread is in.
+        logger.error("No thread could be started for a signal, which is ignored: %s", exc)

@@ -9,8 +9,10 @@ from typing import Any
 
 from django_sqs_kombu import ReceiverConsumer
 from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.new_threads import start_thread
 
 from . import exit_codes
+from .companions import start_what_waits
 from .ending import end_process
 
 logger = get_logger(__name__)
@@ -68,7 +70,9 @@ class WorkerConsumer(ReceiverConsumer):
             self.grace_period, self._grace_at_stop = self._grace_at_stop, None
             # Without a thread the supervisor ends it, a little later.
             with suppress(RuntimeError):
-                threading.Thread(target=self._end_in_time, name="sqs-stop", daemon=True).start()
+                start_thread(
+                    threading.Thread(target=self._end_in_time, name="sqs-stop", daemon=True)
+                )
 
     def _end_in_time(self) -> None:
         margin = min(BREAK_OFF_MARGIN, self.grace_period / 2)
@@ -78,7 +82,8 @@ class WorkerConsumer(ReceiverConsumer):
                 self.on_grace_expired()
 
     def on_turn(self) -> None:
-        """Stop without a supervisor."""
+        """Stop without a supervisor; start what runs beside this, where that waits for a thread."""
+        start_what_waits()
         orphaned = self._supervisor is not None and os.getppid() != self._supervisor
         if orphaned and not self.should_stop:
             logger.error("The supervisor is gone: stopping")

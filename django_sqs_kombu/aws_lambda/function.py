@@ -11,6 +11,7 @@ import kombu
 
 from ..exceptions import ConfigurationError
 from ..logs import get_logger
+from ..new_threads import start_thread
 from ..registration import Receivers, RegisteredQueue
 from ..rules import check, check_names, flag, number
 from ..transport import Channel
@@ -150,7 +151,7 @@ class LambdaFunction:
         channel.keeper.close(0)
         # Closing waits for what is under way, and the function has no time for that.
         with suppress(RuntimeError):
-            threading.Thread(target=self._forgotten(), name="sqs-close", daemon=True).start()
+            start_thread(threading.Thread(target=self._forgotten(), name="sqs-close", daemon=True))
 
     def _forgotten(self) -> Callable[[], None]:
         connection, self._connection, self._deletions = self._connection, None, None

@@ -19,6 +19,7 @@ from ..messages.base import RawMessage
 from ..printable import repr_of, traceback_of
 from ..transport.delivery import Delivery
 from ..transport.receiving.consumption import Consumption
+from ..transport.sqs.threads import aside
 from ..working.circuits import Circuits
 from ..working.early_burial import warn_of_early_burial
 from ..working.going_on import worker_stops
@@ -136,7 +137,7 @@ class PoolConsumer:
         tell(self._middleware, lambda each: each.stopping())
         self._channel.stop_polling()
         # Polls under way end by themselves, and the event loop waits for nothing.
-        threading.Thread(target=self._finish, name="sqs-stop", daemon=True).start()
+        aside(self._finish)
 
     def _finish(self) -> None:
         self._channel.finish_polling()

@@ -16,6 +16,7 @@ import kombu
 
 from ..exceptions import SendFailure, SendManyFailed, SQSError
 from ..logs import get_logger
+from ..new_threads import start_thread
 from ..working.registered import Registered
 from .batch_end import BatchEnd, BatchSender, Entry, Follower, Step, do_all
 from .outgoing import Outgoing
@@ -235,7 +236,7 @@ class Batch:
             return
         # A task that is cancelled is to end soon, and its loop perhaps with it.
         try:
-            self.new_thread(rest).start()
+            start_thread(self.new_thread(rest))
         except RuntimeError as exc:
             logger.warning(
                 "The end of a batch() blocks its event loop, because no thread could be started: "

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from types import TracebackType
 
 from ..exceptions import EnvironmentFailure
+from ..new_threads import start_thread
 
 #: Seconds between two turns of whoever waits for it.
 TURN = 1.0
@@ -40,7 +41,7 @@ class Beside:
 
     def __enter__(self) -> Beside:
         try:
-            self._thread.start()
+            start_thread(self._thread)
         except RuntimeError as exc:
             raise EnvironmentFailure(f"No thread can run a consumer: {exc}") from exc
         return self

@@ -17,6 +17,7 @@ from typing import Any
 
 from ..exceptions import EnvironmentFailure, TimedOut
 from ..logs import get_logger
+from ..new_threads import start_thread
 from ..odd import as_a
 from ..posix import HAS_ALARM, in_forked_children
 from ..transport.sqs.shield import Shield, is_request, shield
@@ -262,7 +263,7 @@ class _Ringer:
     def _start(self) -> None:
         thread = threading.Thread(target=self._run, name="sqs-deadline", daemon=True)
         try:
-            thread.start()
+            start_thread(thread)
         except RuntimeError as exc:
             raise EnvironmentFailure(f"No thread can watch the time limit: {exc}") from exc
         self._thread = thread

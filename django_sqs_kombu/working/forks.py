@@ -9,6 +9,7 @@ import threading
 from typing import Any, NoReturn
 
 from ..logs import get_logger
+from ..new_threads import start_thread
 from ..odd import as_a
 from ..posix import in_forked_children
 
@@ -51,7 +52,7 @@ def end_child(raised: BaseException | None) -> NoReturn:
             code = said if isinstance(said, int) else int(said is not None)
         # Another thread may have been writing a log's file at the fork, and holds it for ever here.
         telling = threading.Thread(target=_tell, args=[raised], daemon=True)
-        telling.start()
+        start_thread(telling)
         telling.join(LOGS_TIMEOUT)
     finally:
         os._exit(code)
@@ -91,7 +92,7 @@ def _flush_sentry() -> None:
     try:
         # In a thread: at the fork another one may have held what this waits for.
         sending = threading.Thread(target=sentry.flush, args=[REPORTS_TIMEOUT], daemon=True)
-        sending.start()
+        start_thread(sending)
         sending.join(REPORTS_TIMEOUT)
     except Exception:
         logger.exception("Sentry could not send the last of its reports")

@@ -13,6 +13,7 @@ from typing import Any
 
 from ..exceptions import EnvironmentFailure
 from ..logs import get_logger
+from ..new_threads import start_thread
 from ..transport.sqs.shield import Shield, shield
 from .calls_under_way import lend
 
@@ -41,7 +42,7 @@ class LastingLoop:
         :raises EnvironmentFailure: there is none to be had.
         """
         try:
-            self._thread.start()
+            start_thread(self._thread)
         except RuntimeError as exc:
             self.loop.close()
             raise EnvironmentFailure(

@@ -11,6 +11,7 @@ from types import FrameType
 from typing import Any
 
 from ..logs import get_logger
+from ..new_threads import start_thread
 from .awaiting import Awaiting, awaiting_of
 from .deadline import INTERVAL, strike
 from .lasting_loop import LastingLoop
@@ -53,7 +54,7 @@ class LoopWatch:
         self._due = time.monotonic()
         self._loop.call(self._beat)
         try:
-            self._thread.start()
+            start_thread(self._thread)
         except RuntimeError as exc:
             logger.error("Receivers that block their event loop will go unnoticed: %s", exc)
 

@@ -10,6 +10,7 @@ from types import TracebackType
 from typing import Any
 
 from ..logs import get_logger
+from ..new_threads import start_thread
 
 logger = get_logger(__name__)
 
@@ -118,7 +119,7 @@ class Pool:
         mine = threading.Lock()
         mine.acquire()
         thread = threading.Thread(target=self._run, args=[mine], name=name, daemon=True)
-        thread.start()
+        start_thread(thread)
         self._locks.append(mine)
         self._threads.append(thread)
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from ..logs import get_logger
+from ..new_threads import start_thread
 
 logger = get_logger(__name__)
 
@@ -143,12 +144,14 @@ class RateLimit:
             self._alone += count
             self._grant(self._window, count, self._alone)
         elif not self._asking:
-            threading.Thread(
-                target=self._count,
-                args=(self._counter, self._window, count),
-                name="sqs-rate",
-                daemon=True,
-            ).start()
+            start_thread(
+                threading.Thread(
+                    target=self._count,
+                    args=(self._counter, self._window, count),
+                    name="sqs-rate",
+                    daemon=True,
+                )
+            )
             # After it: without a thread to be had now, the next reservation asks again.
             self._asking = True
 

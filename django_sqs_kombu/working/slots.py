@@ -10,6 +10,7 @@ from typing import Protocol
 
 from ..exceptions import SQSError
 from ..logs import get_logger
+from ..new_threads import start_thread
 from .schedule import ON_TIME, Schedule
 from .ticking import Ticking
 
@@ -128,7 +129,7 @@ def ticking(select: Callable[[], Iterable[Scheduled]]) -> Iterator[None]:
         return
     thread = threading.Thread(target=ticker.run, name="sqs-schedules", daemon=True)
     try:
-        thread.start()
+        start_thread(thread)
     except RuntimeError as exc:
         logger.error(
             "No thread could be started for schedules; this process sends none of their slots: %s",

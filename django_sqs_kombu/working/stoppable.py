@@ -15,6 +15,7 @@ import kombu
 from kombu.mixins import ConsumerMixin
 
 from ..logs import get_logger
+from ..new_threads import start_thread
 from ..quotas import MAX_WAIT_TIME
 from ..transport.delivery import Delivery
 from ..transport.receiving.poller import Poller
@@ -36,6 +37,8 @@ BREAK_OFF_MARGIN = 2.0
 GRACE_SHARE, LONGEST_SHARE = 1 / 3, 2
 #: Seconds between two looks whether a message may be started after a stop.
 LOOK = 0.1
+#: Seconds between two looks whether the polls have ended.
+TURN = 0.05
 #: Seconds that asynchronous receivers may take to end when they are cut off.
 CUT_OFF_TIMEOUT = 1.0
 #: Seconds in which SQS is told, before the process exits, what became of the last messages.
@@ -240,7 +243,7 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
             if not self._is_beside:
                 tell(self._middleware, lambda each: each.stopping())
             try:
-                threading.Thread(target=self._wind_down, name="sqs-stop", daemon=True).start()
+                start_thread(threading.Thread(target=self._wind_down, name="sqs-stop", daemon=True))
             except RuntimeError as exc:
                 # The consumer sees that it should stop all the same, a second later.
                 logger.error("No thread could be started to watch over the stop: %s", exc)
@@ -274,7 +277,6 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
             finish = threading.Thread(
                 target=_finish, args=(pollers,), name="sqs-finish", daemon=True
             )
-            finish.start()
             patience = max(self.grace_period - BREAK_OFF_MARGIN, self.grace_period / 2)
             until = deadline - self.grace_period + patience
             self._wait_for_polls(finish, until, pollers, hands_out=hands_out)
@@ -291,14 +293,16 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
         *,
         hands_out: bool,
     ) -> None:
-        while finish.is_alive() and time.monotonic() < until:
+        begun = False
+        while (not begun or finish.is_alive()) and time.monotonic() < until:
+            begun = begun or _begun(finish)
             if self._breaking_off.is_set() or self._ended.is_set():
                 return
             if hands_out and not self._starts_still():
                 hands_out = False
                 for poller in pollers:
                     poller.stop()
-            finish.join(0.05)
+            finish.join(TURN) if begun else time.sleep(TURN)
 
     def on_grace_expired(self) -> None:
         """Called when receivers still run after the grace period.
@@ -343,6 +347,15 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
 
 def _none(running: UnderWay) -> bool:
     return not running
+
+
+def _begun(thread: threading.Thread) -> bool:
+    """Start *thread*, if there is one to be had now."""
+    try:
+        start_thread(thread)
+    except RuntimeError:
+        return False
+    return True
 
 
 def _finish(pollers: Sequence[Poller]) -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from types import FrameType
 
 from ..logs import get_logger
+from ..new_threads import start_thread
 from .context import MessageContext
 
 logger = get_logger(__name__)
@@ -57,7 +58,7 @@ def say_it_still_runs(message: MessageContext | None, ran: float, limit: float, 
     )
     # Where none can be started, the receiver's end tells how long it ran.
     with suppress(RuntimeError):
-        thread.start()
+        start_thread(thread)
 
 
 def _say(message: MessageContext | None, ran: float, limit: float, where: str) -> None:

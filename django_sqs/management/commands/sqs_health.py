@@ -14,6 +14,7 @@ from django_sqs.operations.queues import Target
 from django_sqs.operations.states import states
 from django_sqs.registry import receivers
 from django_sqs.worker.health_socket import Health, healths
+from django_sqs_kombu.new_threads import start_thread
 
 #: Seconds for SQS, and for the databases.
 PATIENCE = 5.0
@@ -126,7 +127,7 @@ def _of_databases() -> Iterator[str]:
         for alias in aliases
     ]
     for thread in threads:
-        thread.start()
+        start_thread(thread)
     for alias, thread in zip(aliases, threads, strict=True):
         thread.join(PATIENCE)
         problem = problems.get(alias, f"no answer within {PATIENCE:g} s")

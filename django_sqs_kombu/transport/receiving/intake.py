@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 
 from ...exceptions import PayloadUnavailable, SQSError
 from ...logs import get_logger
+from ...new_threads import start_thread
 from ...printable import repr_of
 from ..body.payloads import LargePayloads
 from ..holding.held import Held, State
@@ -103,7 +104,7 @@ class Intake:
                 announce([each])
 
         try:
-            threading.Thread(target=read_apart, name="sqs-payloads", daemon=True).start()
+            start_thread(threading.Thread(target=read_apart, name="sqs-payloads", daemon=True))
         except RuntimeError:
             # No thread to be had now.
             read_apart()

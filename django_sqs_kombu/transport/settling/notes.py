@@ -8,6 +8,7 @@ from collections.abc import Callable
 from functools import partial
 
 from ...logs import get_logger
+from ...new_threads import start_thread
 from ...printable import line, repr_of, text_of
 from ...quotas import MAX_MESSAGES
 from ..holding.held import Held
@@ -111,7 +112,7 @@ class Notes:
     def _start(self) -> None:
         thread = threading.Thread(target=self._run, name="sqs-notes", daemon=True)
         try:
-            thread.start()
+            start_thread(thread)
         except RuntimeError as exc:
             # No thread to be had now; the next note tries again.  The lock is held, so others
             # tell it, if any are there.

@@ -8,6 +8,7 @@ import threading
 import time
 
 from ...logs import get_logger
+from ...new_threads import start_thread
 from ..body.payloads import LargePayloads
 from ..sqs.received import Message
 
@@ -53,7 +54,7 @@ class ObjectDeletions:
                 name = f"sqs-objects-{self._started + 1}"
                 # Where no thread is to be had, the next deletion tries again.
                 with contextlib.suppress(RuntimeError):
-                    threading.Thread(target=self._run, name=name, daemon=True).start()
+                    start_thread(threading.Thread(target=self._run, name=name, daemon=True))
                     self._started += 1
 
     def close(self, timeout: float) -> None:

@@ -8,6 +8,7 @@ from collections import deque
 from collections.abc import Callable
 
 from ...logs import get_logger
+from ...new_threads import start_thread
 from .abort import abort_request, allow_requests
 from .forks import renew_after_fork
 
@@ -104,7 +105,9 @@ class Threads:
     def _start(self, job: Callable[[], None]) -> None:
         start = _Start()
         try:
-            threading.Thread(target=self._run, args=[start], name=self._name, daemon=True).start()
+            start_thread(
+                threading.Thread(target=self._run, args=[start], name=self._name, daemon=True)
+            )
             start.counts = True
         except BaseException as exc:
             # Also a Ctrl-C or a time limit, after which it may run all the same.

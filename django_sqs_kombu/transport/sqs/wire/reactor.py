@@ -13,6 +13,7 @@ from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 from ....logs import get_logger, handle_elsewhere
+from ....new_threads import start_thread
 from ..forks import keep_for_ever, renew_after_fork
 from ..threads import Threads
 from .loop import Loop
@@ -194,7 +195,7 @@ class Reactor:
         if not self._coming.here:
             return
         coming = SimpleNamespace(here=False)
-        threading.Thread(target=self._run, args=[coming], name="sqs-io", daemon=True).start()
+        start_thread(threading.Thread(target=self._run, args=[coming], name="sqs-io", daemon=True))
         # Not before: who starts it may be interrupted by one who needs it now.
         self._coming = coming
 
