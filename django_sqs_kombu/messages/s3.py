@@ -18,6 +18,7 @@ from ..exceptions import MessageDecodeError, MessageEncodeError, PayloadUnavaila
 from ..logs import get_logger
 from ..printable import NAME, cause, line, quoted
 from ..transport.body.objects import CLIENT_CONFIG, MAX_OBJECT_BYTES, read_object, url_of
+from ..transport.sqs.s3_answers import refuse_other_answers
 from ..transport.sqs.waits import bound_waits, left
 from .base import RawMessage
 
@@ -141,6 +142,7 @@ class BigMessage(RawMessage):
             config = config.merge(given)
         client = boto3.client("s3", **{**options, "config": config})
         bound_waits(client)
+        refuse_other_answers(client)
         return client
 
     def _client_options(self) -> dict[str, Any]:

@@ -32,6 +32,12 @@ DENIED = (
     "application/xml",
     b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>",
 )
+#: What a proxy before S3 answers by itself: (status, content type, body).
+STRANGE = {
+    "no content": (204, "text/plain", b""),
+    "empty": (200, "text/plain", b""),
+    "not found": (404, "text/html", b"<html><body>Not found</body></html>"),
+}
 #: Faults of every second entry of a batch: (error code, the sender's fault).
 PARTIAL = {
     "half failed": ("InternalError", False),
@@ -43,7 +49,7 @@ PARTIAL = {
 BROKEN = ("down", "reset", "hung", "cut", "stalled")
 #: The server gets the request, and the connection is reset before its answer.
 TAKEN = "taken"
-MODES = (*ANSWERS, *GARBAGE, *PARTIAL, *BROKEN, TAKEN, "S3 denied")
+MODES = (*ANSWERS, *GARBAGE, *STRANGE, *PARTIAL, *BROKEN, TAKEN, "S3 denied")
 
 
 class FaultProxy:
@@ -192,6 +198,8 @@ class FaultProxy:
             return fault(*ANSWERS[mode])
         if mode in GARBAGE:
             return answer(200, *GARBAGE[mode])
+        if mode in STRANGE:
+            return answer(*STRANGE[mode])
         if mode == "S3 denied":
             return answer(*DENIED)
         if self.denied and mode != TAKEN and request.operation.startswith("SendMessage"):

@@ -15,7 +15,8 @@ from ..sqs.failures import error_code
 #: The largest object that is read, unless an option says otherwise: it is held in memory.
 MAX_OBJECT_BYTES = 256 * 1024 * 1024
 #: What S3 says of an object that is not there; with ListBucket allowed, or it says AccessDenied.
-GONE = frozenset({"NoSuchKey", "NoSuchBucket", "404"})
+#: A 404 that says nothing of the kind is of something else, such as a proxy.
+GONE = frozenset({"NoSuchKey", "NoSuchBucket"})
 #: A lease is renewed with more to spare than two such waits take.
 CLIENT_CONFIG: dict[str, Any] = {
     "connect_timeout": 3,

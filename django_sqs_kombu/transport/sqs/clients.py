@@ -17,6 +17,7 @@ from .certificates import check_bundle
 from .doubts import note_tries
 from .forks import renew_after_fork
 from .naming import sqs_name
+from .s3_answers import refuse_other_answers
 from .sessions import Identity, Role, new_session
 from .shield import shield_requests
 from .waits import bound_waits
@@ -215,6 +216,7 @@ class Account:
             few = None if self._config.retries else Config(retries=_S3_RETRIES)
             client = self.new_client("s3", identity, few)
             bound_waits(client)
+            refuse_other_answers(client)
             shield_requests(client)
             return client
         once = Config(retries={"total_max_attempts": 1}) if kind == "sqs once" else None

@@ -1,0 +1,69 @@
+"""Something else answers in S3's place: no page is taken for a body, and nothing for written."""
+
+import io
+
+import pytest
+
+from django_sqs_kombu import BigMessage, MessageEncodeError, ReceiverConsumer
+
+LARGE = "x" * (1024 * 1024 + 1)
+STRANGE = ["HTML", "empty object", "no content", "empty", "not found"]
+
+
+@pytest.fixture
+def big(proxy, s3):
+    class LocalBigMessage(BigMessage):
+        s3_options = {  # noqa: RUF012
+            "endpoint_url": proxy.url,
+            "region_name": "us-east-1",
+            "aws_access_key_id": "testing",
+            "aws_secret_access_key": "testing-secret",
+        }
+
+    return LocalBigMessage
+
+
+@pytest.mark.parametrize("mode", STRANGE)
+@pytest.mark.parametrize("is_big", [False, True])
+def test_what_is_not_from_s3_is_no_body_and_costs_no_message(
+    is_big, mode, fragile, proxy, big, s3, prefix, counts, caplog
+):
+    seen, options = [], {"message_class": big} if is_big else {}
+    queue = fragile.register("orders", lambda message: seen.append(message.get_body()), **options)
+    sent = {"body": b"much", "s3_url": f"s3://{prefix}"} if is_big else {"body": LARGE}
+    queue.send(**sent)
+    proxy.set(mode, "S3 GET")
+
+    ReceiverConsumer(fragile, message_limit=1).run()
+
+    assert seen == []
+    assert "is tried again later" in caplog.text
+    assert sum(counts(queue.full_name())) == 1
+    proxy.heal()
+    ReceiverConsumer(fragile, message_limit=1).run()
+    assert seen == [sent["body"]]
+
+
+@pytest.mark.parametrize("mode", STRANGE)
+def test_a_payload_that_something_else_took_is_not_sent(mode, fragile, proxy, s3, counts, keys):
+    queue = fragile.register("orders")
+    queue.send(body="small")
+    proxy.set(mode, "S3 PUT")
+
+    with pytest.raises(MessageEncodeError, match="cannot be written"):
+        queue.send(body=LARGE)
+
+    assert keys() == []
+    assert sum(counts(queue.full_name())) == 1
+
+
+@pytest.mark.parametrize("mode", STRANGE)
+@pytest.mark.parametrize("size", [4, 9 * 1024 * 1024])
+def test_nor_is_a_big_message(size, mode, fragile, proxy, big, s3, prefix, keys):
+    queue = fragile.register("orders", message_class=big)
+    proxy.set(mode, "S3 PUT")
+
+    with pytest.raises(MessageEncodeError, match="cannot write"):
+        queue.send(big(body=io.BytesIO(b"x" * size), s3_url=f"s3://{prefix}"))
+
+    assert keys() == []
