@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
@@ -21,6 +22,9 @@ NOT_COMMITTED = "Its receipt cannot be committed: {}"
 #: PostgreSQL's SQLSTATE of what is asked after an error, and MySQL's number of a savepoint that
 #: is gone with all of its transaction: neither says why.
 _AFTER_AN_ERROR, _NO_SAVEPOINT = "25P02", 1305
+#: Statements that end a transaction, and one that may: a procedure can do so, too.
+_ENDS = re.compile(r"\s*(COMMIT\b|ROLLBACK\b(?!\s+(WORK\s+)?TO\b))", re.IGNORECASE)
+_MAY_END = re.compile(r"\s*CALL\b", re.IGNORECASE)
 
 
 class CaughtErrors:
@@ -28,11 +32,16 @@ class CaughtErrors:
 
     Where Django cannot roll back to a savepoint, as when the server is gone or has undone all at
     a deadlock, it has the whole transaction rolled back, and does not keep why.
+
+    :ivar ended: whether a statement ended the transaction, on MySQL, whose driver does not know.
+    :ivar may_have_ended: whether one may have.
     """
 
     def __init__(self, connection: Any) -> None:
         self._connection = connection
         self._errors: list[Error] = []
+        self._reads = connection.vendor == "mysql"
+        self.ended = self.may_have_ended = False
 
     @contextmanager
     def noted(self) -> Iterator[None]:
@@ -64,6 +73,9 @@ class CaughtErrors:
             self._errors.append(exc)
             raise
         self._errors.clear()
+        if self._reads and isinstance(sql, str):
+            self.ended = self.ended or _ENDS.match(sql) is not None
+            self.may_have_ended = self.may_have_ended or _MAY_END.match(sql) is not None
         return result
 
     @property

@@ -179,11 +179,18 @@ def _check_whole(
         raise TransactionManagementError(CAUGHT) from caught
     if status == IDLE or (connection.vendor == "sqlite" and is_over):
         raise TransactionManagementError(ENDED) from caught
-    if connection.vendor == "mysql" and connection.errors_occurred:
-        # At a deadlock it undoes all that was done and goes on in a new transaction.
+    failed = connection.vendor == "mysql" and connection.errors_occurred
+    if failed or errors.may_have_ended:
         notes = ReceivedMessage.objects.using(using)
         if not notes.filter(queue=queue, message_id=message_id).exists():
-            raise EnvironmentFailure("The receiver's work was rolled back: it caught a deadlock")
+            if failed:
+                # At a deadlock it undoes all that was done and goes on in a new transaction.
+                raise EnvironmentFailure(
+                    "The receiver's work was rolled back: it caught a deadlock"
+                )
+            raise TransactionManagementError(ENDED) from caught
+    if errors.ended:
+        raise TransactionManagementError(ENDED) from caught
 
 
 def _rolled_back_for(using: str) -> Exception | None:

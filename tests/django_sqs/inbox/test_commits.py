@@ -203,10 +203,22 @@ def rolled_back_by_sqlite(connection):
         cursor.execute("INSERT OR ROLLBACK INTO shop_order (id) VALUES (1)")
 
 
-@pytest.mark.parametrize("end", [rolled_back, rolled_back_by_sqlite])
+def rolled_back_by_a_procedure(connection):
+    with connection.cursor() as cursor:
+        cursor.execute("CALL takes_back()")
+
+
+#: Statements of some databases alone.
+OF = {rolled_back_by_sqlite: "sqlite", rolled_back_by_a_procedure: "mysql"}
+
+
+@pytest.mark.parametrize("end", [rolled_back, *OF])
 def test_a_statement_that_ends_the_transaction_undoes_nothing_unseen(end, connection, received_by):
-    if connection.vendor == "mysql" or (end is not rolled_back and connection.vendor != "sqlite"):
-        pytest.skip("the driver does not know, or the server has no such statement")
+    if OF.get(end, connection.vendor) != connection.vendor:
+        pytest.skip("the server has no such statement")
+    if end is rolled_back_by_a_procedure:
+        with connection.cursor() as cursor:
+            cursor.execute("CREATE OR REPLACE PROCEDURE takes_back() BEGIN ROLLBACK; END")
 
     def effect():
         order()
@@ -215,6 +227,32 @@ def test_a_statement_that_ends_the_transaction_undoes_nothing_unseen(end, connec
     assert "had ended the transaction" in str(received_by(effect))
     assert not Order.objects.exists()
     assert not ReceivedMessage.objects.exists()
+
+
+def test_a_statement_that_commits_is_told(connection, received_by):
+    def effect():
+        order()
+        with connection.cursor() as cursor:
+            cursor.execute("COMMIT")
+
+    assert "had ended the transaction" in str(received_by(effect))
+    # Its effect was had, and is not had again.
+    assert Order.objects.count() == 1
+    assert ReceivedMessage.objects.count() == 1
+
+
+def test_a_rollback_to_a_savepoint_ends_nothing(connection):
+    def effect():
+        order()
+        with connection.cursor() as cursor:
+            cursor.execute("SAVEPOINT own")
+            order()
+            cursor.execute("ROLLBACK TO SAVEPOINT own")
+
+    receive(effect)
+
+    assert Order.objects.count() == 1
+    assert ReceivedMessage.objects.count() == 1
 
 
 def test_a_deadlock_that_a_receiver_caught_is_tried_again(connection):
