@@ -13,7 +13,7 @@ from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.messages import RawMessage
 from django_sqs_kombu.transport import Trail
 
-from ..connections import alias_of, connect
+from ..connections import alias_of, connect, drop, used_here
 from ..not_migrated import NotMigrated, lacks_tables
 from .caught import NOT_COMMITTED, CaughtErrors, passes
 from .models import ReceivedMessage
@@ -32,6 +32,12 @@ ENDED = (
     "A receiver with once=True returned although a statement of its own, such as ROLLBACK, COMMIT "
     "or INSERT OR ROLLBACK, had ended the transaction around it: what it did before may be undone. "
     "Put what may be rolled back into a transaction.atomic() block."
+)
+
+REPLACED = (
+    "A receiver with once=True returned although it had replaced Django's connection to {!r}, "
+    "which has the transaction around it: what it did before that is undone, and what it did after "
+    "that is committed by itself. Leave connections[...] as it is."
 )
 
 #: So many ids are asked for in one query, which every database takes.
@@ -70,10 +76,11 @@ def run_all_once(
             noted = True
             if not new:
                 return None
-            errors = CaughtErrors(connections[using])
+            own = connections[using]
+            errors = CaughtErrors(own)
             try:
                 with errors.noted():
-                    received = receive(list(new.values()))
+                    received = _receive_on(own, receive, list(new.values()))
                     _check_whole(using, errors, earlier, queue, next(iter(new)))
             except BaseException as exc:
                 raised = exc
@@ -149,6 +156,40 @@ def _note(queue: str, message_id: str, using: str) -> bool:
             ReceivedMessage.objects.using(using).create(queue=queue, message_id=message_id)
     except IntegrityError:
         return False
+    return True
+
+
+def _receive_on(
+    own: Any, receive: Callable[[list[RawMessage]], Any], messages: list[RawMessage]
+) -> Any:
+    """Run *receive*, and see to it that the transaction ends on the connection that it is on.
+
+    :param own: that connection.
+    :raises TransactionManagementError: the receiver has replaced it.
+    """
+    try:
+        received = receive(messages)
+    except EnvironmentFailure as exc:
+        # Such as that the transaction is over, for which it is looked by the database's alias.
+        if _put_back(own):
+            raise TransactionManagementError(REPLACED.format(own.alias)) from exc
+        raise
+    except BaseException:
+        _put_back(own)
+        raise
+    if _put_back(own):
+        raise TransactionManagementError(REPLACED.format(own.alias))
+    return received
+
+
+def _put_back(own: Any) -> bool:
+    """Have this thread use its connection *own* again; return whether another was in its place."""
+    other = next((each for each in used_here() if each.alias == own.alias), None)
+    if other is own:
+        return False
+    connections[own.alias] = own
+    if other is not None:
+        drop(other)
     return True
 
 

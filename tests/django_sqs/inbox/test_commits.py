@@ -255,6 +255,49 @@ def test_a_rollback_to_a_savepoint_ends_nothing(connection):
     assert ReceivedMessage.objects.count() == 1
 
 
+def deleted(alias):
+    del connections[alias]
+
+
+def replaced(alias):
+    connections[alias] = connections.create_connection(alias)
+
+
+def closed_and_deleted(alias):
+    connections.close_all()
+    del connections[alias]
+
+
+@pytest.mark.parametrize("replace", [deleted, replaced, closed_and_deleted])
+@pytest.mark.parametrize("uses_it", [True, False])
+def test_a_receiver_that_replaces_its_connection_has_failed(
+    replace, uses_it, connection, received_by
+):
+    def effect():
+        order()
+        replace(connection.alias)
+        if uses_it:
+            with connections[connection.alias].cursor() as cursor:
+                cursor.execute("SELECT 1")
+
+    assert "had replaced Django's connection" in str(received_by(effect))
+    assert connections[connection.alias] is connection
+    assert not connection.in_atomic_block
+    assert not Order.objects.exists()
+    assert not ReceivedMessage.objects.exists()
+
+
+def test_what_it_raises_then_counts_as_ever(connection, received_by):
+    def effect():
+        order()
+        del connections[connection.alias]
+        raise DataError("of its own")
+
+    assert str(received_by(effect)) == "of its own"
+    assert connections[connection.alias] is connection
+    assert not Order.objects.exists()
+
+
 def test_a_deadlock_that_a_receiver_caught_is_tried_again(connection):
     if connection.vendor != "mysql":
         pytest.skip("only MariaDB and MySQL undo all of the transaction, and go on")
