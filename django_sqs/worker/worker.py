@@ -165,7 +165,8 @@ class Worker:
         self._stop(signal.Signals(signum).name, break_off=signum in signals("SIGINT", "SIGUSR2"))
 
     def _stop(self, reason: str, *, break_off: bool = False) -> None:
-        logger.info("Stopping on %s", reason)
+        # In a thread: the main one may be inside of a handler of logs, holding its locks.
+        _in_thread(partial(logger.info, "Stopping on %s", reason), "sqs-stopping")
         if self._told_to_stop is not None:
             self._told_to_stop()
         self._consumer.stop(break_off=break_off)
