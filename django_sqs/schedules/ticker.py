@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import threading
+import time
 from datetime import datetime, timedelta
 
 from django.db import Error
@@ -15,7 +17,7 @@ from ..connections import alias_for_logs, now_and_then
 from ..database_errors import as_database_errors
 from ..forking import forks
 from ..not_migrated import NotMigrated, told
-from .firing import Scheduled, disown, fire, forget, is_known, know, scheduled
+from .firing import EARLY, LAST, Scheduled, disown, fire, forget, is_known, know, scheduled
 from .models import Slot
 
 logger = get_logger(__name__)
@@ -34,7 +36,9 @@ class Ticker(Ticking):
 
     def __init__(self) -> None:
         super().__init__()
-        self._done: dict[str, datetime] = {}
+        #: The last slots of each schedule that are sent, or are not to be, and by how much the
+        #: clock was then before :meth:`steady`.
+        self._done: dict[str, dict[datetime, float]] = {}
         self._ticked_at: datetime | None = None
         self._swept_at: datetime | None = None
         self._looked_at: datetime | None = None
@@ -95,12 +99,26 @@ class Ticker(Ticking):
         self._ticked_at = now
         return fine
 
+    def steady(self) -> float:
+        """Seconds by a clock that nobody sets, and that does not stop where the system sleeps."""
+        boot = getattr(time, "CLOCK_BOOTTIME", None)
+        return time.monotonic() if boot is None else time.clock_gettime(boot)
+
     def _send(self, queue: Scheduled, schedule: Schedule, now: datetime, before: datetime) -> None:
         slot = schedule.latest(now)
-        if slot is None or self._done.get(queue.name) == slot:
+        if slot is None:
+            return
+        before_steady = now.timestamp() - self.steady()
+        done = self._done.setdefault(queue.name, {})
+        # Where the clock was put back meanwhile, and forth again, the slot's row may be gone.
+        if abs(done.get(slot, math.inf) - before_steady) < EARLY.total_seconds():
             return
         if not fire(queue, schedule, slot, now) and not is_known(queue, schedule, now):
             # Its row was deleted, or written by a host whose clock is ahead.
             know(before)
             fire(queue, schedule, slot, now)
-        self._done[queue.name] = slot
+        done.pop(slot, None)
+        done[slot] = before_steady
+        if len(done) > LAST:
+            # The one that was dealt with first, which a wrong clock may have taken for the latest.
+            del done[next(iter(done))]

@@ -128,7 +128,7 @@ def no_server(monkeypatch):
 
 
 @pytest.mark.usefixtures("no_server")
-def test_a_clock_that_jumps_sends_no_slot_twice_that_has_come_and_holds_up_none():
+def test_a_clock_that_jumps_sends_no_slot_twice_that_has_come_and_holds_up_none(monkeypatch):
     register()
     ticker = tick(NOON + timedelta(minutes=1))
 
@@ -139,9 +139,11 @@ def test_a_clock_that_jumps_sends_no_slot_twice_that_has_come_and_holds_up_none(
         NOON + HOUR + timedelta(minutes=1),
         NOON - HOUR,
         NOON + 2 * HOUR,
-        NOON + timedelta(hours=24),
         ticker=ticker,
     )
+    later = ticker.steady() + 22 * HOUR.total_seconds()
+    monkeypatch.setattr(ticker, "steady", lambda: later)
+    tick(NOON + timedelta(hours=24), ticker=ticker)
 
     assert [text[:16] for text in sent()] == [
         "2026-11-28T13:00",
@@ -149,6 +151,27 @@ def test_a_clock_that_jumps_sends_no_slot_twice_that_has_come_and_holds_up_none(
         "2026-11-28T14:00",
         "2026-11-29T12:00",
     ], "the last is sent again, since it was sent a day early"
+
+
+@pytest.mark.usefixtures("no_server")
+@pytest.mark.parametrize(
+    "options",
+    [{"every": 12 * HOUR}, {"every": None, "cron": "0 12 * * *", "timezone": "UTC"}],
+    ids=["every", "cron"],
+)
+def test_a_clock_that_is_put_back_by_a_day_and_forth_sends_no_slot_twice(options, monkeypatch):
+    register(**options)
+    tomorrow = NOON + 24 * HOUR
+    ticker = tick(NOON + MINUTE, tomorrow, tomorrow + MINUTE)
+    assert sent() == [tomorrow.isoformat()]
+
+    tick(NOON + 2 * MINUTE, ticker=ticker)
+    assert not Slot.objects.using(database()).exists(), "its row looks like one of a wrong clock"
+    later = ticker.steady() + 180
+    monkeypatch.setattr(ticker, "steady", lambda: later)
+    tick(tomorrow + 3 * MINUTE, tomorrow + 4 * MINUTE, ticker=ticker)
+
+    assert sent() == [tomorrow.isoformat()]
 
 
 @pytest.mark.usefixtures("no_server")
