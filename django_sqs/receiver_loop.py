@@ -18,6 +18,7 @@ from django_sqs_kombu.working import (
     LeftBehind,
     deadline,
     lend,
+    new_event_loop,
     refuse_within_loop,
     waiting_for_calls,
     within,
@@ -41,7 +42,7 @@ class ReceiverLoop:
     def __init__(self) -> None:
         self._process = os.getpid()
         self._spoiled = False
-        self._loop = asyncio.new_event_loop()
+        self._loop = new_event_loop()
         lend(ClosingExecutor(thread_name_prefix="sqs-loop-call"), self._loop)
         self._thread = threading.Thread(target=_run, args=(self._loop,), name="sqs-loop")
         # One that a receiver blocks must not keep the process.

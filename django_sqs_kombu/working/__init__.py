@@ -14,6 +14,7 @@ from .failure import FAILURE, Failure, origin_of
 from .forks import end_process
 from .going_on import cursor, stopping
 from .late import taking_all
+from .loop_time import new_event_loop
 from .masking import Mask, masked, printable
 from .middleware import (
     ADMITTED,
@@ -99,6 +100,7 @@ __all__ = [
     "is_interrupt",
     "lend",
     "masked",
+    "new_event_loop",
     "note_call",
     "origin_of",
     "printable",

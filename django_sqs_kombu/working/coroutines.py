@@ -12,6 +12,7 @@ from ..exceptions import EnvironmentFailure, TimedOut
 from ..odd import sound
 from .calls_under_way import NotingExecutor, lend, waiting_for_calls
 from .deadline import LONGEST, deadline
+from .loop_time import new_event_loop
 
 #: Seconds that a receiver which is cancelled for its timeout may take to end, after each time.
 CANCEL_GRACES = (0.5, 0.3)
@@ -44,7 +45,7 @@ def run_in_thread_loop(receiver: Awaitable[Any], timeout: float | None) -> Any:
 
 def _run_in_thread_loop(receiver: Awaitable[Any], timeout: float | None) -> Any:
     if _local.loop is None or _local.loop.is_closed():
-        _local.loop = asyncio.new_event_loop()
+        _local.loop = new_event_loop()
         lend(NotingExecutor(thread_name_prefix="sqs-loop-call"), _local.loop)
     loop = _local.loop
     task = loop.create_task(within(receiver, timeout))

@@ -16,6 +16,7 @@ from ..logs import get_logger
 from ..new_threads import start_thread
 from ..transport.sqs.shield import Shield, shield
 from .calls_under_way import lend
+from .loop_time import new_event_loop as new_usual_loop
 
 logger = get_logger(__name__)
 
@@ -115,6 +116,6 @@ def new_event_loop() -> asyncio.AbstractEventLoop:
     try:
         uvloop = importlib.import_module("uvloop")
     except ImportError:
-        return asyncio.new_event_loop()
+        return new_usual_loop()
     loop: asyncio.AbstractEventLoop = uvloop.new_event_loop()
     return loop
