@@ -29,9 +29,9 @@ RENEWAL_PAUSE = 5.0
 #: What AWS assumes a role for at least, in seconds.
 SHORTEST_ROLE = 900
 #: The file of all services' endpoints, and which of these are asked for: of the clients that are
-#: made here, and that botocore makes to find credentials.
+#: made here, SNS for Kombu's fan-out, and that botocore makes to find credentials.
 _ENDPOINTS = "endpoints"
-_ASKED = frozenset({"oidc", "portal.sso", "s3", "signin", "sqs", "sts"})
+_ASKED = frozenset({"oidc", "portal.sso", "s3", "signin", "sns", "sqs", "sts"})
 #: What opens a file of botocore's, by its extension, in botocore's order.
 _READ: dict[str, Any] = {".json": open, ".json.gz": gzip.open}
 #: A request waits for the renewal, so that must not take long.

@@ -4,8 +4,10 @@ import gzip
 import os
 import sys
 
+import boto3
 import botocore.session
 import pytest
+from botocore.config import Config
 from botocore.exceptions import EndpointVariantError
 from botocore.regions import EndpointResolver
 
@@ -217,7 +219,7 @@ STOCK = botocore.session.Session()
 PARTITIONS = [each["partition"] for each in STOCK.get_data("endpoints")["partitions"]]
 #: The last is new.
 SERVICES = sorted(
-    {"sqs", "s3", "sts", "sso", "sso-oidc", "signin"} & {*STOCK.get_available_services()}
+    {"sqs", "s3", "sns", "sts", "sso", "sso-oidc", "signin"} & {*STOCK.get_available_services()}
 )
 
 
@@ -246,6 +248,21 @@ def test_where_services_are_is_known_as_to_botocore(core, name):
             for more in ({}, {"use_fips_endpoint": True}, {"use_dualstack_endpoint": True}):
                 asked = (service, region, partition)
                 assert endpoint(ours, *asked, **more) == endpoint(stock, *asked, **more)
+
+
+@pytest.mark.parametrize("region", ["us-gov-west-1", "cn-north-1", "xx-nowhere-1"])
+@pytest.mark.parametrize("name", SERVICES)
+def test_clients_go_where_botocores_own_go(name, region):
+    """With FIPS, kombu's fan-out by SNS went to a host in GovCloud that is not there."""
+    for config in (None, Config(use_fips_endpoint=True), Config(use_dualstack_endpoint=True)):
+        made = [
+            session.client(name, config=config).meta.endpoint_url
+            for session in (
+                new_session(Identity(region, "KEY", "secret"))[0],
+                boto3.session.Session("KEY", "secret", region_name=region),
+            )
+        ]
+        assert made[0] == made[1]
 
 
 def test_what_is_kept_of_all_services_is_little(core):
