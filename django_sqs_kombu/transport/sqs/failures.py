@@ -354,7 +354,8 @@ def _no_credentials(exc: Exception, operation: str, queue: str) -> CredentialsMi
 def _credentials_text(operation: str, queue: str, text: str) -> str:
     return (
         f"Could not get AWS credentials for {operation} on queue {queue!r}: "
-        f"{text.rstrip(' .:')}. What failed is where boto3 takes them from (environment, profile or role), not SQS."
+        f"{text.rstrip(' .:')}. What failed is where boto3 takes them from (environment, profile "
+        "or role), not SQS."
     )
 
 
