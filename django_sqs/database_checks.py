@@ -21,6 +21,7 @@ OURS = "django_sqs."
 _OF_QUEUES = {
     "django_sqs_monitor.QueueMinute": "figures in the monitor",
     "django_sqs_failures.FailureGroup": "numbers of failed messages",
+    "django_sqs_outbox.OutboxMessage": "numbers of messages in the outbox",
 }
 
 

@@ -18,7 +18,7 @@ from django.db.models import F
 from django_sqs_kombu.logs import get_logger
 
 from ..connections import connect, drop_broken, give_back
-from ..not_migrated import advice
+from ..not_migrated import advice, lacks_tables
 from ..registry import receivers
 from ..signals import failure_noted
 from .models import Failure, FailureGroup, State
@@ -46,7 +46,7 @@ class FailureWriter:
             connect(using)
             _write(using, contents)
         except Error as exc:
-            if _lacks_tables(using):
+            if lacks_tables(exc) or _lacks_tables(using):
                 # Messages must not wait for somebody to migrate.
                 logger.exception("%d failures cannot be stored. %s", len(contents), advice(using))
                 return

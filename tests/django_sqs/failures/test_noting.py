@@ -230,6 +230,25 @@ def test_without_tables_messages_go_their_way(work, counts, prefix, caplog):
                 editor.create_model(model)
 
 
+def test_nor_do_they_wait_for_a_column(work, counts, prefix, caplog):
+    django_sqs.register("f8b", failing)
+    django_sqs.send("f8b", body="x")
+    connection = connections[router.db_for_write(Failure)]
+
+    def rename(old, new):
+        with connection.cursor() as cursor:
+            cursor.execute(f"ALTER TABLE {Failure._meta.db_table} RENAME COLUMN {old} TO {new}")
+
+    rename("trace", "put_aside")
+    try:
+        with caplog.at_level(logging.ERROR):
+            work("f8b")
+        assert counts(f"{prefix}__f8b") == (0, 0, 0)
+        assert "1 failures cannot be stored. Run manage.py migrate" in caplog.text
+    finally:
+        rename("put_aside", "trace")
+
+
 def test_bodies_can_be_masked_and_kept_out(work, monkeypatch):
     django_sqs.register("f9", failing)
     monkeypatch.setattr(FailuresConfig, "mask", lambda queue, text: f"{queue}: {text[0]}***")
