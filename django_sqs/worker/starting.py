@@ -16,15 +16,19 @@ from django_sqs_kombu.posix import signals
 
 from . import exit_codes
 
-COMMAND = "runreceiver"
+#: The commands that run until they are stopped.
+COMMANDS = ("runreceiver", "sqs_relay")
+#: With this one of them does not, and one that is broken off has not done what it is for.
+ONCE = "--once"
 
 
 def stop_while_starting(arguments: Sequence[str]) -> None:
-    """Have signals that stop a worker end this process, if *arguments* are those of one.
+    """Have signals that stop a worker or a relay end this process, if *arguments* are of one.
 
-    The worker's own handlers replace this.  What a project handles itself stays.
+    Its own handlers replace this.  What a project handles itself stays.
     """
-    if list(arguments[1:2]) != [COMMAND] or not _in_main_thread():
+    is_one = arguments[1:2] and arguments[1] in COMMANDS and ONCE not in arguments
+    if not is_one or not _in_main_thread():
         return
     for number in signals("SIGTERM", "SIGINT", "SIGUSR2"):
         if signal.getsignal(number) in (signal.SIG_DFL, signal.default_int_handler):

@@ -25,7 +25,7 @@ INSTALLED_APPS = [*INSTALLED_APPS, "slowly"]
 """
 
 
-def start(project, tmp_path, module, *, seconds, before=()):
+def start(project, tmp_path, module, *, seconds, before=(), command=("runreceiver", "plain")):
     """A worker of whose project the *module* of an app takes so many seconds to import."""
     app = tmp_path / "slowly"
     app.mkdir()
@@ -37,7 +37,7 @@ def start(project, tmp_path, module, *, seconds, before=()):
         "DJANGO_SETTINGS_MODULE": "slow_settings",
         "PYTHONPATH": f"{tmp_path}:{project.env.get('PYTHONPATH', '')}",
     }
-    process = Process([*before, sys.executable, str(MANAGE), "runreceiver", "plain"], env)
+    process = Process([*before, sys.executable, str(MANAGE), *command], env)
     project.add(process)
     return process
 
@@ -52,6 +52,22 @@ def test_a_stop_while_it_starts_ends_it_as_any_stop(project, eventually, tmp_pat
 
     assert process.wait(10) == 0
     assert "Traceback" not in process.output
+
+
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [(["sqs_relay"], 0), (["sqs_relay", "--once"], -15), (["migrate"], -15)],
+    ids=["relay", "once", "another"],
+)
+def test_so_does_a_relay_but_what_is_to_be_done_once_is_broken_off(
+    project, eventually, tmp_path, command, code
+):
+    process = start(project, tmp_path, "models", seconds=30, command=command)
+    eventually(lambda: "starting" in process.output)
+
+    process.signal(signal.SIGTERM)
+
+    assert process.wait(10) == code
 
 
 def test_being_woken_while_it_starts_does_not_end_it(project, eventually, tmp_path):
