@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from itertools import takewhile
 from typing import Generic, Protocol, TypeVar
 
 
@@ -27,6 +28,8 @@ class Lanes(Generic[M]):
         self._lanes: dict[str, deque[M]] = {}
         #: Those that went with the one before them.
         self._beside: set[M] = set()
+        #: Those behind another one that are not to be taken, and hold up what is behind them.
+        self._left: set[M] = set()
         #: How many other messages are behind another one.
         self.behind = 0
 
@@ -40,12 +43,21 @@ class Lanes(Generic[M]):
         self.behind += 1
         return False
 
+    def join_again(self, held: M) -> None:
+        """A message that was left to others came again; it is not to be taken."""
+        lane = self._lanes.setdefault(held.group, deque())
+        if held not in lane:
+            if lane:
+                self._left.add(held)
+            lane.append(held)
+
     def take_behind(self, held: M, most: int) -> list[M]:
         """Have so many of those behind a message, at most, go with it; return them in order."""
         lane = self._lanes.get(held.group)
         if lane is None or lane[0] is not held or most <= 0:
             return []
-        taken = [each for each in lane if each is not held and each not in self._beside][:most]
+        before = takewhile(lambda each: each not in self._left, lane)
+        taken = [each for each in before if each is not held and each not in self._beside][:most]
         self._beside.update(taken)
         self.behind -= len(taken)
         return taken
@@ -84,7 +96,8 @@ class Lanes(Generic[M]):
 
     def _comes_forward(self, held: M) -> None:
         """A message is behind no other any more."""
-        if held in self._beside:
+        if held in self._beside or held in self._left:
             self._beside.discard(held)
+            self._left.discard(held)
         else:
             self.behind -= 1

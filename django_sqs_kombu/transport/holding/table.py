@@ -88,6 +88,9 @@ class HeldMessages:
         earlier.renewed = True
         earlier.told = None  # Others may have had it meanwhile.
         earlier.lease(held.received_at, held.seconds)
+        if earlier.state is _SETTLING and earlier.group and not earlier.deleted:
+            # It left its lane when that was decided; what came with it must be left to others, too.
+            self._queues[held.queue].lanes.join_again(earlier)
         return False
 
     def announce(self, queue: str, came: Iterable[Held]) -> int:

@@ -211,3 +211,56 @@ class TestBatches:
         assert table.broken == ["a3"]
         _, may_be_taken = come("a4")
         assert may_be_taken == ["a4"]
+
+
+def again(name):
+    """A message as it is received for the second time."""
+    message = {"ReceiptHandle": f"r2-{name}", "MessageId": name}
+    return Held("q.fifo", {**message, "Attributes": {"MessageGroupId": name[0]}}, 60, 1.0)
+
+
+def receive_again(table, *names):
+    new = table.receive_all("q.fifo", [again(name) for name in names])
+    table.announce("q.fifo", new)
+    return [held.message_id for held in new]
+
+
+@pytest.mark.parametrize("confirmed", [["a2"], []])
+def test_what_comes_again_with_one_whose_return_is_not_confirmed_does_not_overtake_it(
+    table, come, confirmed
+):
+    """SQS has made it visible, but the answer was lost: it is made visible once more."""
+    held, _ = come("a1", "a2", "b1")
+    table.take("q.fifo")
+    for name in ("a1", "a2"):
+        table.settle(held[name], delete=False)
+    for name in confirmed:
+        table.end(held[name])
+
+    new = receive_again(table, "a1", "a2", "a3")
+
+    assert new == [*confirmed, "a3"]
+    assert table.take("q.fifo") is held["b1"]
+    assert table.take("q.fifo") is None
+    assert table.startable("q.fifo") == table.all_startable == 0
+    table.broken.clear()
+    # Confirmed now, it is left to others with what came with it.
+    for name in {"a1", "a2"} - set(confirmed):
+        table.end(held[name])
+    assert table.broken == new
+    assert table.take("q.fifo") is None
+
+
+def test_nor_does_it_go_with_what_is_before_that_one(table, come):
+    held, _ = come("a2")
+    table.take("q.fifo")
+    table.settle(held["a2"], delete=False)
+
+    assert receive_again(table, "a1") == ["a1"]
+    assert receive_again(table, "a2", "a3") == ["a3"]
+    first = table.take("q.fifo")
+    assert table.take_behind(first, 9) == []
+    delete(table, first)
+    assert table.take("q.fifo") is None
+    table.end(held["a2"])
+    assert table.broken == ["a3"]
