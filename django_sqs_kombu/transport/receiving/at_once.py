@@ -1,10 +1,19 @@
-"""AtOnce: how many polls of one queue may be under way at the same time."""
+"""AtOnce: how many polls of one queue, and of a process, may be under way at the same time."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Callable
+from itertools import islice
 
+from ...logs import get_logger
+from ..sqs.files import most_polls
 from ..sqs.forks import renew_after_fork
+
+logger = get_logger(__name__)
+
+#: Makes a poller look whether it may poll; it waits for nothing.
+Wake = Callable[[], None]
 
 #: The most of one queue.
 MOST = 64
@@ -13,10 +22,18 @@ MOST_BESIDE = 256
 #: Messages since the last empty answer for each poll beside the first: when a queue is empty at
 #: last, as many polls bring nothing, and each costs.
 EVIDENCE = 80
+TOO_FEW_FILES = (
+    "This process may have too few files open to poll all of its queues at once: they take turns, "
+    "%d at a time, and their messages wait longer. Raise its limit (ulimit -n, systemd's "
+    "LimitNOFILE=, Docker's --ulimit nofile=), or start more processes, each for some of the queues"
+)
 
 
-class _Beside:
-    """Those of this process that are under way beside another of their queue."""
+class _OfProcess:
+    """The polls of this process: as many as it may have connections for, and those in turn.
+
+    What settles and sends, and the project, need some of the files that it may open, too.
+    """
 
     def __init__(self) -> None:
         self.renew_after_fork()
@@ -25,32 +42,90 @@ class _Beside:
     def renew_after_fork(self) -> None:
         """None of the parent's is the child's."""
         self._lock = threading.Lock()
-        self._count = 0
+        self._count = self._beside = self._most = 0
+        #: What wakes those that wait for their turn, the first of them first; and those that
+        #: were woken, and have not looked yet.
+        self._line: dict[Wake, None] = {}
+        self._called: set[Wake] = set()
+        self._told = False
 
-    def begin(self) -> bool:
+    def begin(self, wake: Wake, *, beside: bool) -> bool:
+        """Begin a poll; where it may not now, but in its turn, it is woken for it."""
         with self._lock:
-            if self._count >= MOST_BESIDE:
+            free = self._free()
+            if wake in self._called:
+                self._called.discard(wake)
+                begins = free > 0
+            else:
+                # Those in line before it, or all of them, come first.
+                free -= len(self._called)
+                begins = free > len(self._line) or wake in islice(self._line, max(0, free))
+            if beside and not (begins and self._beside < MOST_BESIDE):
                 return False
-            self._count += 1
-            return True
+            if begins:
+                self._line.pop(wake, None)
+                self._count += 1
+                self._beside += beside
+                return True
+            self._line.setdefault(wake)
+            says, self._told = not self._told, True
+        if says:
+            logger.warning(TOO_FEW_FILES, self._most)
+        return False
 
-    def end(self) -> None:
+    def end(self, *, beside: bool) -> None:
+        """One that began has ended."""
         with self._lock:
             self._count = max(0, self._count - 1)
+            self._beside = max(0, self._beside - beside)
+            woken = self._call()
+        for wake in woken:
+            wake()
+
+    def pass_on(self, wake: Wake) -> None:
+        """If it was that one's turn, it is the next one's now."""
+        if not (self._called or self._line):
+            return
+        with self._lock:
+            self._called.discard(wake)
+            woken = self._call()
+        for each in woken:
+            each()
+
+    def leave(self, wake: Wake) -> None:
+        """That one polls no more."""
+        self._line.pop(wake, None)
+        self.pass_on(wake)
+
+    def _call(self) -> list[Wake]:
+        if not self._line:
+            return []
+        woken = list(islice(self._line, max(0, self._free() - len(self._called))))
+        for wake in woken:
+            del self._line[wake]
+        self._called.update(woken)
+        return woken
+
+    def _free(self) -> int:
+        if self._count >= self._most:
+            self._most = most_polls(self._count + 1)
+        return self._most - self._count
 
 
-_beside = _Beside()
+_of_process = _OfProcess()
 
 
 class AtOnce:
     """Doubles while answers come back full, and is one again after an empty one.
 
+    :param wake: called when it is this queue's turn to poll, after :meth:`begin` refused it.
     :param evidence: messages that must have come since, for each poll beside the first.
     :ivar allowed: how many polls of the queue may be under way.
     """
 
-    def __init__(self, evidence: int = EVIDENCE) -> None:
+    def __init__(self, wake: Wake, evidence: int = EVIDENCE) -> None:
         self.allowed = 1
+        self._wake = wake
         self._evidence = evidence
         self._messages = 0
 
@@ -66,10 +141,21 @@ class AtOnce:
         elif not messages:
             self.allowed, self._messages = 1, 0
 
-    def begin_another(self) -> bool:
-        """Whether one may begin beside others; :meth:`end_another` follows."""
-        return _beside.begin()
+    def begin(self, *, alone: bool) -> bool:
+        """Whether a poll may begin; :meth:`end` follows.
 
-    def end_another(self) -> None:
-        """One that began beside others has ended."""
-        _beside.end()
+        :param alone: whether it is the only one of its queue.
+        """
+        return _of_process.begin(self._wake, beside=not alone)
+
+    def end(self, *, alone: bool) -> None:
+        """One that began has ended."""
+        _of_process.end(beside=not alone)
+
+    def looked(self) -> None:
+        """All that may begin now has begun."""
+        _of_process.pass_on(self._wake)
+
+    def leave(self) -> None:
+        """No other will begin."""
+        _of_process.leave(self._wake)

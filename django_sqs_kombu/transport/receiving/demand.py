@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from ...quotas import MAX_MESSAGES
 from ..holding.table import HeldMessages
+from ..sqs.facts import ASSUMED_VISIBILITY_TIMEOUT
 from .pace import Pace
 
 #: The share of the visibility timeout that a message may be expected to wait.
@@ -196,7 +197,9 @@ class Demand:
         :param each: seconds that it takes for a message.
         :param others: how many of other queues wait for it.
         """
-        soon = int((self._seconds() or 0) * WAITING_SHARE / each) - self._table.all_waiting
+        # Of a queue that was never polled it is not known yet, and only a poll makes it known.
+        seconds = self._seconds() or ASSUMED_VISIBILITY_TIMEOUT
+        soon = int(seconds * WAITING_SHARE / each) - self._table.all_waiting
         latency = self._latency if self._latency > LEAST_LATENCY else LEAST_LATENCY
         want = int(latency / each * LATENCY_SHARE) + MAX_MESSAGES
         # The consumer's pace is that of all queues; each may have what one poll brings.

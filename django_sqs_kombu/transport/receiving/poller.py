@@ -64,7 +64,7 @@ class Poller:
             max_idle=receiving.max_idle,
             interval=receiving.interval,
         )
-        self._at_once = AtOnce(1) if fifo else AtOnce()
+        self._at_once = AtOnce(self._step_soon, *([1] if fifo else []))
         self._demand = Demand(
             self.queue,
             receiving.table,
@@ -193,6 +193,7 @@ class Poller:
     def _end(self) -> None:
         self.give_back_waiting()
         self._shared.inbox.remove(self)
+        self._at_once.leave()
         self.ending.over.set()
         if self.ending.hands_out:
             # Whoever waits for the last of it need not.
@@ -242,6 +243,7 @@ class Poller:
                     another = self._demand.another
             except Exception as exc:  # noqa: BLE001 - whatever it is, the queue is polled again
                 aside(partial(self._recover, exc))
+            self._at_once.looked()
             goes_on = self._polls or (self.ending.hands_out and self.has_waiting)
             ends = self.ending.told and not (goes_on or self.ending.over.is_set())
         for poll in begun:
@@ -266,7 +268,8 @@ class Poller:
             # What is received now would only wait, and count as received.
             self._step_at(now + LOOK / 2)
             return None
-        if not (alone or self._at_once.begin_another()):
+        if not self._at_once.begin(alone=alone):
+            self._step_at(now + PATIENCE)
             return None
         return self._reserve(alone, now)
 
@@ -279,8 +282,7 @@ class Poller:
         finally:
             if not asked:
                 self._demand.answered(places, None)
-                if not alone:
-                    self._at_once.end_another()
+                self._at_once.end(alone=alone)
         if not asked:
             if places:
                 # What a limit holds back, for hours maybe, is paused and resumed as well.
@@ -382,8 +384,7 @@ class Poller:
                 if answer is not None:
                     full = answer.messages >= (1 if self._fifo else MAX_MESSAGES)
                     self._at_once.answered(answer.messages, full=full)
-            if not poll.alone:
-                self._at_once.end_another()
+            self._at_once.end(alone=poll.alone)
             self._step_soon()
 
     def _announce(self, held: Sequence[Held]) -> None:

@@ -16,6 +16,7 @@ from ..holding.held import Held, State
 from ..holding.leases import Leases, Renewal
 from ..holding.note import Note
 from ..holding.table import HeldMessages
+from ..sqs.files import most_settling
 from ..sqs.received import Message
 from ..sqs.requests import Requests
 from ..sqs.threads import aside
@@ -26,8 +27,6 @@ from .settlements import Batch, Settlement, Settlements, no_longer_held
 
 logger = get_logger(__name__)
 
-#: The most requests under way: those that hang must not hold up those of other queues.
-MOST_UNDER_WAY = 128
 #: Seconds after which it looks again, whatever it was told, while anything is held.
 LOOK = 5.0
 #: The fewest seconds between two looks, whatever is due.
@@ -89,6 +88,7 @@ class Keeper:
     def _setup(self) -> None:
         self._settled = threading.Condition(self._table.lock)
         self._hurrying = 0
+        self._most_under_way = most_settling()
         self._under_way = 0
         #: Of these, those that settle messages.
         self._sending = 0
@@ -314,11 +314,11 @@ class Keeper:
         stale, renewals = self._leases.due(now)
         self._under_way += len(renewals)
         hurry = bool(self._hurrying) or self.abandoned
-        most = max(0, MOST_UNDER_WAY - self._under_way)
+        most = max(0, self._most_under_way - self._under_way)
         batches = self._settlements.all_ripe(now, most, hurry=hurry)
         self._under_way += len(batches)
         self._sending += len(batches)
-        if self._under_way >= MOST_UNDER_WAY:
+        if self._under_way >= self._most_under_way:
             # What ends makes it look again.
             due = self._leases.next_due()
         else:
@@ -378,7 +378,7 @@ class Keeper:
     def _ended(self) -> None:
         """A request has ended: there may be another, and somebody who waits for it."""
         with self._settled:
-            full = self._under_way >= MOST_UNDER_WAY
+            full = self._under_way >= self._most_under_way
             self._under_way -= 1
             if full or self._hurrying or self.abandoned:
                 self._look_soon()

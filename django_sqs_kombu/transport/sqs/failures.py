@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from contextlib import AbstractContextManager
 from urllib.parse import urlsplit
 
@@ -37,6 +38,7 @@ from ...printable import cause, line
 from .abort import RequestAborted
 from .certificates import from_environment
 from .clock import seconds_off
+from .files import NONE_LEFT, is_none_left
 from .request_ids import named
 
 #: Codes are compared without what stands before a dot or a "#", such as
@@ -94,6 +96,10 @@ _PROVIDERS = (
 _START_IT = (
     "Start a server there (manage.py sqs_local, or python -m django_sqs.local), or correct "
     "SQS_ENDPOINT_URL (or the broker URL)."
+)
+_NO_FILE = (
+    "This process has as many files open as it may: raise its limit (ulimit -n, systemd's "
+    "LimitNOFILE=, Docker's --ulimit nofile=)."
 )
 _CHECK = "Check SQS_ENDPOINT_URL (or the broker URL), the region and the network."
 _THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
@@ -276,6 +282,12 @@ class _Explained(AbstractContextManager[None]):
             kind, text = _of_botocore(exc, operation, queue, self._endpoint)
             failure = kind(text, operation=operation, queue=queue, code=type(exc).__name__)
             raise failure from cause(exc)
+        if isinstance(exc, OSError) and exc.errno in NONE_LEFT:
+            text = f"{operation} on queue {queue!r} failed: {exc}. {_NO_FILE}"
+            code = errno.errorcode[exc.errno]
+            raise EndpointUnreachable(text, operation=operation, queue=queue, code=code) from cause(
+                exc
+            )
         if isinstance(exc, OSError | RuntimeError):
             # The network's errors are botocore's: this is a file or a process with credentials,
             # or credentials that are over although they were renewed.
@@ -334,6 +346,7 @@ def _of_botocore(
     if isinstance(exc, BotoConnectionError | HTTPClientError):
         where = endpoint or "the AWS endpoint of the region"
         fix = _START_IT if _is_local(endpoint) else _CHECK
+        fix = _NO_FILE if is_none_left() else fix
         return EndpointUnreachable, (
             f"Cannot reach SQS at {where} for {operation} on queue {queue!r}: {text}. {fix}"
         )

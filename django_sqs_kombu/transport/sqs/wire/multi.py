@@ -12,6 +12,7 @@ from collections.abc import Iterable
 import pycurl
 
 from ....posix import before_forks
+from ..files import most_connections
 from ..forks import renew_after_fork
 
 #: Kept connections: a process rarely consumes from more queues of few messages.
@@ -56,6 +57,8 @@ class Multi:
         self._inodes: dict[int, int | None] = {}
         self._added = 0
         self._running = 0
+        #: Requests beyond that wait in libcurl for a connection.
+        self._most = 0
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._socket)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
@@ -70,6 +73,10 @@ class Multi:
 
     def add(self, curl: pycurl.Curl) -> None:
         """Begin the request that *curl* has."""
+        if self._added >= self._most:
+            # The process may have been allowed more files since.
+            self._most = most_connections()
+            self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, self._most)
         self._multi.add_handle(curl)
         self._added += 1
         self._running += 1

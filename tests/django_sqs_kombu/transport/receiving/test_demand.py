@@ -282,3 +282,12 @@ def test_it_looks_at_each_end_while_many_are_still_to_be_confirmed(table, demand
     known.reserve()
 
     assert known.for_ends
+
+
+def test_a_queue_whose_timeout_is_not_known_yet_is_polled_while_another_keeps_messages(
+    table, demand
+):
+    """Only a poll makes it known."""
+    fill(table, 50, queue="other")
+
+    assert demand(FixedPace(0, 0.001), seconds=None).reserve() == 10
