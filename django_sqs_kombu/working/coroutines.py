@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import inspect
+import os
 import threading
 from collections.abc import Awaitable
 from typing import Any
@@ -20,8 +21,28 @@ CANCEL_GRACES = (0.5, 0.3)
 CANCEL_GRACE = 1.0
 
 
+#: In a forked child: the loops of its parent's other threads. Kept, since a loop that is let go
+#: is closed, and the parent's would not be woken any more: they share what both wait with.
+_parents: list[asyncio.AbstractEventLoop] = []
+
+
+class _ThreadLoop:
+    """The event loop of a thread, which is closed when the thread ends."""
+
+    def __init__(self) -> None:
+        self._process = os.getpid()
+        self.loop = new_event_loop()
+        lend(NotingExecutor(thread_name_prefix="sqs-loop-call"), self.loop)
+
+    def __del__(self) -> None:
+        if self._process == os.getpid():
+            self.loop.close()
+        else:
+            _parents.append(self.loop)
+
+
 class _Local(threading.local):
-    loop: asyncio.AbstractEventLoop | None = None
+    kept: _ThreadLoop | None = None
 
 
 _local = _Local()
@@ -44,10 +65,9 @@ def run_in_thread_loop(receiver: Awaitable[Any], timeout: float | None) -> Any:
 
 
 def _run_in_thread_loop(receiver: Awaitable[Any], timeout: float | None) -> Any:
-    if _local.loop is None or _local.loop.is_closed():
-        _local.loop = new_event_loop()
-        lend(NotingExecutor(thread_name_prefix="sqs-loop-call"), _local.loop)
-    loop = _local.loop
+    if _local.kept is None or _local.kept.loop.is_closed():
+        _local.kept = _ThreadLoop()
+    loop = _local.kept.loop
     task = loop.create_task(within(receiver, timeout))
     try:
         with deadline(timeout and timeout + CANCEL_GRACE):
@@ -119,5 +139,5 @@ async def within(receiver: Awaitable[Any], timeout: float | None) -> Any:
 
 
 def _close(loop: asyncio.AbstractEventLoop) -> None:
-    _local.loop = None
+    _local.kept = None
     loop.close()

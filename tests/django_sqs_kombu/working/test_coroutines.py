@@ -1,7 +1,10 @@
 """Asynchronous receivers and sends."""
 
 import asyncio
+import gc
+import os
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -147,3 +150,35 @@ def test_no_message_is_lost_where_a_loop_runs_already(receivers):
         asyncio.run(debug())
 
     assert receive_it()[1] == "a"
+
+
+def test_the_loop_of_a_thread_is_closed_with_it():
+    async def loop():
+        return asyncio.get_running_loop()
+
+    with ThreadPoolExecutor(1) as pool:
+        found = pool.submit(run_in_thread_loop, loop(), None).result()
+        assert not found.is_closed()
+
+    assert found.is_closed()
+
+
+def test_a_thread_waits_for_nothing_in_vain_after_a_fork():
+    """The child closed its copy of the loop, and the parent's was never woken again."""
+
+    async def call():
+        return await asyncio.to_thread(lambda: "done")
+
+    with ThreadPoolExecutor(1) as pool:
+        assert pool.submit(run_in_thread_loop, call(), 5).result() == "done"
+        if (child := os.fork()) == 0:
+            try:
+                gc.collect()
+            finally:
+                os._exit(0)
+        os.waitpid(child, 0)
+
+        began = time.monotonic()
+        assert pool.submit(run_in_thread_loop, call(), 5).result() == "done"
+
+    assert time.monotonic() - began < 2
