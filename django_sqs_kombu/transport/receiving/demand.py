@@ -197,9 +197,7 @@ class Demand:
         :param each: seconds that it takes for a message.
         :param others: how many of other queues wait for it.
         """
-        # Of a queue that was never polled it is not known yet, and only a poll makes it known.
-        seconds = self._seconds() or ASSUMED_VISIBILITY_TIMEOUT
-        soon = int(seconds * WAITING_SHARE / each) - self._table.all_waiting
+        soon = self._soon(each, coming)
         latency = self._latency if self._latency > LEAST_LATENCY else LEAST_LATENCY
         want = int(latency / each * LATENCY_SHARE) + MAX_MESSAGES
         # The consumer's pace is that of all queues; each may have what one poll brings.
@@ -210,6 +208,18 @@ class Demand:
         if self._on_credit is not None and self._on_credit():
             ahead = min(ahead, free + self._pace.credit - coming)
         return ahead
+
+    def _soon(self, each: float, coming: int) -> int:
+        """How many more may wait, to be started within their share of the visibility timeout."""
+        # Of a queue that was never polled it is not known yet, and only a poll makes it known.
+        seconds = self._seconds() or ASSUMED_VISIBILITY_TIMEOUT
+        most, waiting = int(seconds * WAITING_SHARE / each), self._table.all_waiting
+        passed_over = self._pace.passed_over
+        if not coming and 0 < most <= waiting:
+            passed_over.add(self._queue, most)
+            return most - waiting
+        passed_over.discard(self._queue)
+        return passed_over.leave(most) - waiting
 
     def _gathered(self, places: int, coming: int) -> int:
         # What is gathered is with the consumer; what waits for it meanwhile is bounded as ever.

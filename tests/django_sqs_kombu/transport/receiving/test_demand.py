@@ -8,6 +8,7 @@ from django_sqs_kombu.transport.holding.held import Held, State
 from django_sqs_kombu.transport.holding.table import MOST_OPEN, HeldMessages
 from django_sqs_kombu.transport.receiving.demand import Answer, Demand
 from django_sqs_kombu.transport.receiving.pace import Pace
+from django_sqs_kombu.transport.receiving.passed_over import LASTS
 from django_sqs_kombu.transport.receiving.prefetch import Prefetch
 
 
@@ -291,3 +292,63 @@ def test_a_queue_whose_timeout_is_not_known_yet_is_polled_while_another_keeps_me
     fill(table, 50, queue="other")
 
     assert demand(FixedPace(0, 0.001), seconds=None).reserve() == 10
+
+
+@pytest.fixture
+def queue(table):
+    """Make the demand of a queue, one of several of one consumer, by its timeout."""
+    pace = FixedPace(0, 0.05)
+
+    def queue(name, seconds):
+        terms = {"seconds": lambda: seconds, "room": lambda queue, soon: None}
+        return Demand(name, table, pace, **terms)
+
+    return queue
+
+
+def take(table, queue, count):
+    for _ in range(count):
+        table.take(queue)
+
+
+def announce(table, queue, count):
+    fill(table, count, queue=queue)
+    table.announce(queue, table.all(State.WAITING))
+
+
+def test_a_queue_with_a_short_timeout_has_its_turn_beside_busy_ones_with_long_ones(table, queue):
+    announce(table, "long", 50)
+    busy, short = queue("another", 600), queue("short", 5)
+    # 33 are started within a third of 5 seconds.
+    assert short.reserve() == 0
+
+    take(table, "long", 25)
+    assert busy.reserve() == 0
+    take(table, "long", 5)
+    assert short.reserve() == 10
+    # It has had its turn.
+    assert busy.reserve() == 10
+
+
+def test_one_that_says_no_more_that_it_was_passed_over_holds_up_no_other(table, queue, monkeypatch):
+    announce(table, "long", 50)
+    busy, short = queue("another", 600), queue("short", 5)
+    assert short.reserve() == 0
+    assert busy.reserve() == 0
+
+    later = time.monotonic() + LASTS + 1
+    monkeypatch.setattr(time, "monotonic", lambda: later)
+    assert busy.reserve() == 10
+
+
+def test_those_that_are_passed_over_do_not_wait_for_each_other(table, queue):
+    announce(table, "long", 50)
+    first, second = queue("first", 1), queue("second", 1)
+    assert [first.reserve(), second.reserve()] == [0, 0]
+
+    take(table, "long", 50)
+
+    asked = [each.reserve() for each in (first, second, first, second)]
+    assert asked.count(6) >= 1
+    assert sum(asked[1::2]) > 0
+    assert sum(asked[0::2]) > 0
