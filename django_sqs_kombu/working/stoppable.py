@@ -293,7 +293,7 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
         *,
         hands_out: bool,
     ) -> None:
-        begun = False
+        begun = _begun(finish)
         while (not begun or finish.is_alive()) and time.monotonic() < until:
             begun = begun or _begun(finish)
             if self._breaking_off.is_set() or self._ended.is_set():

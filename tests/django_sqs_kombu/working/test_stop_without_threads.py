@@ -30,3 +30,25 @@ def test_it_ends_the_polls_when_there_is_a_thread_or_in_time(
 
     assert not thread.is_alive()
     assert time.monotonic() - told < 6
+
+
+def test_without_a_grace_period_the_polls_are_ended_all_the_same(
+    receivers, start, tally, eventually, monkeypatch
+):
+    begun, begin = [], threading.Thread.start
+
+    def starting(thread):
+        begun.append(thread.name)
+        begin(thread)
+
+    queue = receivers.register("orders", tally)
+    consumer, thread = start(receivers, grace_period=0)
+    queue.send(body="a")
+    eventually(lambda: tally.starts)
+    monkeypatch.setattr(threading.Thread, "start", starting)
+
+    consumer.stop()
+    thread.join(20)
+
+    assert not thread.is_alive()
+    assert "sqs-finish" in begun
