@@ -12,7 +12,7 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from django.db import connections, transaction
 from django.db.models import BinaryField, Exists, F, Func, OuterRef, Q, QuerySet
@@ -280,18 +280,34 @@ def _candidates(queue: OutboxQueue, now: datetime, most: int) -> list[int]:
 def _take(
     queue: OutboxQueue, keys: list[int], token: uuid.UUID, now: datetime
 ) -> list[OutboxMessage]:
-    # Of two relays that chose the same rows each gets those that its UPDATE finds free.
-    taken = (
-        queue.rows.filter(pk__in=keys)
-        .filter(_free(now))
-        .update(claimed_by=token, claimed_until=after(now, LEASE))
-    )
-    if not taken:
+    if not _write(queue, keys, token, now):
         return []
     mine = queue.rows.filter(pk__in=keys, claimed_by=token)
     if queue.is_fifo:
         _give_back_what_overtakes(queue, mine, token)
     return list(mine.order_by("pk"))
+
+
+def _write(queue: OutboxQueue, keys: list[int], token: uuid.UUID, now: datetime) -> int:
+    """Write a claim into those rows that are free; return how many."""
+    # Of two relays that chose the same rows each gets those that its UPDATE finds free.
+    free = queue.rows.filter(pk__in=keys).filter(_free(now))
+    values = {"claimed_by": token, "claimed_until": after(now, LEASE)}
+    if not waits_for_ever(connections[queue.database]):
+        return free.update(**values)
+    with transaction.atomic(using=queue.database):
+        # To wait for a row that somebody else's transaction has locked would hold up all queues.
+        unlocked = list(free.select_for_update(skip_locked=True).values_list("pk", flat=True))
+        return queue.rows.filter(pk__in=unlocked).update(**values) if unlocked else 0
+
+
+def waits_for_ever(connection: Any) -> bool:
+    """Whether a statement there waits for the lock of a row until that is released.
+
+    MySQL gives up after a minute (innodb_lock_wait_timeout); at REPEATABLE READ it looks at other
+    rows, too, so that to skip those that are locked would not be enough.
+    """
+    return bool(connection.vendor == "postgresql")
 
 
 def _give_back_what_overtakes(

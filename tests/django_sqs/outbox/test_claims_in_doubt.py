@@ -6,6 +6,7 @@ import pytest
 from django.db import OperationalError, connections
 
 import django_sqs
+from django_sqs.outbox import claims
 from django_sqs.outbox.databases import outbox_databases
 from django_sqs.outbox.models import OutboxMessage
 from django_sqs.outbox.relay import Relay
@@ -21,6 +22,21 @@ def connection():
 @pytest.fixture
 def rows():
     return OutboxMessage.objects.using(outbox_databases()[0])
+
+
+@pytest.fixture
+def losing_a_commit(connection, monkeypatch):
+    """Have the connection break off after the next commit, before its answer; is set then."""
+    lost, commit = threading.Event(), connection._commit
+
+    def commit_and_break_off():
+        commit()
+        if not lost.is_set():
+            lost.set()
+            raise OperationalError("the connection was broken off")
+
+    monkeypatch.setattr(connection, "_commit", commit_and_break_off)
+    return lost
 
 
 class Failing:
@@ -61,6 +77,21 @@ def test_rows_of_a_claim_whose_answer_is_lost_are_sent_soon(at, name, attached, 
     assert not rows.exclude(claimed_until=None).exists()
     assert Relay(0.1).send_all() == 2
     assert attached(name) == 2
+
+
+def test_nor_do_they_wait_where_the_answer_to_the_commit_is_lost(
+    attached, connection, rows, losing_a_commit
+):
+    django_sqs.send("plain", body="x", outbox=True)
+    losing_a_commit.clear()
+    if not claims.waits_for_ever(connection):
+        pytest.skip("it is one statement there")
+    with pytest.raises(OperationalError):
+        Relay(0.1).send_all()
+
+    assert losing_a_commit.is_set()
+    assert not rows.exclude(claimed_until=None).exists()
+    assert Relay(0.1).send_all() == 1
 
 
 def test_a_relay_that_goes_on_sends_them_itself(
