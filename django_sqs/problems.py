@@ -13,7 +13,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from django_sqs_kombu.printable import closest
 from django_sqs_kombu.rules import shown
-from django_sqs_kombu.transport import KNOWN_OPTIONS
+from django_sqs_kombu.transport import KNOWN_OPTIONS, wrong_options
 
 from .conf import CREDENTIALS, SETTINGS, conf
 
@@ -45,6 +45,7 @@ def problems() -> Iterator[Problem]:
             told = f", not {shown(value)}" if _may_be_shown(name, value) else ""
             yield Problem(name, f"{name} {wrong}{told}.", f"Meaning: {setting.meaning}.")
     yield from _credentials()
+    yield from _options()
     yield from _wake()
     if settings.DEBUG and not conf.prefix:
         yield Problem(
@@ -122,6 +123,13 @@ def _credentials() -> Iterator[Problem]:
                 f"{token_name} is set without the keys that it belongs to.",
                 f"Set {key_name} and {secret_name}, too, or remove {token_name}.",
             )
+
+
+def _options() -> Iterator[Problem]:
+    name = "SQS_TRANSPORT_OPTIONS"
+    options = conf.value(name)
+    for wrong in wrong_options(options) if isinstance(options, dict) else ():
+        yield Problem(name, f"{name}: {wrong}.", "Meaning: see the options of the transport.")
 
 
 def _wake() -> Iterator[Problem]:

@@ -7,6 +7,7 @@ from .channel import Channel
 from .delivery import Delivery
 from .holding.note import Note, NoteWriter
 from .options import KNOWN as KNOWN_OPTIONS
+from .options import wrong_options
 from .receiving.message_limit import LocalLimit, ReceiveLimit
 from .sending.copies import TRACE, copy_of
 from .sending.dispatch import Dispatched, refused_for_content, send_list
@@ -51,4 +52,5 @@ __all__ = [
     "rewritten",
     "send_list",
     "unarmoured",
+    "wrong_options",
 ]

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cached_property
 from typing import Any
 
 from kombu.transport import SQS
 
-from ..exceptions import QueueNotPredefined
+from ..exceptions import ConfigurationError, QueueNotPredefined
+from ..quotas import MAX_VISIBILITY_TIMEOUT, MAX_WAIT_TIME
+from ..rules import Rule, number, optional, shown, whole
 from .body.objects import MAX_OBJECT_BYTES
 from .body.payloads import OLD_SIZE_ATTRIBUTE, PREFIX, SIZE_ATTRIBUTE, LargePayloads
 from .receiving.pause_watch import PERIOD
@@ -45,6 +47,34 @@ KNOWN = frozenset(
         *("visibility_timeout", "wait_time_seconds", "wire"),
     }
 )
+
+
+#: A day, in seconds: as long as anything here may wait.
+_DAY = 86_400
+#: The options that are numbers, and which: with others, polls or restarts fail, and go on failing.
+_NUMBERS: dict[str, Rule] = {
+    "ack_linger": number(0, _DAY),
+    "backoff_base": number(0, MAX_VISIBILITY_TIMEOUT),
+    "backoff_max": number(0, MAX_VISIBILITY_TIMEOUT),
+    "large_payload_max_bytes": whole(1),
+    "pause_look": number(0, _DAY),
+    "poll_max_idle": number(0, _DAY),
+    "polling_interval": optional(number(0, _DAY)),
+    "wait_time_seconds": number(0, MAX_WAIT_TIME),
+}
+
+
+def wrong_options(options: Mapping[str, Any]) -> Iterator[str]:
+    """What is wrong with transport options, each in a sentence without its end."""
+    for name, rule in _NUMBERS.items():
+        if name in options and (wrong := rule(options[name])):
+            yield f"{name} {wrong}, not {shown(options[name])}"
+
+
+def check_options(options: Mapping[str, Any]) -> None:
+    """Raise :class:`ConfigurationError` for the first transport option that cannot work."""
+    for wrong in wrong_options(options):
+        raise ConfigurationError(f"The transport option {wrong}")
 
 
 class UndefinedQueue(QueueNotPredefined, SQS.UndefinedQueueException):  # type: ignore[misc]
@@ -95,6 +125,7 @@ class OptionsChannel(SQS.Channel):  # type: ignore[misc]
     def transport_options(self) -> dict[str, Any]:
         """What the connection was made with; kept, since a close leaves the connection."""
         options: dict[str, Any] = super().transport_options
+        check_options(options)
         return options
 
     @cached_property

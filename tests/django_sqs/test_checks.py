@@ -457,3 +457,19 @@ def test_no_option_that_kombu_and_this_library_know_counts_as_misspelt(site):
     site.SQS_TRANSPORT_OPTIONS = dict.fromkeys(documented | of_connections, None)
 
     assert not [warning for warning in problems() if warning.id == "django_sqs.W011"]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"wait_time_seconds": 50}, "wait_time_seconds must be a number from 0 to 20, not 50"),
+        ({"ack_linger": "0.1"}, "ack_linger must be a number from 0 to 86,400, not '0.1'"),
+    ],
+)
+def test_a_transport_option_that_cannot_work_is_told(site, options, says):
+    site.SQS_TRANSPORT_OPTIONS = options
+
+    [error] = problems()
+
+    assert error.id == "django_sqs.E001"
+    assert error.msg == f"SQS_TRANSPORT_OPTIONS: {says}."

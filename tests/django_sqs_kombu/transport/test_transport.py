@@ -10,6 +10,7 @@ from kombu.transport import SQS
 
 from django_sqs_kombu import (
     AccessDenied,
+    ConfigurationError,
     CredentialsMissing,
     EndpointUnreachable,
     MessageEncodeError,
@@ -554,3 +555,25 @@ def test_fifo_groups_and_message_attributes(connect, prefix, sqs):
     assert message["Attributes"]["MessageGroupId"] == "customer-1"
     assert message["Attributes"]["MessageDeduplicationId"] == "once"
     assert message["MessageAttributes"]["colour"]["StringValue"] == "red"
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        ("backoff_base", "10"),
+        ("backoff_max", None),
+        ("wait_time_seconds", "10"),
+        ("wait_time_seconds", 21),
+        ("wait_time_seconds", -1),
+        ("ack_linger", float("nan")),
+        ("polling_interval", "x"),
+        ("large_payload_max_bytes", 0),
+    ],
+)
+def test_an_option_that_cannot_work_is_named_before_any_request(server, option, value):
+    """Restarts failed, or every poll did, and the log had a TypeError or SQS's words."""
+    options = {"endpoint_url": server.url, option: value}
+    connection = kombu.Connection("sqs-batch://testing:testing-secret@", transport_options=options)
+
+    with pytest.raises(ConfigurationError, match=f"^The transport option {option} must be .*, not"):
+        connection.default_channel.close()
