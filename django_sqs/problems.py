@@ -129,7 +129,9 @@ def _options() -> Iterator[Problem]:
     name = "SQS_TRANSPORT_OPTIONS"
     options = conf.value(name)
     for wrong in wrong_options(options) if isinstance(options, dict) else ():
-        yield Problem(name, f"{name}: {wrong}.", "Meaning: see the options of the transport.")
+        yield Problem(
+            name, f"{name}: {wrong}.", "docs/transport.rst lists the options, with their units."
+        )
 
 
 def _wake() -> Iterator[Problem]:
