@@ -26,6 +26,7 @@ class HeldMessages:
     :ivar lock: guards the table, and what is decided by looking at it.
     :ivar shares_places: whether a place that is free is any queue's, as on an event loop.
     :ivar settling_makes_room: whether it is bounded how many messages are with consumers.
+    :ivar expected: how many messages are asked for, and likely to come.
     :ivar on_broken: called with messages that are to be given back, since one that must run
         before them is left to others.
     """
@@ -33,6 +34,7 @@ class HeldMessages:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.shares_places = self.settling_makes_room = False
+        self.expected = 0
         self.on_broken: Callable[[list[Held]], None] = _nothing
         self._by_tag: dict[str, Held] = {}
         #: The held message of a delivery tag, if it is held.
@@ -292,7 +294,7 @@ class HeldMessages:
         self._by_id.clear()
         self._queues.clear()
         self._all = Totals()
-        self._behind = 0
+        self._behind = self.expected = 0
 
     def _go_on(self, held: Held) -> None:
         of = self._queues[held.queue]

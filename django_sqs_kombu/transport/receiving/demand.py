@@ -62,9 +62,11 @@ class Demand:
         then would come nearer to the dead letters; None: never.
     :param gathers: returns how many more messages a consumer wants that gathers several for one
         receiver; None: as many as it takes at its pace.
+    :param wake: has :meth:`reserve` called soon.
     :ivar another: after :meth:`reserve`, whether another poll is worth it, too.
     :ivar for_ends: whether there may be more places once messages are settled or have ended, and
         not only once some that wait are taken.
+    :ivar called: whether it goes before those that wait for room.
     """
 
     def __init__(
@@ -80,6 +82,7 @@ class Demand:
         one_by_one: Callable[[], bool] | None = None,
         on_credit: Callable[[], bool] | None = None,
         gathers: Callable[[], int] | None = None,
+        wake: Callable[[], None] = lambda: None,
     ) -> None:
         self._queue = queue
         self._table = table
@@ -93,11 +96,17 @@ class Demand:
         self._gathers = gathers
         #: Messages that polls under way have asked for.
         self.asked = 0
-        self.another = False
-        self.for_ends = True
+        #: Of these, those that are likely to come: the latest poll has brought some.
+        self._expected, self._brings = 0, False
+        self.another = self.called = False
+        self.for_ends, self._is_scarce = True, False
+        self.wake = wake
         self._latencies: deque[float] = deque(maxlen=SAMPLES)
         self._latency = 0.0
         self._size = 0.0
+        # Before its first poll it is not known yet, and only that poll makes it known.
+        self._timeout: float = ASSUMED_VISIBILITY_TIMEOUT
+        pace.shortest.note(self, self._timeout)
 
     @property
     def worth_a_request(self) -> bool:
@@ -117,9 +126,17 @@ class Demand:
             places, coming = self._places()
             if places < self._least(places, coming):
                 self.another = False
+                if self._is_scarce and not coming:
+                    self._pace.line.join(self)
+                return 0
+            if self._pace.line.gives_way(self):
+                self.another = False
                 return 0
             count = min(places, self._at_once)
             self.asked += count
+            if self._brings:
+                self._expected += count
+                self._table.expected += count
             places, coming = places - count, coming + count
             self.another = places >= self._least(places, coming)
             return count
@@ -147,7 +164,13 @@ class Demand:
         """A poll that asked for so many messages has ended; None: without an answer."""
         with self._table.lock:
             self.asked -= asked
-            if answer is None or not answer.messages:
+            came = min(asked, self._expected)
+            self._expected -= came
+            self._table.expected -= came
+            if answer is None:
+                return
+            self._brings = answer.messages > 0
+            if not self._brings:
                 return
             self._size += LATEST * (answer.size / answer.messages - self._size)
             if answer.messages >= asked:
@@ -168,7 +191,7 @@ class Demand:
         startable, all_startable, open_places = table.figures(queue)
         coming, open_places = startable + asked, open_places - asked
         consumer = self._pace.look()
-        self.for_ends = True
+        self.for_ends, self._is_scarce = True, False
         if consumer is None or open_places <= 0:
             return 0, coming
         if self._one_by_one is not None and self._one_by_one():
@@ -183,6 +206,7 @@ class Demand:
             ahead = self._ahead(free, each, coming, all_startable - startable)
             places = ahead if ahead > places else places
             under_way = int(self._latency / each * LATENCY_SHARE)
+        self._is_scarce = places < 1
         # Where others wait, or none of its own, none of its own may be taken before.
         alone = 0 < startable == all_startable
         self.for_ends = self._fifo or each is None or places >= open_places or not alone
@@ -197,7 +221,7 @@ class Demand:
         :param each: seconds that it takes for a message.
         :param others: how many of other queues wait for it.
         """
-        soon = self._soon(each, coming)
+        soon = self._soon(each)
         latency = self._latency if self._latency > LEAST_LATENCY else LEAST_LATENCY
         want = int(latency / each * LATENCY_SHARE) + MAX_MESSAGES
         # The consumer's pace is that of all queues; each may have what one poll brings.
@@ -209,17 +233,16 @@ class Demand:
             ahead = min(ahead, free + self._pace.credit - coming)
         return ahead
 
-    def _soon(self, each: float, coming: int) -> int:
+    def _soon(self, each: float) -> int:
         """How many more may wait, to be started within their share of the visibility timeout."""
-        # Of a queue that was never polled it is not known yet, and only a poll makes it known.
-        seconds = self._seconds() or ASSUMED_VISIBILITY_TIMEOUT
-        most, waiting = int(seconds * WAITING_SHARE / each), self._table.all_waiting
-        passed_over = self._pace.passed_over
-        if not coming and 0 < most <= waiting:
-            passed_over.add(self._queue, most)
-            return most - waiting
-        passed_over.discard(self._queue)
-        return passed_over.leave(most) - waiting
+        seconds = self._seconds()
+        if seconds and seconds != self._timeout:
+            self._timeout = seconds
+            self._pace.shortest.note(self, seconds)
+        most = min(self._timeout, self._pace.shortest.seconds) * WAITING_SHARE / each
+        table = self._table
+        # What others have asked for comes as well, where what they asked for before has come.
+        return int(most) - table.all_waiting - (table.expected - self._expected)
 
     def _gathered(self, places: int, coming: int) -> int:
         # What is gathered is with the consumer; what waits for it meanwhile is bounded as ever.

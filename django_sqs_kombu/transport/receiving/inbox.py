@@ -61,6 +61,7 @@ class Inbox:
         self._lock = threading.Lock()
         self._announced: queue.SimpleQueue[Source | None] = queue.SimpleQueue()
         self._sources: list[Source] = []
+        self._looks = 0
         #: Whether their priorities differ; None: it is to be looked at again.
         self._ranked: bool | None = False
 
@@ -136,8 +137,11 @@ class Inbox:
         return None
 
     def look(self) -> None:
-        """Make every source look whether it is time to poll."""
-        for source in self._sources:
+        """Make every source look whether it is time to poll, another one first each time."""
+        sources = self._sources
+        self._looks += 1
+        first = self._looks % len(sources) if sources else 0
+        for source in (*sources[first:], *sources[:first]):
             source.look()
 
     def add(self, source: Source) -> None:

@@ -6,7 +6,8 @@ import time
 from collections import deque
 from collections.abc import Callable
 
-from .passed_over import PassedOver
+from .line import Line
+from .shortest import Shortest
 
 #: The pace is that of so many messages, or of twice as many as there are receivers: the time
 #: of a single one says little where several run at once.
@@ -26,14 +27,16 @@ class Pace:
     """Measures the consumer of one connection; written by the thread that takes messages.
 
     :ivar free: how many receivers are free now; by default one while the consumer waits.
-    :ivar passed_over: queues that wait until less waits for the consumer.
+    :ivar shortest: visibility timeout of the queues that it takes from.
+    :ivar line: of those of them that wait for room.
     :ivar always: whether the consumer is an event loop, which takes whenever there are places.
     """
 
     def __init__(self) -> None:
         self.free: Callable[[], int] = self._one
         self.always = False
-        self.passed_over = PassedOver()
+        self.shortest = Shortest()
+        self.line = Line()
         self.restart()
 
     def restart(self) -> None:

@@ -51,9 +51,8 @@ class Poller:
     """
 
     def __init__(self, consumption: Consumption, receiving: Receiving, *, fifo: bool) -> None:
-        self.queue = consumption.queue
+        self.queue, self.consumption = consumption.queue, consumption
         self.priority, self.limit = consumption.priority, consumption.limit
-        self.consumption = consumption
         self._shared = receiving
         self._fifo = fifo
         self.returns = Returns(consumption, receiving)
@@ -76,6 +75,7 @@ class Poller:
             one_by_one=None if consumption.one_by_one is None else self.returns.one_by_one,
             on_credit=None if consumption.lasting else self.returns.on_credit,
             gathers=consumption.gathers,
+            wake=self._step_soon,
         )
         self.pauses = PauseWatch(
             self.queue, receiving, self._on_pause, lambda: self._demand.worth_a_request

@@ -1,5 +1,6 @@
 """Demand: nothing is received before there is somebody to run it."""
 
+import gc
 import time
 
 import pytest
@@ -8,7 +9,6 @@ from django_sqs_kombu.transport.holding.held import Held, State
 from django_sqs_kombu.transport.holding.table import MOST_OPEN, HeldMessages
 from django_sqs_kombu.transport.receiving.demand import Answer, Demand
 from django_sqs_kombu.transport.receiving.pace import Pace
-from django_sqs_kombu.transport.receiving.passed_over import LASTS
 from django_sqs_kombu.transport.receiving.prefetch import Prefetch
 
 
@@ -299,9 +299,9 @@ def queue(table):
     """Make the demand of a queue, one of several of one consumer, by its timeout."""
     pace = FixedPace(0, 0.05)
 
-    def queue(name, seconds):
+    def queue(name, seconds, *woken):
         terms = {"seconds": lambda: seconds, "room": lambda queue, soon: None}
-        return Demand(name, table, pace, **terms)
+        return Demand(name, table, pace, **terms, wake=lambda: [each(name) for each in woken])
 
     return queue
 
@@ -316,39 +316,74 @@ def announce(table, queue, count):
     table.announce(queue, table.all(State.WAITING))
 
 
-def test_a_queue_with_a_short_timeout_has_its_turn_beside_busy_ones_with_long_ones(table, queue):
+def test_no_more_waits_than_is_started_soon_for_the_shortest_timeout(table, queue):
+    """What waits is started in the order it came in, whichever queue it is from."""
     announce(table, "long", 50)
-    busy, short = queue("another", 600), queue("short", 5)
+    short, busy = queue("short", 5), queue("busy", 600)
     # 33 are started within a third of 5 seconds.
-    assert short.reserve() == 0
+    assert [short.reserve(), busy.reserve()] == [0, 0]
 
     take(table, "long", 25)
+    assert short.reserve() == 8
+    assert busy.reserve() == 8
+
+
+def test_a_queue_that_is_consumed_no_more_bounds_no_other(table, queue):
+    announce(table, "long", 50)
+    busy, short = queue("busy", 600), queue("short", 5)
+    short.reserve()
     assert busy.reserve() == 0
-    take(table, "long", 5)
-    assert short.reserve() == 10
-    # It has had its turn.
+
+    del short
+    gc.collect()
     assert busy.reserve() == 10
 
 
-def test_one_that_says_no_more_that_it_was_passed_over_holds_up_no_other(table, queue, monkeypatch):
-    announce(table, "long", 50)
-    busy, short = queue("another", 600), queue("short", 5)
-    assert short.reserve() == 0
+def test_what_others_have_asked_for_counts_where_it_comes(table, queue):
+    announce(table, "long", 23)
+    first, second = queue("first", 5), queue("second", 5)
+    answered(first, first.reserve(), 10)
+    take(table, "long", 10)
+
+    # 13 wait, and 20 more may.
+    assert first.reserve() == 10
+    assert second.reserve() == 10
+    assert queue("third", 5).reserve() == 10
+    answered(second, 10, 10)
+    assert second.reserve() == 10
+    assert queue("fourth", 5).reserve() == 0
+
+
+def test_who_has_nothing_here_and_was_refused_asks_first_when_there_is_room(table, queue):
+    woken = []
+    announce(table, "busy", 50)
+    busy, waits = queue("busy", 5, woken.append), queue("waits", 5, woken.append)
+    assert waits.reserve() == 0
+
+    take(table, "busy", 50)
     assert busy.reserve() == 0
-
-    later = time.monotonic() + LASTS + 1
-    monkeypatch.setattr(time, "monotonic", lambda: later)
-    assert busy.reserve() == 10
+    assert woken == ["waits", "busy"]
+    assert [waits.reserve(), busy.reserve()] == [10, 10]
 
 
-def test_those_that_are_passed_over_do_not_wait_for_each_other(table, queue):
-    announce(table, "long", 50)
-    first, second = queue("first", 1), queue("second", 1)
-    assert [first.reserve(), second.reserve()] == [0, 0]
+def test_several_that_were_refused_ask_in_the_order_in_which_they_were(table, queue):
+    woken = []
+    announce(table, "busy", 50)
+    one, two, three = (queue(name, 5, woken.append) for name in ("one", "two", "three"))
+    assert [each.reserve() for each in (one, two, three)] == [0, 0, 0]
+    take(table, "busy", 50)
 
-    take(table, "long", 50)
+    assert three.reserve() == 0
+    assert woken == ["one", "three"]
+    assert one.reserve() == 10
+    assert three.reserve() == 10
+    assert two.reserve() == 10
 
-    asked = [each.reserve() for each in (first, second, first, second)]
-    assert asked.count(6) >= 1
-    assert sum(asked[1::2]) > 0
-    assert sum(asked[0::2]) > 0
+
+def test_one_that_asks_no_more_holds_up_others_once(table, queue):
+    announce(table, "busy", 50)
+    busy, paused = queue("busy", 5), queue("paused", 5)
+    assert paused.reserve() == 0
+    take(table, "busy", 50)
+
+    assert [busy.reserve(), busy.reserve()] == [0, 10]

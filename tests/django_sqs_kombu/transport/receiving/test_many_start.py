@@ -17,8 +17,9 @@ FEW = 64
 AWAY = 0.25
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def stub():
+    # One for each test: threads that a stop did not wait for may ask it a little later.
     with run_stub() as server:
         yield server
 

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 
 import kombu
 import pytest
@@ -45,37 +46,50 @@ def test_one_that_is_consumed_later(stub):
     assert came["later0"] == 3
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize(("pause", "timeout"), [(0.05, 5), (0.02, 1)])
-def test_one_with_a_short_timeout_beside_ten_with_long_ones(stub, pause, timeout):
-    stub.create("long", 10)
-    stub.create("short", 1)
-    stub.queue("short0", left=3)
+def consume(stub, timeouts, pause, *, threads, until):
+    """Consume from full queues with these timeouts; return what came, by queue."""
+    prefix = f"full-{len(timeouts)}-{threads}-{pause * 1000:.0f}-"
+    stub.create(prefix, len(timeouts))
     receivers = Receivers(
         f"sqs-batch://k:s@{stub.url.removeprefix('http://')}",
         transport_options={"region": "us-east-1", "is_secure": False},
     )
-    came = []
+    came = Counter()
 
     def receive(message):
-        came.append(message.queue.name)
+        came[int(message.queue.name.removeprefix(prefix))] += 1
         time.sleep(pause)
 
-    for number in range(10):
-        receivers.register(f"long{number}", receive, visibility_timeout=600)
-    receivers.register("short0", receive, visibility_timeout=timeout)
-    consumer = ReceiverConsumer(receivers, grace_period=5)
+    for number, timeout in enumerate(timeouts):
+        receivers.register(f"{prefix}{number}", receive, visibility_timeout=timeout)
+    consumer = ReceiverConsumer(receivers, grace_period=5, threads=threads)
     thread = threading.Thread(target=consumer.run)
     thread.start()
     try:
-        time.sleep(3)
-        before = came.count("short0")
-        stub.queue("short0", left="all")
         deadline = time.monotonic() + 60
-        while came.count("short0") < before + 8 and time.monotonic() < deadline:
-            time.sleep(0.1)
+        while not until(came) and time.monotonic() < deadline:
+            time.sleep(0.05)
     finally:
         consumer.stop(break_off=True)
         thread.join(30)
+    return came
 
-    assert came.count("short0") >= before + 8
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("pause", "timeout"), [(0.05, 5), (0.02, 1)])
+def test_one_with_a_short_timeout_beside_ten_with_long_ones(stub, pause, timeout):
+    timeouts = [*[600] * 10, timeout]
+
+    came = consume(stub, timeouts, pause, threads=1, until=lambda came: came.total() >= 200)
+
+    # A fair share is 18.
+    assert came[10] >= 5
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("threads", [1, 3])
+def test_several_whose_receivers_take_longer_than_messages_may_wait(stub, threads):
+    came = consume(stub, [1] * 5, 0.4, threads=threads, until=lambda came: came.total() >= 40)
+
+    # A fair share is 8.
+    assert min(came[number] for number in range(5)) >= 3, came
