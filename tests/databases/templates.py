@@ -15,6 +15,8 @@ from .kinds import KINDS, POSTGRESQL
 #: What the schema does not depend on, of the environment that settings are made of.
 PLACES = {"TEST_DATABASE", "TEST_FOLDER", "TEST_SQS_PREFIX", "TEST_SQS_ENDPOINT_URL"}
 
+#: A test may have a folder of its own for such files, which is gone with it.
+_WHERE = tempfile.gettempdir()
 _numbers = itertools.count()
 _known = {}
 _folder = None
@@ -47,7 +49,7 @@ def keep(environment, alias):
     template = f"template_{os.getpid()}_{next(_numbers)}"
     if _is_sqlite(environment):
         if _folder is None:
-            _folder = Path(tempfile.mkdtemp(prefix="templates-"))
+            _folder = Path(tempfile.mkdtemp(prefix="templates-", dir=_WHERE))
             atexit.register(shutil.rmtree, _folder, ignore_errors=True)
         template = _folder / template
         _copy(name, template)

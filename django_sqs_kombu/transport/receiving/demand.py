@@ -63,6 +63,7 @@ class Demand:
     :param gathers: returns how many more messages a consumer wants that gathers several for one
         receiver; None: as many as it takes at its pace.
     :param wake: has :meth:`reserve` called soon.
+    :param priority: the queue's: those of a lower one never ask before it.
     :ivar another: after :meth:`reserve`, whether another poll is worth it, too.
     :ivar for_ends: whether there may be more places once messages are settled or have ended, and
         not only once some that wait are taken.
@@ -83,6 +84,7 @@ class Demand:
         on_credit: Callable[[], bool] | None = None,
         gathers: Callable[[], int] | None = None,
         wake: Callable[[], None] = lambda: None,
+        priority: int = 0,
     ) -> None:
         self._queue = queue
         self._table = table
@@ -100,7 +102,7 @@ class Demand:
         self._expected, self._brings = 0, False
         self.another = self.called = False
         self.for_ends, self._is_scarce = True, False
-        self.wake = wake
+        self.wake, self.priority = wake, priority
         self._latencies: deque[float] = deque(maxlen=SAMPLES)
         self._latency = 0.0
         self._size = 0.0

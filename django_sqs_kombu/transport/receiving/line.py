@@ -9,6 +9,8 @@ from weakref import WeakKeyDictionary
 class Waits(Protocol):
     """What waits for room."""
 
+    #: Those of a lower priority go behind.
+    priority: int
     #: Whether it is its turn to ask.
     called: bool
 
@@ -33,12 +35,15 @@ class Line:
 
     def gives_way(self, who: Waits) -> bool:
         """Whether another one asks first; then it is the turn of *who*."""
-        first = next(iter(self._waiting), who)
-        self._waiting.pop(who, None)
+        waiting = self._waiting
+        first = who
+        if waiting:
+            first = next((each for each in waiting if each.priority >= who.priority), who)
+            waiting.pop(who, None)
         if who.called or first is who:
             who.called = False
             return False
-        del self._waiting[first]
+        del waiting[first]
         for each in (first, who):
             each.called = True
             each.wake()

@@ -76,6 +76,7 @@ class Poller:
             on_credit=None if consumption.lasting else self.returns.on_credit,
             gathers=consumption.gathers,
             wake=self._step_soon,
+            priority=self.priority,
         )
         self.pauses = PauseWatch(
             self.queue, receiving, self._on_pause, lambda: self._demand.worth_a_request
@@ -86,8 +87,7 @@ class Poller:
         self._lock = receiving.table.lock
         self.ending = Ending()
         self._polls: set[Poll] = set()
-        #: How many places more a poll needs at least.
-        self._places_missing = 0
+        self._places_missing = 0  # That a poll needs at least.
         self._timer: Timer | None = None
         self._steps_soon = self._preparing = False
 

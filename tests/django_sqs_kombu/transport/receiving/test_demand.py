@@ -299,8 +299,8 @@ def queue(table):
     """Make the demand of a queue, one of several of one consumer, by its timeout."""
     pace = FixedPace(0, 0.05)
 
-    def queue(name, seconds, *woken):
-        terms = {"seconds": lambda: seconds, "room": lambda queue, soon: None}
+    def queue(name, seconds, *woken, **more):
+        terms = {"seconds": lambda: seconds, "room": lambda queue, soon: None, **more}
         return Demand(name, table, pace, **terms, wake=lambda: [each(name) for each in woken])
 
     return queue
@@ -387,3 +387,14 @@ def test_one_that_asks_no_more_holds_up_others_once(table, queue):
     take(table, "busy", 50)
 
     assert [busy.reserve(), busy.reserve()] == [0, 10]
+
+
+def test_a_queue_gives_way_to_none_of_a_lower_priority(table, queue):
+    woken = []
+    announce(table, "busy", 50)
+    urgent, usual = queue("urgent", 5, woken.append, priority=1), queue("usual", 5, woken.append)
+    assert usual.reserve() == 0
+    take(table, "busy", 50)
+
+    assert urgent.reserve() == 10
+    assert woken == []
