@@ -12,13 +12,12 @@ import boto3
 import kombu
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
-from botocore.exceptions import BotoCoreError, ClientError
 
 from ..exceptions import MessageDecodeError, MessageEncodeError, PayloadUnavailable
 from ..logs import get_logger
 from ..printable import NAME, cause, line, quoted
 from ..transport.body.objects import CLIENT_CONFIG, MAX_OBJECT_BYTES, read_object, url_of
-from ..transport.sqs.s3_answers import refuse_other_answers
+from ..transport.sqs.s3_answers import S3_ERRORS, refuse_other_answers
 from ..transport.sqs.waits import bound_waits, left
 from .base import RawMessage
 
@@ -80,7 +79,7 @@ class BigMessage(RawMessage):
             few = TransferConfig(use_threads=left() == math.inf)
             file = io.BytesIO(data) if isinstance(data, bytes) else data
             self._client().upload_fileobj(file, bucket, key, Config=few)
-        except (BotoCoreError, ClientError, OSError) as exc:
+        except (*S3_ERRORS, OSError) as exc:
             raise MessageEncodeError(
                 f"BigMessage cannot write {url_of(bucket, key)}: {exc}"
             ) from exc
@@ -126,7 +125,7 @@ class BigMessage(RawMessage):
             bucket, key = self._bucket_and_key(self.s3_url, MessageDecodeError)
             try:
                 self._client().delete_object(Bucket=bucket, Key=key)
-            except (BotoCoreError, ClientError) as exc:
+            except S3_ERRORS as exc:
                 # The message is done; received again, it would be done twice.
                 logger.warning(
                     "%s was not deleted, although its message is done: %s",

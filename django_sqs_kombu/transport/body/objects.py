@@ -6,11 +6,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, ParamValidationError
+from botocore.exceptions import ClientError, ParamValidationError
 
 from ...exceptions import MessageDecodeError, PayloadUnavailable
 from ...printable import NAME, cause, line
 from ..sqs.failures import error_code
+from ..sqs.s3_answers import S3_ERRORS
 
 #: The largest object that is read, unless an option says otherwise: it is held in memory.
 MAX_OBJECT_BYTES = 256 * 1024 * 1024
@@ -66,7 +67,7 @@ def _told(says: str) -> Iterator[None]:
         yield
     except ParamValidationError as exc:
         raise MessageDecodeError(f"{says}: {line(str(exc), NAME)}") from cause(exc)
-    except (BotoCoreError, ClientError, OSError) as exc:
+    except (*S3_ERRORS, OSError) as exc:
         if isinstance(exc, ClientError) and error_code(exc) in GONE:
             raise MessageDecodeError(f"{says}: it does not exist any more") from cause(exc)
         if isinstance(exc, ClientError) and error_code(exc) == "AccessDenied":

@@ -15,12 +15,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError
-
 from ...exceptions import MessageDecodeError, MessageEncodeError, PayloadNotWritten
 from ...logs import get_logger
 from ...printable import NAME, line, quoted
 from ...quotas import MAX_MESSAGE_BYTES, size_of
+from ..sqs.s3_answers import S3_ERRORS
 from .objects import MAX_OBJECT_BYTES, read_beginning, read_object, url_of
 
 logger = get_logger(__name__)
@@ -86,7 +85,7 @@ class LargePayloads:
         key = f"{self._prefix}{uuid.uuid4()}"
         try:
             self._client().put_object(Bucket=self._bucket, Key=key, Body=body)
-        except (BotoCoreError, ClientError) as exc:
+        except S3_ERRORS as exc:
             raise PayloadNotWritten(
                 f"A payload of {len(body):,} bytes cannot be written to bucket "
                 f"{self._bucket!r}: {exc}"
@@ -166,7 +165,7 @@ class LargePayloads:
             return
         try:
             self._client().delete_object(Bucket=pointer.bucket, Key=pointer.key)
-        except (BotoCoreError, ClientError) as exc:
+        except S3_ERRORS as exc:
             logger.warning(
                 "The payload %s of message %s was not deleted, although the message is done: %s",
                 pointer,

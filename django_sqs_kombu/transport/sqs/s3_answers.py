@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError
+from botocore.parsers import ResponseParserError
 
 #: What each answer of S3 to these operations has, and botocore does not miss.
 SIGNS = {
@@ -15,6 +16,11 @@ SIGNS = {
     "UploadPart": "ETag",
     "CompleteMultipartUpload": "ETag",
 }
+
+
+#: What a request to S3 fails with.  The last is none of botocore's errors: a success that is not
+#: XML, which newer versions do not read.
+S3_ERRORS = (BotoCoreError, ClientError, ResponseParserError)
 
 
 class NotFromS3(BotoCoreError):  # type: ignore[misc]
