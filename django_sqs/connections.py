@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
@@ -19,6 +19,7 @@ from django_sqs_kombu.printable import repr_of
 from .conf import conf
 from .database_errors import NotConnected, as_database_errors, is_of_database
 from .forking import forks
+from .refusals import Refusals, seen_by
 
 logger = get_logger(__name__)
 
@@ -56,34 +57,6 @@ _local = _Local()
 _inherited: list[Any] = []
 
 
-class _Refusals:
-    """Notes which databases refuse a statement; Django forgets that with the rollback."""
-
-    def __init__(self) -> None:
-        self.by: set[str] = set()
-
-    def __call__(
-        self, execute: Callable[..., T], sql: Any, params: Any, many: Any, context: dict[str, Any]
-    ) -> T:
-        try:
-            return execute(sql, params, many, context)
-        except Error as exc:
-            if is_of_database(exc):
-                self.by.add(context["connection"].alias)
-            raise
-
-    @contextmanager
-    def noted(self, on: Sequence[Connection]) -> Iterator[None]:
-        for connection in on:
-            connection.execute_wrappers.append(self)
-        try:
-            yield
-        finally:
-            for connection in on:
-                with suppress(ValueError):
-                    connection.execute_wrappers.remove(self)
-
-
 @contextmanager
 def around_message(*, close: bool = False, timeout: float | None = None) -> Iterator[None]:
     """Look after this thread's connections before a message and after it.
@@ -110,9 +83,9 @@ def around_message(*, close: bool = False, timeout: float | None = None) -> Iter
         _close_if_obsolete(connection, kept)
         connection.health_check_enabled = True
         connection.health_check_done = fresh
-    refusals, started = _Refusals(), time.monotonic()
+    refusals, started = Refusals(), time.monotonic()
     try:
-        with refusals.noted([each for each in used if each.alias not in theirs]):
+        with seen_by(refusals, *(each for each in used if each.alias not in theirs)):
             yield
     finally:
         _local.used_at = time.monotonic()

@@ -170,7 +170,7 @@ FLOORS = {
             "signals",
             "written",
         ),
-        ("not_migrated", "problems"),
+        ("not_migrated", "problems", "refusals"),
         ("access", "clocks", "commits", "connections", "row_admin", "storable"),
         ("open_transactions",),
         ("batches", "calls", "key_database"),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any, TypeVar
 
 from django.db import Error, InterfaceError, InternalError, OperationalError
@@ -13,6 +13,7 @@ from django.db.transaction import TransactionManagementError
 from django_sqs_kombu.exceptions import EnvironmentFailure
 
 from ..database_errors import as_it_counts, sqlstate
+from ..refusals import seen_by
 
 T = TypeVar("T")
 
@@ -50,10 +51,9 @@ class CaughtErrors:
         :raises EnvironmentFailure: something was asked after one that was caught, and is of the
             database itself.
         """
-        wrappers = self._connection.execute_wrappers
-        wrappers.append(self)
         try:
-            yield
+            with seen_by(self, self._connection):
+                yield
         except TransactionManagementError:
             if (caught := self.of_database) is not None:
                 raise EnvironmentFailure(NOT_COMMITTED.format(caught)) from caught
@@ -61,8 +61,6 @@ class CaughtErrors:
         finally:
             # They have frames that have this one.
             self._errors.clear()
-            with suppress(ValueError):
-                wrappers.remove(self)
 
     def __call__(
         self, execute: Callable[..., T], sql: Any, params: Any, many: Any, context: dict[str, Any]

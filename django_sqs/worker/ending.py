@@ -64,7 +64,7 @@ def end_in_time(code: int, seconds: float) -> None:
 
     try:
         start_thread(threading.Thread(target=end, name="sqs-end", daemon=True))
-    except (RuntimeError, MemoryError) as exc:
+    except RuntimeError as exc:
         logger.error("No thread could be started to watch over the end: %r", exc)
 
 

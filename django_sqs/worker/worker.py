@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from types import FrameType
 from typing import Any
@@ -166,7 +166,10 @@ class Worker:
 
     def _stop(self, reason: str, *, break_off: bool = False) -> None:
         # In a thread: the main one may be inside of a handler of logs, holding its locks.
-        _in_thread(partial(logger.info, "Stopping on %s", reason), "sqs-stopping")
+        says = partial(logger.info, "Stopping on %s", reason)
+        telling = threading.Thread(target=says, name="sqs-stopping", daemon=True)
+        with suppress(RuntimeError):
+            start_thread(telling)
         if self._told_to_stop is not None:
             self._told_to_stop()
         self._consumer.stop(break_off=break_off)

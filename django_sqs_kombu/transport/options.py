@@ -32,22 +32,41 @@ OUR_SYSTEM_ATTRIBUTES = (
 #: The transport options by name: this library's own, and those of kombu's transport.
 KNOWN = frozenset(
     {
-        *("ack_linger", "backoff_base", "backoff_jitter", "backoff_max", "break_off_polls"),
-        *("client-config", "create_queues", "endpoint_url", "eta_as_delay"),
-        *(
-            "fetch_message_attributes",
-            "is_secure",
-            "large_payload_bucket",
-            "large_payload_max_bytes",
-        ),
-        *("large_payload_prefix", "pause_look", "poll_max_idle", "polling_interval"),
-        *("predefined_exchanges", "predefined_queues", "queue_name_prefix", "queue_tags", "region"),
-        *("s3_endpoint_url", "session_token", "sqs-creation-attributes", "sts_endpoint_url"),
-        *("sts_role_arn", "sts_token_buffer_time", "sts_token_timeout", "supports_fanout"),
-        *("visibility_timeout", "wait_time_seconds", "wire"),
+        "ack_linger",
+        "backoff_base",
+        "backoff_jitter",
+        "backoff_max",
+        "break_off_polls",
+        "client-config",
+        "create_queues",
+        "endpoint_url",
+        "eta_as_delay",
+        "fetch_message_attributes",
+        "is_secure",
+        "large_payload_bucket",
+        "large_payload_max_bytes",
+        "large_payload_prefix",
+        "pause_look",
+        "poll_max_idle",
+        "polling_interval",
+        "predefined_exchanges",
+        "predefined_queues",
+        "queue_name_prefix",
+        "queue_tags",
+        "region",
+        "s3_endpoint_url",
+        "session_token",
+        "sqs-creation-attributes",
+        "sts_endpoint_url",
+        "sts_role_arn",
+        "sts_token_buffer_time",
+        "sts_token_timeout",
+        "supports_fanout",
+        "visibility_timeout",
+        "wait_time_seconds",
+        "wire",
     }
 )
-
 
 #: A day, in seconds: as long as anything here may wait.
 _DAY = 86_400

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import islice
 
 from ...logs import get_logger
-from ..sqs.files import most_polls
+from ..sqs.files import HOW_TO_RAISE, most_polls
 from ..sqs.forks import renew_after_fork
 
 logger = get_logger(__name__)
@@ -24,8 +24,8 @@ MOST_BESIDE = 256
 EVIDENCE = 80
 TOO_FEW_FILES = (
     "This process may have too few files open to poll all of its queues at once: they take turns, "
-    "%d at a time, and their messages wait longer. Raise its limit (ulimit -n, systemd's "
-    "LimitNOFILE=, Docker's --ulimit nofile=), or start more processes, each for some of the queues"
+    "%d at a time, and their messages wait longer. "
+    f"Raise its limit ({HOW_TO_RAISE}), or start more processes, each for some of the queues"
 )
 
 
@@ -94,7 +94,8 @@ class _OfProcess:
 
     def leave(self, wake: Wake) -> None:
         """That one polls no more."""
-        self._line.pop(wake, None)
+        with self._lock:
+            self._line.pop(wake, None)
         self.pass_on(wake)
 
     def _call(self) -> list[Wake]:

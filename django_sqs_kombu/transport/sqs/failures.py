@@ -38,7 +38,7 @@ from ...printable import cause, line
 from .abort import RequestAborted
 from .certificates import from_environment
 from .clock import seconds_off
-from .files import NONE_LEFT, is_none_left
+from .files import HOW_TO_RAISE, NONE_LEFT, is_none_left
 from .request_ids import named
 
 #: Codes are compared without what stands before a dot or a "#", such as
@@ -97,10 +97,7 @@ _START_IT = (
     "Start a server there (manage.py sqs_local, or python -m django_sqs.local), or correct "
     "SQS_ENDPOINT_URL (or the broker URL)."
 )
-_NO_FILE = (
-    "This process has as many files open as it may: raise its limit (ulimit -n, systemd's "
-    "LimitNOFILE=, Docker's --ulimit nofile=)."
-)
+_NO_FILE = f"This process has as many files open as it may: raise its limit ({HOW_TO_RAISE})."
 _CHECK = "Check SQS_ENDPOINT_URL (or the broker URL), the region and the network."
 _THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 #: The code of a failure whose answer did not say what SQS's answers say.

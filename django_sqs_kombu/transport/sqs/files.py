@@ -19,6 +19,8 @@ ENDLESS = 1_000_000
 #: The most requests of a channel that settle messages, or a quarter of what there is: those that
 #: hang must not hold up those of other queues, nor many full queues wait for each other's.
 MOST_SETTLING = 256
+#: How users raise the limit.
+HOW_TO_RAISE = "ulimit -n, systemd's LimitNOFILE=, Docker's --ulimit nofile="
 #: What the system says where no further file can be opened.
 NONE_LEFT = (errno.EMFILE, errno.ENFILE)
 
@@ -31,6 +33,7 @@ def most_polls(wanted: int) -> int:
     """
     files, hard = _limits()
     if wanted > _for_polls(files):
+        # More than there is, where the system allows more.
         files = _raised(files, min(2 * (wanted + BESIDE_POLLS), hard))
     return _for_polls(files)
 
@@ -73,9 +76,8 @@ def _raised(files: int, more: int) -> int:
     _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     # macOS says that there is no limit, and has one.
     with contextlib.suppress(ValueError, OSError):
-        if more > files:
-            resource.setrlimit(resource.RLIMIT_NOFILE, (more, hard))
-            return more
+        resource.setrlimit(resource.RLIMIT_NOFILE, (more, hard))
+        return more
     return files
 
 

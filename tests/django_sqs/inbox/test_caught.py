@@ -10,7 +10,6 @@ from django.db import (
     InterfaceError,
     OperationalError,
     connections,
-    router,
     transaction,
 )
 
@@ -22,11 +21,6 @@ from django_sqs_kombu.exceptions import EnvironmentFailure
 from ...site.shop.models import Order
 
 pytestmark = pytest.mark.django_db(transaction=True)
-
-
-@pytest.fixture
-def connection():
-    return connections[router.db_for_write(Order)]
 
 
 @pytest.fixture

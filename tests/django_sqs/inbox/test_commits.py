@@ -24,11 +24,6 @@ from ...site.shop.models import Line, Order
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture
-def connection():
-    return connections[router.db_for_write(Order)]
-
-
 def receive(effect):
     """Receive the message of one id."""
     message = RawMessage(body="x")

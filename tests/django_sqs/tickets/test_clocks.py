@@ -14,13 +14,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 DAY = 86_400
 
 
-@pytest.fixture(autouse=True)
-def attached(site):
-    django_sqs.receivers.close()
-    yield
-    django_sqs.receivers.close()
-
-
 @pytest.fixture
 def server_says(monkeypatch):
     """Lets the clock of the database's server say something."""

@@ -19,13 +19,6 @@ from django_sqs_kombu.working import Failure as FailureNote
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture(autouse=True)
-def attached(site):
-    django_sqs.receivers.close()
-    yield
-    django_sqs.receivers.close()
-
-
 def test_the_outbox_keeps_it(db):
     with transaction.atomic():
         django_sqs.send("plain", body="x", outbox=True, expires=60, delay=30)

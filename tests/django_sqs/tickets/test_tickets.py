@@ -22,13 +22,6 @@ from django_sqs_kombu import MessageCancelled
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture(autouse=True)
-def attached(site):
-    django_sqs.receivers.close()
-    yield
-    django_sqs.receivers.close()
-
-
 @pytest.fixture
 def queue():
     return django_sqs.queues["second"]

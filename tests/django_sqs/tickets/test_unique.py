@@ -98,13 +98,6 @@ class Elsewhere:
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture(autouse=True)
-def attached(site):
-    django_sqs.receivers.close()
-    yield
-    django_sqs.receivers.close()
-
-
 def send(body="x", **options):
     return django_sqs.send("second", body=body, unique="a", unique_for=60, **options)
 
