@@ -202,7 +202,7 @@ class Poller:
     def give_back_waiting(self) -> None:
         """Make visible to others what waits for its consumer; from any thread."""
         # Another poller of the queue, that of a consumer that came later, keeps its own.
-        waiting = self._shared.table.all(State.WAITING)
+        waiting = self._shared.table.all(State.WAITING) if self.has_waiting else []
         self.returns.give_back([held for held in waiting if held.receiver is self])
 
     def _on_pause(self, pause: Pause | None) -> None:

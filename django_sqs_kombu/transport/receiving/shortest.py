@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from math import inf
 from weakref import WeakKeyDictionary
 
@@ -15,23 +16,27 @@ class Shortest:
 
     def __init__(self) -> None:
         self._of: WeakKeyDictionary[object, float] = WeakKeyDictionary()
-        self._seconds, self._count = inf, 0
+        #: How many have each of the timeouts, of which there are few; and how many these are.
+        self._counts: Counter[float] = Counter()
+        self._count = 0
 
     @property
     def seconds(self) -> float:
         """The shortest, or infinity."""
         if len(self._of) != self._count:
             # A consumer of a queue is gone.
-            self._count, self._seconds = len(self._of), min(self._of.values(), default=inf)
-        return self._seconds
+            self._counts = Counter(self._of.values())
+            self._count = self._counts.total()
+        return min(self._counts, default=inf)
 
     def note(self, whose: object, seconds: float) -> None:
         """Take down the timeout of a queue, which counts as long as *whose* is there."""
         before = self._of.get(whose)
         self._of[whose] = seconds
+        self._counts[seconds] += 1
         if before is None:
             self._count += 1
-        if seconds < self._seconds:
-            self._seconds = seconds
-        elif before == self._seconds:
-            self._seconds = min(self._of.values())
+        elif self._counts[before] > 1:
+            self._counts[before] -= 1
+        else:
+            del self._counts[before]

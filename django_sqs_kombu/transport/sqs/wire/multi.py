@@ -15,7 +15,8 @@ from ....posix import before_forks
 from ..files import most_connections
 from ..forks import renew_after_fork
 
-#: Kept connections: a process rarely consumes from more queues of few messages.
+#: Kept connections, or as many as have been in use at once: were there fewer, each answer would
+#: close one, and each request of many queues begin with another handshake.
 CONNECTIONS = 256
 
 _MASKS = {
@@ -59,10 +60,11 @@ class Multi:
         self._running = 0
         #: Requests beyond that wait in libcurl for a connection.
         self._most = 0
+        self._kept = CONNECTIONS
         self._multi = pycurl.CurlMulti()
         self._multi.setopt(pycurl.M_SOCKETFUNCTION, self._socket)
         self._multi.setopt(pycurl.M_TIMERFUNCTION, self._set_timer)
-        self._multi.setopt(pycurl.M_MAXCONNECTS, CONNECTIONS)
+        self._multi.setopt(pycurl.M_MAXCONNECTS, self._kept)
 
     def close(self, under_way: Iterable[pycurl.Curl]) -> None:
         """Leave the handles of requests under way, and close all else."""
@@ -77,6 +79,9 @@ class Multi:
             # The process may have been allowed more files since.
             self._most = most_connections()
             self._multi.setopt(pycurl.M_MAX_TOTAL_CONNECTIONS, self._most)
+        if self._added >= self._kept:
+            self._kept *= 2
+            self._multi.setopt(pycurl.M_MAXCONNECTS, self._kept)
         self._multi.add_handle(curl)
         self._added += 1
         self._running += 1

@@ -253,3 +253,24 @@ def test_a_program_that_was_started_meanwhile_keeps_no_thread_busy(listening, ur
             assert turns(reactor, 0.3) < 10
         finally:
             program.kill()
+
+
+def test_as_many_connections_are_kept_as_were_in_use_at_once(listening, url, monkeypatch):
+    """With fewer, each poll of many queues, and each deletion, began with a TLS handshake."""
+    monkeypatch.setattr(multi, "CONNECTIONS", 4)
+    reactor, handles = Reactor(), [Handle(url) for _ in range(20)]
+    first = [begin(reactor, handle) for handle in handles]
+    connections = [listening.accept()[0] for _ in handles]
+    with contextlib.ExitStack() as open_connections:
+        for each in connections:
+            open_connections.enter_context(each).settimeout(5)
+        for each in connections:
+            answer(each)
+        assert all(ended.wait(5) for _, ended in first)
+
+        again = [begin(reactor, handle) for handle in handles]
+        # A connection that was closed has nothing more to read.
+        for each in connections:
+            answer(each)
+        assert all(ended.wait(5) for _, ended in again)
+        assert [exchange.error for exchange, _ in again] == [None] * len(handles)
