@@ -12,6 +12,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from django.core.cache import cache
 
 from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.printable import line, repr_of
 
 from ..conf import conf
 from ..operations.asking import PATIENCE, NotAnsweredYet, ask_within
@@ -41,8 +42,8 @@ def oldest_ages() -> dict[str, float]:
         names = [target.full_name for target in targets(receivers.select())]
         try:
             known = ask_within(PATIENCE, key, lambda: dict(_ask(names)))
-        except (BotoCoreError, ClientError, NotAnsweredYet) as exc:
-            logger.warning("CloudWatch did not return the age of messages: %s", exc)
+        except Exception as exc:  # noqa: BLE001 - over a page of a proxy it may be any
+            logger.warning("CloudWatch did not return the age of messages: %s", _told(exc))
             known = {}
         cache.set(key, known, KEPT)
     return known
@@ -71,6 +72,13 @@ def _ask(names: Sequence[str]) -> Iterator[tuple[str, float]]:
         for result in answer["MetricDataResults"]:
             if result["Values"]:
                 yield some[int(result["Id"][1:])], result["Values"][0]
+
+
+def _told(exc: Exception) -> str:
+    if isinstance(exc, BotoCoreError | ClientError | NotAnsweredYet):
+        return line(str(exc))
+    # botocore's own errors are not of an answer of another form.
+    return f"the answer is not from CloudWatch ({line(repr_of(exc))})"
 
 
 def _query(number: int, name: str) -> dict[str, object]:

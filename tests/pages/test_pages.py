@@ -1,9 +1,12 @@
 """The pages in the admin as anybody without JavaScript sees them, and who may do what."""
 
 import re
+import threading
 import time
 import uuid
+from contextlib import contextmanager
 from datetime import datetime, timedelta, timezone
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import pairwise
 from urllib.parse import urlsplit
 
@@ -292,6 +295,43 @@ def test_the_oldest_message_by_cloudwatch(site, full_name, tmp_path):
     assert "{'watched': 321.0}" in told_without_zones.output
     assert "CloudWatch did not return the age of messages" in untold.output
     assert "{}" in untold.output
+
+
+@pytest.mark.parametrize(
+    "body", [b"<html><body>Sign in to the network</body></html>", b"[1, 2]", b"\xff\x00", b"null"]
+)
+def test_a_proxy_that_answers_in_the_place_of_cloudwatch_breaks_no_page(body, site):
+    code = (
+        "from django.conf import settings; settings.SQS_CLOUDWATCH = True;"
+        "from django_sqs.monitor.report import report; print(len(report().rows), 'rows')"
+    )
+    with answering_all(body) as url:
+        done = site.project.run("shell", "-c", code, AWS_ENDPOINT_URL_CLOUDWATCH=url)
+
+    assert "the age of messages: the answer is not from CloudWatch" in done.output
+    assert re.search(r"\d rows", done.output)
+
+
+@contextmanager
+def answering_all(body):
+    """A server that answers each request with *body* and a status of success; its URL."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_POST(self):
+            self.rfile.read(int(self.headers["Content-Length"]))
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(body)
+
+        def log_message(self, *args):
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,), daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
 
 
 def test_what_is_not_there(visit):

@@ -102,8 +102,8 @@ _CHECK = "Check SQS_ENDPOINT_URL (or the broker URL), the region and the network
 _THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 #: The code of a failure whose answer did not say what SQS's answers say.
 NO_ANSWER = "NoAnswer"
-#: What botocore raises, besides its own errors, over an answer that is not of SQS's form.
-_MISSHAPEN = (ResponseParserError, AttributeError, LookupError, TypeError, ValueError)
+#: What botocore raises, besides its own errors, over an answer that is not of the service's form.
+MISSHAPEN = (ResponseParserError, AttributeError, LookupError, TypeError, ValueError)
 #: What SQS says of a visibility timeout with which a message would be hidden for too long.
 _BEYOND = "Total VisibilityTimeout for the message is beyond the limit"
 #: Characters of a server's text that an error shows.
@@ -302,7 +302,7 @@ class _Understood(AbstractContextManager[None]):
         pass
 
     def __exit__(self, cls: object, exc: BaseException | None, traceback: object) -> None:
-        if isinstance(exc, _MISSHAPEN):
+        if isinstance(exc, MISSHAPEN):
             failure = no_answer(self._operation, self._queue, line(str(exc), _SHOWN))
             raise named(failure, getattr(exc, "answer", {})) from cause(exc)
 

@@ -6,7 +6,8 @@ import gzip
 import json
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -20,6 +21,10 @@ from botocore.credentials import (
     CredentialResolver,
     DeferredRefreshableCredentials,
 )
+from botocore.exceptions import CredentialRetrievalError
+
+from ...printable import line
+from .failures import MISSHAPEN
 
 #: Seconds before their end at which credentials of a role must be renewed, and before that,
 #: at which they are renewed while the old ones serve others.
@@ -98,6 +103,21 @@ def new_session(identity: Identity) -> tuple[boto3.session.Session, botocore.ses
     provider = _RoleProvider(_RoleCredentials(session, identity.role))
     above.register_component("credential_provider", CredentialResolver([provider]))
     return boto3.session.Session(botocore_session=above, region_name=identity.region), above
+
+
+@contextmanager
+def told_by_provider(provider: str) -> Iterator[None]:
+    """Raise what botocore does where credentials cannot be had, for an answer of another form too.
+
+    A proxy may answer in the place of STS, for instance with a page.
+
+    :raises botocore.exceptions.CredentialRetrievalError: this is what was answered.
+    """
+    try:
+        yield
+    except MISSHAPEN as exc:
+        text = f"the answer is of another form ({line(repr(exc))})"
+        raise CredentialRetrievalError(provider=provider, error_msg=text) from exc
 
 
 def _new_core() -> botocore.session.Session:
@@ -180,16 +200,21 @@ class _RoleCredentials(DeferredRefreshableCredentials):  # type: ignore[misc]
         if self._failure is not None and time.monotonic() < self._failure[1]:
             raise self._failure[0]
         try:
-            sts = self._session.client("sts", endpoint_url=self._role.endpoint, config=_STS_CONFIG)
-            answer = sts.assume_role(
-                RoleArn=self._role.arn,
-                RoleSessionName="django-sqs",
-                DurationSeconds=self._role.seconds,
-            )
+            with told_by_provider(self.method):
+                given = self._asked()
         except Exception as exc:
             self._failure = exc, time.monotonic() + RENEWAL_PAUSE
             raise
         self._failure = None
+        return given
+
+    def _asked(self) -> dict[str, str]:
+        sts = self._session.client("sts", endpoint_url=self._role.endpoint, config=_STS_CONFIG)
+        answer = sts.assume_role(
+            RoleArn=self._role.arn,
+            RoleSessionName="django-sqs",
+            DurationSeconds=self._role.seconds,
+        )
         given = answer["Credentials"]
         return {
             "access_key": given["AccessKeyId"],

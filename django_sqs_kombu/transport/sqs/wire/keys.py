@@ -10,6 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError, NoCredentialsError
 
 from ....logs import get_logger
 from ....printable import line
+from ..sessions import told_by_provider
 from ..threads import Threads
 from .signing import Keys
 
@@ -44,10 +45,11 @@ class SessionKeys:
 
         :raises botocore.exceptions.BotoCoreError: there are none, or none that are still good.
         """
-        found = self._found = self._session.get_credentials()
-        if found is None:
-            raise NoCredentialsError
-        last: Keys = found.get_frozen_credentials()
+        with told_by_provider("boto3's chain"):
+            found = self._found = self._session.get_credentials()
+            if found is None:
+                raise NoCredentialsError
+            last: Keys = found.get_frozen_credentials()
         self._last = last
         return last
 

@@ -8,13 +8,14 @@ import boto3
 import botocore.session
 import pytest
 from botocore.config import Config
-from botocore.exceptions import EndpointVariantError
+from botocore.exceptions import CredentialRetrievalError, EndpointVariantError
 from botocore.regions import EndpointResolver
 
 from django_sqs_kombu import CredentialsMissing, RequestFailed
 from django_sqs_kombu.transport.sqs.clients import Account
 from django_sqs_kombu.transport.sqs.requests import Requests
 from django_sqs_kombu.transport.sqs.sessions import Identity, new_session
+from django_sqs_kombu.transport.sqs.wire.keys import SessionKeys
 
 ROLE = "arn:aws:iam::123456789012:role/worker"
 ONCE = {"retries": {"total_max_attempts": 1}}
@@ -281,3 +282,36 @@ def test_a_description_may_be_of_any_form_that_botocore_reads(core, tmp_path):
     assert list(loader.load_file(str(tmp_path / "plain"))) == ["b", "a"]
     assert loader.load_file(str(tmp_path / "packed")) == {"b": 1}
     assert loader.load_file(str(tmp_path / "missing")) is None
+
+
+#: What a proxy may answer in the place of STS: (status, body).
+PAGES = {
+    "page": (200, b"<html><body>Sign in to the network</body></html>"),
+    "empty": (200, b""),
+    "no XML": (200, b'{"is": "JSON"}'),
+    "no content": (204, b""),
+    "no credentials": (200, b"<a><AssumeRoleResult></AssumeRoleResult></a>"),
+}
+
+
+@pytest.mark.parametrize("operation", ["PurgeQueue", "SendMessage"])
+@pytest.mark.parametrize("page", PAGES)
+def test_a_page_in_the_place_of_sts_is_no_answer_of_sqs(page, operation, scripted):
+    scripted.assume_role = lambda: PAGES[page]
+    requests = requests_with(scripted, sts_role_arn=ROLE)
+
+    with pytest.raises(CredentialsMissing, match="the answer is of another form"):
+        requests.call(operation, "orders")
+
+
+def test_a_page_in_the_place_of_sts_leaves_a_profile_without_credentials(
+    scripted, no_credentials, monkeypatch
+):
+    source = "[profile base]\naws_access_key_id = KEY\naws_secret_access_key = s\n"
+    no_credentials.write_text(f"{source}[default]\nrole_arn = {ROLE}\nsource_profile = base\n")
+    monkeypatch.setenv("AWS_ENDPOINT_URL_STS", scripted.url)
+    scripted.assume_role = lambda: PAGES["page"]
+    _, session = new_session(Identity("us-east-1"))
+
+    with pytest.raises(CredentialRetrievalError, match="the answer is of another form"):
+        SessionKeys(session).now()

@@ -150,3 +150,15 @@ def test_where_none_are_left_that_is_told(scripted, role):
 
     with pytest.raises(CredentialsMissing):
         role.ended(timeout=20)
+
+
+def test_a_page_in_the_place_of_sts_is_a_renewal_that_fails(scripted, role, eventually, caplog):
+    role.lasts(55)
+    role._assume = lambda: (200, b"<html><body>Sign in to the network</body></html>")
+
+    def said():
+        role.begin()
+        assert role.ended(timeout=10) == [None]
+        return "expire soon could not be renewed" in caplog.text
+
+    eventually(said, timeout=20)
