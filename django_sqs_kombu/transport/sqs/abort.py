@@ -19,11 +19,11 @@ from typing import Any
 from botocore.awsrequest import (
     AWSHTTPConnection,
     AWSHTTPConnectionPool,
-    AWSHTTPSConnection,
     AWSHTTPSConnectionPool,
 )
 
 from ...posix import in_forked_children
+from .handshakes import HTTPSConnection
 from .waits import WaitingPool, use_pools
 
 _aborted: weakref.WeakSet[threading.Thread] = weakref.WeakSet()
@@ -72,7 +72,7 @@ class _HTTPConnection(_Noting, AWSHTTPConnection):  # type: ignore[misc]
     pass
 
 
-class _HTTPSConnection(_Noting, AWSHTTPSConnection):  # type: ignore[misc]
+class _HTTPSConnection(_Noting, HTTPSConnection):
     pass
 
 

@@ -9,12 +9,14 @@ from __future__ import annotations
 import threading
 from typing import Any
 
-from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError
+from botocore.exceptions import BotoCoreError, ClientError, HTTPClientError, SSLError
 from botocore.exceptions import ConnectionError as BotoConnectionError
 
 from .failures import error_code
+from .handshakes import is_of_handshake
 
-#: Codes of failures in which a request did not get to SQS.
+#: Codes of failures in which a request did not get to SQS, or of ``SSLError`` only if the
+#: handshake failed; where it did not, the try is in doubt.
 NOT_REACHED = frozenset(
     {"ConnectTimeoutError", "EndpointConnectionError", "ProxyConnectionError", "SSLError"}
 )
@@ -76,5 +78,7 @@ def _may_be_done(exc: object) -> bool:
         return error_code(exc).isdigit()
     if not isinstance(exc, BotoCoreError):
         return False
+    if isinstance(exc, SSLError):
+        return not is_of_handshake(exc)
     no_answer = isinstance(exc, BotoConnectionError | HTTPClientError)
     return no_answer and type(exc).__name__ not in NOT_REACHED

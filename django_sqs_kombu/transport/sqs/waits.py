@@ -17,6 +17,8 @@ from typing import Any
 from botocore.awsrequest import AWSHTTPConnectionPool, AWSHTTPSConnectionPool
 from urllib3.util import Timeout
 
+from .handshakes import HTTPSConnection
+
 _waits = threading.local()
 
 
@@ -111,7 +113,7 @@ class _HTTPPool(WaitingPool, AWSHTTPConnectionPool):  # type: ignore[misc]
 
 
 class _HTTPSPool(WaitingPool, AWSHTTPSConnectionPool):  # type: ignore[misc]
-    pass
+    ConnectionCls = HTTPSConnection
 
 
 def bound_waits(client: Any) -> None:

@@ -15,6 +15,8 @@ from botocore.exceptions import (
 )
 from botocore.httpsession import mask_proxy_url
 
+from ..handshakes import HandshakeFailed
+
 _UNREACHABLE = {pycurl.E_COULDNT_RESOLVE_HOST, pycurl.E_COULDNT_CONNECT}
 #: No connection to the proxy, or one that leads nowhere (CURLE_PROXY, in newer versions only).
 _PROXY = {pycurl.E_COULDNT_RESOLVE_PROXY, 97}
@@ -35,24 +37,32 @@ _CLOSED = {
 }
 
 
-def fault(code: int, text: str, url: str, proxy: str, *, connected: bool) -> BotoCoreError:
+def fault(code: int, text: str, url: str, proxy: str, *, asked: bool) -> BotoCoreError:
     """botocore's error for one of libcurl's.
 
     :param code: libcurl's number of it.
-    :param connected: whether there was a connection.
+    :param asked: whether any of the request was sent, so that SQS may have it.
     """
     error = f"{text} (libcurl {code})"
+    if asked:
+        return _unanswered(code, error, url)
     # Behind a proxy, that is all that libcurl connects to.
-    no_proxy = code in _PROXY | _UNREACHABLE or (code in _CLOSED and not connected)
-    if proxy and no_proxy:
+    if proxy and code in _PROXY | _UNREACHABLE | _CLOSED:
         return ProxyConnectionError(proxy_url=mask_proxy_url(proxy), error=error)
     if code in _UNREACHABLE:
         return EndpointConnectionError(endpoint_url=url, error=error)
     if code == pycurl.E_OPERATION_TIMEDOUT:
-        kind = ReadTimeoutError if connected else ConnectTimeoutError
-        return kind(endpoint_url=url, error=error)
+        return ConnectTimeoutError(endpoint_url=url, error=error)
     if code in _TLS:
-        return SSLError(endpoint_url=url, error=error)
+        return SSLError(endpoint_url=url, error=HandshakeFailed(error))
     if code in _CLOSED:
+        return ConnectionClosedError(endpoint_url=url, error=error)
+    return HTTPClientError(error=error)
+
+
+def _unanswered(code: int, error: str, url: str) -> BotoCoreError:
+    if code == pycurl.E_OPERATION_TIMEDOUT:
+        return ReadTimeoutError(endpoint_url=url, error=error)
+    if code in _CLOSED | _TLS | _UNREACHABLE | _PROXY:
         return ConnectionClosedError(endpoint_url=url, error=error)
     return HTTPClientError(error=error)

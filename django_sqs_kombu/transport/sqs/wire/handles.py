@@ -102,9 +102,11 @@ class Handle:
 
     def fault(self, code: int, text: str) -> BotoCoreError:
         """What libcurl's error *code* is called in botocore."""
-        connected = self.curl.getinfo(pycurl.PRETRANSFER_TIME) > 0
+        # Of all connections: when a kept one is cut, libcurl asks again over another, which may
+        # not come about.  Its times are those of the last, and not 0 where that did not.
+        asked = self.curl.getinfo(pycurl.REQUEST_SIZE) > 0
         target = self._target
-        return fault(code, text, target.url, target.proxy, connected=connected)
+        return fault(code, text, target.url, target.proxy, asked=asked)
 
 
 class Handles:
