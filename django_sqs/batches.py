@@ -37,13 +37,14 @@ class AtCommit:
         self._batch = batch
         self._databases = databases
         self._others = Batch(batch.receivers)
-        #: The savepoints that all of it is in.
-        self._savepoints: set[str | None] | None = None
+        #: The savepoints that all of it is in, on each database.
+        self._savepoints: dict[str, set[str | None]] = {}
 
     def joining(self, send: Callable[[], Any]) -> Callable[[], None]:
         """What calls *send* at the commit, so that what it sends joins the others."""
-        ids: set[str | None] = set(connections[self._databases[0]].savepoint_ids)
-        self._savepoints = ids if self._savepoints is None else self._savepoints & ids
+        for alias in self._databases:
+            ids: set[str | None] = set(connections[alias].savepoint_ids)
+            self._savepoints[alias] = self._savepoints.get(alias, ids) & ids
         return partial(self._join, send)
 
     def _join(self, send: Callable[[], Any]) -> None:
@@ -53,12 +54,13 @@ class AtCommit:
 
     def batch_ended(self) -> None:
         """Have the others sent at the commit, where it is still to come."""
-        connection = connections[self._databases[0]]
+        waited_for = [each for each in self._databases if connections[each].in_atomic_block]
         # In a savepoint that the others are not in, this could be gone without them.
-        if connection.in_atomic_block and set(connection.savepoint_ids) <= (
-            self._savepoints or set()
+        if waited_for and all(
+            set(connections[alias].savepoint_ids) <= self._savepoints.get(alias, set())
+            for alias in waited_for
         ):
-            when_all_committed(self._databases, self._send_others)
+            when_all_committed(waited_for, self._send_others)
         else:
             # What comes later sends itself.
             self._others.send_kept()

@@ -31,6 +31,41 @@ class _Waiting:
         self.done = True
         self.action()
 
+    def wait(self, using: str | None) -> None:
+        """Have it called when the transaction of that database is committed."""
+        _have_all_called(transaction.get_connection(using))
+        transaction.on_commit(self, using)
+
+    def waits(self, using: str) -> bool:
+        """Whether that transaction is still open, and no savepoint with it was rolled back."""
+        return any(entry[1] is self for entry in connections[using].run_on_commit)
+
+
+def _have_all_called(connection: Any) -> None:
+    """Have all that waits for a commit on *connection* called after it.
+
+    Django drops every callback behind one that raises, unless that was registered as robust:
+    one of the site's own would lose the messages of a transaction that is committed.
+    """
+    name = "run_and_clear_commit_hooks"
+    if name in vars(connection):
+        return
+    run = getattr(connection, name)
+
+    def run_all() -> None:
+        entries = connection.run_on_commit
+        waiting = [entry[1] for entry in entries if isinstance(entry[1], _Waiting)]
+        try:
+            run()
+        except Exception:
+            if connection.run_on_commit is not entries:
+                for each in waiting:
+                    if not each.done:
+                        each()
+            raise
+
+    setattr(connection, name, run_all)
+
 
 def sends_wait() -> bool:
     """Whether sends wait for the commit of a transaction that this thread has open."""
@@ -70,22 +105,37 @@ def after_commit(queue: str, send: Callable[[], Any], using: str | None) -> None
     :param queue: the queue's name, for the log.
     """
     if transaction.get_connection(using).in_atomic_block:
-        transaction.on_commit(_Waiting(partial(_send, queue, send)), using)
+        _Waiting(partial(_send, queue, send)).wait(using)
     else:
         warn_of_another(queue, "on_commit=True", using)
         send()
 
 
-def when_all_committed(databases: Sequence[str], action: Callable[[], None]) -> None:
-    """Call *action* when the transactions of *databases* are committed.
+def when_all_committed(
+    databases: Sequence[str],
+    action: Callable[[], None],
+    otherwise: Callable[[], None] = lambda: None,
+) -> None:
+    """Call *action* when the transactions that are open on *databases* are all committed.
 
     :param action: what it raises keeps all else that waits for the commit from being done.
+    :param otherwise: called at the commit of one where others are rolled back already.
     """
-    if not databases:
+    left: dict[str, _Waiting] = {}
+
+    def committed(alias: str) -> None:
+        del left[alias]
+        if not left:
+            action()
+        elif not any(each.waits(other) for other, each in left.items()):
+            otherwise()
+
+    for alias in databases:
+        if connections[alias].in_atomic_block:
+            left[alias] = _Waiting(partial(committed, alias))
+            left[alias].wait(alias)
+    if not left:
         action()
-        return
-    first, *rest = databases
-    transaction.on_commit(_Waiting(partial(when_all_committed, rest, action)), using=first)
 
 
 def warn_of_another(queue: str, option: str, using: str | None) -> None:

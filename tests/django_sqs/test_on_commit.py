@@ -57,6 +57,30 @@ def test_send_many_refuses_a_single_message_however_it_is_sent(sqs_outbox, optio
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_callback_of_the_site_that_raises_keeps_no_message_from_being_sent(sent):
+    def fail():
+        raise LookupError("the site's own callback")
+
+    def commit():
+        with transaction.atomic():
+            django_sqs.send("plain", body="before", on_commit=True)
+            transaction.on_commit(fail)
+            django_sqs.send("plain", body="after", on_commit=True)
+            with contextlib.suppress(KeyError), transaction.atomic():
+                django_sqs.send("plain", body="rolled back", on_commit=True)
+                raise KeyError
+            django_sqs.send_many("plain", ["after", "that"], on_commit=True)
+
+    with pytest.raises(LookupError, match="the site's own"):
+        commit()
+    assert sent() == 4
+
+    with transaction.atomic():
+        django_sqs.send("plain", body="another", on_commit=True)
+    assert sent() == 5
+
+
+@pytest.mark.django_db(transaction=True)
 def test_outside_a_transaction_it_sends_at_once(sent):
     django_sqs.send("plain", body="x", on_commit=True)
     assert django_sqs.send_many("plain", (str(n) for n in range(3)), on_commit=True) == 3
