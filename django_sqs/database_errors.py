@@ -23,6 +23,8 @@ from django_sqs_kombu.working import Action, Attempts, Row, row_for
 
 #: PostgreSQL's SQLSTATEs of a statement that was prepared already, or is not prepared.
 _PREPARED = frozenset({"42P05", "26000"})
+#: Those of a transaction that another one got in the way of, and MySQL's number of it.
+_CONFLICTS, _DEADLOCK = frozenset({"40001", "40P01"}), 1213
 #: Where PostgreSQL raises what has no SQLSTATE of its own: what a statement returns has changed.
 _REVALIDATED = "RevalidateCachedQuery"
 
@@ -79,6 +81,14 @@ def sqlstate(exc: BaseException) -> str | None:
     cause = exc.__cause__
     # psycopg, and psycopg2.
     return getattr(cause, "sqlstate", None) or getattr(cause, "pgcode", None)
+
+
+def is_conflict(exc: Error) -> bool:
+    """Whether another transaction was in the way, so that the same may work at once.
+
+    At SERIALIZABLE and REPEATABLE READ PostgreSQL lets one of two fail that write the same row.
+    """
+    return sqlstate(exc) in _CONFLICTS or exc.args[:1] == (_DEADLOCK,)
 
 
 def as_it_counts(exc: BaseException, table: tuple[Row, ...] = ()) -> BaseException:

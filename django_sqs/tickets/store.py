@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import TypeVar
 
 from asgiref.sync import sync_to_async
@@ -16,16 +18,19 @@ from django_sqs_kombu.working import Ended, KeyWriter
 
 from ..clocks import brought_forward
 from ..connections import alias_of, writing_apart
+from ..database_errors import is_conflict
 from ..not_migrated import migrated
 from ..optional import outboxes
 from .models import UniqueKey, UsedTicket
 
 Row = TypeVar("Row", bound=Model)
+T = TypeVar("T")
 
 APP = "django_sqs.tickets"
 #: How often a key is asked for that comes and goes.
 TRIES = 10
-#: Seconds between the looks whether a key is still in another's transaction.
+#: Seconds between the looks whether a key is still in another's transaction, and at most those
+#: between the tries of a transaction that others are in the way of.
 PAUSES = (0.02, 0.05, 0.1, 0.2, 0.4)
 
 
@@ -40,18 +45,12 @@ class DatabaseTickets:
 
     def start(self, ticket_id: str) -> bool:
         """Note that a receiver starts with a message; return False where it was cancelled."""
-        return not self._use(ticket_id, cancelled=False).cancelled
+        use = partial(self._use, ticket_id, cancelled=False)
+        return not _whatever_others_do(alias_of(UsedTicket), use).cancelled
 
     def cancel(self, ticket_id: str) -> bool:
         """Let no receiver start with a message; return False if one has started."""
-        with transaction.atomic(using=alias_of(UsedTicket)):
-            used = self._use(ticket_id, cancelled=True)
-            if used.cancelled:
-                # In the same database, so that what is rolled back is not deleted there.
-                for outbox in outboxes.all():
-                    outbox.withdraw(ticket_id, str(used._state.db))
-                self.free_all([ticket_id])
-        return used.cancelled
+        return _whatever_others_do(alias_of(UsedTicket), partial(self._cancel, ticket_id))
 
     async def acancel(self, ticket_id: str) -> bool:
         """Cancel from asynchronous code."""
@@ -82,7 +81,8 @@ class DatabaseTickets:
         mine = UniqueKey(digest=key, ticket_id=ticket_id, queue=queue, seconds=seconds)
         for _ in range(TRIES):
             mine.expires = time.time() + seconds
-            if (owner := self._claim(mine, keeps=until == STARTED)) is not None:
+            claim = partial(self._claim, mine, keeps=until == STARTED)
+            if (owner := _whatever_others_do(self.database, claim)) is not None:
                 return owner
         raise EnvironmentFailure(f"Queue {queue!r}: a unique key kept appearing and disappearing")
 
@@ -129,6 +129,16 @@ class DatabaseTickets:
             return None
         return Note(_WRITER, Ended(self, ticket_id))
 
+    def _cancel(self, ticket_id: str) -> bool:
+        with transaction.atomic(using=alias_of(UsedTicket)):
+            used = self._use(ticket_id, cancelled=True)
+            if used.cancelled:
+                # In the same database, so that what is rolled back is not deleted there.
+                for outbox in outboxes.all():
+                    outbox.withdraw(ticket_id, str(used._state.db))
+                self.free_all([ticket_id])
+        return used.cancelled
+
     def _claim(self, mine: UniqueKey, *, keeps: bool) -> str | None:
         using = self.database
         rows = UniqueKey._base_manager.using(using)
@@ -174,6 +184,21 @@ class _KeyWriter(KeyWriter):
 
 
 _WRITER = _KeyWriter()
+
+
+def _whatever_others_do(using: str, write: Callable[[], T]) -> T:
+    """Call *write*, a few times where others are in its way, and return what it returns.
+
+    In a transaction of the caller's only that could be tried again.
+    """
+    for pause in () if connections[using].in_atomic_block else PAUSES:
+        try:
+            return write()
+        except OperationalError as exc:
+            if not is_conflict(exc):
+                raise
+        time.sleep(pause * random.random())  # noqa: S311 - no secret
+    return write()
 
 
 def _bring_forward(using: str, row: UniqueKey) -> None:

@@ -132,7 +132,7 @@ def test_its_id_may_be_kept_as_a_uuid(queue):
 
 
 @pytest.mark.skipif("connection.vendor == 'sqlite'", reason="one in memory waits for nobody")
-def test_of_two_at_once_one_is_first():
+def test_of_two_at_once_one_is_first(isolation):
     store = DatabaseTickets()
     for _ in range(5):
         ticket_id, answers = str(uuid.uuid4()), {}

@@ -296,7 +296,7 @@ def test_what_is_set_aside_frees_its_key():
 
 
 @pytest.mark.skipif("connection.vendor == 'sqlite'", reason="one in memory waits for nobody")
-def test_of_many_at_once_one_has_the_key():
+def test_of_many_at_once_one_has_the_key(isolation):
     store, owners, barrier = DatabaseTickets(), [], threading.Barrier(4)
 
     def claim():
