@@ -98,8 +98,8 @@ CHECK_ID = re.compile(r'"(django_sqs\w*\.[EW]\d{3})"')
 
 #: Exceptions that are raised and caught inside: nobody sees them.
 INTERNAL = {
-    "LeftBehind",
     "HandshakeFailed",
+    "LeftBehind",
     "NotAnAnswer",
     "NotTriedAgain",
     "RequestAborted",

@@ -21,6 +21,9 @@ from .target import Security, Target
 #: Seconds without traffic after which the other side is asked whether it is still there: a long
 #: poll may be silent for 20, and something between may forget silent connections.
 KEEPALIVE = 30
+#: Seconds for which the addresses of a host are believed in: connections that are made at the same
+#: time share a question, and a host that moves is found soon. libcurl would ask once a minute.
+RESOLVED = 2
 _REQUEST_ID = HEADER.encode()
 _NAME = len(_REQUEST_ID)
 
@@ -148,6 +151,7 @@ def _set_up(curl: pycurl.Curl, target: Target) -> None:
     set_(pycurl.TCP_KEEPALIVE, 1)
     set_(pycurl.TCP_KEEPIDLE, KEEPALIVE)
     set_(pycurl.TCP_KEEPINTVL, KEEPALIVE)
+    set_(pycurl.DNS_CACHE_TIMEOUT, RESOLVED)
     set_(pycurl.CONNECTTIMEOUT_MS, int(target.connect_timeout * 1000))
     # Else libcurl would take both from the environment, by rules of its own.
     set_(pycurl.PROXY, target.proxy)
