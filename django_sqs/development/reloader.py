@@ -10,7 +10,7 @@ import threading
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from threading import Event
+from typing import Protocol
 
 from django.apps import apps
 from django.utils.autoreload import get_child_arguments, iter_all_python_module_files
@@ -30,6 +30,13 @@ ENDING = 1
 _RELOADER = "DJANGO_SQS_RELOADER"
 
 
+class Stopping(Protocol):
+    """Whether to stop, as a threading.Event."""
+
+    def wait(self, timeout: float) -> bool:
+        """Wait until it is so, at most *timeout* seconds; return whether it is."""
+
+
 class Reloader:
     """Runs a command in a process of its own, and again after each change.
 
@@ -42,7 +49,7 @@ class Reloader:
     :param alone: start the next command only when the one before it has ended.
     """
 
-    def __init__(self, command: Sequence[str], stopping: Event, *, alone: bool = False) -> None:
+    def __init__(self, command: Sequence[str], stopping: Stopping, *, alone: bool = False) -> None:
         self._command = list(command)
         self._stopping = stopping
         self._alone = alone

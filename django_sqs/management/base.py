@@ -1,13 +1,10 @@
-"""What the commands have in common: queues, suffixes, formats, errors and stop signals."""
+"""What the commands have in common: queues, suffixes, formats and errors."""
 
 from __future__ import annotations
 
 import io
-import signal
 import sys
-from collections.abc import Callable, Mapping
-from threading import Event
-from types import FrameType
+from collections.abc import Mapping
 from typing import Any, ClassVar
 
 from django.core.exceptions import ImproperlyConfigured
@@ -15,7 +12,6 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db import DatabaseError
 
 from django_sqs_kombu.exceptions import SQSError
-from django_sqs_kombu.posix import signals
 
 from ..not_migrated import lacks_tables, told
 from .output import Output
@@ -114,24 +110,3 @@ def escape_what_cannot_be_encoded() -> None:
     stream = sys.stdout
     if isinstance(stream, io.TextIOWrapper) and stream.errors in ("strict", "surrogateescape"):
         stream.reconfigure(errors="backslashreplace")
-
-
-def on_stop_signal(stop: Callable[[], None]) -> None:
-    """Call *stop* on SIGTERM, SIGINT and SIGHUP, the end of the terminal, from now on."""
-
-    def handle(signum: int, frame: FrameType | None) -> None:
-        stop()
-
-    signal.signal(signal.SIGTERM, handle)
-    signal.signal(signal.SIGINT, handle)
-    for number in signals("SIGHUP"):
-        # Not where nohup, or a shell, had it ignored.
-        if signal.getsignal(number) is not signal.SIG_IGN:
-            signal.signal(number, handle)
-
-
-def stop_by_signals() -> Event:
-    """An event that SIGTERM, SIGINT and SIGHUP set, from now on."""
-    stopping = Event()
-    on_stop_signal(stopping.set)
-    return stopping

@@ -339,7 +339,7 @@ class ReceiverConsumer(StoppableConsumer):
             self._circuits.ended(delivery.queue, raised)
         if raised is not None and isinstance(raised, KeyboardInterrupt):
             self.should_stop = True
-            self._breaking_off.set()
+            self._breaking_off = True
 
     def _refuses(self, registered: Registered, delivery: Delivery) -> bool:
         """Give back a message that is not to be started now."""

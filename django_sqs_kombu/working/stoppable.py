@@ -72,7 +72,8 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
         self._sources: dict[str, tuple[Registered, kombu.Queue]] = {}
         self._running = UnderWay()
         self._ended = threading.Event()
-        self._breaking_off = threading.Event()
+        #: No event: a signal's handler sets it, whatever it interrupts.
+        self._breaking_off = False
         #: Runs this one's receivers, where these are asynchronous and run together.
         self._crew: CoroutineCrew | None = None
         #: Runs such receivers beside this one, which stops it, and what runs that.
@@ -179,7 +180,7 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
         """
         if not self.should_stop:
             return True
-        if self._stopped_at is None or self._channel is None or self._breaking_off.is_set():
+        if self._stopped_at is None or self._channel is None or self._breaking_off:
             return False
         if not self.starts_after_stop:
             return False
@@ -232,7 +233,7 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
             period that is done all the same.
         """
         if break_off:
-            self._breaking_off.set()
+            self._breaking_off = True
         if self._other is not None:
             self._other.grace_period = self.grace_period
             self._other.starts_after_stop = self.starts_after_stop
@@ -296,7 +297,7 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
         begun = _begun(finish)
         while (not begun or finish.is_alive()) and time.monotonic() < until:
             begun = begun or _begun(finish)
-            if self._breaking_off.is_set() or self._ended.is_set():
+            if self._breaking_off or self._ended.is_set():
                 return
             if hands_out and not self._starts_still():
                 hands_out = False

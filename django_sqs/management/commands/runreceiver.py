@@ -19,8 +19,9 @@ from django_sqs.development.reloader import (
     own_command,
     stop_without_reloader,
 )
-from django_sqs.management.base import QueueCommand, stop_by_signals
+from django_sqs.management.base import QueueCommand
 from django_sqs.management.pid_file import pid_file
+from django_sqs.management.stopping import stop_by_signals
 from django_sqs.registry import receivers
 from django_sqs.worker import exit_codes
 from django_sqs.worker.chosen import chosen_here

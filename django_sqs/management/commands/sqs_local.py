@@ -9,7 +9,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from django_sqs.development.local_server import LocalServer
-from django_sqs.management.base import require_between, stop_by_signals
+from django_sqs.management.base import require_between
+from django_sqs.management.stopping import stop_by_signals
 
 #: Seconds between two looks at whether there are new queues to remember.
 LOOK = 1.0

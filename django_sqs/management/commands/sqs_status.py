@@ -8,9 +8,10 @@ from typing import Any
 
 from django.core.management.base import CommandError, CommandParser
 
-from django_sqs.management.base import QueueCommand, require_between, stop_by_signals
+from django_sqs.management.base import QueueCommand, require_between
 from django_sqs.management.output import Output
 from django_sqs.management.pausing import facts
+from django_sqs.management.stopping import stop_by_signals
 from django_sqs.operations.queues import Target, targets
 from django_sqs.operations.states import QueueState, states
 from django_sqs.registry import receivers

@@ -7,7 +7,8 @@ from typing import Any
 from django.core.management.base import CommandParser
 
 from django_sqs.counted import counted
-from django_sqs.management.base import SQSCommand, on_stop_signal
+from django_sqs.management.base import SQSCommand
+from django_sqs.management.stopping import on_stop_signal
 from django_sqs.outbox.relay import Relay
 
 
