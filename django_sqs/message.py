@@ -205,14 +205,15 @@ def _key_text(key: Any) -> str:
 
 def database_of(instance: Model) -> str:
     """The alias of the database that *instance* is written to, wherever it was read from."""
-    alias: str = router.db_for_write(type(instance), instance=instance)
+    # Not its type: that of request.user, which is lazy, is no model.
+    alias: str = router.db_for_write(instance.__class__, instance=instance)
     return alias
 
 
 def foreign_database(instance: Model) -> str | None:
     """That alias, where it is not the one that the router names for the model."""
     alias = database_of(instance)
-    return None if alias == router.db_for_write(type(instance)) else alias
+    return None if alias == router.db_for_write(instance.__class__) else alias
 
 
 def row_of(value: Any) -> Model | None:

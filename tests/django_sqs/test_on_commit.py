@@ -6,6 +6,7 @@ import contextlib
 import pytest
 from django.core.exceptions import ImproperlyConfigured
 from django.db import router, transaction
+from django.utils.functional import SimpleLazyObject
 
 import django_sqs
 from django_sqs_kombu import MessageEncodeError
@@ -147,6 +148,26 @@ def test_a_row_waits_for_the_commit(sent, counts, prefix):
         django_sqs.send("rows", instance=Order.objects.create(title="y"))
         raise KeyError
     assert rows() == 5
+
+
+class RoutesByApp:
+    """Asks each model for its app, as routers do."""
+
+    def db_for_write(self, model, **hints):
+        return None if model._meta.app_label == "shop" else "default"
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_lazy_row_such_as_the_user_of_a_request_is_sent_beside_a_router(sent, settings, counts):
+    order = Order.objects.create(title="lazy")
+    settings.DATABASE_ROUTERS = [RoutesByApp()]
+    lazy = SimpleLazyObject(lambda: order)
+
+    with transaction.atomic():
+        django_sqs.send("rows", instance=lazy)
+        assert django_sqs.send_many("rows", [lazy]) == 1
+
+    assert counts(f"{settings.SQS_QUEUE_PREFIX}__rows")[0] == 2
 
 
 def test_a_wrong_setting_is_named(settings):
