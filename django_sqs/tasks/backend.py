@@ -35,7 +35,7 @@ from .framework import (
     set_fields,
     task_enqueued,
 )
-from .options import TaskOptions
+from .options import TaskOptions, check_queues
 from .runner import TaskRunner
 from .sqs_task import SQSTask
 from .store import NoStore, Store
@@ -66,15 +66,11 @@ class SQSBackend(Waiting, BaseTaskBackend):  # type: ignore[misc]
     """Coroutines are run as receivers are that are coroutines."""
 
     def __init__(self, alias: str, params: dict[str, Any]) -> None:
+        check_queues(alias, params)
         super().__init__(alias, params)
         self.task_options = TaskOptions.read(alias, self.options)
         #: The names of queues, by a task's queue and priority.
         self._names: dict[tuple[str, int], str] = {}
-        if not self.queues:
-            raise ImproperlyConfigured(
-                f"TASKS[{alias!r}]['QUEUES'] must name the queues: each is a queue in SQS, from "
-                "which runreceiver receives."
-            )
 
     @property
     def supports_get_result(self) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any
 
@@ -54,6 +54,22 @@ _RULES: dict[str, Rule] = {
     "message_group": one_of(GROUPS),
     "coroutines": flag,
 }
+
+
+def check_queues(alias: str, params: Mapping[str, Any]) -> None:
+    """Raise :class:`ImproperlyConfigured` if the QUEUES of a task backend are no names."""
+    if "QUEUES" not in params:
+        return  # There is one, "default".
+    value = params["QUEUES"]
+    if not isinstance(value, Iterable) or isinstance(value, str | bytes) or any(map(text, value)):
+        raise ImproperlyConfigured(
+            f"TASKS[{alias!r}]['QUEUES'] must be a list of names, not {shown(value)}."
+        )
+    if not value:
+        raise ImproperlyConfigured(
+            f"TASKS[{alias!r}]['QUEUES'] must name the queues: each is a queue in SQS, from "
+            "which runreceiver receives."
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -253,7 +253,8 @@ wrong |= {"timeout": float("inf"), "visibility_timeout": 60.0, "dead_letter_queu
     "max_receives": 5, "on_commit": "no", "queue_name_prefix": 5}
 for options in ({name: value} for name, value in wrong.items()):
     refused(lambda: SQSBackend("x", {"OPTIONS": options}))
-refused(lambda: SQSBackend("x", {"QUEUES": []}))
+for queues in ([], "default", None, ["default", 5], [""]):
+    refused(lambda: SQSBackend("x", {"QUEUES": queues}))
 print("JSON", json.dumps(said))
 """
     )
@@ -276,6 +277,7 @@ print("JSON", json.dumps(said))
             "['on_commit'] must be",
             "['queue_name_prefix'] must be",
             "['QUEUES'] must name",
+            *["['QUEUES'] must be a list of names"] * 4,
         ),
         strict=True,
     ):
