@@ -28,6 +28,8 @@ def outbox_databases() -> list[str]:
         alias
         for alias in connections
         if alias not in (main, router.db_for_read(OutboxMessage))
+        # "default": {}, where each model has a router.
+        and connections[alias].vendor != "unknown"
         and not connections[alias].settings_dict["TEST"].get("MIRROR")
         and router.allow_migrate_model(alias, OutboxMessage)
     ]

@@ -3,7 +3,7 @@
 import contextlib
 
 import pytest
-from django.db import transaction
+from django.db import connections, transaction
 from django.test import TestCase
 
 import django_sqs
@@ -160,3 +160,16 @@ class OutboxTest(SQSTestMixin, TestCase):
         django_sqs.send("plain", body="x", outbox=True)
 
         self.assertMessageSent("plain", "x", count=1)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_of_no_kind_is_asked_for_no_rows(attached, monkeypatch, caplog):
+    """Django allows ``"default": {}`` where routers have a database for every model."""
+    configured = connections.configure_settings({"default": {}})
+    monkeypatch.setitem(connections.settings, "empty", configured["default"])
+    try:
+        assert Relay().send_all() == 0
+    finally:
+        del connections["empty"]
+
+    assert caplog.records == []
