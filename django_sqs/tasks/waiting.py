@@ -98,7 +98,7 @@ class Waiting:
         when_all_committed(
             databases,
             partial(self._send_later, databases, batch, joining),
-            partial(self._forget, databases, batch),
+            partial(self._give_back, batch),
         )
 
     def _enqueue_known(self, batch: list[TaskResult], send: Send) -> None:
@@ -113,18 +113,12 @@ class Waiting:
 
     def _creates_now(self, databases: Sequence[str]) -> bool:
         # A result beside somebody else's transaction would outlive its rollback.
-        return not databases or self.store.using in databases
+        return list(databases) in ([], [self.store.using])
 
-    def _forget(self, databases: Sequence[str], batch: list[TaskResult]) -> None:
-        """A transaction is rolled back, but that of the results, or of the keys, may not be."""
+    def _give_back(self, batch: list[TaskResult]) -> None:
+        """A transaction is rolled back, but that of the keys may not be."""
         for result in batch:
             give_back(result)
-        if self._creates_now(databases):
-            try:
-                with as_database_errors():
-                    self.store.discard(batch)
-            except DatabaseError as exc:
-                logger.error("The results of tasks that were not enqueued are left: %s", exc)
 
     def _send_later(self, databases: Sequence[str], batch: list[TaskResult], send: Send) -> None:
         # Nobody is there to hear of it, and what else waits for the commit is to be done.

@@ -85,6 +85,24 @@ def test_a_task_is_not_enqueued_where_a_savepoint_of_another_database_is_rolled_
 
 
 @several
+@pytest.mark.parametrize("many", [False, True])
+def test_a_task_leaves_no_result_where_the_last_of_its_transactions_is_rolled_back(
+    enqueued, using, other, many
+):
+    before = TaskRecord.objects.using(using).count()
+    with contextlib.suppress(KeyError), transaction.atomic(using=other):
+        with transaction.atomic(using=using):
+            if many:
+                chores.double.get_backend().enqueue_many([(chores.double, [1], {})] * 2)
+            else:
+                chores.double.enqueue(1)
+        raise KeyError
+
+    assert enqueued() == 0
+    assert TaskRecord.objects.using(using).count() == before
+
+
+@several
 @pytest.mark.parametrize("turned", [False, True])
 @pytest.mark.parametrize("batch", [django_sqs.batch, contextlib.nullcontext])
 def test_a_task_is_enqueued_when_both_of_its_transactions_are_committed(

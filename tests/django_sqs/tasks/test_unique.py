@@ -8,7 +8,7 @@ from datetime import datetime, timedelta, timezone
 
 import pytest
 from asgiref.sync import async_to_sync
-from django.db import router, transaction
+from django.db import connections, router, transaction
 
 import django_sqs
 from django_sqs.outbox.models import OutboxMessage
@@ -69,6 +69,21 @@ def test_the_second_gets_the_result_of_the_first_until_that_is_finished(receive,
     assert second.return_value == 2
     assert sorted(chores.calls) == [1, 2]
     assert chores.double.enqueue(1).id != first.id
+
+
+@pytest.mark.skipif(len(connections.databases) == 1, reason="there is one database")
+def test_a_rollback_in_another_database_than_that_of_the_keys_frees_the_key(unique_until):
+    keys = router.db_for_write(UniqueKey)
+    other = next(alias for alias in connections if alias != keys)
+    with (
+        transaction.atomic(using=keys),
+        contextlib.suppress(KeyError),
+        transaction.atomic(using=other),
+    ):
+        gone = chores.double.enqueue(1)
+        raise KeyError
+
+    assert chores.double.enqueue(1).id != gone.id
 
 
 def test_of_a_key_of_its_own(unique_until):
