@@ -80,7 +80,11 @@ def around_message(*, close: bool = False, timeout: float | None = None) -> Iter
         connection.queries_log.clear()  # As before a request.
         if connection.alias in theirs:
             continue
-        _close_if_obsolete(connection, kept)
+        try:
+            _close_if_obsolete(connection, kept)
+        except Exception as exc:  # noqa: BLE001 - whatever a driver says of closing one
+            # The message gets another.
+            drop_unclosed(connection, exc)
         connection.health_check_enabled = True
         connection.health_check_done = fresh
     refusals, started = Refusals(), time.monotonic()
@@ -129,8 +133,20 @@ def before_pause() -> None:
     That is as after a request, by CONN_MAX_AGE alone: nobody would close it later.
     """
     for connection in used_here():
-        if not connection.in_atomic_block:
+        if connection.in_atomic_block:
+            continue
+        try:
             connection.close_if_unusable_or_obsolete()
+        except Exception as exc:  # noqa: BLE001 - whatever a driver says of closing one
+            drop_unclosed(connection, exc)
+
+
+def let_go(connection: Connection) -> None:
+    """Close a connection; one that cannot be closed is dropped."""
+    try:
+        connection.close()
+    except Exception as exc:  # noqa: BLE001 - whatever a driver says of what is broken
+        drop_unclosed(connection, exc)
 
 
 def drop(connection: Connection) -> None:
@@ -231,7 +247,7 @@ def give_back(using: str) -> None:
     """Let others have this thread's connection, if it is of a pool; any other is kept."""
     connection = connections[using]
     if _is_pooled(connection) and not connection.in_atomic_block:
-        connection.close()
+        let_go(connection)
 
 
 @contextmanager
@@ -279,7 +295,7 @@ def forget_inherited() -> None:
 def close_before_fork() -> None:
     """Close this thread's connections, and the pools, which children would not use."""
     for connection in used_here():
-        connection.close()
+        let_go(connection)
         if getattr(connection, "_connection_pools", {}).get(connection.alias) is not None:
             connection.close_pool()
 
@@ -308,7 +324,7 @@ def leaving_no_connection(call: Callable[..., T], *args: Any, **kwargs: Any) -> 
         finally:
             for each in used_here():
                 if each.alias not in before and not each.in_atomic_block:
-                    each.close()
+                    let_go(each)
 
 
 def used_here() -> list[Connection]:

@@ -8,7 +8,7 @@ from django.db import connections, router
 
 from django_sqs_kombu.logs import get_logger
 
-from ..connections import is_read_only
+from ..connections import is_read_only, let_go
 from .models import OutboxMessage
 
 logger = get_logger(__name__)
@@ -67,5 +67,5 @@ class Tables:
             self._there.add(alias)
         elif not was_open:
             # No connection is kept to a database that is none of the outbox's.
-            connection.close()
+            let_go(connection)
         return there

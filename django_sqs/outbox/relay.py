@@ -16,7 +16,7 @@ from django_sqs_kombu.new_threads import start_thread
 from django_sqs_kombu.registration import may_be_there
 
 from ..conf import conf
-from ..connections import discard_own, used_here
+from ..connections import discard_own, let_go, used_here
 from ..not_migrated import told
 from ..registry import receivers
 from . import claims
@@ -119,7 +119,7 @@ class Relay:
         finally:
             for connection in used_here():
                 if not connection.in_atomic_block:
-                    connection.close()
+                    let_go(connection)
 
     def send_all(self) -> int:
         """Send until nothing is left that can be sent now; return how many were.

@@ -20,7 +20,14 @@ from django.db import (
 from django.test import TestCase
 
 import django_sqs
-from django_sqs.connections import around_message, is_read_only, used_here, writing_apart
+from django_sqs.connections import (
+    around_message,
+    before_pause,
+    close_before_fork,
+    is_read_only,
+    used_here,
+    writing_apart,
+)
 from django_sqs_kombu.exceptions import ConfigurationError
 from django_sqs_kombu.testing import captured
 
@@ -244,7 +251,7 @@ def test_nothing_is_left_around_the_queries_of_a_thread():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_nor_where_a_message_cannot_be_prepared(monkeypatch):
+def test_nor_where_a_connection_cannot_be_closed_before_it(monkeypatch):
     other = connections.create_connection(connection.alias)
 
     def close(each, kept):
@@ -254,19 +261,61 @@ def test_nor_where_a_message_cannot_be_prepared(monkeypatch):
     connection.ensure_connection()
     monkeypatch.setattr("django_sqs.connections._close_if_obsolete", close)
     monkeypatch.setattr("django_sqs.connections.used_here", lambda: [connection, other])
-    with pytest.raises(OperationalError), around_message():
+    with around_message():
         pass
     assert connection.execute_wrappers == []
 
 
-@pytest.mark.django_db(transaction=True)
-def test_one_that_cannot_be_closed_leaves_no_transaction_of_another_open(monkeypatch):
+@pytest.fixture
+def broken(monkeypatch):
+    """A connection that cannot be closed."""
+
     def not_closed():
         raise OperationalError("the server has gone away")
 
-    broken, other = (connections.create_connection(connection.alias) for _ in range(2))
+    broken = connections.create_connection(connection.alias)
     monkeypatch.setattr(broken, "_close", not_closed)
     monkeypatch.setattr(broken, "is_in_memory_db", lambda: False, raising=False)
+    return broken
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("errors", [False, True])
+def test_one_that_cannot_be_closed_before_a_message_costs_it_nothing(errors, broken, monkeypatch):
+    monkeypatch.setattr("django_sqs.connections.used_here", lambda: [broken])
+    broken.ensure_connection()
+    if errors:
+        # It does not answer, so Django closes it.
+        broken.errors_occurred = True
+        monkeypatch.setattr(broken, "is_usable", lambda: False)
+    else:
+        broken.close_at = time.monotonic() - 100_000
+
+    with around_message():
+        assert broken.connection is None
+        with broken.cursor() as cursor:
+            cursor.execute("SELECT 1")
+            assert cursor.fetchone() == (1,)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("leave", [before_pause, close_before_fork])
+def test_nor_before_a_pause_or_a_fork(leave, broken, monkeypatch):
+    other = connections.create_connection(connection.alias)
+    monkeypatch.setattr(other, "is_in_memory_db", lambda: False, raising=False)
+    monkeypatch.setattr("django_sqs.connections.used_here", lambda: [broken, other])
+    for each in broken, other:
+        each.ensure_connection()
+        each.close_at = time.monotonic() - 1
+
+    leave()
+
+    assert broken.connection is other.connection is None
+
+
+@pytest.mark.django_db(transaction=True)
+def test_one_that_cannot_be_closed_leaves_no_transaction_of_another_open(broken, monkeypatch):
+    other = connections.create_connection(connection.alias)
     monkeypatch.setattr("django_sqs.connections.used_here", lambda: [broken, other])
 
     with around_message(close=True):
