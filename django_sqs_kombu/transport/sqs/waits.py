@@ -10,11 +10,13 @@ import math
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from contextvars import ContextVar
+from queue import Empty, Full
 from typing import Any
 
 from botocore.awsrequest import AWSHTTPConnectionPool, AWSHTTPSConnectionPool
+from urllib3.exceptions import ReadTimeoutError
 from urllib3.util import Timeout
 
 from .handshakes import HTTPSConnection
@@ -99,13 +101,31 @@ class WaitingPool:
     """A connection pool whose timeouts :func:`answered_within` and :func:`answered_by` set."""
 
     timeout: Timeout
+    pool: Any
 
     def urlopen(self, *args: Any, **kwargs: Any) -> Any:
         """Send a request; urllib3's method, with the timeout of this thread."""
         connect, read = self.timeout.connect_timeout, self.timeout.read_timeout
         if isinstance(connect, int | float) and isinstance(read, int | float):
             kwargs["timeout"] = Timeout(connect=min(connect, left()), read=patience(read))
-        return super().urlopen(*args, **kwargs)  # type: ignore[misc]
+        try:
+            return super().urlopen(*args, **kwargs)  # type: ignore[misc]
+        except ReadTimeoutError:
+            self._close_kept()
+            raise
+
+    def _close_kept(self) -> None:
+        """Close what no request uses: over it, too, nothing may come back any more."""
+        kept = []
+        with suppress(Empty):
+            while True:
+                kept.append(self.pool.get(block=False))
+        for connection in kept:
+            if connection is not None:
+                connection.close()
+            # The place of one, which the pool makes when it is needed.
+            with suppress(Full):
+                self.pool.put(None, block=False)
 
 
 class _HTTPPool(WaitingPool, AWSHTTPConnectionPool):  # type: ignore[misc]

@@ -15,6 +15,7 @@ from ..answers import NotAnAnswer
 from ..forks import keep_for_ever, renew_after_fork
 from ..request_ids import HEADER
 from .codec import decode
+from .doubted import Doubted
 from .faults import fault
 from .target import Security, Target
 
@@ -45,10 +46,11 @@ class Request:
 class Handle:
     """A handle of libcurl's, for one request at a time."""
 
-    __slots__ = ("_lines", "_parts", "_target", "curl")
+    __slots__ = ("_doubted", "_lines", "_parts", "_target", "curl")
 
-    def __init__(self, target: Target) -> None:
+    def __init__(self, target: Target, doubted: Doubted) -> None:
         self._target = target
+        self._doubted = doubted
         self._parts: list[bytes] = []
         self._lines: list[bytes] = []
         self.curl = pycurl.Curl()
@@ -65,6 +67,8 @@ class Handle:
         curl.setopt(pycurl.HTTPHEADER, request.headers)
         curl.setopt(pycurl.POSTFIELDS, request.body)
         curl.setopt(pycurl.TIMEOUT_MS, int(request.seconds * 1000))
+        if self._doubted:
+            curl.setopt(pycurl.MAXAGE_CONN, self._doubted.seconds())
 
     def answer(self, operation: str) -> dict[str, Any]:
         """What was answered.
@@ -108,6 +112,8 @@ class Handle:
         # Of all connections: when a kept one is cut, libcurl asks again over another, which may
         # not come about.  Its times are those of the last, and not 0 where that did not.
         asked = self.curl.getinfo(pycurl.REQUEST_SIZE) > 0
+        if asked and code == pycurl.E_OPERATION_TIMEDOUT:
+            self._doubted.note()
         target = self._target
         return fault(code, text, target.url, target.proxy, asked=asked)
 
@@ -118,6 +124,7 @@ class Handles:
     def __init__(self, target: Target) -> None:
         self._target = target
         self._free: deque[Handle] = deque()
+        self._doubted = Doubted()
         renew_after_fork(self)
 
     def take(self) -> Handle:
@@ -125,7 +132,7 @@ class Handles:
         try:
             return self._free.pop()
         except IndexError:
-            return Handle(self._target)
+            return Handle(self._target, self._doubted)
 
     def give(self, handle: Handle) -> None:
         """It may be used again."""

@@ -48,6 +48,10 @@ class Scripted:
         self.ahead = 0
         #: Whether connections are closed after each answer, without having said so.
         self.hangs_up = False
+        #: The connections there are, each as its handler, and those on which nothing is answered.
+        self.connections = set()
+        self.silent = set()
+        self._closing = threading.Event()
         self.roles = []
         self.assumed = 0
         self._http = _Server(("127.0.0.1", 0), self._handler())
@@ -63,6 +67,7 @@ class Scripted:
         return Counter(operation for operation, _ in self.asked)
 
     def close(self):
+        self._closing.set()
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
@@ -91,7 +96,13 @@ class Scripted:
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
+            def setup(self):
+                super().setup()
+                scripted.connections.add(self)
+
             def do_POST(self):
+                if self in scripted.silent:
+                    scripted._closing.wait()
                 asked = self.rfile.read(int(self.headers["Content-Length"]))
                 target = self.headers["X-Amz-Target"]
                 if target is None:
