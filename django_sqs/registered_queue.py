@@ -28,7 +28,7 @@ from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.messages import RawMessage
 from django_sqs_kombu.names import FIFO
 from django_sqs_kombu.registration import Defaults, Keywords, Outgoing, Receiver, Receivers
-from django_sqs_kombu.rules import check, flag
+from django_sqs_kombu.rules import check, flag, optional
 from django_sqs_kombu.transport import Pause
 from django_sqs_kombu.unpack import Unpack
 from django_sqs_kombu.working import Ticket
@@ -57,6 +57,9 @@ from .row_options import aliases_of, labels_of
 from .signals import SignalSender, message_received
 
 logger = get_logger(__name__)
+
+#: The options of sending that are about a transaction.
+_WAITING = {"on_commit": optional(flag), "outbox": optional(flag)}
 
 __all__ = [
     "ReceiverProxy",
@@ -164,6 +167,7 @@ class DjangoQueue(base.RegisteredQueue):
             installed.
         :raises RequestFailed: SQS did not accept it.
         """
+        self._check_waiting("send", on_commit, outbox)
         row = self._row(options.get("instance") if message is None else message)
         if outbox:
             return self._write_to_outbox(message, suffix, using, options)
@@ -184,6 +188,11 @@ class DjangoQueue(base.RegisteredQueue):
     @property
     def _keys(self) -> KeyDatabase:
         return KeyDatabase.of(self.name, self.receivers.tickets)
+
+    def _check_waiting(self, call: str, on_commit: object, outbox: object) -> None:
+        # "no" would count as true.
+        what = f"Queue {self.name!r}: {call}(): "
+        check(what, _WAITING, {"on_commit": on_commit, "outbox": outbox})
 
     def _waits(self, on_commit: bool | None, using: str | None) -> bool:
         if on_commit is None and self._carries_rows and in_transaction(using):
@@ -280,6 +289,7 @@ class DjangoQueue(base.RegisteredQueue):
         :returns: how many were sent, or will be sent after the commit.
         """
         self.keywords.check_send_many(self.name, self.model, items, options)
+        self._check_waiting("send_many", on_commit, outbox)
         if outbox:
             return self._write_many_to_outbox(items, suffix, using, options)
         if self._carries_rows and using is None and in_any_transaction():

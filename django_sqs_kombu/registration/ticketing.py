@@ -8,9 +8,12 @@ from uuid import UUID
 
 from ..exceptions import ConfigurationError
 from ..quotas import MAX_ATTRIBUTES
+from ..rules import check, flag, optional
 from ..working.registered import Registered
 from ..working.tickets import NEEDED, Ticket, acancel, cancel
 from .outgoing import Outgoing
+
+_RULES = {"ticket": optional(flag)}
 
 
 class Cancelling:
@@ -47,6 +50,7 @@ def is_ticketed(
     :raises ConfigurationError: it is to be, and there is no store of tickets; or it has a key, and
         its sender says that it has no ticket.
     """
+    check(f"Queue {registered.name!r}: ", _RULES, {"ticket": wanted})
     store = registered.receivers.tickets
     if unique is not None:
         if wanted is not None and not wanted:

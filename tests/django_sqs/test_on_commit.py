@@ -204,3 +204,25 @@ def test_async_receivers_under_runreceiver(project, eventually, prefix, counts):
 
     [run] = project.runs("async_limited")
     assert not run["finished"]
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"on_commit": "no"}, {"on_commit": 0}, {"outbox": "false"}, {"outbox": 1}],
+    ids=str,
+)
+def test_a_text_is_not_taken_for_true(options):
+    [(name, value)] = options.items()
+    wrong = rf"{name} must be True or False, not {value!r}"
+
+    with pytest.raises(ConfigurationError, match=rf"send\(\): {wrong}"):
+        django_sqs.send("plain", body="x", **options)
+    with pytest.raises(ConfigurationError, match=rf"send\(\): {wrong}"):
+        asyncio.run(django_sqs.asend("plain", body="x", **options))
+    with pytest.raises(ConfigurationError, match=rf"send_many\(\): {wrong}"):
+        django_sqs.send_many("plain", ["x"], **options)
+
+
+def test_nor_for_a_ticket():
+    with pytest.raises(ConfigurationError, match="ticket must be True or False, not 'no'"):
+        django_sqs.send("plain", body="x", ticket="no")

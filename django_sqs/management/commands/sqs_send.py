@@ -127,10 +127,11 @@ class Command(OneQueueCommand):
         self, registered: RegisteredQueue, text: str, options: dict[str, Any]
     ) -> RawMessage:
         cls = registered.message_class
+        value = _value(text) if options["json"] and not options["encoded"] else None
         if options["encoded"] or (options["json"] and issubclass(cls, TypedMessage)):
             return cls.from_value(cls().decode(text))
         if options["json"]:
-            return cls.from_value(_value(text))
+            return cls.from_value(value)
         if not self._as_text and issubclass(cls, JSONMessage):
             self._as_text = _holds(text)
         return cls.from_value(text)
@@ -138,9 +139,12 @@ class Command(OneQueueCommand):
 
 def _value(text: str) -> Any:
     try:
-        return json.loads(text)
+        value = json.loads(text)
+        # NaN and Infinity, which Python reads, and a number that is too large for other readers.
+        json.dumps(value, allow_nan=False)
     except ValueError as exc:
         raise ValueError(f"{quoted(text, SHOWN)} is not JSON: {exc}") from exc
+    return value
 
 
 def _holds(text: str) -> bool:

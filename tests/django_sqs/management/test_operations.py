@@ -197,6 +197,12 @@ def test_send_json_and_encoded(counts):
     assert [json.loads(body) for body in bodies("typed")] == [{"a": 1}, {"a": 2}]
 
 
+@pytest.mark.parametrize("text", ["NaN", '{"a": [-Infinity]}', "1e999"])
+def test_what_only_python_takes_for_json_is_not_sent(text, counts):
+    with pytest.raises(CommandError, match=r"is not JSON: "):
+        run("sqs_send", "typed", text, "--json")
+
+
 def test_json_that_is_sent_as_a_text_is_said(counts, capsys, tmp_path):
     file = tmp_path / "messages"
     file.write_text('tea\n{"a": 1}\n["b"]\n')
