@@ -217,13 +217,18 @@ class _Run:
 
     def steps(self) -> Generator[Awaitable[Any], Any, None]:
         """Have the task awaited; one that is no ``async def`` runs in a thread for calls."""
-        with self._noted() as returned:
+        # Thrown in where the loop that it was awaited on has ended.
+        with self._noted(GeneratorExit) as returned:
             returned.append((yield self._result.task.acall(*self._args(), **self._result.kwargs)))
 
     @contextmanager
-    def _noted(self) -> Iterator[list[Any]]:
-        """Note what comes of the task, whose value is put into the list."""
+    def _noted(self, *cuts_off: type[BaseException]) -> Iterator[list[Any]]:
+        """Note what comes of the task, whose value is put into the list.
+
+        :param cuts_off: what is raised where the task did not come to its end.
+        """
         result = self._result
+        unfinished = (RestartLater, EnvironmentFailure, CutOff, *cuts_off)
         # A listener that fails is the log's, and no task's.
         task_started.send_robust(type(self._backend), task_result=result)
         try:
@@ -235,8 +240,7 @@ class _Run:
                     raise
                 raise counts from exc
             value = as_returned(returned[0])
-        except (RestartLater, EnvironmentFailure, CutOff, GeneratorExit):
-            # The last: the loop that it was awaited on has ended.
+        except unfinished:
             self._end(TaskResultStatus.READY)
             raise
         except BaseException as exc:

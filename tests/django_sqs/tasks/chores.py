@@ -36,6 +36,11 @@ def fails(text):
     raise ValueError(text)
 
 
+@task
+def fails_like_a_generator():
+    raise GeneratorExit
+
+
 class Odd(Exception):
     @property
     def __class__(self):

@@ -107,6 +107,15 @@ def test_a_task_that_interrupts_itself_has_failed_where_nobody_pressed_ctrl_c(re
     assert ended(result) == ("FAILED", ["builtins.KeyboardInterrupt"] * 2)
 
 
+def test_a_task_that_raises_what_ends_a_generator_has_failed(receive):
+    result = chores.fails_like_a_generator.enqueue()
+    assert isinstance(receive(), django_sqs.RestartLater)
+    with pytest.raises(GeneratorExit):
+        receive()
+
+    assert ended(result) == ("FAILED", ["builtins.GeneratorExit"] * 2)
+
+
 def test_what_a_database_cannot_store_ends_the_result_all_the_same(receive):
     results = [chores.returns.enqueue("a\0b\ud800")]
     receive()
