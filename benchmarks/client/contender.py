@@ -3,7 +3,8 @@
     python -m benchmarks.client.contender
 
 reads JSON, one object a line: first what it is (``name``, ``url``, ``queues``, and ``fill``,
-whether a message is sent to each queue first; ``consume``, whether it consumes), then
+whether a message is sent to each queue first; ``consume``, whether it consumes; ``options`` of the
+transport), then
 ``{"do": ...}``, each answered by one line.
 """
 
@@ -56,6 +57,8 @@ class Contender:
         self._about = about
         self._url, self._queues = about["url"], about["queues"]
         self._contender = CONTENDERS[about["name"]]()
+        if about.get("options"):
+            self._contender.options = about["options"]
         self._counter = Counter()
         self._ended = threading.Event()
         self._stopped_at = None

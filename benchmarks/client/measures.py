@@ -16,6 +16,9 @@ RECEIVES = "ReceiveMessage"
 #: The most round trips, and seconds, for which a contender may get faster; by what factor it
 #: does from one look to the next; and after how many looks without that it no longer does.
 MOST_ROUND_TRIPS, MOST_WARM_UP, GROWING, STILL = 75, 2.2, 1.1, 3
+#: At rest each queue is polled once in 20 s.  With polls of 4 s all of them come to an end once
+#: within a look of as many seconds; what a poll costs is the same.
+POLLS_OFTEN = {"wait_time_seconds": 4}
 SETTLEMENTS = (
     "DeleteMessage",
     "DeleteMessageBatch",
@@ -100,33 +103,38 @@ class Measures:
     def idle(self, count):
         """Many idle queues: what they cost at rest, and how soon it starts and stops."""
         self._stub.reset()
-        with contenders(self._stub, [ONE], count=count, consume=True, fill=False) as [each]:
-            polled = wait_until(lambda: self._stub.stats()["queues_polled"] == count, 30)
+        with contenders(
+            self._stub, [ONE], count=count, consume=True, fill=False, options=POLLS_OFTEN
+        ) as [each]:
+            all_polled = wait_until(lambda: self._stub.stats()["queues_polled"] == count, 30)
             stats = self._stub.stats()
-            self._wait_until_quiet()
-            before = each.ask("sample")
-            time.sleep(2.0)
-            after = each.ask("sample")
+            self._wait_until_asked()
+            polled, before = self._stub.stats()["requests"][RECEIVES], each.ask("sample")
+            time.sleep(POLLS_OFTEN["wait_time_seconds"])
+            polled, after = self._stub.stats()["requests"][RECEIVES] - polled, each.ask("sample")
             facts = each.ask("facts")
             stop = each.ask("stop", break_off=True)["seconds"]
         return {
             "queues": count,
             "threads": facts["threads"],
             "rss_mb": facts["rss_mb"],
-            "cpu_percent": (after["cpu"] - before["cpu"]) / (after["at"] - before["at"]) * 100,
-            "all_poll_seconds": stats["last_first_poll"] - facts["began"] if polled else None,
+            "poll_us": (after["cpu"] - before["cpu"]) / max(1, polled) * 1e6,
+            "all_poll_seconds": stats["last_first_poll"] - facts["began"] if all_polled else None,
             "stop_seconds": stop,
             "requests": stats["requests"],
         }
 
-    def _wait_until_quiet(self):
-        """Wait until what was begun at the start has come to its end; no poll does yet."""
-        # What is asked behind the first polls begins a moment after them.
+    def _wait_until_asked(self):
+        """Wait until what is asked behind the first polls was asked; it begins a moment later."""
         time.sleep(3.0)
-        deadline, before = time.monotonic() + 3.0, None
-        while (now := self._stub.stats()["requests"]) != before and time.monotonic() < deadline:
+        deadline, before = time.monotonic() + 10.0, None
+        while (now := self._asked()) != before and time.monotonic() < deadline:
             before = now
-            time.sleep(1.0)
+            time.sleep(0.5)
+
+    def _asked(self):
+        requests = self._stub.stats()["requests"]
+        return {name: count for name, count in requests.items() if name != RECEIVES}
 
     def full(self, count):
         """Many full queues, 20 ms for a request, and a graceful stop."""

@@ -21,7 +21,7 @@ class Failed(Exception):
 class Running:
     """A contender's process; its methods are those of :mod:`.contender`, ``do_`` left out."""
 
-    def __init__(self, name, stub, queues, *, consume, fill):
+    def __init__(self, name, stub, queues, **about):
         self.name, self.queues = name, queues
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.client.contender"],
@@ -31,8 +31,7 @@ class Running:
             stderr=subprocess.DEVNULL,
             text=True,
         )
-        about = {"name": name, "url": stub.url, "queues": queues, "consume": consume, "fill": fill}
-        self._tell(about)
+        self._tell({"name": name, "url": stub.url, "queues": queues, **about})
 
     def ready(self):
         """Wait until it is prepared."""
@@ -69,18 +68,19 @@ class Running:
 
 
 @contextlib.contextmanager
-def contenders(stub, names, *, count=1, consume=False, full=False, fill=True, fifo=False):
+def contenders(stub, names, *, count=1, full=False, fifo=False, fill=True, **about):
     """A process for each of *names*, each with *count* queues of its own, prepared at once.
 
     :param full: whether the queues are full from the start.
     :param fill: whether each is sent a message of the contender's own first.
+    :param about: what else :mod:`.contender` is told.
     """
     running = []
     try:
         for name in names:
             prefix = f"{'full' if full else 'idle'}-{uuid.uuid4().hex[:8]}-"
             queues = stub.create(prefix, count, suffix=".fifo" if fifo else "")
-            running.append(Running(name, stub, queues, consume=consume, fill=fill))
+            running.append(Running(name, stub, queues, fill=fill, **about))
         for each in running:
             each.ready()
         yield running

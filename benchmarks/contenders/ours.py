@@ -1,6 +1,7 @@
 """This library."""
 
 import threading
+from types import MappingProxyType
 
 from .meter import PATIENCE, PAYLOAD, REGION
 
@@ -10,6 +11,8 @@ class Ours:
 
     threads = 1
     wire_format = "kombu"
+    #: Transport options beside those of a server.
+    options = MappingProxyType({})
     _sender = None
 
     def receivers(self, url, queues, handler=None):
@@ -18,7 +21,7 @@ class Ours:
         receivers = Receivers(
             "sqs-batch://bench:bench@",
             wire_format=self.wire_format,
-            transport_options={"endpoint_url": url, "region": REGION},
+            transport_options={"endpoint_url": url, "region": REGION, **self.options},
         )
         for queue in queues:
             receivers.register(queue, handler)
