@@ -56,6 +56,9 @@ from .wire import TaskCall, TaskRefused, delay_of
 
 logger = get_logger(__name__)
 
+#: After these a task is not at its end, and has not failed.
+UNFINISHED: tuple[type[BaseException], ...] = (RestartLater, EnvironmentFailure, CutOff)
+
 
 class TaskFailedBefore(NotTriedAgain):
     """The message of a task that has failed for the last time was delivered again.
@@ -228,7 +231,6 @@ class _Run:
         :param cuts_off: what is raised where the task did not come to its end.
         """
         result = self._result
-        unfinished = (RestartLater, EnvironmentFailure, CutOff, *cuts_off)
         # A listener that fails is the log's, and no task's.
         task_started.send_robust(type(self._backend), task_result=result)
         try:
@@ -240,7 +242,7 @@ class _Run:
                     raise
                 raise counts from exc
             value = as_returned(returned[0])
-        except unfinished:
+        except UNFINISHED + cuts_off:
             self._end(TaskResultStatus.READY)
             raise
         except BaseException as exc:
