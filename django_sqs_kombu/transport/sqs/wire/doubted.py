@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import math
 import time
+from typing import Any
+
+import pycurl
 
 #: Seconds for which libcurl keeps a connection that nobody uses.
 KEPT = 118
+#: libcurl's limit of that, where pycurl and its libcurl have it.
+_LIMIT: int | None = getattr(pycurl, "MAXAGE_CONN", None)
 
 
 class Doubted:
@@ -26,10 +31,13 @@ class Doubted:
         """A request was not answered in time."""
         self._noted = time.monotonic()
 
-    def __bool__(self) -> bool:
-        """Whether any connection was ever in doubt."""
-        return self._noted > -math.inf
-
-    def seconds(self) -> int:
-        """How long a connection that is used again may have been idle."""
-        return min(KEPT, max(1, math.ceil(time.monotonic() - self._noted)))
+    def keep_from(self, curl: Any) -> None:
+        """Have the next request of *curl* use none of them."""
+        if self._noted == -math.inf:
+            return
+        since = time.monotonic() - self._noted
+        if _LIMIT is not None:
+            curl.setopt(_LIMIT, min(KEPT, max(1, math.ceil(since))))
+        else:
+            # Nor any other, until they are old.
+            curl.setopt(pycurl.FRESH_CONNECT, int(since < KEPT))

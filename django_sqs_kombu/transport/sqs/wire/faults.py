@@ -25,6 +25,8 @@ _TLS = {
     pycurl.E_SSL_CERTPROBLEM,
     pycurl.E_SSL_CIPHER,
     pycurl.E_PEER_FAILED_VERIFICATION,
+    # Before libcurl 7.62 it had a number of its own.
+    pycurl.E_SSL_CACERT,
     pycurl.E_SSL_CACERT_BADFILE,
     pycurl.E_SSL_ISSUER_ERROR,
     pycurl.E_SSL_SHUTDOWN_FAILED,

@@ -67,8 +67,7 @@ class Handle:
         curl.setopt(pycurl.HTTPHEADER, request.headers)
         curl.setopt(pycurl.POSTFIELDS, request.body)
         curl.setopt(pycurl.TIMEOUT_MS, int(request.seconds * 1000))
-        if self._doubted:
-            curl.setopt(pycurl.MAXAGE_CONN, self._doubted.seconds())
+        self._doubted.keep_from(curl)
 
     def answer(self, operation: str) -> dict[str, Any]:
         """What was answered.

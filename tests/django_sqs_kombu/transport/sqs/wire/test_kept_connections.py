@@ -9,6 +9,7 @@ import pytest
 from django_sqs_kombu import EndpointUnreachable
 from django_sqs_kombu.transport.sqs.clients import Account
 from django_sqs_kombu.transport.sqs.requests import Requests
+from django_sqs_kombu.transport.sqs.wire import doubted
 
 from ..conftest import QUEUE_URL
 
@@ -66,7 +67,21 @@ def test_a_poll_that_is_not_answered_over_a_kept_connection_is_the_only_one(requ
     assert poll() == []
     assert poll() == []
     # What was used since is used again.
-    assert len(scripted.connections) == KEPT + 1
+    assert doubted._LIMIT is None or len(scripted.connections) == KEPT + 1
+
+
+def test_an_older_libcurl_makes_new_connections_for_a_while(requests, scripted, monkeypatch):
+    monkeypatch.setattr(doubted, "_LIMIT", None)
+
+    def poll():
+        return requests.receive("orders", 1, 0, None)
+
+    keep_connections(scripted, poll)
+
+    with pytest.raises(EndpointUnreachable):
+        poll()
+    assert poll() == []
+    assert poll() == []
 
 
 def test_a_send_that_is_not_answered_over_a_kept_connection_is_the_only_one(requests, scripted):
