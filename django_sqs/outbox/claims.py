@@ -293,7 +293,7 @@ def _write(queue: OutboxQueue, keys: list[int], token: uuid.UUID, now: datetime)
     # Of two relays that chose the same rows each gets those that its UPDATE finds free.
     free = queue.rows.filter(pk__in=keys).filter(_free(now))
     values = {"claimed_by": token, "claimed_until": after(now, LEASE)}
-    if not waits_for_ever(connections[queue.database]):
+    if not skips_locked(connections[queue.database]):
         return free.update(**values)
     with transaction.atomic(using=queue.database):
         # To wait for a row that somebody else's transaction has locked would hold up all queues.
@@ -301,13 +301,18 @@ def _write(queue: OutboxQueue, keys: list[int], token: uuid.UUID, now: datetime)
         return queue.rows.filter(pk__in=unlocked).update(**values) if unlocked else 0
 
 
-def waits_for_ever(connection: Any) -> bool:
-    """Whether a statement there waits for the lock of a row until that is released.
+def skips_locked(connection: Any) -> bool:
+    """Whether a statement there can leave out the rows that others have locked.
 
-    MySQL gives up after a minute (innodb_lock_wait_timeout); at REPEATABLE READ it looks at other
-    rows, too, so that to skip those that are locked would not be enough.
+    PostgreSQL would wait for them until they are released, MySQL and MariaDB for a minute
+    (innodb_lock_wait_timeout).  At REPEATABLE READ these look at other rows, too, when they
+    write, so that to leave out those that are locked would not be enough.
     """
-    return bool(connection.vendor == "postgresql")
+    if connection.vendor == "mysql" and (
+        getattr(connection, "isolation_level", None) != "read committed"
+    ):
+        return False
+    return bool(connection.features.has_select_for_update_skip_locked)
 
 
 def _give_back_what_overtakes(

@@ -54,7 +54,7 @@ def shell(site, code, **env):
     return done.output
 
 
-@pytest.mark.parametrize("kind", ["sqlite", "postgres", "mariadb-rr"])
+@pytest.mark.parametrize("kind", ["sqlite", "postgres", "mariadb", "mariadb-rr"])
 def test_two_relays_at_once_send_each_row_once(kind, site, sqs, prefix, bodies, eventually):
     site = site(kind)
     for name, attributes in (("plain", {}), ("ordered.fifo", {"FifoQueue": "true"})):
