@@ -25,5 +25,6 @@ if __name__ == "__main__":
     for number in (1, 2, 3):
         receivers.send("orders", body={"number": number})
     consumer = ReceiverConsumer(receivers, threads=2, message_limit=4)
-    signal.signal(signal.SIGTERM, lambda signum, frame: consumer.stop())
+    for name in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(name, lambda signum, frame: consumer.stop())
     consumer.run()

@@ -231,6 +231,32 @@ def test_readme_without_django(python_without_django, server, tmp_path):
     assert "received order 1" in done.stdout
 
 
+def test_readme_without_django_ends_by_ctrl_c(server, prefix, counts, eventually, tmp_path):
+    script = readme_blocks("python")[3]
+    for old, new in {
+        '"sqs-batch://"': f'"sqs-batch://testing:testing@{server.url.removeprefix("http://")}"',
+        'prefix="example"': f'prefix="{prefix}"',
+        'receivers.send("orders", body={"number": 1})': (
+            'receivers.send_many("orders", [{"number": n} for n in range(40)])'
+        ),
+        "order(message):": "order(message):\n    __import__('time').sleep(0.5)",
+        'message["number"])': 'message["number"], flush=True)',
+    }.items():
+        assert old in script
+        script = script.replace(old, new)
+    file = tmp_path / "script.py"
+    file.write_text(script)
+    consumer = Process([sys.executable, str(file)], {**os.environ, "PYTHONPATH": str(ROOT)})
+    eventually(lambda: consumer.output.count("received order") >= 6, timeout=30)
+
+    consumer.signal(signal.SIGINT)
+
+    assert consumer.wait(60) == 0, consumer.output
+    assert "Traceback" not in consumer.output
+    done = consumer.output.count("received order")
+    assert counts(f"{prefix}__orders")[:2] == (40 - done, 0)
+
+
 def test_readme_names_every_option_of_the_commands():
     from django.core.management import load_command_class
 
