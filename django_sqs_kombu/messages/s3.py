@@ -111,6 +111,7 @@ class BigMessage(RawMessage):
             key,
             self.max_bytes,
             says=f"BigMessage cannot read {url_of(bucket, key)}",
+            configured=self.buckets is not None,
         )
         self.s3_url = value
         return data

@@ -17,7 +17,10 @@ from ..sqs.s3_answers import S3_ERRORS
 MAX_OBJECT_BYTES = 256 * 1024 * 1024
 #: What S3 says of an object that is not there; with ListBucket allowed, or it says AccessDenied.
 #: A 404 that says nothing of the kind is of something else, such as a proxy.
-GONE = frozenset({"NoSuchKey", "NoSuchBucket"})
+NO_OBJECT = "NoSuchKey"
+#: The same of a bucket.  If it is one that the receiver was configured with, the configuration, the
+#: endpoint or the bucket is wrong, and no message.
+NO_BUCKET = "NoSuchBucket"
 #: A lease is renewed with more to spare than two such waits take.
 CLIENT_CONFIG: dict[str, Any] = {
     "connect_timeout": 3,
@@ -31,14 +34,18 @@ def url_of(bucket: str, key: str) -> str:
     return line(f"s3://{bucket}/{key}", NAME)
 
 
-def read_object(client: Any, bucket: str, key: str, max_bytes: int, *, says: str) -> bytes:
+def read_object(
+    client: Any, bucket: str, key: str, max_bytes: int, *, says: str, configured: bool = True
+) -> bytes:
     """The content of an object of at most *max_bytes*; of a larger one nothing is read.
 
     :param says: what the errors begin with.
+    :param configured: whether the receiver expects the bucket to exist; otherwise only the message
+        names it.
     :raises MessageDecodeError: it is gone, or too large.
     :raises PayloadUnavailable: S3 cannot be asked now.
     """
-    with _told(says):
+    with _told(says, configured=configured):
         answer = client.get_object(Bucket=bucket, Key=key)
         size = answer.get("ContentLength")
         if size is None or size > max_bytes:
@@ -62,14 +69,15 @@ def read_beginning(client: Any, bucket: str, key: str, count: int, *, says: str)
 
 
 @contextmanager
-def _told(says: str) -> Iterator[None]:
+def _told(says: str, *, configured: bool = True) -> Iterator[None]:
     try:
         yield
     except ParamValidationError as exc:
         raise MessageDecodeError(f"{says}: {line(str(exc), NAME)}") from cause(exc)
     except (*S3_ERRORS, OSError) as exc:
-        if isinstance(exc, ClientError) and error_code(exc) in GONE:
+        code = error_code(exc) if isinstance(exc, ClientError) else None
+        if code == NO_OBJECT or (code == NO_BUCKET and not configured):
             raise MessageDecodeError(f"{says}: it does not exist any more") from cause(exc)
-        if isinstance(exc, ClientError) and error_code(exc) == "AccessDenied":
+        if code == "AccessDenied":
             says += " (allow s3:GetObject, and s3:ListBucket, without which S3 denies what is gone)"
         raise PayloadUnavailable(f"{says}: {exc}") from cause(exc)

@@ -1,11 +1,19 @@
 """S3 or the disk fails while a large message is on its way: nothing is lost."""
 
 import io
+import json
 import logging
 
 import pytest
 
-from django_sqs_kombu import BigMessage, MessageEncodeError, ReceiverConsumer, Retry
+from django_sqs_kombu import (
+    BigMessage,
+    MessageDecodeError,
+    MessageEncodeError,
+    PayloadUnavailable,
+    ReceiverConsumer,
+    Retry,
+)
 
 LARGE = "x" * (1024 * 1024 + 1)
 OPTIONS = {
@@ -78,6 +86,36 @@ def test_a_payload_that_cannot_be_read_now_is_read_later(
     ReceiverConsumer(large, message_limit=1).run()
 
     assert seen == [LARGE]
+
+
+def test_a_receiver_that_asks_the_wrong_s3_for_its_bucket_loses_no_payload(
+    large, sqs, s3, caplog, prefix, counts
+):
+    """The bucket is the receiver's own: that it is not there is no fault of a message."""
+    queue = large.register("orders", print)
+    large.send("orders", body="small")
+    pointer = {"s3BucketName": prefix, "s3Key": "3d6df7a1-3fbd-4f7b-8f0b-0d0a2b1c8a11"}
+    sqs.send_message(
+        QueueUrl=sqs.get_queue_url(QueueName=queue.full_name())["QueueUrl"],
+        MessageBody=json.dumps(["software.amazon.payloadoffloading.PayloadS3Pointer", pointer]),
+        MessageAttributes={
+            "ExtendedPayloadSize": {"DataType": "Number", "StringValue": "16"},
+        },
+    )
+    s3.delete_bucket(Bucket=prefix)
+
+    ReceiverConsumer(large, message_limit=2).run()
+
+    assert sum(counts(queue.full_name())) == 1
+    assert "NoSuchBucket" in caplog.text
+
+
+@pytest.mark.parametrize("buckets", [None, ["a-bucket-of-ours"]])
+def test_only_a_bucket_that_the_message_alone_names_may_be_gone(big, buckets):
+    big.buckets = buckets
+    error = MessageDecodeError if buckets is None else PayloadUnavailable
+    with pytest.raises(error):
+        big().decode("s3://a-bucket-of-ours/key")
 
 
 def test_a_payload_that_is_not_read_outlives_its_dead_letter(large_with, counts, keys):
