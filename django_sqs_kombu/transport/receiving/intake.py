@@ -5,9 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
 from ...exceptions import PayloadUnavailable, SQSError
 from ...logs import get_logger
+from ...names import FIFO
 from ...new_threads import start_thread
 from ...printable import repr_of
 from ..body.payloads import LargePayloads
@@ -17,8 +19,20 @@ from ..sending.delays import hiding, seconds_until_due, send_on
 from ..settling.keeper import Keeper
 from ..sqs.received import Message
 from ..sqs.requests import Requests
+from .polls import Poll
 
 logger = get_logger(__name__)
+
+
+class Receiver(Protocol):
+    """What receives from a queue: a poller."""
+
+    queue: str
+    #: Bounds how many messages are for its consumer.
+    limit: Any
+
+    def announce(self, held: Sequence[Held]) -> None:
+        """Say that these have come, and have their bodies."""
 
 
 class Intake:
@@ -41,6 +55,22 @@ class Intake:
         self._table = table
         self._keeper = keeper
         self._payloads = payloads
+
+    def take_in(
+        self, receiver: Receiver, received: Sequence[Message], poll: Poll, *, late: bool
+    ) -> tuple[int, int]:
+        """Take in what *poll* brought; return the bytes of it, and how much is for a consumer.
+
+        :param receiver: is told what of it has its body.
+        :param late: as for :meth:`hold`.
+        """
+        queue, size = receiver.queue, self.size(received)
+        held = self.hold(queue, received, poll.seconds, late=late, receiver=receiver)
+        # A server may answer more than it was asked for, which a limit must not run.
+        taken = held if receiver.limit is None else held[: poll.asked]
+        self.read_all(taken, receiver.announce, in_order=queue.endswith(FIFO))
+        self._keeper.release(reversed(held[len(taken) :]))
+        return size, len(taken)
 
     def hold(
         self,

@@ -352,14 +352,10 @@ class Poller:
         try:
             took = time.monotonic() - poll.asked_at
             self._rhythm.answered(poll, len(received), took)
-            intake = self._shared.intake
-            size = intake.size(received)
-            held = intake.hold(self.queue, received, poll.seconds, late=late, receiver=self)
-            # A server may answer more than it was asked for, which a limit must not run.
-            taken = held if self.limit is None else held[: poll.asked]
-            intake.read_all(taken, self._announce, in_order=self._fifo)
-            self._shared.keeper.release(reversed(held[len(taken) :]))
-            answer, new = Answer(len(received), size, took), len(taken)
+            size = 0
+            if received:
+                size, new = self._shared.intake.take_in(self, received, poll, late=late)
+            answer = Answer(len(received), size, took)
             if self.consumption.on_poll is not None:
                 tell(self.consumption.on_poll, self.queue, new)
         except Exception as exc:  # noqa: BLE001 - whatever it is, the queue is polled again
@@ -387,7 +383,8 @@ class Poller:
             self._at_once.end(alone=poll.alone)
             self._step_soon()
 
-    def _announce(self, held: Sequence[Held]) -> None:
+    def announce(self, held: Sequence[Held]) -> None:
+        """These have come, and have their bodies."""
         if self.ending.gives_back or self.pauses.paused:
             self.returns.give_back(held)
         elif count := self._shared.table.announce(self.queue, held):

@@ -199,10 +199,13 @@ def test_a_fault_of_our_own_in_a_poll_is_followed_by_another_poll(
         return real(*args, **kwargs)
 
     monkeypatch.setattr(owner, name, fail_once)
-    received = []
+    received, url = [], sqs.get_queue_url(QueueName=empty)["QueueUrl"]
+    if where == "held":
+        # An empty answer has nothing to hold.
+        sqs.send_message(QueueUrl=url, MessageBody="hidden until its timeout is over")
     channel.consume(Consumption(empty, wait=1, lasting=True))
     channel.basic_consume(empty, False, received.append, "tag")
     eventually(lambda: failed)
-    sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=empty)["QueueUrl"], MessageBody="x")
+    sqs.send_message(QueueUrl=url, MessageBody="x")
 
     eventually(lambda: received)
