@@ -285,6 +285,8 @@ class FailureAdmin(DecidingAdmin[Failure]):
     )
     ordering = ("-pk",)
     actions = ("send_selected", "discard_selected")
+    # The search looks through the text, for those who may see it.
+    concealed = ("body", "text")
     fields = (
         *("state", "note", "queue_name", "full_name", "message_id", "message_group"),
         *("error_class", "error", "receive_count", "worker", "sent_at", "failed_at"),

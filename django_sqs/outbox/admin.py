@@ -55,6 +55,8 @@ class OutboxMessageAdmin(RowAdmin[OutboxMessage]):
     list_filter = (StateFilter, "queue_name")
     search_fields = ("=uid", "queue_name", "=group_id", "error")
     actions = ("send_again", "set_aside")
+    # It is shown as SQS_MASK leaves it.
+    concealed = ("body",)
     fields = (
         *("uid", "state", "queue_name", "suffix", "group_id", "deduplication_id", "created_at"),
         *("due_at", "tries", "refusals", "try_after", "claimed_until", "failed_at", "error"),

@@ -10,6 +10,7 @@ from django.test import RequestFactory
 from django.utils.deprecation import MiddlewareMixin
 
 import django_sqs
+from django_sqs.registry import receivers
 from django_sqs.views import UNTOLD, status
 
 from ..faults.proxy import FaultProxy
@@ -98,6 +99,18 @@ def test_status_is_cached(client, server, site):
 
     client.get("/sqs/status/")
     assert server.count("GetQueueAttributes", name) == asked == 1
+
+
+def test_status_gives_no_queue_the_count_of_another_releases(client, server, monkeypatch):
+    django_sqs.send("light", body="x")
+    told = []
+    for name in ("light", "copy"):
+        chosen = [django_sqs.queues[name]]
+        monkeypatch.setattr(receivers, "select", lambda chosen=chosen: chosen)
+        told.append(client.get("/sqs/status/").content)
+
+    # In between, or in another process on the same cache, as many queues were registered.
+    assert told == [b"light\t1", b"copy\t0"]
 
 
 def test_status_cache_can_be_switched_off(client, server, site):
