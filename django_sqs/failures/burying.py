@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 
 from django.db import Error, router, transaction
 from django.db.models import F
@@ -11,6 +12,7 @@ from django.db.models import F
 from django_sqs_kombu import Failure as Told
 from django_sqs_kombu.exceptions import ConfigurationError, QueueDoesNotExist, SQSError
 from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.new_threads import without_fail
 from django_sqs_kombu.quotas import MAX_MESSAGES
 from django_sqs_kombu.transport import Delivery, SQSMessage, Trail, moved_from
 from django_sqs_kombu.working import FAILURE
@@ -162,7 +164,7 @@ def companion(beside: Beside) -> InThread | None:
     def run() -> None:
         while not stopping.is_set():
             _bury_all(list(beside.names.values()), stopping.is_set)
-            stopping.wait(PERIOD)
+            without_fail(partial(stopping.wait, PERIOD))
 
     return InThread(run, stopping.set, "sqs-bury", beside.turn)
 

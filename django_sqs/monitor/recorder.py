@@ -8,6 +8,7 @@ import threading
 import time
 from collections.abc import Mapping
 from datetime import timedelta
+from functools import partial
 from typing import Any
 
 from django.apps import apps
@@ -17,7 +18,7 @@ from django.db.models.functions import Greatest
 from django.utils import timezone
 
 from django_sqs_kombu.logs import get_logger
-from django_sqs_kombu.new_threads import start_thread
+from django_sqs_kombu.new_threads import start_thread, without_fail
 
 from ..conf import conf
 from ..connections import alias_for_logs, now_and_then
@@ -71,7 +72,7 @@ class Recorder:
     def _run(self) -> None:
         pause = SOON
         while True:
-            stopping = self._stopping.wait(pause)
+            stopping = without_fail(partial(self._stopping.wait, pause))
             pause = self._period
             with forks.asking():
                 self._record_or_say(alive=not stopping)

@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 from django.db import Error, connections
 
 from django_sqs_kombu.logs import get_logger
-from django_sqs_kombu.new_threads import start_thread
+from django_sqs_kombu.new_threads import start_thread, without_fail
 from django_sqs_kombu.registration import may_be_there
 
 from ..conf import conf
@@ -245,7 +245,7 @@ class Relay:
 
     def _wait(self, timeout: float) -> tuple[Claim, Report] | None:
         try:
-            return self._news.get(timeout=timeout)
+            return without_fail(partial(self._news.get, timeout=timeout))
         except Empty:
             return None
 

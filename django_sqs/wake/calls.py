@@ -11,7 +11,7 @@ from functools import partial
 from django.db import close_old_connections, transaction
 
 from django_sqs_kombu.logs import get_logger
-from django_sqs_kombu.new_threads import start_thread
+from django_sqs_kombu.new_threads import start_thread, without_fail
 from django_sqs_kombu.registration import Receivers
 from django_sqs_kombu.working import Middleware, NamedQueue, Sending, Trip
 
@@ -148,7 +148,7 @@ class Listener:
                     close_old_connections()
             except Exception as exc:  # noqa: BLE001 - whatever a cache or a driver may raise
                 logger.warning("Wake-up calls cannot be received, trying again: %s", exc)
-                self._stopping.wait(RETRY_PAUSE)
+                without_fail(partial(self._stopping.wait, RETRY_PAUSE))
 
     def _heard(self, full_name: str) -> None:
         if full_name in self._calls:

@@ -17,7 +17,7 @@ from django.db import connections
 
 from django_sqs_kombu.exceptions import ConfigurationError, NoReceiver, UnknownQueue
 from django_sqs_kombu.logs import get_logger
-from django_sqs_kombu.new_threads import start_thread
+from django_sqs_kombu.new_threads import start_thread, without_fail
 from django_sqs_kombu.registration import RegisteredQueue
 from django_sqs_kombu.rules import check_consumer
 from django_sqs_kombu.working import taking_all
@@ -223,7 +223,7 @@ class SiteReceiver:
                 raise
             except BaseException:
                 logger.exception("Receiving failed; trying again in %g s", pause)
-            self._stopping.wait(pause)
+            without_fail(partial(self._stopping.wait, pause))
             pause = min(LAST_PAUSE, pause * 2)
 
     def _consume(self) -> None:

@@ -8,10 +8,11 @@ import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol
 
 from django_sqs_kombu.logs import get_logger
-from django_sqs_kombu.new_threads import start_thread
+from django_sqs_kombu.new_threads import start_thread, without_fail
 
 from ..optional import Announced
 from .crashes import Running
@@ -130,7 +131,7 @@ class InThread:
 
     def _run_in_turn(self) -> None:
         while not self._turn.taken():
-            if self._stopping.wait(LOOK):
+            if without_fail(partial(self._stopping.wait, LOOK)):
                 return
         try:
             self._run()

@@ -5,10 +5,11 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from django_sqs_kombu.exceptions import QueueDoesNotExist, SQSError
 from django_sqs_kombu.logs import get_logger
-from django_sqs_kombu.new_threads import start_thread
+from django_sqs_kombu.new_threads import start_thread, without_fail
 from django_sqs_kombu.registration import RegisteredQueue
 
 from .stats import SharedStats
@@ -60,7 +61,7 @@ class StopWhenIdle:
         self._stopping.set()
 
     def _run(self) -> None:
-        while not self._stopping.wait(LOOK):
+        while not without_fail(partial(self._stopping.wait, LOOK)):
             try:
                 if not self._is_over(time.monotonic()):
                     continue

@@ -11,7 +11,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -273,7 +273,9 @@ class _Ringer:
             try:
                 self._ring_due()
             except Exception:
-                logger.exception("Enforcing the time limits of receivers failed")
+                # To say so may fail for want of memory, too.
+                with suppress(Exception):
+                    logger.exception("Enforcing the time limits of receivers failed")
                 time.sleep(INTERVAL)
 
     def _ring_due(self) -> None:

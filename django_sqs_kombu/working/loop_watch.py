@@ -7,11 +7,12 @@ import sys
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 from typing import Any
 
 from ..logs import get_logger
-from ..new_threads import start_thread
+from ..new_threads import start_thread, without_fail
 from .awaiting import Awaiting, awaiting_of
 from .deadline import INTERVAL, strike
 from .lasting_loop import LastingLoop
@@ -73,7 +74,7 @@ class LoopWatch:
         self._loop.loop.call_later(BEAT, self._beat)
 
     def _run(self) -> None:
-        while not self._ended.wait(BEAT):
+        while not without_fail(partial(self._ended.wait, BEAT)):
             try:
                 self._on_beat()
                 if time.monotonic() > self._due + BLOCKED:

@@ -6,8 +6,10 @@ import threading
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
 from datetime import datetime
+from functools import partial
 
 from ..logs import get_logger
+from ..new_threads import without_fail
 from .schedule import UTC, Schedule
 
 logger = get_logger(__name__)
@@ -35,7 +37,7 @@ class Ticking(ABC):
     def run(self) -> None:
         """Tick until :meth:`end` is called."""
         pause, failures = 0.0, 0
-        while not self._stopping.wait(pause):
+        while not without_fail(partial(self._stopping.wait, pause)):
             now = self.clock()
             failures = 0 if self.ticked(now) else failures + 1
             pause = self.pause(now, failures)

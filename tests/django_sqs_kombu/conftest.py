@@ -6,7 +6,7 @@ from urllib.parse import urlsplit
 import boto3
 import pytest
 
-from django_sqs_kombu import CacheTickets, ReceiverConsumer, Receivers
+from django_sqs_kombu import CacheTickets, ReceiverConsumer, Receivers, new_threads
 
 from ..faults.proxy import FaultProxy
 from ..tally import Tally
@@ -150,3 +150,20 @@ def large(large_with):
 @pytest.fixture
 def keys(s3, prefix):
     return lambda: [o["Key"] for o in s3.list_objects_v2(Bucket=prefix).get("Contents", [])]
+
+
+@pytest.fixture
+def without_memory(monkeypatch):
+    """Have threads of a name fail so many times to make the lock that they wait with."""
+    monkeypatch.setattr(new_threads, "PAUSE", 0.05)
+    allocate, left = threading._allocate_lock, {}
+
+    def allocated():
+        name = threading.current_thread().name
+        if left.get(name):
+            left[name].pop()
+            raise RuntimeError("can't allocate lock")
+        return allocate()
+
+    monkeypatch.setattr(threading, "_allocate_lock", allocated)
+    return lambda name, times: left.setdefault(name, [None] * times)

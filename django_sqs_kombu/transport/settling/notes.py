@@ -8,7 +8,7 @@ from collections.abc import Callable
 from functools import partial
 
 from ...logs import get_logger
-from ...new_threads import start_thread
+from ...new_threads import start_thread, without_fail
 from ...printable import line, repr_of, text_of
 from ...quotas import MAX_MESSAGES
 from ..holding.held import Held
@@ -124,7 +124,7 @@ class Notes:
 
     def _run(self) -> None:
         used: set[NoteWriter] = set()
-        while (work := self._next()) is not None:
+        while (work := without_fail(self._next)) is not None:
             settlements, starts = work
             started: dict[NoteWriter, list[Start]] = {}
             for start in starts:

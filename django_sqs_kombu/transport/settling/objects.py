@@ -8,7 +8,7 @@ import threading
 import time
 
 from ...logs import get_logger
-from ...new_threads import start_thread
+from ...new_threads import start_thread, without_fail
 from ..body.payloads import LargePayloads
 from ..sqs.received import Message
 
@@ -85,14 +85,17 @@ class ObjectDeletions:
         self._setup()
 
     def _run(self) -> None:
-        while (message := self._next()) is not None:
+        while (message := without_fail(self._next)) is not None:
             try:
                 self._payloads.delete(message)
             except Exception:
-                logger.exception(
-                    "The payload in S3 of message %s was not deleted, although the message is done",
-                    message.get("MessageId"),
-                )
+                # To say so may fail for want of memory, and the thread goes on.
+                with contextlib.suppress(Exception):
+                    logger.exception(
+                        "The payload in S3 of message %s was not deleted, although the message is "
+                        "done",
+                        message.get("MessageId"),
+                    )
             finally:
                 self._waiting.task_done()
 

@@ -6,9 +6,10 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
+from contextlib import suppress
 
 from ...logs import get_logger
-from ...new_threads import start_thread
+from ...new_threads import start_thread, without_fail
 from .abort import abort_request, allow_requests
 from .forks import renew_after_fork
 
@@ -142,16 +143,17 @@ class Threads:
         try:
             job()
         except (Exception, SystemExit):
-            # The thread goes on, for those who rely upon it.
-            logger.exception("A job of thread %s failed", self._name)
+            # The thread goes on, for those who rely upon it; to say so may fail for want of memory.
+            with suppress(Exception):
+                logger.exception("A job of thread %s failed", self._name)
 
     # In the threads.
 
     def _run(self, start: _Start) -> None:
-        start.is_decided.wait()
+        without_fail(start.is_decided.wait)
         if not start.counts:
             return
-        while (job := self._next()) is not None:
+        while (job := without_fail(self._next)) is not None:
             self._do(job)
             # What it worked on must not live until the next job.
             del job

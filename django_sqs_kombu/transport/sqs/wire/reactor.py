@@ -35,6 +35,7 @@ TOGETHER = 0.001
 #: What a request ends with that was broken off, and one whose thread failed: libcurl's
 #: CURLE_ABORTED_BY_CALLBACK and CURLE_FAILED_INIT.
 BROKEN_OFF, FAILED = 42, 2
+_FAILED = (FAILED, "the thread that waits for answers failed")
 
 
 class Exchange:
@@ -214,10 +215,13 @@ class Reactor:
                     self._loop = Loop()
                 self._turn(self._loop)
             except Exception:
-                logger.exception(
-                    "Waiting for SQS's answers failed; the requests in progress are aborted"
-                )
-                self._fail()
+                # Each may fail for want of memory, too, and nobody else would end the requests.
+                with contextlib.suppress(Exception):
+                    logger.exception(
+                        "Waiting for SQS's answers failed; the requests in progress are aborted"
+                    )
+                with contextlib.suppress(Exception):
+                    self._fail()
                 time.sleep(PAUSE)
             now = time.monotonic()
             if self._under_way or self._asked or self._timers:
@@ -288,7 +292,8 @@ class Reactor:
         try:
             call()
         except Exception:
-            logger.exception("A job of the thread that waits for SQS's answers failed")
+            with contextlib.suppress(Exception):
+                logger.exception("A job of the thread that waits for SQS's answers failed")
 
     def _begin(self, loop: Loop, exchange: Exchange) -> None:
         self._under_way[exchange.handle.curl] = exchange
@@ -307,18 +312,15 @@ class Reactor:
         if loop is not None:
             with contextlib.suppress(Exception):
                 loop.close(list(self._under_way))
-        ended = list(self._under_way.values())
-        self._under_way.clear()
-        others = []
-        while self._asked:
+        # One by one: where memory is short there is none for a list of them.
+        for _ in range(len(self._asked)):
             asked = self._asked.popleft()
             if not isinstance(asked, tuple):
-                others.append(asked)
+                self._asked.append(asked)
             elif asked[0]:
-                ended.append(asked[1])
-        self._asked.extend(others)
-        for exchange in ended:
-            self._end(exchange, (FAILED, "the thread that waits for answers failed"))
+                self._end(asked[1], _FAILED)
+        while self._under_way:
+            self._end(self._under_way.popitem()[1], _FAILED)
 
     def _end(self, exchange: Exchange, error: tuple[int, str] | None) -> None:
         exchange.error = error
@@ -326,7 +328,8 @@ class Reactor:
         try:
             exchange.done(exchange)
         except Exception:
-            logger.exception("Handling an answer from SQS failed")
+            with contextlib.suppress(Exception):
+                logger.exception("Handling an answer from SQS failed")
 
 
 #: The one of this process.

@@ -7,6 +7,7 @@ import time
 
 import pytest
 
+from django_sqs_kombu.transport.sqs import threads as pools
 from django_sqs_kombu.transport.sqs.threads import Threads
 
 
@@ -145,3 +146,33 @@ def test_a_job_that_exits_costs_no_thread():
 
     assert ran.wait(5)
     threads.end(5)
+
+
+def test_a_thread_that_has_no_memory_to_wait_for_work_comes_to_it_later(without_memory, eventually):
+    """It still counted as there, so that nothing more was done, and nothing said."""
+    threads, ran = Threads("tested-memory", most=1), threading.Event()
+    left = without_memory("tested-memory", 2)
+    threads.run(lambda: None)
+    eventually(lambda: not left)
+
+    threads.run(ran.set)
+
+    assert ran.wait(5)
+
+
+def test_a_thread_that_has_no_memory_to_say_what_failed_goes_on(monkeypatch):
+    threads, ran = Threads("tested-silence", most=1), threading.Event()
+
+    def no_memory(*args):
+        raise MemoryError
+
+    def job():
+        raise MemoryError
+
+    monkeypatch.setattr(pools.logger, "exception", no_memory)
+    threads.run(job)
+    threads.finish(5)
+
+    threads.run(ran.set)
+
+    assert ran.wait(5)

@@ -323,3 +323,22 @@ def test_a_request_of_a_signals_handler_while_something_is_asked(scripted):
 
     assert ended.wait(5)
     assert waited == [None, True]
+
+
+def test_without_memory_to_say_what_failed_requests_end_all_the_same(
+    out_of_files, scripted, monkeypatch
+):
+    def no_memory(*args):
+        raise MemoryError
+
+    monkeypatch.setattr(reactors.logger, "exception", no_memory)
+    reactor = Reactor()
+    out_of_files(1)
+
+    exchange, ended = begin(reactor, Handle(scripted.url))
+    assert ended.wait(5)
+    assert exchange.error[0] == FAILED
+
+    exchange, ended = begin(reactor, Handle(scripted.url))
+    assert ended.wait(5)
+    assert exchange.error is None
