@@ -61,23 +61,27 @@ def _raised(record: logging.LogRecord) -> BaseException | None:
 
 
 def _guarded(handle: Callable[[logging.LogRecord], None]) -> Callable[[logging.LogRecord], None]:
-    def guarded(record: logging.LogRecord) -> None:
+    def prepared(record: logging.LogRecord) -> None:
         if (raised := _raised(record)) is not None:
             # Else no handler could write it.
             error = sound(raised)
             record.exc_info = type(error), error, traceback_of(raised)
         if _rule is None or _rule[0]():
-            here(record)
+            handle(record)
             return
         try:
-            _rule[1](lambda: here(record))
+            _rule[1](lambda: safely(handle, record))
         except RuntimeError:
             # No thread to be had now.
-            here(record)
-
-    def here(record: logging.LogRecord) -> None:
-        try:
             handle(record)
+
+    def guarded(record: logging.LogRecord) -> None:
+        # Also what comes before a handler may find no memory.
+        safely(prepared, record)
+
+    def safely(call: Callable[[logging.LogRecord], object], record: logging.LogRecord) -> None:
+        try:
+            call(record)
         except TimedOut:
             # Of the receiver that logs.
             raise

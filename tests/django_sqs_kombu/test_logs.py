@@ -4,7 +4,7 @@ import logging
 
 import pytest
 
-from django_sqs_kombu import TimedOut
+from django_sqs_kombu import TimedOut, logs
 from django_sqs_kombu.logs import get_logger
 
 
@@ -68,3 +68,16 @@ def test_its_records_reach_who_listens(caplog):
     get_logger("django_sqs_kombu.working.outcomes").warning("once")
 
     assert [record.getMessage() for record in caplog.records] == ["to be read", "once"]
+
+
+def test_a_record_for_whose_traceback_there_is_no_memory_is_lost_and_no_more(monkeypatch, capsys):
+    def no_memory(raised):
+        raise MemoryError
+
+    monkeypatch.setattr(logs, "traceback_of", no_memory)
+
+    get_logger("django_sqs_kombu.tested").error("x", exc_info=ValueError())
+
+    assert "A record of logger django_sqs_kombu.tested was lost: MemoryError()" in (
+        capsys.readouterr().err
+    )

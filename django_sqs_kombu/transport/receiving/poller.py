@@ -337,9 +337,11 @@ class Poller:
 
     def _answered(self, poll: Poll, result: list[Message] | Exception) -> None:
         if isinstance(result, Exception):
-            if not self.ending.told:
-                self._recover(result)
-            self._close(poll, None, 0)
+            try:
+                if not self.ending.told:
+                    self._recover(result)
+            finally:
+                self._close(poll, None, 0)
             return
         late = time.monotonic() - poll.asked_at > poll.wait + LATE
         if result and (late or self._shared.intake.takes_time(self.queue, result)):

@@ -182,3 +182,22 @@ def test_of_more_messages_than_were_asked_for_a_limit_runs_its_number_alone(
     assert max(asked) <= 3
     assert len(tally.done) == 3
     eventually(lambda: counts(queue.full_name()) == (7, 0, 0))
+
+
+def test_a_queue_about_whose_failure_there_is_no_memory_to_tell_is_polled_again(
+    receivers, tally, start, eventually, server, monkeypatch
+):
+    """Nothing was polled any more, and nothing said so."""
+
+    def no_memory(*args, **kwargs):
+        raise MemoryError
+
+    queue = receivers.register("orders", tally)
+    for name in ("log", "error"):
+        monkeypatch.setattr(outage.logger, name, no_memory)
+    receivers.send("orders", body="a")
+    with server.refusing("ReceiveMessage", queue.full_name()):
+        start(receivers)
+        eventually(lambda: server.count("ReceiveMessage", queue.full_name()))
+
+    eventually(lambda: tally.done)
