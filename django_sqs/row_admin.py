@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
+from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import router
 from django.db.models import QuerySet
 from django.db.models.constants import LOOKUP_SEP
@@ -41,6 +43,12 @@ class RowAdmin(_ModelAdmin[Row]):
         """Add what a user did to the admin's history of *row*, in the site's language."""
         with of_the_site():
             self.log_change(request, row, str(says))
+
+    def note_all(self, request: HttpRequest, rows: Sequence[Row], says: Text) -> None:
+        """Add the same to the history of many rows at once."""
+        if rows and request.user.pk is not None:
+            with of_the_site():
+                LogEntry.objects.log_actions(request.user.pk, rows, CHANGE, str(says))
 
     def lookup_allowed(self, lookup: str, value: str, request: HttpRequest) -> bool:
         """Whether an address may filter so; Django lets it by any field."""

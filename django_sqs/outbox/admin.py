@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import admin
@@ -91,7 +91,7 @@ class OutboxMessageAdmin(RowAdmin[OutboxMessage]):
     @admin.action(description=_("Send selected messages again"), permissions=["change"])
     def send_again(self, request: HttpRequest, queryset: QuerySet[OutboxMessage]) -> None:
         """Let the relay try those that have failed or wait for their next try."""
-        count = self._each(request, queryset, claims.send_again, _("Sent again."))
+        count = self._noted(request, claims.send_again(queryset), _("Sent again."))
         said = ngettext(
             "To be sent again: %(count)d message.",
             "To be sent again: %(count)d messages.",
@@ -104,11 +104,7 @@ class OutboxMessageAdmin(RowAdmin[OutboxMessage]):
         """Skip those that are in the way; what is being sent now is not skipped."""
         with of_the_site():
             reason = gettext("Set aside by %(user)s") % {"user": request.user}
-
-        def skip(row: OutboxMessage) -> bool:
-            return claims.set_aside(row, reason)
-
-        count = self._each(request, queryset, skip, _("Set aside."))
+        count = self._noted(request, claims.set_aside(queryset, reason), _("Set aside."))
         said = ngettext(
             "Set aside as failed: %(count)d message.",
             "Set aside as failed: %(count)d messages.",
@@ -128,14 +124,12 @@ class OutboxMessageAdmin(RowAdmin[OutboxMessage]):
             super().delete_queryset(request, queryset)
             claims.free_keys(unsent, queryset.db)
 
-    def _each(
-        self,
-        request: HttpRequest,
-        queryset: QuerySet[OutboxMessage],
-        change: Callable[[OutboxMessage], bool],
-        says: Text,
+    def _noted(
+        self, request: HttpRequest, changed: Iterable[list[OutboxMessage]], says: Text
     ) -> int:
-        changed = [row for row in queryset if change(row)]
-        for row in changed:
-            self.note(request, row, says)
-        return len(changed)
+        """Note what was changed, as it is; return how many rows that were."""
+        count = 0
+        for rows in changed:
+            self.note_all(request, rows, says)
+            count += len(rows)
+        return count

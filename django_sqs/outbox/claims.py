@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 import uuid
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import takewhile
@@ -30,6 +30,8 @@ from .models import OutboxMessage
 #: The most rows of a claim, and the most characters of their bodies, which are held in memory;
 #: a single row may be longer.
 ROWS, CHARACTERS = 100, 8 * 1024 * 1024
+#: Rows that a person has changed in one statement.
+CHANGED = 500
 #: How long a claim lasts.  Another relay takes the rows of one that died when it is over.
 LEASE = timedelta(seconds=120)
 #: The longest pause before a row is tried again.
@@ -188,15 +190,14 @@ def explain(claimed: Claim, error: str) -> None:
     _mine(claimed, claimed.rows).update(error=error[:ERROR], claimed_by=None, claimed_until=None)
 
 
-def send_again(row: OutboxMessage) -> bool:
-    """Let *row*, which has failed or waits for its next try, be sent now; return whether it is."""
-    rows = (
-        _rows(str(row._state.db))
-        .filter(pk=row.pk)
-        .filter(Q(failed_at__isnull=False) | Q(try_after__isnull=False))
-    )
+def send_again(rows: QuerySet[OutboxMessage]) -> Iterator[list[OutboxMessage]]:
+    """Let those of *rows* that have failed or wait for their next try be sent now.
+
+    Yields them without their bodies, some at a time, each time when that is committed.
+    """
+    which = Q(failed_at__isnull=False) | Q(try_after__isnull=False)
     changes = {"failed_at": None, "try_after": None, "refusals": 0, "error": ""}
-    return bool(rows.update(**changes))
+    return _change(rows, which, changes)
 
 
 def withdraw(message_id: str, database: str) -> None:
@@ -205,15 +206,35 @@ def withdraw(message_id: str, database: str) -> None:
     _rows(database).filter(_unclaimed(now), uid=message_id).delete()
 
 
-def set_aside(row: OutboxMessage, why: str) -> bool:
-    """Skip *row* as one that has failed, unless it is being sent now; return whether it is."""
-    now, database = timezone.now(), str(row._state.db)
-    rows = _rows(database).filter(_free(now), pk=row.pk)
+def set_aside(rows: QuerySet[OutboxMessage], why: str) -> Iterator[list[OutboxMessage]]:
+    """Skip *rows* as such that have failed, but for those that are being sent now.
+
+    Yields them as :func:`send_again` does.
+    """
+    now = timezone.now()
     changes = {"failed_at": now, "error": why[:ERROR], "claimed_by": None, "claimed_until": None}
-    with transaction.atomic(using=database):
-        if is_aside := bool(rows.update(**changes)):
-            free_keys([row.uid], database)
-    return is_aside
+    return _change(rows, _free(now), changes, free_keys)
+
+
+def _change(
+    rows: QuerySet[OutboxMessage],
+    which: Q,
+    changes: Mapping[str, Any],
+    then: Callable[[Sequence[uuid.UUID], str], None] | None = None,
+) -> Iterator[list[OutboxMessage]]:
+    """Change *which* of *rows*, in statements about many: there may be any number."""
+    database = rows.db
+    keys = list(rows.filter(which).order_by("pk").values_list("pk", flat=True))
+    for start in range(0, len(keys), CHANGED):
+        some = _rows(database).filter(pk__in=keys[start : start + CHANGED])
+        with transaction.atomic(using=database):
+            # Before it is read which these are: on SQLite, what reads first may not write.
+            if not some.filter(which).update(**changes):
+                continue
+            done = list(some.filter(**changes).only("uid", "queue_name"))
+            if then is not None:
+                then([row.uid for row in done], database)
+        yield done
 
 
 def unclaimed(rows: QuerySet[OutboxMessage]) -> list[uuid.UUID]:

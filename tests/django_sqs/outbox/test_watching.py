@@ -188,15 +188,32 @@ def test_the_admin_shows_sends_again_sets_aside_deletes_and_frees_keys(project):
 
 
 @pytest.mark.django_db(transaction=True)
+def test_a_person_changes_thousands_of_rows_by_a_few_statements(django_assert_max_num_queries):
+    from django_sqs.outbox import claims
+
+    OutboxMessage.objects.bulk_create(
+        OutboxMessage(queue_name="plain", body="x", failed_at=timezone.now()) for _ in range(1_200)
+    )
+    for change in (claims.send_again, lambda rows: claims.set_aside(rows, "in the way")):
+        with django_assert_max_num_queries(30):
+            changed = list(change(OutboxMessage.objects.all()))
+
+        assert [len(rows) for rows in changed] == [500, 500, 200]
+        # All of them would be in memory at once.
+        assert all("body" in row.get_deferred_fields() for rows in changed for row in rows)
+        assert list(change(OutboxMessage.objects.all())) == []
+
+
+@pytest.mark.django_db(transaction=True)
 def test_what_is_sent_again_is_sent(attached, bodies):
     from django_sqs.outbox import claims
 
     django_sqs.send("plain", body="x", outbox=True)
     [row] = OutboxMessage.objects.all()
-    assert claims.set_aside(row, "in the way")
+    assert [*claims.set_aside(OutboxMessage.objects.all(), "in the way")] == [[row]]
     assert Relay().send_all() == 0
 
-    assert claims.send_again(row)
+    assert [*claims.send_again(OutboxMessage.objects.all())] == [[row]]
 
     assert Relay().send_all() == 1
     assert bodies("plain") == ["x"]
