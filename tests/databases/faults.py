@@ -175,6 +175,17 @@ def pooler(server, env, span):
     _again_and_again(span, server.restart_pooler)
 
 
+def paused(server, env, span):
+    """PgBouncer is paused, as for maintenance: the server restarts, it is reloaded, and resumes."""
+    server.tell("PAUSE")
+    server.stop()
+    server.start()
+    server.tell("RELOAD")
+    # Who waits for longer than query_wait_timeout is sent away.
+    span.wait()
+    server.tell("RESUME")
+
+
 def engine(env):
     """Django's backend of the database that *env* names."""
     return settings.databases(env)["default"]["ENGINE"]
@@ -196,4 +207,4 @@ def prepare(server, env, fault):
 
 FAULTS = {each.__name__: each for each in (restart, away, locked, serialization, full)}
 #: Those that not every kind of database can have.
-MORE = {each.__name__: each for each in (read_only, failover, pooler)}
+MORE = {each.__name__: each for each in (read_only, failover, pooler, paused)}

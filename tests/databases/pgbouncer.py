@@ -1,5 +1,6 @@
 """PgBouncer in front of a PostgreSQL server: each transaction may get another connection."""
 
+import importlib
 import os
 import shutil
 import socket
@@ -17,6 +18,7 @@ listen_addr = 127.0.0.1
 listen_port = {port}
 unix_socket_dir =
 auth_type = any
+admin_users = postgres
 pool_mode = transaction
 max_client_conn = 500
 default_pool_size = 10
@@ -70,6 +72,14 @@ class PgBouncer:
         # It runs below runuser, which hands SIGTERM on; at SIGTERM it ends at once.
         self._bouncer.end()
         self._start_pooler()
+
+    def tell(self, *commands):
+        """Give commands to it, as its administrator; there is none of its own: it believes any."""
+        psycopg = importlib.import_module("psycopg")
+        where = {"host": "127.0.0.1", "port": self.port, "user": "postgres", "dbname": "pgbouncer"}
+        with psycopg.connect(**where, autocommit=True) as connection:
+            for command in commands:
+                connection.execute(command)
 
     def stop(self):
         """Stop the server behind it."""

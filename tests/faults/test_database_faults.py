@@ -50,7 +50,7 @@ CELLS = [
     *((kind, fault) for kind in kinds.KINDS if kind != "sqlite" for fault in FAULTS),
     *((kind, "read_only") for kind in kinds.KINDS if kind != "sqlite"),
     *((kind, "failover") for kind in ("postgres", "pool", "psycopg2")),
-    ("pgbouncer", "pooler"),
+    *(("pgbouncer", fault) for fault in ("failover", "pooler", "paused")),
 ]
 
 
