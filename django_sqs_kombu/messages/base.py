@@ -15,7 +15,13 @@ from typing import Any, ClassVar, Protocol
 
 import kombu
 
-from ..exceptions import MessageDecodeError, MessageEncodeError, RestartLater, SQSError
+from ..exceptions import (
+    EnvironmentFailure,
+    MessageDecodeError,
+    MessageEncodeError,
+    RestartLater,
+    SQSError,
+)
 from ..logs import get_logger
 from ..printable import NAME, cause, line, text_of
 from ..transport.holding.ahead import Ask
@@ -218,6 +224,10 @@ class RawMessage:
                 message.set_body(message.load(delivery))
         except (SQSError, RestartLater):
             raise
+        except MemoryError as exc:
+            raise EnvironmentFailure(
+                f"{cls.__name__} has not enough memory to decode the body"
+            ) from cause(exc)
         except Exception as exc:  # noqa: BLE001 - this body's fault, unless a retry_on names it
             raise MessageDecodeError(
                 f"{cls.__name__} cannot decode the body: {type(exc).__name__}: "

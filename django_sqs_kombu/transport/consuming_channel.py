@@ -166,7 +166,17 @@ class ConsumingChannel(SettlingChannel):
         if taker.no_ack and not self._settle_unacked(held):
             return
         # What Kombu's callback does, without a further call for each message.
-        delivery = self.Message(self.payload(held), channel=self)
+        try:
+            delivery = self.Message(self.payload(held), channel=self)
+        except MemoryError:
+            # It would end the consumer, and then whoever takes this message next.
+            if held.body == (pointer := held.message.get("Body")) or pointer is None:
+                raise
+            held.body, held.error = (
+                pointer,
+                PayloadUnavailable("There is no memory for the payload"),
+            )
+            delivery = self.Message(self.payload(held), channel=self)
         if not taker.no_ack:
             self.qos.append(delivery, delivery.delivery_tag)
         taker.callback(delivery)

@@ -110,6 +110,14 @@ def test_a_client_of_s3_that_cannot_be_made_is_not_the_messages_fault(settled):
     assert settled(receive_count=1_000, message_class=NoClient)[0] is Action.REQUEUE
 
 
+def test_a_body_for_which_there_is_no_memory_is_not_the_messages_fault(settled):
+    class Large(JSONMessage):
+        def load(self, delivery):
+            raise MemoryError
+
+    assert settled(receive_count=1_000, message_class=Large)[0] is Action.REQUEUE
+
+
 def test_a_message_class_that_asks_for_a_restart_gets_it(settled):
     class NotYet(RawMessage):
         def load(self, delivery):

@@ -14,6 +14,7 @@ from django_sqs_kombu import (
     ReceiverConsumer,
     Retry,
 )
+from django_sqs_kombu.transport import consuming_channel
 
 LARGE = "x" * (1024 * 1024 + 1)
 OPTIONS = {
@@ -273,3 +274,28 @@ def test_a_payload_that_is_denied_says_what_to_allow_and_is_read_later(
     assert "allow s3:GetObject, and s3:ListBucket" in caplog.text
     assert "is tried again later" in caplog.text
     assert sum(counts(queue.full_name())) == 1
+
+
+@pytest.mark.parametrize("options", [{}, {"dead_letter_queue": "dead"}], ids=["plain", "dead"])
+def test_a_payload_for_which_there_is_no_memory_ends_no_consumer_and_is_received_later(
+    large, monkeypatch, keys, options
+):
+    seen, read = [], consuming_channel.read_body
+
+    def read_body(text):
+        if len(text) > len(LARGE):
+            raise MemoryError
+        return read(text)
+
+    large.register("orders", lambda message: seen.append(message.get_body()), **options)
+    large.send("orders", body=LARGE)
+    large.send("orders", body="small")
+    with monkeypatch.context() as short:
+        short.setattr(consuming_channel, "read_body", read_body)
+        ReceiverConsumer(large, message_limit=2).run()
+    assert seen == ["small"]
+    assert len(keys()) == 1
+
+    ReceiverConsumer(large, message_limit=1).run()
+
+    assert seen == ["small", LARGE]
