@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import ImproperlyConfigured
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.formats import number_format
 from django.utils.html import format_html_join
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
@@ -20,6 +21,9 @@ from .models import TaskRecord
 
 #: What is shown of an error before its traceback.
 ERROR = 200
+#: Tasks that are enqueued again while the browser waits.  They stay failed, so of more nobody would
+#: know which were, once the web server has given up the page.
+MOST = 1_000
 
 
 @admin.register(TaskRecord)
@@ -77,7 +81,16 @@ class TaskRecordAdmin(RowAdmin[TaskRecord]):
 
         refused = (SQSError, InvalidTask, TaskResultDoesNotExist, ImproperlyConfigured)
         count = 0
-        for record in queryset.filter(status="FAILED"):
+        failed = queryset.filter(status="FAILED")
+        if failed.order_by()[: MOST + 1].count() > MOST:
+            said = gettext(
+                "At most %(most)s failed tasks are enqueued again at once. None of these was: "
+                "filter the list, or search it."
+            )
+            most = number_format(MOST, force_grouping=True)
+            self.message_user(request, said % {"most": most}, messages.ERROR)
+            return
+        for record in failed:
             try:
                 backend = task_backends[record.backend]
                 result, is_new = _enqueue(backend, task_of(record), record)

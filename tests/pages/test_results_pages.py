@@ -75,6 +75,35 @@ def test_what_is_not_enqueued_again_says_who_has_its_key(site):
     assert "Enqueued again: 0 tasks." in said
 
 
+#: Three that have failed, where two are enqueued again at once.
+MANY = """
+from django.contrib import admin
+from django.contrib.messages.storage.cookie import CookieStorage
+from django.test import RequestFactory
+from django.utils import timezone
+from django_sqs.results import admin as page
+from django_sqs.results.models import TaskRecord
+page.MOST = 2
+task = {"status": "FAILED", "task": "tests.site.shop.tasks.add", "backend": "default"}
+more = {"queue_name": "default", "args": [1, 2], "enqueued_at": timezone.now()}
+chosen = [TaskRecord.objects.create(id=f"many-{n}", **task, **more).pk for n in range(3)]
+before = TaskRecord.objects.count()
+request = RequestFactory().post("/")
+request._messages = CookieStorage(request)
+admin.site.get_model_admin(TaskRecord).enqueue_again(
+    request, TaskRecord.objects.filter(pk__in=chosen))
+print(f"{TaskRecord.objects.count() - before} enqueued", *request._messages, sep="\\n")
+TaskRecord.objects.filter(pk__in=chosen).delete()
+"""
+
+
+def test_more_failed_tasks_than_a_page_has_time_for_are_not_enqueued_again_in_part(site):
+    said = site.project.run("shell", "-v0", "-c", MANY).output
+
+    assert "0 enqueued" in said, said
+    assert "At most 2 failed tasks are enqueued again at once. None of these was" in said
+
+
 @pytest.fixture
 def sqs_count(site):
     import boto3
