@@ -270,13 +270,19 @@ def test_nor_where_a_connection_cannot_be_closed_before_it(monkeypatch):
 def broken(monkeypatch):
     """A connection that cannot be closed."""
 
+    broken = connections.create_connection(connection.alias)
+    close = broken._close
+
     def not_closed():
+        # Else a pool would never have it back.
+        close()
         raise OperationalError("the server has gone away")
 
-    broken = connections.create_connection(connection.alias)
-    monkeypatch.setattr(broken, "_close", not_closed)
-    monkeypatch.setattr(broken, "is_in_memory_db", lambda: False, raising=False)
-    return broken
+    with monkeypatch.context() as patch:
+        patch.setattr(broken, "_close", not_closed)
+        patch.setattr(broken, "is_in_memory_db", lambda: False, raising=False)
+        yield broken
+    broken.close()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -25,4 +25,8 @@ def isolation(request, monkeypatch):
 
         options = connection.settings_dict["OPTIONS"]
         monkeypatch.setitem(options, "isolation_level", IsolationLevel.SERIALIZABLE)
-    return request.param
+    yield request.param
+    if request.param == "serializable" and connection.settings_dict["OPTIONS"].get("pool"):
+        # Its connections stay as strict as they are.
+        connection.close()
+        connection.close_pool()
