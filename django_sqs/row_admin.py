@@ -7,7 +7,6 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.contrib.admin.models import CHANGE, LogEntry
 from django.db import router
 from django.db.models import QuerySet
 from django.db.models.constants import LOOKUP_SEP
@@ -46,6 +45,9 @@ class RowAdmin(_ModelAdmin[Row]):
 
     def note_all(self, request: HttpRequest, rows: Sequence[Row], says: Text) -> None:
         """Add the same to the history of many rows at once."""
+        # A model, which is there only where the admin is installed.
+        from django.contrib.admin.models import CHANGE, LogEntry
+
         if rows and request.user.pk is not None:
             with of_the_site():
                 LogEntry.objects.log_actions(request.user.pk, rows, CHANGE, str(says))
