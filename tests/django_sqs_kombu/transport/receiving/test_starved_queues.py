@@ -89,7 +89,7 @@ def test_one_with_a_short_timeout_beside_ten_with_long_ones(stub, pause, timeout
 @pytest.mark.slow
 @pytest.mark.parametrize("threads", [1, 3])
 def test_several_whose_receivers_take_longer_than_messages_may_wait(stub, threads):
-    came = consume(stub, [1] * 5, 0.4, threads=threads, until=lambda came: came.total() >= 40)
+    came = consume(stub, [1] * 5, 0.4, threads=threads, until=lambda came: came.total() >= 70)
 
-    # A fair share is 8.
-    assert min(came[number] for number in range(5)) >= 3, came
+    # A fair share is 14; the first ones may have several that came before the others were asked.
+    assert min(came[number] for number in range(5)) >= 4, came
