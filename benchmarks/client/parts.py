@@ -119,7 +119,7 @@ class Parts:
             return channel.intake.hold(queue, came, 30, receiver=poller)
 
         def announce(came):
-            channel.intake.read_all(came, poller._announce)
+            channel.intake.read_all(came, poller.announce)
 
         held = _timed(took, HELD, hold, over=valid)
         _timed(took, ANNOUNCED, announce, over=held)
