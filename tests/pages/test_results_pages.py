@@ -83,17 +83,18 @@ from django.test import RequestFactory
 from django.utils import timezone
 from django_sqs.results import admin as page
 from django_sqs.results.models import TaskRecord
+from django_sqs.written import written
 page.MOST = 2
 task = {"status": "FAILED", "task": "tests.site.shop.tasks.add", "backend": "default"}
 more = {"queue_name": "default", "args": [1, 2], "enqueued_at": timezone.now()}
 chosen = [TaskRecord.objects.create(id=f"many-{n}", **task, **more).pk for n in range(3)]
-before = TaskRecord.objects.count()
+before = written(TaskRecord).count()
 request = RequestFactory().post("/")
 request._messages = CookieStorage(request)
 admin.site.get_model_admin(TaskRecord).enqueue_again(
-    request, TaskRecord.objects.filter(pk__in=chosen))
-print(f"{TaskRecord.objects.count() - before} enqueued", *request._messages, sep="\\n")
-TaskRecord.objects.filter(pk__in=chosen).delete()
+    request, written(TaskRecord).filter(pk__in=chosen))
+print(f"{written(TaskRecord).count() - before} enqueued", *request._messages, sep="\\n")
+written(TaskRecord).filter(pk__in=chosen).delete()
 """
 
 

@@ -14,6 +14,7 @@ from django_sqs.outbox.relay import Relay
 from django_sqs.worker.control import ControlServer
 from django_sqs.worker.readiness import Readiness
 from django_sqs.worker.stats import SharedStats
+from django_sqs.written import written
 
 
 @pytest.fixture
@@ -196,12 +197,12 @@ def test_a_person_changes_thousands_of_rows_by_a_few_statements(django_assert_ma
     )
     for change in (claims.send_again, lambda rows: claims.set_aside(rows, "in the way")):
         with django_assert_max_num_queries(30):
-            changed = list(change(OutboxMessage.objects.all()))
+            changed = list(change(written(OutboxMessage)))
 
         assert [len(rows) for rows in changed] == [500, 500, 200]
         # All of them would be in memory at once.
         assert all("body" in row.get_deferred_fields() for rows in changed for row in rows)
-        assert list(change(OutboxMessage.objects.all())) == []
+        assert list(change(written(OutboxMessage))) == []
 
 
 @pytest.mark.django_db(transaction=True)
@@ -210,10 +211,10 @@ def test_what_is_sent_again_is_sent(attached, bodies):
 
     django_sqs.send("plain", body="x", outbox=True)
     [row] = OutboxMessage.objects.all()
-    assert [*claims.set_aside(OutboxMessage.objects.all(), "in the way")] == [[row]]
+    assert [*claims.set_aside(written(OutboxMessage), "in the way")] == [[row]]
     assert Relay().send_all() == 0
 
-    assert [*claims.send_again(OutboxMessage.objects.all())] == [[row]]
+    assert [*claims.send_again(written(OutboxMessage))] == [[row]]
 
     assert Relay().send_all() == 1
     assert bodies("plain") == ["x"]

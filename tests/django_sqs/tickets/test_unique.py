@@ -17,6 +17,7 @@ from django_sqs.outbox.models import OutboxMessage
 from django_sqs.outbox.relay import Relay
 from django_sqs.tickets.models import UniqueKey
 from django_sqs.tickets.store import DatabaseTickets
+from django_sqs.written import written
 from django_sqs_kombu.exceptions import ConfigurationError, EnvironmentFailure, MessageTooLarge
 
 #: In a project whose keys are in the database "keys".
@@ -290,7 +291,7 @@ def test_what_the_relay_gives_up_and_sqs_may_have_keeps_its_key():
 def test_what_is_set_aside_frees_its_key():
     assert send(outbox=True).sent
 
-    assert [*claims.set_aside(OutboxMessage.objects.all(), "in the way")]
+    assert [*claims.set_aside(written(OutboxMessage), "in the way")]
 
     assert send().sent
 
