@@ -27,6 +27,15 @@ def requests(scripted, request):
     return Requests(account)
 
 
+def all_at_once(call):
+    """Call it in as many threads as connections are kept."""
+    threads = [threading.Thread(target=call) for _ in range(KEPT)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+
+
 def keep_connections(scripted, ask):
     """Ask several times at once; what is kept then is forgotten."""
     together = threading.Barrier(KEPT)
@@ -37,11 +46,7 @@ def keep_connections(scripted, ask):
 
     for operation in ("ReceiveMessage", "SendMessage", "DeleteMessageBatch"):
         scripted.answers[operation] = answer
-    threads = [threading.Thread(target=ask) for _ in range(KEPT)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    all_at_once(ask)
     assert len(scripted.connections) == KEPT
     scripted.silent = set(scripted.connections)
     together.abort()
@@ -94,9 +99,5 @@ def test_a_send_that_is_not_answered_over_a_kept_connection_is_the_only_one(requ
         send()
 
     began = time.monotonic()
-    threads = [threading.Thread(target=send) for _ in range(KEPT)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    all_at_once(send)
     assert time.monotonic() - began < SILENCE
