@@ -48,7 +48,7 @@ class Settling(Protocol):
     def requeue(self, delivery: Delivery, delay: float | None) -> None:
         """Leave the message in its queue, visible again after *delay* seconds."""
 
-    def release(self, deliveries: list[Delivery]) -> None:
+    def release(self, deliveries: list[Delivery], *, at_end: bool = False) -> None:
         """Make the messages visible to others at once."""
 
     def delete_now(self, delivery: Delivery) -> None:
@@ -257,10 +257,13 @@ class Delivery(Message):  # type: ignore[misc]
         self.channel.requeue(self, delay)
         self._state = "REQUEUED"
 
-    def release(self) -> None:
-        """Give the message back, visible to other consumers at once."""
+    def release(self, *, at_end: bool = False) -> None:
+        """Give the message back, visible to other consumers at once.
+
+        :param at_end: whether its own consumer ends with it.
+        """
         self._must_be_open()
-        self.channel.release([self])
+        self.channel.release([self], at_end=at_end)
         self._state = "REQUEUED"
 
     def abandon(self) -> None:

@@ -150,9 +150,15 @@ class SettlingChannel(QueueChannel):
         self.keeper.hide(delivery.held, seconds, linger=not delivery.is_fifo)
         self.qos.ack(delivery.delivery_tag)
 
-    def release(self, deliveries: Iterable[Delivery]) -> None:
-        """Make the messages visible to others at once."""
+    def release(self, deliveries: Iterable[Delivery], *, at_end: bool = False) -> None:
+        """Make the messages visible to others at once.
+
+        :param at_end: whether their consumers end with them.  First polls are broken off then:
+            one under way would receive them again, for nobody.
+        """
         self._must_be_open()
+        if at_end:
+            self.stop_polling(break_off=True)
         for delivery in deliveries:
             self.keeper.release([delivery.held])
             self.qos.ack(delivery.delivery_tag)

@@ -176,7 +176,7 @@ def _carry_out(
     elif action is Action.REQUEUE:
         return _leave(row, registered, delivery, raised)
     elif action is Action.RELEASE:
-        delivery.release()
+        delivery.release(at_end=True)
     elif action is Action.DEAD_LETTER:
         return _bury(registered, delivery, raised)
     else:

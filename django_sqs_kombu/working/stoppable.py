@@ -214,6 +214,9 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
         self._channel.stop_polling(break_off=self._channel.break_off_polls)
         self._channel.finish_polling()
 
+    def _channels(self) -> list[Any]:
+        return [each._channel for each in self._both() if each._channel is not None]
+
     def _both(self) -> Iterator[StoppableConsumer]:
         yield self
         if self._other is not None:
@@ -334,6 +337,9 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
     def release_running(self) -> None:
         """Settle what is done and give back what still runs, before the process exits."""
         until = time.monotonic() + FLUSH_TIMEOUT
+        for channel in self._channels():
+            # One under way would receive again what is given back, for nobody.
+            channel.stop_polling(break_off=True)
         for each in self._both():
             each.give_back_gathered()
             running = each.under_way()
@@ -342,7 +348,7 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
                 for delivery in running:
                     say_cut_off(each._sources[delivery.queue][0], delivery)
                 each._channel.release(running)
-        for channel in [each._channel for each in self._both() if each._channel is not None]:
+        for channel in self._channels():
             channel.finish(max(0.0, until - time.monotonic()))
 
 

@@ -102,7 +102,7 @@ class FakeDelivery:
     def requeue(self, delay=None):
         self._settle("requeue", delay)
 
-    def release(self):
+    def release(self, *, at_end=False):
         self._settle("release")
 
     def abandon(self):
