@@ -1,7 +1,8 @@
 """Logs that cost no message: what a project's handlers and filters raise goes no further.
 
-``logging`` hands to its caller what a filter raises, or a handler whose disk is full.  In the
-middle of settling a message, or in the thread that polls, that would be the message's loss.
+``logging`` hands to its caller what a filter raises, or a handler whose disk is full, or what
+makes a record, for which there may be no memory.  In the middle of settling a message, or in the
+thread that polls, that would be the message's loss.
 """
 
 from __future__ import annotations
@@ -10,10 +11,13 @@ import contextlib
 import logging
 import sys
 from collections.abc import Callable
-from typing import Any
+from functools import partial
+from typing import Any, TypeVar
 
 from .exceptions import TimedOut
 from .odd import sound, traceback_of
+
+T = TypeVar("T")
 
 #: Whether a record is of a thread that must not wait, and what then has it handled.
 _rule: tuple[Callable[[], bool], Callable[[Callable[[], None]], None]] | None = None
@@ -43,13 +47,18 @@ def finish(timeout: float) -> None:
 
 
 def get_logger(name: str) -> logging.Logger:
-    """The logger *name* of ``logging``, whose records are lost where they cannot be handled.
+    """The logger *name* of ``logging``; a record that cannot be made or handled is lost.
 
     Why is written to ``sys.stderr``, unless ``logging.raiseExceptions`` is false.
     """
     logger = logging.getLogger(name)
     if "handle" not in vars(logger):
-        vars(logger)["handle"] = _guarded(logger.handle)
+        # Not a class of our own: the project may have set one for all loggers.
+        vars(logger).update(
+            isEnabledFor=partial(_safely, name, logger.isEnabledFor),
+            _log=_making(logger),
+            handle=_handling(logger.handle),
+        )
     return logger
 
 
@@ -60,7 +69,21 @@ def _raised(record: logging.LogRecord) -> BaseException | None:
     return told if isinstance(told, BaseException) else told[1] if told else None
 
 
-def _guarded(handle: Callable[[logging.LogRecord], None]) -> Callable[[logging.LogRecord], None]:
+def _making(logger: logging.Logger) -> Callable[..., None]:
+    make = logger._log
+    # One of a class of the project's own may know of none.
+    has_levels = type(logger)._log is logging.Logger._log
+
+    def log(*args: Any, **options: Any) -> None:
+        if has_levels:
+            # This function is not who logs.
+            options["stacklevel"] = options.get("stacklevel", 1) + 2
+        _safely(logger.name, make, *args, **options)
+
+    return log
+
+
+def _handling(handle: Callable[[logging.LogRecord], None]) -> Callable[[logging.LogRecord], None]:
     def prepared(record: logging.LogRecord) -> None:
         if (raised := _raised(record)) is not None:
             # Else no handler could write it.
@@ -70,25 +93,25 @@ def _guarded(handle: Callable[[logging.LogRecord], None]) -> Callable[[logging.L
             handle(record)
             return
         try:
-            _rule[1](lambda: safely(handle, record))
+            _rule[1](lambda: _safely(record.name, handle, record))
         except RuntimeError:
             # No thread to be had now.
             handle(record)
 
-    def guarded(record: logging.LogRecord) -> None:
-        # Also what comes before a handler may find no memory.
-        safely(prepared, record)
+    # Also what comes before a handler may find no memory.
+    return lambda record: _safely(record.name, prepared, record)
 
-    def safely(call: Callable[[logging.LogRecord], object], record: logging.LogRecord) -> None:
-        try:
-            call(record)
-        except TimedOut:
-            # Of the receiver that logs.
-            raise
-        except Exception as exc:  # noqa: BLE001 - whatever a handler may raise
+
+def _safely(name: str, call: Callable[..., T], *args: Any, **options: Any) -> T | None:
+    """Call what makes or handles a record of logger *name*; None: it failed."""
+    try:
+        return call(*args, **options)
+    except TimedOut:
+        # Of the receiver that logs.
+        raise
+    except Exception as exc:  # noqa: BLE001 - whatever a handler, filter or factory may raise
+        # It may be on the same disk.
+        with contextlib.suppress(Exception):
             if logging.raiseExceptions and sys.stderr is not None:
-                # It may be on the same disk.
-                with contextlib.suppress(Exception):
-                    sys.stderr.write(f"A record of logger {record.name} was lost: {exc!r}\n")
-
-    return guarded
+                sys.stderr.write(f"A record of logger {name} was lost: {exc!r}\n")
+        return None

@@ -11,7 +11,7 @@ import threading
 import time
 import weakref
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import AbstractContextManager, nullcontext
 from types import FrameType, TracebackType
 from typing import Any
 
@@ -273,9 +273,7 @@ class _Ringer:
             try:
                 self._ring_due()
             except Exception:
-                # To say so may fail for want of memory, too.
-                with suppress(Exception):
-                    logger.exception("Enforcing the time limits of receivers failed")
+                logger.exception("Enforcing the time limits of receivers failed")
                 time.sleep(INTERVAL)
 
     def _ring_due(self) -> None:

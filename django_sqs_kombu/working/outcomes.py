@@ -63,7 +63,7 @@ def settle(
     if raised is not None:
         row = row_for(raised, attempts_of(delivery), registered.table)
     if logger.isEnabledFor(row.level):
-        # A filter that the project gave its logs must not cost a message.
+        # To quote the message may fail, for want of memory say.
         with suppress(Exception):
             log(row, registered, delivery, message, raised, told=told)
     receiver: object = registered.receiver

@@ -28,11 +28,28 @@ def broken():
     logger.setLevel(level)
 
 
+@pytest.fixture
+def unmade():
+    """A factory of records that fails, as one that asks for the current request may."""
+    before = logging.getLogRecordFactory()
+
+    def make(name, *args, **kwargs):
+        if name.startswith("django_sqs_kombu"):
+            raise Broken.error
+        return before(name, *args, **kwargs)
+
+    logging.setLogRecordFactory(make)
+    yield
+    logging.setLogRecordFactory(before)
+
+
 @pytest.mark.slow
+@pytest.mark.parametrize("fault", ["broken", "unmade"])
 @pytest.mark.parametrize("mode", ["error 503", "half failed"])
 def test_every_thread_goes_on_and_every_message_is_received_once(
-    mode, broken, fragile, proxy, tally, start, eventually, counts, capsys
+    mode, fault, request, fragile, proxy, tally, start, eventually, counts, capsys
 ):
+    request.getfixturevalue(fault)
     queue = fragile.register("orders", tally, visibility_timeout=4)
     fragile.send_many("orders", [f"{number} 0.1" for number in range(20)] + ["long 5"])
     struck = ("ReceiveMessage", "DeleteMessageBatch", "ChangeMessageVisibilityBatch")
@@ -81,3 +98,78 @@ def test_a_record_for_whose_traceback_there_is_no_memory_is_lost_and_no_more(mon
     assert "A record of logger django_sqs_kombu.tested was lost: MemoryError()" in (
         capsys.readouterr().err
     )
+
+
+@pytest.mark.parametrize("level", ["debug", "info", "warning", "error", "exception", "critical"])
+def test_a_record_that_cannot_be_made_is_lost_and_no_more(level, unmade, capsys):
+    logger = get_logger("django_sqs_kombu.tested")
+    logger.setLevel(logging.DEBUG)
+
+    getattr(logger, level)("x")
+    logger.log(logging.ERROR, "x")
+
+    assert capsys.readouterr().err.count("logger django_sqs_kombu.tested was lost: OSError") == 2
+
+
+@pytest.mark.parametrize("name", ["isEnabledFor", "_log", "findCaller", "makeRecord", "handle"])
+def test_a_logger_class_of_the_projects_own_that_fails_costs_the_record_alone(name, capsys):
+    def fail(self, *args, **kwargs):
+        raise Broken.error
+
+    before = logging.getLoggerClass()
+    logging.setLoggerClass(type("Own", (before,), {name: fail}))
+    try:
+        logger = get_logger(f"django_sqs_kombu.tested.{name}")
+    finally:
+        logging.setLoggerClass(before)
+
+    logger.error("x")
+
+    assert f"A record of logger {logger.name} was lost" in capsys.readouterr().err
+
+
+def test_a_logger_class_that_knows_of_no_levels_of_the_stack_logs_all_the_same(caplog):
+    class Own(logging.Logger):
+        def _log(self, level, msg, args, exc_info=None, extra=None):
+            super()._log(level, f"own {msg}", args, exc_info, extra)
+
+    before = logging.getLoggerClass()
+    logging.setLoggerClass(Own)
+    try:
+        logger = get_logger("django_sqs_kombu.tested.own")
+    finally:
+        logging.setLoggerClass(before)
+
+    logger.error("x")
+
+    assert [record.getMessage() for record in caplog.records] == ["own x"]
+
+
+def test_a_receivers_time_limit_that_strikes_while_a_record_is_made_is_heard(monkeypatch):
+    logger = get_logger("django_sqs_kombu.working.outcomes")
+
+    def strike(*args, **kwargs):
+        raise TimedOut(1)
+
+    monkeypatch.setattr(logger, "makeRecord", strike)
+
+    with pytest.raises(TimedOut):
+        logger.warning("x")
+
+
+@pytest.mark.parametrize(
+    "say",
+    [
+        lambda logger: logger.warning("x"),
+        lambda logger: logger.log(logging.ERROR, "x"),
+        lambda logger: logger.exception("x"),
+        lambda logger: (lambda: logger.error("x", stacklevel=2))(),
+    ],
+    ids=["warning", "log", "exception", "stacklevel"],
+)
+def test_its_records_say_where_they_are_from(say, caplog):
+    say(get_logger("django_sqs_kombu.tested"))
+
+    [record] = caplog.records
+    assert record.filename == "test_logs.py"
+    assert record.lineno == say.__code__.co_firstlineno

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import time
-from contextlib import suppress
 
 from ...exceptions import SQSError
 from ...logs import get_logger
@@ -36,12 +35,6 @@ class Outage:
     def failed(self, error: Exception) -> float:
         """A poll failed: log it, and return the seconds to pause."""
         pause, self._pause = self._pause, min(LAST_PAUSE, self._pause * 2)
-        # To say so may fail for want of memory, and the queue is polled again all the same.
-        with suppress(Exception):
-            self._say(error, pause)
-        return pause
-
-    def _say(self, error: Exception, pause: float) -> None:
         if isinstance(error, SQSError):
             # At once, and then only now and then: an outage must not fill the log.
             now = time.monotonic()
@@ -57,3 +50,4 @@ class Outage:
                 pause,
                 exc_info=error,
             )
+        return pause

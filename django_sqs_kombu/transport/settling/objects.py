@@ -89,13 +89,10 @@ class ObjectDeletions:
             try:
                 self._payloads.delete(message)
             except Exception:
-                # To say so may fail for want of memory, and the thread goes on.
-                with contextlib.suppress(Exception):
-                    logger.exception(
-                        "The payload in S3 of message %s was not deleted, although the message is "
-                        "done",
-                        message.get("MessageId"),
-                    )
+                logger.exception(
+                    "The payload in S3 of message %s was not deleted, although the message is done",
+                    message.get("MessageId"),
+                )
             finally:
                 self._waiting.task_done()
 

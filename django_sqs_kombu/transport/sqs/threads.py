@@ -6,7 +6,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
 
 from ...logs import get_logger
 from ...new_threads import start_thread, without_fail
@@ -143,9 +142,8 @@ class Threads:
         try:
             job()
         except (Exception, SystemExit):
-            # The thread goes on, for those who rely upon it; to say so may fail for want of memory.
-            with suppress(Exception):
-                logger.exception("A job of thread %s failed", self._name)
+            # The thread goes on, for those who rely upon it.
+            logger.exception("A job of thread %s failed", self._name)
 
     # In the threads.
 

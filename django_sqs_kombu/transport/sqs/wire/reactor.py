@@ -215,11 +215,10 @@ class Reactor:
                     self._loop = Loop()
                 self._turn(self._loop)
             except Exception:
-                # Each may fail for want of memory, too, and nobody else would end the requests.
-                with contextlib.suppress(Exception):
-                    logger.exception(
-                        "Waiting for SQS's answers failed; the requests in progress are aborted"
-                    )
+                logger.exception(
+                    "Waiting for SQS's answers failed; the requests in progress are aborted"
+                )
+                # It may fail for want of memory, too, and nobody else would end the requests.
                 with contextlib.suppress(Exception):
                     self._fail()
                 time.sleep(PAUSE)
@@ -292,8 +291,7 @@ class Reactor:
         try:
             call()
         except Exception:
-            with contextlib.suppress(Exception):
-                logger.exception("A job of the thread that waits for SQS's answers failed")
+            logger.exception("A job of the thread that waits for SQS's answers failed")
 
     def _begin(self, loop: Loop, exchange: Exchange) -> None:
         self._under_way[exchange.handle.curl] = exchange
@@ -328,8 +326,7 @@ class Reactor:
         try:
             exchange.done(exchange)
         except Exception:
-            with contextlib.suppress(Exception):
-                logger.exception("Handling an answer from SQS failed")
+            logger.exception("Handling an answer from SQS failed")
 
 
 #: The one of this process.

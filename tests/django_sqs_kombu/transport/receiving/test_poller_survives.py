@@ -193,8 +193,7 @@ def test_a_queue_about_whose_failure_there_is_no_memory_to_tell_is_polled_again(
         raise MemoryError
 
     queue = receivers.register("orders", tally)
-    for name in ("log", "error"):
-        monkeypatch.setattr(outage.logger, name, no_memory)
+    monkeypatch.setattr(outage.logger, "makeRecord", no_memory)
     receivers.send("orders", body="a")
     with server.refusing("ReceiveMessage", queue.full_name()):
         start(receivers)

@@ -169,7 +169,7 @@ def test_a_thread_that_has_no_memory_to_say_what_failed_goes_on(monkeypatch):
     def job():
         raise MemoryError
 
-    monkeypatch.setattr(pools.logger, "exception", no_memory)
+    monkeypatch.setattr(pools.logger, "makeRecord", no_memory)
     threads.run(job)
     threads.finish(5)
 

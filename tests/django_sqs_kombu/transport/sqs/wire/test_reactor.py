@@ -331,7 +331,7 @@ def test_without_memory_to_say_what_failed_requests_end_all_the_same(
     def no_memory(*args):
         raise MemoryError
 
-    monkeypatch.setattr(reactors.logger, "exception", no_memory)
+    monkeypatch.setattr(reactors.logger, "makeRecord", no_memory)
     reactor = Reactor()
     out_of_files(1)
 
