@@ -17,14 +17,16 @@ from django.db import (
 )
 from django.db.backends.base.base import BaseDatabaseWrapper
 
-from django_sqs_kombu.exceptions import MessageDecodeError, SQSError, TimedOut
+from django_sqs_kombu.exceptions import MessageDecodeError, PassesSoon, SQSError, TimedOut
 from django_sqs_kombu.printable import repr_of
 from django_sqs_kombu.working import Action, Attempts, Row, row_for
 
 #: PostgreSQL's SQLSTATEs of a statement that was prepared already, or is not prepared.
 _PREPARED = frozenset({"42P05", "26000"})
-#: Those of a transaction that another one got in the way of, and MySQL's number of it.
-_CONFLICTS, _DEADLOCK = frozenset({"40001", "40P01"}), 1213
+#: Those of a transaction that another one got in the way of.
+_CONFLICTS = frozenset({"40001", "40P01"})
+#: MySQL's number of a deadlock, and MariaDB's of a row that has changed since its snapshot.
+_MYSQL_CONFLICTS = (1213, 1020)
 #: Where PostgreSQL raises what has no SQLSTATE of its own: what a statement returns has changed.
 _REVALIDATED = "RevalidateCachedQuery"
 
@@ -41,6 +43,10 @@ class StatementLost(OperationalError, ProgrammingError, NotSupportedError):
     A pooler has handed out another connection of its server, or a migration has changed the type
     of a column.  It is of the classes, too, by one of which Django calls it.
     """
+
+
+class Conflict(PassesSoon, OperationalError):
+    """Another transaction was in the way, so that the same may work at once."""
 
 
 class NotConnected(OperationalError):
@@ -88,7 +94,7 @@ def is_conflict(exc: Error) -> bool:
 
     At SERIALIZABLE and REPEATABLE READ PostgreSQL lets one of two fail that write the same row.
     """
-    return sqlstate(exc) in _CONFLICTS or exc.args[:1] == (_DEADLOCK,)
+    return sqlstate(exc) in _CONFLICTS or (*exc.args, None)[0] in _MYSQL_CONFLICTS
 
 
 def as_it_counts(exc: BaseException, table: tuple[Row, ...] = ()) -> BaseException:
@@ -126,7 +132,8 @@ def _alone_as_it_counts(exc: BaseException, table: tuple[Row, ...]) -> BaseExcep
         return exc
     where = getattr(getattr(exc.__cause__, "diag", None), "source_function", None)
     if sqlstate(exc) not in _PREPARED and where != _REVALIDATED:
-        return exc
+        # A class of its own, which a policy may name, counts as it is.
+        return Conflict(*exc.args) if type(exc) is OperationalError and is_conflict(exc) else exc
     return StatementLost(*exc.args)
 
 

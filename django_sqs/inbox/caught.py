@@ -56,7 +56,7 @@ class CaughtErrors:
                 yield
         except TransactionManagementError:
             if (caught := self.of_database) is not None:
-                raise EnvironmentFailure(NOT_COMMITTED.format(caught)) from caught
+                raise EnvironmentFailure(NOT_COMMITTED.format(caught)) from as_it_counts(caught)
             raise
         finally:
             # They have frames that have this one.

@@ -8,12 +8,13 @@ from typing import Any
 from django.db import DEFAULT_DB_ALIAS, Error, IntegrityError, connections, transaction
 from django.db.transaction import TransactionManagementError
 
-from django_sqs_kombu.exceptions import EnvironmentFailure
+from django_sqs_kombu.exceptions import EnvironmentFailure, PassesSoon
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.messages import RawMessage
 from django_sqs_kombu.transport import Trail
 
 from ..connections import alias_of, connect, drop, used_here
+from ..database_errors import as_it_counts
 from ..not_migrated import NotMigrated, lacks_tables
 from .caught import NOT_COMMITTED, CaughtErrors, passes
 from .models import ReceivedMessage
@@ -42,6 +43,13 @@ REPLACED = (
 
 #: So many ids are asked for in one query, which every database takes.
 MOST_ASKED = 500
+
+
+class DeadlockCaught(PassesSoon, EnvironmentFailure):
+    """Nothing is to be committed: the receiver has caught the deadlock that undid its work."""
+
+    def __init__(self) -> None:
+        super().__init__("The receiver's work was rolled back: it caught a deadlock")
 
 
 def run_once(queue: str, message: RawMessage, receive: Callable[[RawMessage], Any]) -> Any:
@@ -96,7 +104,7 @@ def run_all_once(
         if not noted and lacks_tables(exc):
             raise NotMigrated("django_sqs.inbox", using, exc) from exc
         what = "committed" if noted else "noted"
-        raise EnvironmentFailure(f"Its receipt cannot be {what}: {exc}") from exc
+        raise EnvironmentFailure(f"Its receipt cannot be {what}: {exc}") from as_it_counts(exc)
 
 
 def identity(message: RawMessage) -> str:
@@ -216,7 +224,7 @@ def _check_whole(
         if caught is None or not passes(caught):
             caught = errors.of_database or caught
         if caught is not None and passes(caught):
-            raise EnvironmentFailure(NOT_COMMITTED.format(caught)) from caught
+            raise EnvironmentFailure(NOT_COMMITTED.format(caught)) from as_it_counts(caught)
         raise TransactionManagementError(CAUGHT) from caught
     if status == IDLE or (connection.vendor == "sqlite" and is_over):
         raise TransactionManagementError(ENDED) from caught
@@ -226,9 +234,7 @@ def _check_whole(
         if not notes.filter(queue=queue, message_id=message_id).exists():
             if failed:
                 # At a deadlock it undoes all that was done and goes on in a new transaction.
-                raise EnvironmentFailure(
-                    "The receiver's work was rolled back: it caught a deadlock"
-                )
+                raise DeadlockCaught
             raise TransactionManagementError(ENDED) from caught
     if errors.ended:
         raise TransactionManagementError(ENDED) from caught

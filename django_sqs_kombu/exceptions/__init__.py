@@ -11,6 +11,7 @@ from ..restarts import RestartLater as RestartLater
 from .base import ConfigurationError as ConfigurationError
 from .base import EnvironmentFailure as EnvironmentFailure
 from .base import NotTriedAgain as NotTriedAgain
+from .base import PassesSoon as PassesSoon
 from .base import SQSError as SQSError
 from .bodies import MessageDecodeError as MessageDecodeError
 from .bodies import MessageEncodeError as MessageEncodeError

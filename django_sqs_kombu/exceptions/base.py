@@ -24,6 +24,13 @@ class NotTriedAgain(SQSError):
     """A failure that another try cannot fix; ``retry=`` does not apply to it."""
 
 
+class PassesSoon(Exception):
+    """What was in the way is gone at once, most likely: the message is tried again soon.
+
+    That is after a tenth of the backoff that it would have waited for otherwise.
+    """
+
+
 class EnvironmentFailure(SQSError):
     """The library's own work failed because of its environment: S3, SQS, a database, threads.
 

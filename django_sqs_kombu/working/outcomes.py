@@ -26,7 +26,14 @@ from .masking import loggable
 from .middleware import Settlement, guarded, tell
 from .registered import Registered
 from .resends import resend
-from .restarting import attempts_of, cursor_of, is_last_receive, is_sent_again, requested_delay
+from .restarting import (
+    attempts_of,
+    backoff_after,
+    cursor_of,
+    delay_after,
+    is_last_receive,
+    is_sent_again,
+)
 from .table import Action, Row, row_for
 
 logger = get_logger(__name__)
@@ -192,12 +199,12 @@ def _leave(
         stay = partial(_stay, delivery, raised)
         if _is_sent_again(registered, delivery, raised):
             tries = attempts_of(delivery).tries - 1
-            _send_again(delivery, requested_delay(raised), tries, stay, cursor_of(raised))
+            _send_again(delivery, delay_after(raised, delivery), tries, stay, cursor_of(raised))
         else:
             stay()
         return Action.REQUEUE
     tries = attempts_of(delivery).tries
-    seconds = row.retry.pause(tries, delivery.channel.backoff)
+    seconds = row.retry.pause(tries, backoff_after(raised, delivery))
     stay = partial(delivery.requeue, seconds)
     if not is_last_receive(delivery):
         stay()
@@ -215,7 +222,7 @@ def _stay(delivery: Delivery, raised: BaseException | None) -> None:
         _complain(delivery, "starts over later: it could not be sent with its cursor", raised)
         delivery.requeue()
     else:
-        delivery.requeue(requested_delay(raised))
+        delivery.requeue(delay_after(raised, delivery))
 
 
 def _bury(registered: Registered, delivery: Delivery, raised: BaseException | None) -> Action:
@@ -309,9 +316,9 @@ def _settle_deleted(
     elif row.action in _STAYING:
         tries = attempts_of(delivery).tries
         if row.retry is not None:
-            seconds: float | None = row.retry.pause(tries, delivery.channel.backoff)
+            seconds: float | None = row.retry.pause(tries, backoff_after(raised, delivery))
         else:
-            seconds = requested_delay(raised) if row.action is Action.REQUEUE else 0
+            seconds = delay_after(raised, delivery) if row.action is Action.REQUEUE else 0
             tries -= 1
         cursor = cursor_of(raised)
         send_again(delivery, seconds, tries=tries, cursor=cursor, deleted=True, stops=stopping)

@@ -7,15 +7,19 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from ..exceptions import Continue, RestartLater
+from ..exceptions import Continue, MessageDecodeError, PassesSoon, RestartLater, kind_of
 from ..logs import get_logger
 from ..quotas import MAX_VISIBILITY_TIMEOUT
 from ..transport.delivery import Delivery, receive_count
 from ..transport.sending.resending import Delivery as Received
 from ..transport.sending.trail import Trail
+from ..transport.settling.backoff import Backoff
 from .table import Attempts
 
 logger = get_logger(__name__)
+
+#: The cause of an exception, whatever its class says.
+_cause_of: Any = BaseException.__dict__["__cause__"].__get__
 
 
 def attempts(attributes: Mapping[str, Any], message_attributes: Mapping[str, Any]) -> Attempts:
@@ -53,9 +57,28 @@ def restart_delay(delay: float | timedelta | None) -> float | None:
     return min(max(seconds, 0.0), float(MAX_VISIBILITY_TIMEOUT))
 
 
-def requested_delay(raised: BaseException | None) -> float | None:
-    """Seconds; None: backoff, as for whatever asks for no delay of its own."""
-    return restart_delay(raised.delay) if isinstance(raised, RestartLater) else None
+def delay_after(raised: BaseException | None, delivery: Received) -> float | None:
+    """Seconds; None: the usual backoff, as for whatever asks for no delay of its own."""
+    if isinstance(raised, RestartLater):
+        return restart_delay(raised.delay)
+    if not passes_soon(raised):
+        return None
+    return backoff_after(raised, delivery).delay(attempts_of(delivery).receives)
+
+
+def backoff_after(raised: BaseException | None, delivery: Received) -> Backoff:
+    """How long a message waits that asks for no delay of its own."""
+    usual = delivery.channel.backoff
+    return usual.sooner if passes_soon(raised) else usual
+
+
+def passes_soon(raised: BaseException | None) -> bool:
+    """Whether what was raised, or what it was raised for, has passed most likely."""
+    if raised is None:
+        return False
+    # Also what a message class has met.
+    kind = raised.kind if isinstance(raised, MessageDecodeError) else kind_of(raised)
+    return any(issubclass(each, PassesSoon) for each in (kind or object, type(_cause_of(raised))))
 
 
 def cursor_of(raised: BaseException | None) -> Any:

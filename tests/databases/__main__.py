@@ -15,6 +15,7 @@ SHORT = [
     "tests/django_sqs/schedules",
     "tests/django_sqs/tasks",
     "tests/django_sqs/test_atomic_requests.py",
+    "tests/django_sqs/test_conflicts.py",
     "tests/django_sqs/test_connections.py",
     "tests/django_sqs/test_inbox_outbox.py",
     "tests/django_sqs/test_on_commit.py",

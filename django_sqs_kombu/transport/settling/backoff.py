@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 #: The most that chance adds to a pause, as a share of it.
 JITTER = 0.5
+#: By how much a pause is shorter that most likely need not be at all.
+SOONER = 10
 
 
 def jittered(seconds: float) -> int:
@@ -33,6 +35,11 @@ class Backoff:
     base: float = 10
     longest: float = 900
     jitter: bool = True
+
+    @property
+    def sooner(self) -> Backoff:
+        """For what most likely need not be waited for: a tenth of the time."""
+        return replace(self, base=self.base / SOONER, longest=self.longest / SOONER)
 
     def delay(self, receive_count: int) -> int:
         """Seconds to hide a message that was received *receive_count* times."""

@@ -18,6 +18,7 @@ from django_sqs.inbox.models import ReceivedMessage
 from django_sqs.inbox.once import run_once
 from django_sqs.message import RawMessage
 from django_sqs_kombu.exceptions import EnvironmentFailure
+from django_sqs_kombu.working.restarting import passes_soon
 
 from ...site.shop.models import Line, Order
 
@@ -106,8 +107,9 @@ def test_what_a_trigger_says_at_the_commit_is_the_receivers_own(what, error, ref
 def test_a_commit_that_meets_another_transaction_is_tried_again(refuse_at_commit):
     refuse_at_commit("RAISE EXCEPTION 'no' USING ERRCODE = 'serialization_failure';")
 
-    with pytest.raises(EnvironmentFailure, match="committed"):
+    with pytest.raises(EnvironmentFailure, match="committed") as raised:
         receive(order)
+    assert passes_soon(raised.value)
 
 
 def test_a_connection_that_breaks_at_the_commit_is_tried_again(refuse_at_commit):
@@ -306,8 +308,9 @@ def test_a_deadlock_that_a_receiver_caught_is_tried_again(connection):
             cursor.execute("ROLLBACK")
         order()
 
-    with pytest.raises(EnvironmentFailure, match="was rolled back"):
+    with pytest.raises(EnvironmentFailure, match="was rolled back") as raised:
         receive(effect)
+    assert passes_soon(raised.value)
     assert not Order.objects.exists()
     assert not ReceivedMessage.objects.exists()
 
