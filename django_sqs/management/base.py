@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import io
 import sys
 from collections.abc import Mapping
@@ -44,6 +45,7 @@ class SQSCommand(BaseCommand):
         """Run the command."""
         if not options.get("stdout"):
             escape_what_cannot_be_encoded()
+        read_keywords(self.create_parser("", ""), options)
         try:
             return super().execute(*args, **options)
         except (SQSError, ImproperlyConfigured) as exc:
@@ -100,6 +102,45 @@ def require_between(
         return
     least = f"above {low:g} and up to" if above else f"from {low:g} to"
     raise CommandError(f"--{name.replace('_', '-')} must be {least} {high:,}, not {value}")
+
+
+def read_keywords(parser: CommandParser, options: dict[str, Any]) -> None:
+    """Read what call_command() was given by keyword as if it stood on the command line.
+
+    Django has it pass all checks, and a command would fail on it somewhere, or misunderstand it.
+
+    :raises CommandError: it could not stand there.
+    """
+    for action in parser._actions:
+        value = options.get(action.dest)
+        if not isinstance(value, str | int | float) or isinstance(value, bool):
+            continue
+        try:
+            options[action.dest] = _as_on_command_line(action, value)
+        except argparse.ArgumentError as exc:
+            parser.error(str(exc))
+
+
+def _as_on_command_line(action: argparse.Action, value: str | float) -> Any:
+    if action.nargs == 0 and isinstance(value, str):
+        raise argparse.ArgumentError(action, f"takes no value but True or False, not {value!r}")
+    read: Any = value
+    if action.type is not None:
+        kind: Any = action.type
+        try:
+            read = kind(value)
+        except argparse.ArgumentTypeError as exc:
+            raise argparse.ArgumentError(action, str(exc)) from exc
+        except ValueError as exc:
+            name = getattr(kind, "__name__", repr(kind))
+            raise argparse.ArgumentError(action, f"invalid {name} value: {value!r}") from exc
+        except TypeError:
+            # It reads text alone; a number is what it would have made of that.
+            pass
+    if action.choices is not None and read not in action.choices:
+        shown = ", ".join(map(repr, action.choices))
+        raise argparse.ArgumentError(action, f"invalid choice: {value!r} (choose from {shown})")
+    return read
 
 
 def escape_what_cannot_be_encoded() -> None:
