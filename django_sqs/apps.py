@@ -42,6 +42,7 @@ class DjangoSQSConfig(AppConfig):
         import django_sqs.database_checks
         import django_sqs.policy_checks
         import django_sqs.schedule_checks
+        import django_sqs.tenant_checks
         import django_sqs.unique_checks  # noqa: F401 - registers them
 
         from .conf import conf

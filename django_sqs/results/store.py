@@ -22,9 +22,9 @@ from django_sqs_kombu.messages import RawMessage
 from django_sqs_kombu.transport import Note
 
 from ..clocks import moment
-from ..connections import alias_of
 from ..database_errors import NotConnected, as_database_errors
 from ..not_migrated import NotMigrated, lacks_tables, migrated
+from ..steady import steady_alias_of
 from ..storable import storable
 from ..tasks.framework import (
     Task,
@@ -64,7 +64,7 @@ class DatabaseStore:
 
         :raises NotConnected: no router says.
         """
-        return alias_of(TaskRecord)
+        return steady_alias_of(TaskRecord)
 
     def create(self, results: Sequence[TaskResult]) -> None:
         """Keep new results.
@@ -218,7 +218,7 @@ def _fresh(bodies: Sequence[str]) -> list[str | None]:
     """The digests of those results that are new, by the bodies of their tasks' messages."""
     ids = [found[1] if (found := _ID.search(body)) else None for body in bodies]
     wanted = [each for each in dict.fromkeys(ids) if each is not None]
-    digests = fresh_digests(alias_of(TaskRecord), wanted) if wanted else {}
+    digests = fresh_digests(steady_alias_of(TaskRecord), wanted) if wanted else {}
     return [digests.get(each) if each else None for each in ids]
 
 

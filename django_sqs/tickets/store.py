@@ -17,10 +17,11 @@ from django_sqs_kombu.transport import STARTED, Note
 from django_sqs_kombu.working import Ended, KeyWriter
 
 from ..clocks import brought_forward
-from ..connections import alias_of, writing_apart
+from ..connections import writing_apart
 from ..database_errors import is_conflict
 from ..not_migrated import migrated
 from ..optional import outboxes
+from ..steady import steady_alias_of
 from .models import UniqueKey, UsedTicket
 
 Row = TypeVar("Row", bound=Model)
@@ -46,11 +47,11 @@ class DatabaseTickets:
     def start(self, ticket_id: str) -> bool:
         """Note that a receiver starts with a message; return False where it was cancelled."""
         use = partial(self._use, ticket_id, cancelled=False)
-        return not _whatever_others_do(alias_of(UsedTicket), use).cancelled
+        return not _whatever_others_do(steady_alias_of(UsedTicket), use).cancelled
 
     def cancel(self, ticket_id: str) -> bool:
         """Let no receiver start with a message; return False if one has started."""
-        return _whatever_others_do(alias_of(UsedTicket), partial(self._cancel, ticket_id))
+        return _whatever_others_do(steady_alias_of(UsedTicket), partial(self._cancel, ticket_id))
 
     async def acancel(self, ticket_id: str) -> bool:
         """Cancel from asynchronous code."""
@@ -60,7 +61,7 @@ class DatabaseTickets:
     @property
     def database(self) -> str:
         """The alias of the database that keys are in."""
-        return alias_of(UniqueKey)
+        return steady_alias_of(UniqueKey)
 
     def claim(
         self,
@@ -130,7 +131,7 @@ class DatabaseTickets:
         return Note(_WRITER, Ended(self, ticket_id))
 
     def _cancel(self, ticket_id: str) -> bool:
-        with transaction.atomic(using=alias_of(UsedTicket)):
+        with transaction.atomic(using=steady_alias_of(UsedTicket)):
             used = self._use(ticket_id, cancelled=True)
             if used.cancelled:
                 # In the same database, so that what is rolled back is not deleted there.
@@ -160,7 +161,7 @@ class DatabaseTickets:
             return None if row is None else row.ticket_id
 
     def _use(self, ticket_id: str, *, cancelled: bool) -> UsedTicket:
-        using = alias_of(UsedTicket)
+        using = steady_alias_of(UsedTicket)
         rows = UsedTicket._base_manager.using(using)
         with migrated(APP, using), transaction.atomic(using=using):
             # Waits for whoever writes the same row at the moment.
@@ -174,7 +175,7 @@ class _KeyWriter(KeyWriter):
 
     def write(self, contents: Sequence[Ended]) -> None:
         """Give back all of them."""
-        using = alias_of(UniqueKey)
+        using = steady_alias_of(UniqueKey)
         with writing_apart(using):
             super().write(contents)
 
