@@ -6,10 +6,11 @@ import queue as stdlib_queue
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
-from ..exceptions import PayloadUnavailable
+from ..exceptions import EnvironmentFailure, PayloadUnavailable, SQSError
+from ..logs import get_logger
 from ..names import FIFO
 from .body.reading import read_body
-from .delivery import Delivery
+from .delivery import Delivery, receive_count
 from .holding.held import Held, State
 from .receiving.consumption import Consumption, Receiving
 from .receiving.intake import Intake
@@ -17,6 +18,8 @@ from .receiving.poller import Poller
 from .receiving.terms import QueueTerms
 from .settling_channel import SettlingChannel
 from .sqs.listing import Listing
+
+logger = get_logger(__name__)
 
 #: Pollers of cancelled consumers that are kept without a look at them.
 FEW = 8
@@ -163,23 +166,48 @@ class ConsumingChannel(SettlingChannel):
         if taker is None:
             self.keeper.release([held])
             return
-        if taker.no_ack and not self._settle_unacked(held):
+        delivery = self._made(held)
+        error = held.error
+        if isinstance(error, EnvironmentFailure) and held.queue not in self._consumptions:
+            # Kombu deletes what cannot be decoded, or ends its consumer.
+            self._put_off(held, error)
             return
+        if taker.no_ack:
+            self.keeper.delete(held)
+        else:
+            self.qos.append(delivery, delivery.delivery_tag)
+        try:
+            taker.callback(delivery)
+        except EnvironmentFailure as exc:
+            if exc is not delivery.unread or delivery.acknowledged or taker.no_ack:
+                raise
+            self._put_off(held, exc)
+
+    def _made(self, held: Held) -> Delivery:
+        """What Kombu's consumers get, which says so if there is no memory for its body."""
         # What Kombu's callback does, without a further call for each message.
         try:
-            delivery = self.Message(self.payload(held), channel=self)
+            return self.Message(self.payload(held), channel=self)
         except MemoryError:
             # It would end the consumer, and then whoever takes this message next.
-            if held.body == (pointer := held.message.get("Body")) or pointer is None:
-                raise
-            held.body, held.error = (
-                pointer,
-                PayloadUnavailable("There is no memory for the payload"),
-            )
-            delivery = self.Message(self.payload(held), channel=self)
-        if not taker.no_ack:
-            self.qos.append(delivery, delivery.delivery_tag)
-        taker.callback(delivery)
+            held.error = PayloadUnavailable("There is not enough memory for the message")
+            if held.attributed and (pointer := held.message.get("Body")) is not None:
+                held.body = pointer
+            return self.Message(self._payload(held, *read_body("")), channel=self)
+
+    def _put_off(self, held: Held, error: SQSError) -> None:
+        """Leave a message that cannot be read now for a later receive."""
+        receives = receive_count(held.message)
+        logger.error(
+            "Message %s of queue %s (receive %d) is tried again later: %s",
+            held.message_id,
+            held.queue,
+            receives,
+            error,
+        )
+        fifo = held.queue.endswith(FIFO)
+        self.keeper.hide(held, self.backoff.delay(receives), linger=not fifo)
+        self.qos.ack(held.tag)
 
     def delivery(self, queue: str, message: Mapping[str, Any], *, settles: bool) -> Delivery:
         """A delivery of a message that was received elsewhere, and whose lease is kept there.
@@ -196,7 +224,11 @@ class ConsumingChannel(SettlingChannel):
 
     def payload(self, held: Held) -> dict[str, Any]:
         """What Kombu's consumers get for a held message."""
-        payload, wrong = read_body(held.body)
+        return self._payload(held, *read_body(held.body))
+
+    def _payload(
+        self, held: Held, payload: dict[str, Any], wrong: SQSError | None
+    ) -> dict[str, Any]:
         if wrong is not None and held.error is None:
             held.error = wrong
         queue, properties = held.queue, payload["properties"]
@@ -238,7 +270,11 @@ class ConsumingChannel(SettlingChannel):
         received = self.requests.receive(queue, 1, int(self.wait_time_seconds), seconds)
         for held in self.intake.hold(queue, received, seconds, State.DELIVERED):
             self.intake.read(held)
-            return self.payload(held)
+            try:
+                return self.payload(held)
+            except MemoryError:
+                self.keeper.release([held])
+                raise
         raise stdlib_queue.Empty
 
 

@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from kombu.message import ACK_STATES
 from kombu.transport.virtual import Message
 
-from ..exceptions import SQSError
+from ..exceptions import EnvironmentFailure, SQSError
 from ..names import FIFO
 from .body.envelope import FOREIGN
 from .body.payloads import LargePayloads
@@ -97,6 +97,8 @@ class Delivery(Message):  # type: ignore[misc]
         self.accept = accept
         self._decoded_cache = None
         self._state = "RECEIVED"
+        #: Why it could not be decoded for now; then an ack leaves it in its queue.
+        self.unread: EnvironmentFailure | None = None
         #: The body as text, where it came as text that can be written as bytes.
         self._text: str | None = None
         if isinstance(body, str):
@@ -114,6 +116,15 @@ class Delivery(Message):  # type: ignore[misc]
             self.errors.append((type(error), error, None))
 
     def _decode(self) -> Any:
+        try:
+            decoded = self._decoded()
+        except MemoryError as exc:
+            self.unread = EnvironmentFailure("There is not enough memory to decode the body")
+            raise self.unread from exc
+        self.unread = None
+        return decoded
+
+    def _decoded(self) -> Any:
         # What Kombu's registry makes of it, at a quarter of the time.
         accept, body = self.accept, self.body
         is_text = self.content_type == TEXT and self.content_encoding == "utf-8"
@@ -128,10 +139,15 @@ class Delivery(Message):  # type: ignore[misc]
     def ack(self, multiple: bool = False) -> None:
         """Delete the message, soon; for a consumer without acks it is already deleted.
 
+        One that could not be decoded for want of memory stays: Kombu acknowledges what it
+        cannot decode.
+
         :raises kombu.Message.MessageStateError: it was already settled.
         """
         if self._state in ACK_STATES or self.channel is None:
             super().ack(multiple)
+        elif self.unread is not None:
+            self.requeue()
         else:
             self.channel.basic_ack(self.delivery_tag, multiple)
             self._state = "ACK"
