@@ -6,6 +6,7 @@ import argparse
 import io
 import sys
 from collections.abc import Mapping
+from functools import partial
 from typing import Any, ClassVar
 
 from django.core.exceptions import ImproperlyConfigured
@@ -15,6 +16,7 @@ from django.db import DatabaseError
 from django_sqs_kombu.exceptions import SQSError
 
 from ..not_migrated import lacks_tables, told
+from .closed_pipe import end_with_its_pipe
 from .output import Output
 
 #: More messages than any queue has, for what takes a limit.
@@ -40,6 +42,10 @@ class SQSCommand(BaseCommand):
         """Define ``--format``, where there is such."""
         if self.has_format:
             parser.add_argument("--format", choices=("text", "json"), default="text")
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Run the command of a command line, and end with the pipe that it writes to."""
+        end_with_its_pipe(partial(super().run_from_argv, argv))
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Run the command."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from django_sqs.development.local_server import LocalServer
 from django_sqs.management.base import require_between
+from django_sqs.management.closed_pipe import end_with_its_pipe
 from django_sqs.management.stopping import stop_by_signals
 
 #: Seconds between two looks at whether there are new queues to remember.
@@ -23,6 +25,10 @@ class Command(BaseCommand):
         "Run a local SQS and S3 server for development (moto). Point SQS_ENDPOINT_URL to it. It "
         "remembers the definitions of queues, not their messages."
     )
+
+    def run_from_argv(self, argv: list[str]) -> None:
+        """Run it, and end with the pipe that it writes to."""
+        end_with_its_pipe(partial(super().run_from_argv, argv))
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Define the command line."""

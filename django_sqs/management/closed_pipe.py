@@ -1,0 +1,59 @@
+"""Closed pipe: a command ends quietly once nobody reads what it writes, as with ``| head``."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Callable
+from typing import IO
+
+#: What shells say of a program that SIGPIPE has ended, as it ends those written in C.
+EXIT_CODE = 128 + 13
+
+
+def end_with_its_pipe(run: Callable[[], None]) -> None:
+    """Run a command; end the process without a word once nobody reads what it writes.
+
+    Every other error is raised as it is, and so is that of another pipe.
+    """
+    code = None
+    try:
+        try:
+            run()
+        except SystemExit as exc:
+            if exc.code:
+                code = exc.code
+        # What is left in its buffer: Python would write it at the end, and complain.
+        sys.stdout.flush()
+    except BrokenPipeError:
+        closed = [each for each in (sys.stdout, sys.stderr) if _is_closed(each)]
+        if not closed:
+            raise
+        for stream in closed:
+            _discard(stream)
+        code = code or EXIT_CODE
+    if code is not None:
+        sys.exit(code)
+
+
+def _is_closed(stream: IO[str]) -> bool:
+    """Whether *stream* is a pipe whose other end was closed."""
+    try:
+        # Not select(), which takes no number above 1,023.
+        from select import POLLERR, POLLHUP, poll
+
+        asked = poll()
+        asked.register(stream.fileno(), 0)
+        return any(events & (POLLERR | POLLHUP) for _, events in asked.poll(0))
+    except (ImportError, AttributeError, OSError, ValueError):
+        # On Windows, which tells of it otherwise; or no file at all.
+        return False
+
+
+def _discard(stream: IO[str]) -> None:
+    """Write nowhere from now on."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, stream.fileno())
+    finally:
+        os.close(nowhere)
