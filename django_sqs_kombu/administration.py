@@ -9,7 +9,7 @@ from typing import Any
 
 from .exceptions import ConfigurationError, RequestFailed
 from .logs import get_logger
-from .names import FIFO
+from .names import DEFAULT_GROUP, FIFO
 from .quotas import MAX_MESSAGES
 from .sifting import HOLD, Sieve, Wanted
 from .sifting import MOST_SIFTED as MOST_SIFTED
@@ -300,7 +300,7 @@ def _sifted(
 def _entry(message: Message, target: str) -> dict[str, Any]:
     entry = copy_of(message)
     if target.endswith(FIFO):
-        entry.setdefault("MessageGroupId", "default")
+        entry.setdefault("MessageGroupId", DEFAULT_GROUP)
         # Its own, so that SQS drops it should a first try have been accepted.
         entry["MessageDeduplicationId"] = message["MessageId"]
     return entry

@@ -14,6 +14,8 @@ from .quotas import MAX_NAME_LENGTH
 
 SEPARATOR = "__"
 FIFO = ".fifo"
+#: The message group of what names none, in a FIFO queue.
+DEFAULT_GROUP = "default"
 
 #: The packages whose lines a user cannot change.
 _OURS = {"django_sqs", "django_sqs_kombu"}

@@ -4,15 +4,22 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 
 from django.db import Error, router, transaction
 from django.db.models import F
 
 from django_sqs_kombu import Failure as Told
-from django_sqs_kombu.exceptions import ConfigurationError, QueueDoesNotExist, SQSError
+from django_sqs_kombu.exceptions import (
+    ConfigurationError,
+    EnvironmentFailure,
+    QueueDoesNotExist,
+    SQSError,
+)
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.new_threads import without_fail
+from django_sqs_kombu.printable import NAME, line
 from django_sqs_kombu.quotas import MAX_MESSAGES
 from django_sqs_kombu.transport import Delivery, SQSMessage, Trail, moved_from
 from django_sqs_kombu.working import FAILURE
@@ -44,7 +51,7 @@ def bury(target: Target, *, limit: int) -> Iterator[int]:
     """Take up to *limit* dead letters of a queue out of SQS; yield how many, again and again.
 
     Each is deleted only after it was written down; one that is found again, since it was not
-    deleted, is not written twice.
+    deleted, is not written twice.  One whose payload in S3 cannot be read now stays in SQS.
 
     :raises ConfigurationError: it has no dead-letter queue.
     :raises SQSError: SQS refused.
@@ -59,8 +66,8 @@ def bury(target: Target, *, limit: int) -> Iterator[int]:
         found = requests.receive(dead_letters, min(MAX_MESSAGES, left), 1, HOLD)
         if not found:
             return
-        keep(target, dead_letters, found)
-        errors = requests.delete_batch(dead_letters, found)
+        kept = keep(target, dead_letters, found)
+        errors = requests.delete_batch(dead_letters, kept) if kept else []
         for failure in errors:
             if failure is not None:
                 logger.warning(
@@ -69,25 +76,61 @@ def bury(target: Target, *, limit: int) -> Iterator[int]:
                     failure,
                 )
         left -= len(found)
-        yield len(found)
+        yield len(kept)
 
 
-def keep(target: Target, dead_letters: str, found: Sequence[SQSMessage]) -> None:
+def keep(target: Target, dead_letters: str, found: Sequence[SQSMessage]) -> list[SQSMessage]:
     """Write dead letters down, beside what is known of their failures.
 
+    :returns: those that are; of the others the payload in S3 cannot be read now.
     :raises django.db.Error: nothing is written.
     """
+    letters = [letter for m in found if (letter := _read(target, dead_letters, m)) is not None]
     using = router.db_for_write(Failure)
     with transaction.atomic(using=using):
-        for message in found:
-            _keep(using, target, dead_letters, message)
+        for letter in letters:
+            _keep(using, letter)
+    return [letter.message for letter in letters]
 
 
-def _keep(using: str, target: Target, dead_letters: str, message: SQSMessage) -> None:
-    own = Failure.objects.using(using)
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A dead letter that was read.
+
+    :param target: the queue that it comes from.
+    :param told: why it failed, as far as it says so itself.
+    """
+
+    target: Target
+    told: Told
+    message: SQSMessage
+    delivery: Delivery
+
+
+def _read(target: Target, dead_letters: str, message: SQSMessage) -> Letter | None:
+    """A dead letter as it can be written down; None: its payload cannot be read now.
+
+    Written with the pointer to that for a body, it would be lost.
+    """
+    delivery = _delivery(target, message)
+    if isinstance(error := delivery.held.error, EnvironmentFailure):
+        logger.warning(
+            "Dead letter %s of %s stays in SQS until it can be read: %s",
+            line(delivery.message_id, NAME),
+            dead_letters,
+            error,
+        )
+        return None
+    told = _told(delivery)
+    source = _source(message, told, dead_letters) or target
+    if source.full_name != target.full_name:
+        delivery.held.queue = source.full_name
+    return Letter(source, told, message, delivery)
+
+
+def _keep(using: str, letter: Letter) -> None:
+    own, message, target = Failure.objects.using(using), letter.message, letter.target
     message_id = str(message.get("MessageId"))[:100]
-    told = _told(target, message)
-    target = _source(message, told, dead_letters) or target
     # One that was sent to the dead letters, and not moved by SQS, is another to SQS.
     known_as = {message_id, str(Trail.received(message).id)[:100]}
     same = own.filter(message_id__in=known_as, full_name=target.full_name).order_by("-pk")
@@ -100,14 +143,15 @@ def _keep(using: str, target: Target, dead_letters: str, message: SQSMessage) ->
         group = FailureGroup.objects.using(using).filter(pk=earlier.group_id)
         group.update(waiting=F("waiting") + 1)
         return
-    row = _row(target, message, told)
+    row = _row(letter)
     write_all(using, [(hashed(target.registered.name, row.error_class), row)])
 
 
-def _row(target: Target, message: SQSMessage, told: Told) -> Failure:
+def _row(letter: Letter) -> Failure:
+    told = letter.told
     return row_of(
-        target.registered.name,
-        _delivery(target, message),
+        letter.target.registered.name,
+        letter.delivery,
         state=State.WAITING,
         error_class=storable_text(told.error)[:200] or UNKNOWN,
         error=storable_text(told.text)[:MOST_ERROR] or UNTOLD,
@@ -119,14 +163,14 @@ def _delivery(target: Target, message: SQSMessage) -> Delivery:
     return target.channel.delivery(target.full_name, message, settles=False)
 
 
-def _told(target: Target, message: SQSMessage) -> Told:
+def _told(delivery: Delivery) -> Told:
     """Why a dead letter failed, as far as it says so itself.
 
     Where the message had ten attributes, a header of its envelope says it.
     """
-    told = Told.read(message.get("MessageAttributes"))
+    told = Told.read(delivery.sqs_message.get("MessageAttributes"))
     if told is None:
-        facts = (_delivery(target, message).headers or {}).get(FAILURE)
+        facts = (delivery.headers or {}).get(FAILURE)
         told = Told.known(facts) if isinstance(facts, dict) else Told()
     return told
 

@@ -17,14 +17,16 @@ from django.utils.translation import gettext
 from django_sqs_kombu.drops import MessageExpired
 from django_sqs_kombu.exceptions import RequestFailed, SQSError
 from django_sqs_kombu.logs import get_logger
-from django_sqs_kombu.names import FIFO
+from django_sqs_kombu.names import DEFAULT_GROUP, FIFO
 from django_sqs_kombu.transport import (
     SIZE_ATTRIBUTES,
     TRACE,
     Requests,
     Trail,
     copy_of,
+    fitted,
     has_expired,
+    is_pointer,
     rewritten,
     send_list,
 )
@@ -43,9 +45,10 @@ BATCH = 100
 #: Time after which a message that was being sent may be sent by somebody else: whoever did it
 #: has died, and nobody knows whether SQS has it.
 STUCK = timedelta(minutes=10)
-#: Attributes that are not sent again: why it is a dead letter, and where its payload was, which
-#: was kept and is offloaded anew.
-_NOT_SENT = {FAILURE, *SIZE_ATTRIBUTES}
+#: Attributes that are not sent again: why it is a dead letter, and that its payload was in S3,
+#: which was kept and is offloaded anew; but not of one that was never read, and is there still.
+_NOT_SENT = {FAILURE}
+_OF_PAYLOAD = frozenset(SIZE_ATTRIBUTES)
 
 
 @dataclass(slots=True)
@@ -185,7 +188,7 @@ def _send_to(
         if errors[place] is not None:
             continue
         try:
-            entries.append(channel.payloads.offload(entry))
+            entries.append(fitted(channel.payloads, full_name, entry))
             places.append(place)
         except SQSError as exc:
             errors[place] = str(exc)
@@ -243,12 +246,13 @@ def entry_of(row: Failure, text: str | None = None) -> dict[str, Any]:
 
     :param text: the body to send in its place, inside of the same envelope.
     """
+    was_read = text is not None or not is_pointer(row.body)
     message = {
         "Body": row.body if text is None else edited(row.body, text),
         "MessageAttributes": {
             name: _received(value)
             for name, value in row.attributes.items()
-            if name not in _NOT_SENT
+            if name not in _NOT_SENT and not (was_read and name in _OF_PAYLOAD)
         },
         "Attributes": {"MessageGroupId": row.message_group, TRACE: row.trace},
     }
@@ -261,7 +265,7 @@ def entry_of(row: Failure, text: str | None = None) -> dict[str, Any]:
     kept = replace(trail, id=trail.id or row.message_id, due=None, sent=None, restarts=0, tries=0)
     entry = copy_of(message, kept)
     if row.full_name.endswith(FIFO):
-        entry.setdefault("MessageGroupId", "default")
+        entry.setdefault("MessageGroupId", DEFAULT_GROUP)
         # Another for each time that it is sent, and the same should a request be repeated.
         stamp = row.changed_at or timezone.now()
         entry["MessageDeduplicationId"] = f"{row.pk}-{stamp.timestamp():.6f}"

@@ -11,6 +11,9 @@ class SQSError(Exception):
     Its text is one line of limited length, whatever a message or a server puts into it.
     """
 
+    #: The message group of what could not be made into a message; None: that is not known.
+    message_group: str | None = None
+
     def __str__(self) -> str:
         # KeyError, which UnknownQueue also is, would print the repr of its text.
         return line(str(self.args[0])) if self.args else type(self).__name__

@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from ..exceptions import MessageEncodeError
+from ..exceptions import MessageEncodeError, SQSError
 from ..messages.base import PLAIN, RawMessage
-from ..names import FIFO
+from ..names import DEFAULT_GROUP, FIFO
 from ..quotas import MAX_ATTRIBUTES, MAX_DELAY
 from ..transport.body.payloads import OLD_SIZE_ATTRIBUTE, SIZE_ATTRIBUTE
 from ..transport.sending.checks import (
@@ -183,11 +183,18 @@ def each(value: Any, what: str) -> Callable[[], Any]:
     return following
 
 
-def encoded(wire_format: str, message: RawMessage) -> tuple[str, str]:
-    """The text of *message* and its content type."""
-    if wire_format == "raw":
-        return message.get_body_encoded(), PLAIN
-    return message.dump()
+def encoded(wire_format: str, message: RawMessage, group_id: str | None = None) -> tuple[str, str]:
+    """The text of *message* and its content type.
+
+    :param group_id: the message group that its error tells; None: the default one.
+    """
+    try:
+        if wire_format == "raw":
+            return message.get_body_encoded(), PLAIN
+        return message.dump()
+    except SQSError as exc:
+        exc.message_group = group_id or DEFAULT_GROUP
+        raise
 
 
 def _check_text_attributes(attributes: Any) -> None:

@@ -324,11 +324,12 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
             if not isinstance(item, self.message_class):
                 message = self.message_class.from_value(item)
             group = group(item) if callable(group) else group
+            group = self.options.grouping.of(message) if group is None else group
             return Outgoing.to(
                 self.name,
-                encoded(wire_format, message),
+                encoded(wire_format, message, group),
                 delay=seconds,
-                group_id=self.options.grouping.of(message) if group is None else group,
+                group_id=group,
                 expires=until,
             )
 

@@ -2,7 +2,7 @@
 
 from .body.armour import unarmoured
 from .body.envelope import rewritten
-from .body.payloads import PREFIX, SIZE_ATTRIBUTES
+from .body.payloads import PREFIX, SIZE_ATTRIBUTES, is_pointer
 from .channel import Channel
 from .delivery import Delivery
 from .holding.note import Note, NoteWriter
@@ -12,6 +12,7 @@ from .receiving.message_limit import LocalLimit, ReceiveLimit
 from .sending.copies import TRACE, copy_of
 from .sending.dispatch import Dispatched, refused_for_content, send_list
 from .sending.expiring import has_expired
+from .sending.fitting import fitted
 from .sending.trail import FINISHED, STARTED, Trail
 from .sqs.declaration import WIRE_FORMATS
 from .sqs.pauses import Pause, pause_of
@@ -44,8 +45,10 @@ __all__ = [
     "Trail",
     "Transport",
     "copy_of",
+    "fitted",
     "group_of",
     "has_expired",
+    "is_pointer",
     "moved_from",
     "pause_of",
     "refused_for_content",

@@ -7,7 +7,8 @@ from typing import Any
 
 from kombu.exceptions import ConnectionError as KombuConnectionError
 
-from ..names import FIFO
+from ..exceptions import SQSError
+from ..names import DEFAULT_GROUP, FIFO
 from .consuming_channel import ConsumingChannel
 from .sending.bulk import BulkSend, Progress
 from .sending.checks import check_room_in_s3, check_size
@@ -81,7 +82,12 @@ class Channel(ConsumingChannel):
             properties=dict(properties),
         )
         self._inplace_augment_message(message, "", queue)
-        return self._parameters(queue, message)
+        try:
+            return self._parameters(queue, message)
+        except SQSError as exc:
+            # Nothing of its group is to overtake it.
+            exc.message_group = properties.get("MessageGroupId") or DEFAULT_GROUP
+            raise
 
     def send_many(
         self,

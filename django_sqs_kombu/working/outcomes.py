@@ -227,9 +227,7 @@ def _stay(delivery: Delivery, raised: BaseException | None) -> None:
 
 def _bury(registered: Registered, delivery: Delivery, raised: BaseException | None) -> Action:
     """Send a message to the dead letters, or reject it where there are none."""
-    unread = delivery.errors and delivery.channel.payloads.pointer(delivery.sqs_message)
-    # The object in S3 of one that was not read would be deleted with it: SQS may move it.
-    if raised is not None and not unread and send_to_dead_letters(registered, delivery, raised):
+    if raised is not None and send_to_dead_letters(registered, delivery, raised):
         free_at_end(registered, delivery, raised)
         delivery.ack()
         return Action.DEAD_LETTER

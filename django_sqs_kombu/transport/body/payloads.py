@@ -15,7 +15,12 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from ...exceptions import MessageDecodeError, MessageEncodeError, PayloadNotWritten
+from ...exceptions import (
+    MessageDecodeError,
+    MessageEncodeError,
+    PayloadNotWritten,
+    PayloadUnavailable,
+)
 from ...logs import get_logger
 from ...printable import NAME, line, quoted
 from ...quotas import MAX_MESSAGE_BYTES, size_of
@@ -53,8 +58,8 @@ class LargePayloads:
     Whoever may write to the queue may name any object: read and deleted is only what has a
     key of our form, *prefix* and a UUID, or a UUID alone, as the Extended Clients write it.
 
-    :param bucket: the bucket; None: payloads above the limit are an error, and pointers
-        are not followed.
+    :param bucket: the bucket; None: payloads above the limit are an error, pointers of others are
+        bodies like any, and messages with one of this library wait for somebody who has a bucket.
     :param client: returns the S3 client.
     :param prefix: what the keys begin with.
     :param max_bytes: what is larger is neither written nor read.
@@ -116,6 +121,11 @@ class LargePayloads:
         """
         pointer = self.pointer(message)
         if pointer is None:
+            if (unread := self._without_bucket(message)) is not None:
+                raise PayloadUnavailable(
+                    f"The payload {unread} is not read: no bucket for large payloads is set here "
+                    "(SQS_LARGE_PAYLOAD_BUCKET, transport option large_payload_bucket)"
+                )
             return str(message.get("Body", ""))
         says = self._readable(pointer)
         content = read_object(
@@ -175,20 +185,18 @@ class LargePayloads:
 
     def pointer(self, message: Mapping[str, Any]) -> Pointer | None:
         """Where the message's payload is, if it is in S3 and a bucket was configured."""
-        attributes = message.get("MessageAttributes")
-        if self._bucket is None or not attributes:
+        return None if self._bucket is None else _pointer(message)
+
+    def has_own_body(self, message: Mapping[str, Any]) -> bool:
+        """Whether the body is what SQS has, so that :meth:`body` asks nobody and does not fail."""
+        return self.pointer(message) is None and self._without_bucket(message) is None
+
+    def _without_bucket(self, message: Mapping[str, Any]) -> Pointer | None:
+        """Where the payload is that this library has put there, where no bucket is set here."""
+        if self._bucket is not None or (pointer := _pointer(message)) is None:
             return None
-        if SIZE_ATTRIBUTE not in attributes and OLD_SIZE_ATTRIBUTE not in attributes:
-            return None
-        try:
-            name, place = json.loads(message["Body"])
-            bucket, key = place["s3BucketName"], place["s3Key"]
-        except (ValueError, TypeError, KeyError, RecursionError):
-            return None
-        known = name in (POINTER_CLASS, OLD_POINTER_CLASS)
-        if not (known and isinstance(bucket, str) and isinstance(key, str)):
-            return None
-        return Pointer(bucket, key)
+        is_ours = pointer.key.startswith(self._prefix) and self._has_our_form(pointer)
+        return pointer if is_ours else None
 
     def _not_ours(self, pointer: Pointer) -> str | None:
         """Why the object of *pointer* is none of ours, if so."""
@@ -197,9 +205,38 @@ class LargePayloads:
                 f"it is in bucket {quoted(pointer.bucket, NAME)}, not in {self._bucket!r}, the "
                 "bucket for large payloads"
             )
-        if not _UUID.fullmatch(pointer.key.removeprefix(self._prefix)):
+        if not self._has_our_form(pointer):
             return (
                 f"its key {quoted(pointer.key, NAME)} is neither {self._prefix!r} and a UUID, as "
                 "this library writes it, nor a UUID"
             )
         return None
+
+    def _has_our_form(self, pointer: Pointer) -> bool:
+        return _UUID.fullmatch(pointer.key.removeprefix(self._prefix)) is not None
+
+
+def _pointer(message: Mapping[str, Any]) -> Pointer | None:
+    attributes = message.get("MessageAttributes")
+    if not attributes:
+        return None
+    if SIZE_ATTRIBUTE not in attributes and OLD_SIZE_ATTRIBUTE not in attributes:
+        return None
+    return _read(message.get("Body"))
+
+
+def is_pointer(body: str) -> bool:
+    """Whether a body says where in S3 a payload is."""
+    return _read(body) is not None
+
+
+def _read(body: Any) -> Pointer | None:
+    try:
+        name, place = json.loads(body)
+        bucket, key = place["s3BucketName"], place["s3Key"]
+    except (ValueError, TypeError, KeyError, RecursionError):
+        return None
+    known = name in (POINTER_CLASS, OLD_POINTER_CLASS)
+    if not (known and isinstance(bucket, str) and isinstance(key, str)):
+        return None
+    return Pointer(bucket, key)

@@ -120,7 +120,7 @@ class Intake:
 
         :param in_order: announce none before those that came before it.
         """
-        apart = [e for e in held if e.attributed and self._payloads.pointer(e.message) is not None]
+        apart = [e for e in held if e.attributed and not self._payloads.has_own_body(e.message)]
         if not apart:
             announce(held)
             return

@@ -41,6 +41,8 @@ class BulkSend:
         self._failures: list[SendFailure] = []
         #: Why a whole request failed, so that the next would fail alike.
         self._stopped: RequestFailed | None = None
+        #: What chooses the next request, while it runs.
+        self._packing: Packing | None = None
         #: What the items, or the progress function, raised.
         self._broken: Exception | None = None
 
@@ -51,6 +53,7 @@ class BulkSend:
         """
         read = self._encoded(iter(items), encode)
         packing: Packing = ByGroup(read) if self._queue.endswith(FIFO) else InOrder(read)
+        self._packing = packing
         while self._stopped is None:
             started = time.perf_counter()
             batch = packing.next()
@@ -135,6 +138,8 @@ class BulkSend:
                 raise
             except SQSError as exc:
                 self._failures.append(SendFailure(number, item, exc))
+                if self._packing is not None:
+                    self._packing.unmade(exc)
             except Exception as exc:  # noqa: BLE001 - one bad item harms no other
                 error = MessageEncodeError(f"It could not be made into a message: {repr_of(exc)}")
                 error.__cause__ = exc

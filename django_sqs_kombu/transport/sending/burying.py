@@ -9,7 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from ...logs import get_logger
-from ...names import FIFO
+from ...names import DEFAULT_GROUP, FIFO
 from ...quotas import MAX_ATTRIBUTES, MAX_MESSAGE_BYTES, size_of
 from ..body.envelope import rewritten
 from .checks import TRAIL_GROWTH
@@ -72,7 +72,7 @@ def _entry(delivery: Delivery, target: str, lasts: bool) -> dict[str, Any]:
         trail = replace(trail, expires=None)
     entry = copy_of(received, trail)
     if target.endswith(FIFO):
-        entry.setdefault("MessageGroupId", "default")
+        entry.setdefault("MessageGroupId", DEFAULT_GROUP)
         # Of this receive alone: redriven, it may fail again within SQS's five minutes.
         handle = str(delivery.sqs_message.get("ReceiptHandle") or delivery.message_id)
         entry["MessageDeduplicationId"] = hashlib.sha256(handle.encode()).hexdigest()

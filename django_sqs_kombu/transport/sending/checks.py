@@ -98,10 +98,18 @@ def check_size(queue: str, params: Mapping[str, Any]) -> None:
         raise MessageTooLarge(queue, size, MAX_MESSAGE_BYTES)
 
 
+def has_room(params: Mapping[str, Any]) -> bool:
+    """Whether SQS takes so many attributes, with the one that says that a payload is in S3."""
+    count = len(params.get("MessageAttributes") or ())
+    if count != MAX_ATTRIBUTES:
+        return count < MAX_ATTRIBUTES
+    return size_of(params) <= MAX_MESSAGE_BYTES
+
+
 def check_room_in_s3(params: Mapping[str, Any]) -> None:
     """Raise where the payload goes to S3, and no attribute is left that says so."""
     attributes = params.get("MessageAttributes") or {}
-    if len(attributes) >= MAX_ATTRIBUTES and size_of(params) > MAX_MESSAGE_BYTES:
+    if len(attributes) >= MAX_ATTRIBUTES and not has_room(params):
         raise MessageEncodeError(
             f"attributes: SQS takes {MAX_ATTRIBUTES} in one message, and a payload that is kept "
             f"in S3 needs one of them; {len(attributes)} are too many"

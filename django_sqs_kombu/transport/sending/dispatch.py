@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import HTTPClientError
 
-from ...exceptions import RequestFailed, TimedOut
+from ...exceptions import (
+    EnvironmentFailure,
+    MessageEncodeError,
+    PayloadNotWritten,
+    RequestFailed,
+    SQSError,
+    TimedOut,
+)
 from ...names import FIFO
 from ...quotas import MAX_MESSAGE_BYTES, MAX_MESSAGES, size_of
 
@@ -167,16 +174,25 @@ def _unblocked(
     for number in numbers if groups else ():
         failure = groups.get(group_of(entries[number]))
         if failure is not None:
-            result.errors[number] = overtaking(failure, group_of(entries[number]))
+            result.errors[number] = _held_back(failure, group_of(entries[number]))
             result.untried.add(number)
     return [number for number in numbers if number not in result.untried]
 
 
-def overtaking(failure: RequestFailed, group: str) -> RequestFailed:
+def overtaking(failure: SQSError, group: str) -> SQSError:
     """Why a message was not sent: an earlier one of its *group* had failed with *failure*."""
+    if isinstance(failure, RequestFailed):
+        return _held_back(failure, group)
+    # Its payload could not be written, or it is none that SQS takes.
+    kind = PayloadNotWritten if isinstance(failure, EnvironmentFailure) else MessageEncodeError
+    held_back = kind(_why(failure, group))
+    held_back.__cause__ = failure
+    return held_back
+
+
+def _held_back(failure: RequestFailed, group: str) -> RequestFailed:
     held_back = type(failure)(
-        f"It was not sent, because an earlier message of its group {group!r} was not accepted: "
-        f"{failure}",
+        _why(failure, group),
         operation=failure.operation,
         queue=failure.queue,
         code=failure.code,
@@ -185,6 +201,13 @@ def overtaking(failure: RequestFailed, group: str) -> RequestFailed:
     held_back.__cause__ = failure
     held_back.untried = True
     return held_back
+
+
+def _why(failure: SQSError, group: str) -> str:
+    return (
+        f"It was not sent, because an earlier message of its group {group!r} was not accepted: "
+        f"{failure}"
+    )
 
 
 def _leave_untried(result: Dispatched, numbers: Sequence[int], failure: RequestFailed) -> None:

@@ -6,7 +6,7 @@ from collections import deque
 from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from ...exceptions import RequestFailed
+from ...exceptions import RequestFailed, SQSError
 from ...quotas import MAX_MESSAGE_BYTES, MAX_MESSAGES, size_of
 from .dispatch import group_of, overtaking
 
@@ -23,7 +23,7 @@ class Item(NamedTuple):
     params: dict[str, Any]
 
 
-Unsent = tuple[Item, RequestFailed]
+Unsent = tuple[Item, SQSError]
 
 
 class Packing(Protocol):
@@ -34,6 +34,9 @@ class Packing(Protocol):
 
     def landed(self, batch: Sequence[Item], errors: Sequence[RequestFailed | None]) -> list[Unsent]:
         """Take note of what became of *batch*; return what is not sent for its sake."""
+
+    def unmade(self, error: SQSError) -> None:
+        """Take note of an item that could not be made into a message."""
 
     def left(self) -> list[Item]:
         """What was read and was in no request yet."""
@@ -72,6 +75,9 @@ class InOrder:
         """Nothing: in a standard queue no message waits for another."""
         return []
 
+    def unmade(self, error: SQSError) -> None:
+        """Nothing, for the same reason."""
+
     def left(self) -> list[Item]:
         """The one that found no room."""
         return [] if self._kept is None else [self._kept[0]]
@@ -94,7 +100,7 @@ class ByGroup:
         self._count = self._bytes = 0
         #: Groups that have something waiting and nothing under way.
         self._ready: deque[str] = deque()
-        self._failed: dict[str, RequestFailed] = {}
+        self._failed: dict[str, SQSError] = {}
         #: What is not sent for the sake of one that failed, and was not told yet.
         self._held_back: list[Unsent] = []
 
@@ -127,6 +133,11 @@ class ByGroup:
                 self._ready.append(group)
         told, self._held_back = self._held_back, []
         return told
+
+    def unmade(self, error: SQSError) -> None:
+        """What is read of its group from now on fails; what was read before still goes."""
+        if error.message_group is not None:
+            self._failed.setdefault(error.message_group, error)
 
     def left(self) -> list[Item]:
         """What waits for others of its group, or for its turn."""

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...exceptions import MessageEncodeError
 from ...logs import get_logger
-from ...names import FIFO
+from ...names import DEFAULT_GROUP, FIFO
 from ...quotas import MAX_ATTRIBUTES, MAX_DELAY
 from ..body.envelope import parse_envelope, write_envelope
 from .checks import FORBIDDEN, check_attributes, check_identifier
@@ -62,7 +62,7 @@ def send_parameters(
         check_identifier(properties[_GROUP], _GROUP)
         params[_GROUP] = properties[_GROUP]
     if queue.endswith(FIFO):
-        params.setdefault(_GROUP, "default")
+        params.setdefault(_GROUP, DEFAULT_GROUP)
         check_identifier(properties.get(_DEDUPLICATION), _DEDUPLICATION)
         params[_DEDUPLICATION] = properties.get(_DEDUPLICATION) or str(uuid.uuid4())
     params["MessageBody"] = _body(queue, message, wire_format)

@@ -15,7 +15,7 @@ from ...exceptions import (
     TooOldToSendAgain,
 )
 from ...logs import get_logger
-from ...names import FIFO
+from ...names import DEFAULT_GROUP, FIFO
 from ...printable import line
 from ...quotas import MAX_ATTRIBUTES
 from ..body.payloads import SIZE_ATTRIBUTES, LargePayloads
@@ -24,7 +24,7 @@ from ..sqs.failures import can_be_put_right
 from ..sqs.received import Message, moved_from
 from ..sqs.requests import Requests
 from ..sqs.waits import is_worth_another
-from .checks import check_size
+from .checks import check_size, has_room
 from .copies import copy_of
 from .delays import delayed
 from .dispatch import send_list
@@ -135,12 +135,12 @@ def sent_again(
     if not (deleted or progress):
         _check_age(delivery, trail, seconds)
     entry = _entry(delivery, trail, seconds)
-    if len(entry["MessageAttributes"]) > MAX_ATTRIBUTES:
+    if not has_room(entry):
         if not deleted:
             raise MessageEncodeError(
-                f"Message {delivery.message_id} of queue {delivery.queue!r} has {MAX_ATTRIBUTES} "
-                "attributes from its sender, which leaves no room for its id and its restarts: "
-                "it cannot be sent again"
+                f"Message {delivery.message_id} of queue {delivery.queue!r} has as many "
+                f"attributes as SQS takes ({MAX_ATTRIBUTES}, of which a payload in S3 needs one), "
+                "which leaves no room for its id and its restarts: it cannot be sent again"
             )
         # Rather without its id than lost.
         del entry["MessageAttributes"][TRAIL]
@@ -167,7 +167,7 @@ def payload_of(delivery: Delivery) -> dict[str, Any]:
 def _entry(delivery: Delivery, trail: Trail, seconds: float) -> dict[str, Any]:
     entry = copy_of(payload_of(delivery), trail)
     if delivery.queue.endswith(FIFO):
-        entry.setdefault("MessageGroupId", "default")
+        entry.setdefault("MessageGroupId", DEFAULT_GROUP)
         entry["MessageDeduplicationId"] = f"{trail.id}-{trail.restarts}"[-128:]
         return entry
     return delayed(entry, trail, time.time() + seconds)

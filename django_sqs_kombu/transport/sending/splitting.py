@@ -7,12 +7,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
-from ...exceptions import EnvironmentFailure, MessageTooLarge, RequestFailed, SQSError
-from ...quotas import MAX_ATTRIBUTES, MAX_MESSAGE_BYTES, size_of
+from ...exceptions import EnvironmentFailure, RequestFailed, SQSError
 from ..sqs.received import Message
-from .checks import check_size
 from .copies import copy_of
 from .dispatch import refused_for_content, send_list
+from .fitting import fitted
 from .resending import Delivery, Sending, payload_of
 from .trail import LONGEST_ID, TRAIL, Trail
 
@@ -88,20 +87,7 @@ def _id(text: str) -> str:
 
 
 def _entry(part: Part) -> dict[str, Any]:
-    entry = copy_of(part.sqs_message)
-    in_s3 = size_of(entry) > MAX_MESSAGE_BYTES
-    if len(entry["MessageAttributes"]) + in_s3 > MAX_ATTRIBUTES:
-        # The sender's own count more than its id.
-        del entry["MessageAttributes"][TRAIL]
-    entry = part.channel.payloads.offload(entry)
-    try:
-        check_size(part.queue, entry)
-    except MessageTooLarge:
-        # Without its id it is no larger than the whole was.
-        if entry["MessageAttributes"].pop(TRAIL, None) is None:
-            raise
-        check_size(part.queue, entry)
-    return entry
+    return fitted(part.channel.payloads, part.queue, copy_of(part.sqs_message))
 
 
 def _forget(delivery: Delivery, entry: Mapping[str, Any]) -> None:

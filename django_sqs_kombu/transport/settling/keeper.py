@@ -154,7 +154,7 @@ class Keeper:
                 self._table.unsettle(held)
             raise
         self._table.end(held, deleted=True)
-        self._objects.delete(held.message)
+        self._objects.delete(held)
 
     def flush(self, timeout: float) -> bool:
         """Send what is collected; return whether all was confirmed within *timeout* seconds."""
@@ -373,7 +373,7 @@ class Keeper:
             return
         for settlement in self._settlements.answered(batch, errors, now):
             if settlement.held.attributed and batch.deletes and settlement.with_payload:
-                self._objects.delete(settlement.held.message)
+                self._objects.delete(settlement.held)
 
     def _ended(self) -> None:
         """A request has ended: there may be another, and somebody who waits for it."""

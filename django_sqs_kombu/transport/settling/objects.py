@@ -10,6 +10,7 @@ import time
 from ...logs import get_logger
 from ...new_threads import start_thread, without_fail
 from ..body.payloads import LargePayloads
+from ..holding.held import Held
 from ..sqs.received import Message
 
 logger = get_logger(__name__)
@@ -36,9 +37,14 @@ class ObjectDeletions:
         self._lock = threading.Lock()
         self._started = 0
 
-    def delete(self, message: Message) -> None:
-        """Delete the payload of a message that was deleted, if it is in S3, soon."""
-        if self._payloads.pointer(message) is None:
+    def delete(self, held: Held) -> None:
+        """Delete the payload of a message that was deleted, if it is in S3, soon.
+
+        One that nobody has read stays: it may be all that is left of the message, or belong to
+        its dead letter.
+        """
+        message = held.message
+        if held.body == message.get("Body") or self._payloads.pointer(message) is None:
             return
         try:
             self._waiting.put_nowait(message)

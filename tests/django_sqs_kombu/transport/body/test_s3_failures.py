@@ -8,6 +8,7 @@ import pytest
 
 from django_sqs_kombu import (
     BigMessage,
+    Failure,
     MessageDecodeError,
     MessageEncodeError,
     PayloadUnavailable,
@@ -128,6 +129,42 @@ def test_a_payload_that_is_not_read_outlives_its_dead_letter(large_with, counts,
     ReceiverConsumer(small, message_limit=1).run()
 
     assert seen == []
+    assert len(keys()) == 1
+
+
+def test_it_does_so_where_sqs_has_no_redrive_policy_and_says_why_it_failed(
+    large_with, sqs, keys, counts, prefix
+):
+    """The queue is older than its registration."""
+    sqs.create_queue(QueueName=f"{prefix}__orders")
+    seen = []
+    large = large_with(large_payload_max_bytes=2_000_000)
+    small = large_with(large_payload_max_bytes=1_000_000)
+    small.register("orders", seen.append, dead_letter=Exception, dead_letter_queue="dead")
+    large.register("orders").send(body=LARGE)
+
+    ReceiverConsumer(small, message_limit=1).run()
+
+    assert seen == []
+    assert counts(f"{prefix}__orders") == (0, 0, 0)
+    dead = large.register("dead", lambda message: seen.append(message))
+    ReceiverConsumer(large, [dead], message_limit=1).run()
+    [letter] = seen
+    assert letter.get_body() == LARGE
+    assert "more than the 1,000,000" in Failure.read(letter.message_attributes).text
+    assert keys() == []
+    assert counts(dead.full_name()) == (0, 0, 0)
+
+
+def test_a_payload_that_nobody_has_read_outlives_its_message(large_with, counts, keys):
+    """With neither dead letters nor its object nothing were left of it."""
+    large = large_with(large_payload_max_bytes=2_000_000)
+    small = large_with(large_payload_max_bytes=1_000_000)
+    queue = small.register("orders", print)
+    large.register("orders").send(body=LARGE)
+    ReceiverConsumer(small, message_limit=1).run()
+
+    assert counts(queue.full_name()) == (0, 0, 0)
     assert len(keys()) == 1
 
 
