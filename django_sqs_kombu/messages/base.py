@@ -164,6 +164,9 @@ class RawMessage:
         """Return the value of the SQS body *value*."""
         return value
 
+    def begin_sending(self) -> None:
+        """Called before each time that the message is encoded to be sent."""
+
     def set_body(self, body: Any) -> None:
         """Replace the value (decoded form)."""
         self._body = body

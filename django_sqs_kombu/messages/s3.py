@@ -24,6 +24,19 @@ from .base import RawMessage
 logger = get_logger(__name__)
 
 
+class _KeptOpen:
+    """A file that boto3 does not close when it has read it: it may be read again."""
+
+    def __init__(self, file: Any) -> None:
+        self._file = file
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._file, name)
+
+    def close(self) -> None:
+        """Do nothing: it is its owner's to close."""
+
+
 class BigMessage(RawMessage):
     """A payload in S3, of up to :attr:`max_bytes`; the SQS body is ``s3://bucket/key``.
 
@@ -32,7 +45,8 @@ class BigMessage(RawMessage):
         message is sent, or ``s3://bucket/key`` of an object that already exists.
 
     A received message's body is the object's bytes.  :meth:`delete`, which is also
-    called when a receiver has returned, removes the object and the message.
+    called when a receiver has returned, removes the object and the message.  So a message that
+    is sent once more, to another queue for instance, is uploaded once more.
 
     Subclasses set the S3 client's options in :attr:`s3_options`, and in
     :attr:`buckets` which objects a message may name: otherwise anyone who may write to the queue
@@ -51,7 +65,17 @@ class BigMessage(RawMessage):
         self, queue: kombu.Queue | None = None, body: Any = None, s3_url: str | None = None
     ) -> None:
         self.s3_url = s3_url
+        #: The URL of an object that goes with a message: with the one that was received, or that
+        #: was sent before.
+        self._taken: str | None = None
+        self._is_received = self._is_renewed = False
+        #: Where a file began when it was first read; None: it has not been.
+        self._start: int | None = None
         super().__init__(queue, body)
+
+    def begin_sending(self) -> None:
+        """Have the body uploaded again if its object goes with another message."""
+        self._is_renewed = self._taken is not None and self.s3_url == self._taken
 
     def encode(self, value: Any) -> str:
         """Upload *value* if :attr:`s3_url` only names a bucket, and return the URL.
@@ -63,7 +87,7 @@ class BigMessage(RawMessage):
                 "BigMessage needs s3_url='s3://bucket', to which its body is uploaded"
             )
         bucket, key = self._bucket_and_key(self.s3_url, MessageEncodeError)
-        if key:
+        if key and not self._is_renewed:
             return self.s3_url
         if value is None:
             raise MessageEncodeError("BigMessage needs a body to upload, or an s3_url with a key")
@@ -77,14 +101,39 @@ class BigMessage(RawMessage):
         try:
             # In threads of its own it would know nothing of the time that is left.
             few = TransferConfig(use_threads=left() == math.inf)
-            file = io.BytesIO(data) if isinstance(data, bytes) else data
+            file = io.BytesIO(data) if isinstance(data, bytes) else self._from_start(data)
             self._client().upload_fileobj(file, bucket, key, Config=few)
         except (*S3_ERRORS, OSError) as exc:
             raise MessageEncodeError(
                 f"BigMessage cannot write {url_of(bucket, key)}: {exc}"
             ) from exc
-        self.s3_url = f"s3://{bucket}/{key}"
-        return self.s3_url
+        url = f"s3://{bucket}/{key}"
+        self._is_renewed = False
+        if not self._is_received:
+            # Else it would delete that of the message which was sent.
+            self.s3_url = self._taken = url
+        return url
+
+    def _from_start(self, file: Any) -> Any:
+        """*file* where it began when it was first read: at its end an upload would be empty.
+
+        :raises MessageEncodeError: it cannot be read again.
+        """
+        try:
+            if self._start is not None:
+                file.seek(self._start)
+            else:
+                self._start = file.tell()
+        except (AttributeError, OSError, ValueError) as exc:
+            # One that has no places, or that its owner has closed.
+            if self._start is not None:
+                raise MessageEncodeError(
+                    "BigMessage cannot be sent again: its object goes with the message that was "
+                    f"sent before, and its file cannot be read again ({line(str(exc))}). Make "
+                    "another BigMessage, or give the body as bytes."
+                ) from cause(exc)
+            self._start = 0
+        return _KeptOpen(file)
 
     def decode(self, value: str) -> bytes:
         """Return the bytes of the object that *value* names.
@@ -113,7 +162,8 @@ class BigMessage(RawMessage):
             says=f"BigMessage cannot read {url_of(bucket, key)}",
             configured=self.buckets is not None,
         )
-        self.s3_url = value
+        self.s3_url = self._taken = value
+        self._is_received = True
         return data
 
     def __len__(self) -> int:

@@ -189,6 +189,7 @@ def encoded(wire_format: str, message: RawMessage, group_id: str | None = None) 
     :param group_id: the message group that its error tells; None: the default one.
     """
     try:
+        message.begin_sending()
         if wire_format == "raw":
             return message.get_body_encoded(), PLAIN
         return message.dump()

@@ -78,6 +78,10 @@ def _told(says: str, *, configured: bool = True) -> Iterator[None]:
         code = error_code(exc) if isinstance(exc, ClientError) else None
         if code == NO_OBJECT or (code == NO_BUCKET and not configured):
             raise MessageDecodeError(f"{says}: it does not exist any more") from cause(exc)
-        if code == "AccessDenied":
+        if code == "AccessDenied" and "kms:" in str(exc):
+            says += (
+                " (allow kms:Decrypt for the bucket's key, in the IAM policy and in the key's own)"
+            )
+        elif code == "AccessDenied":
             says += " (allow s3:GetObject, and s3:ListBucket, without which S3 denies what is gone)"
         raise PayloadUnavailable(f"{says}: {exc}") from cause(exc)

@@ -1,11 +1,17 @@
 """BigMessage: its objects, and those that no message may name."""
 
+import io
 from types import SimpleNamespace
 
 import boto3
 import pytest
 
-from django_sqs_kombu import BigMessage, MessageDecodeError, MessageEncodeError
+from django_sqs_kombu import (
+    BigMessage,
+    MessageDecodeError,
+    MessageEncodeError,
+    ReceiverConsumer,
+)
 
 from .test_boto import delivery
 
@@ -111,3 +117,78 @@ def test_s3_is_not_waited_for_long(bucket):
 
     assert (config.connect_timeout, config.read_timeout) == (3, 5)
     assert config.retries["total_max_attempts"] == 2
+
+
+@pytest.fixture
+def bigs(receivers, bucket):
+    """Two queues, and what their receivers got."""
+    seen = []
+
+    def register(name, receive=None):
+        got = receive or (lambda message: seen.append((name, message.get_body())))
+        return receivers.register(name, got, message_class=bucket.cls)
+
+    def receive(*queues):
+        for queue in queues:
+            ReceiverConsumer(receivers, [queue], message_limit=1).run()
+        return seen
+
+    return SimpleNamespace(register=register, receive=receive)
+
+
+@pytest.fixture
+def file(tmp_path):
+    path = tmp_path / "film"
+    path.write_bytes(b"-much")
+    with path.open("rb") as file:
+        file.read(1)
+        yield file
+
+
+@pytest.mark.parametrize("body", [b"much", "much", io.BytesIO(b"much"), None])
+def test_a_message_that_is_sent_to_two_queues_has_an_object_for_each(bucket, bigs, body, file):
+    """The first receiver's end deleted the only one, and the second message was lost."""
+    one, two = bigs.register("one"), bigs.register("two")
+    message = bucket.cls(body=file if body is None else body, s3_url=f"s3://{bucket.name}")
+
+    one.send(message)
+    two.send(message)
+
+    assert bigs.receive(one, two) == [("one", b"much"), ("two", b"much")]
+    assert "Contents" not in bucket.client.list_objects_v2(Bucket=bucket.name)
+
+
+def test_a_file_that_can_be_read_once_is_sent_once(bucket, bigs):
+    class Stream(io.BytesIO):
+        def seekable(self):
+            return False
+
+        def seek(self, *args):
+            raise OSError("no places here")
+
+        tell = seek
+
+    queue = bigs.register("one")
+    message = bucket.cls(body=Stream(b"much"), s3_url=f"s3://{bucket.name}")
+    queue.send(message)
+
+    with pytest.raises(MessageEncodeError, match="cannot be sent again"):
+        queue.send(message)
+    assert bigs.receive(queue) == [("one", b"much")]
+
+
+def test_a_received_message_can_be_sent_on(bucket, bigs):
+    two = bigs.register("two")
+    one = bigs.register("one", lambda message: two.send(message))
+    one.send(bucket.cls(body=b"much", s3_url=f"s3://{bucket.name}"))
+
+    assert bigs.receive(one, two) == [("two", b"much")]
+    assert "Contents" not in bucket.client.list_objects_v2(Bucket=bucket.name)
+
+
+def test_to_ask_for_its_text_uploads_it_once(bucket):
+    message = bucket.cls(body=b"much", s3_url=f"s3://{bucket.name}")
+
+    assert message.get_body_encoded() == message.get_body_encoded() == message.s3_url
+    received = bucket.cls.from_delivery(delivery(message.s3_url))
+    assert received.get_body_encoded() == message.s3_url

@@ -8,11 +8,13 @@ import sys
 import uuid
 
 import pytest
+from botocore.exceptions import ClientError
 
 from django_sqs_kombu import (
     MessageDecodeError,
     MessageEncodeError,
     MessageTooLarge,
+    PayloadUnavailable,
     RawMessage,
     ReceiverConsumer,
     RestartLater,
@@ -303,6 +305,32 @@ def test_a_payload_that_is_too_large_is_not_read(size):
     with pytest.raises(MessageDecodeError, match="more than the 16 that are read"):
         payloads.body(message)
     assert client.closed
+
+
+@pytest.mark.parametrize(
+    ("text", "allow"),
+    [
+        ("Access Denied", "allow s3:GetObject, and s3:ListBucket"),
+        ("is not authorized to perform: kms:Decrypt on resource: a-key", "allow kms:Decrypt"),
+    ],
+)
+def test_what_is_denied_says_what_to_allow(text, allow):
+    class Denying:
+        def get_object(self, **kwargs):
+            error = {"Code": "AccessDenied", "Message": text}
+            raise ClientError({"Error": error}, "GetObject")
+
+    payloads = LargePayloads("bucket", Denying)
+    place = {"s3BucketName": "bucket", "s3Key": str(uuid.uuid4())}
+    message = {
+        "Body": json.dumps(["software.amazon.payloadoffloading.PayloadS3Pointer", place]),
+        "MessageAttributes": {"ExtendedPayloadSize": {}},
+    }
+
+    with pytest.raises(PayloadUnavailable) as raised:
+        payloads.body(message)
+    assert f"({allow}" in str(raised.value)
+    assert str(raised.value).count("allow ") == 1
 
 
 def test_what_no_receiver_reads_is_refused_by_the_sender(large_with, keys):
