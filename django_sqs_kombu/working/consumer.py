@@ -26,6 +26,7 @@ from .gate import Gate
 from .going_on import worker_stops
 from .handling import Handled, handle
 from .late import received, taking_all
+from .left_behind import let_go_of_frames
 from .middleware import ADMITTED, Middleware, admission, tell
 from .outcomes import settle_undecodable
 from .pool import Pool
@@ -338,8 +339,8 @@ class ReceiverConsumer(StoppableConsumer):
         if self._circuits.any and not isinstance(raised, CutOff):
             self._circuits.ended(delivery.queue, raised)
         if raised is not None and isinstance(raised, KeyboardInterrupt):
-            self.should_stop = True
-            self._breaking_off = True
+            self.should_stop = self._breaking_off = True
+        let_go_of_frames(raised)
 
     def _refuses(self, registered: Registered, delivery: Delivery) -> bool:
         """Give back a message that is not to be started now."""

@@ -1,0 +1,42 @@
+"""Left behind: what a receiver that raised has in its frames, which its exception keeps."""
+
+from __future__ import annotations
+
+import inspect
+from contextlib import suppress
+from types import TracebackType
+from typing import Any
+
+#: An exception's own, whatever its class says of itself.
+_traceback_of: Any = BaseException.__dict__["__traceback__"].__get__
+_cause_of: Any = BaseException.__dict__["__cause__"].__get__
+_context_of: Any = BaseException.__dict__["__context__"].__get__
+
+#: Of frames that may go on, as that of a task which has caught and kept what it raises elsewhere.
+_MAY_GO_ON = inspect.CO_GENERATOR | inspect.CO_COROUTINE | inspect.CO_ASYNC_GENERATOR
+
+
+def let_go_of_frames(raised: BaseException | None) -> None:
+    """Clear the variables of the functions that *raised* came through, now that it is settled.
+
+    Errors of Django's databases keep themselves alive, with all of these, until garbage collection
+    comes, at any time: a server-side cursor that was read halfway is closed by it, and waits for
+    ever where that is within a statement on the same connection.
+    """
+    left, seen = [raised], set()
+    while left:
+        exc = left.pop()
+        if exc is None or id(exc) in seen:
+            continue
+        seen.add(id(exc))
+        _clear(_traceback_of(exc))
+        left += [_cause_of(exc), _context_of(exc)]
+
+
+def _clear(traceback: TracebackType | None) -> None:
+    while traceback is not None:
+        frame = traceback.tb_frame
+        if not frame.f_code.co_flags & _MAY_GO_ON:
+            with suppress(RuntimeError):  # It is running.
+                frame.clear()
+        traceback = traceback.tb_next
