@@ -32,7 +32,9 @@ from .models import OutboxMessage
 ROWS, CHARACTERS = 100, 8 * 1024 * 1024
 #: Rows that a person has changed in one statement.
 CHANGED = 500
-#: How long a claim lasts.  Another relay takes the rows of one that died when it is over.
+#: How long a claim lasts.  Another relay takes the rows of one that died when it is over: not
+#: before, since one may seem to have died that goes on sending, elsewhere (a cloned or migrated
+#: machine, another container's process ids); and not much later than its last request may end.
 LEASE = timedelta(seconds=120)
 #: The longest pause before a row is tried again.
 LONGEST_PAUSE = timedelta(seconds=300)

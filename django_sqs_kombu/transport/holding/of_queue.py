@@ -64,7 +64,7 @@ class Watcher(Protocol):
         """So many messages were settled, or have ended."""
 
     def ready(self) -> None:
-        """A message that was behind another of its group may be taken."""
+        """One may be taken that was behind another of its group, or had no place."""
 
 
 class OfQueue(Totals):
@@ -72,17 +72,18 @@ class OfQueue(Totals):
 
     :ivar watcher: what receives from it, if anything does.
     :ivar line: those that may be taken, the oldest first.
+    :ivar held_up: how many of those were announced while there was no place for them.
     :ivar lanes: of a FIFO queue.
     :ivar most_open: how many may wait or be settled, for more to be asked for.
     :ivar asking: what is asked of them.
     """
 
-    __slots__ = ("asking", "lanes", "line", "most_open", "watcher")
+    __slots__ = ("asking", "held_up", "lanes", "line", "most_open", "watcher")
 
     def __init__(self) -> None:
         super().__init__()
         self.watcher: Watcher | None = None
-        self.most_open = LEAST_OPEN
+        self.most_open, self.held_up = LEAST_OPEN, 0
         self.line: deque[Held] = deque()
         self.lanes: Lanes[Held] = Lanes()
         self.asking = Asking()

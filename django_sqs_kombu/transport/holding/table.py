@@ -26,6 +26,7 @@ class HeldMessages:
     :ivar lock: guards the table, and what is decided by looking at it.
     :ivar shares_places: whether a place that is free is any queue's, as on an event loop.
     :ivar settling_makes_room: whether it is bounded how many messages are with consumers.
+    :ivar places: how many more messages of a queue may be with its consumer; None: any number.
     :ivar expected: how many messages are asked for, and likely to come.
     :ivar on_broken: called with messages that are to be given back, since one that must run
         before them is left to others.
@@ -34,6 +35,7 @@ class HeldMessages:
     def __init__(self) -> None:
         self.lock = threading.RLock()
         self.shares_places = self.settling_makes_room = False
+        self.places: Callable[[str], int | None] = _any
         self.expected = 0
         self.on_broken: Callable[[list[Held]], None] = _nothing
         self._by_tag: dict[str, Held] = {}
@@ -122,6 +124,8 @@ class HeldMessages:
         """The oldest message that waits, which then is the consumer's."""
         with self.lock:
             of = self._queues[queue]
+            if self.settling_makes_room and self._is_full(queue, of):
+                return None
             line = of.line
             while line:
                 held = line.popleft()
@@ -136,6 +140,29 @@ class HeldMessages:
                         watcher.room(1)
                     return held
         return None
+
+    def _is_full(self, queue: str, of: OfQueue) -> bool:
+        """Whether none may be taken now, as after the prefetch count was lowered."""
+        # On an event loop it is asked before.
+        if self.shares_places or (places := self.places(queue)) is None or places > 0:
+            return False
+        of.held_up = min(of.held_up + 1, of.waiting - of.lanes.behind)
+        return True
+
+    def look_again(self) -> None:
+        """The prefetch count is another: what was held up may be taken, as far as it says."""
+        with self.lock:
+            for queue, of in self._queues.items():
+                if of.held_up:
+                    places = self.places(queue)
+                    self._let_go(of, of.held_up if places is None else places)
+
+    def _let_go(self, of: OfQueue, places: int) -> None:
+        while of.held_up > 0 and places > 0:
+            of.held_up -= 1
+            places -= 1
+            if of.watcher is not None:
+                of.watcher.ready()
 
     def take_behind(self, held: Held, most: int) -> list[Held]:
         """Of those behind a message of its group so many, which are the consumer's with it."""
@@ -316,6 +343,8 @@ class HeldMessages:
 
     def _room(self, of: OfQueue, places: int) -> None:
         """There may be room for so many more messages of a queue."""
+        if of.held_up:
+            self._let_go(of, places)
         for each in list(self._queues.values()) if self.shares_places else (of,):
             if each.watcher is not None:
                 each.watcher.room(places)
@@ -328,3 +357,7 @@ class HeldMessages:
 
 def _nothing(*what: object) -> None:
     pass
+
+
+def _any(queue: str) -> None:
+    return None

@@ -133,7 +133,7 @@ class Poller:
             self.room(messages)
 
     def ready(self) -> None:
-        """A message that was behind another of its group may be taken."""
+        """One may be taken that was behind another of its group, or had no place."""
         self._shared.inbox.announce(self, 1)
 
     def take(self, now: float) -> Held | None:

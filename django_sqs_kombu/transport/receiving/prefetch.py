@@ -21,6 +21,7 @@ class Prefetch:
         self._count = 0
         #: By queue: how many of its messages may be with its consumer at once.
         self._most: dict[str, int] = {}
+        table.places = self.room
 
     @property
     def count(self) -> int:
@@ -31,6 +32,7 @@ class Prefetch:
     def count(self, count: int) -> None:
         self._count = count
         self._table.settling_makes_room = bool(count or self._most)
+        self._table.look_again()
 
     def bound(self, queue: str, most: int) -> None:
         """Have *most* messages of *queue* with its consumer at once."""
