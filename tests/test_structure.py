@@ -156,7 +156,7 @@ FLOORS = {
         ("",),
     ),
     "django_sqs": (
-        ("named", "keywords", "row_options", "setting_rules"),
+        ("named", "keywords", "portions", "row_options", "setting_rules"),
         ("proxy",),
         (
             "app_checks",
@@ -172,7 +172,7 @@ FLOORS = {
         ),
         ("not_migrated", "problems", "refusals"),
         ("access", "clocks", "commits", "connections", "row_admin", "storable"),
-        ("open_transactions", "steady"),
+        ("open_transactions", "refused_writes", "steady"),
         ("batches", "calls", "key_database"),
         ("registry",),
         ("message", "receiver_loop", "events"),

@@ -19,7 +19,7 @@ from django_sqs_kombu.exceptions import (
 )
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.new_threads import without_fail
-from django_sqs_kombu.printable import NAME, line
+from django_sqs_kombu.printable import NAME, TEXT, line, text_of
 from django_sqs_kombu.quotas import MAX_MESSAGES
 from django_sqs_kombu.transport import Delivery, SQSMessage, Trail, moved_from
 from django_sqs_kombu.working import FAILURE
@@ -27,6 +27,7 @@ from django_sqs_kombu.working import FAILURE
 from ..connections import alias_for_logs, now_and_then
 from ..not_migrated import told
 from ..operations.queues import Target, targets
+from ..refused_writes import answers
 from ..registry import receivers
 from ..storable import storable_text
 from ..worker.companions import Beside, InThread
@@ -82,14 +83,18 @@ def bury(target: Target, *, limit: int) -> Iterator[int]:
 def keep(target: Target, dead_letters: str, found: Sequence[SQSMessage]) -> list[SQSMessage]:
     """Write dead letters down, beside what is known of their failures.
 
-    :returns: those that are; of the others the payload in S3 cannot be read now.
+    :returns: those that are; of the others the payload in S3 cannot be read now, or the database
+        refuses them, since they are too large say.
     :raises django.db.Error: nothing is written.
     """
     letters = [letter for m in found if (letter := _read(target, dead_letters, m)) is not None]
     using = router.db_for_write(Failure)
-    with transaction.atomic(using=using):
-        for letter in letters:
-            _keep(using, letter)
+    try:
+        _keep_all(using, letters)
+    except Error as exc:
+        if len(letters) == 1 or not answers(using, exc):
+            raise
+        letters = _keep_each(using, letters, dead_letters)
     return [letter.message for letter in letters]
 
 
@@ -126,6 +131,35 @@ def _read(target: Target, dead_letters: str, message: SQSMessage) -> Letter | No
     if source.full_name != target.full_name:
         delivery.held.queue = source.full_name
     return Letter(source, told, message, delivery)
+
+
+def _keep_all(using: str, letters: Sequence[Letter]) -> None:
+    with transaction.atomic(using=using):
+        for letter in letters:
+            _keep(using, letter)
+
+
+def _keep_each(using: str, letters: Sequence[Letter], dead_letters: str) -> list[Letter]:
+    """Write each down alone; return those that the database took.
+
+    :raises django.db.Error: it took none, or is away.
+    """
+    kept: list[Letter] = []
+    for letter in letters:
+        try:
+            _keep_all(using, [letter])
+        except Error as exc:
+            if not answers(using, exc) or (letter is letters[-1] and not kept):
+                raise
+            logger.warning(
+                "Dead letter %s of %s cannot be stored, and stays in SQS: %s",
+                line(letter.delivery.message_id, NAME),
+                dead_letters,
+                line(text_of(exc), TEXT),
+            )
+        else:
+            kept.append(letter)
+    return kept
 
 
 def _keep(using: str, letter: Letter) -> None:

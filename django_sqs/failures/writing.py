@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 
 from django.db import (
@@ -16,14 +16,21 @@ from django.db import (
 from django.db.models import F
 
 from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.printable import TEXT, line, text_of
 
 from ..connections import connect, drop_broken, give_back
 from ..not_migrated import advice, lacks_tables
+from ..portions import portions
+from ..refused_writes import MOST_TRIES, answers, may_be_too_large
 from ..registry import receivers
 from ..signals import failure_noted
 from .models import Failure, FailureGroup, State
 
 logger = get_logger(__name__)
+
+TOO_LARGE = (
+    "The failure of message %s of queue %s is too large for the database; its body is left out"
+)
 
 Noted = tuple[str, Failure]
 
@@ -32,8 +39,13 @@ class FailureWriter:
     """Writes what :class:`~.noting.FailureNotes` notes; safe to write twice.
 
     A database that is away raises, and all are written again later: meanwhile their messages
-    are held.  A row that the database refuses is left out, which the log says.
+    are held.  A row that the database refuses is left out, which the log says; one that is too
+    large for it is written without its body.
     """
+
+    def __init__(self) -> None:
+        #: By receipt, how often a row may have been too large.
+        self._tries: Counter[str] = Counter()
 
     def write(self, contents: Sequence[Noted]) -> None:
         """Write all of them, in this thread's connection.
@@ -51,13 +63,45 @@ class FailureWriter:
                 logger.exception("%d failures cannot be stored. %s", len(contents), advice(using))
                 return
             drop_broken(using, exc)
-            raise
+            if not may_be_too_large(exc) or not answers(using, exc):
+                raise
+            self._write_each(using, contents)
         finally:
             give_back(using)
+
+    def _write_each(self, using: str, contents: Sequence[Noted]) -> None:
+        """Write each alone, since one may be too large.
+
+        :raises django.db.Error: one could not be written, which it may be the next time.
+        """
+        failure: Error | None = None
+        for mark, row in contents:
+            try:
+                _write(using, [(mark, row)])
+            except Error as exc:
+                self._tries[row.receipt] += 1
+                last = self._tries[row.receipt] >= MOST_TRIES
+                if not may_be_too_large(exc) or not answers(using, exc):
+                    raise
+                if not last:
+                    failure = exc
+                    continue
+                logger.exception(TOO_LARGE, row.message_id, row.full_name)
+                _write(using, [(mark, _without_body(row, exc))])
+            self._tries.pop(row.receipt, None)
+        if failure is not None:
+            raise failure
 
     def rest(self) -> None:
         """Close this thread's connections."""
         connections.close_all()
+
+
+def _without_body(row: Failure, exc: Error) -> Failure:
+    """What is written of one that is too large for the database."""
+    row.body, row.attributes = "", {}
+    row.text = f"(Its body could not be stored: {line(text_of(exc), TEXT)})"
+    return row
 
 
 def _lacks_tables(using: str) -> bool:
@@ -109,7 +153,8 @@ def write_all(using: str, contents: Sequence[Noted]) -> list[Failure]:
         for mark, row in fresh.values():
             row.group_id = groups[mark]
         rows = [row for _, row in fresh.values()]
-        Failure.objects.using(using).bulk_create(rows)
+        for some in portions(rows, lambda row: row.body + row.text + row.traceback):
+            Failure.objects.using(using).bulk_create(some)
     return rows
 
 

@@ -7,7 +7,6 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
-from itertools import islice
 
 import kombu
 from django.db import transaction
@@ -18,13 +17,12 @@ from django_sqs_kombu.registration import Outgoing, RegisteredQueue, outside
 from ..commits import warn_of_another
 from ..connections import alias_of
 from ..not_migrated import migrated
+from ..portions import portions
 from ..registry import receivers
 from . import claims
 from .models import OutboxMessage
 
 APP = "django_sqs.outbox"
-#: Rows written by one statement.
-ROWS = 500
 
 
 def write(
@@ -71,7 +69,7 @@ def write_many(
     written = 0
     with transaction.atomic(using=using):
         # Where the messages come from may be a query: what that lacks is not the outbox's.
-        while some := list(islice(rows, ROWS)):
+        for some in portions(rows, lambda row: row.body):
             with migrated(APP, using):
                 OutboxMessage.objects.using(using).bulk_create(some)
             written += len(some)

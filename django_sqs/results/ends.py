@@ -15,16 +15,13 @@ from django_sqs_kombu.printable import TEXT, line, text_of
 
 from ..connections import drop_broken, give_back
 from ..database_errors import is_of_database
+from ..refused_writes import MOST_TRIES, answers, is_full
 from ..storable import error_entry, storable, storable_text
 from .begins import Begin
 from .models import TaskRecord
 from .statements import ATTEMPT, UNFINISHED, ConditionalUpdate
-from .writing import answers, is_full
 
 logger = get_logger(__name__)
-
-#: How often an end is tried whose database answers others: then it is the end's own fault.
-MOST_TRIES = 8
 
 _COLUMNS = ("status", "finished_at", "errors", "return_value")
 #: With all of the attempt, of which its result may know nothing yet.

@@ -18,6 +18,7 @@ SHORT = [
     "tests/django_sqs/test_conflicts.py",
     "tests/django_sqs/test_connections.py",
     "tests/django_sqs/test_inbox_outbox.py",
+    "tests/django_sqs/test_large_rows.py",
     "tests/django_sqs/test_on_commit.py",
     "tests/django_sqs/test_open_transactions.py",
     "tests/django_sqs/test_prepared_statements.py",

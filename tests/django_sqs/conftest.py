@@ -1,16 +1,21 @@
 """Fixtures: the project's settings pointed at the test server."""
 
+import contextlib
 import os
 import threading
 
 import pytest
 from django.core.cache import cache
+from django.db import OperationalError, connections
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.sqlite3.base import DatabaseWrapper as SQLite
 
 import django_sqs
 
 from ..databases import settings as databases
+
+#: What a server takes in a statement, where it takes little.
+MOST_BYTES = 2 * 1024 * 1024
 
 
 @pytest.fixture(autouse=True)
@@ -59,3 +64,32 @@ def _connections_of_threads_are_closed():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(SQLite, "close", close_other)
         yield
+
+
+@pytest.fixture
+def small_statements(site):
+    """Databases that take no statement of more than MOST_BYTES."""
+    connection = connections["default"]
+    if connection.vendor != "mysql":
+
+        def refuse(execute, sql, params, many, context):
+            texts = [each for each in params or () if isinstance(each, str)]
+            if sum(len(each) + each.count("'") for each in texts) > MOST_BYTES:
+                raise OperationalError(1153, "Got a packet bigger than 'max_allowed_packet' bytes")
+            return execute(sql, params, many, context)
+
+        with contextlib.ExitStack() as stack:
+            for each in connections.all():
+                stack.enter_context(each.execute_wrapper(refuse))
+            yield
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT @@GLOBAL.max_allowed_packet")
+        [before] = cursor.fetchone()
+        cursor.execute("SET GLOBAL max_allowed_packet = %s", [MOST_BYTES])
+    connections.close_all()
+    yield
+    connections.close_all()
+    with connection.cursor() as cursor:
+        cursor.execute("SET GLOBAL max_allowed_packet = %s", [before])
+    connections.close_all()

@@ -156,3 +156,10 @@ def test_a_task_that_is_too_large_is_forgotten_and_costs_no_other(backends, anno
     assert (caught.value.sent, [each.number for each in caught.value.failures]) == (2, [1])
     assert len(announced) == 2
     assert TaskRecord.objects.count() == 2
+
+
+def test_many_with_large_arguments_are_more_than_one_statement(backends, small_statements):
+    large = "x" * 200_000
+    results = backends["default"].enqueue_many([(chores.double, [large], {})] * 60)
+
+    assert len(results) == TaskRecord.objects.count() == 60

@@ -15,8 +15,9 @@ from django.db import (
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from django_sqs.refused_writes import MOST_TRIES
 from django_sqs.results.begins import Begin, BeginWriter
-from django_sqs.results.ends import MOST_TRIES, End, EndWriter, _write_alone
+from django_sqs.results.ends import End, EndWriter, _write_alone
 from django_sqs.results.models import TaskRecord
 from django_sqs.tasks.wire import digest_of
 
