@@ -63,11 +63,14 @@ def bury(target: Target, *, limit: int) -> Iterator[int]:
     except QueueDoesNotExist:
         # There are no dead letters yet.
         return
+    unread: set[object] = set()
     while left > 0:
         found = requests.receive(dead_letters, min(MAX_MESSAGES, left), 1, HOLD)
-        if not found:
+        if unread.issuperset(message["MessageId"] for message in found):
+            # None, or those that could not be read, which took longer to say than they are hidden.
             return
         kept = keep(target, dead_letters, found)
+        unread |= {message["MessageId"] for message in found if message not in kept}
         errors = requests.delete_batch(dead_letters, kept) if kept else []
         for failure in errors:
             if failure is not None:

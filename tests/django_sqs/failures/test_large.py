@@ -1,5 +1,7 @@
 """Failed messages whose payload is in S3, or that are as large as SQS takes, are sent again."""
 
+import itertools
+
 import boto3
 import pytest
 
@@ -127,3 +129,22 @@ def test_a_dead_letter_is_not_taken_out_of_sqs_while_its_payload_cannot_be_read(
     work("l4")
     assert sorted((body for body, _ in seen), key=len) == ["small", LARGE]
     assert {row.state for row in Failure.objects.all()} == {State.SENT}
+
+
+def test_dead_letters_that_cannot_be_read_are_not_looked_at_for_ever(
+    mend, work, s3, server, prefix, monkeypatch
+):
+    """While S3 hung, each was visible again before the next was found to be unreadable."""
+    mend("l5", dead_letter=Exception, dead_letter_queue="l5-dead")
+    django_sqs.send("l5", body=LARGE)
+    django_sqs.send("l5", body="small")
+    work("l5", 2)
+    [target] = targets(registry.select(["l5"]))
+    Failure.objects.all().delete()
+    server.broken_bucket = prefix
+    monkeypatch.setattr(burying, "HOLD", 0)
+
+    looks = list(itertools.islice(burying.bury(target, limit=1_000), 10))
+
+    assert len(looks) < 5
+    assert sum(looks) == 1
