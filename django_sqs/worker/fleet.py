@@ -206,7 +206,15 @@ class Fleet:
         seconds = self._plan.stop_when_idle
         if seconds is not None:
             plan = self._plan
-            yield partial(StopWhenIdle, seconds, self._stats, plan.queues, plan.suffix, stop)
+            yield partial(
+                StopWhenIdle,
+                seconds,
+                self._stats,
+                plan.queues,
+                plan.suffix,
+                stop,
+                plan.message_limit,
+            )
 
     def _check_memory(self) -> None:
         taken, most = resident_memory() // MEBIBYTE, self._plan.recycling.memory

@@ -25,13 +25,15 @@ class StopWhenIdle:
 
     That is when for so long nothing was received and nothing ran, each queue was polled in that
     time, and SQS then counts no message in it: none visible, none in flight, also elsewhere, and
-    none delayed.  A queue that a person has paused keeps nobody.
+    none delayed.  A queue that a person has paused keeps nobody, nor does one of which as many
+    messages were received as is the limit: it is polled no more.
 
     :param seconds: for how long.
     :param stats: what the processes count.
     :param queues: those that are received from.
     :param suffix: the queue name suffix to use.
     :param stop: called once, in this thread.
+    :param limit: how many messages of each queue are received; None: any number.
     """
 
     def __init__(
@@ -41,12 +43,14 @@ class StopWhenIdle:
         queues: Sequence[RegisteredQueue],
         suffix: str | None,
         stop: Callable[[], None],
+        limit: int | None = None,
     ) -> None:
         self._seconds = seconds
         self._stats = stats
         self._queues = queues
         self._suffix = suffix
         self._stop = stop
+        self._limit = limit
         self._since = 0.0
         self._received = -1.0
         self._stopping = threading.Event()
@@ -95,11 +99,20 @@ class StopWhenIdle:
         return not any(self._has_messages(queue) for queue in polled)
 
     def _is_put_off(self, queue: RegisteredQueue) -> bool:
-        """Whether a person has paused it; a breaker's pause is over soon."""
+        """Whether a person has paused it, or it has had enough; a breaker's pause is over soon."""
+        if self._has_enough(queue):
+            return True
         paused, by_breaker = (
             self._stats.total(queue.name, field) for field in ("paused", "by_breaker")
         )
         return bool(paused) and not by_breaker
+
+    def _has_enough(self, queue: RegisteredQueue) -> bool:
+        """Whether as many messages were received of it as are to be."""
+        if self._limit is None or self._stats.total(queue.name, "received") < self._limit:
+            return False
+        # Those that were given back unstarted do not count, and it is polled for others.
+        return not self._was_polled(queue)
 
     def _was_polled(self, queue: RegisteredQueue) -> bool:
         places = range(self._stats.processes)

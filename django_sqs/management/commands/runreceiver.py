@@ -124,7 +124,8 @@ class Command(QueueCommand):
             type=positive,
             metavar="SECONDS",
             help="Exit after this time in which nothing was received, nothing ran and the queues "
-            "were empty: no message visible, in flight or delayed. Paused queues are ignored.",
+            "were empty: no message visible, in flight or delayed. Paused queues are ignored, and "
+            "those whose --message-limit is reached.",
         )
         parser.add_argument(
             "--http",

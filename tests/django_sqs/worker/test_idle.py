@@ -82,6 +82,19 @@ def test_a_queue_that_is_paused_does_not_keep_it(project, counts):
     assert counts(name("plain")) == (1, 0, 0)
 
 
+@pytest.mark.parametrize("layout", [(), ("--processes=1",), ("--processes=2",)])
+def test_a_queue_whose_limit_is_reached_does_not_keep_it(layout, project, counts):
+    for body in "ab":
+        django_sqs.send("plain", body=body)
+    limits = ("--message-limit=1", "--stop-when-idle=2")
+
+    worker = project.run("runreceiver", "plain", "second", *layout, *limits)
+
+    assert worker.wait() == 0
+    assert len(project.bodies("plain")) == 1
+    assert counts(name("plain")) == (1, 0, 0)
+
+
 @pytest.mark.slow
 def test_a_process_that_starts_after_sqs_was_asked_receives(project, eventually):
     """What asks is a thread of the supervisor, which forks the next process then."""
@@ -103,14 +116,14 @@ def test_a_process_that_starts_after_sqs_was_asked_receives(project, eventually)
 class Idle:
     """A StopWhenIdle whose time passes by hand."""
 
-    def __init__(self, monkeypatch, left):
+    def __init__(self, monkeypatch, left, limit=None):
         self.now = 1_000.0
         monkeypatch.setattr("django_sqs.worker.stats.time.monotonic", lambda: self.now)
         self.stats = SharedStats(["a"], processes=1)
         self.queue = SimpleNamespace(name="a")
         self.left = left
         self.asked = 0
-        self._idle = StopWhenIdle(10, self.stats, [self.queue], None, lambda: None)
+        self._idle = StopWhenIdle(10, self.stats, [self.queue], None, lambda: None, limit)
         monkeypatch.setattr(self._idle, "_has_messages", self.has_messages)
 
     def has_messages(self, queue):
@@ -129,6 +142,26 @@ def test_a_queue_that_no_poll_is_answered_for_is_not_empty(monkeypatch):
     assert not idle.asked
     idle.stats.polled(idle.queue, 0)
     assert idle.after(1)
+
+
+def test_a_queue_of_which_enough_was_received_is_polled_no_more_and_keeps_nobody(monkeypatch):
+    idle = Idle(monkeypatch, [True] * 60, limit=3)
+
+    idle.stats.polled(idle.queue, 3)
+
+    assert any(idle.after(1) for _ in range(30))
+    assert not idle.asked
+
+
+@pytest.mark.parametrize("received", [2, 3])
+def test_one_that_is_still_polled_does(monkeypatch, received):
+    """Of three that were received one was given back unstarted."""
+    idle = Idle(monkeypatch, [True] * 60, limit=3)
+    idle.stats.polled(idle.queue, received)
+
+    for _ in range(30):
+        assert not idle.after(1)
+        idle.stats.polled(idle.queue, 0)
 
 
 def test_sqs_is_asked_at_the_end_alone_and_again_after_as_long(monkeypatch):
