@@ -241,8 +241,10 @@ class Supervisor:
                 self._fork(child)
 
     def _fork(self, child: Child) -> None:
-        sys.stdout.flush()
-        sys.stderr.flush()
+        for stream in (sys.stdout, sys.stderr):
+            # Else the child would write that, too; nobody may read it any more.
+            with suppress(OSError, ValueError):
+                stream.flush()
         if child.on_start is not None:
             child.on_start()
         try:

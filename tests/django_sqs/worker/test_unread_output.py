@@ -1,0 +1,44 @@
+"""A worker whose output nobody reads any more, as that of a log collector that died, goes on."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import django_sqs
+
+from ...project import MANAGE
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_a_supervisor_goes_on_and_starts_children_again(project, eventually, counts):
+    reader, writer = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, str(MANAGE), "runreceiver", "plain", "--processes=2"],
+        env={**project.env, "PYTHONUNBUFFERED": ""},
+        stdout=writer,
+        stderr=writer,
+    )
+    os.close(writer)
+    try:
+        django_sqs.send("plain", body="a")
+        eventually(lambda: project.bodies("plain") == ["a"])
+        os.close(reader)
+        [run] = project.runs("plain")
+        os.kill(run["pid"], signal.SIGKILL)
+        for body in ("b", "c", "d"):
+            django_sqs.send("plain", body=body)
+
+        eventually(lambda: {"b", "c", "d"} <= set(project.bodies("plain")))
+        eventually(lambda: len(children(process.pid)) == 2)
+        assert process.poll() is None
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(40)
+
+
+def children(pid):
+    return Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
