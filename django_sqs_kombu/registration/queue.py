@@ -382,7 +382,7 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
         with self.receivers.new_connection() as connection:
             channel = connection.default_channel
             channel.declare_lazily(queue)
-            delivery = channel.basic_get(queue.name)
+            delivery = channel.get_one(queue.name)
             if delivery is None:
                 return None
             # What is handled ends by itself.

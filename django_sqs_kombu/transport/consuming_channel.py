@@ -133,10 +133,25 @@ class ConsumingChannel(SettlingChannel):
         self.connection.inbox.changed()
 
     def basic_get(self, queue: str, no_ack: bool = False, **kwargs: Any) -> Delivery | None:
-        """Receive one message; None: none came within ``wait_time_seconds``."""
-        delivery: Delivery | None = super().basic_get(queue, no_ack=no_ack, **kwargs)
-        if delivery is not None and no_ack and not self._settle_unacked(delivery.held):
+        """Receive one message; None: none came within ``wait_time_seconds``.
+
+        What cannot be read now is left for a later receive, and is none: of Kombu's errors nobody
+        gets the message that they are about, to settle it.
+        """
+        delivery = self.get_one(queue, no_ack=no_ack, **kwargs)
+        if delivery is None:
             return None
+        error = delivery.held.error
+        if isinstance(error, EnvironmentFailure):
+            self._put_off(delivery.held, error)
+            return None
+        if no_ack:
+            self.keeper.delete(delivery.held)
+        return delivery
+
+    def get_one(self, queue: str, **kwargs: Any) -> Delivery | None:
+        """The same for one who settles what cannot be read, too; it is not acknowledged."""
+        delivery: Delivery | None = super().basic_get(queue, **kwargs)
         return delivery
 
     def wake_polling(self, queues: Collection[str] | None = None) -> None:
@@ -249,14 +264,6 @@ class ConsumingChannel(SettlingChannel):
         if url is not None:
             self._urls[queue] = url
         return url
-
-    def _settle_unacked(self, held: Held) -> bool:
-        """Delete a message that nobody acknowledges; False: it cannot be read now, and stays."""
-        if isinstance(held.error, PayloadUnavailable):
-            self.keeper.hide(held, self.backoff.delay(1))
-            return False
-        self.keeper.delete(held)
-        return True
 
     def _message_to_python(
         self, message: Mapping[str, Any], queue_name: str, q_url: str

@@ -7,7 +7,7 @@ import kombu
 import pytest
 from kombu.mixins import ConsumerMixin
 
-from django_sqs_kombu import JSONMessage
+from django_sqs_kombu import JSONMessage, RawMessage
 from django_sqs_kombu.transport import consuming_channel
 from django_sqs_kombu.transport.delivery import Delivery
 
@@ -188,3 +188,24 @@ def test_basic_get_gives_back_what_there_is_no_memory_for(receivers, short_of_me
         connection.default_channel.flush(5)
 
         assert counts(queue.full_name()) == (1, 0, 0)
+
+
+@pytest.mark.parametrize("no_ack", [False, True])
+def test_nor_does_it_keep_what_cannot_be_read_in_s3_from_a_later_get(
+    large, server, prefix, monkeypatch, eventually, no_ack
+):
+    """Nobody has a message that raised: its lease was renewed as long as the channel lived."""
+    monkeypatch.setenv("AWS_MAX_ATTEMPTS", "1")
+    registered = large.register("orders", message_class=RawMessage)
+    registered.send(body=LARGE)
+    with large.new_connection() as connection:
+        connection.transport_options["backoff_base"] = 1
+        queue = kombu.Queue(registered.full_name(), channel=connection.default_channel)
+        server.broken_bucket = prefix
+        try:
+            assert queue.get(no_ack=no_ack) is None
+        finally:
+            server.broken_bucket = None
+
+        message = eventually(lambda: queue.get(no_ack=no_ack))
+        assert message.payload == LARGE
