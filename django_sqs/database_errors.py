@@ -27,6 +27,9 @@ _PREPARED = frozenset({"42P05", "26000"})
 _CONFLICTS = frozenset({"40001", "40P01"})
 #: MySQL's number of a deadlock, and MariaDB's of a row that has changed since its snapshot.
 _MYSQL_CONFLICTS = (1213, 1020)
+#: SQLite's number of a row that somebody else has written since this transaction read, in WAL mode:
+#: waiting would not help.
+_SQLITE_CONFLICT = 517
 #: Where PostgreSQL raises what has no SQLSTATE of its own: what a statement returns has changed.
 _REVALIDATED = "RevalidateCachedQuery"
 
@@ -94,7 +97,9 @@ def is_conflict(exc: Error) -> bool:
 
     At SERIALIZABLE and REPEATABLE READ PostgreSQL lets one of two fail that write the same row.
     """
-    return sqlstate(exc) in _CONFLICTS or (*exc.args, None)[0] in _MYSQL_CONFLICTS
+    if sqlstate(exc) in _CONFLICTS or (*exc.args, None)[0] in _MYSQL_CONFLICTS:
+        return True
+    return getattr(exc.__cause__, "sqlite_errorcode", None) == _SQLITE_CONFLICT
 
 
 def as_it_counts(exc: BaseException, table: tuple[Row, ...] = ()) -> BaseException:

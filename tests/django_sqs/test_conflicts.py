@@ -1,5 +1,9 @@
 """What fails since another transaction was in the way is tried again soon, and not as an outage."""
 
+import contextlib
+import sqlite3
+import sys
+
 import pytest
 from django.db import OperationalError, connections, router
 
@@ -36,6 +40,26 @@ def conflict():
 
 def deadlock():
     return OperationalError(1213, "Deadlock found when trying to get lock")
+
+
+def snapshot(folder):
+    """SQLite's own, of a transaction that reads and then writes what another one has written."""
+    with (
+        contextlib.closing(sqlite3.connect(folder / "shop.sqlite3", timeout=5)) as reads,
+        contextlib.closing(sqlite3.connect(folder / "shop.sqlite3")) as writes,
+    ):
+        reads.execute("PRAGMA journal_mode = WAL")
+        reads.execute("CREATE TABLE orders (title TEXT)")
+        reads.execute("BEGIN")
+        reads.execute("SELECT * FROM orders").fetchall()
+        with writes:
+            writes.execute("INSERT INTO orders VALUES ('theirs')")
+        try:
+            reads.execute("INSERT INTO orders VALUES ('ours')")
+        except sqlite3.OperationalError as exc:
+            error = OperationalError(*exc.args)
+            error.__cause__ = exc
+            return error
 
 
 def caught():
@@ -81,6 +105,13 @@ def test_a_message_waits_a_tenth_of_the_backoff(failed, options, db):
         least = 2 ** (receives - 1)
         assert done == "requeue"
         assert least <= seconds <= least * 1.5 + 1
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="Python 3.10 does not say which error it is")
+def test_sqlites_conflicts_are_known(db, tmp_path):
+    [(done, seconds)] = settled(snapshot(tmp_path)).done
+
+    assert (done, seconds <= 2) == ("requeue", True)
 
 
 def test_an_outage_waits_for_the_whole_of_it(db):
