@@ -36,11 +36,16 @@ def load(mortal):
 
 @pytest.fixture
 def until_polled(eventually, server):
-    """Wait until a consumer polls a queue."""
+    """Wait until a consumer has just begun to poll a queue: a poll lasts for a second."""
 
     def until_polled(consumer, queue):
+        def begun():
+            return server.count("ReceiveMessage", queue.full_name())
+
         eventually(lambda: consumer._channel is not None)
-        eventually(lambda: server.count("ReceiveMessage", queue.full_name()) > 0)
+        eventually(lambda: begun() > 0)
+        before = begun()
+        eventually(lambda: begun() > before)
         eventually(lambda: consumer._channel.pollers[queue.full_name()].polls)
 
     return until_polled
