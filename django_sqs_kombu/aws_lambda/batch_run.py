@@ -25,6 +25,7 @@ from ..working.calls_under_way import waits_until
 from ..working.gate import Gate
 from ..working.going_on import worker_stops
 from ..working.handling import handle
+from ..working.left_behind import let_go_of_frames
 from ..working.outcomes import settle
 from ..working.queue_consumer import ACCEPT
 from ..working.table import Action
@@ -142,6 +143,8 @@ class BatchRun:
                 split = message is not None and message.parts() is not None
                 if split or handled.action in _SENT:
                     self._delete_now(delivery)
+                if handled.attempt.raised is not None:
+                    let_go_of_frames(handled.attempt.raised)
         except BaseException as exc:
             self._abandon(chosen)
             if not isinstance(exc, Exception):

@@ -303,8 +303,7 @@ class ReceiverConsumer(StoppableConsumer):
             try:
                 self._pool.submit(len(self._running), work, *args)
             except RuntimeError as exc:
-                # The pool has taken it before it asked for another thread, so one of those
-                # that it has comes to it. To give the message back would run it twice.
+                # The pool has it: one of its threads comes to it. Given back, it would run twice.
                 logger.error("No further thread can be started for receivers: %s", exc)
 
     # The work: receive, run, settle.
@@ -338,9 +337,10 @@ class ReceiverConsumer(StoppableConsumer):
         self._longest = max(self._longest, handled.attempt.seconds)
         if self._circuits.any and not isinstance(raised, CutOff):
             self._circuits.ended(delivery.queue, raised)
-        if raised is not None and isinstance(raised, KeyboardInterrupt):
-            self.should_stop = self._breaking_off = True
-        let_go_of_frames(raised)
+        if raised is not None:
+            if isinstance(raised, KeyboardInterrupt):
+                self.should_stop = self._breaking_off = True
+            let_go_of_frames(raised)
 
     def _refuses(self, registered: Registered, delivery: Delivery) -> bool:
         """Give back a message that is not to be started now."""

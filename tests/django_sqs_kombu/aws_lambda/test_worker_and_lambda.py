@@ -1,6 +1,7 @@
 """What receivers do is the same for a worker and for a Lambda function."""
 
 import asyncio
+import gc
 import logging
 import time
 from dataclasses import dataclass
@@ -414,3 +415,33 @@ def test_what_has_expired_is_deleted_unrun(receivers, work, empty, caplog):
 
     assert seen == ["in time"]
     assert empty()
+
+
+def test_what_a_receiver_had_read_halfway_is_closed_before_the_next_message(work, receivers):
+    """Garbage collection closed it, at any time: amid a statement of its connection, even."""
+    closed, seen = [], []
+
+    def rows(body):
+        try:
+            yield 1
+        finally:
+            closed.append(body)
+
+    def receive(message):
+        seen.append((message.get_body(), list(closed)))
+        reading = rows(message.get_body())
+        next(reading)
+        error = ValueError("it keeps itself alive")
+        raise error
+
+    receivers.register("orders", receive, on_error="delete")
+    receivers.send_many("orders", ["a", "b"])
+    gc.collect()
+    gc.disable()
+    try:
+        work(receivers, lambda: len(seen) == 2)
+    finally:
+        gc.enable()
+
+    (first, before), (_, after) = seen
+    assert (before, after) == ([], [first])

@@ -1,11 +1,13 @@
 """What a receiver that raised was in the middle of is over before the next message starts."""
 
 import gc
+import sys
 import threading
 
 import pytest
 
 from django_sqs_kombu import ReceiverConsumer
+from django_sqs_kombu.working.left_behind import let_go_of_frames
 
 
 @pytest.fixture
@@ -83,6 +85,55 @@ def test_so_it_is_where_another_error_was_raised_of_it(receivers, no_collection)
     receivers.send("orders", body="x")
 
     consume(receivers, 1)
+
+    assert len(cursor.closed) == 1
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="there are no groups")
+def test_so_it_is_where_it_is_one_of_a_group(receivers, no_collection):
+    cursor = Cursor()
+
+    def read():
+        rows = cursor.rows()
+        next(rows)
+        fail_as_a_database_does()
+
+    def receive(message):
+        errors = []
+        for _ in range(2):
+            try:
+                read()
+            except ValueError as exc:
+                errors.append(exc)
+        raise ExceptionGroup("several", errors)  # noqa: F821 - of Python 3.11
+
+    receivers.register("orders", receive)
+    receivers.send("orders", body="x")
+
+    consume(receivers, 1)
+
+    assert len(cursor.closed) == 2
+
+
+@pytest.mark.skipif(sys.version_info < (3, 11), reason="there are no groups")
+def test_a_group_that_does_not_let_itself_be_asked_is_looked_into_all_the_same(no_collection):
+    class Odd(ExceptionGroup):  # noqa: F821 - of Python 3.11
+        @property
+        def exceptions(self):
+            raise OSError
+
+    cursor = Cursor()
+
+    def read():
+        rows = cursor.rows()
+        next(rows)
+        fail_as_a_database_does()
+
+    try:
+        read()
+    except ValueError as exc:
+        error = Odd("odd", [exc])
+    let_go_of_frames(error)
 
     assert len(cursor.closed) == 1
 
