@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Iterator
-from typing import TypeVar
+from typing import Any, TypeVar
 
 T = TypeVar("T")
 
@@ -30,3 +31,8 @@ def portions(rows: Iterable[T], text: Callable[[T], str]) -> Iterator[list[T]]:
         size += more
     if some:
         yield some
+
+
+def as_json(value: Any) -> str:
+    """What is written into a field that takes JSON."""
+    return json.dumps(value) if value else ""

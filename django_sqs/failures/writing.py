@@ -20,7 +20,7 @@ from django_sqs_kombu.printable import TEXT, line, text_of
 
 from ..connections import connect, drop_broken, give_back
 from ..not_migrated import advice, lacks_tables
-from ..portions import portions
+from ..portions import as_json, portions
 from ..refused_writes import MOST_TRIES, answers, may_be_too_large
 from ..registry import receivers
 from ..signals import failure_noted
@@ -153,9 +153,14 @@ def write_all(using: str, contents: Sequence[Noted]) -> list[Failure]:
         for mark, row in fresh.values():
             row.group_id = groups[mark]
         rows = [row for _, row in fresh.values()]
-        for some in portions(rows, lambda row: row.body + row.text + row.traceback):
+        for some in portions(rows, _large):
             Failure.objects.using(using).bulk_create(some)
     return rows
+
+
+def _large(row: Failure) -> str:
+    """What of a row is large, if anything is."""
+    return row.body + row.text + row.traceback + as_json(row.attributes)
 
 
 def _groups(using: str, contents: Iterable[Noted]) -> dict[str, int]:

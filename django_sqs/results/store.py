@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Sequence
 from datetime import datetime, timedelta
@@ -25,7 +24,7 @@ from django_sqs_kombu.transport import Note
 from ..clocks import moment
 from ..database_errors import NotConnected, as_database_errors
 from ..not_migrated import NotMigrated, lacks_tables, migrated
-from ..portions import portions
+from ..portions import as_json, portions
 from ..steady import steady_alias_of
 from ..storable import storable
 from ..tasks.framework import (
@@ -75,7 +74,7 @@ class DatabaseStore:
         """
         records, using = [_record(result, digest_of(result)) for result in results], self.using
         with migrated(APP, using), transaction.atomic(using=using, savepoint=False):
-            for some in portions(records, lambda record: json.dumps([record.args, record.kwargs])):
+            for some in portions(records, lambda record: as_json([record.args, record.kwargs])):
                 TaskRecord.objects.using(using).bulk_create(some)
 
     def discard(self, results: Sequence[TaskResult]) -> None:

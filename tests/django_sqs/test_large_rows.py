@@ -7,7 +7,7 @@ from django.utils import timezone
 import django_sqs
 from django_sqs.failures.burying import bury
 from django_sqs.failures.models import Failure
-from django_sqs.failures.writing import FailureWriter
+from django_sqs.failures.writing import FailureWriter, write_all
 from django_sqs.operations.queues import Target
 from django_sqs.outbox.models import OutboxMessage
 from django_sqs.refused_writes import MOST_TRIES
@@ -91,3 +91,13 @@ def test_a_dead_letter_that_is_too_large_stays_in_sqs_and_costs_no_other(
     assert set(stored().values()) == {"one", "three"}
     assert sum(counts(dead)) == 1
     assert "and stays in SQS" in caplog.text
+
+
+def test_failures_whose_attributes_are_too_much_together_are_written_at_once(small_statements):
+    some = [failure(str(n), 10) for n in range(6)]
+    for _, row in some:
+        row.attributes = {"kept": {"DataType": "String", "StringValue": "b" * 900_000}}
+
+    write_all("default", some)
+
+    assert set(stored()) == {str(n) for n in range(6)}
