@@ -134,19 +134,24 @@ def _as_on_command_line(action: argparse.Action, value: str | float) -> Any:
     if action.type is not None:
         kind: Any = action.type
         try:
-            read = kind(value)
+            read = _read(kind, value)
         except argparse.ArgumentTypeError as exc:
             raise argparse.ArgumentError(action, str(exc)) from exc
-        except ValueError as exc:
+        except (ValueError, OverflowError) as exc:
             name = getattr(kind, "__name__", repr(kind))
             raise argparse.ArgumentError(action, f"invalid {name} value: {value!r}") from exc
-        except TypeError:
-            # It reads text alone; a number is what it would have made of that.
-            pass
     if action.choices is not None and read not in action.choices:
         shown = ", ".join(map(repr, action.choices))
         raise argparse.ArgumentError(action, f"invalid choice: {value!r} (choose from {shown})")
     return read
+
+
+def _read(kind: Any, value: str | float) -> Any:
+    try:
+        return kind(value)
+    except (TypeError, AttributeError):
+        # It reads text alone, as a command line has it.
+        return kind(str(value))
 
 
 def escape_what_cannot_be_encoded() -> None:

@@ -23,10 +23,11 @@ def end_with_its_pipe(run: Callable[[], None]) -> None:
         except SystemExit as exc:
             if exc.code:
                 code = exc.code
-        # What is left in its buffer: Python would write it at the end, and complain.
-        sys.stdout.flush()
+        if sys.stdout is not None and not sys.stdout.closed:
+            # What is left in its buffer: Python would write it at the end, and complain.
+            sys.stdout.flush()
     except BrokenPipeError:
-        closed = [each for each in (sys.stdout, sys.stderr) if _is_closed(each)]
+        closed = [each for each in (sys.stdout, sys.stderr) if each and _is_closed(each)]
         if not closed:
             raise
         for stream in closed:

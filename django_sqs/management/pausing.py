@@ -20,8 +20,13 @@ _UNITS = {"s": 1, "m": 60, "h": 3600, "d": 86_400, "w": 604_800}
 _LENGTH = re.compile(r"(?:\d+[smhdw])+")
 
 
-def length(text: str) -> timedelta:
-    """An argument that is a length of time, such as ``90s``, ``1h30m`` or ``2d``."""
+def length(text: str | float) -> timedelta:
+    """An argument that is a length of time, such as ``90s``, ``1h30m`` or ``2d``.
+
+    From code it may be a number of seconds.
+    """
+    if not isinstance(text, str):
+        return timedelta(seconds=text)
     if not _LENGTH.fullmatch(text):
         raise argparse.ArgumentTypeError(
             f"must be a length of time such as 90s, 30m, 1h30m or 2d, not {text!r}"

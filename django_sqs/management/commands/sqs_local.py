@@ -10,7 +10,7 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
 from django_sqs.development.local_server import LocalServer
-from django_sqs.management.base import require_between
+from django_sqs.management.base import read_keywords, require_between
 from django_sqs.management.closed_pipe import end_with_its_pipe
 from django_sqs.management.stopping import stop_by_signals
 
@@ -45,6 +45,11 @@ class Command(BaseCommand):
             help="File that keeps the definitions of queues. Default: .sqs_local.json; '' keeps "
             "none.",
         )
+
+    def execute(self, *args: Any, **options: Any) -> str | None:
+        """Run the command."""
+        read_keywords(self.create_parser("", ""), options)
+        return super().execute(*args, **options)
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Run until SIGTERM or SIGINT."""

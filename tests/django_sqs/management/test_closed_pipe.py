@@ -1,6 +1,7 @@
 """``manage.py sqs_... | head -1``: a command ends without a word once nobody reads it."""
 
 import errno
+import io
 import os
 import subprocess
 import sys
@@ -9,6 +10,7 @@ import pytest
 from django.core.management import call_command
 
 import django_sqs
+from django_sqs.management.closed_pipe import end_with_its_pipe
 
 from ...project import MANAGE
 
@@ -110,3 +112,16 @@ def test_a_program_that_calls_a_command_hears_of_its_broken_pipe():
         call_command("sqs_status", stdout=stdout)
 
     assert raised.value.errno == errno.EPIPE
+
+
+@pytest.mark.parametrize("stdout", [None, io.TextIOWrapper(io.BytesIO())], ids=["none", "closed"])
+def test_a_process_without_an_output_has_none_to_write(stdout, monkeypatch):
+    """As one that was started with ``>&-``, or has closed its own."""
+    if stdout is not None:
+        stdout.close()
+    ran = []
+    monkeypatch.setattr(sys, "stdout", stdout)
+
+    end_with_its_pipe(lambda: ran.append(1))
+
+    assert ran == [1]

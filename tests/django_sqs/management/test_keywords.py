@@ -24,6 +24,10 @@ def plain(sqs):
         ("runreceiver", {"processes": 0}, "argument --processes: must be 1 or more, not 0"),
         ("runreceiver", {"threads": "x"}, "argument --threads: invalid number value: 'x'"),
         ("runreceiver", {"http": "host:x"}, "argument --http: must be HOST:PORT"),
+        ("runreceiver", {"http": 8000.5}, "argument --http: must be HOST:PORT"),
+        ("sqs_policy", {"account": 12}, "argument --account: must be the 12 digits"),
+        ("sqs_bury", {"limit": float("inf")}, "argument --limit: invalid int value: inf"),
+        ("sqs_local", {"port": "x"}, "argument --port: invalid int value: 'x'"),
     ],
 )
 def test_a_keyword_that_could_not_stand_on_the_command_line_is_refused_in_its_words(
@@ -53,3 +57,11 @@ def test_a_pause_takes_its_length_as_a_text_or_in_seconds(plain, length):
 
     assert django_sqs.queues["plain"].paused().until is not None
     assert "resumed" in run("sqs_resume", "plain")
+
+
+def test_a_number_is_read_as_its_text_where_text_is_read(plain):
+    out = io.StringIO()
+
+    call_command("sqs_policy", "plain", account=123456789012, stdout=out)
+
+    assert ":123456789012:" in out.getvalue()
