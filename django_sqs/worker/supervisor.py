@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 import signal
 import socket
-import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -15,6 +14,7 @@ from typing import Any
 
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.posix import signals
+from django_sqs_kombu.working import flush_output
 
 from ..forking import forks
 from ..readable import readable
@@ -241,10 +241,7 @@ class Supervisor:
                 self._fork(child)
 
     def _fork(self, child: Child) -> None:
-        for stream in (sys.stdout, sys.stderr):
-            # Else the child would write that, too; nobody may read it any more.
-            with suppress(OSError, ValueError):
-                stream.flush()
+        flush_output()
         if child.on_start is not None:
             child.on_start()
         try:

@@ -11,7 +11,7 @@ from .deadline import deadline
 from .ends_of_keys import Ended, KeyWriter
 from .exception_groups import deciding
 from .failure import FAILURE, Failure, origin_of
-from .forks import end_process
+from .forks import end_process, flush_output
 from .going_on import cursor, stopping
 from .late import taking_all
 from .loop_time import new_event_loop
@@ -97,6 +97,7 @@ __all__ = [
     "deciding",
     "end_process",
     "exponential",
+    "flush_output",
     "is_interrupt",
     "lend",
     "masked",

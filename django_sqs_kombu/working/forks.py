@@ -6,6 +6,7 @@ import logging
 import os
 import sys
 import threading
+from contextlib import suppress
 from typing import Any, NoReturn
 
 from ..logs import get_logger
@@ -80,8 +81,16 @@ def end_process(code: int) -> NoReturn:
 def _flush() -> None:
     _flush_sentry()
     logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    flush_output()
+
+
+def flush_output() -> None:
+    """Write what is printed and not yet written, if anybody reads it: a child would do so, too."""
+    for stream in (sys.stdout, sys.stderr):
+        # Python has none if it was started without.
+        if stream is not None:
+            with suppress(OSError, ValueError):
+                stream.flush()
 
 
 def _flush_sentry() -> None:

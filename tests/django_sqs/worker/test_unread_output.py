@@ -32,12 +32,27 @@ def test_a_supervisor_goes_on_and_starts_children_again(project, eventually, cou
         for body in ("b", "c", "d"):
             django_sqs.send("plain", body=body)
 
-        eventually(lambda: {"b", "c", "d"} <= set(project.bodies("plain")))
+        # The poll of the one that was killed may have taken them for their visibility timeout.
+        eventually(lambda: {"b", "c", "d"} <= set(project.bodies("plain")), timeout=60)
         eventually(lambda: len(children(process.pid)) == 2)
         assert process.poll() is None
     finally:
         process.send_signal(signal.SIGTERM)
         process.wait(40)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_a_supervisor_without_a_stderr_starts_its_processes(project, eventually):
+    """As one that was started with ``2>&-``: Python has no such file then."""
+    command = f"exec {sys.executable} {MANAGE} runreceiver plain --processes=2 2>&-"
+    process = subprocess.Popen(["/bin/sh", "-c", command], env=project.env)
+    try:
+        django_sqs.send("plain", body="a")
+        eventually(lambda: project.bodies("plain") == ["a"])
+        assert len(children(process.pid)) == 2
+    finally:
+        process.send_signal(signal.SIGTERM)
+        assert process.wait(40) == 0
 
 
 def children(pid):
