@@ -8,10 +8,10 @@ thread that polls, that would be the message's loss.
 from __future__ import annotations
 
 import contextlib
+import inspect
 import logging
 import sys
 from collections.abc import Callable
-from functools import partial
 from typing import Any, TypeVar
 
 from .exceptions import TimedOut
@@ -55,7 +55,7 @@ def get_logger(name: str) -> logging.Logger:
     if "handle" not in vars(logger):
         # Not a class of our own: the project may have set one for all loggers.
         vars(logger).update(
-            isEnabledFor=partial(_safely, name, logger.isEnabledFor),
+            isEnabledFor=_asking(name, logger.isEnabledFor),
             _log=_making(logger),
             handle=_handling(logger.handle),
         )
@@ -69,10 +69,24 @@ def _raised(record: logging.LogRecord) -> BaseException | None:
     return told if isinstance(told, BaseException) else told[1] if told else None
 
 
+def _asking(name: str, ask: Callable[[int], bool]) -> Callable[[int], bool]:
+    def is_enabled(level: int) -> bool:
+        # It is asked several times for a message: without a further call.
+        try:
+            return ask(level)
+        except TimedOut:
+            raise
+        except Exception as exc:  # noqa: BLE001 - of a logger class of the project's own
+            _lost(name, exc)
+            return False
+
+    return is_enabled
+
+
 def _making(logger: logging.Logger) -> Callable[..., None]:
     make = logger._log
     # One of a class of the project's own may know of none.
-    has_levels = type(logger)._log is logging.Logger._log
+    has_levels = "stacklevel" in inspect.signature(type(logger)._log).parameters
 
     def log(*args: Any, **options: Any) -> None:
         if has_levels:
@@ -110,8 +124,12 @@ def _safely(name: str, call: Callable[..., T], *args: Any, **options: Any) -> T 
         # Of the receiver that logs.
         raise
     except Exception as exc:  # noqa: BLE001 - whatever a handler, filter or factory may raise
-        # It may be on the same disk.
-        with contextlib.suppress(Exception):
-            if logging.raiseExceptions and sys.stderr is not None:
-                sys.stderr.write(f"A record of logger {name} was lost: {exc!r}\n")
+        _lost(name, exc)
         return None
+
+
+def _lost(name: str, exc: Exception) -> None:
+    # It may be on the same disk.
+    with contextlib.suppress(Exception):
+        if logging.raiseExceptions and sys.stderr is not None:
+            sys.stderr.write(f"A record of logger {name} was lost: {exc!r}\n")

@@ -145,6 +145,26 @@ def test_a_logger_class_that_knows_of_no_levels_of_the_stack_logs_all_the_same(c
     assert [record.getMessage() for record in caplog.records] == ["own x"]
 
 
+def test_one_that_counts_levels_of_the_stack_itself_finds_who_logs(caplog):
+    """As one does that adds a frame of its own."""
+
+    class Own(logging.Logger):
+        def _log(self, level, msg, args, exc_info=None, extra=None, stacklevel=1):
+            super()._log(level, msg, args, exc_info, extra, stacklevel=stacklevel + 1)
+
+    before = logging.getLoggerClass()
+    logging.setLoggerClass(Own)
+    try:
+        logger = get_logger("django_sqs_kombu.tested.counting")
+    finally:
+        logging.setLoggerClass(before)
+
+    logger.error("x")
+
+    [record] = caplog.records
+    assert record.funcName == "test_one_that_counts_levels_of_the_stack_itself_finds_who_logs"
+
+
 def test_a_receivers_time_limit_that_strikes_while_a_record_is_made_is_heard(monkeypatch):
     logger = get_logger("django_sqs_kombu.working.outcomes")
 
