@@ -30,6 +30,9 @@ APP = "django_sqs"
 ENOUGH = 5.0
 #: Seconds before a listener that failed tries again.
 RETRY_PAUSE = 5.0
+#: A channel that kept a caller waiting and then failed is left alone for so many times as long,
+#: and for so many seconds at most: senders are not to wait for it again and again.
+LEFT_ALONE, LONGEST_ALONE = 10, 60.0
 
 
 class Caller:
@@ -39,6 +42,8 @@ class Caller:
         self._lock = threading.Lock()
         self._channel: tuple[str, WakeChannel] | None = None
         self._called: dict[str, float] = {}
+        #: Until when no call is tried, since one hung.
+        self._alone_until = 0.0
 
     def call(self, full_name: str, *, always: bool = False) -> bool:
         """Call the workers of the queue; return whether there is a channel.
@@ -49,6 +54,7 @@ class Caller:
         """
         spec = conf.wake
         if spec and not self._mutes(full_name, always):
+            began = time.monotonic()
             try:
                 channel = self._channel_for(spec)
 
@@ -61,8 +67,12 @@ class Caller:
                 else:
                     send()
             except Exception as exc:  # noqa: BLE001 - whatever a cache or a driver may raise
+                self._leave_alone(time.monotonic() - began)
                 logger.warning("Workers of queue %s could not be woken: %s", full_name, exc)
         return bool(spec)
+
+    def _leave_alone(self, waited: float) -> None:
+        self._alone_until = time.monotonic() + min(LONGEST_ALONE, waited * LEFT_ALONE)
 
     def _publish(self, channel: WakeChannel, full_name: str, always: bool) -> None:
         # Asked again: a transaction may have sent a hundred messages.
@@ -72,7 +82,10 @@ class Caller:
             self._called[full_name] = time.monotonic()
 
     def _mutes(self, full_name: str, always: bool) -> bool:
-        return not always and time.monotonic() - self._called.get(full_name, -ENOUGH) < ENOUGH
+        if always:
+            return False
+        now = time.monotonic()
+        return now < self._alone_until or now - self._called.get(full_name, -ENOUGH) < ENOUGH
 
     def _channel_for(self, spec: str) -> WakeChannel:
         with self._lock:
@@ -140,13 +153,18 @@ class Listener:
             self._thread.join(2)
 
     def _run(self) -> None:
+        missed = False
         while not self._stopping.is_set():
             try:
                 try:
-                    channel_of(conf.wake or "").listen(self._calls, self._heard, self._stopping)
+                    channel_of(conf.wake or "").listen(
+                        self._calls, self._heard, self._stopping, missed=missed
+                    )
                 finally:
                     close_old_connections()
             except Exception as exc:  # noqa: BLE001 - whatever a cache or a driver may raise
+                # Whoever calls now is not heard.
+                missed = True
                 logger.warning("Wake-up calls cannot be received, trying again: %s", exc)
                 without_fail(partial(self._stopping.wait, RETRY_PAUSE))
 

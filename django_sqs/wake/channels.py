@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Callable, Collection, Iterator
 from threading import Event
@@ -14,6 +15,7 @@ from django.db import connections, router
 
 from ..conf import conf
 from ..readable import readable
+from .beats import BEAT, PATIENCE, answered
 
 #: Seconds between two looks, where a channel cannot tell by itself.
 LOOK = 1.0
@@ -33,8 +35,14 @@ class WakeChannel(Protocol):
     def publish(self, name: str) -> None:
         """Say that there is a message in the queue."""
 
-    def listen(self, names: Collection[str], heard: Heard, stopping: Event) -> None:
-        """Call *heard* with each of *names* that is called, until *stopping* is set."""
+    def listen(
+        self, names: Collection[str], heard: Heard, stopping: Event, *, missed: bool = False
+    ) -> None:
+        """Call *heard* with each of *names* that is called, until *stopping* is set.
+
+        :param missed: calls may have been missed: all count as called when it listens.
+        :raises Exception: nothing can be heard, whatever a cache or a driver raises.
+        """
 
 
 def channel_of(spec: str) -> WakeChannel:
@@ -74,11 +82,14 @@ class CacheChannel:
         """Change the queue's key."""
         caches[self._alias].set(self._key(name), uuid.uuid4().hex, KEPT)
 
-    def listen(self, names: Collection[str], heard: Heard, stopping: Event) -> None:
+    def listen(
+        self, names: Collection[str], heard: Heard, stopping: Event, *, missed: bool = False
+    ) -> None:
         """Look at the keys."""
         keys = {self._key(name): name for name in names}
         cache = caches[self._alias]
         known = cache.get_many(keys)
+        _hear_all(names, heard, missed)
         while not stopping.wait(LOOK):
             found = cache.get_many(keys)
             for key, value in found.items():
@@ -116,20 +127,34 @@ class PostgresChannel:
             if other is not None:
                 other.close()
 
-    def listen(self, names: Collection[str], heard: Heard, stopping: Event) -> None:
+    def listen(
+        self, names: Collection[str], heard: Heard, stopping: Event, *, missed: bool = False
+    ) -> None:
         """LISTEN, on a connection of its own."""
         connection = connections.create_connection(self._alias)
         try:
             with connection.cursor() as cursor:
-                cursor.execute(f"LISTEN {POSTGRES_CHANNEL}")
+                # What a pool gives may have fallen silent, too.
+                answered(cursor, f"LISTEN {POSTGRES_CHANNEL}")
+                _hear_all(names, heard, missed)
+                beat = time.monotonic() + BEAT
                 while not stopping.is_set():
-                    for name in _notified(connection.connection):
+                    notified = list(_notified(connection.connection))
+                    if time.monotonic() >= beat:
+                        notified += answered(cursor, "SELECT 1")
+                        beat = time.monotonic() + BEAT
+                    for name in notified:
                         if name in names:
                             heard(name)
                 # A pool gives the connection to somebody else.
                 cursor.execute(f"UNLISTEN {POSTGRES_CHANNEL}")
         finally:
             connection.close()
+
+
+def _hear_all(names: Collection[str], heard: Heard, missed: bool) -> None:
+    for name in names if missed else ():
+        heard(name)
 
 
 def _notified(connection: Any) -> Iterator[str]:
@@ -184,15 +209,41 @@ class RedisChannel:
         """PUBLISH."""
         self._client.publish(self._topic(name), name)
 
-    def listen(self, names: Collection[str], heard: Heard, stopping: Event) -> None:
+    def listen(
+        self, names: Collection[str], heard: Heard, stopping: Event, *, missed: bool = False
+    ) -> None:
         """SUBSCRIBE."""
-        with self._client.pubsub(ignore_subscribe_messages=True) as subscription:
-            subscription.subscribe(*(self._topic(name) for name in names))
+        topics = {self._topic(name): name for name in names}
+        subscribed = set(topics) if missed else set()
+        with self._client.pubsub() as subscription:
+            subscription.subscribe(*topics)
+            answered = asked = time.monotonic()
             while not stopping.is_set():
                 message = subscription.get_message(timeout=LOOK)
+                now = time.monotonic()
                 if message is not None:
-                    # Anybody may publish; what is no name of ours is not heard.
-                    heard(message["data"].decode(errors="replace"))
+                    answered = now
+                    self._take(message, topics, subscribed, heard)
+                elif answered < asked:
+                    if now - asked >= PATIENCE:
+                        raise ConnectionError("the Redis server does not answer any more")
+                elif now - answered >= BEAT:
+                    subscription.ping()
+                    asked = now
+
+    def _take(
+        self, message: Any, topics: dict[str, str], subscribed: set[str], heard: Heard
+    ) -> None:
+        """Take what came over the subscription, be it a call or not."""
+        if message["type"] == "message":
+            # Anybody may publish; what is no name of ours is not heard.
+            heard(message["data"].decode(errors="replace"))
+        elif message["type"] == "subscribe":
+            topic = message["channel"].decode()
+            if topic in subscribed:
+                # The client has connected anew by itself, and may have missed calls.
+                heard(topics[topic])
+            subscribed.add(topic)
 
     def _topic(self, name: str) -> str:
         return f"django_sqs.wake.{name}"

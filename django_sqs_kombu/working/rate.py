@@ -90,6 +90,8 @@ class RateLimit:
         #: Whether the window's share is used up, by all.
         self._used_up = False
         self._asking = False
+        #: Seconds that the counter took for its latest answer.
+        self._took = 0.0
         self._alone = 0
         #: Whether messages came in the window, and whether it was told that no more may.
         self._came = self._told = False
@@ -104,7 +106,7 @@ class RateLimit:
     def reserve(self, count: int) -> int:
         """Up to *count* that may come now; 0: later."""
         with self._lock:
-            self._begin_window(int(time.time() / self._rate.window))
+            self._begin_window(self._now())
             missing = count - self._granted
             if missing > 0 and not self._used_up:
                 self._ask(missing)
@@ -130,6 +132,9 @@ class RateLimit:
     def give_back(self, count: int) -> None:
         """Those were received, and SQS has counted them."""
 
+    def _now(self) -> int:
+        return int(time.time() / self._rate.window)
+
     def _begin_window(self, window: int) -> None:
         if window == self._window:
             return
@@ -139,7 +144,10 @@ class RateLimit:
         self._reserved = 0
 
     def _ask(self, missing: int) -> None:
-        count = max(missing, self._rate.share(self._window) // ASKS)
+        share = self._rate.share(self._window)
+        # Where the counter is slow, what comes until its next answer is asked for, too.
+        meanwhile = min(1.0, self._took / self._rate.window)
+        count = max(missing, share // ASKS, int(share * meanwhile))
         if self._counter is None:
             self._alone += count
             self._grant(self._window, count, self._alone)
@@ -158,10 +166,12 @@ class RateLimit:
     def _count(self, counter: Counter, window: int, count: int) -> None:
         try:
             name = f"django_sqs.rate.{self._name}.{window}"
+            began = time.monotonic()
             total = counter(name, count, self._rate.window + 60)
             with self._lock:
-                if window == self._window:
-                    self._grant(window, count, total)
+                self._took = time.monotonic() - began
+                self._begin_window(self._now())
+                self._grant(window, count, total)
         except Exception as exc:  # noqa: BLE001 - whatever a cache may raise
             # A cache that is away must not stop the queue for ever, nor let it run free.
             logger.error(
@@ -174,5 +184,8 @@ class RateLimit:
 
     def _grant(self, window: int, count: int, total: int) -> None:
         left = self._rate.share(window) - (total - count)
+        # It is counted for this process.  An answer that comes after its window is worth the
+        # same: a counter that always takes so long would let nothing through.
         self._granted += max(0, min(count, left))
-        self._used_up = left <= count
+        if window == self._window:
+            self._used_up = left <= count

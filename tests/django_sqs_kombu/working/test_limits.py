@@ -135,6 +135,29 @@ def test_a_counter_that_is_away_lets_nothing_through_and_is_asked_again(clock, c
     assert reserved(limit, 4) == 4
 
 
+@pytest.mark.parametrize(("slowness", "least"), [(0.3, 80), (1.2, 70), (2.5, 20)])
+def test_a_counter_that_is_slow_slows_a_queue_but_does_not_stop_it(clock, slowness, least):
+    counter = SharedCounter()
+
+    def slow(name, count, seconds):
+        total = counter(name, count, seconds)
+        clock.now += slowness
+        return total
+
+    limit = RateLimit("q", Rate.read("10/s"), slow)
+    start, came = clock.now, 0
+    while clock.now < start + 10:
+        granted = limit.reserve(4)
+        limit.settle(granted, granted)
+        came += granted
+        answered()
+        clock.now += 0.01
+
+    assert least <= came <= sum(counter.counts.values())
+    # Each window of the time has ten.
+    assert came <= 110
+
+
 def test_a_process_without_a_thread_to_spare_counts_later(clock, monkeypatch):
     limit = RateLimit("q", Rate.read("5/s"), SharedCounter())
 
