@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import queue as stdlib_queue
+import traceback
+import weakref
 from collections.abc import Callable, Collection, Mapping
 from typing import Any, NamedTuple
 
@@ -18,9 +20,12 @@ from .receiving.poller import Poller
 from .receiving.terms import QueueTerms
 from .settling_channel import SettlingChannel
 from .sqs.listing import Listing
+from .sqs.wire.reactor import reactor
 
 logger = get_logger(__name__)
 
+#: The method of a Celery request that hands it to the pool.
+POOLED = "execute_using_pool"
 #: Pollers of cancelled consumers that are kept without a look at them.
 FEW = 8
 
@@ -193,10 +198,60 @@ class ConsumingChannel(SettlingChannel):
             self.qos.append(delivery, delivery.delivery_tag)
         try:
             taker.callback(delivery)
-        except EnvironmentFailure as exc:
-            if exc is not delivery.unread or delivery.acknowledged or taker.no_ack:
+        except Exception as exc:
+            if not self._goes_on(delivery, taker, exc):
                 raise
+
+    def _goes_on(self, delivery: Delivery, taker: Consumer, exc: Exception) -> bool:
+        """See to a message whose consumer raised; return whether nobody needs to hear of it."""
+        held = delivery.held
+        if self.closed or held.queue in self._consumptions:
+            return False
+        on_loop = self.connection.event_loop is not None
+        if taker.no_ack or delivery.acknowledged:
+            if on_loop:
+                logger.error("%s, which is done, made its consumer fail", _name(held), exc_info=exc)
+            return on_loop
+        if exc is delivery.unread:
             self._put_off(held, exc)
+            return True
+        if exc is delivery.undecoded:
+            self.leave_undecoded(delivery)
+        elif on_loop:
+            logger.error("%s made its consumer fail", _name(held), exc_info=exc)
+            self._put_off(held, "its consumer failed")
+            # Celery's worker ends by what it does not expect in a message, and so would the next
+            # that gets it. But a place of its pool that it took for it, nobody would free.
+            return POOLED not in _functions(exc)
+        else:
+            self._leave(held)
+        return on_loop
+
+    def leave_undecoded(self, delivery: Delivery) -> None:
+        """Leave a message that nobody got, since it could not be decoded, for a later receive."""
+        if not delivery.settled:
+            # Its error, which may quote it, is raised.
+            error = type(delivery.undecoded).__name__
+            self._put_off(delivery.held, f"it cannot be decoded ({error})")
+
+    def _leave(self, held: Held) -> None:
+        """Leave a message whose callback raised to SQS, after its visibility timeout.
+
+        Until then the callback may have given it to somebody who settles it.
+        """
+        held.renewed, held.let_go = False, True
+        channel = weakref.ref(self)
+
+        def end() -> None:
+            if (mine := channel()) is not None:
+                mine._end(held)
+
+        reactor.at(held.expires_at, end)
+
+    def _end(self, held: Held) -> None:
+        if held.state is State.DELIVERED:
+            self.held.end(held)
+        self.qos.ack(held.tag)
 
     def _made(self, held: Held) -> Delivery:
         """What Kombu's consumers get, which says so if there is no memory for its body."""
@@ -210,18 +265,11 @@ class ConsumingChannel(SettlingChannel):
                 held.body = pointer
             return self.Message(self._payload(held, *read_body("")), channel=self)
 
-    def _put_off(self, held: Held, error: SQSError) -> None:
+    def _put_off(self, held: Held, why: SQSError | str) -> None:
         """Leave a message that cannot be read now for a later receive."""
-        receives = receive_count(held.message)
-        logger.error(
-            "Message %s of queue %s (receive %d) is tried again later: %s",
-            held.message_id,
-            held.queue,
-            receives,
-            error,
-        )
+        logger.error("%s is tried again later: %s", _name(held), why)
         fifo = held.queue.endswith(FIFO)
-        self.keeper.hide(held, self.backoff.delay(receives), linger=not fifo)
+        self.keeper.hide(held, self.backoff.delay(receive_count(held.message)), linger=not fifo)
         self.qos.ack(held.tag)
 
     def delivery(self, queue: str, message: Mapping[str, Any], *, settles: bool) -> Delivery:
@@ -283,6 +331,16 @@ class ConsumingChannel(SettlingChannel):
                 self.keeper.release([held])
                 raise
         raise stdlib_queue.Empty
+
+
+def _name(held: Held) -> str:
+    receives = receive_count(held.message)
+    return f"Message {held.message_id} of queue {held.queue} (receive {receives})"
+
+
+def _functions(exc: Exception) -> set[str]:
+    """The names of the functions that an exception came through."""
+    return {frame.f_code.co_name for frame, _ in traceback.walk_tb(exc.__traceback__)}
 
 
 def _without_bytes(message: Mapping[str, Any]) -> Mapping[str, Any]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from types import TracebackType
 from typing import Any, Protocol
@@ -63,6 +63,9 @@ class Settling(Protocol):
     def change_visibility(self, delivery: Delivery, seconds: int) -> None:
         """Hide the message for *seconds* from now, and renew it no more."""
 
+    def leave_undecoded(self, delivery: Delivery) -> None:
+        """Leave a message that nobody got, since it could not be decoded, for a later receive."""
+
 
 class Delivery(Message):  # type: ignore[misc]
     """A :class:`kombu.Message` that can be requeued with a delay.
@@ -99,6 +102,8 @@ class Delivery(Message):  # type: ignore[misc]
         self._state = "RECEIVED"
         #: Why it could not be decoded for now; then an ack leaves it in its queue.
         self.unread: EnvironmentFailure | None = None
+        #: Why it could not be decoded, for now or ever.
+        self.undecoded: Exception | None = None
         #: The body as text, where it came as text that can be written as bytes.
         self._text: str | None = None
         if isinstance(body, str):
@@ -119,9 +124,14 @@ class Delivery(Message):  # type: ignore[misc]
         try:
             decoded = self._decoded()
         except MemoryError as exc:
-            self.unread = EnvironmentFailure("There is not enough memory to decode the body")
+            self.undecoded = self.unread = EnvironmentFailure(
+                "There is not enough memory to decode the body"
+            )
             raise self.unread from exc
-        self.unread = None
+        except Exception as exc:
+            self.undecoded, self.unread = exc, None
+            raise
+        self.undecoded = self.unread = None
         return decoded
 
     def _decoded(self) -> Any:
@@ -135,6 +145,13 @@ class Delivery(Message):  # type: ignore[misc]
                 with suppress(UnicodeDecodeError):
                     return body.decode()
         return super()._decode()
+
+    def _reraise_error(self, callback: Callable[..., Any] | None = None) -> None:
+        # Of Kombu: it gives the message to the callback or, without one, to nobody.
+        if callback is None and self.errors:
+            self.undecoded = self.errors[0][1]
+            self.channel.leave_undecoded(self)
+        super()._reraise_error(callback)
 
     def ack(self, multiple: bool = False) -> None:
         """Delete the message, soon; for a consumer without acks it is already deleted.
@@ -151,6 +168,13 @@ class Delivery(Message):  # type: ignore[misc]
         else:
             self.channel.basic_ack(self.delivery_tag, multiple)
             self._state = "ACK"
+
+    def reject(self, requeue: bool = False) -> None:
+        """Delete the message, or leave it to its queue's redrive policy, except as for an ack."""
+        if self.unread is not None and self.channel is not None:
+            self.requeue()
+        else:
+            super().reject(requeue)
 
     @property
     def payload(self) -> Any:

@@ -56,6 +56,7 @@ class Held:
         visibility, or SQS has said that it is lost.
     :ivar renewals: how many requests that renew it are under way.
     :ivar hiding: whether a request that sets its visibility is under way.
+    :ivar let_go: whether it is left to SQS, and if it comes again, is for a consumer again.
     :ivar deleted: whether what becomes of it is its deletion.
     :ivar group: of a FIFO queue's message, its message group, once it is in its lane.
     :ivar note: what is to be written down before SQS is told what becomes of it.
@@ -65,7 +66,7 @@ class Held:
     __slots__ = (
         *("attributed", "body", "deleted", "error", "expires_at", "group", "hiding"),
         *("message", "message_id", "note", "queue", "received_at", "receiver", "renew_at"),
-        *("renewals", "renewed", "seconds", "state", "tag", "told"),
+        *("let_go", "renewals", "renewed", "seconds", "state", "tag", "told"),
     )
 
     def __init__(
@@ -90,7 +91,7 @@ class Held:
         self.error: SQSError | None = None
         self.renewed = True
         self.renewals = 0
-        self.hiding = False
+        self.hiding = self.let_go = False
         self.deleted = False
         self.group = ""
         self.note: Note | None = None

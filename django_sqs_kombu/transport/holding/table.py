@@ -83,7 +83,7 @@ class HeldMessages:
 
     def _takes_the_place(self, held: Held, earlier: Held) -> bool:
         """One came that is held already; return whether it counts as a new one all the same."""
-        if earlier.hiding:
+        if earlier.hiding or (earlier.let_go and earlier.state is _DELIVERED):
             # It was visible, so that is done. Tried again, it could hide or show this one.
             self.end(earlier)
             return True

@@ -149,6 +149,53 @@ def without(left_out):
     return envelope
 
 
+def of_protocol_1(**body):
+    return {**without("headers"), "body": json.dumps(body)}
+
+
+#: Each of them ends a worker on any of Kombu's transports, and then the next one that gets it.
+UNREADABLE = {
+    "no id": {"headers": {"task": TASK}},
+    "an id that is no text": {"headers": {"task": TASK, "id": ["an id"]}},
+    "an unknown task without an id": {"headers": {"task": "no.such.task"}},
+    "no arguments": {"body": "null"},
+    "a text for arguments": {"body": '"a text"'},
+    "a list in place of a task": of_protocol_1(task=[TASK], id="an-id", args=[], kwargs={}),
+    "an unknown task of protocol 1": of_protocol_1(task="no.such.task", args=[], kwargs={}),
+}
+
+
+@pytest.mark.parametrize(
+    "pool",
+    ["threads", *(pytest.param(pool, marks=pytest.mark.slow) for pool in ("prefork", "solo"))],
+)
+def test_a_worker_outlives_messages_that_celery_does_not_expect(new_worker, eventually, put, pool):
+    worker = new_worker("ours", pool)
+    worker.start(eventually)
+    for changes in UNREADABLE.values():
+        put({**without("nothing"), **changes})
+    eventually(
+        lambda: worker.process.output.count("is tried again later") >= len(UNREADABLE), timeout=40
+    )
+
+    worker.send("add.delay(1, 1)")
+
+    eventually(lambda: worker.lines() == ["add 2"], timeout=30)
+    assert worker.process.popen.poll() is None
+
+
+def test_a_worker_that_ends_by_a_message_in_its_pool_leaves_it_for_later(
+    new_worker, eventually, put, counts, prefix
+):
+    worker = new_worker("ours", "prefork")
+    worker.start(eventually)
+    headers = {"task": TASK, "id": "an-id", "stamped_headers": 5}
+    put({**without("nothing"), "headers": headers})
+    eventually(lambda: worker.process.popen.poll() is not None)
+    # Not at once: it would end each worker as soon as it has started.
+    assert counts(prefix) == (0, 1, 0)
+
+
 @pytest.mark.parametrize("transport", TRANSPORTS)
 def test_what_a_task_knows_of_its_delivery_is_json(transport, new_worker, eventually):
     worker = new_worker(transport, "threads")
