@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
@@ -16,7 +16,9 @@ import kombu
 
 from ..exceptions import SendFailure, SendManyFailed, SQSError
 from ..logs import get_logger
+from ..names import DEFAULT_GROUP, FIFO
 from ..new_threads import start_thread
+from ..transport.sending.dispatch import overtaking
 from ..working.registered import Registered
 from .batch_end import BatchEnd, BatchSender, Entry, Follower, Step, do_all
 from .outgoing import Outgoing
@@ -102,6 +104,24 @@ class Batch:
             self.receivers.check_unsent(registered, queue, outgoing)
         return self._take([(Entry(registered, queue, outgoing, follower, tag), self._decided)])
 
+    def _check(
+        self,
+        registered: Registered,
+        queue: kombu.Queue,
+        outgoing: Outgoing,
+        failed: Mapping[str, SQSError],
+    ) -> None:
+        """Raise why one is not kept: SQS would refuse it, or one of its group has *failed*."""
+        group = outgoing.group_id or DEFAULT_GROUP
+        if group in failed:
+            raise overtaking(failed[group], group)
+        if self.receivers.outlet is None:
+            try:
+                self.receivers.check_unsent(registered, queue, outgoing)
+            except SQSError as exc:
+                exc.message_group = group
+                raise
+
     def add_many(
         self,
         registered: Registered,
@@ -115,13 +135,15 @@ class Batch:
         """
         kept: list[tuple[int, Any, Outgoing]] = []
         failures: list[SendFailure] = []
+        failed: dict[str, SQSError] = {}
         for number, item in enumerate(items):
             try:
                 outgoing = encode(item)
-                if self.receivers.outlet is None:
-                    self.receivers.check_unsent(registered, queue, outgoing)
+                self._check(registered, queue, outgoing, failed)
             except SQSError as exc:
                 failures.append(SendFailure(number, item, exc))
+                if exc.message_group is not None and queue.name.endswith(FIFO):
+                    failed.setdefault(exc.message_group, exc)
             else:
                 kept.append((number, item, outgoing))
         entries = [(Entry(registered, queue, each), self._decided) for _, _, each in kept]

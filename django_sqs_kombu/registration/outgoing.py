@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
-from ..exceptions import MessageEncodeError, SQSError
+from ..exceptions import MessageEncodeError, TimedOut
 from ..messages.base import PLAIN, RawMessage
 from ..names import DEFAULT_GROUP, FIFO
 from ..quotas import MAX_ATTRIBUTES, MAX_DELAY
 from ..transport.body.payloads import OLD_SIZE_ATTRIBUTE, SIZE_ATTRIBUTE
+from ..transport.sending.bulk import unmade
 from ..transport.sending.checks import (
     check_attributes,
     check_identifier,
@@ -183,19 +184,25 @@ def each(value: Any, what: str) -> Callable[[], Any]:
     return following
 
 
-def encoded(wire_format: str, message: RawMessage, group_id: str | None = None) -> tuple[str, str]:
-    """The text of *message* and its content type.
+def encoded(wire_format: str, message: RawMessage) -> tuple[str, str]:
+    """The text of *message* and its content type."""
+    message.begin_sending()
+    if wire_format == "raw":
+        return message.get_body_encoded(), PLAIN
+    return message.dump()
 
-    :param group_id: the message group that its error tells; None: the default one.
+
+def unmade_of(exc: Exception, group_id: object) -> Exception:
+    """Why an item could not be made into a message, with the message group that it had.
+
+    :param group_id: None: the default one; a function: which failed itself, so nobody knows.
     """
-    try:
-        message.begin_sending()
-        if wire_format == "raw":
-            return message.get_body_encoded(), PLAIN
-        return message.dump()
-    except SQSError as exc:
-        exc.message_group = group_id or DEFAULT_GROUP
-        raise
+    if isinstance(exc, TimedOut):
+        return exc
+    error = unmade(exc)
+    if not callable(group_id):
+        error.message_group = DEFAULT_GROUP if group_id is None else str(group_id)
+    return error
 
 
 def _check_text_attributes(attributes: Any) -> None:

@@ -30,7 +30,7 @@ from .declaration import DEFAULT_MAX_RECEIVES, QueueDeclaration
 from .keywords import KEYWORDS, Keywords, QueueKeywords, SendKeywords, SendManyKeywords
 from .on_loop import OnLoop
 from .options import FEW_RECEIVES, QueueOptions, Receiver
-from .outgoing import Outgoing, each, encoded
+from .outgoing import Outgoing, each, encoded, unmade_of
 from .pausing import Pausing
 from .proxy import ReceiverProxy
 from .scheduling import Scheduling
@@ -320,18 +320,15 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
 
         def encode(item: Any) -> Outgoing:
             seconds, group, until = next_delay(), next_group(), next_expiry()
-            message = item
-            if not isinstance(item, self.message_class):
-                message = self.message_class.from_value(item)
-            group = group(item) if callable(group) else group
-            group = self.options.grouping.of(message) if group is None else group
-            return Outgoing.to(
-                self.name,
-                encoded(wire_format, message, group),
-                delay=seconds,
-                group_id=group,
-                expires=until,
-            )
+            try:
+                group = group(item) if callable(group) else group
+                own = isinstance(item, self.message_class)
+                message = item if own else self.message_class.from_value(item)
+                group = self.options.grouping.of(message) if group is None else group
+                content = encoded(wire_format, message)
+                return Outgoing.to(self.name, content, delay=seconds, group_id=group, expires=until)
+            except Exception as exc:  # noqa: BLE001 - it is told with the message group
+                raise unmade_of(exc, group) from exc.__cause__
 
         return encode
 

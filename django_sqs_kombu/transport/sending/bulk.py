@@ -141,9 +141,7 @@ class BulkSend:
                 if self._packing is not None:
                     self._packing.unmade(exc)
             except Exception as exc:  # noqa: BLE001 - one bad item harms no other
-                error = MessageEncodeError(f"It could not be made into a message: {repr_of(exc)}")
-                error.__cause__ = exc
-                self._failures.append(SendFailure(number, item, error))
+                self._failures.append(SendFailure(number, item, unmade(exc)))
             else:
                 yield Item(number, item, params)
 
@@ -159,3 +157,12 @@ class BulkSend:
             self._untried if ended_early else None,
             self._broken,
         ) from self._broken
+
+
+def unmade(exc: Exception) -> SQSError:
+    """Why an item could not be made into a message."""
+    if isinstance(exc, SQSError):
+        return exc
+    error = MessageEncodeError(f"It could not be made into a message: {repr_of(exc)}")
+    error.__cause__ = exc
+    return error
