@@ -13,8 +13,8 @@ from django_sqs_kombu.new_threads import start_thread
 
 from ..access import has_bearer_token
 from ..conf import conf
-from ..optional import Gauge, metrics
 from .bounded_http import BoundedHTTPServer
+from .gauges import Asker
 from .readiness import Readiness
 from .stats import OUTCOMES, SharedStats
 
@@ -70,6 +70,7 @@ class ControlServer:
     def __init__(self, address: tuple[str, int], stats: SharedStats, readiness: Readiness) -> None:
         self._stats = stats
         self._readiness = readiness
+        self._asker = Asker()
         #: Wakes the workers.
         self.on_wake: Callable[[], None] = lambda: None
         self._http = BoundedHTTPServer(address, _handler(self))
@@ -180,20 +181,11 @@ class ControlServer:
         )
         yield from (received, settled, seconds, running, waited, paused, broken, ready)
         yield from (counter for counter, _ in others)
-        for gauge in _announced():
+        for gauge in self._asker.gauges():
             family = GaugeMetricFamily(gauge.name, gauge.meaning, labels=gauge.labels)
             for labels, value in gauge.values.items():
                 family.add_metric(labels, value)
             yield family
-
-
-def _announced() -> Iterator[Gauge]:
-    """The metrics of optional apps; what fails costs no other."""
-    for gauges in metrics.all():
-        try:
-            yield from gauges()
-        except Exception:
-            logger.exception("Some metrics could not be computed")
 
 
 def _handler(control: ControlServer) -> type[BaseHTTPRequestHandler]:

@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.core.management import CommandError, call_command
 
+from django_sqs.optional import Gauge, metrics
 from django_sqs.worker.bounded_http import MOST_CONNECTIONS
 from django_sqs.worker.control import ControlServer
 from django_sqs.worker.readiness import Readiness
@@ -27,9 +28,9 @@ from django_sqs_kombu.working import Action, Settlement, Trip
 pytestmark = pytest.mark.slow
 
 
-def get(url):
+def get(url, timeout=5):
     try:
-        with urllib.request.urlopen(url, timeout=5) as answer:
+        with urllib.request.urlopen(url, timeout=timeout) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()
@@ -256,6 +257,46 @@ def test_it_answers_on_ipv6_and_to_head(control):
     head = urllib.request.Request(control.url + "healthz", method="HEAD")
     with urllib.request.urlopen(head, timeout=5) as answer:
         assert (answer.status, answer.read()) == (200, b"")
+
+
+def test_a_database_that_hangs_keeps_nobody_from_the_workers_own_figures(
+    control, monkeypatch, caplog, eventually
+):
+    hangs, asked = threading.Event(), []
+
+    def gauges():
+        asked.append(threading.get_ident())
+        hangs.wait(60)
+        return [Gauge("of_the_database", "A figure.", (), {(): 1.0})]
+
+    monkeypatch.setattr(metrics, "all", lambda: [gauges, lambda: [Gauge("other", "One.", ())]])
+    began = time.monotonic()
+    for _ in range(3):
+        status, text = get(control.url + "metrics", timeout=9)
+        assert status == 200
+        assert "django_sqs_ready 1.0" in text
+        assert "# HELP other" in text
+        assert "of_the_database" not in text
+    assert time.monotonic() - began < 20
+    assert len(asked) == 1, "each request holds a thread and a connection of its own"
+    assert "Some metrics are left out" in caplog.text
+
+    hangs.set()
+
+    eventually(lambda: "of_the_database 1.0" in get(control.url + "metrics", timeout=9)[1])
+
+
+def test_metrics_that_fail_cost_no_others(control, monkeypatch, caplog):
+    def fails():
+        raise ValueError("no such table")
+
+    monkeypatch.setattr(metrics, "all", lambda: [fails, lambda: [Gauge("other", "One.", ())]])
+
+    status, text = get(control.url + "metrics")
+
+    assert status == 200
+    assert "# HELP other" in text
+    assert "no such table" in caplog.text
 
 
 def test_slow_clients_keep_nobody_from_an_answer(control, caplog, capfd, eventually):
