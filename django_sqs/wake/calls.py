@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 
 from django.db import close_old_connections, transaction
@@ -33,17 +33,22 @@ RETRY_PAUSE = 5.0
 #: A channel that kept a caller waiting and then failed is left alone for so many times as long,
 #: and for so many seconds at most: senders are not to wait for it again and again.
 LEFT_ALONE, LONGEST_ALONE = 10, 60.0
+#: Seconds from which on a call that failed has hung; a thread makes up for it later.
+HANGS = 0.5
 
 
 class Caller:
     """Calls the workers of a queue over the channel of SQS_WAKE, when there is one."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
+        # A signal's handler may send while its thread holds it.
+        self._lock = threading.RLock()
         self._channel: tuple[str, WakeChannel] | None = None
         self._called: dict[str, float] = {}
-        #: Until when no call is tried, since one hung.
+        #: Until when no call is tried, since one hung, and the queues that are called then.
         self._alone_until = 0.0
+        self._owed: set[str] = set()
+        self._later: threading.Thread | None = None
 
     def call(self, full_name: str, *, always: bool = False) -> bool:
         """Call the workers of the queue; return whether there is a channel.
@@ -53,7 +58,9 @@ class Caller:
         :param always: even when they were called a moment ago.
         """
         spec = conf.wake
-        if spec and not self._mutes(full_name, always):
+        if spec and not always and time.monotonic() < self._alone_until:
+            self._call_later(full_name)
+        elif spec and not self._mutes(full_name, always):
             began = time.monotonic()
             try:
                 channel = self._channel_for(spec)
@@ -67,12 +74,39 @@ class Caller:
                 else:
                     send()
             except Exception as exc:  # noqa: BLE001 - whatever a cache or a driver may raise
-                self._leave_alone(time.monotonic() - began)
+                waited = time.monotonic() - began
+                self._alone_until = time.monotonic() + min(LONGEST_ALONE, waited * LEFT_ALONE)
                 logger.warning("Workers of queue %s could not be woken: %s", full_name, exc)
+                if waited >= HANGS:
+                    self._call_later(full_name)
         return bool(spec)
 
-    def _leave_alone(self, waited: float) -> None:
-        self._alone_until = time.monotonic() + min(LONGEST_ALONE, waited * LEFT_ALONE)
+    def _call_later(self, full_name: str) -> None:
+        """Have a thread call when the channel is tried again."""
+        with self._lock:
+            self._owed.add(full_name)
+            # In a fork the parent's thread is not alive.
+            if self._later is not None and self._later.is_alive():
+                return
+            self._later = threading.Thread(
+                target=partial(leaving_no_connection, self._call_owed),
+                name="sqs-wake-later",
+                daemon=True,
+            )
+            with suppress(RuntimeError):
+                start_thread(self._later)
+
+    def _call_owed(self) -> None:
+        while True:
+            while (left := self._alone_until - time.monotonic()) > 0:
+                time.sleep(left)
+            with self._lock:
+                if not self._owed:
+                    self._later = None
+                    return
+                owed, self._owed = self._owed, set()
+            for full_name in owed:
+                self.call(full_name)
 
     def _publish(self, channel: WakeChannel, full_name: str, always: bool) -> None:
         # Asked again: a transaction may have sent a hundred messages.
@@ -82,10 +116,7 @@ class Caller:
             self._called[full_name] = time.monotonic()
 
     def _mutes(self, full_name: str, always: bool) -> bool:
-        if always:
-            return False
-        now = time.monotonic()
-        return now < self._alone_until or now - self._called.get(full_name, -ENOUGH) < ENOUGH
+        return not always and time.monotonic() - self._called.get(full_name, -ENOUGH) < ENOUGH
 
     def _channel_for(self, spec: str) -> WakeChannel:
         with self._lock:

@@ -71,6 +71,30 @@ def test_a_redis_that_hangs_delays_one_send_not_each(site):
     assert time.monotonic() - began < 1
 
 
+def test_calls_that_a_hanging_redis_has_missed_are_made_when_it_is_back(
+    site, tmp_path, eventually, monkeypatch
+):
+    monkeypatch.setattr("django_sqs.wake.calls.LONGEST_ALONE", 2.0)
+    published = []
+    with redis.running(tmp_path) as url:
+        site.SQS_WAKE = url
+        caller = Caller()
+        channel = caller._channel_for(url)
+
+        def hang(name):
+            time.sleep(0.6)
+            raise TimeoutError("it hangs")
+
+        monkeypatch.setattr(channel, "publish", hang)
+        caller.call("first")
+        monkeypatch.setattr(channel, "publish", published.append)
+        caller.call("second")
+        assert published == []
+
+        eventually(lambda: sorted(published) == ["first", "second"], timeout=10)
+        eventually(lambda: caller._later is None)
+
+
 def test_a_redis_that_was_away_is_called_as_soon_as_it_is_back(site, tmp_path):
     with redis.running(tmp_path) as url:
         site.SQS_WAKE = "redis://127.0.0.1:9/0"
