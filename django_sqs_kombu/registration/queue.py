@@ -328,7 +328,8 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
                 content = encoded(wire_format, message)
                 return Outgoing.to(self.name, content, delay=seconds, group_id=group, expires=until)
             except Exception as exc:  # noqa: BLE001 - it is told with the message group
-                raise unmade_of(exc, group) from exc.__cause__
+                error = unmade_of(exc, group)
+                raise error from error.__cause__
 
         return encode
 

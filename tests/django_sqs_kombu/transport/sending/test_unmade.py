@@ -59,3 +59,13 @@ def test_what_follows_in_its_group_is_not_sent(receivers, kind, bad, expires, gr
     assert [failure.number for failure in caught.value.failures] == failed
     ReceiverConsumer(receivers, message_limit=5 - len(failed)).run()
     assert sorted(seen) == (["a1", "b1"] if grouped == "default" else ["a1", "b1", "b2"])
+
+
+@pytest.mark.parametrize(("kind", "cause"), [(Encoding, KeyError), (Made, ValueError)])
+def test_why_an_item_could_not_be_made_is_kept_as_the_cause(receivers, kind, cause):
+    receivers.register("orders", None, message_class=kind)
+
+    with pytest.raises(SendManyFailed) as caught:
+        receivers.send_many("orders", ["bad"])
+
+    assert isinstance(caught.value.failures[0].error.__cause__, cause)
