@@ -48,6 +48,8 @@ def test_an_outbox_that_is_not_migrated_yet_fails_no_check(monkeypatch):
     assert not run_checks(tags=["database"], databases=[outbox_databases()[0]])
 
 
+# They are asked for in a thread of their own, which sees what is committed.
+@pytest.mark.django_db(transaction=True)
 def test_the_metrics_tell_how_much_waits_and_how_long(backlog):
     pytest.importorskip("prometheus_client")
     stats = SharedStats(["plain"], 1)
