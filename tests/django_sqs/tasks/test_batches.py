@@ -4,7 +4,8 @@ import asyncio
 import contextlib
 
 import pytest
-from django.db import transaction
+from asgiref.sync import sync_to_async
+from django.db import connections, transaction
 
 import django_sqs
 from django_sqs.results.models import TaskRecord
@@ -128,6 +129,8 @@ def test_coroutines_enqueue_in_a_batch(backends, requests, announced):
         async with django_sqs.batch():
             await asyncio.gather(*(chores.double.aenqueue(number) for number in range(10)))
             assert not announced
+        # The thread of Django's database code outlives the loop.
+        await sync_to_async(connections.close_all)()
 
     asyncio.run(main())
 
