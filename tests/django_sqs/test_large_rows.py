@@ -1,7 +1,7 @@
 """Rows too large for a statement, as with a small max_allowed_packet, are written nevertheless."""
 
 import pytest
-from django.db import OperationalError
+from django.db import OperationalError, router
 from django.utils import timezone
 
 import django_sqs
@@ -98,6 +98,6 @@ def test_failures_whose_attributes_are_too_much_together_are_written_at_once(sma
     for _, row in some:
         row.attributes = {"kept": {"DataType": "String", "StringValue": "b" * 900_000}}
 
-    write_all("default", some)
+    write_all(router.db_for_write(Failure), some)
 
     assert set(stored()) == {str(n) for n in range(6)}
