@@ -8,8 +8,9 @@ from typing import Any, TypeVar
 from .exceptions import ReceiverFailed, TimedOut, kind_of
 from .printable import repr_of
 
-#: The traceback of an exception, whatever its class says.
+#: The traceback of an exception, and its cause, whatever its class says.
 traceback_of: Any = BaseException.__dict__["__traceback__"].__get__
+cause_of: Any = BaseException.__dict__["__cause__"].__get__
 
 E = TypeVar("E", bound=BaseException)
 

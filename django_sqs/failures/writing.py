@@ -79,11 +79,10 @@ class FailureWriter:
             try:
                 _write(using, [(mark, row)])
             except Error as exc:
-                self._tries[row.receipt] += 1
-                last = self._tries[row.receipt] >= MOST_TRIES
                 if not may_be_too_large(exc) or not answers(using, exc):
                     raise
-                if not last:
+                self._tries[row.receipt] += 1
+                if self._tries[row.receipt] < MOST_TRIES:
                     failure = exc
                     continue
                 logger.exception(TOO_LARGE, row.message_id, row.full_name)

@@ -9,10 +9,9 @@ from contextlib import suppress
 from types import TracebackType
 from typing import Any
 
-from ..odd import traceback_of
+from ..odd import cause_of, traceback_of
 
 #: An exception's own, whatever its class says of itself.
-_cause_of: Any = BaseException.__dict__["__cause__"].__get__
 _context_of: Any = BaseException.__dict__["__context__"].__get__
 
 #: Python 3.10 has none.
@@ -43,7 +42,7 @@ def let_go_of_frames(raised: BaseException) -> None:
             continue
         seen.add(id(exc))
         _clear(traceback_of(exc))
-        left += [_cause_of(exc), _context_of(exc)]
+        left += [cause_of(exc), _context_of(exc)]
         if issubclass(type(exc), _GROUP):
             left += _within(exc)
 

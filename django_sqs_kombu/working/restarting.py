@@ -9,6 +9,7 @@ from typing import Any
 
 from ..exceptions import Continue, MessageDecodeError, PassesSoon, RestartLater, kind_of
 from ..logs import get_logger
+from ..odd import cause_of
 from ..quotas import MAX_VISIBILITY_TIMEOUT
 from ..transport.delivery import Delivery, receive_count
 from ..transport.sending.resending import Delivery as Received
@@ -17,9 +18,6 @@ from ..transport.settling.backoff import Backoff
 from .table import Attempts
 
 logger = get_logger(__name__)
-
-#: The cause of an exception, whatever its class says.
-_cause_of: Any = BaseException.__dict__["__cause__"].__get__
 
 
 def attempts(attributes: Mapping[str, Any], message_attributes: Mapping[str, Any]) -> Attempts:
@@ -78,7 +76,7 @@ def passes_soon(raised: BaseException | None) -> bool:
         return False
     # Also what a message class has met.
     kind = raised.kind if isinstance(raised, MessageDecodeError) else kind_of(raised)
-    return any(issubclass(each, PassesSoon) for each in (kind or object, type(_cause_of(raised))))
+    return any(issubclass(each, PassesSoon) for each in (kind or object, type(cause_of(raised))))
 
 
 def cursor_of(raised: BaseException | None) -> Any:

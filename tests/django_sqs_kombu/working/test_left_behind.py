@@ -6,8 +6,9 @@ import threading
 
 import pytest
 
-from django_sqs_kombu import ReceiverConsumer
 from django_sqs_kombu.working.left_behind import let_go_of_frames
+
+from .consuming import consume_until
 
 
 @pytest.fixture
@@ -39,15 +40,6 @@ def fail_as_a_database_does():
     raise error
 
 
-def consume(receivers, count, **options):
-    consumer = ReceiverConsumer(receivers, message_limit=count, **options)
-    guard = threading.Timer(20, consumer.stop)
-    guard.start()
-    consumer.run()
-    assert guard.is_alive(), "the messages did not come"
-    guard.cancel()
-
-
 @pytest.mark.parametrize("options", [{}, {"batch": 10}], ids=["single", "batch"])
 @pytest.mark.parametrize("threads", [1, 2])
 def test_what_was_read_halfway_is_closed_in_its_thread(receivers, no_collection, options, threads):
@@ -62,7 +54,7 @@ def test_what_was_read_halfway_is_closed_in_its_thread(receivers, no_collection,
     receivers.register("orders", receive, on_error="delete", **options)
     receivers.send("orders", body="x")
 
-    consume(receivers, 1, threads=threads)
+    consume_until(receivers, 1, threads=threads)
 
     assert set(cursor.closed) == set(readers) != set()
 
@@ -84,7 +76,7 @@ def test_so_it_is_where_another_error_was_raised_of_it(receivers, no_collection)
     receivers.register("orders", receive, on_error="delete")
     receivers.send("orders", body="x")
 
-    consume(receivers, 1)
+    consume_until(receivers, 1)
 
     assert len(cursor.closed) == 1
 
@@ -110,7 +102,7 @@ def test_so_it_is_where_it_is_one_of_a_group(receivers, no_collection):
     receivers.register("orders", receive)
     receivers.send("orders", body="x")
 
-    consume(receivers, 1)
+    consume_until(receivers, 1)
 
     assert len(cursor.closed) == 2
 
@@ -156,6 +148,6 @@ def test_what_goes_on_after_its_error_was_raised_elsewhere_is_left_alone(receive
     receivers.register("orders", receive, on_error="delete")
     receivers.send("orders", body="x")
 
-    consume(receivers, 1)
+    consume_until(receivers, 1)
 
     assert next(reader) == "connected again"
