@@ -128,17 +128,22 @@ def test_a_logger_class_of_the_projects_own_that_fails_costs_the_record_alone(na
     assert f"A record of logger {logger.name} was lost" in capsys.readouterr().err
 
 
+def logger_of(cls, name):
+    """A logger of the project's own class."""
+    before = logging.getLoggerClass()
+    logging.setLoggerClass(cls)
+    try:
+        return get_logger(f"django_sqs_kombu.tested.{name}")
+    finally:
+        logging.setLoggerClass(before)
+
+
 def test_a_logger_class_that_knows_of_no_levels_of_the_stack_logs_all_the_same(caplog):
     class Own(logging.Logger):
         def _log(self, level, msg, args, exc_info=None, extra=None):
             super()._log(level, f"own {msg}", args, exc_info, extra)
 
-    before = logging.getLoggerClass()
-    logging.setLoggerClass(Own)
-    try:
-        logger = get_logger("django_sqs_kombu.tested.own")
-    finally:
-        logging.setLoggerClass(before)
+    logger = logger_of(Own, "own")
 
     logger.error("x")
 
@@ -152,12 +157,7 @@ def test_one_that_counts_levels_of_the_stack_itself_finds_who_logs(caplog):
         def _log(self, level, msg, args, exc_info=None, extra=None, stacklevel=1):
             super()._log(level, msg, args, exc_info, extra, stacklevel=stacklevel + 1)
 
-    before = logging.getLoggerClass()
-    logging.setLoggerClass(Own)
-    try:
-        logger = get_logger("django_sqs_kombu.tested.counting")
-    finally:
-        logging.setLoggerClass(before)
+    logger = logger_of(Own, "counting")
 
     logger.error("x")
 
