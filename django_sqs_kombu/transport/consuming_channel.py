@@ -26,6 +26,8 @@ logger = get_logger(__name__)
 
 #: The method of a Celery request that hands it to the pool.
 POOLED = "execute_using_pool"
+#: Where Celery's worker takes a message, on an event loop or without one.
+CELERY = "celery.worker.consumer.consumer"
 #: Pollers of cancelled consumers that are kept without a look at them.
 FEW = 8
 
@@ -207,25 +209,29 @@ class ConsumingChannel(SettlingChannel):
         held = delivery.held
         if self.closed or held.queue in self._consumptions:
             return False
+        functions, modules = _passed(exc)
         on_loop = self.connection.event_loop is not None
+        # Celery has a loop of its own where its pool is of green threads, and on Windows.
+        goes_on = on_loop or CELERY in modules
         if taker.no_ack or delivery.acknowledged:
-            if on_loop:
+            if goes_on:
                 logger.error("%s, which is done, made its consumer fail", _name(held), exc_info=exc)
-            return on_loop
+            return goes_on
         if exc is delivery.unread:
             self._put_off(held, exc)
             return True
         if exc is delivery.undecoded:
             self.leave_undecoded(delivery)
-        elif on_loop:
+        elif goes_on:
             logger.error("%s made its consumer fail", _name(held), exc_info=exc)
             self._put_off(held, "its consumer failed")
             # Celery's worker ends by what it does not expect in a message, and so would the next
-            # that gets it. But a place of its pool that it took for it, nobody would free.
-            return POOLED not in _functions(exc)
+            # that gets it. But a place of its pool that it took for it, nobody would free; it
+            # takes one on an event loop.
+            return not (on_loop and POOLED in functions)
         else:
             self._leave(held)
-        return on_loop
+        return goes_on
 
     def leave_undecoded(self, delivery: Delivery) -> None:
         """Leave a message that nobody got, since it could not be decoded, for a later receive."""
@@ -338,9 +344,11 @@ def _name(held: Held) -> str:
     return f"Message {held.message_id} of queue {held.queue} (receive {receives})"
 
 
-def _functions(exc: Exception) -> set[str]:
-    """The names of the functions that an exception came through."""
-    return {frame.f_code.co_name for frame, _ in traceback.walk_tb(exc.__traceback__)}
+def _passed(exc: Exception) -> tuple[set[str], set[str | None]]:
+    """The names of the functions that an exception came through, and of their modules."""
+    frames = [frame for frame, _ in traceback.walk_tb(exc.__traceback__)]
+    functions = {frame.f_code.co_name for frame in frames}
+    return functions, {frame.f_globals.get("__name__") for frame in frames}
 
 
 def _without_bytes(message: Mapping[str, Any]) -> Mapping[str, Any]:

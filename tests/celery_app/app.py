@@ -30,6 +30,9 @@ if "TEST_REJECT_FAILED" in os.environ:
     app.conf.task_acks_on_failure_or_timeout = False
 if os.environ["TEST_TRANSPORT"] == "ours":
     app.conf.broker_transport = "django_sqs_kombu.transport:Transport"
+if "TEST_NO_EVENT_LOOP" in os.environ:
+    # Celery has none there, as with pools of green threads.
+    app.IS_WINDOWS = True
 if broadcast := os.environ.get("TEST_BROADCAST"):
     app.conf.task_queues = [Queue(app.conf.task_default_queue), Broadcast(broadcast)]
     app.conf.task_routes = {"tests.celery_app.app.everywhere": {"queue": broadcast}}

@@ -166,12 +166,19 @@ UNREADABLE = {
 
 
 @pytest.mark.parametrize(
-    "pool",
-    ["threads", *(pytest.param(pool, marks=pytest.mark.slow) for pool in ("prefork", "solo"))],
+    ("pool", "env"),
+    [
+        ("threads", {}),
+        ("threads", {"TEST_NO_EVENT_LOOP": "1"}),
+        pytest.param("prefork", {}, marks=pytest.mark.slow),
+        pytest.param("solo", {}, marks=pytest.mark.slow),
+    ],
 )
-def test_a_worker_outlives_messages_that_celery_does_not_expect(new_worker, eventually, put, pool):
+def test_a_worker_outlives_messages_that_celery_does_not_expect(
+    new_worker, eventually, put, pool, env
+):
     worker = new_worker("ours", pool)
-    worker.start(eventually)
+    worker.start(eventually, **env)
     for changes in UNREADABLE.values():
         put({**without("nothing"), **changes})
     eventually(
@@ -194,6 +201,18 @@ def test_a_worker_that_ends_by_a_message_in_its_pool_leaves_it_for_later(
     eventually(lambda: worker.process.popen.poll() is not None)
     # Not at once: it would end each worker as soon as it has started.
     assert counts(prefix) == (0, 1, 0)
+
+
+def test_without_an_event_loop_no_message_ends_a_worker_in_its_pool(new_worker, eventually, put):
+    worker = new_worker("ours", "threads")
+    worker.start(eventually, TEST_NO_EVENT_LOOP="1")
+    headers = {"task": TASK, "id": "an-id", "stamped_headers": 5}
+    put({**without("nothing"), "headers": headers})
+    eventually(lambda: "is tried again later" in worker.process.output)
+
+    worker.send("[add.delay(n, 0) for n in range(5)]")
+
+    eventually(lambda: sorted(worker.lines()) == [f"add {n}" for n in range(5)], timeout=30)
 
 
 @pytest.mark.parametrize("transport", TRANSPORTS)
