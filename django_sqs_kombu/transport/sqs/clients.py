@@ -20,6 +20,7 @@ from .naming import sqs_name
 from .s3_answers import refuse_other_answers
 from .sessions import Identity, Role, new_session
 from .shield import shield_requests
+from .throttling import show_throttling
 from .waits import bound_waits
 from .wire.choice import Lane, new_lane
 
@@ -224,6 +225,7 @@ class Account:
         make_abortable(client)
         shield_requests(client)
         note_tries(client)
+        show_throttling(client)
         client.meta.events.register("response-received.sqs", refuse_other_bodies)
         return client
 
