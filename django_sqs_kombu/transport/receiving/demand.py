@@ -26,7 +26,8 @@ LATEST = 0.3
 SAMPLES = 12
 
 
-@dataclass(frozen=True, slots=True)
+# Not frozen, which would take thrice as long to make: there is one for each poll.
+@dataclass(slots=True)
 class Answer:
     """What a poll brought.
 

@@ -20,6 +20,8 @@ class Source(Protocol):
 
     #: Messages of sources with a higher priority are delivered first.
     priority: int
+    #: Whether it polls as often as it may, and so need not look.
+    busy: bool
 
     @property
     def has_waiting(self) -> bool:
@@ -142,7 +144,8 @@ class Inbox:
         self._looks += 1
         first = self._looks % len(sources) if sources else 0
         for source in (*sources[first:], *sources[:first]):
-            source.look()
+            if not source.busy:
+                source.look()
 
     def add(self, source: Source) -> None:
         """Know *source*, so that its priority counts."""

@@ -87,6 +87,7 @@ class Poller:
         self._lock = receiving.table.lock
         self.ending = Ending()
         self._polls: set[Poll] = set()
+        self.busy = False  # As many are under way as may be: it looks for no places.
         self._places_missing = 0  # That a poll needs at least.
         self._timer: Timer | None = None
         self._steps_soon = self._preparing = False
@@ -117,8 +118,8 @@ class Poller:
 
     def room(self, places: int) -> None:
         """There may be places more: look, when so many have come that a poll may be worth it."""
-        self._places_missing -= places
-        if self._places_missing > 0 or len(self._polls) >= self._at_once.allowed:
+        self._places_missing = missing = self._places_missing - places
+        if missing > 0 or self.busy:
             return
         if self._steps_soon:
             reactor.revive()
@@ -163,9 +164,7 @@ class Poller:
         hands_out = hands_out and self.returns.redrives
         if not self.ending.tell(break_off=break_off, hands_out=hands_out):
             return  # It is told from several sides.
-        with self._lock:
-            under_way = [(poll, poll.begun) for poll in self._polls]
-        for poll, begun in under_way:
+        for poll, begun in [(poll, poll.begun) for poll in tuple(self._polls)]:
             if begun is None and self._preparing:
                 # What is asked before a first poll hides no message.
                 aside(partial(self._close, poll, None, 0))
@@ -243,6 +242,7 @@ class Poller:
                     another = self._demand.another
             except Exception as exc:  # noqa: BLE001 - whatever it is, the queue is polled again
                 aside(partial(self._recover, exc))
+            self.busy = len(self._polls) >= self._at_once.allowed
             self._at_once.looked()
             goes_on = self._polls or (self.ending.hands_out and self.has_waiting)
             ends = self.ending.told and not (goes_on or self.ending.over.is_set())
@@ -366,9 +366,8 @@ class Poller:
             self._close(poll, answer, new)
 
     def _close(self, poll: Poll, answer: Answer | None, new: int) -> None:
-        with self._lock:
-            if poll not in self._polls:
-                return  # It was closed already.
+        if poll not in self._polls:
+            return  # It was closed already.
         try:
             self._demand.answered(poll.places, answer)
             if self.limit is not None:
@@ -382,6 +381,7 @@ class Poller:
                 if answer is not None:
                     full = answer.messages >= (1 if self._fifo else MAX_MESSAGES)
                     self._at_once.answered(answer.messages, full=full)
+                self.busy = len(self._polls) >= self._at_once.allowed
             self._at_once.end(alone=poll.alone)
             self._step_soon()
 

@@ -44,6 +44,8 @@ class QueueTerms:
         self._declarations = declarations
         #: By queue: the latest that SQS said itself, and was not assumed.
         self._said: dict[str, QueueFacts] = {}
+        #: By queue: what was learnt and what was declared, and the terms that were made of these.
+        self._made: dict[str, tuple[QueueFacts | None, object, Terms]] = {}
 
     def known(self, queue: str) -> Terms:
         """What was learnt last; a request only while nothing was."""
@@ -59,7 +61,16 @@ class QueueTerms:
 
     def at_hand(self, queue: str) -> Terms | None:
         """What was learnt last; None: there is something to ask for."""
-        return self.known(queue) if self._is_known(queue) else None
+        # Asked before each poll: both are other objects when something else is known.
+        facts, declared = self._requests.learnt(queue), self._declarations.get(queue)
+        made = self._made.get(queue)
+        if made is not None and made[0] is facts and made[1] is declared:
+            return made[2]
+        if not self._is_known(queue):
+            return None
+        terms = self.known(queue)
+        self._made[queue] = facts, declared, terms
+        return terms
 
     def is_recent(self, queue: str) -> bool:
         """Whether :meth:`recent` asks for nothing."""

@@ -75,9 +75,28 @@ _EVENTS = (
 _BOTOCORE = os.path.join(os.path.dirname(botocore.__file__), "")
 
 
-def unfit(client: Any) -> str | None:
-    """Why the requests of a boto3 client for SQS must go over botocore; None: they need not."""
-    return next(_reasons(client), None)
+class Fitness:
+    """Looks at a boto3 client for SQS, again and again.
+
+    :param client: the client.
+    """
+
+    def __init__(self, client: Any) -> None:
+        self._client = client
+        #: What botocore remembers of handlers, which it begins anew with each change of them.
+        self._remembered: object = None
+        self._handled: str | None = None
+
+    def unfit(self) -> str | None:
+        """Why its requests must go over botocore; None: they need not."""
+        reason = next(_reasons(self._client), None)
+        if reason is not None:
+            return reason
+        remembered = _remembered(self._client.meta.events)
+        if remembered is None or remembered is not self._remembered:
+            self._handled = next(_handled(self._client), None)
+            self._remembered = remembered
+        return self._handled
 
 
 @cache
@@ -100,8 +119,13 @@ def is_unheard(events: Any, event: str) -> bool:
 
     botocore remembers that of each event until the next handler is registered.
     """
-    known = getattr(getattr(events, "_emitter", None), "_lookup_cache", {}).get(event)
+    known = (_remembered(events) or {}).get(event)
     return known is not None and not known
+
+
+def _remembered(events: Any) -> Any:
+    # No public one; None in a version that has none.
+    return getattr(getattr(events, "_emitter", None), "_lookup_cache", None)
 
 
 def _reasons(client: Any) -> Iterator[str]:
@@ -117,6 +141,10 @@ def _reasons(client: Any) -> Iterator[str]:
     for owner, name in _METHODS:
         if _is_replaced(owner, name):
             yield f"{owner.__name__}.{name} was replaced"
+
+
+def _handled(client: Any) -> Iterator[str]:
+    """What speaks against it among the handlers of botocore's events."""
     for event in (f"{event}.sqs.{operation}" for event in _EVENTS for operation in HOT):
         for handler in _handlers(client, event):
             if not _is_known(handler):

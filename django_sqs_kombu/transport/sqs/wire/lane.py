@@ -19,7 +19,7 @@ from ..abort import RequestAborted, broken_off_by
 from ..shield import ends_before_deadlines
 from ..waits import patience
 from .codec import decode, encode
-from .fitness import has_hooks, is_unheard, say_why, unfit
+from .fitness import Fitness, has_hooks, is_unheard, say_why
 from .handles import Handle, Handles, Request
 from .reactor import BROKEN_OFF, Exchange, reactor
 from .signing import Keys
@@ -47,7 +47,7 @@ class CurlLane:
         self._client = client
         self._target = target_of(client, session)
         self._handles = Handles(self._target)
-        self._fit_until = 0.0
+        self._fitness, self._fit_until = Fitness(client), 0.0
         self._on_lambda = on_lambda()
         self._unfit: str | None = None
         #: By operation, whether something is called before its requests are sent.
@@ -58,7 +58,7 @@ class CurlLane:
         """Whether the client's requests may be sent this way now."""
         now = time.monotonic()
         if now >= self._fit_until:
-            self._unfit, self._fit_until = unfit(self._client), now + FIT_FOR
+            self._unfit, self._fit_until = self._fitness.unfit(), now + FIT_FOR
             self._hooked = {}
             if self._unfit is not None:
                 say_why(self._unfit)

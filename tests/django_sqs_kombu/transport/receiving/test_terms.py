@@ -7,6 +7,8 @@ import pytest
 
 from django_sqs_kombu import ReceiverConsumer
 from django_sqs_kombu.transport.receiving import terms
+from django_sqs_kombu.transport.sqs.clients import Account
+from django_sqs_kombu.transport.sqs.requests import Requests
 
 
 @pytest.fixture
@@ -46,3 +48,19 @@ def test_what_waits_on_a_queue_that_was_given_a_redrive_policy_is_not_buried_for
     assert set(receives) == set(bodies)
     assert max(receives.values()) == 1
     assert sum(counts(f"{queue.full_name()}-dead")) == 0
+
+
+def test_what_is_at_hand_follows_what_sqs_and_declarations_say():
+    requests = Requests(Account({"region": "us-east-1"}, access_key_id="k", secret_access_key="s"))
+    declarations = {}
+    found = terms.QueueTerms(requests, declarations)
+    assert found.at_hand("orders") is None
+
+    requests.learn("orders", {"VisibilityTimeout": "40"})
+    assert found.at_hand("orders") == terms.Terms(40, redrives=False)
+    assert found.at_hand("orders") is found.at_hand("orders")
+    policy = json.dumps({"deadLetterTargetArn": "arn:aws:sqs:::dead", "maxReceiveCount": 3})
+    requests.learn("orders", {"VisibilityTimeout": "40", "RedrivePolicy": policy})
+    assert found.at_hand("orders") == terms.Terms(40, redrives=True)
+    declarations["orders"] = {"VisibilityTimeout": "50"}
+    assert found.at_hand("orders") == terms.Terms(50, redrives=True)

@@ -122,15 +122,40 @@ def test_a_handler_that_is_registered_later_finds_botocore(
     requests = Requests(account)
     requests.send_batch("orders", [{"MessageBody": "b"}])
     seen = []
-    account.client("orders").meta.events.register(event, lambda **kwargs: seen.append(kwargs))
+    events = account.client("orders").meta.events
 
-    def sent():
+    def hear(**kwargs):
+        seen.append(kwargs)
+
+    def sent_over():
         requests.send_batch("orders", [{"MessageBody": "b"}])
-        return seen
+        return asked_over("SendMessage")[-1]
 
-    eventually(sent, timeout=5)
+    events.register(event, hear)
+    eventually(lambda: sent_over() == "botocore", timeout=5)
     assert asked_over("SendMessage")[0] == "curl"
-    assert asked_over("SendMessage")[-1] == "botocore"
+    assert seen
+    events.unregister(event, hear)
+    eventually(lambda: sent_over() == "curl", timeout=5)
+
+
+def test_handlers_are_looked_for_again_only_when_others_came_or_went(account, monkeypatch):
+    looked = []
+    client = account.client("orders")
+    look = fitness.Fitness(client)
+    handlers = fitness._handlers
+    monkeypatch.setattr(fitness, "_handlers", lambda *of: looked.append(of) or handlers(*of))
+    assert look.unfit() is None
+    assert looked
+    looked.clear()
+    assert look.unfit() is None
+    assert not looked
+
+    client.meta.events.register("before-call.sqs", lambda **kwargs: None)
+
+    assert "before-call" in look.unfit()
+    assert looked
+    assert "before-call" in look.unfit()
 
 
 def test_a_method_of_botocores_that_was_replaced_is_called(
