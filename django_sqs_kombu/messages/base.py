@@ -167,6 +167,9 @@ class RawMessage:
     def begin_sending(self) -> None:
         """Called before each time that the message is encoded to be sent."""
 
+    def end_unsent(self) -> None:
+        """Called when it was not sent: SQS certainly does not have it."""
+
     def set_body(self, body: Any) -> None:
         """Replace the value (decoded form)."""
         self._body = body

@@ -66,7 +66,7 @@ class BigMessage(RawMessage):
     ) -> None:
         self.s3_url = s3_url
         #: The URL of an object that goes with a message: with the one that was received, or that
-        #: was sent before.
+        #: was sent before, or may have been.
         self._taken: str | None = None
         self._is_received = self._is_renewed = False
         #: Where a file began when it was first read; None: it has not been.
@@ -76,6 +76,11 @@ class BigMessage(RawMessage):
     def begin_sending(self) -> None:
         """Have the body uploaded again if its object goes with another message."""
         self._is_renewed = self._taken is not None and self.s3_url == self._taken
+
+    def end_unsent(self) -> None:
+        """Keep its object for the next time that it is sent."""
+        if not self._is_received:
+            self._taken = None
 
     def encode(self, value: Any) -> str:
         """Upload *value* if :attr:`s3_url` only names a bucket, and return the URL.
@@ -128,9 +133,9 @@ class BigMessage(RawMessage):
             # One that has no places, or that its owner has closed.
             if self._start is not None:
                 raise MessageEncodeError(
-                    "BigMessage cannot be sent again: its object goes with the message that was "
-                    f"sent before, and its file cannot be read again ({line(str(exc))}). Make "
-                    "another BigMessage, or give the body as bytes."
+                    "BigMessage cannot be sent again: its object goes with a message that was, or "
+                    "may have been, sent before, and its file cannot be read again "
+                    f"({line(str(exc))}). Make another BigMessage, or give the body as bytes."
                 ) from cause(exc)
             self._start = 0
         return _KeptOpen(file)

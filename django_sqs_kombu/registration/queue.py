@@ -216,7 +216,7 @@ class RegisteredQueue(Pausing, Scheduling, OnLoop, Cancelling):
         defaults = self.receivers.defaults
         queue = self._queue(defaults, suffix)
         outgoing = self._make(self._wire_format(defaults), message, **options)
-        return Prepared(self.receivers, self, queue, outgoing)
+        return Prepared(self.receivers, self, queue, outgoing, message)
 
     def outgoing(self, message: object = None, **options: Any) -> Outgoing:
         """A message as it is to be sent; the options are those of :meth:`send`."""

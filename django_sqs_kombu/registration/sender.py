@@ -9,6 +9,7 @@ from typing import Any, Protocol
 
 import kombu
 
+from ..messages.base import RawMessage
 from ..working.policy import Policy
 from ..working.registered import Registered, Registry
 from ..working.retry import Retry
@@ -16,7 +17,7 @@ from ..working.tickets import Ticket
 from .batch import open_batch
 from .outgoing import Outgoing
 from .ticketing import ticket_of
-from .uniqueness import claimed, freeing, on_failure
+from .uniqueness import Unique, claimed, freeing, may_be_there, on_failure
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,19 +76,30 @@ class Prepared:
     :param sender: the registry that it is sent by.
     :param registered: its queue.
     :param queue: the same as SQS knows it.
+    :param message: what was given to be sent, and may be given again.
     """
 
     sender: Sender
     registered: Registered
     queue: kombu.Queue
     outgoing: Outgoing
+    message: object = None
 
     def __call__(self) -> None:
         """Send it; returns when SQS has accepted it, or an open batch keeps it."""
-        unique, name = self.outgoing.unique, self.queue.name
-        if unique is None:
-            self.sender.send_one(*self.parts)
-            return
+        unique = self.outgoing.unique
+        try:
+            if unique is None:
+                self.sender.send_one(*self.parts)
+            else:
+                self._send_only_one(unique)
+        except BaseException as exc:
+            if isinstance(self.message, RawMessage) and not may_be_there(exc):
+                self.message.end_unsent()
+            raise
+
+    def _send_only_one(self, unique: Unique) -> None:
+        name = self.queue.name
         batch = open_batch(self.sender)
         follower = on_failure(self.ticket, name, unique)
         if batch is None or not batch.add(*self.parts, follower=follower):

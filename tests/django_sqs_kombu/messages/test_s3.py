@@ -7,10 +7,12 @@ import boto3
 import pytest
 
 from django_sqs_kombu import (
+    AccessDenied,
     BigMessage,
     MessageDecodeError,
     MessageEncodeError,
     ReceiverConsumer,
+    RequestFailed,
 )
 
 from .test_boto import delivery
@@ -158,16 +160,19 @@ def test_a_message_that_is_sent_to_two_queues_has_an_object_for_each(bucket, big
     assert "Contents" not in bucket.client.list_objects_v2(Bucket=bucket.name)
 
 
+class Stream(io.BytesIO):
+    """What can be read once."""
+
+    def seekable(self):
+        return False
+
+    def seek(self, *args):
+        raise OSError("no places here")
+
+    tell = seek
+
+
 def test_a_file_that_can_be_read_once_is_sent_once(bucket, bigs):
-    class Stream(io.BytesIO):
-        def seekable(self):
-            return False
-
-        def seek(self, *args):
-            raise OSError("no places here")
-
-        tell = seek
-
     queue = bigs.register("one")
     message = bucket.cls(body=Stream(b"much"), s3_url=f"s3://{bucket.name}")
     queue.send(message)
@@ -175,6 +180,36 @@ def test_a_file_that_can_be_read_once_is_sent_once(bucket, bigs):
     with pytest.raises(MessageEncodeError, match="cannot be sent again"):
         queue.send(message)
     assert bigs.receive(queue) == [("one", b"much")]
+
+
+@pytest.mark.parametrize("body", ["much", Stream])
+def test_a_message_that_sqs_refused_is_sent_again_with_its_object(bucket, bigs, body, server):
+    """Another one was uploaded, and the first was left; a stream could not be sent again."""
+    one, two = bigs.register("one"), bigs.register("two")
+    body = body if body == "much" else body(b"much")
+    message = bucket.cls(body=body, s3_url=f"s3://{bucket.name}")
+    with server.refusing("SendMessage", two.full_name()), pytest.raises(AccessDenied):
+        two.send(message)
+
+    one.send(message)
+
+    assert len(bucket.client.list_objects_v2(Bucket=bucket.name)["Contents"]) == 1
+    assert bigs.receive(one) == [("one", b"much")]
+    assert "Contents" not in bucket.client.list_objects_v2(Bucket=bucket.name)
+
+
+def test_a_message_that_sqs_may_have_is_sent_again_with_another_object(bucket, bigs, server):
+    one = bigs.register("one")
+    message = bucket.cls(body="much", s3_url=f"s3://{bucket.name}")
+    lost = "SendMessage", one.full_name()
+    server.answers[lost] = {"MessageId": "m", "MD5OfMessageBody": "of another body"}
+    with pytest.raises(RequestFailed, match="not from SQS"):
+        one.send(message)
+    del server.answers[lost]
+
+    one.send(message)
+
+    assert len(bucket.client.list_objects_v2(Bucket=bucket.name)["Contents"]) == 2
 
 
 def test_a_received_message_can_be_sent_on(bucket, bigs):
