@@ -38,14 +38,21 @@ class Backoff:
 
     @property
     def sooner(self) -> Backoff:
-        """For what most likely need not be waited for: a tenth of the time."""
-        return replace(self, base=self.base / SOONER, longest=self.longest / SOONER)
+        """For what most likely need not be waited for: a tenth of the time, but a second if it can.
+
+        Whole seconds of less would mostly be none.
+        """
+        return replace(self, base=_tenth(self.base), longest=_tenth(self.longest))
 
     def delay(self, receive_count: int) -> int:
         """Seconds to hide a message that was received *receive_count* times."""
         doublings = min(max(receive_count, 1) - 1, 32)
         seconds = min(self.longest, self.base * 2**doublings)
         return jittered(seconds) if self.jitter else int(seconds)
+
+
+def _tenth(seconds: float) -> float:
+    return max(seconds / SOONER, min(seconds, 1.0))
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,6 +53,17 @@ def test_chance_adds_up_to_half_and_takes_nothing_away():
     assert {Retry(backoff=1).pause(1, USUAL) for _ in range(500)} == {1, 2}
 
 
+@pytest.mark.parametrize(
+    ("base", "longest", "least"), [(10, 900, 1), (1, 900, 1), (1, 5, 1), (40, 900, 4), (0, 900, 0)]
+)
+def test_what_passes_soon_waits_for_a_tenth_but_for_a_second_at_least(base, longest, least):
+    """With a base of a second it came again at once, as often as not."""
+    sooner = Backoff(base, longest).sooner
+
+    assert min(sooner.delay(1) for _ in range(500)) == least
+    assert max(sooner.delay(20) for _ in range(100)) <= max(longest / 10, 1) * 1.5 + 1
+
+
 def test_what_grows_beyond_all_numbers_is_the_longest():
     assert exponential(longest=900)(10_000) == 900
     assert exponential(base=0)(10_000) == 0
