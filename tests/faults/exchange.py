@@ -81,6 +81,19 @@ def answer(status, content_type, body):
     )
 
 
+def without_length(whole, how):
+    """The bytes of an answer that does not say its length, as the proxy's mode *how* has it."""
+    head, _, body = whole.partition(b"\r\n\r\n")
+    head = LENGTH.sub(b"", head)
+    if how == "without length":
+        return head + b"\r\n\r\n" + body
+    half = len(body) // 2
+    chunks = [b"%x\r\n%b\r\n" % (len(part), part) for part in (body[:half], body[half:])]
+    end = b"0\r\n\r\n"
+    sent = chunks[0] if how == "chunked and cut" else b"".join([*chunks, end])
+    return head + b"\r\nTransfer-Encoding: chunked\r\n\r\n" + sent
+
+
 def receive(connection):
     data = connection.recv(65536)
     if not data:

@@ -9,7 +9,7 @@ import time
 from collections import Counter
 
 from ..limits import Limits
-from .exchange import Closed, answer, read_message, reset, with_body
+from .exchange import Closed, answer, read_message, reset, with_body, without_length
 
 #: Faults that a server answers: (status, error code).
 ANSWERS = {
@@ -47,9 +47,12 @@ PARTIAL = {
 #: request is answered by a reset.  ``"hung"``: requests are swallowed.  ``"cut"``: half of the
 #: answer comes.  ``"stalled"``: answers come :attr:`FaultProxy.late` seconds late.
 BROKEN = ("down", "reset", "hung", "cut", "stalled")
+#: Answers that do not say how long they are: in chunks, in chunks and cut, and to the
+#: connection's end.
+LENGTHLESS = ("chunked", "chunked and cut", "without length")
 #: The server gets the request, and the connection is reset before its answer.
 TAKEN = "taken"
-MODES = (*ANSWERS, *GARBAGE, *STRANGE, *PARTIAL, *BROKEN, TAKEN, "S3 denied")
+MODES = (*ANSWERS, *GARBAGE, *STRANGE, *PARTIAL, *BROKEN, *LENGTHLESS, TAKEN, "S3 denied")
 
 
 class FaultProxy:
@@ -182,6 +185,9 @@ class FaultProxy:
                     return reset(client)
                 if mode == "cut":
                     client.sendall(found[: len(found) // 2])
+                    return None
+                if mode in LENGTHLESS:
+                    client.sendall(without_length(found, mode))
                     return None
                 client.sendall(found)
         except (Closed, OSError):

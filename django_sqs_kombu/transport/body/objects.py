@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from typing import Any
 
 from botocore.exceptions import ClientError, ParamValidationError
@@ -48,13 +48,27 @@ def read_object(
     with _told(says, configured=configured):
         answer = client.get_object(Bucket=bucket, Key=key)
         size = answer.get("ContentLength")
-        if size is None or size > max_bytes:
+        if size is None:
+            return _read_unannounced(answer, max_bytes, says)
+        if size > max_bytes:
             answer["Body"].close()
-            known = "an unknown number of" if size is None else f"{size:,}"
             raise MessageDecodeError(
-                f"{says}: it has {known} bytes, more than the {max_bytes:,} that are read"
+                f"{says}: it has {size:,} bytes, more than the {max_bytes:,} that are read"
             )
         content: bytes = answer["Body"].read()
+    return content
+
+
+def _read_unannounced(answer: dict[str, Any], max_bytes: int, says: str) -> bytes:
+    """The content of an object whose size, which S3 always says, a proxy has left out."""
+    headers = answer["ResponseMetadata"]["HTTPHeaders"]
+    with closing(answer["Body"]) as body:
+        if "chunked" not in headers.get("transfer-encoding", "").lower():
+            # Its end is that of the connection, which may have been cut.
+            raise PayloadUnavailable(f"{says}: the answer does not say how many bytes it has")
+        content: bytes = body.read(max_bytes + 1)
+    if len(content) > max_bytes:
+        raise MessageDecodeError(f"{says}: it has more than the {max_bytes:,} bytes that are read")
     return content
 
 

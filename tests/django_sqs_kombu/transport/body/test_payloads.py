@@ -292,7 +292,7 @@ def test_a_key_forges_no_line_of_the_log(caplog):
         assert len(text) < 1_000
 
 
-@pytest.mark.parametrize("size", [17, 5 * 1024**4, None])
+@pytest.mark.parametrize("size", [17, 5 * 1024**4])
 def test_a_payload_that_is_too_large_is_not_read(size):
     client = Client(size)
     payloads = LargePayloads("bucket", lambda: client, max_bytes=16)

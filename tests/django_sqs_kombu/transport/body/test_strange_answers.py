@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from django_sqs_kombu import BigMessage, MessageEncodeError, ReceiverConsumer
+from django_sqs_kombu import BigMessage, MessageDecodeError, MessageEncodeError, ReceiverConsumer
 
 LARGE = "x" * (1024 * 1024 + 1)
 STRANGE = ["HTML", "empty object", "no content", "empty", "not found"]
@@ -23,7 +23,7 @@ def big(proxy, s3):
     return LocalBigMessage
 
 
-@pytest.mark.parametrize("mode", STRANGE)
+@pytest.mark.parametrize("mode", [*STRANGE, "chunked and cut", "without length"])
 @pytest.mark.parametrize("is_big", [False, True])
 def test_what_is_not_from_s3_is_no_body_and_costs_no_message(
     is_big, mode, fragile, proxy, big, s3, prefix, counts, caplog
@@ -42,6 +42,26 @@ def test_what_is_not_from_s3_is_no_body_and_costs_no_message(
     proxy.heal()
     ReceiverConsumer(fragile, message_limit=1).run()
     assert seen == [sent["body"]]
+
+
+def test_a_payload_that_a_proxy_sends_in_chunks_is_read(fragile, proxy, s3):
+    seen = []
+    queue = fragile.register("orders", lambda message: seen.append(message.get_body()))
+    queue.send(body=LARGE)
+    proxy.set("chunked", "S3 GET")
+
+    ReceiverConsumer(fragile, message_limit=1).run()
+
+    assert seen == [LARGE]
+
+
+def test_one_in_chunks_is_not_read_where_it_is_too_large(proxy, big, s3, prefix):
+    big.max_bytes = 3
+    s3.put_object(Bucket=prefix, Key="large", Body=b"much")
+    proxy.set("chunked", "S3 GET")
+
+    with pytest.raises(MessageDecodeError, match="more than the 3 bytes that are read"):
+        big().decode(f"s3://{prefix}/large")
 
 
 @pytest.mark.parametrize("mode", STRANGE)
