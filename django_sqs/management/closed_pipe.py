@@ -33,6 +33,10 @@ def end_with_its_pipe(run: Callable[[], None]) -> None:
         for stream in closed:
             _discard(stream)
         code = code or EXIT_CODE
+    finally:
+        # What logging could not write there is left in its buffer, and would make the code 120.
+        if sys.stderr is not None and _is_closed(sys.stderr):
+            _discard(sys.stderr)
     if code is not None:
         sys.exit(code)
 

@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import signal
 import subprocess
 import sys
 
@@ -125,3 +126,32 @@ def test_a_process_without_an_output_has_none_to_write(stdout, monkeypatch):
     end_with_its_pipe(lambda: ran.append(1))
 
     assert ran == [1]
+
+
+@pytest.mark.parametrize("unbuffered", [False, True])
+@pytest.mark.parametrize("processes", ["1", "2"])
+def test_a_worker_whose_log_nobody_reads_any_more_stops_as_ever(
+    project, processes, unbuffered, eventually
+):
+    """As with ``runreceiver 2>&1 | head -1``: it ended with 120, which no supervisor knows."""
+    reader, writer = os.pipe()
+    worker = subprocess.Popen(
+        [sys.executable, str(MANAGE), "runreceiver", f"--processes={processes}", "plain"],
+        env={**project.env, "PYTHONUNBUFFERED": "1" if unbuffered else ""},
+        stdout=writer,
+        stderr=writer,
+    )
+    os.close(writer)
+    try:
+        with open(reader) as output:
+            while "Receiving from" not in output.readline():
+                pass
+        for body in "12":
+            django_sqs.send("plain", body=body)
+        eventually(lambda: len(project.runs("plain")) == 2)
+        worker.send_signal(signal.SIGTERM)
+
+        assert worker.wait(60) == 0
+    finally:
+        worker.kill()
+        worker.wait()
