@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 from contextvars import ContextVar
 from functools import partial
 from threading import Condition
@@ -34,6 +34,7 @@ from django_sqs_kombu.working import (
 )
 
 from .connections import drop_all, leaving_no_connection
+from .half_read import close_all, cursors_here
 from .open_transactions import open_here
 
 logger = get_logger(__name__)
@@ -66,6 +67,8 @@ class CallLane(Executor):
         self._until = None if timeout is None else time.monotonic() + timeout + CANCEL_GRACE
         self._changed = Condition()
         self._jobs: deque[Job] = deque()
+        #: The server-side cursors that its calls have opened and left.
+        self._cursors: list[Any] = []
         #: The databases on which its thread waits within a transaction.
         self.within: list[str] = []
         #: Whether a thread runs its calls, or is about to.
@@ -99,6 +102,10 @@ class CallLane(Executor):
             for future, _ in self._jobs:
                 future.cancel()
             self._changed.notify_all()
+        if self._cursors:
+            # It may wait for the end of another message's statement.
+            with suppress(RuntimeError):
+                self._threads.run(partial(close_all, self._cursors))
 
     def left_open(self) -> list[str]:
         """The databases on which calls that have ended left a transaction open."""
@@ -133,12 +140,16 @@ class CallLane(Executor):
         except Exception as exc:  # noqa: BLE001 - a database that is away, say
             self._fail(EnvironmentFailure(f"A call could not be prepared: {repr_of(exc)}"))
             return
+        before = cursors_here()
         try:
             while True:
                 self._run(self._jobs.popleft())
                 if not (within := open_here()) or not self._wait(within):
                     break
         finally:
+            if here := cursors_here():
+                # A call that follows may read on, in whichever thread.
+                self._cursors.extend(each for each in here if each not in before)
             try:
                 context.__exit__(None, None, None)
             except Exception:

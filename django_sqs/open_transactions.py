@@ -12,6 +12,7 @@ from django.db import Error, connections
 from django_sqs_kombu.exceptions import EnvironmentFailure, SQSError, TimedOut
 
 from .connections import drop, used_here
+from .half_read import close_cursors, cursors_here
 
 Arguments = TypeVar("Arguments")
 Result = TypeVar("Result")
@@ -67,13 +68,18 @@ def run_watched(receive: Callable[[Arguments], Result], arguments: Arguments) ->
 def _watched(
     receive: Callable[[Arguments], Result], arguments: Arguments, outside: Depths, inside: Depths
 ) -> Result:
+    cursors = cursors_here()
     try:
         result = receive(arguments)
     except BaseException as exc:
+        interrupted = issubclass(type(exc), TimedOut)
+        if not interrupted:  # Else it may be amid a statement, and the connection is dropped.
+            close_cursors(cursors)
         if left := _deeper(_depths(), inside):
             # One that was interrupted may be a decorator's, which is entered again.
-            _roll_back(left, inside, outside, for_good=not issubclass(type(exc), TimedOut))
+            _roll_back(left, inside, outside, for_good=not interrupted)
         raise
+    close_cursors(cursors)
     after = _depths()
     if after == inside:
         return result

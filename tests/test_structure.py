@@ -164,6 +164,7 @@ FLOORS = {
             "counted",
             "database_errors",
             "forking",
+            "half_read",
             "language",
             "optional",
             "readable",

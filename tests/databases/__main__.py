@@ -17,6 +17,7 @@ SHORT = [
     "tests/django_sqs/test_atomic_requests.py",
     "tests/django_sqs/test_conflicts.py",
     "tests/django_sqs/test_connections.py",
+    "tests/django_sqs/test_half_read.py",
     "tests/django_sqs/test_inbox_outbox.py",
     "tests/django_sqs/test_large_rows.py",
     "tests/django_sqs/test_on_commit.py",

@@ -1,0 +1,68 @@
+"""Rows that are read halfway: what a receiver leaves of a server-side cursor is closed at its end.
+
+It may be kept by an error that the receiver has caught, as each of Django's databases keeps
+itself and the variables around it, until garbage collection comes.  That comes at any time, also
+within a statement on the same connection, for whose end psycopg would then wait for ever.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Collection, Iterable
+from contextlib import suppress
+from typing import Any
+from weakref import WeakSet, ref
+
+from django.db import connections
+from django.db.backends.signals import connection_created
+
+#: Of Django's; its type stubs know too little of them.
+Cursor = Any
+Connection = Any
+
+
+class _Local(threading.local):
+    #: The server-side cursors that this thread has opened, as long as anything refers to them.
+    cursors: WeakSet[Cursor] | None = None
+
+
+_local = _Local()
+
+
+def cursors_here() -> Collection[Cursor]:
+    """The server-side cursors that this thread has opened, and that are there still."""
+    return set(_local.cursors) if _local.cursors else ()
+
+
+def close_cursors(before: Collection[Cursor]) -> None:
+    """Close those that this thread has opened, but for those of *before*."""
+    if here := cursors_here():
+        close_all(each for each in here if each not in before)
+
+
+def close_all(cursors: Iterable[Cursor]) -> None:
+    """Close cursors that nobody reads on, in any thread; one whose connection broke is closed."""
+    for cursor in cursors:
+        with suppress(Exception):
+            cursor.close()
+
+
+def _note_cursors(connection: Connection, **kwargs: Any) -> None:
+    """Have a connection note its server-side cursors, which only PostgreSQL's have."""
+    if connection.vendor == "postgresql" and "chunked_cursor" not in vars(connection):
+        # Weak: a connection is closed when its thread has ended, not at the next collection.
+        itself = ref(connection)
+        connection.chunked_cursor = lambda: _opened(itself())
+
+
+def _opened(connection: Connection) -> Cursor:
+    cursor = type(connection).chunked_cursor(connection)
+    if _local.cursors is None:
+        _local.cursors = WeakSet()
+    _local.cursors.add(cursor)
+    return cursor
+
+
+connection_created.connect(_note_cursors, dispatch_uid="django_sqs.half_read")
+for _each in connections.all(initialized_only=True):
+    _note_cursors(_each)
