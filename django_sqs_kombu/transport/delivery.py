@@ -79,6 +79,12 @@ class Delivery(Message):  # type: ignore[misc]
     channel: Settling
     held: Held
     body: Any
+    #: Why it could not be decoded for now; then an ack leaves it in its queue.
+    unread: EnvironmentFailure | None = None
+    #: Why it could not be decoded, for now or ever.
+    undecoded: Exception | None = None
+    #: The body as text, where it came as text that can be written as bytes.
+    _text: str | None = None
 
     def __init__(
         self, payload: dict[str, Any], channel: Any = None, accept: Any = None, **kwargs: Any
@@ -100,12 +106,6 @@ class Delivery(Message):  # type: ignore[misc]
         self.accept = accept
         self._decoded_cache = None
         self._state = "RECEIVED"
-        #: Why it could not be decoded for now; then an ack leaves it in its queue.
-        self.unread: EnvironmentFailure | None = None
-        #: Why it could not be decoded, for now or ever.
-        self.undecoded: Exception | None = None
-        #: The body as text, where it came as text that can be written as bytes.
-        self._text: str | None = None
         if isinstance(body, str):
             try:
                 self.body, self._text = body.encode(), body
@@ -121,6 +121,12 @@ class Delivery(Message):  # type: ignore[misc]
             self.errors.append((type(error), error, None))
 
     def _decode(self) -> Any:
+        # As below, without further calls for each message.
+        text, accept = self._text, self.accept
+        is_text = text is not None and self.content_type == TEXT
+        if is_text and self.content_encoding == "utf-8" and accept is not None and TEXT in accept:
+            self.undecoded = self.unread = None
+            return text
         try:
             decoded = self._decoded()
         except MemoryError as exc:
@@ -138,12 +144,9 @@ class Delivery(Message):  # type: ignore[misc]
         # What Kombu's registry makes of it, at a quarter of the time.
         accept, body = self.accept, self.body
         is_text = self.content_type == TEXT and self.content_encoding == "utf-8"
-        if is_text and accept is not None and TEXT in accept:
-            if (text := self._text) is not None:
-                return text
-            if isinstance(body, bytes):
-                with suppress(UnicodeDecodeError):
-                    return body.decode()
+        if is_text and accept is not None and TEXT in accept and isinstance(body, bytes):
+            with suppress(UnicodeDecodeError):
+                return body.decode()
         return super()._decode()
 
     def _reraise_error(self, callback: Callable[..., Any] | None = None) -> None:
@@ -217,7 +220,7 @@ class Delivery(Message):  # type: ignore[misc]
     def expired(self) -> bool:
         """Whether its visibility timeout has run out, so that others may have it now."""
         held = self.held
-        return bool(held.seconds) and time.monotonic() >= held.expires_at
+        return time.monotonic() >= held.expires_at if held.seconds else False
 
     @property
     def is_foreign(self) -> bool:

@@ -6,6 +6,7 @@ import atexit
 import time
 import weakref
 from collections.abc import Iterable
+from functools import cached_property
 from typing import Any
 
 from kombu.exceptions import ConnectionError as KombuConnectionError
@@ -41,8 +42,6 @@ class SettlingChannel(QueueChannel):
 
     Message = Delivery
     QoS = SQSQoS
-
-    qos: SQSQoS
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         #: What this channel holds.
@@ -92,6 +91,12 @@ class SettlingChannel(QueueChannel):
         _open.add(self)
         renew_after_fork(self)
         weakref.finalize(self, _abandon, pollers, self.keeper).atexit = False
+
+    @cached_property
+    def qos(self) -> SQSQoS:
+        """Kombu's QoS; a plain attribute from the second time on, since each message asks."""
+        qos: SQSQoS = super().qos
+        return qos
 
     # Settling: any thread may call these.
 

@@ -49,7 +49,7 @@ def attempt(registered: Registered, delivery: Received, queue: kombu.Queue) -> A
     deleted between the two, so that one that cannot be decoded is settled as any other.
     """
     started = time.monotonic()
-    context = current_message.get()
+    context = known = current_message.get()
     if context is None or context.message_id != delivery.message_id:
         # As in eager mode.  Whoever handles it has set it, and for as long as it is settled.
         context = context_of(delivery, queue)
@@ -58,7 +58,7 @@ def attempt(registered: Registered, delivery: Received, queue: kombu.Queue) -> A
     if has_trail and (dropped := why_dropped(registered, delivery)) is not None:
         return Attempt(raised=dropped)
     found = Attempt()
-    token = current_message.set(context)
+    token = None if context is known else current_message.set(context)
     try:
         if middleware := registered.receivers.middleware:
             with around_receiving(middleware, registered, delivery):
@@ -68,7 +68,8 @@ def attempt(registered: Registered, delivery: Received, queue: kombu.Queue) -> A
     except BaseException as exc:  # noqa: BLE001 - sys.exit() in a receiver, too
         found.raised, found.result = its_own(exc, registered), None
     finally:
-        current_message.reset(token)
+        if token is not None:
+            current_message.reset(token)
     found.seconds = time.monotonic() - started
     return found
 

@@ -245,10 +245,12 @@ def _reject(registered: Registered, delivery: Delivery, raised: BaseException | 
 
 
 def _delete(delivery: Delivery, message: RawMessage | None) -> None:
-    # The class's own delete() may have more to remove, as BigMessage's has.
+    if message is None or type(message).delete is RawMessage.delete:
+        delivery.ack()
+        return
+    # The class's own may have more to remove, as BigMessage's has.
     try:
-        if message is not None and type(message).delete is not RawMessage.delete:
-            message.delete()
+        message.delete()
     except Exception as exc:  # noqa: BLE001 - whatever a message class may raise
         # The receiver is done: received again, the message would be done twice.
         _complain(

@@ -120,9 +120,13 @@ def _envelope(text: str) -> dict[str, Any] | None:
         return None
     if _TYPED in text:
         data = _with_types(text, data)
+    try:
+        body, properties = data["body"], data["properties"]
+    except KeyError:
+        return None
     get: Callable[[str], Any] = data.get
-    body, properties, headers = get("body"), get("properties"), get("headers") or {}
-    content_type, encoding = get(CONTENT_TYPE) or "", get(CONTENT_ENCODING) or UTF_8
+    headers, content_type = get("headers") or {}, get(CONTENT_TYPE) or ""
+    encoding = get(CONTENT_ENCODING) or UTF_8
     if not (
         type(body) in _BODIES
         and type(properties) is dict

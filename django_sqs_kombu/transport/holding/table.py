@@ -176,27 +176,29 @@ class HeldMessages:
         return taken
 
     def settle(self, held: Held, *, delete: bool) -> bool:
-        """What becomes of it is decided; return whether it was not decided before."""
-        with self.lock:
-            state = held.state
-            if state is not _DELIVERED and state is not _WAITING:
-                return False
-            held.deleted = delete
-            makes_room = self.settling_makes_room
-            if state is _WAITING:
-                self._pass_on(held, _DELIVERED)
-                makes_room = True
-            held.state = _SETTLING
-            of = self._queues[held.queue]
-            of.settled += 1
-            self._all.settled += 1
-            if held.group and not delete:
-                self._break_lane(held)
-            if makes_room:
-                self._room(of, 1)
-            elif (watcher := of.watcher) is not None:
-                watcher.ended(1)
-            return True
+        """What becomes of it is decided; return whether it was not decided before.
+
+        Under the lock, which is not taken again for each message.
+        """
+        state = held.state
+        if state is not _DELIVERED and state is not _WAITING:
+            return False
+        held.deleted = delete
+        makes_room = self.settling_makes_room
+        if state is _WAITING:
+            self._pass_on(held, _DELIVERED)
+            makes_room = True
+        held.state = _SETTLING
+        of = self._queues[held.queue]
+        of.settled += 1
+        self._all.settled += 1
+        if held.group and not delete:
+            self._break_lane(held)
+        if makes_room:
+            self._room(of, 1)
+        elif (watcher := of.watcher) is not None:
+            watcher.ended(1)
+        return True
 
     def unsettle(self, held: Held) -> None:
         """What was decided could not be done, and is the consumer's to decide again."""

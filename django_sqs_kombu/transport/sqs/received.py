@@ -18,7 +18,6 @@ Message = Mapping[str, Any]
 
 #: How many wrong messages are remembered as logged.
 _REMEMBERED = 100 * MAX_MESSAGES
-_TEXT = {str}
 _NEEDED = ("ReceiptHandle", "MessageId", "Body")
 
 
@@ -83,10 +82,10 @@ def _is_usual(message: Any) -> bool:
     """Whether a message has all that it needs, as SQS writes it: a quick look at most of them."""
     try:
         body, attributes = message["Body"], message["Attributes"]
+        # Only what is text throughout can be joined.
+        "".join((message["MessageId"], message["ReceiptHandle"], *attributes.values()))
         return bool(
-            {type(body), type(message["MessageId"]), *map(type, attributes.values())} == _TEXT
-            and type(message["ReceiptHandle"]) is str
-            and message["ReceiptHandle"]
+            message["ReceiptHandle"]
             and message["MessageId"]
             and attributes["ApproximateReceiveCount"].isdecimal()
             and md5(body.encode(), usedforsecurity=False).hexdigest() == message["MD5OfBody"]
