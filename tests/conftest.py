@@ -65,6 +65,20 @@ def prefix():
 
 
 @pytest.fixture
+def s3(server, prefix):
+    """An S3 client; the bucket has the name of the prefix."""
+    client = boto3.client(
+        "s3",
+        endpoint_url=server.url,
+        region_name="us-east-1",
+        aws_access_key_id="testing",
+        aws_secret_access_key="testing-secret",
+    )
+    client.create_bucket(Bucket=prefix)
+    return client
+
+
+@pytest.fixture
 def transport_options(server):
     return {"endpoint_url": server.url, "region": "us-east-1", "backoff_base": 1}
 

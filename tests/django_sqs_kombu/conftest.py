@@ -3,7 +3,6 @@
 import threading
 from urllib.parse import urlsplit
 
-import boto3
 import pytest
 
 from django_sqs_kombu import CacheTickets, ReceiverConsumer, Receivers, new_threads
@@ -100,20 +99,6 @@ def start():
         consumer.stop()
     for _, thread in started:
         thread.join(20)
-
-
-@pytest.fixture
-def s3(server, prefix):
-    """An S3 client; the bucket has the name of the prefix."""
-    client = boto3.client(
-        "s3",
-        endpoint_url=server.url,
-        region_name="us-east-1",
-        aws_access_key_id="testing",
-        aws_secret_access_key="testing-secret",
-    )
-    client.create_bucket(Bucket=prefix)
-    return client
 
 
 @pytest.fixture

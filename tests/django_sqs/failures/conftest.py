@@ -33,3 +33,26 @@ def work():
         return count
 
     return work
+
+
+@pytest.fixture
+def seen():
+    """What the receiver of :func:`mend` got: body, id, attributes and the message itself."""
+    return []
+
+
+@pytest.fixture
+def mend(seen):
+    """Register a receiver that fails until it is mended."""
+    state = {"broken": True}
+
+    def mend(name, **options):
+        def receive(message):
+            if state["broken"]:
+                raise ValueError("broken")
+            seen.append((message.get_body(), message.id, dict(message.message_attributes), message))
+
+        django_sqs.register(name, receive, **options)
+        return lambda: state.update(broken=False)
+
+    return mend

@@ -24,28 +24,6 @@ from ..commands import as_json, run
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
 
-@pytest.fixture
-def seen():
-    return []
-
-
-@pytest.fixture
-def mend(seen):
-    """Register a receiver that fails until it is mended."""
-    state = {"broken": True}
-
-    def mend(name, **options):
-        def receive(message):
-            if state["broken"]:
-                raise ValueError("broken")
-            seen.append((message.get_body(), message.id, dict(message.message_attributes), message))
-
-        django_sqs.register(name, receive, **options)
-        return lambda: state.update(broken=False)
-
-    return mend
-
-
 def test_a_failed_message_is_sent_again_as_it_was(mend, work, seen):
     mended = mend("d1")
     django_sqs.send("d1", body="one", attributes={"tenant": "acme"})

@@ -7,9 +7,7 @@ import pty
 import signal
 import sys
 import time
-import uuid
 
-import boto3
 import pytest
 from django.core.management import CommandError, call_command
 
@@ -35,13 +33,9 @@ def on_a_terminal(command, *arguments):
 
 
 @pytest.fixture
-def s3_bucket(server):
+def s3_bucket(s3, prefix):
     """A bucket of its own."""
-    name = f"bucket-{uuid.uuid4().hex[:8]}"
-    keys = {"aws_access_key_id": "testing", "aws_secret_access_key": "testing"}
-    client = boto3.client("s3", endpoint_url=server.url, region_name="us-east-1", **keys)
-    client.create_bucket(Bucket=name)
-    return name
+    return prefix
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import io
 from types import SimpleNamespace
 
-import boto3
 import pytest
 
 from django_sqs_kombu import (
@@ -19,20 +18,18 @@ from .test_boto import delivery
 
 
 @pytest.fixture
-def bucket(server, prefix):
+def bucket(server, prefix, s3):
     options = {
         "endpoint_url": server.url,
         "region_name": "us-east-1",
         "aws_access_key_id": "testing",
         "aws_secret_access_key": "testing-secret",
     }
-    client = boto3.client("s3", **options)
-    client.create_bucket(Bucket=prefix)
 
     class LocalBigMessage(BigMessage):
         s3_options = options
 
-    return SimpleNamespace(name=prefix, client=client, cls=LocalBigMessage)
+    return SimpleNamespace(name=prefix, client=s3, cls=LocalBigMessage)
 
 
 @pytest.mark.parametrize("body", [b"much data", "much data"])
