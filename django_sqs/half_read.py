@@ -13,6 +13,7 @@ from contextlib import suppress
 from typing import Any
 from weakref import WeakSet, ref
 
+from django.conf import settings
 from django.db import connections
 from django.db.backends.signals import connection_created
 
@@ -64,5 +65,7 @@ def _opened(connection: Connection) -> Cursor:
 
 
 connection_created.connect(_note_cursors, dispatch_uid="django_sqs.half_read")
-for _each in connections.all(initialized_only=True):
-    _note_cursors(_each)
+if settings.configured:
+    # Else there is none yet; what imports this may need no project.
+    for _each in connections.all(initialized_only=True):
+        _note_cursors(_each)
