@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 
 from django.contrib.auth.decorators import login_not_required
-from django.core.cache import cache
 from django.http import HttpRequest, HttpResponse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_POST, require_safe
@@ -16,6 +15,7 @@ from django_sqs_kombu.logs import get_logger
 from .access import changers_only, is_known, readers_only
 from .conf import conf
 from .operations.queues import Target, targets
+from .operations.remembered import remembered
 from .operations.states import QueueState, states
 from .optional import wakers
 from .registry import receivers
@@ -44,10 +44,11 @@ def status(request: HttpRequest) -> HttpResponse:
     chosen = list(targets(receivers.select()))
     with_dead = request.GET.get("dead-letters") == "yes"
     key = f"django_sqs.states.{_digest(chosen)}.{with_dead}"
-    found: list[QueueState] | None = cache.get(key)
-    if found is None:
-        found = states(chosen, dead_letters=with_dead, pauses=False)
-        cache.set(key, found, conf.status_cache_timeout)
+
+    def ask(_: list[str]) -> dict[str, list[QueueState]]:
+        return {key: states(chosen, dead_letters=with_dead, pauses=False)}
+
+    found = remembered([key], conf.status_cache_timeout, ask)[key]
     errors = [state.error for state in found if state.error]
     if errors:
         logger.warning("The status view could not be computed: %s", errors[0])

@@ -9,7 +9,6 @@ from itertools import islice
 import boto3
 from botocore.config import Config
 from botocore.exceptions import BotoCoreError, ClientError
-from django.core.cache import cache
 
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.printable import line, repr_of
@@ -17,6 +16,7 @@ from django_sqs_kombu.printable import line, repr_of
 from ..conf import conf
 from ..operations.asking import PATIENCE, NotAnsweredYet, ask_within
 from ..operations.queues import targets
+from ..operations.remembered import remembered
 from ..registry import receivers
 
 logger = get_logger(__name__)
@@ -37,16 +37,16 @@ def oldest_ages() -> dict[str, float]:
     if not conf.cloudwatch:
         return {}
     key = f"{_KEY}.{conf.prefix}"
-    known: dict[str, float] | None = cache.get(key)
-    if known is None:
-        names = [target.full_name for target in targets(receivers.select())]
-        try:
-            known = ask_within(PATIENCE, key, lambda: dict(_ask(names)))
-        except Exception as exc:  # noqa: BLE001 - over a page of a proxy it may be any
-            logger.warning("CloudWatch did not return the age of messages: %s", _told(exc))
-            known = {}
-        cache.set(key, known, KEPT)
-    return known
+    return remembered([key], KEPT, lambda _: {key: _asked(key)})[key]
+
+
+def _asked(name: str) -> dict[str, float]:
+    names = [target.full_name for target in targets(receivers.select())]
+    try:
+        return ask_within(PATIENCE, name, lambda: dict(_ask(names)))
+    except Exception as exc:  # noqa: BLE001 - over a page of a proxy it may be any
+        logger.warning("CloudWatch did not return the age of messages: %s", _told(exc))
+        return {}
 
 
 def _ask(names: Sequence[str]) -> Iterator[tuple[str, float]]:

@@ -7,7 +7,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.core.cache import cache
 from django.db import Error
 from django.utils import timezone
 
@@ -17,6 +16,7 @@ from ..conf import conf
 from ..database_errors import as_database_errors
 from ..not_migrated import NotMigrated, told
 from ..operations.queues import Target, targets
+from ..operations.remembered import forget, remembered
 from ..operations.states import QueueState, states
 from ..optional import waiting_failures
 from ..registry import receivers
@@ -134,14 +134,13 @@ def _row(
 
 def _states(chosen: Sequence[Target]) -> list[QueueState]:
     """What SQS says of *chosen*; answers and errors are cached for SQS_STATUS_CACHE_TIMEOUT."""
-    keys = [_key(target) for target in chosen]
-    known: dict[str, QueueState] = cache.get_many(keys)
-    missing = [target for target in chosen if _key(target) not in known]
-    if missing:
-        asked = dict(zip(map(_key, missing), states(missing), strict=True))
-        cache.set_many(asked, conf.status_cache_timeout)
-        known.update(asked)
-    return [known[key] for key in keys]
+    by_key = {_key(target): target for target in chosen}
+
+    def ask(keys: list[str]) -> dict[str, QueueState]:
+        return dict(zip(keys, states(by_key[key] for key in keys), strict=True))
+
+    known = remembered(list(by_key), conf.status_cache_timeout, ask)
+    return [known[_key(target)] for target in chosen]
 
 
 def state_of(target: Target) -> QueueState:
@@ -151,7 +150,7 @@ def state_of(target: Target) -> QueueState:
 
 def forget_counts(*chosen: Target) -> None:
     """Ask SQS again the next time, since messages were deleted or moved."""
-    cache.delete_many([_key(target) for target in chosen])
+    forget(_key(target) for target in chosen)
 
 
 def _key(target: Target) -> str:
