@@ -236,7 +236,7 @@ def alias_for_logs(model: type[Model]) -> str | None:
         return None
 
 
-def drop_broken(using: str, exc: Exception) -> None:
+def drop_broken(using: str, exc: BaseException) -> None:
     """Drop this thread's connection if *exc* says that it may be of no use any more."""
     # Also one with a prepared statement that fits its table no more, and what a driver calls odd.
     if is_of_database(exc):

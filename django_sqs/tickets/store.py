@@ -17,7 +17,7 @@ from django_sqs_kombu.transport import STARTED, Note
 from django_sqs_kombu.working import Ended, KeyWriter
 
 from ..clocks import brought_forward
-from ..connections import writing_apart
+from ..connections import drop_broken, writing_apart
 from ..database_errors import is_conflict
 from ..not_migrated import migrated
 from ..optional import outboxes
@@ -91,6 +91,14 @@ class DatabaseTickets:
         """Give *key* back, if that message has it."""
         rows = UniqueKey._base_manager.using(self.database)
         rows.filter(digest=key, ticket_id=ticket_id).delete()
+
+    def unclaim(self, key: str, ticket_id: str, exc: BaseException) -> None:
+        """Give *key* back after a claim that raised *exc*, as where a commit's answer was lost."""
+        using = self.database
+        # Else it goes with the caller's transaction.
+        if not connections[using].in_atomic_block:
+            drop_broken(using, exc)
+            self.free(key, ticket_id)
 
     def free_all(self, ticket_ids: Sequence[str]) -> None:
         """Give back whatever keys these messages have."""

@@ -118,10 +118,14 @@ def claimed(
     if unique is None:
         send()
         return ticket
-    claim = store_of(ticket).claim
-    owner = claim(
-        unique.digest(queue), str(ticket.id), unique.seconds, until=unique.until, queue=queue
-    )
+    store, key = store_of(ticket), unique.digest(queue)
+    try:
+        owner = store.claim(key, str(ticket.id), unique.seconds, until=unique.until, queue=queue)
+    except SQSError:
+        raise
+    except BaseException as exc:
+        _unclaim(store, key, ticket, queue, unique, exc)
+        raise
     if owner != ticket.id:
         logger.info(
             "Queue %s: a message is not sent, because another one holds its unique key", queue
@@ -129,6 +133,22 @@ def claimed(
         return replace(ticket, id=owner, sent=False)
     send()
     return ticket
+
+
+def _unclaim(
+    store: TicketStore, key: str, ticket: Ticket, queue: str, unique: Unique, exc: BaseException
+) -> None:
+    """Let another message of a key be sent, which the store may have taken before it failed."""
+    try:
+        store.unclaim(key, str(ticket.id), exc)
+    except Exception as other:  # noqa: BLE001 - it is away still
+        logger.warning(
+            "Queue %s: a message was not sent, and it is not known whether its unique key is "
+            "taken: if so, others with that key are not sent for %g s: %r",
+            queue,
+            unique.seconds,
+            other,
+        )
 
 
 def freeing(ticket: Ticket, queue: str, unique: Unique, send: Callable[[], object]) -> None:

@@ -71,6 +71,10 @@ class TicketStore(Protocol):
     def free(self, key: str, ticket_id: str) -> None:
         """Give *key* back, if that message has it."""
 
+    def unclaim(self, key: str, ticket_id: str, exc: BaseException) -> None:
+        """Give *key* back after a claim that raised *exc*: it may have been taken all the same."""
+        self.free(key, ticket_id)
+
     def free_all(self, ticket_ids: Sequence[str]) -> None:
         """Give back whatever keys these messages have; a message that is cancelled has none."""
 

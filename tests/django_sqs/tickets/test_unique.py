@@ -8,7 +8,7 @@ import uuid
 
 import pytest
 from django.core.management import call_command
-from django.db import connection, connections, router, transaction
+from django.db import OperationalError, connection, connections, router, transaction
 
 import django_sqs
 from django_sqs.outbox import claims
@@ -127,6 +127,28 @@ def test_one_is_sent_and_then_again_after_its_time():
     assert third.sent
     assert third.id != first.id
     assert received() == 2
+
+
+def test_a_key_whose_commit_was_not_answered_is_given_back(monkeypatch):
+    used = connections[router.db_for_write(UniqueKey)]
+    commit = used._commit
+
+    def answer_lost():
+        commit()
+        broken()
+
+    def broken():
+        raise OperationalError("server closed the connection unexpectedly")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(used, "_commit", answer_lost)
+        # Which is why Django closes the connection.
+        patch.setattr(used, "_rollback", broken)
+        patch.setattr(used, "_close", lambda close=used._close: (patch.undo(), close()))
+        with pytest.raises(OperationalError):
+            send()
+
+    assert send().sent
 
 
 def test_a_rollback_gives_the_key_back():

@@ -69,6 +69,39 @@ def test_what_could_not_be_sent_leaves_its_key_to_the_next(keyed, monkeypatch):
     assert keyed.send("orders", body="1", unique="a", unique_for=60).sent
 
 
+@pytest.mark.parametrize("call", [1, 2])
+def test_a_key_that_was_taken_although_its_store_failed_is_given_back(
+    keyed, cache, monkeypatch, call
+):
+    """As where Redis has the key, and its answer is lost: a second try was told of the first."""
+    left, add = [call], cache.add
+
+    def answer_lost(*args):
+        added = add(*args)
+        left[0] -= 1
+        if left[0] == 0:
+            raise ConnectionError("reset by peer")
+        return added
+
+    monkeypatch.setattr(cache, "add", answer_lost)
+    with pytest.raises(ConnectionError):
+        keyed.send("orders", body="1", unique="a", unique_for=60)
+
+    assert keyed.send("orders", body="1", unique="a", unique_for=60).sent
+
+
+def test_a_store_that_stays_away_is_told_as_what_failed(keyed, cache, monkeypatch, caplog):
+    def refuse(*args):
+        raise ConnectionError("refused")
+
+    for method in ("add", "get"):
+        monkeypatch.setattr(cache, method, refuse)
+    with pytest.raises(ConnectionError):
+        keyed.send("orders", body="1", unique="a", unique_for=60)
+
+    assert "it is not known whether its unique key is taken" in caplog.text
+
+
 @pytest.mark.parametrize("in_batch", [False, True])
 def test_what_sqs_may_have_keeps_its_key(keyed, server, counts, prefix, caplog, in_batch):
     queue = keyed.queues["orders"]
