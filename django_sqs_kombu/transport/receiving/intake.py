@@ -115,8 +115,9 @@ class Intake:
     ) -> None:
         """Read the bodies of held messages, and announce those that have their own.
 
-        Those in S3 are read in another thread: an S3 that hangs must hold up neither the other
-        messages of a queue, nor its next polls, nor a stop.
+        Those in S3 are read in another thread: an S3 that hangs must hold up neither the others
+        that have come, nor a stop.  Until it is read, or put off, each takes the place of a free
+        receiver.
 
         :param in_order: announce none before those that came before it.
         """
