@@ -52,6 +52,10 @@ class _OfProcess:
     def begin(self, wake: Wake, *, beside: bool) -> bool:
         """Begin a poll; where it may not now, but in its turn, it is woken for it."""
         with self._lock:
+            if self._count < self._most and not (self._line or self._called or beside):
+                # As nearly always, of an idle queue.
+                self._count += 1
+                return True
             free = self._free()
             if wake in self._called:
                 self._called.discard(wake)
@@ -78,7 +82,7 @@ class _OfProcess:
         with self._lock:
             self._count = max(0, self._count - 1)
             self._beside = max(0, self._beside - beside)
-            woken = self._call()
+            woken = self._call() if self._line else ()
         for wake in woken:
             wake()
 
@@ -99,8 +103,6 @@ class _OfProcess:
         self.pass_on(wake)
 
     def _call(self) -> list[Wake]:
-        if not self._line:
-            return []
         woken = list(islice(self._line, max(0, self._free() - len(self._called))))
         for wake in woken:
             del self._line[wake]
