@@ -90,7 +90,7 @@ def read_answer(operation: str, body: bytes) -> dict[str, Any]:
         return {}
     try:
         answer = _json(body)
-    except ValueError:
+    except (ValueError, RecursionError):
         answer = None
     if not isinstance(answer, dict):
         shown = bytes(body[:_SHOWN]).decode(errors="replace")

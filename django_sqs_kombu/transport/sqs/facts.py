@@ -84,5 +84,5 @@ def redrive_policy(text: str | None) -> RedrivePolicy | None:
     try:
         policy = json.loads(text)
         return RedrivePolicy(str(policy["deadLetterTargetArn"]), int(policy["maxReceiveCount"]))
-    except (LookupError, TypeError, ValueError) as exc:
+    except (LookupError, RecursionError, TypeError, ValueError) as exc:
         raise ValueError(f"{quoted(text, NAME)} is not a redrive policy") from exc

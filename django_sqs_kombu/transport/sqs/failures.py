@@ -103,7 +103,15 @@ _THIS_MACHINE = frozenset({"localhost", "127.0.0.1", "::1"})
 #: The code of a failure whose answer did not say what SQS's answers say.
 NO_ANSWER = "NoAnswer"
 #: What botocore raises, besides its own errors, over an answer that is not of the service's form.
-MISSHAPEN = (ResponseParserError, AttributeError, LookupError, TypeError, ValueError)
+MISSHAPEN = (
+    ResponseParserError,
+    AttributeError,
+    LookupError,
+    # Over one that is nested deeper than Python reads.
+    RecursionError,
+    TypeError,
+    ValueError,
+)
 #: What SQS says of a visibility timeout with which a message would be hidden for too long.
 _BEYOND = "Total VisibilityTimeout for the message is beyond the limit"
 #: Characters of a server's text that an error shows.

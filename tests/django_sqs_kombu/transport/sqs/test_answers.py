@@ -6,12 +6,14 @@ import pytest
 
 from django_sqs_kombu import RequestFailed
 from django_sqs_kombu.transport.sqs.answers import NotAnAnswer, read_answer
-from django_sqs_kombu.transport.sqs.failures import refused
+from django_sqs_kombu.transport.sqs.failures import NO_ANSWER, refused
 
 from .conftest import JSON
 
 #: What a proxy, a captive portal or a broken server says with status 200.
 NO_ANSWERS = [b"{}", b"<html>It works!</html>", b"[]", b"", b"null", b"5", b'"text"', b"{", b"\xff"]
+#: Nested deeper than Python reads.
+DEEP = b"[" * 100_000
 MESSAGE = {"ReceiptHandle": "h", "MessageId": "m", "Body": "b"}
 ENTRIES = [{"MessageBody": "a"}, {"MessageBody": "b"}]
 #: Each operation that is sent, and for which of the answers above it is right to be content.
@@ -58,6 +60,19 @@ def test_what_is_no_answer_is_a_failure_that_passes(requests, scripted, operatio
         assert not caught.value.lost
         assert caught.value.operation == operation
         assert "orders" in str(caught.value)
+
+
+@pytest.mark.parametrize("status", [200, 400])
+@pytest.mark.parametrize("operation", CALLS)
+def test_what_is_nested_too_deep_is_no_lack_of_credentials(requests, scripted, operation, status):
+    call, _ = CALLS[operation]
+    scripted.answers[operation] = status, DEEP
+
+    with pytest.raises(RequestFailed) as caught:
+        call(requests)
+
+    assert caught.value.code == NO_ANSWER
+    assert caught.value.passing
 
 
 def test_an_entry_that_an_answer_does_not_name_is_not_done(requests, scripted):

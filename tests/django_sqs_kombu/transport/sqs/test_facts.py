@@ -2,7 +2,9 @@
 
 import json
 
-from django_sqs_kombu.transport.sqs.facts import RedrivePolicy
+import pytest
+
+from django_sqs_kombu.transport.sqs.facts import RedrivePolicy, redrive_policy
 
 POLICY = {"deadLetterTargetArn": "arn:aws:sqs:us-east-1:1:dead", "maxReceiveCount": 3}
 
@@ -81,3 +83,9 @@ def test_attributes_that_are_none_of_sqs_are_not_believed(requests, scripted):
         requests._facts.clear()
 
         assert not requests.facts("orders").known
+
+
+@pytest.mark.parametrize("text", ["{", "[]", "{}", "[" * 100_000])
+def test_what_is_no_redrive_policy_is_said(text):
+    with pytest.raises(ValueError, match="is not a redrive policy"):
+        redrive_policy(text)
