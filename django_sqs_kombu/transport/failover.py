@@ -47,9 +47,10 @@ def must_ask(client: kombu.Connection) -> bool:
     return client in _given_up or len(client.alt) > 1
 
 
-def ask(channel: Channel) -> None:
+def ask(channel: Channel, client: kombu.Connection) -> None:
     """Return when SQS answers, whatever it says: a refusal is an answer.
 
+    :param client: whose channel it is; another thread of it may close the channel meanwhile.
     :raises EndpointUnreachable: it does not.
     :raises CredentialsMissing: nothing can be asked now.
     """
@@ -59,7 +60,7 @@ def ask(channel: Channel) -> None:
         raise
     except RequestFailed:
         pass
-    _given_up.discard(channel.conninfo)
+    _given_up.discard(client)
 
 
 def _with_scheme(url: str) -> str:

@@ -52,7 +52,7 @@ class Transport(SQS.Transport):  # type: ignore[misc]
         connection: Transport = super().establish_connection()
         if must_ask(self.client):
             try:
-                ask(self._avail_channels[-1])
+                ask(self._avail_channels[-1], self.client)
             except BaseException:
                 # Nobody gets the channel that asked: the next broker has channels of its own.
                 super().close_connection(connection)

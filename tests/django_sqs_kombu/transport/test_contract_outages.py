@@ -13,6 +13,8 @@ from botocore.exceptions import CredentialRetrievalError
 from kombu.exceptions import OperationalError
 from kombu.mixins import ConsumerMixin
 
+from django_sqs_kombu.transport import Channel
+
 from ...processes import ROOT
 from ...server import Server
 
@@ -96,6 +98,29 @@ def test_publishing_pauses_between_its_tries_and_says_so(connect, prefix, free_p
 
     assert time.monotonic() - started >= 0.9
     assert pauses[:3] == [0, 0.3, 0.6]
+
+
+def test_publishing_goes_on_if_another_thread_gives_the_connection_up_while_sqs_is_asked(
+    connect, sqs, prefix, monkeypatch
+):
+    sqs.create_queue(QueueName=prefix)
+    connection = connect()
+    connection.ensure_connection()
+    connection.collect()
+    ask = Channel.ask
+
+    def ask_and_lose(channel):
+        ask(channel)
+        monkeypatch.undo()
+        # As the other thread does.
+        connection.transport.close_connection(connection.transport)
+
+    monkeypatch.setattr(Channel, "ask", ask_and_lose)
+
+    publish(connection, prefix, retry=True, retry_policy={"max_retries": 3})
+
+    assert Channel.ask is ask
+    assert visible(sqs, prefix) == 1
 
 
 @pytest.mark.parametrize("scheme", ["sqs", "sqs-batch"])
