@@ -7,6 +7,7 @@ import queue
 from collections.abc import Collection
 from typing import Any
 
+from kombu.exceptions import ConnectionError as KombuConnectionError
 from kombu.transport import SQS
 
 from ..exceptions import CredentialsMissing, EndpointUnreachable
@@ -64,9 +65,13 @@ class Transport(SQS.Transport):  # type: ignore[misc]
 
         Kombu asks the transport that a :class:`kombu.Connection` had before it connected. With a
         list of brokers it may have connected to another one.
+
+        :raises kombu.exceptions.ConnectionError: another thread has given the connection up.
         """
         if connection is not self:
             return connection.create_channel(connection)
+        if self.client is None:
+            raise KombuConnectionError("The connection is given up")
         return super().create_channel(connection)
 
     def _collect(self, connection: Transport) -> None:

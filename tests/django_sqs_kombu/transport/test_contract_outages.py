@@ -123,6 +123,16 @@ def test_publishing_goes_on_if_another_thread_gives_the_connection_up_while_sqs_
     assert visible(sqs, prefix) == 1
 
 
+def test_a_connection_that_another_thread_has_given_up_fails_as_one(connect):
+    connection = connect()
+    transport = connection.transport
+    connection.ensure_connection()
+    connection.collect()
+
+    with pytest.raises(connection.connection_errors, match="given up"):
+        transport.create_channel(transport)
+
+
 @pytest.mark.parametrize("scheme", ["sqs", "sqs-batch"])
 def test_a_dead_broker_is_left_for_the_next_of_the_list(
     connect, server, sqs, prefix, free_port, scheme
