@@ -11,7 +11,7 @@ from typing import Any, Protocol
 from django.core.cache import caches
 from django.core.cache.backends.db import BaseDatabaseCache
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connections, router
+from django.db import Error, connections, router
 
 from ..conf import conf
 from ..readable import readable
@@ -80,7 +80,15 @@ class CacheChannel:
 
     def publish(self, name: str) -> None:
         """Change the queue's key."""
-        caches[self._alias].set(self._key(name), uuid.uuid4().hex, KEPT)
+        cache = caches[self._alias]
+
+        def change() -> None:
+            cache.set(self._key(name), uuid.uuid4().hex, KEPT)
+
+        if isinstance(cache, BaseDatabaseCache):
+            _on_a_whole_connection(router.db_for_write(cache.cache_model_class), change)
+        else:
+            change()
 
     def listen(
         self, names: Collection[str], heard: Heard, stopping: Event, *, missed: bool = False
@@ -118,14 +126,15 @@ class PostgresChannel:
     def publish(self, name: str) -> None:
         """NOTIFY, now: what the caller sent does not wait for its commit, either."""
         mine = connections[self._alias]
+        if not mine.in_atomic_block:
+            _on_a_whole_connection(self._alias, lambda: _notify(mine, name))
+            return
         # In a transaction PostgreSQL would call at its commit, and never after a rollback.
-        other = connections.create_connection(self._alias) if mine.in_atomic_block else None
+        other = connections.create_connection(self._alias)
         try:
-            with (other or mine).cursor() as cursor:
-                cursor.execute("SELECT pg_notify(%s, %s)", [POSTGRES_CHANNEL, name])
+            _notify(other, name)
         finally:
-            if other is not None:
-                other.close()
+            other.close()
 
     def listen(
         self, names: Collection[str], heard: Heard, stopping: Event, *, missed: bool = False
@@ -150,6 +159,26 @@ class PostgresChannel:
                 cursor.execute(f"UNLISTEN {POSTGRES_CHANNEL}")
         finally:
             connection.close()
+
+
+def _on_a_whole_connection(alias: str, write: Callable[[], None]) -> None:
+    """Write; on another connection of this thread's where the one that it has is broken.
+
+    Outside of requests and messages nobody else would have it connect anew.
+    """
+    try:
+        write()
+    except Error:
+        connection: Any = connections[alias]
+        if connection.in_atomic_block or connection.connection is None or connection.is_usable():
+            raise
+        connection.close()
+        write()
+
+
+def _notify(connection: Any, name: str) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_notify(%s, %s)", [POSTGRES_CHANNEL, name])
 
 
 def _hear_all(names: Collection[str], heard: Heard, missed: bool) -> None:

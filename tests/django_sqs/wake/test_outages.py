@@ -223,3 +223,41 @@ for stop in (way.fall_silent, way.break_off):
 listener.stop()
 print("FACTS heard")
 """
+
+
+@pytest.mark.parametrize("kind", ["postgres", "psycopg2", "pool", "mariadb"])
+def test_who_sends_for_days_calls_after_a_restart_of_the_database(kind, project):
+    with kinds.running(kind) as server:
+        project.use(kind, server.address)
+        done = project.run("shell", "-c", BROKEN)
+
+    assert done.popen.returncode == 0, done.output
+    assert "FACTS called" in done.output
+
+
+BROKEN = """
+from django.core.management import call_command
+from django.conf import settings
+from django.db import connection, connections
+from django_sqs.wake.channels import channel_of
+
+own, end = "pg_backend_pid()", "SELECT pg_terminate_backend(%s)"
+if connection.vendor == "mysql":
+    own, end = "connection_id()", "KILL %s"
+settings.CACHES = {"default": {
+    "BACKEND": "django.core.cache.backends.db.DatabaseCache", "LOCATION": "calls"
+}}
+call_command("createcachetable", verbosity=0)
+for spec in ["cache"] if connection.vendor == "mysql" else ["postgres", "cache"]:
+    # As where the server was restarted.
+    with connection.cursor() as cursor:
+        cursor.execute(f"SELECT {own}")
+        [pid] = cursor.fetchone()
+    other = connections.create_connection("default")
+    with other.cursor() as cursor:
+        cursor.execute(end, [pid])
+    other.close()
+
+    channel_of(spec).publish("full")
+print("FACTS called")
+"""
