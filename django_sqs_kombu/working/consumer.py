@@ -300,11 +300,7 @@ class ReceiverConsumer(StoppableConsumer):
         if self._pool is None:
             work(*args)
         else:
-            try:
-                self._pool.submit(len(self._running), work, *args)
-            except RuntimeError as exc:
-                # The pool has it: one of its threads comes to it. Given back, it would run twice.
-                logger.error("No further thread can be started for receivers: %s", exc)
+            self._pool.submit(len(self._running), work, *args)
 
     # The work: receive, run, settle.
 

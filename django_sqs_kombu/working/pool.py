@@ -24,6 +24,9 @@ PATIENCE = 0.002
 #: The most seconds that one call counts for, and how much the latest counts: some of them wait
 #: for this process's own threads.
 MOST_COUNTED, LATEST = 0.002, 0.1
+#: Seconds after which a thread that could not be started is tried again, and between two log
+#: records of that.
+TRY_AGAIN, REMINDER = 1.0, 60.0
 
 
 class Pool:
@@ -54,6 +57,8 @@ class Pool:
         self._taken = threading.Lock()
         self._awaited = False
         self._ends = False
+        #: When a thread is started again, after one could not be, and when that is said again.
+        self._starts_at = self._remind_at = 0.0
 
     def __enter__(self) -> Pool:
         # The first thread, before there is a message that needs it.
@@ -79,7 +84,6 @@ class Pool:
         """Call *call* in a thread; by one thread only.
 
         :param busy: how many calls there are that have not ended, this one included.
-        :raises RuntimeError: no further thread can be started; one of those there comes to it.
         """
         quick = self._seconds < QUICK
         self._patient = quick and busy >= self._most
@@ -87,7 +91,7 @@ class Pool:
         if not (quick and self._coming):
             self._wake()
         if len(self._threads) < min(busy, self._most):
-            self._start()
+            self._start_another()
 
     def wait_if_quick(self) -> None:
         """Where all threads have work: wait for a moment until they have begun all of it.
@@ -113,6 +117,19 @@ class Pool:
         self._coming = True
         _release(idle)
         return True
+
+    def _start_another(self) -> None:
+        now = time.monotonic()
+        if now < self._starts_at:
+            return
+        try:
+            self._start()
+        except RuntimeError as exc:
+            # One of those there comes to the call: taken back, it would be made twice.
+            self._starts_at = now + TRY_AGAIN
+            if now >= self._remind_at:
+                self._remind_at = now + REMINDER
+                logger.error("No further thread can be started for receivers: %s", exc)
 
     def _start(self) -> None:
         name = f"sqs-receiver_{len(self._threads)}"

@@ -44,6 +44,30 @@ def test_every_call_is_made_once(pool, quick):
     assert sorted(made) == list(range(2_000))
 
 
+def test_where_no_further_thread_is_to_be_had_those_there_make_all_calls(pool, monkeypatch, caplog):
+    """It was tried, and logged as an error, for each message."""
+    tried, done = [], threading.Semaphore(0)
+
+    def start(thread):
+        tried.append(thread)
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as without:
+        without.setattr("django_sqs_kombu.working.pool.start_thread", start)
+        without.setattr("django_sqs_kombu.working.pool.TRY_AGAIN", 1000.0)
+        submit_all(pool, [done.release] * 100)
+        assert all(done.acquire(timeout=10) for _ in range(100))
+    assert len(tried) == 1
+    assert caplog.text.count("No further thread can be started for receivers") == 1
+
+    # As a while later.
+    pool._starts_at = 0.0
+    together = threading.Barrier(THREADS + 1)
+    for _ in range(THREADS):
+        pool.submit(THREADS, together.wait, 10)
+    together.wait(10)
+
+
 @pytest.mark.parametrize("quick", [False, True])
 def test_calls_that_block_run_side_by_side(pool, quick):
     """Also where those before were quick: nobody waits for one that turns out to be slow."""
