@@ -102,10 +102,11 @@ class CallLane(Executor):
             for future, _ in self._jobs:
                 future.cancel()
             self._changed.notify_all()
-        if self._cursors:
+            left, self._cursors = self._cursors, []
+        if left:
             # It may wait for the end of another message's statement.
             with suppress(RuntimeError):
-                self._threads.run(partial(close_all, self._cursors))
+                self._threads.run(partial(close_all, left))
 
     def left_open(self) -> list[str]:
         """The databases on which calls that have ended left a transaction open."""
@@ -148,8 +149,7 @@ class CallLane(Executor):
                     break
         finally:
             if here := cursors_here():
-                # A call that follows may read on, in whichever thread.
-                self._cursors.extend(each for each in here if each not in before)
+                self._leave_cursors([each for each in here if each not in before])
             try:
                 context.__exit__(None, None, None)
             except Exception:
@@ -164,6 +164,14 @@ class CallLane(Executor):
             self._changed.wait_for(lambda: self._jobs or self._closed)
             self.within = []
             return bool(self._jobs)
+
+    def _leave_cursors(self, cursors: list[Any]) -> None:
+        with self._changed:
+            if not self._closed:
+                # A call that follows may read on, in whichever thread.
+                self._cursors += cursors
+                return
+        close_all(cursors)
 
     def _leave(self) -> None:
         # Between two calls those of other messages have their turn.

@@ -2,7 +2,8 @@
 
 It may be kept by an error that the receiver has caught, as each of Django's databases keeps
 itself and the variables around it, until garbage collection comes.  That comes at any time, also
-within a statement on the same connection, for whose end psycopg would then wait for ever.
+within a statement on the same connection, for whose end psycopg would then wait for ever: also
+if the cursor is closed already.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ from typing import Any
 from weakref import WeakSet, ref
 
 from django.conf import settings
-from django.db import connections
+from django.db import InterfaceError, connections
 from django.db.backends.signals import connection_created
 
 #: Of Django's; its type stubs know too little of them.
@@ -35,17 +36,42 @@ def cursors_here() -> Collection[Cursor]:
     return set(_local.cursors) if _local.cursors else ()
 
 
-def close_cursors(before: Collection[Cursor]) -> None:
-    """Close those that this thread has opened, but for those of *before*."""
+def close_cursors(before: Collection[Cursor], *, interrupted: bool = False) -> None:
+    """Close those that this thread has opened, but for those of *before*.
+
+    :param interrupted: it may be amid a statement; then the server is not told.
+    """
     if here := cursors_here():
-        close_all(each for each in here if each not in before)
+        close_all((each for each in here if each not in before), tells=not interrupted)
 
 
-def close_all(cursors: Iterable[Cursor]) -> None:
+def close_all(cursors: Iterable[Cursor], *, tells: bool = True) -> None:
     """Close cursors that nobody reads on, in any thread; one whose connection broke is closed."""
     for cursor in cursors:
         with suppress(Exception):
-            cursor.close()
+            try:
+                # One without hold ends with its transaction.  If that is over, to close it would
+                # make the one fail that runs now, which may be another message's.
+                if tells and getattr(cursor, "withhold", True):
+                    cursor.close()
+            finally:
+                # Whatever reads it has it closed once more, at any time.
+                cursor.cursor = _CLOSED
+
+
+class _Closed:
+    """A driver's cursor that is closed, and that can be closed within a statement."""
+
+    closed = True
+
+    def close(self) -> None:
+        """It is."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise InterfaceError("The cursor was closed when the receiver that opened it ended")
+
+
+_CLOSED = _Closed()
 
 
 def _note_cursors(connection: Connection, **kwargs: Any) -> None:

@@ -73,8 +73,7 @@ def _watched(
         result = receive(arguments)
     except BaseException as exc:
         interrupted = issubclass(type(exc), TimedOut)
-        if not interrupted:  # Else it may be amid a statement, and the connection is dropped.
-            close_cursors(cursors)
+        close_cursors(cursors, interrupted=interrupted)
         if left := _deeper(_depths(), inside):
             # One that was interrupted may be a decorator's, which is entered again.
             _roll_back(left, inside, outside, for_good=not interrupted)

@@ -2,12 +2,15 @@
 
 import gc
 import threading
+from contextlib import nullcontext, suppress
 
 import pytest
 from asgiref.sync import sync_to_async
-from django.db import DatabaseError, connections, router
+from django.db import DatabaseError, InterfaceError, connections, router
+from django.db.transaction import atomic
 
 import django_sqs
+from django_sqs.calls import CallLane
 from django_sqs.half_read import close_all
 from django_sqs.tickets.models import UniqueKey
 from django_sqs_kombu import ReceiverConsumer
@@ -82,6 +85,88 @@ def test_by_an_error_that_it_caught():
 
     assert seen[0]
     assert names() == []
+
+
+def test_what_is_collected_within_a_statement_waits_for_none():
+    queue = django_sqs.register("half5", lambda message: catching())
+    queue.send(body="x")
+    queue.receive_single()
+    collecting = threading.Thread(target=gc.collect, daemon=True)
+
+    # As psycopg does for each statement; psycopg 2 has no such lock.
+    with getattr(used().connection, "lock", nullcontext()):
+        collecting.start()
+        collecting.join(10)
+        waits = collecting.is_alive()
+
+    assert not waits
+
+
+def test_a_reader_that_is_kept_says_that_its_cursor_is_closed():
+    kept = []
+    queue = django_sqs.register("half6", lambda message: kept.append(rows()) or next(kept[0]))
+    queue.send(body="x")
+    queue.receive_single()
+
+    with pytest.raises(InterfaceError, match="closed when the receiver"):
+        list(kept[0])
+
+
+def leaving_in_a_savepoint(kept):
+    """Leave rows half read of which the server knows nothing more."""
+    with suppress(LookupError), atomic(using=used().alias):
+        kept.append(rows_again())
+        next(kept[0])
+        raise LookupError
+
+
+def test_what_ended_with_a_savepoint_costs_the_transaction_around_it_nothing():
+    kept = []
+    rows()
+
+    def receive(message):
+        leaving_in_a_savepoint(kept)
+        UniqueKey.objects.using(used().alias).create(digest="x", expires=9e9, ticket_id="x")
+
+    queue = django_sqs.register("half7", receive)
+    queue.send(body="x")
+    with atomic(using=used().alias):
+        queue.receive_single()
+
+    assert UniqueKey.objects.using(used().alias).filter(digest="x").exists()
+
+
+def test_what_ended_with_its_transaction_costs_the_next_one_nothing():
+    kept = []
+    rows()
+    lane = CallLane(InTurn(), nullcontext, None)
+    lane.submit(leaving_in_a_savepoint, kept)
+
+    with atomic(using=used().alias):
+        assert names() == []
+        lane.close()
+        assert names() == []
+
+
+def test_what_a_call_leaves_that_ends_after_its_receiver_is_closed():
+    kept = []
+    lane = CallLane(InTurn(), nullcontext, None)
+
+    def call():
+        kept.append(rows())
+        next(kept[0])
+        lane.close()
+
+    lane.submit(call).result(0)
+
+    assert names() == []
+
+
+class InTurn:
+    """Threads that are this one."""
+
+    def run(self, job):
+        job()
 
 
 def test_and_where_it_failed_later():
