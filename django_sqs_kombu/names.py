@@ -37,10 +37,19 @@ def join_name(prefix: str, name: str, suffix: str | None = None) -> str:
     """The full name: prefix, name and suffix joined with double underscores.
 
     In a FIFO queue's name the suffix goes before ``.fifo``, which must stay last.
+
+    :raises QueueNameError: the suffix ends in ``.fifo``, and would make a FIFO queue of another.
     """
     stem, fifo = (name[: -len(FIFO)], FIFO) if name.endswith(FIFO) else (name, "")
     parts = [part for part in (prefix, stem, suffix) if part]
-    return SEPARATOR.join(parts) + fifo
+    joined = SEPARATOR.join(parts) + fifo
+    if suffix and suffix.endswith(FIFO):
+        raise QueueNameError(
+            joined,
+            f"its suffix {suffix!r} ends in {FIFO!r}, which only a queue's own name may. Leave "
+            "that out: in the name of a FIFO queue the suffix goes before it.",
+        )
+    return joined
 
 
 def validate_name(name: str) -> str:

@@ -9,8 +9,10 @@ from django_sqs_kombu import (
     ConfigurationError,
     JSONMessage,
     Message,
+    QueueNameError,
     ReceiverConsumer,
     Receivers,
+    UnknownSuffixWarning,
 )
 from django_sqs_kombu.registration import RegisteredQueue
 from django_sqs_kombu.registration.options import QueueOptions
@@ -69,6 +71,16 @@ def test_an_option_that_cannot_work_is_refused_and_named(unreachable, option, va
     assert option in str(caught.value)
     assert "'orders'" in str(caught.value)
     assert unreachable.queues == {}
+
+
+@pytest.mark.parametrize("name", ["orders", "orders.fifo"])
+def test_a_suffix_makes_no_fifo_queue_of_another(unreachable, name):
+    with pytest.raises(QueueNameError, match=r"suffix 'eu\.fifo' ends in '\.fifo'.*Leave that out"):
+        unreachable.register(name, handle, suffixes=["eu.fifo"])
+    queue = unreachable.register(name, handle, suffixes=["eu"])
+
+    with pytest.warns(UnknownSuffixWarning), pytest.raises(QueueNameError, match=r"'us\.fifo'"):
+        queue.send(body="b", suffix="us.fifo")
 
 
 @pytest.mark.parametrize("count", [True, 0, 1_001, 2.0, "5"])
