@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import TypeVar
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, TypeVar
 
-from django.core.cache import cache
+from django.core.cache import cache, caches
+from django.core.cache.backends.db import BaseDatabaseCache
+from django.db import connections, router, transaction
 
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.printable import repr_of
@@ -25,7 +28,8 @@ def remembered(
     """
     works, known = True, {}
     try:
-        known = cache.get_many(keys)
+        with _apart(router.db_for_read):
+            known = cache.get_many(keys)
     except Exception as exc:  # noqa: BLE001 - whatever a cache may raise
         works = False
         _tell(exc)
@@ -35,7 +39,8 @@ def remembered(
         # One that hangs is not waited for twice.
         if works:
             try:
-                cache.set_many(dict(asked), seconds)
+                with _apart(router.db_for_write):
+                    cache.set_many(dict(asked), seconds)
             except Exception as exc:  # noqa: BLE001 - as above: it may be full
                 _tell(exc)
     return known
@@ -44,9 +49,23 @@ def remembered(
 def forget(keys: Iterable[str]) -> None:
     """Have them asked for again the next time."""
     try:
-        cache.delete_many(list(keys))
+        with _apart(router.db_for_write):
+            cache.delete_many(list(keys))
     except Exception as exc:  # noqa: BLE001 - what was done is done
         _tell(exc)
+
+
+def _apart(alias_of: Callable[[Any], str]) -> AbstractContextManager[None]:
+    """Keep what fails of a cache that is a table from the transaction that the caller is in.
+
+    PostgreSQL would undo all of it at its end, without a word.
+    """
+    backend: Any = caches["default"]
+    if isinstance(backend, BaseDatabaseCache):
+        alias = alias_of(backend.cache_model_class)
+        if connections[alias].in_atomic_block:
+            return transaction.atomic(using=alias)
+    return nullcontext()
 
 
 def _tell(exc: Exception) -> None:

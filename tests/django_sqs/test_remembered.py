@@ -4,11 +4,13 @@ import logging
 
 import pytest
 from django.core.cache.backends.locmem import LocMemCache
+from django.db import router, transaction
 
 import django_sqs
 from django_sqs.monitor import ages
 from django_sqs.monitor.report import forget_counts, state_of
 from django_sqs.operations.queues import targets
+from django_sqs.tickets.models import UniqueKey
 
 from .test_views import client  # noqa: F401
 
@@ -31,6 +33,13 @@ class Away(Full):
 @pytest.fixture(params=["Full", "Away"], autouse=True)
 def broken(request, site):
     site.CACHES = {"default": {"BACKEND": f"{__name__}.{request.param}"}}
+
+
+@pytest.fixture
+def no_table(site):
+    """As before ``manage.py createcachetable``."""
+    backend = "django.core.cache.backends.db.DatabaseCache"
+    site.CACHES = {"default": {"BACKEND": backend, "LOCATION": "nowhere"}}
 
 
 @pytest.fixture
@@ -62,3 +71,14 @@ def test_and_they_tell_ages(site, monkeypatch):
     monkeypatch.setattr(ages, "_ask", lambda names: [("plain", 60.0)])
 
     assert ages.oldest_ages() == {"plain": 60.0}
+
+
+@pytest.mark.django_db(transaction=True, databases="__all__")
+def test_a_cache_in_the_database_costs_a_transaction_nothing(no_table, target):
+    """As one of ATOMIC_REQUESTS, which PostgreSQL would undo without a word."""
+    with transaction.atomic(using=router.db_for_write(UniqueKey)):
+        UniqueKey.objects.create(digest="x", expires=9e9, ticket_id="x")
+        assert state_of(target).counts.visible == 1
+        forget_counts(target)
+
+    assert UniqueKey.objects.filter(digest="x").exists()
