@@ -69,18 +69,25 @@ class BigMessage(RawMessage):
         #: was sent before, or may have been.
         self._taken: str | None = None
         self._is_received = self._is_renewed = False
+        #: How often it was made ready to be sent since SQS certainly had none of these.
+        self._sendings = 0
+        #: Whether that object goes with none after all.
+        self._is_free = False
         #: Where a file began when it was first read; None: it has not been.
         self._start: int | None = None
         super().__init__(queue, body)
 
     def begin_sending(self) -> None:
         """Have the body uploaded again if its object goes with another message."""
-        self._is_renewed = self._taken is not None and self.s3_url == self._taken
+        goes = self._taken is not None and self.s3_url == self._taken
+        self._is_renewed, self._is_free = goes and not self._is_free, False
+        self._sendings += 1
 
     def end_unsent(self) -> None:
         """Keep its object for the next time that it is sent."""
-        if not self._is_received:
-            self._taken = None
+        # Of several sendings it is not known whose object that is.
+        if not self._is_received and self._sendings == 1:
+            self._sendings, self._is_free = 0, True
 
     def encode(self, value: Any) -> str:
         """Upload *value* if :attr:`s3_url` only names a bucket, and return the URL.

@@ -195,6 +195,34 @@ def test_a_message_that_sqs_refused_is_sent_again_with_its_object(bucket, bigs, 
     assert "Contents" not in bucket.client.list_objects_v2(Bucket=bucket.name)
 
 
+def test_once_it_was_sent_with_that_object_the_next_has_another(bucket, bigs, server):
+    one, two = bigs.register("one"), bigs.register("two")
+    message = bucket.cls(body="much", s3_url=f"s3://{bucket.name}")
+    for _ in range(2):
+        with server.refusing("SendMessage", two.full_name()), pytest.raises(AccessDenied):
+            two.send(message)
+
+    one.send(message)
+    one.send(message)
+
+    assert len(bucket.client.list_objects_v2(Bucket=bucket.name)["Contents"]) == 2
+    assert bigs.receive(one, one) == [("one", b"much")] * 2
+
+
+def test_a_refused_message_that_was_made_ready_twice_shares_no_object(bucket, bigs, server):
+    """As one that waits for a commit twice: the object of the other goes with what was sent."""
+    one, two = bigs.register("one"), bigs.register("two")
+    message = bucket.cls(body="much", s3_url=f"s3://{bucket.name}")
+    refused, sent = two.prepare(message), one.prepare(message)
+    with server.refusing("SendMessage", two.full_name()), pytest.raises(AccessDenied):
+        refused()
+    sent()
+
+    one.send(message)
+
+    assert bigs.receive(one, one) == [("one", b"much")] * 2
+
+
 def test_a_message_that_sqs_may_have_is_sent_again_with_another_object(bucket, bigs, server):
     one = bigs.register("one")
     message = bucket.cls(body="much", s3_url=f"s3://{bucket.name}")
