@@ -88,6 +88,6 @@ def _sources(policy: str | None) -> list[str] | None:
         allowed = json.loads(policy) if policy else {}
         if allowed.get("redrivePermission") == "byQueue":
             return [str(arn) for arn in allowed["sourceQueueArns"]]
-    except (AttributeError, LookupError, TypeError, ValueError):
-        logger.warning("This redrive allow policy is not valid: %r", policy)
+    except (AttributeError, LookupError, RecursionError, TypeError, ValueError):
+        logger.warning("This redrive allow policy is not valid: %.200r", policy)
     return None

@@ -108,6 +108,17 @@ def test_somebody_elses_is_left_as_it_is(requests, scripted, permission):
     assert sqs.allowed("dead") == (permission, [])
 
 
+@pytest.mark.parametrize("policy", ["{", "[]", "[" * 100_000])
+def test_what_is_no_policy_is_left_as_it_is(requests, scripted, policy):
+    sqs = Attributes(scripted, dead={})
+    sqs.policies["dead"] = policy
+    declare(requests, "orders")
+
+    requests.url("orders")
+
+    assert sqs.policies["dead"] == policy
+
+
 def test_more_sources_than_sqs_names_are_all_allowed(requests, scripted):
     sqs = Attributes(scripted)
     names = [f"orders-{number}" for number in range(11)]
