@@ -19,6 +19,7 @@ from django_sqs_kombu.printable import repr_of
 from .conf import conf
 from .database_errors import NotConnected, as_database_errors, is_of_database
 from .forking import forks
+from .half_read import close_cursors, cursors_here
 from .refusals import Refusals, seen_by
 
 logger = get_logger(__name__)
@@ -318,10 +319,13 @@ def now_and_then() -> Iterator[None]:
 def leaving_no_connection(call: Callable[..., T], *args: Any, **kwargs: Any) -> T:
     """Call *call* in a thread that nobody looks after; what it connects to is closed."""
     before = {each.alias for each in used_here() if each.connection is not None}
+    cursors = cursors_here()
     with forks.asking():
         try:
             return call(*args, **kwargs)
         finally:
+            # A pool hands the connection, and what is read on it, to others.
+            close_cursors(cursors)
             for each in used_here():
                 if each.alias not in before and not each.in_atomic_block:
                     let_go(each)

@@ -11,6 +11,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Collection, Iterable
 from contextlib import suppress
+from traceback import walk_stack
 from typing import Any
 from weakref import WeakSet, ref
 
@@ -80,10 +81,25 @@ def _note_cursors(connection: Connection, **kwargs: Any) -> None:
         # Weak: a connection is closed when its thread has ended, not at the next collection.
         itself = ref(connection)
         connection.chunked_cursor = lambda: _opened(itself())
+        if any(frame.f_code.co_name == "chunked_cursor" for frame, _ in walk_stack(None)):
+            # It connects for one, which is not opened by that any more.
+            connection._prepare_cursor = lambda cursor: _prepared(itself(), cursor)
 
 
 def _opened(connection: Connection) -> Cursor:
-    cursor = type(connection).chunked_cursor(connection)
+    return _noted(type(connection).chunked_cursor(connection))
+
+
+def _prepared(connection: Connection, cursor: Any) -> Cursor:
+    prepared = type(connection)._prepare_cursor(connection, cursor)
+    # Others that hear of a new connection may ask something first.
+    if getattr(cursor, "name", None):
+        del connection._prepare_cursor
+        _noted(prepared)
+    return prepared
+
+
+def _noted(cursor: Cursor) -> Cursor:
     if _local.cursors is None:
         _local.cursors = WeakSet()
     _local.cursors.add(cursor)

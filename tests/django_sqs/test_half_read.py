@@ -11,6 +11,7 @@ from django.db.transaction import atomic
 
 import django_sqs
 from django_sqs.calls import CallLane
+from django_sqs.connections import leaving_no_connection
 from django_sqs.half_read import close_all
 from django_sqs.tickets.models import UniqueKey
 from django_sqs_kombu import ReceiverConsumer
@@ -87,19 +88,58 @@ def test_by_an_error_that_it_caught():
     assert names() == []
 
 
+def waits(driver):
+    """Whether garbage collection waits for a statement of a connection of psycopg's."""
+    collecting = threading.Thread(target=gc.collect, daemon=True)
+    # Held for each statement; psycopg 2 has no such lock.
+    with getattr(driver, "lock", nullcontext()):
+        collecting.start()
+        collecting.join(10)
+        return collecting.is_alive()
+
+
 def test_what_is_collected_within_a_statement_waits_for_none():
     queue = django_sqs.register("half5", lambda message: catching())
     queue.send(body="x")
     queue.receive_single()
-    collecting = threading.Thread(target=gc.collect, daemon=True)
 
-    # As psycopg does for each statement; psycopg 2 has no such lock.
-    with getattr(used().connection, "lock", nullcontext()):
-        collecting.start()
-        collecting.join(10)
-        waits = collecting.is_alive()
+    assert not waits(used().connection)
 
-    assert not waits
+
+def test_also_the_first_that_is_asked_of_a_connection():
+    drivers = []
+
+    def receive(message):
+        catching(rows_again)
+        drivers.append(used().connection)
+
+    def receiving():
+        queue.receive_single()
+        used().close()
+
+    rows()
+    queue = django_sqs.register("half10", receive)
+    queue.send(body="x")
+    in_thread = threading.Thread(target=receiving)
+    in_thread.start()
+    in_thread.join()
+
+    assert not waits(drivers[0])
+
+
+def test_nor_what_a_call_in_any_thread_has_left_on_a_connection_of_a_pool():
+    rows()
+    drivers = []
+
+    def call():
+        catching(rows_again)
+        drivers.append(used().connection)
+
+    in_thread = threading.Thread(target=leaving_no_connection, args=[call])
+    in_thread.start()
+    in_thread.join()
+
+    assert not waits(drivers[0])
 
 
 def test_a_reader_that_is_kept_says_that_its_cursor_is_closed():
