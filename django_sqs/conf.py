@@ -37,7 +37,7 @@ from .named import (
     policy_of,
     retry_rule,
 )
-from .setting_rules import queue_names, token, url, wake
+from .setting_rules import queue_names, region, token, url, wake
 
 T = TypeVar("T")
 
@@ -64,7 +64,7 @@ SETTINGS: dict[str, Setting] = {
     "AWS_SESSION_TOKEN": Setting(
         None, "session token of temporary credentials, with both keys", optional(string)
     ),
-    "AWS_REGION": Setting(None, "AWS region; None: boto3's own, else us-east-1", optional(string)),
+    "AWS_REGION": Setting(None, "AWS region; None: boto3's own, else us-east-1", region),
     "SQS_ACCESS_KEY_ID": Setting(
         None,
         "used instead of AWS_ACCESS_KEY_ID, which other code reads, too; '': boto3's chain",
@@ -76,7 +76,7 @@ SETTINGS: dict[str, Setting] = {
     "SQS_SESSION_TOKEN": Setting(
         None, "with SQS_ACCESS_KEY_ID, used instead of AWS_SESSION_TOKEN", optional(string)
     ),
-    "SQS_REGION": Setting(None, "used instead of AWS_REGION", optional(string)),
+    "SQS_REGION": Setting(None, "used instead of AWS_REGION", region),
     "SQS_QUEUE_PREFIX": Setting("", "put before queue names, joined with '__'", name_prefix),
     "SQS_DEFAULT_VISIBILITY_TIMEOUT": Setting(
         60, "seconds a received message stays hidden", VISIBILITY_TIMEOUT

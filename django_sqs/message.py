@@ -52,15 +52,17 @@ DATABASES_ARGUMENT = "x-databases"
 
 
 class BigMessage(PlainBigMessage):
-    """BigMessage whose S3 client has the credentials and region of the settings."""
+    """BigMessage whose S3 client has the credentials, region and S3 server of the settings."""
 
     def _client_options(self) -> dict[str, Any]:
         keys = conf.credentials
+        options = conf.transport_options
         return {
             "aws_access_key_id": keys.access_key_id,
             "aws_secret_access_key": keys.secret_access_key,
             "aws_session_token": keys.session_token,
-            "region_name": conf.transport_options.get("region"),
+            "region_name": options.get("region"),
+            "endpoint_url": options.get("s3_endpoint_url"),
             **super()._client_options(),
         }
 

@@ -39,8 +39,8 @@ def function_rule(value: Any) -> str | None:
     """The rule for a function, or its dotted path."""
     try:
         function_of(value)
-    except ImportError:
-        return "must be a function or its dotted path"
+    except ImportError as exc:
+        return f"must be a function or its dotted path ({line(str(exc))})"
     return None
 
 
@@ -66,13 +66,14 @@ def exception_classes(value: Any) -> tuple[type[BaseException], ...]:
 
 def exceptions_rule(value: Any) -> str | None:
     """The rule for exception classes, or their dotted paths."""
+    rule = "must be a list of exception classes or of their dotted paths"
+    if not isinstance(value, list | tuple | set | frozenset):
+        return rule
     try:
-        if isinstance(value, list | tuple | set | frozenset):
-            exception_classes(value)
-            return None
-    except ImportError:
-        pass
-    return "must be a list of exception classes or of their dotted paths"
+        exception_classes(value)
+    except ImportError as exc:
+        return f"{rule} ({line(str(exc))})"
+    return None
 
 
 def retries_of(value: Any) -> tuple[Retry, ...] | None:

@@ -9,6 +9,7 @@ from urllib.parse import SplitResult, urlsplit
 #: A token that could be guessed opens the views to anybody.
 SHORTEST_TOKEN = 16
 
+_REGION = re.compile(r"(?![0-9]+$)(?!-)[A-Za-z0-9-]{1,63}(?<!-)")
 _WAKE = re.compile(r"(cache|postgres)(:\S+)?|(rediss?|unix)://\S+")
 
 
@@ -17,6 +18,15 @@ def token(value: Any) -> str | None:
     if value is None or (isinstance(value, str) and len(value) >= SHORTEST_TOKEN):
         return None
     return f"must be a string of {SHORTEST_TOKEN} characters or more"
+
+
+def region(value: Any) -> str | None:
+    """The name of a region, as boto3 takes it: no space or line break around it."""
+    if value in (None, ""):
+        return None
+    if not isinstance(value, str):
+        return "must be a string"
+    return None if _REGION.fullmatch(value) else "must be a region's name such as 'eu-central-1'"
 
 
 def url(value: Any) -> str | None:

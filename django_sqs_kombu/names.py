@@ -6,6 +6,7 @@ import re
 import sys
 import warnings
 from collections.abc import Callable, Sequence
+from functools import partial
 from types import FrameType
 from typing import Any
 
@@ -28,6 +29,8 @@ def default_name(fn: Callable[..., Any]) -> str:
 
     Dots become double underscores, since SQS allows no dots in a name.
     """
+    while isinstance(fn, partial):
+        fn = fn.func
     name = getattr(fn, "__name__", type(fn).__name__)
     module = getattr(fn, "__module__", type(fn).__module__)
     return f"{module}.{name}".replace(".", SEPARATOR)

@@ -17,6 +17,7 @@ from django_sqs_kombu.rules import (
     Rule,
     above_zero,
     flag,
+    mapping,
     nearest,
     one_of,
     optional,
@@ -122,6 +123,8 @@ class TaskOptions:
         :raises ImproperlyConfigured: one is unknown or cannot work.
         """
         where = f"TASKS[{alias!r}]['OPTIONS']"
+        if wrong := mapping(options):
+            raise ImproperlyConfigured(f"{where} {wrong}, not {shown(options)}.")
         known = [each.name for each in fields(cls) if each.init]
         for name in options:
             if name not in known:

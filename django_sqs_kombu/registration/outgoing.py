@@ -64,7 +64,7 @@ class Outgoing:
         check_text(self.body, "The body")
         # Frozen: what is made once, a number of seconds, is not changed again.
         object.__setattr__(self, "delay", seconds_of(self.delay))
-        check_identifier(self.group_id, "group_id")
+        check_identifier(self.group_id, "group_id (or what tenant= or key= returns)")
         check_identifier(self.deduplication_id, "deduplication_id")
         if self.attributes is not None:
             _check_text_attributes(self.attributes)

@@ -2,6 +2,7 @@
 
 import inspect
 import uuid
+from typing import ClassVar
 
 import kombu
 import pytest
@@ -251,6 +252,16 @@ def test_big_message_uses_the_settings_credentials(site):
 
     assert client.meta.region_name == "us-east-1"
     assert client._request_signer._credentials.access_key == "testing"
+
+
+def test_big_message_uses_the_s3_server_of_the_settings(site):
+    site.SQS_S3_ENDPOINT_URL = "http://127.0.0.1:9"
+
+    class Elsewhere(BigMessage):
+        s3_options: ClassVar = {"endpoint_url": "http://127.0.0.1:10"}
+
+    assert BigMessage()._client().meta.endpoint_url == "http://127.0.0.1:9"
+    assert Elsewhere()._client().meta.endpoint_url == "http://127.0.0.1:10"
 
 
 def test_send_only_queue(counts):

@@ -1,3 +1,5 @@
+from functools import partial
+
 import pytest
 
 from django_sqs_kombu.exceptions import QueueNameError
@@ -26,6 +28,10 @@ def test_names_are_joined_as_the_original_did(parts, name):
 
 def test_default_name_is_module_and_function():
     assert default_name(a_function) == "tests__django_sqs_kombu__test_names__a_function"
+
+
+def test_default_name_of_a_partial_is_that_of_its_function():
+    assert default_name(partial(partial(a_function))) == default_name(a_function)
 
 
 @pytest.mark.parametrize("name", ["a", "a" * 80, "A-z_09", "a.fifo", "a" * 75 + ".fifo"])

@@ -253,6 +253,7 @@ wrong |= {"timeout": float("inf"), "visibility_timeout": 60.0, "dead_letter_queu
     "max_receives": 5, "on_commit": "no", "queue_name_prefix": 5}
 for options in ({name: value} for name, value in wrong.items()):
     refused(lambda: SQSBackend("x", {"OPTIONS": options}))
+refused(lambda: SQSBackend("x", {"OPTIONS": None}))
 for queues in ([], "default", None, ["default", 5], [""]):
     refused(lambda: SQSBackend("x", {"QUEUES": queues}))
 print("JSON", json.dumps(said))
@@ -276,6 +277,7 @@ print("JSON", json.dumps(said))
             "['max_receives'] is meaningful only with 'dead_letter_queue'",
             "['on_commit'] must be",
             "['queue_name_prefix'] must be",
+            "['OPTIONS'] must be a dict, not None",
             "['QUEUES'] must name",
             *["['QUEUES'] must be a list of names"] * 4,
         ),

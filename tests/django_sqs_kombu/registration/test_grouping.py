@@ -6,7 +6,13 @@ from collections import Counter
 
 import pytest
 
-from django_sqs_kombu import ConfigurationError, JSONMessage, ReceiverConsumer, RestartLater
+from django_sqs_kombu import (
+    ConfigurationError,
+    JSONMessage,
+    MessageEncodeError,
+    ReceiverConsumer,
+    RestartLater,
+)
 
 
 def shop(message):
@@ -88,6 +94,17 @@ def test_the_messages_of_a_key_are_spread(receivers):
     groups = {queue.outgoing(body={"shop": "a"}).group_id for _ in range(100)}
 
     assert groups == {"a-0", "a-1", "a-2"}
+
+
+@pytest.mark.parametrize(
+    ("name", "options"),
+    [("orders", {"tenant": shop}), ("orders.fifo", {"key": shop, "at_most": 2})],
+)
+def test_a_group_that_sqs_refuses_is_refused_by_the_name_of_its_option(receivers, name, options):
+    queue = receivers.register(name, message_class=JSONMessage, **options)
+
+    with pytest.raises(MessageEncodeError, match=f"{next(iter(options))}=.* must be 1 to 128"):
+        queue.outgoing(body={"shop": "the shop"})
 
 
 @pytest.mark.parametrize(
