@@ -53,7 +53,7 @@ from .optional import inboxes, outboxes, tell_of_pause
 from .proxy import ReceiverProxy
 from .receiver_loop import run_in_receiver_loop
 from .registry import receivers as project_receivers
-from .row_options import aliases_of, labels_of
+from .row_options import aliases_of, check_model, labels_of
 from .signals import SignalSender, message_received
 
 logger = get_logger(__name__)
@@ -206,9 +206,11 @@ class DjangoQueue(base.RegisteredQueue):
     def _row(self, value: Any) -> Model | None:
         """The row that a message to send carries, if it carries one.
 
-        :raises MessageEncodeError: it is in a database that the queue's messages may not name.
+        :raises MessageEncodeError: the queue's messages may not name its model, or its database.
         """
         row = row_of(value) if self._carries_rows else None
+        if row is not None and self.models is not None:
+            check_model(self.name, row, self.models)
         if row is not None and (alias := foreign_database(row)) not in (None, *self.databases):
             raise MessageEncodeError(
                 f"Queue {self.name!r}: {row._meta.label} {row.pk} is in the database {alias!r}. "

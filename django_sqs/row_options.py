@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
-from django_sqs_kombu.exceptions import ConfigurationError
+from django.db.models import Model
+
+from django_sqs_kombu.exceptions import ConfigurationError, MessageEncodeError
 from django_sqs_kombu.rules import shown
 
 
@@ -39,6 +41,20 @@ def aliases_of(queue: str, aliases: Any) -> tuple[str, ...]:
     raise ConfigurationError(
         f"Queue {queue!r}: databases must be a list of aliases of DATABASES, not {shown(aliases)}"
     )
+
+
+def check_model(queue: str, row: Model, models: Collection[str]) -> None:
+    """Raise :class:`MessageEncodeError` unless *row* is one of *models*: no receiver would take it.
+
+    :param queue: the queue's name, for the error.
+    """
+    # As the message names it.
+    meta = row._meta.concrete_model._meta  # type: ignore[union-attr]
+    if meta.label_lower not in models:
+        raise MessageEncodeError(
+            f"Queue {queue!r}: {meta.label} is not among its models, {', '.join(sorted(models))}. "
+            "Add it to models= of the queue, so that its receivers may read its rows."
+        )
 
 
 def _label(model: Any) -> str | None:

@@ -20,6 +20,7 @@ from django_sqs_kombu import (
     MessageDecodeError,
     MessageEncodeError,
     MessageTargetMissing,
+    SendManyFailed,
     UnknownQueue,
     UnknownSuffixWarning,
 )
@@ -262,6 +263,19 @@ def test_big_message_uses_the_s3_server_of_the_settings(site):
 
     assert BigMessage()._client().meta.endpoint_url == "http://127.0.0.1:9"
     assert Elsewhere()._client().meta.endpoint_url == "http://127.0.0.1:10"
+
+
+@pytest.mark.parametrize("way", ["send", "outbox", "send_many"])
+def test_a_row_that_no_receiver_would_take_is_not_sent(way):
+    run = Run(pk=1)
+    sends = {
+        "send": lambda: django_sqs.send("rows", instance=run),
+        "outbox": lambda: django_sqs.send("rows", ModelInstanceMessage(instance=run), outbox=True),
+        "send_many": lambda: django_sqs.send_many("rows", [run]),
+    }
+
+    with pytest.raises((MessageEncodeError, SendManyFailed), match="not among its models"):
+        sends[way]()
 
 
 def test_send_only_queue(counts):
