@@ -49,12 +49,13 @@ def check_names(what: str, known: Collection[str], given: Iterable[str]) -> None
 
 
 def check_several(what: str, items: object, single: tuple[type, ...] = ()) -> None:
-    """Raise :class:`ConfigurationError` where *items* is one value that can be iterated over.
+    """Raise :class:`ConfigurationError` where *items* is one value, iterable or not.
 
     :param what: takes several, as the error begins.
     :param single: further classes whose instances are one.
     """
-    if isinstance(items, (str, bytes, bytearray, memoryview, Mapping, *single)):
+    is_one = isinstance(items, (str, bytes, bytearray, memoryview, Mapping, *single))
+    if is_one or not (hasattr(items, "__iter__") or hasattr(items, "__getitem__")):
         raise ConfigurationError(
             f"{what}, in a list or another iterable, not the single value {shown(items)}"
         )

@@ -139,8 +139,8 @@ def test_of_many_the_trouble_of_one_queue_is_no_other_queues(backends, settings,
 
 @pytest.mark.parametrize(
     "calls",
-    ["hello", {"task": 1}, [(chores.double, (1,), {}), (chores.double, "hello", {})]],
-    ids=["text", "mapping", "args"],
+    ["hello", {"task": 1}, None, [(chores.double, (1,), {}), (chores.double, "hello", {})]],
+    ids=["text", "mapping", "none", "args"],
 )
 def test_enqueue_many_does_not_take_a_single_value_to_pieces(backends, sqs_outbox, calls):
     with pytest.raises(ConfigurationError, match="not the single value"):

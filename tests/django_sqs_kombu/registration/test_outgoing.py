@@ -106,6 +106,8 @@ class Order(BaseModel):
         ({"message_class": JSONMessage}, {"n": 1}),
         ({}, Message(body="hello")),
         ({"model": Order}, Order(number=1)),
+        ({}, None),
+        ({}, 5),
     ],
 )
 def test_send_many_does_not_take_a_single_message_to_pieces(receivers, options, single):
