@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import functools
+import logging
 import math
 import signal
 import sys
@@ -56,7 +57,8 @@ def deadline(seconds: float | None) -> AbstractContextManager[object]:
 
     A request to SQS that the block makes ends first, by its answer or its time limit: struck in
     the middle it could leave a lock of its connection pool taken for ever.  It is raised then,
-    also where the request was the last thing that the block did.
+    also where the request was the last thing that the block did.  So does a record that is being
+    logged, for a second at most: a handler of ``logging`` keeps to itself what is raised in it.
 
     Where threads are green (gevent, eventlet) nothing can interrupt one, so there is no limit
     but in the main thread; that is logged.
@@ -90,6 +92,7 @@ class _Alarm:
         self._started = 0.0
         self._over = False
         self._held_off = False
+        self._record = _Record()
         self._ringing = False
         self._raised: TimedOut | None = None
         self._raised_at = 0.0
@@ -127,7 +130,7 @@ class _Alarm:
     def _strike(self, frame: FrameType | None) -> None:
         if _is_at_the_edge(frame):
             return
-        if _is_in_a_request(frame):
+        if _is_in_a_request(frame) or self._record.is_logged(frame):
             self._held_off = True
             signal.setitimer(signal.ITIMER_REAL, PAUSE, INTERVAL)
             return
@@ -146,6 +149,7 @@ class _Bell:
         self._lock = threading.Lock()
         self._over = False
         self._held_off = False
+        self._record = _Record()
         self._raised_at: float | None = None
         #: Where it was struck last, and whether was logged that it is there still.
         self._struck: Place | None = None
@@ -211,6 +215,9 @@ class _Bell:
         if frame is None or _is_at_the_edge(frame):
             self.due = now + PAUSE
             return
+        if self._record.is_logged(frame):
+            self._held_off, self.due = True, now + PAUSE
+            return
         self.due = now + INTERVAL
         if self._raised_at is None or now > self._raised_at + CLEANUP or not self._cleans_up():
             self._raised_at = now
@@ -230,6 +237,22 @@ class _Bell:
         # Before Python 3.12: what sys.exc_info() returns.
         handled = handled[1] if isinstance(handled, tuple) else handled
         return any(as_a(exc, TimedOut) is not None for exc in _contexts(handled))
+
+
+class _Record:
+    """Whether a block is held to be logging something, which is not for ever."""
+
+    def __init__(self) -> None:
+        self._seen_at: float | None = None
+
+    def is_logged(self, frame: FrameType | None) -> bool:
+        """Whether to wait for the end of that in a thread that is in *frame*."""
+        if all(each.f_code.co_filename != _LOGGING for each in _stack(frame)):
+            return False
+        now = time.monotonic()
+        if self._seen_at is None:
+            self._seen_at = now
+        return now < self._seen_at + INTERVAL
 
 
 class _Ringer:
@@ -295,6 +318,7 @@ class _Ringer:
 
 _ringer = _Ringer()
 _HERE = deadline.__code__.co_filename
+_LOGGING = logging.getLevelName.__code__.co_filename
 _set_asynchronous_exception = ctypes.pythonapi.PyThreadState_SetAsyncExc
 
 

@@ -38,6 +38,14 @@ def in_thread(fn):
     return raised
 
 
+def here(fn):
+    try:
+        fn()
+    except BaseException as exc:
+        return [exc]
+    return []
+
+
 def loop(seconds):
     for _ in range(int(seconds / 0.01)):
         time.sleep(0.01)
@@ -353,3 +361,68 @@ def test_in_a_green_thread_there_is_no_limit_which_is_said_once(monkeypatch, cap
         thread.join()
 
     assert caplog.text.count("no effect in the green threads") == 1
+
+
+class SlowHandler(logging.Handler):
+    """One that takes its time and, as those of ``logging`` do, keeps errors to itself."""
+
+    def __init__(self, seconds):
+        super().__init__()
+        self.seconds = seconds
+        self.written = self.failed = 0
+
+    def emit(self, record):
+        try:
+            loop(self.seconds)
+            self.written += 1
+        except Exception:
+            self.handleError(record)
+
+    def handleError(self, record):  # noqa: N802 - logging's name
+        self.failed += 1
+
+
+@pytest.fixture
+def log_slowly():
+    """Log something with a handler that takes so many seconds; it is returned."""
+    logger = logging.getLogger("slowly")
+    logger.propagate = False
+
+    def log_slowly(seconds):
+        handler = SlowHandler(seconds)
+        logger.addHandler(handler)
+        return handler, logger
+
+    yield log_slowly
+    logger.handlers.clear()
+
+
+@pytest.mark.parametrize("run", [in_thread, here])
+def test_a_record_that_is_logged_swallows_no_timeout(run, log_slowly):
+    handler, logger = log_slowly(0.4)
+
+    def block():
+        with deadline(0.1):
+            logger.error("Done")
+
+    [raised] = run(block)
+
+    assert type(raised) is TimedOut
+    assert (handler.written, handler.failed) == (1, 0)
+
+
+@pytest.mark.parametrize("run", [in_thread, here])
+def test_a_handler_that_hangs_is_interrupted_all_the_same(run, log_slowly):
+    handler, logger = log_slowly(15)
+
+    def block():
+        with deadline(0.1):
+            logger.error("Done")
+            loop(15)
+
+    started = time.monotonic()
+    [raised] = run(block)
+
+    assert type(raised) is TimedOut
+    assert (handler.written, handler.failed) == (0, 1)
+    assert time.monotonic() - started < 8
