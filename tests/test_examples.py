@@ -1,6 +1,7 @@
 """The examples, run as their users run them."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -121,6 +122,35 @@ def test_demo_that_is_ended_leaves_no_worker(demo, eventually):
 
     assert demo.wait(30) == 128 + signal.SIGHUP
     assert not Path(f"/proc/{worker}").exists()
+
+
+@pytest.mark.parametrize("name", ["SIGHUP", "SIGINT"])
+def test_a_signal_amid_the_start_of_its_worker_leaves_none(tmp_path, name):
+    code = f"""
+import os, runpy, signal, subprocess, time
+
+class Popen(subprocess.Popen):
+    def _execute_child(self, args, *others):
+        super()._execute_child(args, *others)
+        if "runreceiver" in args:
+            print("worker", self.pid, flush=True)
+            os.kill(os.getpid(), signal.{name})
+            time.sleep(0.1)
+
+subprocess.Popen = Popen
+runpy.run_module("django_sqs.demo", run_name="__main__")
+"""
+    env = {**os.environ, "PYTHONPATH": str(ROOT)}
+    env.pop("DJANGO_SETTINGS_MODULE", None)
+
+    demo = Process([sys.executable, "-c", code], env, tmp_path)
+
+    assert demo.wait(60) in (128 + signal.SIGHUP, -signal.SIGINT), demo.output
+    [worker] = map(int, re.findall(r"worker (\d+)", demo.output))
+    left = Path(f"/proc/{worker}").exists()
+    if left:
+        os.kill(worker, signal.SIGTERM)
+    assert not left
 
 
 def children(pid):

@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from types import FrameType
@@ -68,9 +69,11 @@ def run(*, keep: bool) -> int:
     subprocess.run([*MANAGE, "migrate", "--run-syncdb", "-v", "0"], check=True)
 
     step("Starting the receivers: manage.py runreceiver (a process for each queue)")
-    # In a session of its own, so that Ctrl-C reaches it once, from here.
-    worker = subprocess.Popen([*MANAGE, "runreceiver"], start_new_session=True)
+    worker = None
     try:
+        with signals_after():
+            # In a session of its own, so that Ctrl-C reaches it once, from here.
+            worker = subprocess.Popen([*MANAGE, "runreceiver"], start_new_session=True)
         step("Sending messages")
         send_messages()
         wait_until_empty()
@@ -80,8 +83,9 @@ def run(*, keep: bool) -> int:
         if keep:
             play(worker)
     finally:
-        worker.terminate()
-        code = worker.wait(30)
+        if worker is not None:
+            worker.terminate()
+            code = worker.wait(30)
     print("\nThe receivers have stopped.")
     return code
 
@@ -107,6 +111,28 @@ def play(worker: subprocess.Popen[bytes]) -> None:
         worker.wait()
 
 
+@contextlib.contextmanager
+def signals_after() -> Iterator[None]:
+    """Have what ends it come after the block: amid its start nobody knows the worker yet."""
+    came: list[int] = []
+    before = {
+        number: signal.signal(number, lambda signum, frame: came.append(signum))
+        for number in (signal.SIGINT, *ending())
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for one in came:
+            signal.raise_signal(one)
+
+
+def ending() -> list[signal.Signals]:
+    """The signals besides Ctrl-C that end it; Windows has one of them."""
+    return [getattr(signal, name) for name in ("SIGTERM", "SIGHUP") if hasattr(signal, name)]
+
+
 def end(signum: int, frame: FrameType | None) -> None:
     """End as by Ctrl-C, and the worker with it: who closes the terminal wants neither."""
     sys.exit(128 + signum)
@@ -120,10 +146,8 @@ def main() -> int:
     if find_spec("django") is None or find_spec("moto") is None:
         print("The demo needs: pip install 'django-sqs[local]>=2'", file=sys.stderr)
         return 2
-    for name in ("SIGTERM", "SIGHUP"):
-        # Windows has one of them.
-        if hasattr(signal, name):
-            signal.signal(getattr(signal, name), end)
+    for number in ending():
+        signal.signal(number, end)
     os.environ["DJANGO_SETTINGS_MODULE"] = "django_sqs.demo.settings"
     with tempfile.TemporaryDirectory() as folder:
         os.environ["DEMO_DATABASE"] = str(Path(folder) / "demo.sqlite3")
