@@ -99,24 +99,26 @@ def test_calls_that_block_run_side_by_side_where_there_are_fewer_than_threads(po
     together.wait(10)
 
 
-def test_quick_calls_wake_one_thread(pool, monkeypatch):
+def test_quick_calls_wake_one_thread(pool, eventually, monkeypatch):
     submit_all(pool, [lambda: time.sleep(0.01)] * THREADS)
     time.sleep(0.1)
     # However busy the machine is.
     monkeypatch.setattr(pools, "QUICK", 10.0)
     monkeypatch.setattr(pools, "PATIENCE", 10.0)
+    woken, wake = [], pool._wake
+    monkeypatch.setattr(pool, "_wake", lambda: woken.append(wake()))
     before = sys.getswitchinterval()
-    sys.setswitchinterval(10.0)
-    try:
-        for _ in range(20):
-            names = []
-            submit_all(pool, [lambda n=names: n.append(threading.current_thread().name)] * THREADS)
-            pool.wait_if_quick()
-            while len(names) < THREADS:
-                time.sleep(0.001)
-            assert len(set(names)) == 1
-    finally:
-        sys.setswitchinterval(before)
+    for number in range(1, 11):
+        eventually(lambda: len(pool._idle) == THREADS)
+        made = threading.Semaphore(0)
+        sys.setswitchinterval(10.0)
+        try:
+            submit_all(pool, [made.release] * THREADS)
+        finally:
+            sys.setswitchinterval(before)
+        pool.wait_if_quick()
+        assert all(made.acquire(timeout=10) for _ in range(THREADS))
+        assert woken == [True] * number
 
 
 def test_what_counts_as_quick_is_below_what_a_call_counts_for_at_first():
