@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from ..printable import line
+
+
+def _again(kind: type[SQSError], args: tuple[Any, ...], state: dict[str, Any]) -> SQSError:
+    """The same error in another process."""
+    error = kind.__new__(kind, *args)
+    error.__dict__.update(state)
+    return error
 
 
 class SQSError(Exception):
@@ -17,6 +26,11 @@ class SQSError(Exception):
     def __str__(self) -> str:
         # KeyError, which UnknownQueue also is, would print the repr of its text.
         return line(str(self.args[0])) if self.args else type(self).__name__
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # Exception's own gives the text to a constructor that takes the facts: whoever reads it
+        # in another process, such as multiprocessing's Pool, waits for ever.
+        return _again, (type(self), self.args, self.__dict__)
 
 
 class ConfigurationError(SQSError, ValueError):

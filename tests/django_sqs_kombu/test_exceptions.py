@@ -1,5 +1,6 @@
 """Every exception has one home, however many files there are."""
 
+import copy
 import pickle
 import typing
 
@@ -28,3 +29,33 @@ def test_the_hints_of_what_was_not_accepted_are_readable():
 
     assert hints["error"] is exceptions.SQSError
     assert hints["item"] is typing.Any
+
+
+UNREACHED = exceptions.EndpointUnreachable(
+    "No answer", operation="SendMessage", queue="orders", code="Timeout", request_id="r-1"
+)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        UNREACHED,
+        exceptions.MessageTooLarge("orders", 2_000_000, 1_048_576),
+        exceptions.NoReceiver("orders"),
+        exceptions.QueueNameError("a b", "it has a space"),
+        exceptions.SendManyFailed(
+            "orders", 1, [exceptions.SendFailure(0, "item", UNREACHED)], None
+        ),
+        exceptions.UnknownQueue("orders", ("parcels",)),
+    ],
+    ids=lambda each: type(each).__name__,
+)
+@pytest.mark.parametrize("carried", [lambda each: pickle.loads(pickle.dumps(each)), copy.copy])
+def test_it_is_the_same_in_another_process(error, carried):
+    # Else Celery reports a base class of it, and a multiprocessing.Pool waits for ever.
+    arrived = carried(error)
+
+    assert type(arrived) is type(error)
+    assert str(arrived) == str(error)
+    assert arrived.__dict__.keys() == error.__dict__.keys()
+    assert getattr(arrived, "code", None) == getattr(error, "code", None)
