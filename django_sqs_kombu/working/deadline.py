@@ -92,7 +92,7 @@ class _Alarm:
         self._started = 0.0
         self._over = False
         self._held_off = False
-        self._record = _Record()
+        self._record = BeingLogged()
         self._ringing = False
         self._raised: TimedOut | None = None
         self._raised_at = 0.0
@@ -149,7 +149,7 @@ class _Bell:
         self._lock = threading.Lock()
         self._over = False
         self._held_off = False
-        self._record = _Record()
+        self._record = BeingLogged()
         self._raised_at: float | None = None
         #: Where it was struck last, and whether was logged that it is there still.
         self._struck: Place | None = None
@@ -239,7 +239,7 @@ class _Bell:
         return any(as_a(exc, TimedOut) is not None for exc in _contexts(handled))
 
 
-class _Record:
+class BeingLogged:
     """Whether a block is held to be logging something, which is not for ever."""
 
     def __init__(self) -> None:
@@ -322,7 +322,9 @@ _LOGGING = logging.getLevelName.__code__.co_filename
 _set_asynchronous_exception = ctypes.pythonapi.PyThreadState_SetAsyncExc
 
 
-def strike(thread: int, shielded: Shield, within: FrameType | None) -> bool:
+def strike(
+    thread: int, shielded: Shield, within: FrameType | None, record: BeingLogged
+) -> bool:
     """Raise :class:`TimedOut` in another thread, where it runs in *within* now.
 
     Nothing of that thread runs between the look and the strike, which surfaces in the frame that
@@ -330,6 +332,7 @@ def strike(thread: int, shielded: Shield, within: FrameType | None) -> bool:
 
     :param shielded: the thread's shield: a request to SQS ends first.
     :param within: the frame, or one below it, that is to be interrupted.
+    :param record: that of the block: what it logs ends first, in a second at most.
     :returns: whether it was.
     """
     if within is None or not shielded.acquire(blocking=False):
@@ -337,6 +340,8 @@ def strike(thread: int, shielded: Shield, within: FrameType | None) -> bool:
     try:
         frame = sys._current_frames().get(thread)
         if _is_in_a_request(frame) or all(each is not within for each in _stack(frame)):
+            return False
+        if record.is_logged(frame):
             return False
         _raise_in(thread, TimedOut)
         return True

@@ -14,7 +14,7 @@ from typing import Any
 from ..logs import get_logger
 from ..new_threads import start_thread, without_fail
 from .awaiting import Awaiting, awaiting_of
-from .deadline import INTERVAL, strike
+from .deadline import INTERVAL, BeingLogged, strike
 from .lasting_loop import LastingLoop
 
 logger = get_logger(__name__)
@@ -84,6 +84,7 @@ class LoopWatch:
 
     def _blocked(self, due: float) -> None:
         says_at = strikes_at = 0.0
+        whose, record = None, BeingLogged()
         while self._due == due and not self._ended.wait(LOOK):
             self._on_beat()
             now = time.monotonic()
@@ -98,7 +99,9 @@ class LoopWatch:
             # Also the frames would keep what a receiver works on.
             del frame
             if awaiting is not None and awaiting.overdue and now >= strikes_at:
-                struck = strike(self._loop.ident, self._loop.shield, _frame_of(task))
+                if awaiting is not whose:
+                    whose, record = awaiting, BeingLogged()
+                struck = strike(self._loop.ident, self._loop.shield, _frame_of(task), record)
                 strikes_at = now + (INTERVAL if struck else 0.0)
 
 
