@@ -53,13 +53,14 @@ from .optional import inboxes, outboxes, tell_of_pause
 from .proxy import ReceiverProxy
 from .receiver_loop import run_in_receiver_loop
 from .registry import receivers as project_receivers
-from .row_options import aliases_of, check_model, labels_of
+from .row_options import aliases_of, check_model, database_alias, labels_of
 from .signals import SignalSender, message_received
 
 logger = get_logger(__name__)
 
 #: The options of sending that are about a transaction.
 _WAITING = {"on_commit": optional(flag), "outbox": optional(flag)}
+_USING = {"using": database_alias}
 
 __all__ = [
     "ReceiverProxy",
@@ -167,7 +168,7 @@ class DjangoQueue(base.RegisteredQueue):
             installed.
         :raises RequestFailed: SQS did not accept it.
         """
-        self._check_waiting("send", on_commit, outbox)
+        self._check_waiting("send", on_commit, outbox, using)
         row = self._row(options.get("instance") if message is None else message)
         if outbox:
             return self._write_to_outbox(message, suffix, using, options)
@@ -189,10 +190,12 @@ class DjangoQueue(base.RegisteredQueue):
     def _keys(self) -> KeyDatabase:
         return KeyDatabase.of(self.name, self.receivers.tickets)
 
-    def _check_waiting(self, call: str, on_commit: object, outbox: object) -> None:
+    def _check_waiting(self, call: str, on_commit: object, outbox: object, using: object) -> None:
         # "no" would count as true.
         what = f"Queue {self.name!r}: {call}(): "
         check(what, _WAITING, {"on_commit": on_commit, "outbox": outbox})
+        if using is not None:
+            check(what, _USING, {"using": using})
 
     def _waits(self, on_commit: bool | None, using: str | None) -> bool:
         if on_commit is None and self._carries_rows and in_transaction(using):
@@ -291,7 +294,7 @@ class DjangoQueue(base.RegisteredQueue):
         :returns: how many were sent, or will be sent after the commit.
         """
         self.keywords.check_send_many(self.name, self.model, items, options)
-        self._check_waiting("send_many", on_commit, outbox)
+        self._check_waiting("send_many", on_commit, outbox, using)
         if outbox:
             return self._write_many_to_outbox(items, suffix, using, options)
         if self._carries_rows and using is None and in_any_transaction():

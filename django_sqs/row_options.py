@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
+from django.db import connections
 from django.db.models import Model
 
 from django_sqs_kombu.exceptions import ConfigurationError, MessageEncodeError
@@ -41,6 +42,13 @@ def aliases_of(queue: str, aliases: Any) -> tuple[str, ...]:
     raise ConfigurationError(
         f"Queue {queue!r}: databases must be a list of aliases of DATABASES, not {shown(aliases)}"
     )
+
+
+def database_alias(value: Any) -> str | None:
+    """The rule for the alias of a database of the project."""
+    if isinstance(value, str) and value in connections.settings:
+        return None
+    return f"must be an alias of DATABASES ({', '.join(connections.settings)})"
 
 
 def check_model(queue: str, row: Model, models: Collection[str]) -> None:

@@ -226,3 +226,14 @@ def test_a_text_is_not_taken_for_true(options):
 def test_nor_for_a_ticket():
     with pytest.raises(ConfigurationError, match="ticket must be True or False, not 'no'"):
         django_sqs.send("plain", body="x", ticket="no")
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("options", [{}, {"on_commit": True}, {"outbox": True}])
+@pytest.mark.parametrize("using", ["nix", 5, ["default"]])
+def test_a_database_that_is_not_there_is_refused_however_it_is_sent(sqs_outbox, options, using):
+    for send, what in ((django_sqs.send, "x"), (django_sqs.send_many, ["x"])):
+        with pytest.raises(ConfigurationError, match=r"using must be an alias of DATABASES \(def"):
+            send("plain", what, using=using, **options)
+
+    assert sqs_outbox == []
