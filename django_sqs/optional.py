@@ -114,8 +114,8 @@ outboxes: Announced[Outbox] = Announced()
 tickets: Announced[TicketStore] = Announced()
 #: For ``once=True``.
 inboxes: Announced[RunOnce] = Announced()
-#: Wake the workers of a queue, named as in SQS, that rest.
-wakers: Announced[Callable[[str], object]] = Announced()
+#: Wake the workers of a queue, named as in SQS, that rest, and tell whether they were called.
+wakers: Announced[Callable[[str], bool]] = Announced()
 
 
 #: Stands behind a queue's name, where workers are told that it was paused or resumed.  No name

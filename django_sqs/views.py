@@ -23,7 +23,8 @@ from .registry import receivers
 logger = get_logger(__name__)
 
 #: What the public is told in place of an error: that names roles, accounts and endpoints.
-UNTOLD = "SQS cannot be asked at the moment. The site's log says why."
+SAID = "The site's log says why."
+UNTOLD = f"SQS cannot be asked at the moment. {SAID}"
 
 
 @login_not_required
@@ -66,7 +67,7 @@ def wake(request: HttpRequest) -> HttpResponse:
     """Wake the workers that poll idle queues less often (SQS_POLL_MAX_IDLE).
 
     ``queue=NAME``, which may be repeated, names the queues; without it, all are woken.  Needs
-    SQS_WAKE, the channel to the workers.  For who may do this, see
+    SQS_WAKE, the channel to the workers: the status is 503 if that fails.  For who may do this, see
     :func:`~django_sqs.access.changers_only`.
     """
     if not conf.wake:
@@ -77,8 +78,10 @@ def wake(request: HttpRequest) -> HttpResponse:
     except SQSError as exc:
         return HttpResponse(f"{exc}\n", content_type="text/plain", status=404)
     for target in targets(chosen):
-        for wake_workers in wakers.all():
-            wake_workers(target.full_name)
+        if not all(wake_workers(target.full_name) for wake_workers in wakers.all()):
+            # Nor for the others: each might hang as long.
+            text = f"{target.label} was not called: SQS_WAKE's channel failed. {SAID}\n"
+            return HttpResponse(text, content_type="text/plain", status=503)
     return HttpResponse("Called.\n", content_type="text/plain", status=202)
 
 

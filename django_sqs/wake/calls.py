@@ -51,7 +51,7 @@ class Caller:
         self._later: threading.Thread | None = None
 
     def call(self, full_name: str, *, always: bool = False) -> bool:
-        """Call the workers of the queue; return whether there is a channel.
+        """Call the workers of the queue; return whether there is a channel, and has not failed.
 
         A channel that fails is logged: the message was sent, and is found by the next poll.
 
@@ -79,6 +79,7 @@ class Caller:
                 logger.warning("Workers of queue %s could not be woken: %s", full_name, exc)
                 if waited >= HANGS:
                     self._call_later(full_name)
+                return False
         return bool(spec)
 
     def _call_later(self, full_name: str) -> None:

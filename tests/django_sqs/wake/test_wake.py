@@ -24,6 +24,8 @@ from ... import postgres, redis
 pytestmark = pytest.mark.slow
 
 TOKEN = "a-token-of-sixteen-or-more"
+#: Nobody listens there.
+REFUSING = "redis://127.0.0.1:9/0"
 LAYOUTS = [("--processes=1",), ("--processes=2", "--threads=2")]
 
 #: Seconds; far below those that a queue rests, on the busiest machine.
@@ -151,7 +153,7 @@ def rows(database):
 
 
 def test_a_channel_that_fails_loses_nothing(resting, project, eventually, send_unheard):
-    worker = resting(wake="redis://127.0.0.1:9/0")
+    worker = resting(wake=REFUSING)
     assert "Wake-up calls cannot be received, trying again" in worker.output
 
     code = "import django_sqs; django_sqs.send('plain', body='sent')"
@@ -244,6 +246,18 @@ def test_the_view_calls(called, client, site):
     assert called == [plain.full_name(), plain.full_name("big"), plain.full_name("small")]
     client.post("/sqs/wake/", {"queue": "plain"}, **token)
     assert len(called) == 6
+
+
+@pytest.mark.parametrize("spec", [REFUSING, "cache:broken"])
+def test_the_view_says_that_its_channel_failed(client, site, spec):
+    site.SQS_VIEW_TOKEN, site.SQS_WAKE = TOKEN, spec
+    broken = {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": REFUSING}
+    site.CACHES = {**site.CACHES, "broken": broken}
+
+    response = client.post("/sqs/wake/", HTTP_AUTHORIZATION=f"Bearer {TOKEN}")
+
+    assert response.status_code == 503
+    assert b"was not called: SQS_WAKE's channel failed. The site's log" in response.content
 
 
 def test_the_view_without_a_channel_says_so(client, site):
