@@ -15,6 +15,7 @@ from django_sqs_kombu.rules import (
     POLL_PERIOD,
     VISIBILITY_TIMEOUT,
     Rule,
+    bucket,
     flag,
     mapping,
     name_prefix,
@@ -30,8 +31,8 @@ from django_sqs_kombu.working import RETRY_TRIES, Mask, Middleware, Policy, Retr
 from .named import (
     exception_classes,
     exceptions_rule,
-    function_rule,
     mask_of,
+    mask_or_path,
     middleware_class,
     middleware_rule,
     policy_of,
@@ -179,14 +180,14 @@ SETTINGS: dict[str, Setting] = {
         None,
         "function, or its dotted path, that gets a queue's name and a body and returns what people "
         "may see of it in logs, failures and the outbox; None: everything",
-        optional(function_rule),
+        optional(mask_or_path),
     ),
     "SQS_MIDDLEWARE": Setting(
         [], "dotted paths of middleware around what is sent and received", middleware_rule
     ),
     "SQS_OPENTELEMETRY": Setting(False, "spans and metrics by OpenTelemetry", flag),
     "SQS_LARGE_PAYLOAD_BUCKET": Setting(
-        None, "S3 bucket for payloads above SQS's 1 MiB; None: they are an error", optional(string)
+        None, "S3 bucket for payloads above SQS's 1 MiB; None: they are an error", bucket
     ),
     "SQS_S3_ENDPOINT_URL": Setting(None, "URL of an S3 server other than AWS's", url),
     "SQS_TRANSPORT_OPTIONS": Setting({}, "further options of the Kombu transport", mapping),

@@ -1,4 +1,4 @@
-"""System checks of databases: they commit what is written, and tell queues from each other."""
+"""System checks of databases: they commit what is written, and have the rows that queues name."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from .registry import receivers
 NEVER_COMMITTED = "django_sqs.E006"
 RECEIVERS_COMMIT = "django_sqs.W013"
 ALIKE = "django_sqs.W028"
+NO_ROWS = "django_sqs.W030"
 OURS = "django_sqs."
 #: The models that know queues by their names, and what there is of each queue in them.
 _OF_QUEUES = {
@@ -64,6 +65,35 @@ def _written_to(alias: str) -> list[str]:
         and router.db_for_write(model) == alias
     }
     return sorted(writers)
+
+
+@register("django_sqs")
+def check_rows(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
+    """The databases and models are there whose rows the messages of a queue may name."""
+    known = {model._meta.label_lower for model in apps.get_models()}
+    found: list[CheckMessage] = []
+    for queue in receivers.select():
+        for alias in sorted(set(getattr(queue, "databases", ())) - set(connections.settings)):
+            found.append(
+                CheckWarning(
+                    f"Queue {queue.name!r} is registered with databases= for {alias!r}, which is "
+                    "not in DATABASES.",
+                    hint=f"The aliases are {', '.join(connections.settings)}.",
+                    obj=queue.name,
+                    id=NO_ROWS,
+                )
+            )
+        for label in sorted((getattr(queue, "models", None) or set()) - known):
+            found.append(
+                CheckWarning(
+                    f"Queue {queue.name!r} is registered with models= for {label!r}, but no such "
+                    "model is installed.",
+                    hint="Labels are written 'app_label.ModelName'.",
+                    obj=queue.name,
+                    id=NO_ROWS,
+                )
+            )
+    return found
 
 
 @register("django_sqs")

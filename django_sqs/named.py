@@ -10,7 +10,7 @@ from django.utils.module_loading import import_string
 from django_sqs_kombu.exceptions import ConfigurationError
 from django_sqs_kombu.printable import line
 from django_sqs_kombu.rules import shown
-from django_sqs_kombu.working import Mask, Middleware, Policy, Retry
+from django_sqs_kombu.working import Mask, Middleware, Policy, Retry, mask_rule
 
 
 def exception_class(value: Any) -> type[BaseException]:
@@ -35,20 +35,20 @@ def function_of(value: Any) -> Any:
     return found
 
 
-def function_rule(value: Any) -> str | None:
-    """The rule for a function, or its dotted path."""
+def mask_or_path(value: Any) -> str | None:
+    """The rule for a mask, or its dotted path."""
     try:
-        function_of(value)
+        found = function_of(value)
     except ImportError as exc:
         return f"must be a function or its dotted path ({line(str(exc))})"
-    return None
+    return mask_rule(found)
 
 
 def mask_of(value: Any) -> Mask | None:
     """The mask that *value* is, or names; None: there is none.  A wrong one shows nothing."""
     if value is None:
         return None
-    return _nothing if function_rule(value) else function_of(value)
+    return _nothing if mask_or_path(value) else function_of(value)
 
 
 def _nothing(queue: str, text: str) -> None:

@@ -10,7 +10,7 @@ from functools import partial
 from types import FrameType
 from typing import Any
 
-from .exceptions import QueueNameError, UnknownSuffixWarning
+from .exceptions import ConfigurationError, QueueNameError, UnknownSuffixWarning
 from .quotas import MAX_NAME_LENGTH
 
 SEPARATOR = "__"
@@ -28,10 +28,17 @@ def default_name(fn: Callable[..., Any]) -> str:
     """The queue name of a receiver that was given none: its module and name.
 
     Dots become double underscores, since SQS allows no dots in a name.
+
+    :raises ConfigurationError: it has no name of its own, as a lambda.
     """
     while isinstance(fn, partial):
         fn = fn.func
     name = getattr(fn, "__name__", type(fn).__name__)
+    if name == "<lambda>":
+        raise ConfigurationError(
+            "A lambda has no name of which its queue's could be made: give receiver() a "
+            "queue_name, or write a function"
+        )
     module = getattr(fn, "__module__", type(fn).__module__)
     return f"{module}.{name}".replace(".", SEPARATOR)
 

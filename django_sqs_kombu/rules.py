@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Any
@@ -24,6 +25,8 @@ Rule = Callable[[Any], "str | None"]
 SHOWN = 200
 
 _NAME = re.compile(r"[A-Za-z0-9_-]+")
+#: As botocore checks them.
+_BUCKET = re.compile(r"[A-Za-z0-9._-]{1,255}|arn:aws[A-Za-z-]*:s3[A-Za-z-]*:\S+")
 
 
 def check(where: str, rules: Mapping[str, Rule], values: Mapping[str, Any]) -> None:
@@ -79,9 +82,41 @@ def flag(value: Any) -> str | None:
     return None if isinstance(value, bool) else "must be True or False"
 
 
-def function(value: Any) -> str | None:
-    """What can be called."""
-    return None if callable(value) else "must be a function"
+def function(count: int, of: str) -> Rule:
+    """What can be called with so many arguments, and returns its result at once.
+
+    :param of: what they are.
+    """
+
+    def rule(value: Any) -> str | None:
+        # Of an object, its class says so.
+        called = value if inspect.isroutine(value) else vars(type(value)).get("__call__", value)
+        if callable(value) and takes(value, count) and not _is_asynchronous(called):
+            return None
+        return f"must be a function of {of} that is not asynchronous"
+
+    return rule
+
+
+def _is_asynchronous(fn: Any) -> bool:
+    return inspect.iscoroutinefunction(fn) or inspect.isasyncgenfunction(fn)
+
+
+def takes(fn: Callable[..., Any], count: int) -> bool:
+    """Whether *fn* can be called with so many arguments, as far as can be told."""
+    if hasattr(fn, "__signature__"):
+        # A claim that decorators copy, not what is called.
+        return True
+    try:
+        signature = inspect.signature(fn, follow_wrapped=False)
+    except (TypeError, ValueError):
+        # Some functions in C do not tell.
+        return True
+    try:
+        signature.bind(*[None] * count)
+    except TypeError:
+        return False
+    return True
 
 
 def string(value: Any) -> str | None:
@@ -104,6 +139,13 @@ def name_prefix(value: Any) -> str | None:
     if value is None or (isinstance(value, str) and (not value or _NAME.fullmatch(value))):
         return None
     return "must be made of letters, digits, '-' and '_', like SQS's queue names"
+
+
+def bucket(value: Any) -> str | None:
+    """A bucket of S3, as boto3 takes it: its name, or the ARN of an access point; or none."""
+    if value in (None, "") or (isinstance(value, str) and _BUCKET.fullmatch(value)):
+        return None
+    return "must be the name of a bucket such as 'my-bucket', without 's3://' and without a path"
 
 
 def tags(value: Any) -> str | None:

@@ -46,6 +46,7 @@ class FailuresConfig(AppConfig):
         from ..registry import receivers
         from ..worker.companions import beside_workers
         from .burying import companion
+        from .checks import check_mask  # noqa: F401 - registers it
         from .counting import gauges, waiting_by_queue
         from .noted import failed_with
         from .noting import FailureNotes
@@ -73,7 +74,8 @@ class FailuresConfig(AppConfig):
         mask = self._mask
         if mask is not None:
             try:
-                text = function_of(mask)(queue, text) or ""
+                masked = function_of(mask)(queue, text)
+                text = masked if isinstance(masked, str) else ""
             except Exception as exc:  # noqa: BLE001 - the failure is kept, and nothing is shown
                 # Its text may quote what is not to be seen.
                 logger.error("The mask of queue %s failed: %s", queue, type(exc).__qualname__)

@@ -13,9 +13,15 @@ import kombu
 from boto3.s3.transfer import TransferConfig
 from botocore.config import Config
 
-from ..exceptions import MessageDecodeError, MessageEncodeError, PayloadUnavailable
+from ..exceptions import (
+    ConfigurationError,
+    MessageDecodeError,
+    MessageEncodeError,
+    PayloadUnavailable,
+)
 from ..logs import get_logger
 from ..printable import NAME, cause, line, quoted
+from ..rules import bucket, shown
 from ..transport.body.objects import CLIENT_CONFIG, MAX_OBJECT_BYTES, read_object, url_of
 from ..transport.sqs.s3_answers import S3_ERRORS, refuse_other_answers
 from ..transport.sqs.waits import bound_waits, left
@@ -35,6 +41,12 @@ class _KeptOpen:
 
     def close(self) -> None:
         """Do nothing: it is its owner's to close."""
+
+
+def _is_in(place: Any) -> bool:
+    """Whether it is a bucket, or a part of one."""
+    name = place.partition("/")[0] if isinstance(place, str) else ""
+    return bool(name) and bucket(name) is None
 
 
 class BigMessage(RawMessage):
@@ -60,6 +72,20 @@ class BigMessage(RawMessage):
     max_bytes: ClassVar[int] = MAX_OBJECT_BYTES
     #: Keyword arguments of ``boto3.client("s3", ...)``, such as ``endpoint_url``.
     s3_options: ClassVar[dict[str, Any]] = {}
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Refuse :attr:`buckets` that no message could name.
+
+        :raises ConfigurationError: they are one text, or URLs.
+        """
+        super().__init_subclass__(**options)
+        named: Any = cls.buckets
+        several = named if isinstance(named, Collection) else ()
+        if isinstance(named, str) or not all(map(_is_in, several)):
+            raise ConfigurationError(
+                f"{cls.__qualname__}.buckets must be a list of buckets, or parts of them, such as "
+                f"['videos', 'videos/incoming/'], without 's3://', not {shown(named)}"
+            )
 
     def __init__(
         self, queue: kombu.Queue | None = None, body: Any = None, s3_url: str | None = None

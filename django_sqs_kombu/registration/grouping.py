@@ -9,17 +9,14 @@ from typing import Any
 from ..exceptions import ConfigurationError
 from ..messages.base import RawMessage
 from ..names import FIFO
-from ..rules import Rule, check, optional, whole
+from ..rules import Rule, check, function, optional, whole
 
 #: What a message is grouped by: a text or a number; None: by nothing.
 GroupOf = Callable[[Any], Any]
 
 
-def _function(value: Any) -> str | None:
-    return None if value is None or callable(value) else "must be a function of the message"
-
-
-_RULES: dict[str, Rule] = {"tenant": _function, "key": _function, "at_most": optional(whole(1))}
+_FUNCTION = optional(function(1, "the message"))
+_RULES: dict[str, Rule] = {"tenant": _FUNCTION, "key": _FUNCTION, "at_most": optional(whole(1))}
 
 
 class Grouping:

@@ -17,7 +17,8 @@ from ..working.retry import Retry
 from .grouping import GroupOf
 
 #: The options of send_many that are the same for all its messages.
-_MANY_RULES = {"parallel": optional(whole(1)), "progress": optional(function)}
+_PROGRESS = function(1, "the number of messages accepted so far")
+_MANY_RULES = {"parallel": optional(whole(1)), "progress": optional(_PROGRESS)}
 
 
 class QueueKeywords(TypedDict, total=False):

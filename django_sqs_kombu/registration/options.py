@@ -26,6 +26,7 @@ from ..rules import (
     optional,
     shown,
     tags,
+    takes,
     text,
     whole,
 )
@@ -292,19 +293,7 @@ def origin_of(fn: Receiver | None) -> str:
 def _takes_one(fn: Callable[..., Any]) -> bool:
     # A Celery task can be called with anything; what it runs may refuse it.
     fn = getattr(fn, "run", fn) if hasattr(fn, "apply_async") else fn
-    if hasattr(fn, "__signature__"):
-        # A claim that decorators copy, not what is called.
-        return True
-    try:
-        signature = inspect.signature(fn, follow_wrapped=False)
-    except (TypeError, ValueError):
-        # Some functions in C do not tell.
-        return True
-    try:
-        signature.bind(None)
-    except TypeError:
-        return False
-    return True
+    return takes(fn, 1)
 
 
 def _suffixes(where: str, value: Any) -> tuple[str, ...]:

@@ -16,7 +16,6 @@ from ..rules import (
     VISIBILITY_TIMEOUT,
     Rule,
     check,
-    function,
     mapping,
     name_prefix,
     one_of,
@@ -27,7 +26,7 @@ from ..transport.sending.unsent import check_unsent
 from ..transport.sqs.declaration import WIRE_FORMATS
 from ..unpack import Unpack
 from ..working.late import warn_if_late
-from ..working.masking import Mask
+from ..working.masking import Mask, mask_rule
 from ..working.middleware import Middleware, Sending, around_sending
 from ..working.policy import Policy
 from ..working.rate import Counter
@@ -56,7 +55,7 @@ _RULES: dict[str, Rule] = {
     "wire_format": one_of(WIRE_FORMATS),
     "transport_options": optional(mapping),
     "retry_tries": whole(0),
-    "mask": optional(function),
+    "mask": optional(mask_rule),
 }
 _TASK_RULES: dict[str, Rule] = {"celery_task": task_or_name}
 _all: weakref.WeakSet[Receivers] = weakref.WeakSet()

@@ -10,7 +10,7 @@ from kombu.transport import SQS
 
 from ..exceptions import ConfigurationError, QueueNotPredefined
 from ..quotas import MAX_VISIBILITY_TIMEOUT, MAX_WAIT_TIME
-from ..rules import Rule, number, optional, shown, whole
+from ..rules import Rule, bucket, number, optional, shown, whole
 from .body.objects import MAX_OBJECT_BYTES
 from .body.payloads import OLD_SIZE_ATTRIBUTE, PREFIX, SIZE_ATTRIBUTE, LargePayloads
 from .receiving.pause_watch import PERIOD
@@ -70,11 +70,12 @@ KNOWN = frozenset(
 
 #: A day, in seconds: as long as anything here may wait.
 _DAY = 86_400
-#: The options that are numbers, and which: with others, polls or restarts fail, and go on failing.
-_NUMBERS: dict[str, Rule] = {
+#: What some options must be: with other values polls, restarts or uploads fail, and go on failing.
+_RULES: dict[str, Rule] = {
     "ack_linger": number(0, _DAY),
     "backoff_base": number(0, MAX_VISIBILITY_TIMEOUT),
     "backoff_max": number(0, MAX_VISIBILITY_TIMEOUT),
+    "large_payload_bucket": bucket,
     "large_payload_max_bytes": whole(1),
     "pause_look": number(0, _DAY),
     "poll_max_idle": number(0, _DAY),
@@ -85,7 +86,7 @@ _NUMBERS: dict[str, Rule] = {
 
 def wrong_options(options: Mapping[str, Any]) -> Iterator[str]:
     """What is wrong with transport options, each in a sentence without its end."""
-    for name, rule in _NUMBERS.items():
+    for name, rule in _RULES.items():
         if name in options and (wrong := rule(options[name])):
             yield f"{name} {wrong}, not {shown(options[name])}"
 

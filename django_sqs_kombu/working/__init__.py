@@ -15,7 +15,7 @@ from .forks import end_process, flush_output
 from .going_on import cursor, stopping
 from .late import taking_all
 from .loop_time import new_event_loop
-from .masking import Mask, masked, printable
+from .masking import Mask, mask_rule, masked, printable
 from .middleware import (
     ADMITTED,
     Admission,
@@ -100,6 +100,7 @@ __all__ = [
     "flush_output",
     "is_interrupt",
     "lend",
+    "mask_rule",
     "masked",
     "new_event_loop",
     "note_call",

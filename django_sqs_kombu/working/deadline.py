@@ -322,9 +322,7 @@ _LOGGING = logging.getLevelName.__code__.co_filename
 _set_asynchronous_exception = ctypes.pythonapi.PyThreadState_SetAsyncExc
 
 
-def strike(
-    thread: int, shielded: Shield, within: FrameType | None, record: BeingLogged
-) -> bool:
+def strike(thread: int, shielded: Shield, within: FrameType | None, record: BeingLogged) -> bool:
     """Raise :class:`TimedOut` in another thread, where it runs in *within* now.
 
     Nothing of that thread runs between the look and the strike, which surfaces in the frame that

@@ -7,10 +7,13 @@ from typing import Any, Protocol
 
 from ..messages.base import RawMessage
 from ..printable import quoted
+from ..rules import function
 
 #: Given a queue's registered name and a body as text; returns what people may see of it, or None
 #: for nothing.
 Mask = Callable[[str, str], str | None]
+#: The rule for one.
+mask_rule = function(2, "a queue's name and a body")
 #: Stands for a body that a mask keeps out, or fails on.
 HIDDEN = "(not shown)"
 

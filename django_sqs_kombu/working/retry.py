@@ -11,7 +11,7 @@ from typing import Any, cast
 from ..exceptions import ConfigurationError
 from ..logs import get_logger
 from ..quotas import MAX_VISIBILITY_TIMEOUT
-from ..rules import check, flag, is_number, number, shown, whole
+from ..rules import check, flag, function, is_number, number, shown, whole
 from ..transport.settling.backoff import Backoff, jittered
 
 logger = get_logger(__name__)
@@ -20,6 +20,7 @@ logger = get_logger(__name__)
 RETRY_TRIES = 10
 
 _RETRY = {"tries": whole(0), "jitter": flag}
+_BACKOFF = {"backoff": function(1, "the number of tries so far")}
 _EXPONENTIAL = {
     "base": number(0, MAX_VISIBILITY_TIMEOUT),
     "factor": number(1, MAX_VISIBILITY_TIMEOUT),
@@ -82,7 +83,9 @@ class Retry:
     def __post_init__(self) -> None:
         object.__setattr__(self, "on", exceptions("Retry: on", self.on))
         check("Retry: ", _RETRY, {name: getattr(self, name) for name in _RETRY})
-        if self.backoff is not None and not callable(self.backoff):
+        if callable(self.backoff):
+            check("Retry: ", _BACKOFF, {"backoff": self.backoff})
+        elif self.backoff is not None:
             object.__setattr__(self, "backoff", _pauses(self.backoff))
 
     def pause(self, tries: int, default: Backoff) -> int:

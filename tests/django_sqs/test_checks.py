@@ -20,6 +20,13 @@ from ..test_structure import OPTIONAL, ROOT
 from .checked import problems
 
 
+class AsyncMask:
+    """Asynchronous when it is called, which nobody would await."""
+
+    async def __call__(self, queue, text):
+        return text
+
+
 def test_the_test_project_has_no_problems():
     assert problems() == []
 
@@ -71,7 +78,13 @@ def test_the_test_project_has_no_problems():
         ("SQS_GRACE_PERIOD", float("inf"), "a number from 0"),
         ("SQS_GRACE_PERIOD", float("nan"), "a number from 0"),
         ("SQS_STATUS_CACHE_TIMEOUT", "long", "a number from 0"),
+        ("SQS_MASK", len, "a function of a queue's name and a body"),
+        ("SQS_MASK", "django_sqs.conf.Conf", "a function of a queue's name and a body"),
+        ("SQS_MASK", AsyncMask(), "that is not asynchronous"),
+        ("SQS_LARGE_PAYLOAD_BUCKET", "s3://payloads", "without 's3://'"),
+        ("SQS_LARGE_PAYLOAD_BUCKET", "payloads/django", "without a path"),
         ("SQS_TRANSPORT_OPTIONS", [], "must be a dict"),
+        ("SQS_TRANSPORT_OPTIONS", {"large_payload_bucket": "s3://x"}, "the name of a bucket"),
     ],
 )
 def test_a_wrong_value_is_a_check_error_that_names_the_setting(site, name, value, says):

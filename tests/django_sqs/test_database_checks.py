@@ -8,8 +8,8 @@ import django_sqs
 from django_sqs.failures.models import FailureGroup
 
 
-def found():
-    return [each for each in run_checks(tags=["django_sqs"]) if each.id == "django_sqs.W028"]
+def found(number="W028"):
+    return [each for each in run_checks(tags=["django_sqs"]) if each.id == f"django_sqs.{number}"]
 
 
 @pytest.fixture
@@ -36,3 +36,15 @@ def test_others_tell_them_from_each_other(alike, monkeypatch, vendor):
         monkeypatch.setattr(connection, "vendor", vendor, raising=False)
 
     assert found() == []
+
+
+def test_rows_that_no_message_can_bring_are_told(site):
+    before = found("W030")
+    django_sqs.register("some", models=["shop.Order", "shop.Nope"], databases=["default", "nix"])
+
+    database, model = found("W030")
+
+    assert before == []
+    assert "'some' is registered with databases= for 'nix', which is not in" in database.msg
+    assert "default" in database.hint
+    assert "models= for 'shop.nope', but no such model" in model.msg

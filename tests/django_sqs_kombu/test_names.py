@@ -2,7 +2,8 @@ from functools import partial
 
 import pytest
 
-from django_sqs_kombu.exceptions import QueueNameError
+from django_sqs_kombu import Receivers
+from django_sqs_kombu.exceptions import ConfigurationError, QueueNameError
 from django_sqs_kombu.names import default_name, join_name, validate_name
 from django_sqs_kombu.registration.declaration import QueueDeclaration
 from django_sqs_kombu.rules import VISIBILITY_TIMEOUT
@@ -32,6 +33,12 @@ def test_default_name_is_module_and_function():
 
 def test_default_name_of_a_partial_is_that_of_its_function():
     assert default_name(partial(partial(a_function))) == default_name(a_function)
+
+
+def test_a_lambda_is_told_to_need_a_name_for_its_queue():
+    for fn in (lambda message: None, partial(lambda message: None)):
+        with pytest.raises(ConfigurationError, match="give receiver\\(\\) a queue_name"):
+            Receivers("sqs-batch://").receiver()(fn)
 
 
 @pytest.mark.parametrize("name", ["a", "a" * 80, "A-z_09", "a.fifo", "a" * 75 + ".fifo"])

@@ -20,6 +20,7 @@ from django_sqs_kombu.events import S3Event
 from django_sqs_kombu.exceptions import EnvironmentFailure
 
 from ...django_sqs_kombu.events import samples
+from ..checked import problems
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -262,6 +263,26 @@ def test_bodies_can_be_masked_and_kept_out(work, monkeypatch):
     assert masked.text == "f9: 4***"
     assert "4111111111111111" in masked.body
     assert (without.text, without.body) == ("", "")
+
+
+@pytest.mark.parametrize("masked", [5, ["4111"], b"4111", None])
+def test_a_mask_that_returns_no_text_shows_nothing_and_costs_no_failure(work, monkeypatch, masked):
+    django_sqs.register("f9c", failing)
+    monkeypatch.setattr(FailuresConfig, "mask", lambda queue, text: masked)
+    django_sqs.send("f9c", body="4111")
+    work("f9c")
+
+    assert Failure.objects.get().text == ""
+
+
+@pytest.mark.parametrize("mask", [lambda self, queue, text: text, "no.such.mask", len])
+def test_a_mask_of_the_app_that_cannot_be_called_is_told(monkeypatch, mask):
+    monkeypatch.setattr(FailuresConfig, "mask", mask)
+
+    [error] = problems()
+
+    assert error.id == "django_sqs.E010"
+    assert "FailuresConfig: mask must be a function" in error.msg
 
 
 def hide(queue, text):

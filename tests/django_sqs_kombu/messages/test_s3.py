@@ -8,6 +8,7 @@ import pytest
 from django_sqs_kombu import (
     AccessDenied,
     BigMessage,
+    ConfigurationError,
     MessageDecodeError,
     MessageEncodeError,
     ReceiverConsumer,
@@ -85,6 +86,12 @@ def test_an_object_elsewhere_is_neither_read_nor_deleted_nor_sent(buckets, url, 
         Videos(s3_url=url).get_body_encoded()
     with pytest.raises(MessageDecodeError):
         Videos(s3_url=url).delete()
+
+
+@pytest.mark.parametrize("buckets", ["videos", "", ["s3://videos"], ["/videos"], [5], ["a b/"]])
+def test_buckets_that_no_message_could_name_are_refused(buckets):
+    with pytest.raises(ConfigurationError, match=r"Videos.buckets must be a list .* without 's3"):
+        type("Videos", (BigMessage,), {"buckets": buckets})
 
 
 def test_a_part_of_a_bucket_may_be_named_and_new_objects_go_there(bucket):

@@ -107,10 +107,16 @@ def test_a_group_that_sqs_refuses_is_refused_by_the_name_of_its_option(receivers
         queue.outgoing(body={"shop": "the shop"})
 
 
+async def asleep(message): ...
+
+
 @pytest.mark.parametrize(
     ("name", "options", "says"),
     [
         ("orders", {"tenant": "shop"}, "tenant must be a function"),
+        ("orders", {"tenant": lambda: 1}, "tenant must be a function of the message"),
+        ("orders", {"tenant": asleep}, "tenant must be .* that is not asynchronous"),
+        ("orders.fifo", {"key": isinstance, "at_most": 2}, "key must be a function of the message"),
         ("orders", {"key": shop, "at_most": 2}, "key and at_most are for FIFO queues"),
         ("orders.fifo", {"key": shop}, "at_most and key belong together"),
         ("orders.fifo", {"at_most": 2}, "at_most and key belong together"),

@@ -69,6 +69,9 @@ def test_what_grows_beyond_all_numbers_is_the_longest():
     assert exponential(base=0)(10_000) == 0
 
 
+async def asleep(tries): ...
+
+
 @pytest.mark.parametrize(
     "options",
     [
@@ -84,6 +87,8 @@ def test_what_grows_beyond_all_numbers_is_the_longest():
         {"backoff": [10, -1]},
         {"backoff": 43_201},
         {"backoff": float("nan")},
+        {"backoff": lambda: 10},
+        {"backoff": asleep},
     ],
 )
 def test_what_cannot_work(options):

@@ -92,7 +92,7 @@ async def receive_looping(message):
     "rows_of_second",
     message_class=ModelInstanceMessage,
     models=["shop.Order"],
-    databases=["second"],
+    databases=["second"] if "second" in connections.settings else [],
 )
 def receive_row_of_second(message):
     order = message.get_instance()
