@@ -18,6 +18,7 @@ from kombu.utils.json import JSONEncoder, object_hook
 
 from ...exceptions import MessageEncodeError
 from .armour import unarmoured
+from .tails import MOST_TEXT, OURS, Tails
 
 #: Marks, in a payload's properties, a body that had no envelope around it.
 FOREIGN = "sqs_foreign"
@@ -48,6 +49,8 @@ _BLANKS = " \t\n\r"
 
 def parse_envelope(text: str) -> dict[str, Any] | None:
     """The envelope that *text* is, its body decoded, or None for a foreign body."""
+    if text.startswith(OURS) and len(text) <= MOST_TEXT:
+        return _tails.envelope(text)
     candidate = text.lstrip()
     if candidate.startswith("{"):
         return _envelope(candidate)
@@ -160,6 +163,9 @@ def _envelope(text: str) -> dict[str, Any] | None:
         "headers": _headers(headers) if "task" in headers else headers,
         "properties": properties,
     }
+
+
+_tails = Tails(_envelope)
 
 
 def _with_types(text: str, plain: dict[str, Any]) -> dict[str, Any]:
