@@ -150,7 +150,11 @@ class Inbox:
     def add(self, source: Source) -> None:
         """Know *source*, so that its priority counts."""
         with self._lock:
-            self._keep([*self._sources, source])
+            sources = self._sources
+            differs = bool(sources) and source.priority != sources[0].priority
+            # Looked through for each of a thousand, they would be a million looks.
+            self._sources = [*sources, source]
+            self._ranked = True if differs else self._ranked
 
     def remove(self, source: Source) -> None:
         """Forget *source*."""
@@ -159,7 +163,9 @@ class Inbox:
             sources = list(self._sources)
             with suppress(ValueError):
                 sources.remove(source)
-            self._keep(sources)
+            # While any two differ, the rest may be alike; else all of them are.
+            self._sources = sources
+            self._ranked = False if self._ranked is False else None
 
     def more_urgent_waits(self, than: Source) -> bool:
         """Whether a message of a higher priority than *than*'s waits."""
@@ -167,14 +173,11 @@ class Inbox:
             each.priority > than.priority and each.has_waiting for each in self._sources
         )
 
-    def _keep(self, sources: list[Source]) -> None:
-        self._sources = sources
-        self._ranked = None
-
     def _are_ranked(self) -> bool:
         ranked = self._ranked
         if ranked is None:
-            ranked = self._ranked = len({source.priority for source in self._sources}) > 1
+            with self._lock:
+                ranked = self._ranked = len({each.priority for each in self._sources}) > 1
         return ranked
 
     def _by_urgency(self, announced: Source) -> list[Source]:
