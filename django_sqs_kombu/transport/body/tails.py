@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from json.decoder import scanstring
+from json import JSONDecoder
 from typing import Any, NamedTuple
 
 Envelope = dict[str, Any]
+
+_decoder: Any = JSONDecoder()
+#: What it reads a string with: given a text, where the string begins in it, and whether control
+#: characters are an error; it returns the string, and where that ends.
+_scan_string: Callable[[str, int, bool], tuple[str, int]] = _decoder.parse_string
 
 #: How an envelope begins that :func:`.envelope.write_envelope` wrote of a body that is text.
 OURS = '{"body":"'
@@ -48,7 +53,7 @@ class Tails:
             self._vain += 1
             return self._read(text)
         try:
-            body, end = scanstring(text, len(OURS), True)
+            body, end = _scan_string(text, len(OURS), True)
         except ValueError:
             return None
         tail = text[end:]
