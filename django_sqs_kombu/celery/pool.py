@@ -20,7 +20,9 @@ from ..printable import repr_of, traceback_of
 from ..transport.delivery import Delivery
 from ..transport.receiving.consumption import Consumption
 from ..transport.sqs.threads import aside
+from ..working.attempt import context_of
 from ..working.circuits import Circuits
+from ..working.context import apart, current_message
 from ..working.early_burial import warn_of_early_burial
 from ..working.going_on import worker_stops
 from ..working.handling import Surroundings, attempt_within, cleaning_up
@@ -221,21 +223,23 @@ class PoolConsumer:
         return self._stopping
 
     def _on_outcome(self, delivery: Delivery, outcome: Outcome) -> None:
-        registered, _ = self._sources[delivery.queue]
         raised = outcome.raised
         if raised is not None and outcome.traceback:
             raised.__cause__ = ReceiverFailed(outcome.traceback)
         try:
             if outcome.deleted and not delivery.acknowledged:
                 delivery.abandon()
-            token = worker_stops.set(self._stops)
-            try:
-                settle(registered, delivery, None, raised, outcome.seconds)
-            finally:
-                worker_stops.reset(token)
+            apart(self._settle, delivery, raised, outcome.seconds)
             self._circuits.ended(delivery.queue, raised)
         finally:
             self._done(delivery)
+
+    def _settle(self, delivery: Delivery, raised: BaseException | None, seconds: float) -> None:
+        registered, queue = self._sources[delivery.queue]
+        # What is logged then, and reported to Sentry, is about this message.
+        current_message.set(context_of(delivery, queue))
+        worker_stops.set(self._stops)
+        settle(registered, delivery, None, raised, seconds)
 
     def _on_lost(self, delivery: Delivery, error: Any, *args: Any) -> None:
         logger.error(

@@ -216,12 +216,14 @@ class CacheTickets(TicketStore):
         """Take *key* for a message, unless another has it; return the ticket of who has it."""
         name = f"{self._prefix}key:{key}"
         for _ in range(_TRIES):
-            if self._cache.add(name, ticket_id, math.ceil(seconds)):
+            added = self._cache.add(name, ticket_id, math.ceil(seconds))
+            # Its time may be over just now.
+            owner = ticket_id if added else self._cache.get(name)
+            # Also where it was not added: a client whose answer was lost has asked again.
+            if owner == ticket_id:
                 # By which it is found when all that is known is the message.
                 self._cache.add(self._key_of(ticket_id), key, math.ceil(seconds))
-                return ticket_id
-            # Its time may be over just now.
-            if (owner := self._cache.get(name)) is not None:
+            if owner is not None:
                 return str(owner)
         raise EnvironmentFailure(
             f"Queue {queue!r}: the cache says that a unique key exists, but returns none"

@@ -7,7 +7,10 @@ from kombu.asynchronous import Hub
 
 from django_sqs_kombu import Breaker
 from django_sqs_kombu.celery import ReceiverStep
-from django_sqs_kombu.working import late
+from django_sqs_kombu.celery.pool import Outcome
+from django_sqs_kombu.working import current_message, late
+
+from ..working.fakes import FakeDelivery
 
 
 @pytest.fixture
@@ -21,6 +24,7 @@ def start(receivers):
         step.receivers, step.queue_names = receivers, names
         step.start(consumer)
         started.append(step)
+        return step
 
     yield start
     for step in started:
@@ -61,3 +65,21 @@ def test_a_breaker_stays_open_when_the_connection_is_made_anew(receivers):
     finally:
         step.stop(consumer)
         step.shutdown(consumer)
+
+
+def test_a_failure_in_the_pool_is_reported_with_the_message_that_it_is_of(
+    receivers, start, monkeypatch
+):
+    queue = receivers.register("orders", print).get_queue()
+    [pool] = start("orders")._consumers
+    delivery, seen = FakeDelivery(), []
+    delivery.queue = queue.name
+    monkeypatch.setattr(
+        "django_sqs_kombu.working.outcomes.logger.handle",
+        lambda record: seen.append(current_message.get()),
+    )
+
+    pool._on_outcome(delivery, Outcome(ValueError("x")))
+
+    assert [each.message_id for each in seen] == [delivery.message_id]
+    assert current_message.get() is None

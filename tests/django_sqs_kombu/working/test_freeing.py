@@ -307,6 +307,22 @@ def test_a_receiver_does_not_start_before_its_key_is_free(ticketed, cache, monke
     assert sent(queue, "started")
 
 
+def test_a_key_whose_claim_the_caches_client_sent_twice_is_freed_with_its_message():
+    class AsksAgain(OwnCache):
+        def add(self, key, value, timeout):
+            # The first answer was lost, as Redis's client may do without a word.
+            super().add(key, value, timeout)
+            return super().add(key, value, timeout)
+
+    store = CacheTickets(AsksAgain())
+    assert store.claim("digest", "a", 60) == "a"
+    assert store.claim("digest", "b", 60) == "a"
+
+    store.free_at_start("a")
+
+    assert store.claim("digest", "b", 60) == "b"
+
+
 def test_a_store_that_stays_away_holds_no_message_for_ever(monkeypatch, caplog):
     writer, store = KeyWriter(), CacheTickets(OwnCache())
     store._cache.fails = True
