@@ -61,6 +61,23 @@ def after(now: datetime, span: timedelta) -> datetime:
     return max(now + span, times.make_naive(moment, zone))
 
 
+def seconds_until(value: datetime) -> float:
+    """Seconds until *value*, below 0 where it has passed, also if clocks are put meanwhile."""
+    there = (
+        times.make_aware(value, times.get_default_timezone()) if times.is_naive(value) else value
+    )
+    return (there - datetime.now(timezone.utc)).total_seconds()
+
+
+def seconds_since(value: datetime) -> float:
+    """Seconds since *value*, which is past, as columns keep it.
+
+    Of a local time that came twice nobody knows which it was: the later that is not to come.
+    """
+    passed = [-seconds_until(value.replace(fold=fold)) for fold in (0, 1)]
+    return min((each for each in passed if each >= 0), default=0.0)
+
+
 def bring_forward(rows: QuerySet[Any], field: str, most: timedelta) -> None:
     """Shorten times to come which are not to be believed, to *most* from now.
 

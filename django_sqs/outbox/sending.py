@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import kombu
-from django.utils import timezone
 
 from django_sqs_kombu.exceptions import (
     ConfigurationError,
@@ -24,6 +23,7 @@ from django_sqs_kombu.registration import Outgoing, RegisteredQueue
 from django_sqs_kombu.transport import refused_for_content, send_list
 from django_sqs_kombu.working import Sending, around_sending
 
+from ..clocks import seconds_since
 from ..registry import receivers
 from .claims import Claim
 from .models import OutboxMessage
@@ -188,8 +188,8 @@ def outgoing(row: OutboxMessage) -> Outgoing:
     delay = None
     if row.due_at is not None and not fifo:
         # Written by a clock that was ahead, it is no longer than it was then.
-        now = max(timezone.now(), row.created_at)
-        delay = max(0.0, (row.due_at - now).total_seconds())
+        length = (row.due_at - row.created_at).total_seconds()
+        delay = max(0.0, length - seconds_since(row.created_at))
     return Outgoing(
         row.text,
         row.content_type,

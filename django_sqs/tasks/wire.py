@@ -25,7 +25,7 @@ from django_sqs_kombu.printable import NAME, line, quoted
 from django_sqs_kombu.quotas import MAX_RETENTION
 from django_sqs_kombu.rules import check_several, shown
 
-from ..clocks import moment
+from ..clocks import moment, seconds_until
 from .framework import InvalidTask, Task, TaskResult, TaskResultStatus
 from .values import as_sent
 
@@ -285,7 +285,7 @@ def delay_of(run_after: datetime | None) -> float | None:
     """Seconds until *run_after*, 0 where it has passed; None for None."""
     if run_after is None:
         return None
-    return max(0.0, (moment(run_after) - timezone.now()).total_seconds())
+    return max(0.0, seconds_until(run_after))
 
 
 def as_call(call: Any) -> Call:

@@ -18,6 +18,7 @@ from django_sqs.outbox.databases import outbox_databases
 from django_sqs.outbox.models import OutboxMessage
 from django_sqs.outbox.relay import CLOCKS_PERIOD, Relay
 from django_sqs.outbox.sending import outgoing
+from django_sqs.tasks.wire import delay_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -208,3 +209,47 @@ def test_a_delay_that_a_clock_wrote_that_was_ahead_is_no_longer_than_it_was(cloc
     OutboxMessage.objects.update(created_at=ahead, due_at=ahead + MINUTE)
 
     assert outgoing(OutboxMessage.objects.get()).delay == 60
+
+
+@pytest.fixture
+def it_is(settings, clock, monkeypatch):
+    """Lets a host in Berlin without USE_TZ have a time, in UTC."""
+    settings.USE_TZ, settings.TIME_ZONE = False, "Europe/Berlin"
+
+    def it_is(*moment):
+        now = datetime(*moment, tzinfo=timezone.utc)
+        kind = type("Frozen", (datetime,), {"now": classmethod(lambda cls, zone=None: now)})
+        monkeypatch.setattr(clocks, "datetime", kind)
+        clock.set(times.make_naive(now, times.get_default_timezone()))
+
+    return it_is
+
+
+@pytest.mark.parametrize("hours", [8, 12])
+@pytest.mark.parametrize("night", [(2026, 3, 28), (2026, 10, 24), (2026, 7, 1)])
+def test_a_task_is_run_after_its_time_also_if_clocks_are_put_meanwhile(it_is, night, hours):
+    it_is(*night, 20, 0)
+
+    due = datetime(*night, 20, 0, tzinfo=timezone.utc) + hours * HOUR
+
+    assert delay_of(times.make_naive(due, times.get_default_timezone())) == hours * 3600
+
+
+@pytest.mark.parametrize(
+    ("written", "sent", "left"),
+    [
+        ((2026, 7, 1, 20, 0), (2026, 7, 1, 20, 30), 90),
+        ((2026, 3, 29, 0, 30), (2026, 3, 29, 1, 15), 75),
+        ((2026, 10, 24, 23, 30), (2026, 10, 25, 1, 15), 15),
+        # The hour that comes twice: at once, it is the whole delay in both.
+        ((2026, 10, 25, 0, 30), (2026, 10, 25, 0, 30), 120),
+        ((2026, 10, 25, 1, 30), (2026, 10, 25, 1, 30), 120),
+    ],
+)
+def test_of_a_delay_is_left_what_is_also_if_clocks_were_put(it_is, written, sent, left):
+    it_is(*written)
+    write("plain", "x", delay=2 * HOUR)
+
+    it_is(*sent)
+
+    assert outgoing(OutboxMessage.objects.get()).delay == left * 60
