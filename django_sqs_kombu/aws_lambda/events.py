@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import binascii
+import re
 from base64 import b64decode
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -18,6 +19,8 @@ logger = get_logger(__name__)
 #: What the function's event source is.
 SOURCE = "aws:sqs"
 
+#: What an MD5 sum is.  The console's test event for SQS has the name of a variable in its place.
+_SUM = re.compile("[0-9a-fA-F]{32}")
 #: An ARN's parts: "arn:aws:sqs:eu-west-1:123456789012:a-queue".
 _ARN_PARTS = 6
 #: The domains of the servers of AWS's partitions; of others SQS is asked.
@@ -126,7 +129,7 @@ def _message(record: Mapping[str, Any]) -> Message:
         "Body": record["body"],
         "Attributes": dict(record.get("attributes") or {}),
     }
-    if "md5OfBody" in record:
+    if _SUM.fullmatch(str(record.get("md5OfBody"))):
         message["MD5OfBody"] = record["md5OfBody"]
     if attributes := record.get("messageAttributes"):
         message["MessageAttributes"] = {

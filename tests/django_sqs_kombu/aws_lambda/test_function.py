@@ -483,6 +483,22 @@ def test_a_record_that_is_damaged_is_left(receivers, source, caplog):
     assert "its record cannot be read" in caplog.text
 
 
+def test_the_test_event_of_the_console_is_run(receivers, source):
+    seen = []
+    name = receivers.register("orders", lambda m: seen.append(m.get_body())).full_name()
+    attributes = {
+        "ApproximateReceiveCount": "1",
+        "SentTimestamp": "1523232000000",
+        "SenderId": "123456789012",
+        "ApproximateFirstReceiveTimestamp": "1523232000001",
+    }
+    message = {"MessageId": "19dd0b57", "ReceiptHandle": "MessageReceiptHandle", "Body": "Hello!"}
+    event = record(name, {**message, "Attributes": attributes, "MD5OfBody": "{{{md5_of_body}}}"})
+
+    assert source._handler({"Records": [event]}, Context(30)) == {"batchItemFailures": []}
+    assert seen == ["Hello!"]
+
+
 def a_record(**changes):
     message = {"MessageId": "1", "ReceiptHandle": "r", "Body": "x", "MD5OfBody": "m"}
     return {**record("orders", message), **changes}
