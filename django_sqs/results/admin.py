@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from typing import Any
 
 from django.contrib import admin, messages
@@ -13,7 +14,7 @@ from django.utils.html import format_html_join
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from django_sqs_kombu.exceptions import SQSError
+from django_sqs_kombu.exceptions import EndpointUnreachable, SQSError
 
 from ..language import of_the_site
 from ..row_admin import RowAdmin
@@ -24,6 +25,8 @@ ERROR = 200
 #: Tasks that are enqueued again while the browser waits.  They stay failed, so of more nobody would
 #: know which were, once the web server has given up the page.
 MOST = 1_000
+#: Reasons why tasks could not be enqueued that one page tells.
+MOST_TOLD = 10
 
 
 @admin.register(TaskRecord)
@@ -76,11 +79,9 @@ class TaskRecordAdmin(RowAdmin[TaskRecord]):
     def enqueue_again(self, request: HttpRequest, queryset: QuerySet[TaskRecord]) -> None:
         """Enqueue selected tasks that have failed, each with a new id and a new result."""
         # Late: a project that has the app, but no tasks yet, needs no Tasks framework.
-        from ..tasks.framework import InvalidTask, TaskResultDoesNotExist, task_backends
-        from .store import task_of
+        from ..tasks.framework import InvalidTask, TaskResultDoesNotExist
 
-        refused = (SQSError, InvalidTask, TaskResultDoesNotExist, ImproperlyConfigured)
-        count = 0
+        count, why = 0, Counter[str]()
         failed = queryset.filter(status="FAILED")
         if failed.order_by()[: MOST + 1].count() > MOST:
             said = gettext(
@@ -92,27 +93,52 @@ class TaskRecordAdmin(RowAdmin[TaskRecord]):
             return
         for record in failed:
             try:
-                backend = task_backends[record.backend]
-                result, is_new = _enqueue(backend, task_of(record), record)
-            except refused as exc:
-                self.message_user(request, f"{record.task}: {exc}", messages.ERROR)
-            else:
-                if not is_new:
-                    other = "it has" if result.id == record.id else f"the task {result.id} has"
-                    text = (
-                        f"{record.task} {record.id}: not enqueued, since {other} its key of "
-                        "@unique. It can be enqueued again when the key is free."
-                    )
-                    self.message_user(request, text, messages.WARNING)
-                    continue
-                count += 1
-                with of_the_site():
-                    says = gettext("Enqueued again, with the id %(id)s.") % {"id": result.id}
-                self.note(request, record, says)
+                count += self._enqueue_one(request, record)
+            except EndpointUnreachable as exc:
+                # Each of the others would wait as long.
+                said = gettext("%(error)s The tasks after it were not tried.") % {"error": exc}
+                self.message_user(request, f"{record.task}: {said}", messages.ERROR)
+                break
+            except (SQSError, InvalidTask, TaskResultDoesNotExist, ImproperlyConfigured) as exc:
+                why[f"{record.task}: {str(exc).removeprefix(f'{record.id}: ')}"] += 1
+        self._tell_why(request, why)
         said = ngettext(
             "Enqueued again: %(count)d task.", "Enqueued again: %(count)d tasks.", count
         )
         self.message_user(request, said % {"count": count})
+
+    def _enqueue_one(self, request: HttpRequest, record: TaskRecord) -> int:
+        """Enqueue one; return how many were, none where another has its key."""
+        from ..tasks.framework import task_backends
+        from .store import task_of
+
+        result, is_new = _enqueue(task_backends[record.backend], task_of(record), record)
+        if not is_new:
+            other = "it has" if result.id == record.id else f"the task {result.id} has"
+            text = (
+                f"{record.task} {record.id}: not enqueued, since {other} its key of "
+                "@unique. It can be enqueued again when the key is free."
+            )
+            self.message_user(request, text, messages.WARNING)
+            return 0
+        with of_the_site():
+            says = gettext("Enqueued again, with the id %(id)s.") % {"id": result.id}
+        self.note(request, record, says)
+        return 1
+
+    def _tell_why(self, request: HttpRequest, why: Counter[str]) -> None:
+        """Tell why tasks were not enqueued: each reason once, since a page has room for few."""
+        for text, count in why.most_common(MOST_TOLD):
+            times = f" ({number_format(count)} x)" if count > 1 else ""
+            self.message_user(request, f"{text}{times}", messages.ERROR)
+        told = [count for _text, count in why.most_common(MOST_TOLD)]
+        if left := why.total() - sum(told):
+            said = ngettext(
+                "%(count)d more task was not enqueued.",
+                "%(count)d more tasks were not enqueued.",
+                left,
+            )
+            self.message_user(request, said % {"count": left}, messages.ERROR)
 
 
 def _enqueue(backend: Any, task: Any, record: TaskRecord) -> tuple[Any, bool]:

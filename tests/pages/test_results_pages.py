@@ -105,6 +105,30 @@ def test_more_failed_tasks_than_a_page_has_time_for_are_not_enqueued_again_in_pa
     assert "At most 2 failed tasks are enqueued again at once. None of these was" in said
 
 
+#: Three that have failed, and an SQS that is away.
+AWAY = (
+    MANY.replace("page.MOST = 2", "")
+    + """
+chosen = [TaskRecord.objects.create(id=f"gone-{n}", **(task | {"task": "no.such"}), **more).pk
+          for n in range(3)]
+request._messages = CookieStorage(request)
+admin.site.get_model_admin(TaskRecord).enqueue_again(
+    request, written(TaskRecord).filter(pk__in=chosen))
+print(*request._messages, sep="\\n")
+written(TaskRecord).filter(pk__in=chosen).delete()
+"""
+)
+
+
+def test_an_sqs_that_is_away_keeps_nobody_waiting_for_each_task(site):
+    done = site.project.run("shell", "-v0", "-c", AWAY, TEST_SQS_ENDPOINT_URL="http://127.0.0.1:9")
+
+    assert done.output.count("The tasks after it were not tried.") == 1, done.output
+    assert done.output.count("tests.site.shop.tasks.add: Cannot reach SQS") == 1
+    # A reason is told once, however many tasks it is of.
+    assert "no.such: its task no.such is no longer part of this project (3 x)" in done.output
+
+
 @pytest.fixture
 def sqs_count(site):
     import boto3
