@@ -170,8 +170,7 @@ class Command(QueueCommand):
             sys.exit(code)
 
     def _reload(self, *, alone: bool) -> None:
-        self.stdout.write("Watching for changes; end it with Ctrl-C.")
-        self.stdout.flush()
+        self._announce("Watching for changes; end it with Ctrl-C.")
         reloader = Reloader(own_command(), stop_by_signals(), alone=alone)
         sys.exit(reloader.run())
 
@@ -197,8 +196,7 @@ class Command(QueueCommand):
     def _run(self, queues: list[RegisteredQueue], options: dict[str, Any]) -> int:
         for registered in queues:
             name = registered.full_name(options["suffix"])
-            self.stdout.write(f"Receiving from queue {registered.name} ({name})")
-        self.stdout.flush()
+            self._announce(f"Receiving from queue {registered.name} ({name})")
         count = options["processes"]
         plan = Plan(
             queues,
@@ -219,8 +217,7 @@ class Command(QueueCommand):
         except OSError as exc:
             raise CommandError(f"--http: cannot listen there: {exc}") from exc
         if fleet.control is not None:
-            self.stdout.write(f"Health and metrics at {fleet.control.url}")
-            self.stdout.flush()
+            self._announce(f"Health and metrics at {fleet.control.url}")
         code = exit_codes.ERROR
         try:
             code = fleet.run()
@@ -229,6 +226,20 @@ class Command(QueueCommand):
             if getattr(self, "_called_from_command_line", False):
                 end_in_time(code, fleet.grace_left)
         return code
+
+    def _announce(self, text: str) -> None:
+        """Say it at once, if that can be: a worker also works where its disk is full.
+
+        Or without an output: Python has none if it was started so.
+        """
+        try:
+            self.stdout.write(text)
+            self.stdout.flush()
+        except BrokenPipeError:
+            # Nobody reads what it writes: it ends, as all commands do.
+            raise
+        except (OSError, AttributeError):
+            pass
 
 
 def _check_coroutines(queues: list[RegisteredQueue]) -> None:

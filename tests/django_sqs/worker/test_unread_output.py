@@ -42,9 +42,12 @@ def test_a_supervisor_goes_on_and_starts_children_again(project, eventually, cou
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
-def test_a_supervisor_without_a_stderr_starts_its_processes(project, eventually):
-    """As one that was started with ``2>&-``: Python has no such file then."""
-    command = f"exec {sys.executable} {MANAGE} runreceiver plain --processes=2 2>&-"
+@pytest.mark.parametrize(
+    "output", ["2>&-", ">&-", ">&- 2>&-", ">/dev/full", ">/dev/full 2>/dev/full"]
+)
+def test_a_supervisor_that_can_write_nothing_starts_its_processes(output, project, eventually):
+    """As where its disk is full, or without an output: Python has no such file then."""
+    command = f"exec {sys.executable} {MANAGE} runreceiver plain --processes=2 {output}"
     process = subprocess.Popen(["/bin/sh", "-c", command], env=project.env)
     try:
         django_sqs.send("plain", body="a")
