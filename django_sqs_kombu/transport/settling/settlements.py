@@ -26,6 +26,9 @@ FIRST_PAUSE, LAST_PAUSE = 0.2, 5.0
 AFTER_EXPIRY = 60.0
 #: Seconds between two log records about settlements that keep failing.
 REMINDER = 60.0
+#: Messages of a queue of which it is said within that time that their first try has failed: where
+#: SQS refuses some of its requests for hours, that must not fill the log.
+MOST_TOLD = 10
 #: Seconds that a visibility change waits for a renewal under way, which could undo it.
 STEP_ASIDE = 0.05
 
@@ -106,8 +109,8 @@ class Settlements:
         self._hastens = False
         self._given_up = False
         #: When the next record is due about a queue's settlements, of those that no policy
-        #: allows and of others.
-        self._remind_at: dict[tuple[str, bool], float] = {}
+        #: allows and of others, and how many have been made since the last that was due.
+        self._told: dict[tuple[str, bool], tuple[float, int]] = {}
 
     def add(self, settlement: Settlement) -> bool:
         """Collect a settlement, under the table's lock; return whether it fills a request."""
@@ -314,11 +317,15 @@ class Settlements:
         """How loudly it is said that a settlement is tried again."""
         denied = isinstance(error, RequestFailed) and is_denied(error)
         key = settlement.held.queue, denied
-        if now >= self._remind_at.get(key, 0.0):
-            self._remind_at[key] = now + REMINDER
+        remind_at, told = self._told.get(key, (0.0, 0))
+        if now >= remind_at:
+            self._told[key] = now + REMINDER, 1
             # Until the policy is corrected, soon nothing more is received from the queue.
             return logging.ERROR if denied else logging.WARNING
-        return logging.WARNING if settlement.tries == 1 else logging.DEBUG
+        if settlement.tries > 1 or told >= MOST_TOLD:
+            return logging.DEBUG
+        self._told[key] = remind_at, told + 1
+        return logging.WARNING
 
 
 def _is_final(settlement: Settlement, error: Exception) -> bool:

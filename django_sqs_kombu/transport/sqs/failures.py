@@ -34,7 +34,7 @@ from ...exceptions import (
     RequestFailed,
     TimedOut,
 )
-from ...printable import cause, line
+from ...printable import NAME, cause, line
 from .abort import RequestAborted
 from .certificates import from_environment
 from .clock import seconds_off
@@ -320,6 +320,7 @@ def _refusal(exc: ClientError, operation: str, queue: str) -> RequestFailed:
     text = str(exc.response.get("Error", {}).get("Message") or "")
     off = seconds_off(bare(code), exc)
     if off is None:
+        text = _redirection(exc) or text
         return refused(operation, queue, code, text, passing=_failed_in_sqs(exc))
     way = "ahead of" if off > 0 else "behind"
     failure = ClockIsOff(
@@ -331,6 +332,19 @@ def _refusal(exc: ClientError, operation: str, queue: str) -> RequestFailed:
     )
     failure.seconds = off
     return failure
+
+
+def _redirection(exc: ClientError) -> str | None:
+    """What to do about an answer that only names another address; None: it is no such answer."""
+    metadata = exc.response.get("ResponseMetadata", {})
+    there = (metadata.get("HTTPHeaders") or {}).get("location")
+    if not there or not 300 <= (metadata.get("HTTPStatusCode") or 0) < 400:
+        return None
+    # As botocore does: what is signed for one host is not sent to another.
+    return (
+        f"The server redirects to {line(there, NAME)}, which is not followed. Have "
+        "SQS_ENDPOINT_URL (or the broker URL) name where it leads."
+    )
 
 
 def _of_botocore(

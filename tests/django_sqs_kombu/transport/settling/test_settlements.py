@@ -7,7 +7,7 @@ import pytest
 from django_sqs_kombu.exceptions import RequestFailed
 from django_sqs_kombu.transport.holding.held import Held, State
 from django_sqs_kombu.transport.holding.table import HeldMessages
-from django_sqs_kombu.transport.settling.settlements import Settlement, Settlements
+from django_sqs_kombu.transport.settling.settlements import MOST_TOLD, Settlement, Settlements
 
 #: What a real failure says of itself by its code.
 PASSING = [
@@ -185,6 +185,17 @@ def test_what_keeps_failing_is_told_once_a_minute(settlements, decide, caplog, c
     assert {r.getMessage() for r in told} == {
         f"Message q-1 of queue q was not settled, trying again: {code}"
     }
+
+
+def test_where_some_requests_fail_for_hours_the_log_is_not_filled(settlements, decide, caplog):
+    """Each message was told of whose first try failed: of a busy queue, hundreds a second."""
+    for number in range(500):
+        now = 1.0 + number / 10
+        decide(number, lease=600)
+        settlements.failed(ripe(settlements, now), failure("ServiceUnavailable"), now)
+
+    told = [record for record in caplog.records if record.levelno >= logging.WARNING]
+    assert 1 <= len(told) <= MOST_TOLD
 
 
 def test_a_missing_permission_is_an_error_once_for_all_messages_of_a_queue(

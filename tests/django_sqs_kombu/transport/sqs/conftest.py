@@ -46,6 +46,8 @@ class Scripted:
         #: The id of each request, if it tells any, and how many seconds its clock is ahead.
         self.request_id = None
         self.ahead = 0
+        #: Where each answer says that it is to be asked instead.
+        self.location = None
         #: Whether connections are closed after each answer, without having said so.
         self.hangs_up = False
         #: The connections there are, each as its handler, and those on which nothing is answered.
@@ -121,6 +123,8 @@ class Scripted:
                 self.send_header("Content-Length", str(len(body)))
                 if scripted.request_id is not None:
                     self.send_header("x-amzn-RequestId", scripted.request_id)
+                if scripted.location is not None:
+                    self.send_header("Location", scripted.location)
                 self.end_headers()
                 self.wfile.write(body)
                 self.close_connection = self.close_connection or scripted.hangs_up

@@ -197,6 +197,20 @@ def test_a_page_of_a_proxy_is_cut_and_escaped_in_the_error(requests, scripted):
     assert len(str(caught.value)) < 600
 
 
+@pytest.mark.parametrize("status", [301, 302, 307, 308])
+@pytest.mark.parametrize("operation", ["ReceiveMessage", "GetQueueUrl", "PurgeQueue"])
+def test_a_redirection_says_where_to_and_what_to_do(requests, scripted, operation, status):
+    """As of a proxy that is asked by HTTP, and takes HTTPS alone."""
+    scripted.location = "https://queues.example/"
+    scripted.answers[operation] = status, b"<html>Moved</html>"
+
+    with pytest.raises(RequestFailed, match="redirects to https://queues") as caught:
+        CALLS[operation][0](requests)
+
+    assert caught.value.passing
+    assert "SQS_ENDPOINT_URL" in str(caught.value)
+
+
 def test_a_message_of_a_group_is_not_sent_behind_a_later_one(requests, scripted):
     def fail_the_third(asked):
         done, failed = [], []
