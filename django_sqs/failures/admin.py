@@ -26,13 +26,13 @@ from django_sqs_kombu.exceptions import SQSError
 from django_sqs_kombu.logs import get_logger
 
 from ..language import of_logs, of_the_site
-from ..operations.asking import PATIENCE, ask_within
+from ..operations.asking import PATIENCE, NotAnsweredYet, ask_within
 from ..operations.queues import Target, targets
 from ..registry import receivers
 from ..row_admin import RowAdmin
 from ..written import Row, written
 from .choices import CHOICES, Choice
-from .deciding import Decided, left_to_sqs
+from .deciding import STUCK, Decided, left_to_sqs
 from .models import Failure, FailureGroup, State
 from .paginator import CappedPaginator
 
@@ -64,6 +64,16 @@ def _has_dead_letters(target: Target) -> bool:
         return bool(ask_within(PATIENCE, name, lambda: target.dead_letters))
     except SQSError:
         return False
+
+
+def _told(failure: SQSError) -> str:
+    if not isinstance(failure, NotAnsweredYet):
+        return str(failure)
+    says = gettext(
+        "%(error)s It may still take what it was asked to. What nobody knows of can be sent again "
+        "in %(count)d minutes."
+    )
+    return says % {"error": failure, "count": STUCK.total_seconds() // 60}
 
 
 class DecidingAdmin(RowAdmin[Row]):
@@ -190,11 +200,9 @@ class DecidingAdmin(RowAdmin[Row]):
         row: Any = None,
     ) -> Decided:
         by = str(request.user)
-        try:
-            decided = chosen.run(rows, by, text)
-        except SQSError as exc:
-            messages.error(request, str(exc))
-            decided = Decided()
+        decided = chosen.run(rows, by, text)
+        if decided.failure is not None:
+            messages.error(request, _told(decided.failure))
         if decided.refused:
             told = ngettext(
                 "%(count)d message could not be sent again: %(why)s",
@@ -214,7 +222,7 @@ class DecidingAdmin(RowAdmin[Row]):
             if row is not None:
                 self.note(request, row, said)
             self._note_groups(request, decided, said, but=row)
-        elif not decided.refused:
+        elif not decided.refused and decided.failure is None:
             says = gettext(
                 "Nothing was done: these messages were sent again, discarded or left to SQS."
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +11,8 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext_lazy as _
 from django.utils.translation import ngettext_lazy
 
+from django_sqs_kombu.exceptions import SQSError
+
 from ..language import Text
 from ..operations.asking import ask_within
 from .deciding import Decided, discard, send_again
@@ -17,8 +20,9 @@ from .models import Failure
 
 #: Messages that are decided about while the browser waits; the rest at the next click.
 MOST = 1_000
-#: Seconds that a page waits for SQS; web servers give up a worker after 30.
-PATIENCE = 15.0
+#: Seconds that a page waits for each answer of SQS, and after which it asks for nothing more: web
+#: servers give up a worker after 30.
+PATIENCE, ENOUGH = 15.0, 10.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +67,20 @@ def _send(rows: QuerySet[Failure], by: str, text: str | None) -> Decided:
     def ask(name: str, question: Callable[[], Any]) -> Any:
         return ask_within(PATIENCE, name, question)
 
-    return send_again(rows, by=by, limit=MOST, ask=ask, text=text)
+    decided, ends = Decided(), time.monotonic() + ENOUGH
+    try:
+        return send_again(
+            rows,
+            by=by,
+            limit=MOST,
+            ask=ask,
+            text=text,
+            decided=decided,
+            goes_on=lambda: time.monotonic() < ends,
+        )
+    except SQSError as exc:
+        decided.failure = exc
+        return decided
 
 
 def _discard(rows: QuerySet[Failure], by: str, text: str | None) -> Decided:

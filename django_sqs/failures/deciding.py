@@ -59,12 +59,14 @@ class Decided:
     :ivar refused: how many SQS did not take, have expired, or have no body that was kept; they
         wait on.
     :ivar why: of one of those.
+    :ivar failure: why the last of them may have been sent or not, and all others wait on.
     """
 
     done: int = 0
     refused: int = 0
     why: str = ""
     groups: set[int] = field(default_factory=set)
+    failure: SQSError | None = None
 
 
 def open_failures(rows: QuerySet[Failure]) -> QuerySet[Failure]:
@@ -100,6 +102,8 @@ def send_again(
     limit: int,
     ask: Callable[[str, Callable[[], Any]], Any] | None = None,
     text: str | None = None,
+    decided: Decided | None = None,
+    goes_on: Callable[[], bool] = lambda: True,
 ) -> Decided:
     """Send up to *limit* of *rows* that wait to their queues, with attributes and groups.
 
@@ -109,17 +113,19 @@ def send_again(
     :param by: who does it.
     :param ask: how SQS is asked, by the name and the question; default: here and now.
     :param text: the body to send in place of what failed, for a single message.
+    :param decided: is told what became of them, also before it raises.
+    :param goes_on: whether there is time for more: what it is over for waits on.
     :raises SQSError: SQS could not be asked; what was not sent waits on.
     """
-    decided, after = Decided(), 0
-    while decided.done + decided.refused < limit:
+    decided, after = decided or Decided(), 0
+    while decided.done + decided.refused < limit and (not after or goes_on()):
         count = min(BATCH, limit - decided.done - decided.refused)
         claimed = _claim(rows.filter(pk__gt=after), State.SENDING, by, count)
         if not claimed:
             break
         after = claimed[-1].pk
         decided.groups |= {row.group_id for row in claimed}
-        _send_claimed(claimed, decided, ask or _now, text)
+        _send_claimed(claimed, decided, ask or _now, text, goes_on)
     return decided
 
 
@@ -129,11 +135,15 @@ def _now(name: str, question: Callable[[], Any]) -> Any:
 
 def _claim(rows: QuerySet[Failure], state: State, by: str, count: int) -> list[Failure]:
     using = router.db_for_write(Failure)
-    skip = connections[using].features.has_select_for_update_skip_locked
+    features = connections[using].features
+    skip = features.has_select_for_update_skip_locked
     sending = Failure.objects.using(using).filter(state=State.SENDING)
     # A clock may have been far ahead: what its host was sending is as good as begun now.
     bring_forward(sending, "changed_at", timedelta(0))
     with transaction.atomic(using=using):
+        if not features.has_select_for_update:
+            # On SQLite who has read before they write fails at once if somebody else writes.
+            sending.filter(pk=0).update(note="")
         found = open_failures(rows.using(using))
         if state is State.DISCARDED:
             found |= left_to_sqs(rows.using(using))
@@ -152,6 +162,7 @@ def _send_claimed(
     decided: Decided,
     ask: Callable[[str, Callable[[], Any]], Any],
     text: str | None,
+    goes_on: Callable[[], bool],
 ) -> None:
     by_queue: dict[str, list[Failure]] = defaultdict(list)
     for row in claimed:
@@ -159,15 +170,26 @@ def _send_claimed(
     left = dict(by_queue)
     try:
         for full_name, rows in by_queue.items():
+            if len(left) < len(by_queue) and not goes_on():
+                break
             errors = _send_to(full_name, rows, ask, text)
             del left[full_name]
             _settle(rows, errors, decided)
     except SQSError as exc:
         # Those that nobody has an answer about may have been sent.
-        unsent = [row for rows in left.values() for row in rows]
+        asked = left.pop(full_name)
         if isinstance(exc, RequestFailed):
-            _settle(unsent, [str(exc)] * len(unsent), decided)
+            _settle(asked, [str(exc)] * len(asked), decided)
         raise
+    finally:
+        _give_back([row for rows in left.values() for row in rows])
+
+
+def _give_back(rows: Sequence[Failure]) -> None:
+    """Have messages that were claimed, and not sent, wait on."""
+    if rows:
+        own = Failure.objects.using(router.db_for_write(Failure))
+        own.filter(pk__in=[row.pk for row in rows]).update(state=State.WAITING)
 
 
 def _send_to(

@@ -189,3 +189,29 @@ def test_a_group_with_a_large_number_leads_to_its_failures_where_numbers_are_gro
     assert done.popen.returncode == 0, done.output
 
     assert f'href="{ROWS}?group__id__exact=1234567"' in done.output
+
+
+#: What a page says of a message that SQS has not answered about in time.
+UNANSWERED = """
+from types import SimpleNamespace
+from django.contrib import admin
+from django.contrib.messages.storage.cookie import CookieStorage
+from django.test import RequestFactory
+from django_sqs.failures.deciding import Decided
+from django_sqs.failures.models import Failure
+from django_sqs.operations.asking import NotAnsweredYet
+request = RequestFactory().post("/")
+request._messages, request.user = CookieStorage(request), SimpleNamespace(pk=1)
+failure = NotAnsweredYet("SQS has not answered within 15 seconds.")
+choice = SimpleNamespace(run=lambda *args: Decided(failure=failure))
+admin.site.get_model_admin(Failure)._do(request, choice, Failure.objects.none())
+print(*request._messages, sep="\\n")
+"""
+
+
+def test_what_sqs_has_not_answered_about_is_not_told_as_if_somebody_else_had_done_it(site):
+    said = site.project.run("shell", "-v0", "-c", UNANSWERED).output
+
+    assert "SQS has not answered within 15 seconds. It may still take what it was asked to" in said
+    assert "can be sent again in 10 minutes." in said
+    assert "Nothing was done" not in said
