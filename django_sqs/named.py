@@ -64,6 +64,15 @@ def exception_classes(value: Any) -> tuple[type[BaseException], ...]:
     return tuple(exception_class(each) for each in several)
 
 
+def one_or_several(value: Any) -> str | None:
+    """The rule for what :func:`exception_classes` takes."""
+    try:
+        exception_classes(value)
+    except ImportError as exc:
+        return f"must be an exception class, its dotted path, or a list of them ({line(str(exc))})"
+    return None
+
+
 def exceptions_rule(value: Any) -> str | None:
     """The rule for exception classes, or their dotted paths."""
     rule = "must be a list of exception classes or of their dotted paths"

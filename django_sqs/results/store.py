@@ -26,7 +26,7 @@ from ..database_errors import NotConnected, as_database_errors
 from ..not_migrated import NotMigrated, lacks_tables, migrated
 from ..portions import as_json, portions
 from ..steady import steady_alias_of
-from ..storable import storable
+from ..storable import storable, storable_text
 from ..tasks.framework import (
     Task,
     TaskError,
@@ -138,7 +138,8 @@ class DatabaseStore:
         """
         with migrated(APP, using := self.using):
             records = TaskRecord.objects.using(using)
-            record = records.filter(pk=result_id, backend=alias).first()
+            # Whoever asks for it may have made it up.
+            record = records.filter(pk=storable_text(str(result_id)), backend=alias).first()
         if record is None:
             raise TaskResultDoesNotExist(result_id)
         result = TaskResult(

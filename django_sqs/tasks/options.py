@@ -28,7 +28,7 @@ from django_sqs_kombu.rules import (
 )
 from django_sqs_kombu.working import NO_POLICY, Policy
 
-from ..named import policy_of
+from ..named import one_or_several, policy_of, retry_rule
 
 #: How the messages of a FIFO queue are grouped.
 GROUPS = ("queue", "task")
@@ -54,6 +54,9 @@ _RULES: dict[str, Rule] = {
     "on_commit": flag,
     "message_group": one_of(GROUPS),
     "coroutines": flag,
+    "retry": optional(retry_rule),
+    "discard": optional(one_or_several),
+    "dead_letter": optional(one_or_several),
 }
 
 

@@ -14,7 +14,12 @@ from django.utils import timezone
 
 import django_sqs
 from django_sqs.results.models import TaskRecord
-from django_sqs.tasks.framework import InvalidTask, task_finished, task_started
+from django_sqs.tasks.framework import (
+    InvalidTask,
+    TaskResultDoesNotExist,
+    task_finished,
+    task_started,
+)
 from django_sqs.tasks.wire import UnknownTask
 from django_sqs_kombu.exceptions import EnvironmentFailure, KilledItsProcess
 from django_sqs_kombu.working import Admission
@@ -324,3 +329,9 @@ def test_one_that_leaves_a_transaction_open_has_failed_in_each_attempt(receive, 
     assert len(calls) == 2
     left = "django_sqs.open_transactions.TransactionLeftOpen"
     assert ended(result) == ("FAILED", [left, left])
+
+
+@pytest.mark.parametrize("result_id", ["nix", "\0", "\ud800", "x" * 5000, None, 5, b"x"], ids=ascii)
+def test_an_id_that_no_database_could_store_is_that_of_no_result(result_id):
+    with pytest.raises(TaskResultDoesNotExist):
+        chores.double.get_backend().get_result(result_id)

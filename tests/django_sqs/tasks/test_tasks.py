@@ -250,7 +250,8 @@ refused(lambda: add.using(queue_name="nowhere"))
 refused(lambda: in_order.using(run_after=tz.now()))
 wrong = {"speed": 1, "max_attempts": 0, "priority_levels": [200], "message_group": 1}
 wrong |= {"timeout": float("inf"), "visibility_timeout": 60.0, "dead_letter_queue": "",
-    "max_receives": 5, "on_commit": "no", "queue_name_prefix": 5}
+    "max_receives": 5, "on_commit": "no", "queue_name_prefix": 5,
+    "retry": 5, "discard": "no.such.Error", "dead_letter": [5]}
 for options in ({name: value} for name, value in wrong.items()):
     refused(lambda: SQSBackend("x", {"OPTIONS": options}))
 refused(lambda: SQSBackend("x", {"OPTIONS": None}))
@@ -277,6 +278,9 @@ print("JSON", json.dumps(said))
             "['max_receives'] is meaningful only with 'dead_letter_queue'",
             "['on_commit'] must be",
             "['queue_name_prefix'] must be",
+            "['retry'] must be a dict of the arguments of django_sqs.Retry",
+            "['discard'] must be an exception class",
+            "['dead_letter'] must be an exception class",
             "['OPTIONS'] must be a dict, not None",
             "['QUEUES'] must name",
             *["['QUEUES'] must be a list of names"] * 4,
