@@ -114,12 +114,7 @@ class TaskRecordAdmin(RowAdmin[TaskRecord]):
 
         result, is_new = _enqueue(task_backends[record.backend], task_of(record), record)
         if not is_new:
-            other = "it has" if result.id == record.id else f"the task {result.id} has"
-            text = (
-                f"{record.task} {record.id}: not enqueued, since {other} its key of "
-                "@unique. It can be enqueued again when the key is free."
-            )
-            self.message_user(request, text, messages.WARNING)
+            self.message_user(request, _has_key(record, result.id), messages.WARNING)
             return 0
         with of_the_site():
             says = gettext("Enqueued again, with the id %(id)s.") % {"id": result.id}
@@ -139,6 +134,21 @@ class TaskRecordAdmin(RowAdmin[TaskRecord]):
                 left,
             )
             self.message_user(request, said % {"count": left}, messages.ERROR)
+
+
+def _has_key(record: TaskRecord, owner: str) -> str:
+    """Why a task is not enqueued whose key another one has, or itself."""
+    if owner == record.id:
+        says = gettext(
+            "%(task)s %(id)s: not enqueued, since it has its key of @unique. It can be enqueued "
+            "again when the key is free."
+        )
+    else:
+        says = gettext(
+            "%(task)s %(id)s: not enqueued, since the task %(owner)s has its key of @unique. It "
+            "can be enqueued again when the key is free."
+        )
+    return says % {"task": record.task, "id": record.id, "owner": owner}
 
 
 def _enqueue(backend: Any, task: Any, record: TaskRecord) -> tuple[Any, bool]:
