@@ -26,7 +26,7 @@ from ..logs import get_logger
 from ..printable import NAME, cause, line, text_of
 from ..transport.holding.ahead import Ask
 from ..transport.holding.note import Note
-from ..transport.sending.trail import Trail
+from ..transport.sending.trail import TRAIL, Trail
 from ..transport.sqs.shield import ends_before_deadlines
 
 logger = get_logger(__name__)
@@ -107,7 +107,8 @@ class RawMessage:
 
     A received message also has ``id``, ``receipt_handle``, ``md5``, ``attributes``
     (SQS's system attributes, such as ``ApproximateReceiveCount``) and
-    ``message_attributes`` (those that the sender set).
+    ``message_attributes`` (those that the sender set).  Its ``id`` is its ticket's, or else SQS's,
+    and stays the same when this library sends it again.
 
     A subclass overrides :meth:`encode` and :meth:`decode`; inside a Kombu envelope
     its messages then travel in the same form.  If :meth:`decode` raises an exception that
@@ -218,11 +219,14 @@ class RawMessage:
         message = cls(queue)
         received = delivery.sqs_message
         message._delivery = delivery
-        message.id = received.get("MessageId")
         message.receipt_handle = received.get("ReceiptHandle")
         message.md5 = received.get("MD5OfBody")
         message.attributes = dict(received.get("Attributes") or {})
         message.message_attributes = dict(received.get("MessageAttributes") or {})
+        message.id = received.get("MessageId")
+        if TRAIL in message.message_attributes:
+            # SQS gives another to what is sent again.
+            message.id = Trail.of(message.message_attributes).id or message.id
         try:
             if delivery.is_foreign:
                 message.set_body(message.decode(delivery.text))

@@ -36,7 +36,7 @@ def receive_at_once(registered: Registered, queue: kombu.Queue, outgoing: Outgoi
     row, receives, cursor = TABLE[0], 1, None
     delivery = LocalDelivery(queue.name, outgoing)
     while receives <= MOST_TRIES:
-        delivery = LocalDelivery(queue.name, outgoing, receives, cursor)
+        delivery = LocalDelivery(queue.name, outgoing, receives, cursor, delivery.message_id)
         raised = apart(registered.attempt, delivery, queue).raised
         row = row_for(raised, Attempts(receives, receives), registered.table)
         if row.action is not Action.REQUEUE:

@@ -24,13 +24,19 @@ class LocalDelivery:
     :param outgoing: what was sent.
     :param receive_count: how often it was received, this time included.
     :param cursor: where its receiver is to go on.
+    :param message_id: that of the same message when it was received before; None: a new one.
     """
 
     is_foreign = False
     has_note = False
 
     def __init__(
-        self, queue: str, outgoing: Outgoing, receive_count: int = 1, cursor: Any = None
+        self,
+        queue: str,
+        outgoing: Outgoing,
+        receive_count: int = 1,
+        cursor: Any = None,
+        message_id: str | None = None,
     ) -> None:
         self.queue = queue
         self.text = outgoing.body
@@ -41,7 +47,7 @@ class LocalDelivery:
         self.visibility: int | None = None
         #: What it stands for, each of which is to be received by itself.
         self.parts: list[str] = []
-        self.message_id = str(uuid.uuid4())
+        self.message_id = message_id or str(uuid.uuid4())
         trail = Trail(
             id=outgoing.id,
             cursor=cursor,
@@ -50,6 +56,10 @@ class LocalDelivery:
             frees=outgoing.frees,
         )
         now = str(int(time.time() * 1000))
+        ids = {
+            "MessageGroupId": outgoing.group_id,
+            "MessageDeduplicationId": outgoing.deduplication_id,
+        }
         self.sqs_message: Mapping[str, Any] = {
             "MessageId": self.message_id,
             "ReceiptHandle": f"local-{self.message_id}",
@@ -59,7 +69,7 @@ class LocalDelivery:
                 "ApproximateReceiveCount": str(receive_count),
                 "SentTimestamp": now,
                 "ApproximateFirstReceiveTimestamp": now,
-                **({"MessageGroupId": outgoing.group_id} if outgoing.group_id else {}),
+                **{name: value for name, value in ids.items() if value},
             },
             "MessageAttributes": {
                 **outgoing.sqs_attributes(),

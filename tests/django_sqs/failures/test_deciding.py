@@ -53,7 +53,7 @@ def test_it_keeps_its_identity(mend, work, seen):
     work("d2")
 
     [(_, later, attributes, _)] = seen
-    assert later != first
+    assert later == first
     assert Trail.of(attributes).id == first
 
 

@@ -83,6 +83,22 @@ def test_eagerly_restarted(offline):
     assert counts == ["1", "2", "3"]
 
 
+def test_a_message_that_is_retried_eagerly_keeps_its_ids(offline):
+    seen = []
+
+    def receive(message):
+        seen.append((message.id, message.attributes["MessageDeduplicationId"]))
+        if len(seen) < 3:
+            raise RestartLater
+
+    offline.register("orders.fifo", receive)
+    with eager(offline):
+        offline.send("orders.fifo", body="x", group_id="g", deduplication_id="d")
+
+    assert len(seen) == 3
+    assert len(set(seen)) == 1
+
+
 def test_errors_reach_the_test(offline):
     def fail(message):
         raise KeyError("mine")

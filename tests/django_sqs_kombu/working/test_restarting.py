@@ -54,6 +54,26 @@ def test_polite_restarts_bury_no_message(receivers, consume, counts, sqs):
     assert counts(receivers.prefix + "__dead") == (0, 0, 0)
 
 
+def test_a_message_keeps_its_id_however_often_it_is_sent_again(receivers, consume, sqs):
+    """As receivers give it to other systems, to recognize what they have done already."""
+    seen = []
+
+    def restart_twice(message):
+        seen.append(message.id)
+        if len(seen) < 3:
+            raise RestartLater(delay=0)
+
+    queue = receivers.register("orders", restart_twice, dead_letter_queue="dead", max_receives=9)
+    queue.send(body="warm")
+    url = sqs.get_queue_url(QueueName=queue.full_name())["QueueUrl"]
+    sqs.purge_queue(QueueUrl=url)
+    sent = sqs.send_message(QueueUrl=url, MessageBody="x")
+
+    consume(3)
+
+    assert seen == [sent["MessageId"]] * 3
+
+
 def test_a_restart_that_counts_is_left_to_the_redrive_policy(receivers, consume, counts):
     def restart(message):
         raise RestartLater(delay=0, counts=True)
