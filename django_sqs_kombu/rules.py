@@ -90,8 +90,8 @@ def function(count: int, of: str) -> Rule:
 
     def rule(value: Any) -> str | None:
         # Of an object, its class says so.
-        called = value if inspect.isroutine(value) else vars(type(value)).get("__call__", value)
-        if callable(value) and takes(value, count) and not _is_asynchronous(called):
+        called = (value, inspect.getattr_static(type(value), "__call__", value))
+        if callable(value) and takes(value, count) and not any(map(_is_asynchronous, called)):
             return None
         return f"must be a function of {of} that is not asynchronous"
 

@@ -1,9 +1,21 @@
 """What options, arguments and settings may be."""
 
+from functools import partial
+from operator import attrgetter
+
 import pytest
 
 from django_sqs_kombu import ConfigurationError
-from django_sqs_kombu.rules import SHOWN, above_zero, check, check_consumer, number, tags, whole
+from django_sqs_kombu.rules import (
+    SHOWN,
+    above_zero,
+    check,
+    check_consumer,
+    function,
+    number,
+    tags,
+    whole,
+)
 
 INF, NAN = float("inf"), float("nan")
 
@@ -80,3 +92,35 @@ def test_a_huge_wrong_value_is_shown_cut():
         check("", {"threads": whole(1)}, {"threads": "x" * 1_000_000})
 
     assert len(str(caught.value)) < SHOWN + 100
+
+
+class Called:
+    def __call__(self, message): ...
+
+
+class Awaited:
+    async def __call__(self, message): ...
+
+
+class AwaitedToo(Awaited):
+    pass
+
+
+async def awaited(message): ...
+
+
+@pytest.mark.parametrize(
+    "value",
+    [str, {}.get, Called(), Called().__call__, attrgetter("tenant"), partial(pow, 2), lambda *a: 1],
+)
+def test_functions_of_one_argument(value):
+    assert function(1, "the message")(value) is None
+
+
+@pytest.mark.parametrize(
+    "value",
+    [None, "x", Called, awaited, partial(awaited), Awaited(), AwaitedToo(), isinstance, lambda: 1],
+)
+def test_no_functions_of_one_argument_that_answer_at_once(value):
+    says = "must be a function of the message that is not asynchronous"
+    assert function(1, "the message")(value) == says
