@@ -74,6 +74,20 @@ def test_a_message_keeps_its_id_however_often_it_is_sent_again(receivers, consum
     assert seen == [sent["MessageId"]] * 3
 
 
+def test_an_id_that_a_stranger_wrote_is_one_line(receivers, consume, sqs):
+    seen = []
+    queue = receivers.register("orders", lambda message: seen.append(message.id))
+    queue.send(body="x")
+    url = sqs.get_queue_url(QueueName=queue.full_name())["QueueUrl"]
+    forged = {TRAIL: Trail(id="a\nb").attribute()}
+    sqs.send_message(QueueUrl=url, MessageBody="x", MessageAttributes=forged)
+
+    consume(2)
+
+    assert len(seen) == 2
+    assert "a\\nb" in seen
+
+
 def test_a_restart_that_counts_is_left_to_the_redrive_policy(receivers, consume, counts):
     def restart(message):
         raise RestartLater(delay=0, counts=True)
