@@ -6,10 +6,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from django.db.models import Count, Min, Q
-from django.utils import timezone
 
 from django_sqs_kombu.logs import get_logger
 
+from ..clocks import seconds_since
 from ..connections import leaving_no_connection
 from ..not_migrated import told
 from ..optional import Gauge
@@ -42,13 +42,12 @@ def backlog(database: str) -> list[Backlog]:
         failed=Count("pk", filter=Q(failed_at__isnull=False)),
         oldest=Min("created_at", filter=Q(failed_at=None)),
     )
-    now = timezone.now()
     return [
         Backlog(
             row["queue_name"],
             row["waiting"],
             row["failed"],
-            0.0 if row["oldest"] is None else max(0.0, (now - row["oldest"]).total_seconds()),
+            0.0 if row["oldest"] is None else seconds_since(row["oldest"]),
         )
         for row in found
     ]

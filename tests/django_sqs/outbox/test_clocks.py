@@ -14,6 +14,7 @@ from django_sqs import clocks
 from django_sqs.clocks import after, bring_forward
 from django_sqs.outbox import claims
 from django_sqs.outbox import relay as outbox_relay
+from django_sqs.outbox.backlog import backlog
 from django_sqs.outbox.databases import outbox_databases
 from django_sqs.outbox.models import OutboxMessage
 from django_sqs.outbox.relay import CLOCKS_PERIOD, Relay
@@ -253,3 +254,14 @@ def test_of_a_delay_is_left_what_is_also_if_clocks_were_put(it_is, written, sent
     it_is(*sent)
 
     assert outgoing(OutboxMessage.objects.get()).delay == left * 60
+
+
+@pytest.mark.parametrize("night", [(2026, 3, 29), (2026, 10, 25), (2026, 7, 1)])
+def test_the_age_of_a_row_is_its_own_also_if_clocks_were_put(it_is, night):
+    it_is(*night, 0, 59)
+    write("plain", "x")
+
+    it_is(*night, 1, 1)
+
+    [found] = backlog(OutboxMessage.objects.get()._state.db)
+    assert found.age == 120
