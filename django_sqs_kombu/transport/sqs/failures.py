@@ -351,7 +351,7 @@ def _of_botocore(
     exc: BotoCoreError, operation: str, queue: str, endpoint: str | None
 ) -> tuple[type[RequestFailed], str]:
     """What class of failure *exc* is, and what is to be said about it."""
-    text = line(str(exc), _SHOWN)
+    text = line(str(exc), _SHOWN).removesuffix(".")
     if isinstance(exc, _PROVIDERS):
         return CredentialsMissing, _credentials_text(operation, queue, text)
     if isinstance(exc, SSLError) and (bundle := from_environment()):
