@@ -206,7 +206,8 @@ def _leave(
     tries = attempts_of(delivery).tries
     seconds = row.retry.pause(tries, backoff_after(raised, delivery))
     stay = partial(delivery.requeue, seconds)
-    if not is_last_receive(delivery):
+    # A FIFO queue's is not sent again: in doubt SQS buries it, if it must be.
+    if not is_last_receive(delivery, in_doubt=not delivery.is_fifo):
         stay()
     elif delivery.is_fifo:
         return _bury(registered, delivery, raised)

@@ -99,10 +99,15 @@ def is_sent_again(
     return counts is False or counts_tries or delivery.channel.requests.redrives(delivery.queue)
 
 
-def is_last_receive(delivery: Delivery) -> bool:
-    """Whether SQS moves the message to the dead letters instead of delivering it once more."""
+def is_last_receive(delivery: Delivery, *, in_doubt: bool = True) -> bool:
+    """Whether SQS moves the message to the dead letters instead of delivering it once more.
+
+    :param in_doubt: what is answered where the queue's redrive policy cannot be learnt.
+    """
     requests = delivery.channel.requests
     if not requests.redrives(delivery.queue):
         return False
     redrive = requests.facts(delivery.queue).redrive
+    if redrive is not None and redrive.is_assumed:
+        return in_doubt
     return redrive is not None and delivery.receive_count >= redrive.max_receives

@@ -19,7 +19,7 @@ from .consumption import Consumption, Receiving
 from .demand import Answer, Demand
 from .ending import Ending
 from .pause_watch import PauseWatch
-from .polls import Poll, tell
+from .polls import LATE, POLL_MARGIN, Poll, tell
 from .preparation import Preparation
 from .returns import Returns
 from .rhythm import Rhythm
@@ -31,10 +31,6 @@ logger = get_logger(__name__)
 PATIENCE = 1.0
 #: Seconds between two looks of what waits for another receiver or a message limit.
 LOOK = 0.2
-#: Seconds beyond a poll's own wait that its end is waited for.
-POLL_MARGIN = 14.0
-#: Seconds beyond a poll's own wait from which its answer counts as late.
-LATE = 1.0
 
 
 class Poller:
@@ -91,6 +87,7 @@ class Poller:
         self._places_missing = 0  # That a poll needs at least.
         self._timer: Timer | None = None
         self._steps_soon = self._preparing = False
+        self._tells_at = 0.0  # The consumer that the limit is reached, again.
 
     # From any thread.
 
@@ -260,8 +257,11 @@ class Poller:
             self._step_at(until)
             return None
         if self.limit is not None and self.limit.reached:
-            # Not the end: a message that is given back unstarted lowers the count.
-            self._shared.inbox.wake()
+            # Not the end: a message that is given back unstarted lowers the count. And whoever is
+            # woken looks here: told each time, it would keep a core busy until its receivers end.
+            if now >= self._tells_at:
+                self._tells_at = now + LOOK
+                self._shared.inbox.wake()
             self._step_at(now + LOOK)
             return None
         if self._shared.inbox.more_urgent_waits(self):

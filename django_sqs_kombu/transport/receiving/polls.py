@@ -14,6 +14,11 @@ logger = get_logger(__name__)
 
 T = TypeVar("T")
 
+#: Seconds beyond a poll's own wait that its end is waited for.
+POLL_MARGIN = 14.0
+#: Seconds beyond a poll's own wait from which its answer counts as late.
+LATE = 1.0
+
 #: What calls observers of polls, who may take their time: one thread, so that they are told in
 #: order.
 _observers = Threads("sqs-observers", most=1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from ...printable import NAME, quoted
 
@@ -35,6 +35,11 @@ class RedrivePolicy:
     max_receives: int
 
     @property
+    def is_assumed(self) -> bool:
+        """Whether SQS never said so."""
+        return not self.dead_letter_arn
+
+    @property
     def dead_letter_name(self) -> str:
         """The name of that queue; empty where the policy is assumed."""
         return self.dead_letter_arn.rpartition(":")[2]
@@ -62,6 +67,14 @@ class QueueFacts:
 
 
 ASSUMED = QueueFacts(ASSUMED_VISIBILITY_TIMEOUT, ASSUMED_REDRIVE, known=False)
+
+
+def in_doubt(before: QueueFacts) -> QueueFacts:
+    """What is assumed of a queue that cannot be asked about now: what it was, *before*.
+
+    But that it had no redrive policy is no reason to take it that it has none.
+    """
+    return replace(before, redrive=before.redrive or ASSUMED_REDRIVE, known=False)
 
 
 def facts_of(attributes: Mapping[str, str]) -> QueueFacts:

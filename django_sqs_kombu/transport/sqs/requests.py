@@ -15,7 +15,7 @@ from ...quotas import MAX_MESSAGES
 from .answers import settled
 from .calls import Begun, Result
 from .clients import Account
-from .facts import ASSUMED, ASSUMED_FOR, FRESH, KNOWN_FOR, NAMES, QueueFacts, facts_of
+from .facts import ASSUMED, ASSUMED_FOR, FRESH, KNOWN_FOR, NAMES, QueueFacts, facts_of, in_doubt
 from .received import Message, Received
 from .send_requests import SendRequests
 from .waits import answered_within
@@ -217,7 +217,7 @@ class Requests(SendRequests):
         now = time.monotonic()
         facts, asked_at = self._facts.get(queue, (ASSUMED, -math.inf))
         if now - asked_at >= (known_for if facts.known else ASSUMED_FOR):
-            facts = self._ask_facts(queue)
+            facts = self._ask_facts(queue, before=facts)
             self._facts[queue] = facts, now
         return facts
 
@@ -242,7 +242,7 @@ class Requests(SendRequests):
             return True
         return self.facts(queue, known_for=FRESH).redrive is not None
 
-    def _ask_facts(self, queue: str) -> QueueFacts:
+    def _ask_facts(self, queue: str, *, before: QueueFacts) -> QueueFacts:
         try:
             answer = self.call("GetQueueAttributes", queue, AttributeNames=list(NAMES))
             return facts_of(answer["Attributes"])
@@ -251,10 +251,10 @@ class Requests(SendRequests):
                 "The attributes of queue %s cannot be read: a visibility timeout of %d s is "
                 "assumed, and rejected messages are left in it. %s",
                 queue,
-                ASSUMED.visibility_timeout,
+                before.visibility_timeout,
                 exc,
             )
-            return ASSUMED
+            return in_doubt(before)
 
 
 def _handles(

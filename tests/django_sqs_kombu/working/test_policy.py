@@ -20,6 +20,7 @@ from django_sqs_kombu.exceptions import (
     TooOldToSendAgain,
 )
 from django_sqs_kombu.transport.sending.trail import TRAIL, Trail
+from django_sqs_kombu.transport.sqs.facts import ASSUMED_REDRIVE, RedrivePolicy
 from django_sqs_kombu.working import FAILURE, Failure
 from django_sqs_kombu.working.outcomes import settle
 from django_sqs_kombu.working.table import TABLE, Action, Attempts, row_for, table_of
@@ -260,6 +261,28 @@ def test_what_was_deleted_on_start_is_retried_and_buried_all_the_same(register):
     assert first.sent[0]["DelaySeconds"] == 7
     assert Trail.of(first.sent[0]["MessageAttributes"]).tries == 1
     assert Failure.read(second.sent[0]["MessageAttributes"]).receives == 2
+
+
+@pytest.mark.parametrize(
+    ("suffix", "redrive", "sent", "done"),
+    [
+        (".fifo", ASSUMED_REDRIVE, 0, "requeue"),
+        (".fifo", RedrivePolicy("arn:dead", 1), 1, "ack"),
+        # It is sent again, with its tries.
+        ("", ASSUMED_REDRIVE, 1, "ack"),
+    ],
+)
+def test_a_fifo_queues_message_with_tries_left_is_not_buried_in_doubt(suffix, redrive, sent, done):
+    registered = Receivers("sqs-batch://").register(
+        f"q{suffix}", print, retry=Retry(OSError, tries=9), dead_letter_queue=f"dead{suffix}"
+    )
+    delivery = FakeDelivery(queue=f"q{suffix}")
+    delivery.channel.requests.redrive = redrive
+    delivery.sqs_message["Attributes"]["MessageGroupId"] = "g"
+
+    settle(registered, delivery, None, OSError("away"))
+
+    assert (len(delivery.sent), [name for name, *_ in delivery.done]) == (sent, [done])
 
 
 @pytest.mark.parametrize(

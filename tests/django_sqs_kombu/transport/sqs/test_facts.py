@@ -71,6 +71,28 @@ def test_where_they_are_denied_what_loses_nothing_is_assumed(
     assert requests.facts("orders").known
 
 
+@pytest.mark.parametrize("policy", [POLICY, None])
+def test_what_was_known_is_what_is_assumed_while_it_cannot_be_asked(
+    requests, scripted, caplog, monkeypatch, policy
+):
+    redrive = {} if policy is None else {"RedrivePolicy": json.dumps(policy)}
+    scripted.answers["GetQueueAttributes"] = {
+        "Attributes": {"VisibilityTimeout": "600", "MessageRetentionPeriod": "3600", **redrive}
+    }
+    clock = [1_000.0]
+    monkeypatch.setattr("time.monotonic", lambda: clock[0])
+    before = requests.facts("orders")
+
+    clock[0] += 301
+    scripted.answers["GetQueueAttributes"] = (403, {"__type": "x#AccessDenied", "message": "no"})
+    facts = requests.facts("orders")
+
+    assert (facts.visibility_timeout, facts.retention, facts.known) == (600, 3600, False)
+    assert "a visibility timeout of 600 s is assumed" in caplog.text
+    # There may be a redrive policy by now, but hardly another one.
+    assert facts.redrive.is_assumed if policy is None else facts.redrive == before.redrive
+
+
 def test_attributes_that_are_none_of_sqs_are_not_believed(requests, scripted):
     for attributes in (
         {"VisibilityTimeout": "soon"},
