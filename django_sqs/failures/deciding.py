@@ -172,15 +172,14 @@ def _send_claimed(
         for full_name, rows in by_queue.items():
             if len(left) < len(by_queue) and not goes_on():
                 break
-            errors = _send_to(full_name, rows, ask, text)
+            # Whatever is raised, those that nobody has an answer about may have been sent.
             del left[full_name]
+            try:
+                errors = _send_to(full_name, rows, ask, text)
+            except RequestFailed as exc:
+                _settle(rows, [str(exc)] * len(rows), decided)
+                raise
             _settle(rows, errors, decided)
-    except SQSError as exc:
-        # Those that nobody has an answer about may have been sent.
-        asked = left.pop(full_name)
-        if isinstance(exc, RequestFailed):
-            _settle(asked, [str(exc)] * len(asked), decided)
-        raise
     finally:
         _give_back([row for rows in left.values() for row in rows])
 
@@ -189,7 +188,8 @@ def _give_back(rows: Sequence[Failure]) -> None:
     """Have messages that were claimed, and not sent, wait on."""
     if rows:
         own = Failure.objects.using(router.db_for_write(Failure))
-        own.filter(pk__in=[row.pk for row in rows]).update(state=State.WAITING)
+        keys = [row.pk for row in rows]
+        own.filter(pk__in=keys, state=State.SENDING).update(state=State.WAITING)
 
 
 def _send_to(

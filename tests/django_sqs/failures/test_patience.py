@@ -89,6 +89,27 @@ def test_what_sqs_has_not_answered_for_costs_nothing_that_was_done(failed, asked
     ]
 
 
+@pytest.mark.parametrize("ends", [SystemExit, KeyboardInterrupt, MemoryError])
+def test_what_may_have_been_sent_as_its_process_was_ended_does_not_wait_to_be_sent_again(
+    ends, failed, asked, monkeypatch
+):
+    """As by a web server, to which the page takes too long."""
+    monkeypatch.setattr(choices, "ENOUGH", 60.0)
+
+    def ask(patience, name, question):
+        question()
+        raise ends
+
+    monkeypatch.setattr(choices, "ask_within", ask)
+    with pytest.raises(ends):
+        CHOICES["send"].run(Failure.objects.all(), "root", None)
+
+    assert states() == [
+        *(State.SENDING, State.WAITING, State.SENDING, State.WAITING),
+        *[State.WAITING] * 2,
+    ]
+
+
 @pytest.mark.parametrize("decide", [discard, send_again])
 def test_where_rows_are_not_locked_the_database_is_taken_before_it_is_read(failed, decide):
     database = connections[router.db_for_write(Failure)]
