@@ -189,10 +189,7 @@ class ConsumingChannel(SettlingChannel):
             self.keeper.release([held])
             return
         delivery = self._made(held)
-        error = held.error
-        if isinstance(error, EnvironmentFailure) and held.queue not in self._consumptions:
-            # Kombu deletes what cannot be decoded, or ends its consumer.
-            self._put_off(held, error)
+        if held.queue not in self._consumptions and self._is_not_for_now(delivery):
             return
         if taker.no_ack:
             self.keeper.delete(held)
@@ -203,6 +200,22 @@ class ConsumingChannel(SettlingChannel):
         except Exception as exc:
             if not self._goes_on(delivery, taker, exc):
                 raise
+
+    def _is_not_for_now(self, delivery: Delivery) -> bool:
+        """See to a message that no consumer of Kombu's may have; return whether it is one."""
+        held = delivery.held
+        if delivery.expired:
+            # Somebody else may have it, or have done it.
+            logger.info(
+                "%s waited longer than its visibility timeout; it is redelivered", _name(held)
+            )
+            self.keeper.abandon(held)
+        elif isinstance(held.error, EnvironmentFailure):
+            # Kombu deletes what cannot be decoded, or ends its consumer.
+            self._put_off(held, held.error)
+        else:
+            return False
+        return True
 
     def _goes_on(self, delivery: Delivery, taker: Consumer, exc: Exception) -> bool:
         """See to a message whose consumer raised; return whether nobody needs to hear of it."""

@@ -5,10 +5,13 @@ import json
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from queue import Empty
 
 import kombu
 import pytest
+
+from django_sqs_kombu.transport.holding.leases import Leases
 
 from ...processes import ROOT
 
@@ -65,6 +68,37 @@ def test_a_message_got_without_acknowledgement_is_deleted(
     eventually(lambda: counts(prefix) == (0, 0, 0))
     time.sleep(2.5)
     assert channel.basic_get(prefix, no_ack=True) is None
+
+
+def test_a_message_that_waited_too_long_is_left_to_whoever_has_it_now(
+    connect, fill, prefix, sqs, monkeypatch, caplog
+):
+    caplog.set_level("INFO", "django_sqs_kombu")
+    # As where no renewal reaches SQS.
+    monkeypatch.setattr(Leases, "due", lambda self, now: ([], []))
+    url = fill(20, VisibilityTimeout="4")
+    ours, others = [], []
+
+    def take(body, message):
+        ours.append(body)
+        # By then so many are quickly done that more are received ahead.
+        if len(ours) == 9:
+            time.sleep(4.5)
+            for other in sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)["Messages"]:
+                others.append(json.loads(json.loads(other["Body"])["body"]))
+                sqs.delete_message(QueueUrl=url, ReceiptHandle=other["ReceiptHandle"])
+        message.ack()
+
+    connection = connect()
+    with kombu.Consumer(connection, [kombu.Queue(prefix)], callbacks=[take]):
+        deadline = time.monotonic() + 20
+        while len(ours) + len(others) < 21 and time.monotonic() < deadline:
+            with suppress(TimeoutError):
+                connection.drain_events(timeout=1)
+
+    # One had been started.
+    assert sorted([*ours, *others]) == sorted([*range(20), ours[8]])
+    assert "(receive 1) waited longer than its visibility timeout" in caplog.text
 
 
 def test_a_message_that_is_got_is_held_until_it_is_acknowledged(
