@@ -92,6 +92,8 @@ class ReceiverConsumer(StoppableConsumer):
         self._gate = Gate()
         self._one_by_one = one_by_one
         self._validate(message_limit)
+        if self.limits:
+            self._running.watch(self._go_round)
         #: The queues that this consumer receives from; the others are the other one's.
         self._own = self._divide(coroutines) if coroutines is not None else self.queues
         self._places = threads if self._crew is None else self._crew.most
@@ -255,6 +257,8 @@ class ReceiverConsumer(StoppableConsumer):
             self._wait_for_a_thread()
         if self.limits and self._limits_reached():
             self.should_stop = True
+            # It waits for messages once more.
+            self._go_round()
 
     def _wait_for_a_thread(self) -> None:
         if self._pool is None and self._crew is None:

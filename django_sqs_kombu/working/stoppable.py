@@ -87,13 +87,18 @@ class StoppableConsumer(ConsumerMixin):  # type: ignore[misc]
         def on_end() -> None:
             if beside.error is not None:
                 first.stop()
-            elif first._live_connection is not None:
+            else:
                 # It may be what was waited for.
-                first._live_connection.transport.wake()
+                first._go_round()
 
         beside = Beside(self.run, self.stop, on_end, first.on_turn)
         self._is_beside = True
         return beside
+
+    def _go_round(self) -> None:
+        """Have the thread that waits for messages look at all else; from any thread."""
+        if self._live_connection is not None:
+            self._live_connection.transport.wake()
 
     def run(self, _tokens: int = 1, **kwargs: Any) -> None:
         """Consume until stopped, also by Ctrl-C in a script.

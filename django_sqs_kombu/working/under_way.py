@@ -20,6 +20,13 @@ class UnderWay:
         self._changed = threading.Condition()
         #: How many threads wait for receivers to end.
         self._waiting = 0
+        self._on_none: Callable[[], None] | None = None
+
+    def watch(self, on_none: Callable[[], None]) -> None:
+        """Have *on_none* called whenever none runs any more, from any thread."""
+        self._on_none = on_none
+        # Like one who waits, and for ever.
+        self._waiting += 1
 
     def __len__(self) -> int:
         return len(self.started)
@@ -47,6 +54,8 @@ class UnderWay:
         """Have those that wait look again."""
         with self._changed:
             self._changed.notify_all()
+        if self._on_none is not None and not self.started:
+            self._on_none()
 
     def wait_until(self, done: Callable[[], bool], timeout: float | None) -> bool:
         """Wait for receivers to end; return whether *done* says that it is so."""

@@ -1,6 +1,11 @@
+import asyncio
 import threading
+import time
+
+import pytest
 
 from django_sqs_kombu import ReceiverConsumer
+from django_sqs_kombu.transport.receiving import poller
 from django_sqs_kombu.transport.receiving.inbox import Inbox
 
 
@@ -31,3 +36,54 @@ def test_a_consumer_whose_limit_is_reached_rests_while_its_last_receiver_runs(
     guard.cancel()
     # It is told five times a second; it was told for as long as a core could.
     assert 0 < len(wakes) <= 12
+
+
+@pytest.fixture
+def told(monkeypatch):
+    """Whether a poller has told that a limit is reached, which it does no more after that."""
+    told, wake = threading.Event(), Inbox.wake
+
+    def noted(inbox):
+        wake(inbox)
+        told.set()
+
+    monkeypatch.setattr(Inbox, "wake", noted)
+    monkeypatch.setattr(poller, "LOOK", 600.0)
+    return told
+
+
+def plain(told):
+    def receive(message):
+        told.wait(20)
+        time.sleep(0.1)
+
+    return receive, {}, {"threads": 2}
+
+
+def together(told):
+    receive, _, consuming = plain(told)
+    return receive, {"batch": 5, "wait": 30}, consuming
+
+
+def coroutine(told):
+    async def receive(message):
+        while not told.is_set():
+            await asyncio.sleep(0.01)
+        await asyncio.sleep(0.1)
+
+    return receive, {}, {"coroutines": 2}
+
+
+@pytest.mark.parametrize("kind", [plain, together, coroutine])
+def test_one_whose_limit_is_reached_ends_with_its_last_receiver(kind, receivers, told):
+    receive, registering, consuming = kind(told)
+    receivers.register("queue", receive, **registering)
+    receivers.send("queue", body="x")
+    consumer = ReceiverConsumer(receivers, message_limit=1, **consuming)
+    guard = threading.Timer(60, consumer.stop)
+    guard.start()
+    # Nor does it look by itself.
+    consumer.run(safety_interval=600)
+
+    assert guard.is_alive()
+    guard.cancel()
