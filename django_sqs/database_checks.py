@@ -70,7 +70,6 @@ def _written_to(alias: str) -> list[str]:
 @register("django_sqs")
 def check_rows(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[CheckMessage]:
     """The databases and models are there whose rows the messages of a queue may name."""
-    known = {model._meta.label_lower for model in apps.get_models()}
     found: list[CheckMessage] = []
     for queue in receivers.select():
         for alias in sorted(set(getattr(queue, "databases", ())) - set(connections.settings)):
@@ -83,7 +82,9 @@ def check_rows(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[C
                     id=NO_ROWS,
                 )
             )
-        for label in sorted((getattr(queue, "models", None) or set()) - known):
+        for label in sorted(getattr(queue, "models", None) or ()):
+            if _has_rows(label):
+                continue
             found.append(
                 CheckWarning(
                     f"Queue {queue.name!r} is registered with models= for {label!r}, but no such "
@@ -94,6 +95,14 @@ def check_rows(app_configs: Sequence[AppConfig] | None, **kwargs: Any) -> list[C
                 )
             )
     return found
+
+
+def _has_rows(label: str) -> bool:
+    # As messages find it: also where Django has made it for a relation.
+    try:
+        return not apps.get_model(label)._meta.swapped
+    except LookupError:
+        return False
 
 
 @register("django_sqs")

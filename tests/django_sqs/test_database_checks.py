@@ -1,8 +1,10 @@
 """System checks of databases."""
 
 import pytest
+from django.apps import apps
+from django.apps.registry import Apps
 from django.core.checks import run_checks
-from django.db import connections, router
+from django.db import connections, models, router
 
 import django_sqs
 from django_sqs.failures.models import FailureGroup
@@ -48,3 +50,16 @@ def test_rows_that_no_message_can_bring_are_told(site):
     assert "'some' is registered with databases= for 'nix', which is not in" in database.msg
     assert "default" in database.hint
     assert "models= for 'shop.nope', but no such model" in model.msg
+
+
+def test_a_model_that_django_made_for_a_relation_is_there(site, monkeypatch):
+    class Link(models.Model):
+        class Meta:
+            app_label = "shop"
+            auto_created = True
+            apps = Apps()
+
+    monkeypatch.setitem(apps.all_models["shop"], "link", Link)
+    django_sqs.register("some", models=["shop.Link"])
+
+    assert found("W030") == []
