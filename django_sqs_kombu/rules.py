@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Collection, Iterable, Mapping
+from types import FunctionType
 from typing import Any
 
 from .exceptions import ConfigurationError
@@ -99,6 +100,10 @@ def function(count: int, of: str) -> Rule:
 
 
 def _is_asynchronous(fn: Any) -> bool:
+    kind: type = type(fn)
+    if inspect.isfunction(fn) and kind is not FunctionType:
+        # A mock that stands for a function has no code that could tell.
+        return False
     return inspect.iscoroutinefunction(fn) or inspect.isasyncgenfunction(fn)
 
 

@@ -2,6 +2,7 @@
 
 from functools import partial
 from operator import attrgetter
+from unittest.mock import AsyncMock, MagicMock, Mock
 
 import pytest
 
@@ -124,3 +125,9 @@ def test_functions_of_one_argument(value):
 def test_no_functions_of_one_argument_that_answer_at_once(value):
     says = "must be a function of the message that is not asynchronous"
     assert function(1, "the message")(value) == says
+
+
+@pytest.mark.parametrize("kind", [Mock, MagicMock])
+def test_a_mock_that_stands_for_a_function_is_one(kind):
+    assert function(1, "the message")(kind(spec=lambda message: None)) is None
+    assert function(1, "the message")(AsyncMock()) is not None
