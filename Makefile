@@ -6,7 +6,7 @@ BIN = $(VENV)/bin
 # Tests wait for processes and polls more than they compute.
 JOBS ?= 6
 
-.PHONY: demo test databases faults fuzz audit lint types docs messages pictures build release-test matrix corners bench clean
+.PHONY: demo test databases faults simulation fuzz audit lint types docs messages pictures build release-test matrix corners bench clean
 
 demo: $(VENV)/.demo
 	$(BIN)/python -m django_sqs.demo $(if $(KEEP),--keep)
@@ -56,6 +56,11 @@ build: $(VENV)/.dev
 # `make test` runs the short form.
 faults: $(VENV)/.dev
 	FAULTS=long $(BIN)/python -m pytest -s -o faulthandler_timeout=0 tests/faults $(ARGS)
+
+# Some 4 seeds a second: hours of polls, leases, outages and stops each, in virtual time.
+# `make test` runs ten seeds.
+simulation: $(VENV)/.dev
+	$(BIN)/python -m tests.simulation $(or $(FIRST),0) $(or $(END),250)
 
 # Coverage-guided fuzzing of what reads message bodies; atheris has wheels for some Pythons only.
 SECONDS ?= 60
