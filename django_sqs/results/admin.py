@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import time
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin, messages
@@ -25,6 +27,8 @@ ERROR = 200
 #: Tasks that are enqueued again while the browser waits.  They stay failed, so of more nobody would
 #: know which were, once the web server has given up the page.
 MOST = 1_000
+#: Seconds after which a page tries no more of them: web servers give up a worker after 30.
+ENOUGH = 10.0
 #: Reasons why tasks could not be enqueued that one page tells.
 MOST_TOLD = 10
 
@@ -91,7 +95,11 @@ class TaskRecordAdmin(RowAdmin[TaskRecord]):
             most = number_format(MOST, force_grouping=True)
             self.message_user(request, said % {"most": most}, messages.ERROR)
             return
-        for record in failed:
+        records, ends = list(failed), time.monotonic() + ENOUGH
+        for tried, record in enumerate(records):
+            if tried and time.monotonic() >= ends:
+                self._tell_left(request, records[tried:])
+                break
             try:
                 count += self._enqueue_one(request, record)
             except EndpointUnreachable as exc:
@@ -120,6 +128,15 @@ class TaskRecordAdmin(RowAdmin[TaskRecord]):
             says = gettext("Enqueued again, with the id %(id)s.") % {"id": result.id}
         self.note(request, record, says)
         return 1
+
+    def _tell_left(self, request: HttpRequest, left: Sequence[TaskRecord]) -> None:
+        """Tell for which tasks there was no time."""
+        said = ngettext(
+            "SQS is slow: %(count)d task was not tried, %(id)s.",
+            "SQS is slow: %(count)d tasks were not tried, from %(id)s on.",
+            len(left),
+        )
+        self.message_user(request, said % {"count": len(left), "id": left[0].pk}, messages.ERROR)
 
     def _tell_why(self, request: HttpRequest, why: Counter[str]) -> None:
         """Tell why tasks were not enqueued: each reason once, since a page has room for few."""

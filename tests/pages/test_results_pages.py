@@ -148,3 +148,11 @@ def sqs_count(site):
         return int(found["Attributes"][wanted])
 
     return count
+
+
+def test_an_sqs_that_is_slow_does_not_keep_the_page_until_its_web_server_gives_it_up(site):
+    slow = MANY.replace("page.MOST = 2", "page.ENOUGH = 0.0").replace("tests.site.shop", "gone")
+    said = site.project.run("shell", "-v0", "-c", slow).output
+
+    assert said.count("its task gone.tasks.add is no longer part of this project") == 1, said
+    assert "SQS is slow: 2 tasks were not tried, from many-" in said
