@@ -59,6 +59,7 @@ class Decided:
     :ivar refused: how many SQS did not take, have expired, or have no body that was kept; they
         wait on.
     :ivar why: of one of those.
+    :ivar groups: those that messages were sent or discarded of.
     :ivar failure: why the last of them may have been sent or not, and all others wait on.
     """
 
@@ -124,7 +125,6 @@ def send_again(
         if not claimed:
             break
         after = claimed[-1].pk
-        decided.groups |= {row.group_id for row in claimed}
         _send_claimed(claimed, decided, ask or _now, text, goes_on)
     return decided
 
@@ -251,6 +251,7 @@ def _settle(rows: Sequence[Failure], errors: Sequence[str | None], decided: Deci
                 own.filter(pk=row.pk).update(state=State.WAITING, note=error[:500])
         _uncount(using, sent)
     decided.done += len(sent)
+    decided.groups |= {row.group_id for row in sent}
     decided.refused += len(rows) - len(sent)
     decided.why = next((error for error in errors if error is not None), decided.why)
 

@@ -68,6 +68,18 @@ def test_what_a_page_has_no_time_for_waits_on(failed, asked):
     assert send_again(Failure.objects.all(), by="root", limit=10).done == 4
 
 
+def test_the_history_of_a_group_tells_of_no_message_that_was_not_sent(failed, asked):
+    group = FailureGroup.objects.get()
+    other = FailureGroup.objects.create(
+        fingerprint="g", queue_name="second", first_seen=group.first_seen, last_seen=group.last_seen
+    )
+    Failure.objects.filter(queue_name="second").update(group=other)
+
+    decided = CHOICES["send"].run(Failure.objects.all(), "root", None)
+
+    assert (decided.done, decided.groups) == (2, {group.pk})
+
+
 def test_what_sqs_has_not_answered_for_costs_nothing_that_was_done(failed, asked, monkeypatch):
     monkeypatch.setattr(choices, "ENOUGH", 60.0)
 
