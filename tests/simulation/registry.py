@@ -4,7 +4,7 @@ import json
 from collections import Counter
 from functools import partial
 
-from django_sqs_kombu import ReceiverConsumer, Receivers, RestartLater, Retry
+from django_sqs_kombu import Breaker, Continue, ReceiverConsumer, Receivers, RestartLater, Retry
 from django_sqs_kombu.working import stoppable
 
 from .sqs import URL
@@ -87,6 +87,12 @@ class Registry:
             options |= {"batch": rng.choice([2, 5, 10, 30]), "wait": rng.choice([0.05, 1, 10])}
         elif rng.random() < 0.3:
             options["concurrency"] = rng.choice([1, 3])
+        elif rng.random() < 0.2 and not name.endswith(".fifo"):
+            options["delete_on_start"] = True
+        if rng.random() < 0.2:
+            options["breaker"] = Breaker(of=rng.choice([5, 20]), pause=rng.choice([5, 20]))
+        if rng.random() < 0.2:
+            options["rate"] = rng.choice(["1/s", "5/s", "60/m"])
         if rng.random() < 0.4:
             options["discard"] = Hopeless
         else:
@@ -107,7 +113,8 @@ class Registry:
             name, number = self.rng.choice(list(self.options)), len(self.jobs)
             fifo = name.endswith(".fifo")
             group = f"g{self.rng.randint(1, 4)}" if fifo else None
-            tries = self.rng.choices(["broken", "later"], k=self.rng.choice([0, 0, 0, 1, 3]))
+            outcomes = ["broken", "later", "later" if fifo else "continued"]
+            tries = self.rng.choices(outcomes, k=self.rng.choice([0, 0, 0, 1, 3]))
             if fifo and "batch" in self.options[name]:
                 # What its batch does with the others of its group is not worked out here.
                 tries = []
@@ -132,6 +139,8 @@ class Registry:
             raise Hopeless
         if outcome == "later":
             raise RestartLater(self.rng.choice([None, 0, 3]))
+        if outcome == "continued":
+            raise Continue(self.runs[job["id"]])
         self.done[job["id"]] += 1
 
     def _receive_several(self, name, work, messages):
@@ -144,7 +153,7 @@ class Registry:
             elif outcome == "hopeless":
                 self.given_up.add(job["id"])
                 message.fail(Hopeless())
-            elif outcome == "later":
+            elif outcome in ("later", "continued"):
                 message.restart(self.rng.choice([None, 0, 3]))
             else:
                 done.append(job["id"])
@@ -226,7 +235,9 @@ class Registry:
             buries = "dead_letter" in self.options[job["queue"]]
             if self.calm and self.done[named] > 1:
                 self._complain("done twice", named)
-            if not self.done[named] and named not in self.given_up:
+            # What is deleted before, and fails while nothing can be sent, is lost: it is logged.
+            may_go = "delete_on_start" in self.options[job["queue"]] and not self.calm
+            if not (self.done[named] or named in self.given_up or may_go):
                 self._complain("lost", named)
             if named in self.given_up and buries and f'"{named}"' not in dead:
                 self._complain("not among the dead letters", named)
