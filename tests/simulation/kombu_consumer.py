@@ -145,6 +145,8 @@ class KombuConsumer:
         self._consumers[name].consume()
 
     def _close(self):
+        # They are given back.
+        self._open.clear()
         self._connection.close()
         self._may_come_again()
 
