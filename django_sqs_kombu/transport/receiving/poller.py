@@ -87,7 +87,7 @@ class Poller:
         self._places_missing = 0  # That a poll needs at least.
         self._timer: Timer | None = None
         self._steps_soon = self._preparing = False
-        self._tells_at = 0.0  # The consumer that the limit is reached, again.
+        self._told_of_limit = False  # The consumer was, that it is reached.
 
     # From any thread.
 
@@ -259,11 +259,12 @@ class Poller:
         if self.limit is not None and self.limit.reached:
             # Not the end: a message that is given back unstarted lowers the count. And whoever is
             # woken looks here: told each time, it would keep a core busy until its receivers end.
-            if now >= self._tells_at:
-                self._tells_at = now + LOOK
+            if not self._told_of_limit:
+                self._told_of_limit = True
                 self._shared.inbox.wake()
             self._step_at(now + LOOK)
             return None
+        self._told_of_limit = False
         if self._shared.inbox.more_urgent_waits(self):
             # What is received now would only wait, and count as received.
             self._step_at(now + LOOK / 2)

@@ -30,14 +30,12 @@ def test_a_consumer_whose_limit_is_reached_rests_while_its_last_receiver_runs(
     consumer = ReceiverConsumer(receivers, threads=2, message_limit=1)
     guard = threading.Timer(30, consumer.stop)
     guard.start()
-    began = time.monotonic()
     consumer.run()
-    took = time.monotonic() - began
 
     assert guard.is_alive()
     guard.cancel()
-    # It is told five times a second; it was told for as long as a core could.
-    assert 0 < len(wakes) <= 5 + took / poller.LOOK
+    # It was told for as long as a core could.
+    assert 0 < len(wakes) < 5
 
 
 @pytest.fixture
