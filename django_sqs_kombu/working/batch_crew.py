@@ -22,6 +22,7 @@ from .gathering import Gathered, Gathering
 from .going_on import worker_stops
 from .handling import Handled
 from .registered import Registered
+from .resends import resent_together
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,10 +164,11 @@ class BatchCrew:
         """
         for name, gathering in list(self._gatherings.items()):
             polled = partial(self._host.polled, name)
-            for delivery in gathering.take_left(everything=everything, polled=polled):
-                # A channel that was closed meanwhile has given back whatever it held.
-                with suppress(KombuConnectionError):
-                    self._host.give_back(gathering.registered, delivery)
+            with resent_together():
+                for delivery in gathering.take_left(everything=everything, polled=polled):
+                    # A channel that was closed meanwhile has given back whatever it held.
+                    with suppress(KombuConnectionError):
+                        self._host.give_back(gathering.registered, delivery)
 
     def beside(self) -> list[Delivery]:
         """The messages of batches that run, but the first of each."""
@@ -198,12 +200,13 @@ class BatchCrew:
         held = []
         refuses = self._circuits.any and self._circuits.refuses(gathered.queue.name)
         order = Order()
-        for delivery in gathered.deliveries:
-            if delivery.expired:
-                order.break_off(delivery)
-                self._host.abandon(gathered.registered, delivery)
-            elif refuses or order.is_broken(delivery):
-                self._host.give_back(gathered.registered, delivery)
-            else:
-                held.append(delivery)
+        with resent_together():
+            for delivery in gathered.deliveries:
+                if delivery.expired:
+                    order.break_off(delivery)
+                    self._host.abandon(gathered.registered, delivery)
+                elif refuses or order.is_broken(delivery):
+                    self._host.give_back(gathered.registered, delivery)
+                else:
+                    held.append(delivery)
         return receive_together(gathered.registered, gathered.queue, held, self._gate)

@@ -9,12 +9,15 @@ from typing import Any
 
 from ..exceptions import SQSError
 from ..logs import get_logger
+from ..names import FIFO
+from ..transport.delivery import Delivery
 from ..transport.receiving.message_limit import ReceiveLimit
 from ..transport.sqs.pauses import Pause, pause_by_breaker
 from ..transport.sqs.threads import aside
 from .breaker import Circuit, Trip
 from .limits import limits_of
 from .middleware import Middleware, tell
+from .outcomes import leave_unstarted
 from .registered import Registered, Registry
 
 logger = get_logger(__name__)
@@ -75,6 +78,16 @@ class Circuits:
         circuit = self._circuits.get(queue)
         return circuit is not None and circuit.is_open
 
+    def give_back(self, registered: Registered, delivery: Delivery, *, stops: bool) -> None:
+        """Make a message visible to others that was not started.
+
+        :param stops: whether the consumer does, which must not wait for requests.
+        """
+        if self.any and not stops and self.is_open(delivery.queue):
+            leave_unstarted(registered, delivery)
+        else:
+            delivery.release()
+
     def ended(self, queue: str, raised: BaseException | None) -> None:
         """A receiver of the queue has ended."""
         if (circuit := self._circuits.get(queue)) is not None:
@@ -96,7 +109,9 @@ class Circuits:
             _tell(middleware, registered, queue, trip)
             return
         channel = self._channels[queue]
-        channel.give_back_waiting(queue)
+        if not _may_be_sent_again(registered, queue, channel):
+            channel.give_back_waiting(queue)
+        # Else each goes to the consumer, which refuses it.
 
         def share() -> None:
             shared = replace(trip, shared=_shared(channel, queue, trip))
@@ -107,6 +122,13 @@ class Circuits:
             aside(share)
         else:
             _tell(middleware, registered, queue, trip)
+
+
+def _may_be_sent_again(registered: Registered, queue: str, channel: Any) -> bool:
+    """Whether what waits may be sent again, so that its receive does not count."""
+    poller = channel.pollers.get(queue)
+    counts = registered.policy.counts_tries or (poller is not None and poller.returns.redrives)
+    return counts and not queue.endswith(FIFO)
 
 
 def _tell(

@@ -369,7 +369,7 @@ class ReceiverConsumer(StoppableConsumer):
         self._uncount(registered)
 
     def _give_back(self, registered: Registered, delivery: Delivery) -> None:
-        delivery.release()
+        self._circuits.give_back(registered, delivery, stops=self.should_stop)
         self._uncount(registered)
 
     def _uncount(self, registered: Registered) -> None:

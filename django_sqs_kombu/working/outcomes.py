@@ -11,6 +11,7 @@ from ..exceptions import (
     Continue,
     EnvironmentFailure,
     MessageDecodeError,
+    RestartLater,
     SQSError,
     TooOldToSendAgain,
 )
@@ -215,6 +216,18 @@ def _leave(
         # Else SQS would bury it without a reason, though it has tries left.
         _send_again(delivery, seconds, tries, stay)
     return Action.REQUEUE
+
+
+def leave_unstarted(registered: Registered, delivery: Delivery) -> None:
+    """Give back a message that was not started, so that its receive does not count, if that can be.
+
+    A breaker gives back what waits each time it opens.  While half of the calls fail that may be
+    often, and would bring messages to the dead letters that were hardly tried.
+    """
+    if _is_sent_again(registered, delivery, RestartLater(0)):
+        _send_again(delivery, 0, attempts_of(delivery).tries - 1, delivery.release)
+    else:
+        delivery.release()
 
 
 def _stay(delivery: Delivery, raised: BaseException | None) -> None:

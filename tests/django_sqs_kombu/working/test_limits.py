@@ -260,7 +260,7 @@ def test_a_queue_whose_connection_is_made_anew_keeps_its_breaker(clock, receiver
         pass
 
     registered = receivers.register("q", receive, breaker=Breaker(of=2, pause=60))
-    channel = SimpleNamespace(give_back_waiting=lambda queue: None)
+    channel = SimpleNamespace(give_back_waiting=lambda queue: None, pollers={})
     circuits = Circuits(receivers)
     circuits.limit(registered, "q", channel)
     for _ in range(2):

@@ -1,0 +1,80 @@
+"""What a breaker gives back: where receives count, it is sent again, so that none is lost by it."""
+
+import pytest
+
+from django_sqs_kombu import Breaker, Receivers, Retry
+from django_sqs_kombu.transport.sending.trail import Trail
+from django_sqs_kombu.working.circuits import Circuits
+
+from .fakes import FakeDelivery, refused
+
+
+class FakeChannel:
+    def __init__(self, redrives):
+        returns = type("Returns", (), {"redrives": redrives})
+        self.pollers = {name: type("Poller", (), {"returns": returns}) for name in ("q", "q.fifo")}
+        self.given_back = []
+
+    def give_back_waiting(self, queue):
+        self.given_back.append(queue)
+
+
+@pytest.fixture
+def tripped():
+    """A queue whose breaker has opened, its circuits and its channel."""
+
+    def make(name="q", *, redrives=True, **options):
+        receivers = Receivers("sqs-batch://")
+        registered = receivers.register(name, print, breaker=Breaker(of=1), **options)
+        circuits, channel = Circuits(receivers), FakeChannel(redrives)
+        circuits.limit(registered, name, channel)
+        circuits.ended(name, OSError())
+        assert circuits.is_open(name)
+        return registered, circuits, channel
+
+    return make
+
+
+def test_what_is_refused_is_sent_again_with_all_its_tries(tripped):
+    registered, circuits, channel = tripped()
+    delivery = FakeDelivery(queue="q", redrive=True, receive_count=3)
+
+    circuits.give_back(registered, delivery, stops=False)
+
+    [entry] = delivery.sent
+    trail = Trail.of(entry["MessageAttributes"])
+    assert (trail.tries, trail.restarts) == (2, 1)
+    assert entry.get("DelaySeconds", 0) == 0
+    assert [name for name, *_ in delivery.done] == ["ack"]
+    # What waits comes to the consumer, which refuses it.
+    assert channel.given_back == []
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "given"),
+    [
+        ("q", {"redrive": False}, {}),
+        ("q.fifo", {"redrive": True}, {}),
+        ("q", {"redrive": True, "failing": {"SendMessage": refused("away")}}, {}),
+        ("q", {"redrive": True}, {"stops": True}),
+    ],
+    ids=["receives do not count", "its group has an order", "SQS is away", "a stop waits"],
+)
+def test_else_it_is_given_back(tripped, name, options, given):
+    registered, circuits, channel = tripped(name, redrives=options["redrive"])
+    delivery = FakeDelivery(queue=name, **options)
+
+    circuits.give_back(registered, delivery, **{"stops": False, **given})
+
+    assert (delivery.sent, [name for name, *_ in delivery.done]) == ([], ["release"])
+    sent_again = options["redrive"] and name == "q"
+    assert channel.given_back == ([] if sent_again else [name])
+
+
+def test_a_receive_also_counts_where_messages_have_tries(tripped):
+    registered, circuits, channel = tripped(redrives=False, retry=Retry(tries=3))
+    delivery = FakeDelivery(queue="q", redrive=False)
+
+    circuits.give_back(registered, delivery, stops=False)
+
+    assert (len(delivery.sent), channel.given_back) == (1, [])
