@@ -146,6 +146,8 @@ def test_no_message_harms_the_connection_of_the_next(threads, age, project, send
     eventually(lambda: worker.output.count("its receiver too long") >= most)
     assert worker.output.count("its receiver too long") == most
     # What left a transaction open has failed, and nothing that came after it.
+    # It may be the last that runs.
+    eventually(lambda: worker.output.count("its receiver fail") >= 2)
     assert worker.output.count("its receiver fail") == 2
     assert worker.output.count("TransactionLeftOpen") >= 2
 
