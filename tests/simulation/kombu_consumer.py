@@ -8,6 +8,7 @@ import kombu
 from django_sqs_kombu.exceptions import RequestFailed
 
 from .sqs import URL
+from .trial import Trial
 
 #: What becomes of a message, and how often.
 WAYS = {
@@ -23,24 +24,17 @@ WAYS = {
 QUIET = 120.0
 
 
-class KombuConsumer:
-    """Consumes, cancels, closes and settles as chance has it, and notes what must not be.
-
-    :ivar problems: what must not be: its name, when it was, and of which message.
-    """
-
-    raises = False
+class KombuConsumer(Trial):
+    """Consumes, cancels, closes and settles as chance has it."""
 
     def __init__(self, world, sqs, *, calm):
-        self.world, self.sqs, self.rng, self.calm = world, sqs, world.rng, calm
-        self.problems = []
+        super().__init__(world, sqs, calm=calm)
         self.delivered = Counter()
         #: Messages that may come again without a fault of anybody's.
         self._again = set()
         self._hidden = set()
         self._open, self._consumers = [], {}
         self._connection = self._channel = None
-        self._ends_at = world.now + self.rng.choice([60, 300, 1500])
         self._set_up()
 
     def _set_up(self):
@@ -65,8 +59,7 @@ class KombuConsumer:
             except TimeoutError:
                 self.world.run(0.01)
             self._do_something()
-        self.sqs.weather = type(self.sqs.weather)()
-        self.world.run(30)
+        self._calm_down()
         self._close()
         self._check_the_end()
 
@@ -220,11 +213,7 @@ class KombuConsumer:
         ]
         if self.calm and flying:
             self._complain("hidden after the close", *flying[:5])
-        self.world.run(3700)
-        made = self.sqs.made.total()
-        self.world.run(3600)
-        if self.sqs.made.total() != made:
-            self._complain("requests after the close")
+        self._check_rest("close")
         self._consume_the_rest()
         if left := self.sqs.left():
             self._complain("stranded", *(m.id for m in left[:5]))
@@ -251,9 +240,6 @@ class KombuConsumer:
                 connection.drain_events(timeout=5)
                 last = self.world.now
         connection.close()
-
-    def _complain(self, what, *messages):
-        self.problems.append((what, round(self.world.now, 3), *messages))
 
 
 def _call(function, *args):

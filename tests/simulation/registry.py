@@ -8,6 +8,7 @@ from django_sqs_kombu import Breaker, Continue, ReceiverConsumer, Receivers, Res
 from django_sqs_kombu.working import stoppable
 
 from .sqs import URL
+from .trial import Trial
 
 #: More tries than any message here needs.
 MANY = 500
@@ -25,22 +26,17 @@ class Hopeless(Exception):
     """What is discarded, or goes to the dead letters."""
 
 
-class Registry:
-    """Sends jobs, each with the outcomes of its tries decided beforehand.
+class Registry(Trial):
+    """Sends jobs, each with the outcomes of its tries decided beforehand."""
 
-    :ivar problems: what must not be: its name, when it was, and of which job.
-    """
-
-    #: Whether what is logged has tracebacks: those of receivers.
+    #: Receivers do.
     raises = True
 
     def __init__(self, world, sqs, *, calm):
-        self.world, self.sqs, self.rng, self.calm = world, sqs, world.rng, calm
-        self.problems = []
+        super().__init__(world, sqs, calm=calm)
         self.jobs, self.options = {}, {}
         self.runs, self.done, self.given_up = Counter(), Counter(), set()
         self._works = True
-        self._ends_at = world.now + self.rng.choice([60, 300, 1500])
         # It would watch over a stop in real time.
         stoppable.start_thread = lambda thread: None
         self.receivers = Receivers(
@@ -66,9 +62,8 @@ class Registry:
                 options["message_limit"] = self.rng.choice([1, 5, 50])
             self._consume(self.rng.choice([5, 30, 200, 1500]) * self.rng.random(), **options)
             self.world.run(self.rng.choice([0, 20]) * self.rng.random())
-        self.sqs.weather = type(self.sqs.weather)()
         self._works = False
-        self.world.run(30)
+        self._calm_down()
         for _ in range(ENDS):
             if self._left():
                 self._consume(400.0)
@@ -241,11 +236,4 @@ class Registry:
                 self._complain("lost", named)
             if named in self.given_up and buries and f'"{named}"' not in dead:
                 self._complain("not among the dead letters", named)
-        self.world.run(3700)
-        made = self.sqs.made.total()
-        self.world.run(3600)
-        if self.sqs.made.total() != made:
-            self._complain("requests after the stop")
-
-    def _complain(self, what, *named):
-        self.problems.append((what, round(self.world.now, 3), *named))
+        self._check_rest("stop")

@@ -77,8 +77,7 @@ class Tails:
     def _learn(self, tail: str) -> None:
         """Know *tail*, if whatever is read in it is the same for every body."""
         # It may say what is done to the body, or have another one.
-        probes = [self._read(f'{OURS}{body}"{tail}') for body in ("", "?")]
-        first, second = probes
+        first, second = (self._read(f'{OURS}{body}"{tail}') for body in ("", "?"))
         if first is None or second is None or (first["body"], second["body"]) != ("", "?"):
             return
         properties = first["properties"]
