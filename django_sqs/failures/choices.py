@@ -14,15 +14,14 @@ from django.utils.translation import ngettext_lazy
 from django_sqs_kombu.exceptions import SQSError
 
 from ..language import Text
-from ..operations.asking import ask_within
+from ..operations.asking import ENOUGH, ask_within
 from .deciding import Decided, discard, send_again
 from .models import Failure
 
 #: Messages that are decided about while the browser waits; the rest at the next click.
 MOST = 1_000
-#: Seconds that a page waits for each answer of SQS, and after which it asks for nothing more: web
-#: servers give up a worker after 30.
-PATIENCE, ENOUGH = 15.0, 10.0
+#: Seconds that a page waits for each answer of SQS.
+PATIENCE = 15.0
 
 
 @dataclass(frozen=True, slots=True)

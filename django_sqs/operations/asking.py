@@ -15,6 +15,9 @@ from django_sqs_kombu.posix import in_forked_children
 #: Seconds that a page waits for all its answers together. One request to an SQS that hangs,
 #: with boto3's tries, takes half a minute.
 PATIENCE = 5.0
+#: Seconds after which a page that works through many rows begins no more: web servers give up a
+#: worker after 30.
+ENOUGH = 10.0
 #: Questions that are asked at once.
 SIDE_BY_SIDE = 16
 

@@ -19,6 +19,7 @@ from django.utils.translation import gettext_lazy as _
 from django_sqs_kombu.exceptions import EndpointUnreachable, SQSError
 
 from ..language import of_the_site
+from ..operations.asking import ENOUGH
 from ..row_admin import RowAdmin
 from .models import TaskRecord
 
@@ -27,8 +28,6 @@ ERROR = 200
 #: Tasks that are enqueued again while the browser waits.  They stay failed, so of more nobody would
 #: know which were, once the web server has given up the page.
 MOST = 1_000
-#: Seconds after which a page tries no more of them: web servers give up a worker after 30.
-ENOUGH = 10.0
 #: Reasons why tasks could not be enqueued that one page tells.
 MOST_TOLD = 10
 
