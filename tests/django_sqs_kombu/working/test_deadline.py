@@ -17,6 +17,8 @@ from django_sqs_kombu.exceptions import EnvironmentFailure
 from django_sqs_kombu.working.context import MessageContext, current_message
 from django_sqs_kombu.working.deadline import deadline
 
+from .slow_handler import SlowHandler
+
 # The package has the function under this name.
 deadlines = importlib.import_module("django_sqs_kombu.working.deadline")
 # Where the interpreter calls something by itself, as its collector does, it drops what strikes.
@@ -363,25 +365,6 @@ def test_in_a_green_thread_there_is_no_limit_which_is_said_once(monkeypatch, cap
     assert caplog.text.count("no effect in the green threads") == 1
 
 
-class SlowHandler(logging.Handler):
-    """One that takes its time and, as those of ``logging`` do, keeps errors to itself."""
-
-    def __init__(self, seconds):
-        super().__init__()
-        self.seconds = seconds
-        self.written = self.failed = 0
-
-    def emit(self, record):
-        try:
-            loop(self.seconds)
-            self.written += 1
-        except Exception:
-            self.handleError(record)
-
-    def handleError(self, record):  # noqa: N802 - logging's name
-        self.failed += 1
-
-
 @pytest.fixture
 def log_slowly():
     """Log something with a handler that takes so many seconds; it is returned."""
@@ -389,7 +372,7 @@ def log_slowly():
     logger.propagate = False
 
     def log_slowly(seconds):
-        handler = SlowHandler(seconds)
+        handler = SlowHandler(lambda: loop(seconds))
         logger.addHandler(handler)
         return handler, logger
 

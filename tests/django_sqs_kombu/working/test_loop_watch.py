@@ -9,31 +9,20 @@ import pytest
 from django_sqs_kombu import TimedOut
 from django_sqs_kombu.working.deadline import BeingLogged
 
-
-class SlowHandler(logging.Handler):
-    """One that takes its time and, as those of ``logging`` do, keeps errors to itself."""
-
-    def __init__(self):
-        super().__init__()
-        self.leave = threading.Event()
-        self.written = self.failed = 0
-
-    def emit(self, record):
-        try:
-            while not self.leave.is_set():
-                time.sleep(0.01)
-            self.written += 1
-        except Exception:
-            self.handleError(record)
-
-    def handleError(self, record):  # noqa: N802 - logging's name
-        self.failed += 1
+from .slow_handler import SlowHandler
 
 
 @pytest.fixture
 def handler():
     """A handler of the logger ``slowly``."""
-    logger, handler = logging.getLogger("slowly"), SlowHandler()
+    leave = threading.Event()
+
+    def take_time():
+        while not leave.is_set():
+            time.sleep(0.01)
+
+    logger, handler = logging.getLogger("slowly"), SlowHandler(take_time)
+    handler.leave = leave
     logger.propagate = False
     logger.addHandler(handler)
     yield handler
