@@ -168,6 +168,8 @@ def _fifo(measured):
 def _idle(measured):
     what = f"{measured['queues']:,} idle queues"
     requests = ", ".join(f"{count:,} {name}" for name, count in measured["requests"].items())
+    imports = measured.get("imported_in")
+    began = "" if imports is None else f"after {imports:.2f} s of imports; "
     polling, each = measured["all_poll_seconds"], measured["poll_us"]
     # A poll for each of them in 20 s.
     at_rest = each / 1e6 * measured["queues"] / 20 * 100
@@ -175,7 +177,7 @@ def _idle(measured):
         Figure(f"{what}: threads", measured["threads"], "", at_most(6)),
         Figure(f"{what}: memory", measured["rss_mb"], "MB", at_most(100)),
         Figure(f"{what}: CPU at rest", at_rest, "%", at_most(0.5), f"{each:.0f} us for a poll"),
-        Figure(f"{what}: all poll after", polling, "s", at_most(1), requests),
+        Figure(f"{what}: all poll after", polling, "s", at_most(1), began + requests),
         Figure(f"{what}: stop, broken off", measured["stop_seconds"], "s", at_most(0.2)),
     ]
 

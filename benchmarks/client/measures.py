@@ -119,6 +119,7 @@ class Measures:
             "threads": facts["threads"],
             "rss_mb": facts["rss_mb"],
             "poll_us": (after["cpu"] - before["cpu"]) / max(1, polled) * 1e6,
+            "imported_in": facts["imported_in"],
             "all_poll_seconds": stats["last_first_poll"] - facts["began"] if all_polled else None,
             "stop_seconds": stop,
             "requests": stats["requests"],

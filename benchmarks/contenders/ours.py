@@ -9,6 +9,8 @@ from .meter import PATIENCE, PAYLOAD, REGION
 class Ours:
     """This library: Receivers and ReceiverConsumer."""
 
+    #: What consuming imports.
+    modules = ("django_sqs_kombu",)
     threads = 1
     wire_format = "kombu"
     #: Transport options beside those of a server.

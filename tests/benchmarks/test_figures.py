@@ -164,4 +164,5 @@ def test_many_queues_are_measured_from_their_start_to_their_stop(measures):
     assert full["stop_seconds"] > 0
     assert idle["requests"]["ReceiveMessage"] >= 5
     assert 0 < idle["all_poll_seconds"] < 30
+    assert idle["imported_in"] > 0.01
     assert idle["stop_seconds"] < 30
