@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
 
@@ -229,11 +230,16 @@ def sources(names: Sequence[str]) -> list[Target]:
     """The queues of these registered names, each dead-letter queue once."""
     found: dict[str, Target] = {}
     for target in targets(receivers.select(names)):
-        try:
-            found.setdefault(target.dead_letters, target)
-        except (ConfigurationError, QueueDoesNotExist):
-            continue
+        if (dead_letters := _dead_letters_of(target)) is not None:
+            found.setdefault(dead_letters, target)
     return list(found.values())
+
+
+def _dead_letters_of(target: Target) -> str | None:
+    try:
+        return target.dead_letters
+    except (ConfigurationError, QueueDoesNotExist):
+        return None
 
 
 def companion(beside: Beside) -> InThread | None:
@@ -250,25 +256,44 @@ def companion(beside: Beside) -> InThread | None:
     return InThread(run, stopping.set, "sqs-bury", beside.turn)
 
 
-def _bury_each(names: Sequence[str], stops: Callable[[], bool]) -> None:
-    for target in sources(names):
-        count = 0
-        for number in bury(target, limit=MOST):
-            count += number
-            if stops():
-                return
-        if count:
-            logger.info(
-                "%d dead letters of queue %s were stored in the database", count, target.label
-            )
+def _bury_one(target: Target, known: set[str], stops: Callable[[], bool]) -> None:
+    """Bury those of one queue, unless its dead-letter queue is *known*."""
+    if (dead_letters := _dead_letters_of(target)) is None or dead_letters in known:
+        return
+    known.add(dead_letters)
+    count = 0
+    for number in bury(target, limit=MOST):
+        count += number
+        if stops():
+            return
+    if count:
+        logger.info("%d dead letters of queue %s were stored in the database", count, target.label)
 
 
 def _bury_all(names: Sequence[str], stops: Callable[[], bool]) -> None:
+    known: set[str] = set()
+    with _going_on("Dead letters"):
+        for target in targets(receivers.select(names)):
+            if stops():
+                return
+            # What is wrong with those of one queue keeps no others in SQS, which deletes them.
+            with _going_on(f"Dead letters of queue {target.label}", of_one=True):
+                _bury_one(target, known, stops)
+
+
+@contextmanager
+def _going_on(what: str, *, of_one: bool = False) -> Iterator[None]:
+    """Log what fails in the block, and go on.
+
+    :param of_one: it is about one of several queues: a database that is away is away for all.
+    """
     try:
         with now_and_then():
-            _bury_each(names, stops)
+            yield
     except (Error, SQSError) as exc:
+        if of_one and isinstance(exc, Error) and not answers(router.db_for_write(Failure), exc):
+            raise
         said = told(exc, alias_for_logs(Failure))
-        logger.warning("Dead letters could not be taken out of SQS, trying again: %s", said)
+        logger.warning("%s could not be taken out of SQS, trying again: %s", what, said)
     except Exception:
-        logger.exception("Dead letters could not be taken out of SQS, trying again")
+        logger.exception("%s could not be taken out of SQS, trying again", what)

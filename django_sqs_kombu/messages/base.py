@@ -224,10 +224,9 @@ class RawMessage:
         message.attributes = dict(received.get("Attributes") or {})
         message.message_attributes = dict(received.get("MessageAttributes") or {})
         message.id = received.get("MessageId")
-        # SQS gives another to what is sent again.  Whoever may send can write any.
-        found = message.message_attributes
-        if TRAIL in found and (known_as := Trail.of(found).id):
-            message.id = line(known_as)
+        if TRAIL in message.message_attributes:
+            # SQS gives another to what is sent again.
+            message.id = Trail.of(message.message_attributes).id or message.id
         try:
             if delivery.is_foreign:
                 message.set_body(message.decode(delivery.text))

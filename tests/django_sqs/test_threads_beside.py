@@ -63,7 +63,7 @@ def test_figures_are_recorded_later(recorder, away, caplog):
 
 
 def test_dead_letters_are_taken_out_of_sqs_later(monkeypatch, away, caplog):
-    monkeypatch.setattr(burying, "sources", missing)
+    monkeypatch.setattr(burying, "targets", missing)
 
     burying._bury_all([], lambda: False)
 
@@ -71,7 +71,7 @@ def test_dead_letters_are_taken_out_of_sqs_later(monkeypatch, away, caplog):
 
 
 def test_a_connection_that_cannot_be_closed_ends_none_of_them(monkeypatch, recorder, caplog):
-    monkeypatch.setattr(burying, "sources", lambda names: [])
+    monkeypatch.setattr(burying, "targets", lambda queues: [])
     monkeypatch.setattr(connections, "close_all", not_closed)
 
     recorder._run()

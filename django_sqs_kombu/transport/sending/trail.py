@@ -13,12 +13,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from ...exceptions import MOST_CURSOR
+from ...printable import line
 
 #: The message attribute.
 TRAIL = "django_sqs.trail"
 #: Longer ones are nobody's: an id, three times, two numbers and a cursor are shorter.
 _LONGEST = 500 + MOST_CURSOR
-#: The longest id; what is longer is cut.
+#: The longest id; what is longer is cut, and what is not printable is escaped.
 LONGEST_ID = 100
 #: When a message gives back its key of ``unique=``: as a receiver starts with it, or at its end.
 STARTED, FINISHED = "started", "finished"
@@ -83,9 +84,8 @@ class Trail:
             return EMPTY
         attribute = attributes[TRAIL]
         facts = _facts(attribute) if isinstance(attribute, Mapping) else {}
-        known_as = facts.get("id")
         return cls(
-            known_as[:LONGEST_ID] if isinstance(known_as, str) and known_as else None,
+            _id(facts.get("id")),
             _time(facts.get("due")),
             _time(facts.get("sent")),
             _count(facts.get("restarts")),
@@ -118,6 +118,13 @@ def _facts(attribute: Mapping[str, Any]) -> dict[str, Any]:
     except (ValueError, RecursionError):
         return {}
     return facts if isinstance(facts, dict) else {}
+
+
+def _id(value: Any) -> str | None:
+    if not isinstance(value, str) or not value:
+        return None
+    # It is logged, and no database takes all that JSON can hold: a NUL, or half a character.
+    return line(value[:LONGEST_ID])[:LONGEST_ID]
 
 
 def _count(value: Any) -> int:
