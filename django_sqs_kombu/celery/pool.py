@@ -27,9 +27,10 @@ from ..working.early_burial import warn_of_early_burial
 from ..working.going_on import worker_stops
 from ..working.handling import Surroundings, attempt_within, cleaning_up
 from ..working.middleware import tell
-from ..working.outcomes import say_cut_off, settle, settle_undecodable
+from ..working.outcomes import leave_unstarted, say_cut_off, settle, settle_undecodable
 from ..working.queue_consumer import ACCEPT, of_queues
 from ..working.registered import Attempt
+from .refused import Refused
 
 if TYPE_CHECKING:
     from ..registration.queue import RegisteredQueue
@@ -96,6 +97,7 @@ class PoolConsumer:
         self._lock = threading.RLock()
         self._running: set[Delivery] = set()
         self._circuits = circuits
+        self._refused = Refused(self._give_back, self._close_when_done)
         self._stopping = False
         self._finished = False
         self.closed = False
@@ -169,11 +171,23 @@ class PoolConsumer:
 
     def _on_message(self, delivery: Delivery) -> None:
         with self._lock:
-            if self._stopping or self._circuits.refuses(delivery.queue):
+            if self._stopping:
                 delivery.release()
                 return
-            self._running.add(delivery)
-        self._start(delivery)
+            refuses = self._circuits.refuses(delivery.queue)
+            if not refuses:
+                self._running.add(delivery)
+        if refuses:
+            self._refused.add(delivery)
+        else:
+            self._start(delivery)
+
+    def _give_back(self, delivery: Delivery) -> None:
+        if self._stopping:
+            delivery.release()
+        else:
+            # Also where the breaker has closed meanwhile.
+            leave_unstarted(self._sources[delivery.queue][0], delivery)
 
     def _polled(self, registered: RegisteredQueue, received: int) -> None:
         tell(self._middleware, lambda each: each.polled(registered, received))
@@ -263,7 +277,7 @@ class PoolConsumer:
 
     def _close_when_done(self) -> None:
         with self._lock:
-            if not self._finished or self._running or self.closed:
+            if not self._finished or self._running or self._refused or self.closed:
                 return
         self.close()
 

@@ -225,9 +225,11 @@ def leave_unstarted(registered: Registered, delivery: Delivery) -> None:
     often, and would bring messages to the dead letters that were hardly tried.
     """
     if _is_sent_again(registered, delivery, RestartLater(0)):
-        _send_again(delivery, 0, attempts_of(delivery).tries - 1, delivery.release)
-    else:
-        delivery.release()
+        # That it is too old to be sent again is for its receiver's next restart to say.
+        with suppress(TooOldToSendAgain):
+            _send_again(delivery, 0, attempts_of(delivery).tries - 1, delivery.release)
+            return
+    delivery.release()
 
 
 def _stay(delivery: Delivery, raised: BaseException | None) -> None:

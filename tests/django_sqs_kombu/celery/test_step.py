@@ -8,29 +8,9 @@ from kombu.asynchronous import Hub
 from django_sqs_kombu import Breaker
 from django_sqs_kombu.celery import ReceiverStep
 from django_sqs_kombu.celery.pool import Outcome
-from django_sqs_kombu.working import current_message, late
+from django_sqs_kombu.working import current_message
 
 from ..working.fakes import FakeDelivery
-
-
-@pytest.fixture
-def start(receivers):
-    """Start a step that receives from the queues of these names, or from all."""
-    consumer = SimpleNamespace(hub=Hub(), pool=SimpleNamespace(num_processes=1))
-    started = []
-
-    def start(*names):
-        step = ReceiverStep(consumer)
-        step.receivers, step.queue_names = receivers, names
-        step.start(consumer)
-        started.append(step)
-        return step
-
-    yield start
-    for step in started:
-        step.stop(consumer)
-        step.shutdown(consumer)
-    assert not late._taken
 
 
 @pytest.mark.parametrize("names", [(), ("orders",)], ids=["all", "chosen"])

@@ -56,9 +56,16 @@ def test_what_is_refused_is_sent_again_with_all_its_tries(tripped):
         ("q", {"redrive": False}, {}),
         ("q.fifo", {"redrive": True}, {}),
         ("q", {"redrive": True, "failing": {"SendMessage": refused("away")}}, {}),
+        ("q", {"redrive": True, "age": 5 * 86_400}, {}),
         ("q", {"redrive": True}, {"stops": True}),
     ],
-    ids=["receives do not count", "its group has an order", "SQS is away", "a stop waits"],
+    ids=[
+        "receives do not count",
+        "its group has an order",
+        "SQS is away",
+        "too old",
+        "a stop waits",
+    ],
 )
 def test_else_it_is_given_back(tripped, name, options, given):
     registered, circuits, channel = tripped(name, redrives=options["redrive"])
