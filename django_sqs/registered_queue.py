@@ -183,6 +183,8 @@ class DjangoQueue(base.RegisteredQueue):
             commit = self._keys.transaction(waits, using)
         if commit is None:
             return send.send()
+        if transaction.get_connection(commit).in_atomic_block:
+            send.check()
         joining = joining_batch(self.receivers, send, [commit])
         return send.claim_and(partial(after_commit, self.name, joining, commit))
 
@@ -260,9 +262,11 @@ class DjangoQueue(base.RegisteredQueue):
         options: base.SendManyKeywords,
     ) -> int:
         outbox = outboxes.of("django_sqs.outbox", f"Queue {self.name!r}: outbox=True")
-        encode = self.encoder(options.get("delay"), options.get("group_id"), options.get("expires"))
-        messages = map(encode, items)
+        messages = map(self._encoder(options), items)
         return outbox.write_many(self, suffix, messages, using=using)
+
+    def _encoder(self, options: base.SendManyKeywords) -> Callable[[Any], Outgoing]:
+        return self.encoder(options.get("delay"), options.get("group_id"), options.get("expires"))
 
     async def asend(
         self, message: object = None, suffix: str | None = None, **options: Unpack[SendKeywords]
@@ -287,7 +291,7 @@ class DjangoQueue(base.RegisteredQueue):
     ) -> int:
         """Send many messages; see django_sqs_kombu's class.
 
-        :param on_commit: as in :meth:`send`; the items are kept until then.
+        :param on_commit: as in :meth:`send`; the messages are made now, and kept until then.
         :param outbox: as in :meth:`send`; *parallel* and *progress* do not apply.
         :param using: as in :meth:`send`.
         :param options: those of :class:`~django_sqs.keywords.SendManyKeywords`.
@@ -304,10 +308,12 @@ class DjangoQueue(base.RegisteredQueue):
         in_block = transaction.get_connection(using).in_atomic_block
         if not (in_block and self._waits(on_commit, using)):
             return super().send_many(items, suffix, **options)
-        kept = list(items)
-        send = partial(super().send_many, kept, suffix, **options)
-        after_commit(self.name, joining_batch(self.receivers, send, [using]), using)
-        return len(kept)
+        encode = self._encoder(options)
+        several = base.Several.of(self.receivers, self, self.get_queue(suffix), items, encode)
+        send = partial(several.send, options.get("parallel"), options.get("progress"))
+        if several.kept:
+            after_commit(self.name, joining_batch(self.receivers, send, [using]), using)
+        return several.count()
 
     def receive(self, message: RawMessage) -> Any:
         """Run the receiver on *message*; with ``once``, unless it was received before."""

@@ -19,6 +19,7 @@ from .queue import RegisteredQueue
 from .receivers import Outlet, Receivers
 from .scheduling import slots_problem
 from .sender import Defaults, Prepared, Sender
+from .several import Several
 from .ticketing import ticket_of
 from .uniqueness import LONGEST_KEY, Unique, may_be_there
 
@@ -47,6 +48,7 @@ __all__ = [
     "SendManyKeywords",
     "Sender",
     "SendingQueue",
+    "Several",
     "Unique",
     "errors_of",
     "may_be_there",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import threading
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import partial
@@ -14,14 +14,12 @@ from typing import Any, TypeVar
 
 import kombu
 
-from ..exceptions import SendFailure, SendManyFailed, SQSError
 from ..logs import get_logger
-from ..names import DEFAULT_GROUP, FIFO
 from ..new_threads import start_thread
-from ..transport.sending.dispatch import overtaking
 from ..working.registered import Registered
 from .batch_end import BatchEnd, BatchSender, Entry, Follower, Step, do_all
 from .outgoing import Outgoing
+from .several import Several
 
 logger = get_logger(__name__)
 
@@ -104,24 +102,6 @@ class Batch:
             self.receivers.check_unsent(registered, queue, outgoing)
         return self._take([(Entry(registered, queue, outgoing, follower, tag), self._decided)])
 
-    def _check(
-        self,
-        registered: Registered,
-        queue: kombu.Queue,
-        outgoing: Outgoing,
-        failed: Mapping[str, SQSError],
-    ) -> None:
-        """Raise why one is not kept: SQS would refuse it, or one of its group has *failed*."""
-        group = outgoing.group_id or DEFAULT_GROUP
-        if group in failed:
-            raise overtaking(failed[group], group)
-        if self.receivers.outlet is None:
-            try:
-                self.receivers.check_unsent(registered, queue, outgoing)
-            except SQSError as exc:
-                exc.message_group = group
-                raise
-
     def add_many(
         self,
         registered: Registered,
@@ -133,53 +113,13 @@ class Batch:
 
         :raises SendManyFailed: SQS would refuse some; the others are kept.
         """
-        kept: list[tuple[int, Any, Outgoing]] = []
-        failures: list[SendFailure] = []
-        failed: dict[str, SQSError] = {}
-        for number, item in enumerate(items):
-            try:
-                outgoing = encode(item)
-                self._check(registered, queue, outgoing, failed)
-            except SQSError as exc:
-                failures.append(SendFailure(number, item, exc))
-                if exc.message_group is not None and queue.name.endswith(FIFO):
-                    failed.setdefault(exc.message_group, exc)
-            else:
-                kept.append((number, item, outgoing))
-        entries = [(Entry(registered, queue, each), self._decided) for _, _, each in kept]
+        several = Several.of(self.receivers, registered, queue, items, encode)
+        entries = [(Entry(registered, queue, each), self._decided) for _, _, each in several.kept]
         if not self._take(entries):
             # It has ended meanwhile, in another thread.
-            return self._send_late(registered, queue, kept, failures)
-        if failures:
-            raise SendManyFailed(queue.name, len(kept), failures, None)
-        return len(kept)
-
-    def _send_late(
-        self,
-        registered: Registered,
-        queue: kombu.Queue,
-        kept: list[tuple[int, Any, Outgoing]],
-        failures: list[SendFailure],
-    ) -> int:
-        """Send *kept* at once; what is raised names the caller's items, with *failures*."""
-        sent, untried_from = len(kept), None
-        try:
             with outside():
-                self.receivers.send_bulk(registered, queue, kept, lambda each: each[2])
-        except SendManyFailed as exc:
-            sent = exc.sent
-            failures = [
-                *failures,
-                *(SendFailure(*kept[each.number][:2], each.error) for each in exc.failures),
-            ]
-            if exc.untried_from is not None and exc.untried_from < len(kept):
-                untried_from = kept[exc.untried_from][0]
-                # Whoever sends again what was not tried has these among it.
-                failures = [each for each in failures if each.number < untried_from]
-            failures.sort(key=lambda each: each.number)
-        if failures or untried_from is not None:
-            raise SendManyFailed(queue.name, sent, failures, untried_from)
-        return sent
+                return several.send_late()
+        return several.count()
 
     def _take(self, entries: list[tuple[Entry, bool]]) -> bool:
         # Before the lock: a fork may have copied it while another thread held it.

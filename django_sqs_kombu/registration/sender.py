@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, Protocol
@@ -15,6 +15,7 @@ from ..working.registered import Registered, Registry
 from ..working.retry import Retry
 from ..working.tickets import Ticket
 from .batch import open_batch
+from .batch_end import BatchSender
 from .outgoing import Outgoing
 from .ticketing import ticket_of
 from .uniqueness import Unique, claimed, freeing, may_be_there, on_failure
@@ -34,7 +35,7 @@ class Defaults:
     wire_format: str
 
 
-class Sender(Registry, Protocol):
+class Sender(Registry, BatchSender, Protocol):
     """A registry that messages are sent by.
 
     To send one, a queue visits it twice: for its defaults and with the message.
@@ -54,16 +55,6 @@ class Sender(Registry, Protocol):
 
     def send_one(self, registered: Registered, queue: kombu.Queue, outgoing: Outgoing) -> None:
         """Send one message, or hand it to a test's outlet."""
-
-    def send_bulk(
-        self,
-        registered: Registered,
-        queue: kombu.Queue,
-        items: Iterable[Any],
-        encode: Callable[[Any], Outgoing],
-        **options: Any,
-    ) -> int:
-        """Send many messages, or hand them to a test's outlet; return how many."""
 
     def channel(self) -> Any:
         """The channel that this process sends over; shared by all threads."""
@@ -94,9 +85,12 @@ class Prepared:
             else:
                 self._send_only_one(unique)
         except BaseException as exc:
-            if isinstance(self.message, RawMessage) and not may_be_there(exc):
-                self.message.end_unsent()
+            self._end_unsent(exc)
             raise
+
+    def _end_unsent(self, exc: BaseException) -> None:
+        if isinstance(self.message, RawMessage) and not may_be_there(exc):
+            self.message.end_unsent()
 
     def _send_only_one(self, unique: Unique) -> None:
         name = self.queue.name
@@ -104,6 +98,19 @@ class Prepared:
         follower = on_failure(self.ticket, name, unique)
         if batch is None or not batch.add(*self.parts, follower=follower):
             freeing(self.ticket, name, unique, partial(self.sender.send_one, *self.parts))
+
+    def check(self) -> None:
+        """Raise what sending it would raise, as far as it lies in the message; nothing is sent.
+
+        :raises MessageEncodeError: SQS would refuse it, or no receiver would read it.
+        """
+        if self.sender.outlet is not None:
+            return
+        try:
+            self.sender.check_unsent(*self.parts)
+        except BaseException as exc:
+            self._end_unsent(exc)
+            raise
 
     def send(self) -> Ticket:
         """Send it, unless there is another of its key; return its ticket, or that one's."""

@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import time
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -9,8 +10,10 @@ from django.db import router, transaction
 from django.utils.functional import SimpleLazyObject
 
 import django_sqs
+from django_sqs.message import JSONMessage
 from django_sqs_kombu import MessageEncodeError
-from django_sqs_kombu.exceptions import ConfigurationError
+from django_sqs_kombu.exceptions import ConfigurationError, MessageTooLarge, SendManyFailed
+from django_sqs_kombu.quotas import MAX_MESSAGE_BYTES
 
 from ..site.shop.models import Order
 
@@ -110,6 +113,48 @@ def test_what_is_wrong_with_a_message_is_raised_before_the_commit(sent):
         django_sqs.send("plain", body=object(), on_commit=True)
 
     assert sent() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_sqs_would_refuse_is_raised_before_the_commit(sent):
+    with transaction.atomic(), pytest.raises(MessageTooLarge):
+        django_sqs.send("plain", body="x" * MAX_MESSAGE_BYTES, on_commit=True)
+
+    assert sent() == 0
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("wrong", [object(), "\ud800", "x" * MAX_MESSAGE_BYTES])
+def test_what_is_wrong_with_one_of_many_is_raised_before_the_commit(sent, wrong):
+    with transaction.atomic():
+        with pytest.raises(SendManyFailed) as failed:
+            django_sqs.send_many("plain", ["a", wrong, "c"], on_commit=True)
+        assert sent() == 0
+
+    assert [each.number for each in failed.value.failures] == [1]
+    assert failed.value.sent == sent() == 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_many_are_sent_as_they_were_when_they_were_given(sqs_outbox):
+    django_sqs.register("numbers", message_class=JSONMessage)
+    body = {"n": 1}
+
+    with transaction.atomic():
+        django_sqs.send_many("numbers", [body], on_commit=True)
+        body["n"] = 2
+
+    assert sqs_outbox[0].body == {"n": 1}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_time_of_many_that_expire_counts_from_the_call(sqs_outbox, monkeypatch):
+    with transaction.atomic():
+        django_sqs.send_many("plain", ["x"], on_commit=True, expires=60)
+        called = time.time()
+        monkeypatch.setattr(time, "time", lambda: called + 30)
+
+    assert sqs_outbox[0].outgoing.expires <= called + 60
 
 
 @pytest.mark.django_db(transaction=True)
