@@ -141,6 +141,7 @@ class SQSBackend(Waiting, BaseTaskBackend):  # type: ignore[misc]
         then refuses it, that is logged, and its result is FAILED.
 
         :raises InvalidTask: the worker could not find the task.
+        :raises MessageTooLarge: its arguments are too large for a message.
         :raises SQSError: SQS did not accept it.
         """
         return self._enqueue(self._new_result(task, args, kwargs))
@@ -200,6 +201,8 @@ class SQSBackend(Waiting, BaseTaskBackend):  # type: ignore[misc]
             queues it names those of the first.
         """
         results = self._new_results(calls)
+        if databases := self._open_transactions():
+            self._check_sizes(results)
         failure: SQSError | None = None
         by_queue: dict[PlainQueue, list[TaskResult]] = defaultdict(list)
         last: Task | None = None
@@ -216,7 +219,6 @@ class SQSBackend(Waiting, BaseTaskBackend):  # type: ignore[misc]
                 results[place] = self._enqueue(result)
             except SQSError as exc:
                 failure = failure or exc
-        databases = self._open_transactions()
         if self._creates_now(databases):
             self.store.create([result for batch in by_queue.values() for result in batch])
         for queue, batch in by_queue.items():
@@ -283,8 +285,9 @@ class SQSBackend(Waiting, BaseTaskBackend):  # type: ignore[misc]
 
     def _ready(self, result: TaskResult) -> tuple[TaskResult, Send | None]:
         """All of :meth:`enqueue` that needs no SQS; None: the rest waits, or there is none."""
+        if databases := self._open_transactions():
+            self._check_sizes([result])
         send = self._prepared(result)
-        databases = self._open_transactions()
         if send.outgoing.unique is not None and (owner := claim(send, databases)) is not None:
             return self._result_of(owner, result), None
         with giving_back(result):

@@ -9,11 +9,13 @@ from django.db import Error as DatabaseError
 
 from django_sqs_kombu.exceptions import SendFailure, SendManyFailed, SQSError
 from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.quotas import MAX_MESSAGE_BYTES
 from django_sqs_kombu.registration import Prepared, may_be_there, open_batch
 
 from ..batches import joining_batch
 from ..commits import when_all_committed
 from ..database_errors import as_database_errors
+from ..portions import as_json
 from ..registry import receivers
 from .commit import open_transactions
 from .framework import TaskResult
@@ -22,6 +24,9 @@ from .store import Store
 from .unique import give_back
 
 logger = get_logger(__name__)
+
+#: Characters of arguments up to which a message surely has room for them, however it is written.
+SMALL = MAX_MESSAGE_BYTES // 8
 
 #: Sends to SQS; what was not accepted it raises.
 Send = Callable[[], None]
@@ -104,6 +109,15 @@ class Waiting:
     def _enqueue_known(self, batch: list[TaskResult], send: Send) -> None:
         if not self._kept(batch, known=True):
             self._send(batch, send, known=True)
+
+    def _check_sizes(self, results: Sequence[TaskResult]) -> None:
+        """Raise for tasks that are too large, of which nobody would hear at the commit.
+
+        :raises MessageEncodeError: SQS would not take one.
+        """
+        for result in results:
+            if len(as_json([result.args, result.kwargs])) > SMALL:
+                self._prepared(result).check()
 
     def _open_transactions(self) -> list[str]:
         """The databases whose commit is waited for."""

@@ -15,7 +15,8 @@ import django_sqs
 from django_sqs.results.models import TaskRecord
 from django_sqs.tasks.framework import InvalidTask, task_backends, task_enqueued
 from django_sqs_kombu import SendManyFailed
-from django_sqs_kombu.exceptions import ConfigurationError
+from django_sqs_kombu.exceptions import ConfigurationError, MessageTooLarge
+from django_sqs_kombu.quotas import MAX_MESSAGE_BYTES
 
 from . import chores
 
@@ -57,6 +58,23 @@ def test_a_task_that_cannot_be_sent_at_the_commit_has_failed_and_others_are_sent
     assert status(lost) == "FAILED"
     assert status(sent) == "READY"
     assert counts(f"{prefix}__tasks-default") == (2, 0, 0)
+
+
+@pytest.mark.django_db(transaction=True, databases="__all__")
+def test_a_task_that_is_too_large_raises_before_the_commit(backends, counts, prefix):
+    records = TaskRecord.objects.using(router.db_for_write(TaskRecord))
+    large = "x" * MAX_MESSAGE_BYTES
+    with transaction.atomic():
+        with pytest.raises(MessageTooLarge):
+            chores.double.enqueue(large)
+        with pytest.raises(MessageTooLarge):
+            chores.double.get_backend().enqueue_many(
+                [(chores.double, [1], {}), (chores.double, [large], {})]
+            )
+        chores.double.enqueue(2)
+
+    assert records.count() == 1
+    assert counts(f"{prefix}__tasks-default") == (1, 0, 0)
 
 
 def status(result):
