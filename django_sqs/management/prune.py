@@ -50,6 +50,7 @@ class PruneCommand(SQSCommand):
         old = old.using(using)
         count = 0
         while ids := list(old.values_list("pk", flat=True)[:BATCH]):
-            old.model._base_manager.using(using).filter(pk__in=ids).delete()
-            count += len(ids)
+            # By then some may be old no more: a worker has changed them meanwhile.
+            _, deleted = old.filter(pk__in=ids).order_by().delete()
+            count += deleted.get(old.model._meta.label, 0)
         self.output(options).result({"deleted": count}, f"Deleted {counted(count, self.noun)}.")
