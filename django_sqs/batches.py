@@ -60,7 +60,7 @@ class AtCommit:
             set(connections[alias].savepoint_ids) <= self._savepoints.get(alias, set())
             for alias in waited_for
         ):
-            when_all_committed(waited_for, self._send_others)
+            when_all_committed(self._batch.receivers, waited_for, self._send_others)
         else:
             # What comes later sends itself.
             self._others.send_kept()

@@ -11,6 +11,8 @@ from django.core.exceptions import ImproperlyConfigured
 from django.db import DEFAULT_DB_ALIAS, connections, transaction
 
 from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.registration import BatchSender, RegisteredQueue
+from django_sqs_kombu.transport import ends_before_deadlines
 
 from .conf import conf
 
@@ -22,14 +24,23 @@ _warned: set[tuple[str, str]] = set()
 
 @dataclass(eq=False, slots=True)
 class _Waiting:
-    """What Django calls after a commit; tests learn from it whether it was called."""
+    """What Django calls after a commit; tests learn from it whether it was called.
 
+    A receiver's time limit waits for its end, or would lose what it sends.
+
+    :param receivers: by which it sends.
+    """
+
+    receivers: BatchSender
     action: Callable[[], Any]
     done: bool = False
 
     def __call__(self) -> None:
-        self.done = True
-        self.action()
+        if self.receivers.outlet is None:
+            _to_their_end([self])
+        else:
+            # A test's receivers run within it, with time limits of their own.
+            _call([self])
 
     def wait(self, using: str | None) -> None:
         """Have it called when the transaction of that database is committed."""
@@ -59,12 +70,20 @@ def _have_all_called(connection: Any) -> None:
             run()
         except Exception:
             if connection.run_on_commit is not entries:
-                for each in waiting:
-                    if not each.done:
-                        each()
+                _to_their_end(waiting)
             raise
 
     setattr(connection, name, run_all)
+
+
+def _call(waiting: list[_Waiting]) -> None:
+    for each in waiting:
+        if not each.done:
+            each.done = True
+            each.action()
+
+
+_to_their_end = ends_before_deadlines(_call)
 
 
 def sends_wait() -> bool:
@@ -97,27 +116,29 @@ def in_any_transaction() -> bool:
     return any(in_transaction(each.alias) for each in connections.all(initialized_only=True))
 
 
-def after_commit(queue: str, send: Callable[[], Any], using: str | None) -> None:
+def after_commit(queue: RegisteredQueue, send: Callable[[], Any], using: str | None) -> None:
     """Call *send* when the transaction is committed; at once outside one.
 
     What it raises then is logged, so that the transaction's other messages are sent.
 
-    :param queue: the queue's name, for the log.
+    :param queue: to which it sends.
     """
     if transaction.get_connection(using).in_atomic_block:
-        _Waiting(partial(_send, queue, send)).wait(using)
+        _Waiting(queue.receivers, partial(_send, queue.name, send)).wait(using)
     else:
-        warn_of_another(queue, "on_commit=True", using)
+        warn_of_another(queue.name, "on_commit=True", using)
         send()
 
 
 def when_all_committed(
+    receivers: BatchSender,
     databases: Sequence[str],
     action: Callable[[], None],
     otherwise: Callable[[], None] = lambda: None,
 ) -> None:
     """Call *action* when the transactions that are open on *databases* are all committed.
 
+    :param receivers: by which it sends.
     :param action: what it raises keeps all else that waits for the commit from being done.
     :param otherwise: called at the commit of one where others are rolled back already.
     """
@@ -132,7 +153,7 @@ def when_all_committed(
 
     for alias in databases:
         if connections[alias].in_atomic_block:
-            left[alias] = _Waiting(partial(committed, alias))
+            left[alias] = _Waiting(receivers, partial(committed, alias))
             left[alias].wait(alias)
     if not left:
         action()

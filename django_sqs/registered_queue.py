@@ -186,7 +186,7 @@ class DjangoQueue(base.RegisteredQueue):
         if transaction.get_connection(commit).in_atomic_block:
             send.check()
         joining = joining_batch(self.receivers, send, [commit])
-        return send.claim_and(partial(after_commit, self.name, joining, commit))
+        return send.claim_and(partial(after_commit, self, joining, commit))
 
     @property
     def _keys(self) -> KeyDatabase:
@@ -312,7 +312,7 @@ class DjangoQueue(base.RegisteredQueue):
         several = base.Several.of(self.receivers, self, self.get_queue(suffix), items, encode)
         send = partial(several.send, options.get("parallel"), options.get("progress"))
         if several.kept:
-            after_commit(self.name, joining_batch(self.receivers, send, [using]), using)
+            after_commit(self, joining_batch(self.receivers, send, [using]), using)
         return several.count()
 
     def receive(self, message: RawMessage) -> Any:

@@ -101,6 +101,7 @@ class Waiting:
         enqueue = partial(self._enqueue_known, batch, send)
         joining = joining_batch(receivers, enqueue, databases)
         when_all_committed(
+            receivers,
             databases,
             partial(self._send_later, databases, batch, joining),
             partial(self._give_back, batch),

@@ -19,6 +19,7 @@ from .sqs.pauses import Pause, pause_of
 from .sqs.received import Message as SQSMessage
 from .sqs.received import group_of, moved_from
 from .sqs.requests import QueueCounts, Requests
+from .sqs.shield import ends_before_deadlines
 from .sqs.threads import Threads
 from .transport import Transport
 
@@ -45,6 +46,7 @@ __all__ = [
     "Trail",
     "Transport",
     "copy_of",
+    "ends_before_deadlines",
     "fitted",
     "group_of",
     "has_expired",

@@ -11,9 +11,15 @@ from django.utils.functional import SimpleLazyObject
 
 import django_sqs
 from django_sqs.message import JSONMessage
-from django_sqs_kombu import MessageEncodeError
-from django_sqs_kombu.exceptions import ConfigurationError, MessageTooLarge, SendManyFailed
+from django_sqs_kombu import MessageEncodeError, Middleware
+from django_sqs_kombu.exceptions import (
+    ConfigurationError,
+    MessageTooLarge,
+    SendManyFailed,
+    TimedOut,
+)
 from django_sqs_kombu.quotas import MAX_MESSAGE_BYTES
+from django_sqs_kombu.working import deadline
 
 from ..site.shop.models import Order
 
@@ -82,6 +88,52 @@ def test_a_callback_of_the_site_that_raises_keeps_no_message_from_being_sent(sen
     with transaction.atomic():
         django_sqs.send("plain", body="another", on_commit=True)
     assert sent() == 5
+
+
+class Slow(Middleware):
+    """Has a send take longer than a time limit."""
+
+    def __init__(self, limit):
+        self.until = time.monotonic() + limit
+
+    @contextlib.contextmanager
+    def sending(self, sending):
+        while time.monotonic() < self.until:
+            time.sleep(0.01)
+        yield
+
+
+def commit_in_time(limit, monkeypatch):
+    """Send three messages at a commit, the first of which takes longer than a time limit."""
+    with deadline(limit), transaction.atomic():
+        for number in range(3):
+            django_sqs.send("plain", body=str(number), on_commit=True)
+        slow = [*django_sqs.receivers.middleware, Slow(limit + 0.2)]
+        monkeypatch.setattr(django_sqs.receivers, "middleware", slow)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_time_limit_keeps_nothing_that_is_committed_from_being_sent(sent, monkeypatch, caplog):
+    django_sqs.send("plain", body="connects")
+
+    with pytest.raises(TimedOut):
+        commit_in_time(3, monkeypatch)
+
+    assert sent() == 4
+    assert not [each for each in caplog.records if "after the commit" in each.message]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_time_limit_that_strikes_a_callback_of_the_site_keeps_nothing_from_being_sent(sent):
+    def commit():
+        with deadline(2), transaction.atomic():
+            transaction.on_commit(lambda: time.sleep(60))
+            django_sqs.send("plain", body="x", on_commit=True)
+
+    with pytest.raises(TimedOut):
+        commit()
+
+    assert sent() == 1
 
 
 @pytest.mark.django_db(transaction=True)
