@@ -7,10 +7,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
 from django.contrib import admin
-from django.db import router
+from django.db import connections, router, transaction
 from django.db.models import QuerySet
 from django.db.models.constants import LOOKUP_SEP
 from django.http import HttpRequest, HttpResponse
+from django.urls import URLPattern
 from django.utils.formats import localize
 from django.utils.text import capfirst
 from django.utils.timezone import localtime
@@ -76,6 +77,18 @@ class RowAdmin(_ModelAdmin[Row]):
         """The list, under its name: Django's title asks to select a row to change."""
         title = capfirst(str(self.opts.verbose_name_plural))
         return super().changelist_view(request, {"title": title, **(extra_context or {})})
+
+
+def committing_at_once(urls: Sequence[URLPattern]) -> list[URLPattern]:
+    """*urls* whose views commit each thing that they do, with ATOMIC_REQUESTS, too.
+
+    For pages that send: if one is ended or fails in the midst of it, what says that messages were
+    sent must not be undone.
+    """
+    for each in urls:
+        for alias in connections:
+            transaction.non_atomic_requests(using=alias)(each.callback)
+    return list(urls)
 
 
 def moment(time: datetime | None) -> str | None:

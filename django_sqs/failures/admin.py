@@ -29,7 +29,7 @@ from ..language import of_logs, of_the_site
 from ..operations.asking import PATIENCE, NotAnsweredYet, ask_within
 from ..operations.queues import Target, targets
 from ..registry import receivers
-from ..row_admin import RowAdmin
+from ..row_admin import RowAdmin, committing_at_once
 from ..written import Row, written
 from .choices import CHOICES, Choice
 from .deciding import STUCK, Decided, left_to_sqs
@@ -98,7 +98,8 @@ class DecidingAdmin(RowAdmin[Row]):
         view = self.admin_site.admin_view
         name = f"{self.opts.app_label}_{self.opts.model_name}_decide"
         place = "<path:object_id>/decide/<slug:choice>/"
-        return [path(place, view(require_POST(self.decide_view)), name=name), *super().get_urls()]
+        decide = path(place, view(require_POST(self.decide_view)), name=name)
+        return committing_at_once([decide, *super().get_urls()])
 
     def change_view(
         self,

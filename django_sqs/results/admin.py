@@ -20,7 +20,7 @@ from django_sqs_kombu.exceptions import EndpointUnreachable, SQSError
 
 from ..language import of_the_site
 from ..operations.asking import ENOUGH
-from ..row_admin import RowAdmin
+from ..row_admin import RowAdmin, committing_at_once
 from .models import TaskRecord
 
 #: What is shown of an error before its traceback.
@@ -45,6 +45,10 @@ class TaskRecordAdmin(RowAdmin[TaskRecord]):
         *("run_after", "enqueued_at", "started_at", "last_attempted_at", "finished_at"),
         *("return_value", "worker_ids", "tracebacks"),
     )
+
+    def get_urls(self) -> list[Any]:
+        """Its pages; the list enqueues while somebody waits, and tells what SQS said."""
+        return committing_at_once(super().get_urls())
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Nobody changes one."""
