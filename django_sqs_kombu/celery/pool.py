@@ -24,6 +24,7 @@ from ..working.attempt import context_of
 from ..working.circuits import Circuits
 from ..working.context import apart, current_message
 from ..working.early_burial import warn_of_early_burial
+from ..working.expired import abandon
 from ..working.going_on import worker_stops
 from ..working.handling import Surroundings, attempt_within, cleaning_up
 from ..working.middleware import tell
@@ -117,6 +118,7 @@ class PoolConsumer:
                     most=registered.concurrency,
                     on_poll=functools.partial(self._polled, registered),
                     on_pause=functools.partial(self._circuits.paused, registered, queue.name),
+                    keeps=functools.partial(self._circuits.keeps, registered, queue.name),
                     free=self._free,
                     lasting=True,
                 )
@@ -183,7 +185,9 @@ class PoolConsumer:
             self._start(delivery)
 
     def _give_back(self, delivery: Delivery) -> None:
-        if self._stopping:
+        if delivery.expired:
+            abandon(delivery)
+        elif self._stopping:
             delivery.release()
         else:
             # Also where the breaker has closed meanwhile.

@@ -15,6 +15,7 @@ from ..transport.receiving.message_limit import ReceiveLimit
 from ..transport.sqs.pauses import Pause, pause_by_breaker
 from ..transport.sqs.threads import aside
 from .breaker import Circuit, Trip
+from .expired import abandon
 from .limits import limits_of
 from .middleware import Middleware, tell
 from .outcomes import leave_unstarted
@@ -83,7 +84,9 @@ class Circuits:
 
         :param stops: whether the consumer does, which must not wait for requests.
         """
-        if self.any and not stops and self.is_open(delivery.queue):
+        if delivery.expired:
+            abandon(delivery)
+        elif self.any and not stops and self.is_open(delivery.queue):
             leave_unstarted(registered, delivery)
         else:
             delivery.release()
@@ -95,10 +98,23 @@ class Circuits:
 
     def paused(self, registered: Registered, queue: str, pause: Pause | None) -> None:
         """The queue is paused, or resumed: by a breaker, all try it with one message then."""
-        circuit = self._circuits.get(queue)
-        if pause is not None and pause.by_breaker and circuit is not None:
-            circuit.shut(pause.seconds_left() or 0.0)
+        if pause is not None:
+            self._shut(queue, pause)
         tell(self._receivers.middleware, lambda each: each.paused(registered, pause))
+
+    def keeps(self, registered: Registered, queue: str, pause: Pause) -> bool:
+        """Whether what waits as a pause begins comes to the consumer, which sends it again.
+
+        So it is if the pause is another process's breaker's: else those that open often would
+        use up the receives of what waits here.
+        """
+        self._shut(queue, pause)
+        return self.is_open(queue) and _may_be_sent_again(registered, queue, self._channels[queue])
+
+    def _shut(self, queue: str, pause: Pause) -> None:
+        circuit = self._circuits.get(queue)
+        if pause.by_breaker and circuit is not None:
+            circuit.shut(pause.seconds_left() or 0.0)
 
     def _limited(self, registered: Registered, queue: str) -> None:
         tell(self._receivers.middleware, lambda each: each.limited(registered, queue))

@@ -22,6 +22,7 @@ from .coroutine_crew import CoroutineCrew
 from .coroutine_run import Work
 from .cut_off import CutOff
 from .early_burial import warn_of_early_burial
+from .expired import abandon
 from .gate import Gate
 from .going_on import worker_stops
 from .handling import Handled, handle
@@ -196,6 +197,7 @@ class ReceiverConsumer(StoppableConsumer):
                     limit=self._limit(registered, queue.name, channel),
                     on_poll=partial(self._polled, registered) if observed else None,
                     on_pause=partial(self._batches.paused, registered, queue.name),
+                    keeps=partial(self._circuits.keeps, registered, queue.name),
                     free=self._free,
                     one_by_one=self._one_by_one,
                     lasting=True,
@@ -360,12 +362,7 @@ class ReceiverConsumer(StoppableConsumer):
         tell(self._middleware, lambda each: each.polled(registered, received))
 
     def _abandon(self, registered: Registered, delivery: Delivery) -> None:
-        logger.info(
-            "Message %s of queue %s waited longer than its visibility timeout; it is redelivered",
-            delivery.message_id,
-            delivery.queue,
-        )
-        delivery.abandon()
+        abandon(delivery)
         self._uncount(registered)
 
     def _give_back(self, registered: Registered, delivery: Delivery) -> None:

@@ -27,6 +27,8 @@ class Consumption:
     :param on_poll: called with the number of messages that a poll brought, from any thread.
     :param on_pause: called with the pause when the queue is paused, and with None when it is
         resumed, from any thread.
+    :param keeps: called with a pause that begins; returns whether what was received is still for
+        the consumer, which is about to refuse it.  None: it is given back.
     :param wait: seconds that a poll waits; None: the transport's ``wait_time_seconds``.
     :param free: returns how many receivers are free; None: one while somebody waits for a
         message.
@@ -44,6 +46,7 @@ class Consumption:
     limit: ReceiveLimit | None = None
     on_poll: Callable[[int], None] | None = None
     on_pause: Callable[[Pause | None], None] | None = None
+    keeps: Callable[[Pause], bool] | None = None
     wait: int | None = None
     free: Callable[[], int] | None = None
     one_by_one: Callable[[], bool] | None = None

@@ -203,7 +203,7 @@ class Poller:
 
     def _on_pause(self, pause: Pause | None) -> None:
         """The queue is paused, or resumed."""
-        if pause is not None:
+        if pause is not None and not self.returns.kept(pause):
             self.give_back_waiting()
         if self.consumption.on_pause is not None:
             tell(self.consumption.on_pause, self.queue, pause)
@@ -388,7 +388,7 @@ class Poller:
 
     def announce(self, held: Sequence[Held]) -> None:
         """These have come, and have their bodies."""
-        if self.ending.gives_back or self.pauses.paused:
+        if self.ending.gives_back or (self.pauses.paused and not self.returns.keeps):
             self.returns.give_back(held)
         elif count := self._shared.table.announce(self.queue, held):
             self._shared.inbox.announce(self, count)

@@ -8,6 +8,7 @@ from functools import partial
 
 from ...logs import get_logger
 from ..holding.held import Held, State
+from ..sqs.pauses import Pause
 from ..sqs.threads import aside
 from .consumption import Consumption, Receiving
 from .terms import Terms
@@ -21,10 +22,12 @@ class Returns:
     :param consumption: which queue, and how it is consumed.
     :param shared: what the pollers of its channel share.
     :ivar terms: what is known of the queue, if it was asked.
+    :ivar keeps: whether what was received is for the consumer also while the queue is paused.
     """
 
     def __init__(self, consumption: Consumption, shared: Receiving) -> None:
         self.terms: Terms | None = None
+        self.keeps = False
         self._consumption = consumption
         self._shared = shared
         self._asking = False
@@ -33,6 +36,12 @@ class Returns:
     def redrives(self) -> bool:
         """Whether the queue has a redrive policy, or may have one: it was not asked yet."""
         return self.terms is None or self.terms.redrives
+
+    def kept(self, pause: Pause) -> bool:
+        """Whether what waits is for the consumer still, although a pause has begun."""
+        asked = self._consumption.keeps
+        self.keeps = asked is not None and asked(pause)
+        return self.keeps
 
     def one_by_one(self) -> bool:
         """Whether no more than one message may be held, so that it harms no other."""

@@ -44,6 +44,17 @@ def test_it_is_also_sent_again_where_the_breaker_has_closed_meanwhile(tripped, e
     eventually(lambda: delivery.done == [("ack",)])
 
 
+def test_what_others_may_have_by_now_is_not_sent_again(tripped, eventually):
+    pool, queue = tripped
+    delivery = FakeDelivery(queue=queue, redrive=True)
+    delivery.expired = True
+
+    pool._on_message(delivery)
+
+    eventually(lambda: delivery.done == [("abandon",)])
+    assert not delivery.sent
+
+
 def test_while_it_stops_it_is_given_back_without_waiting_for_sqs(tripped):
     pool, queue = tripped
     delivery = FakeDelivery(queue=queue, redrive=True)

@@ -54,6 +54,7 @@ class FakeDelivery:
     text = payload = sqs_body = "the body"
     message_id = "id-1"
     errors = ()
+    expired = False
 
     def __init__(
         self,

@@ -6,7 +6,7 @@ import time
 import pytest
 
 from django_sqs_kombu import Breaker, Middleware, Receivers, Retry
-from django_sqs_kombu.transport.sqs.pauses import BREAKER_TAG, TAG, Pause
+from django_sqs_kombu.transport.sqs.pauses import BREAKER_TAG, TAG, Pause, pause_by_breaker
 
 FAILED = ConnectionError("the API is away")
 
@@ -190,3 +190,46 @@ def test_a_tag_of_a_pause_that_has_ended_says_nothing(new_worker, start, away, e
     eventually(lambda: worker.done)
 
     assert not worker.noting.pauses
+
+
+def test_what_waits_when_anothers_breaker_opens_has_lost_no_receive(
+    new_worker, start, away, eventually, tags, sqs
+):
+    away.clear()
+    worker = new_worker(of=9999, shared=True)
+    goes_on = threading.Event()
+
+    def receive(message):
+        worker.done.append(message.get_body())
+        if len(worker.done) == 30:
+            goes_on.wait(20)
+
+    worker.queue.receiver = receive
+    worker.queue.send_many(str(n) for n in range(60))
+    consumer, _ = start(worker.receivers)
+    poller = eventually(
+        lambda: len(worker.done) == 30 and consumer._channel.pollers[worker.queue.full_name()]
+    )
+    # When its pace is known, some wait while others run.
+    eventually(lambda: poller.has_waiting)
+
+    pause_by_breaker(
+        worker.receivers.channel().requests, worker.queue.full_name(), 60, "it is away"
+    )
+    eventually(lambda: worker.noting.pauses)
+    goes_on.set()
+    eventually(lambda: not consumer._running and not poller.has_waiting)
+
+    receives = []
+    url = sqs.get_queue_url(QueueName=worker.queue.full_name())["QueueUrl"]
+    asked = {"AttributeNames": ["ApproximateReceiveCount"], "MaxNumberOfMessages": 10}
+    eventually(
+        lambda: (
+            receives.extend(
+                int(each["Attributes"]["ApproximateReceiveCount"])
+                for each in sqs.receive_message(QueueUrl=url, **asked).get("Messages", [])
+            )
+            or len(receives) == 60 - len(worker.done)
+        )
+    )
+    assert set(receives) == {1}

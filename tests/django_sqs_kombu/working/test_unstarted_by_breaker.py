@@ -4,6 +4,7 @@ import pytest
 
 from django_sqs_kombu import Breaker, Receivers, Retry
 from django_sqs_kombu.transport.sending.trail import Trail
+from django_sqs_kombu.transport.sqs.pauses import BREAKER_TAG, TAG, Pause
 from django_sqs_kombu.working.circuits import Circuits
 
 from .fakes import FakeDelivery, refused
@@ -76,6 +77,36 @@ def test_else_it_is_given_back(tripped, name, options, given):
     assert (delivery.sent, [name for name, *_ in delivery.done]) == ([], ["release"])
     sent_again = options["redrive"] and name == "q"
     assert channel.given_back == ([] if sent_again else [name])
+
+
+def test_what_others_may_have_by_now_is_not_sent_again(tripped):
+    registered, circuits, _ = tripped()
+    delivery = FakeDelivery(queue="q", redrive=True)
+    delivery.expired = True
+
+    circuits.give_back(registered, delivery, stops=False)
+
+    assert (delivery.sent, [name for name, *_ in delivery.done]) == ([], ["abandon"])
+
+
+@pytest.mark.parametrize(
+    ("name", "tags", "kept"),
+    [
+        ("q", {BREAKER_TAG: "2026-01-01T00:00:00Z/2126-01-01T00:00:00Z it is away"}, True),
+        ("q", {TAG: "yes"}, False),
+        ("q.fifo", {BREAKER_TAG: "2026-01-01T00:00:00Z/2126-01-01T00:00:00Z it is away"}, False),
+    ],
+    ids=["another's breaker", "a person", "its group has an order"],
+)
+def test_a_pause_of_another_processs_breaker_leaves_what_waits_to_the_consumer(name, tags, kept):
+    receivers = Receivers("sqs-batch://")
+    registered = receivers.register(name, print, breaker=Breaker(shared=True))
+    circuits = Circuits(receivers)
+    circuits.limit(registered, name, FakeChannel(redrives=True))
+
+    assert circuits.keeps(registered, name, Pause.of(tags)) == kept
+    # Else it would be started.
+    assert circuits.refuses(name) or not kept
 
 
 def test_a_receive_also_counts_where_messages_have_tries(tripped):
