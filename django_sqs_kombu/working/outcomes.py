@@ -252,9 +252,10 @@ def _bury(registered: Registered, delivery: Delivery, raised: BaseException | No
 
 
 def _reject(registered: Registered, delivery: Delivery, raised: BaseException | None) -> None:
-    # SQS is asked what it would do only of a message for which that makes a difference.
+    # SQS is asked what it would do only where that makes a difference; in doubt it stays.
     if frees_key(delivery) and (
-        not delivery.channel.requests.redrives(delivery.queue) or is_last_receive(delivery)
+        not delivery.channel.requests.redrives(delivery.queue)
+        or is_last_receive(delivery, in_doubt=False)
     ):
         free_at_end(registered, delivery, raised)
     delivery.reject()

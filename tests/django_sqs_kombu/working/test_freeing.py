@@ -160,6 +160,26 @@ def test_what_is_tried_again_keeps_its_key(ticketed, options):
     assert not sent(queue)
 
 
+def test_what_may_be_tried_again_keeps_its_key(ticketed, server):
+    tries = []
+
+    def fail(message):
+        tries.append(message)
+        raise ValueError
+
+    queue = ticketed.register("orders", fail, visibility_timeout=1)
+    # Whether SQS redelivers it cannot be learnt.
+    server.faults["GetQueueAttributes", queue.full_name()] = (403, "AccessDenied")
+    assert sent(queue)
+
+    receive(queue)
+    assert not sent(queue)
+    time.sleep(1.1)
+    receive(queue)
+
+    assert len(tries) == 2
+
+
 def test_the_copy_that_a_restart_sends_frees_it(ticketed):
     tries = []
 
