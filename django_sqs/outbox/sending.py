@@ -103,12 +103,17 @@ class ClaimSending:
         """Send until all were tried, nothing can be sent any more, or the time is over."""
         left = list(self._claim.rows)
         while left and self._report.stopped is None:
-            if time.monotonic() > self._claim.send_until or not goes_on():
+            if self._is_over or not goes_on():
                 break
             some = self._next(left)
             taken = {row.pk for row in some}
             left = [row for row in left if row.pk not in taken]
             self._send_some(some)
+
+    @property
+    def _is_over(self) -> bool:
+        """Whether no request may begin any more."""
+        return time.monotonic() > self._claim.send_until
 
     def _next(self, left: list[OutboxMessage]) -> list[OutboxMessage]:
         """What goes into one request: of a FIFO queue one row of each group."""
@@ -128,6 +133,9 @@ class ClaimSending:
         channel.declare_lazily(queue)
         entries = []
         for row in rows:
+            # Its payload may take long, and the others' may have.
+            if self._is_over:
+                break
             # What follows in a group must not overtake what failed before.
             if row.group_id not in self._blocked:
                 try:
@@ -146,8 +154,9 @@ class ClaimSending:
             if len(rows) == 1:
                 self._failed(rows[0], exc)
             else:
-                for row in rows:
-                    self._send_some([row])
+                for row, _ in entries:
+                    if not self._is_over:
+                        self._send_some([row])
             return
         for number, (row, _) in enumerate(entries):
             error = result.errors[number]

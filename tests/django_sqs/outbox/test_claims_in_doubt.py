@@ -1,12 +1,14 @@
 """A database that fails while a claim is written: its rows are sent soon, not after two minutes."""
 
 import threading
+import time
+from types import SimpleNamespace
 
 import pytest
 from django.db import OperationalError, connections
 
 import django_sqs
-from django_sqs.outbox import claims
+from django_sqs.outbox import claims, sending
 from django_sqs.outbox.databases import outbox_databases
 from django_sqs.outbox.models import OutboxMessage
 from django_sqs.outbox.relay import Relay
@@ -115,3 +117,24 @@ def test_a_relay_that_goes_on_sends_them_itself(
     stopping.join()
     assert attached("plain") == 1
     assert not rows.exists()
+
+
+def test_no_request_begins_long_after_its_time_because_payloads_were_slow(attached, monkeypatch):
+    for number in range(10):
+        django_sqs.send("plain", body=str(number), outbox=True)
+    passed, entry = [], sending.ClaimSending._entry
+
+    def slow(self, *args):
+        # As S3 may be: another relay has the rows by the time that the last is there.
+        passed.append(claims.SENDING * 0.4)
+        return entry(self, *args)
+
+    monkeypatch.setattr(sending.ClaimSending, "_entry", slow)
+    clock = SimpleNamespace(monotonic=lambda: time.monotonic() + sum(passed))
+    monkeypatch.setattr(sending, "time", clock)
+    claim = claims.claim(claims.OutboxQueue(outbox_databases()[0], "plain", ""))
+
+    report = sending.send(claim)
+
+    assert len(report.sent) == attached("plain") == len(passed) == 3
+    assert report.untried
