@@ -82,6 +82,8 @@ class Failure(models.Model):
     trace = models.CharField(
         max_length=500,
         blank=True,
+        default="",
+        db_default="",
         help_text=_("The trace header of AWS X-Ray."),
         verbose_name=_("trace"),
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
+from django.db.models import Value
 from django.utils.translation import gettext_lazy as _
 
 
@@ -17,9 +18,13 @@ class Heartbeat(models.Model):
     threads = models.PositiveIntegerField()
     running = models.JSONField(default=dict, help_text="Running receivers by queue.")
     messages = models.JSONField(
-        default=list, help_text="Messages that have been running for a while."
+        default=list,
+        db_default=Value([], models.JSONField()),
+        help_text="Messages that have been running for a while.",
     )
-    version = models.CharField(max_length=100, blank=True, help_text="SQS_VERSION.")
+    version = models.CharField(
+        max_length=100, blank=True, default="", db_default="", help_text="SQS_VERSION."
+    )
 
     class Meta:
         default_permissions = ()
@@ -45,7 +50,9 @@ class Did(models.Model):
     unsettled = models.PositiveBigIntegerField(default=0)
     seconds = models.FloatField(default=0, help_text="Seconds that receivers ran.")
     waited = models.FloatField(default=0, help_text="The longest wait of a message, in seconds.")
-    busy = models.FloatField(default=0, help_text="Seconds that receivers were seen running.")
+    busy = models.FloatField(
+        default=0, db_default=0, help_text="Seconds that receivers were seen running."
+    )
 
     class Meta:
         abstract = True

@@ -28,6 +28,7 @@ class OutboxMessage(models.Model):
     body = models.TextField(verbose_name=_("body"))
     escaped = models.BooleanField(
         default=False,
+        db_default=False,
         help_text=_("Whether the body is kept as a JSON string, since databases accept no NUL."),
         verbose_name=_("escaped"),
     )
@@ -48,11 +49,16 @@ class OutboxMessage(models.Model):
         verbose_name=_("expires"),
     )
     ticket = models.BooleanField(
-        default=False, help_text=_("Whether it can be cancelled."), verbose_name=_("ticket")
+        default=False,
+        db_default=False,
+        help_text=_("Whether it can be cancelled."),
+        verbose_name=_("ticket"),
     )
     frees = models.CharField(
         max_length=10,
         blank=True,
+        default="",
+        db_default="",
         help_text=_("When it gives back its key of unique=."),
         verbose_name=_("frees"),
     )
@@ -64,6 +70,7 @@ class OutboxMessage(models.Model):
     )
     refusals = models.PositiveIntegerField(
         default=0,
+        db_default=0,
         help_text=_("Those of the tries in which SQS refused the message itself."),
         verbose_name=_("refusals"),
     )

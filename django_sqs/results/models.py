@@ -39,6 +39,7 @@ class TaskRecord(models.Model):
     digest = models.CharField(
         max_length=64,
         default="",
+        db_default="",
         editable=False,
         help_text=_("Digest of what its message must say."),
         verbose_name=_("digest"),

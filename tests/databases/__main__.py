@@ -23,6 +23,7 @@ SHORT = [
     "tests/django_sqs/test_on_commit.py",
     "tests/django_sqs/test_open_transactions.py",
     "tests/django_sqs/test_prepared_statements.py",
+    "tests/django_sqs/test_previous_release.py",
     "tests/django_sqs/test_remembered.py",
 ]
 #: All that uses the database of the project, and runs as it is on each kind.
