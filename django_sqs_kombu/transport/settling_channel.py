@@ -23,12 +23,16 @@ from .receiving.poller import Poller
 from .receiving.prefetch import Prefetch
 from .settling.keeper import Keeper
 from .settling.objects import ObjectDeletions
+from .settling.settlements import STEP_ASIDE
 from .sqs.forks import renew_after_fork
 
 logger = get_logger(__name__)
 
 #: Seconds that a close waits for SQS to confirm what was settled, and an exit of the process.
 CLOSE_TIMEOUT, EXIT_TIMEOUT = 10.0, 2.0
+#: Seconds that a change of a message's visibility waits for renewals: they end by then, and in a
+#: forked child those of its parent never do.
+RENEWALS_TIMEOUT = 10.0
 
 _open: weakref.WeakSet[SettlingChannel] = weakref.WeakSet()
 
@@ -192,8 +196,10 @@ class SettlingChannel(QueueChannel):
         :raises RequestFailed: SQS refused; the message is renewed as before.
         """
         held = delivery.held
-        held.renewed = False
+        with self.held.lock:
+            held.renewed = False
         try:
+            _await_renewals(held)
             self.requests.change_visibility(held.queue, held.message, seconds)
         except BaseException:
             held.renewed = True
@@ -280,6 +286,13 @@ class SettlingChannel(QueueChannel):
         self.held.forget()
         self.keeper.forget()
         _open.discard(self)
+
+
+def _await_renewals(held: Held) -> None:
+    """Wait until no renewal of a message is under way: it could undo what is asked for next."""
+    until = time.monotonic() + RENEWALS_TIMEOUT
+    while held.renewals and time.monotonic() < until:
+        time.sleep(STEP_ASIDE)
 
 
 def _abandon(pollers: dict[str, Poller], keeper: Keeper) -> None:
