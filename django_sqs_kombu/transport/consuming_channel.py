@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue as stdlib_queue
+import time
 import traceback
 import weakref
 from collections.abc import Callable, Collection, Mapping
@@ -17,6 +18,7 @@ from .holding.held import Held, State
 from .receiving.consumption import Consumption, Receiving
 from .receiving.intake import Intake
 from .receiving.poller import Poller
+from .receiving.polls import LATE
 from .receiving.terms import QueueTerms
 from .settling_channel import SettlingChannel
 from .sqs.listing import Listing
@@ -156,9 +158,18 @@ class ConsumingChannel(SettlingChannel):
             self.keeper.delete(delivery.held)
         return delivery
 
-    def get_one(self, queue: str, **kwargs: Any) -> Delivery | None:
+    def get_one(self, queue: str, no_ack: bool = False, **kwargs: Any) -> Delivery | None:
         """The same for one who settles what cannot be read, too; it is not acknowledged."""
-        delivery: Delivery | None = super().basic_get(queue, **kwargs)
+        held = self._receive_one(queue)
+        if held is None:
+            return None
+        try:
+            delivery = self.Message(self.payload(held), channel=self)
+        except MemoryError:
+            self.keeper.release([held])
+            raise
+        if not no_ack:
+            self.qos.append(delivery, delivery.delivery_tag)
         return delivery
 
     def wake_polling(self, queues: Collection[str] | None = None) -> None:
@@ -339,17 +350,25 @@ class ConsumingChannel(SettlingChannel):
         return self.payload(held)
 
     def _get(self, queue: str, timeout: float | None = None) -> dict[str, Any]:
+        held = self._receive_one(queue)
+        if held is None:
+            raise stdlib_queue.Empty
+        return self.payload(held)
+
+    def _receive_one(self, queue: str) -> Held | None:
+        """Hold one message, its body read; None: none came within ``wait_time_seconds``."""
         self.queues.compare_once(queue)
-        seconds = self._terms.known(queue).seconds
-        received = self.requests.receive(queue, 1, int(self.wait_time_seconds), seconds)
-        for held in self.intake.hold(queue, received, seconds, State.DELIVERED):
-            self.intake.read(held)
-            try:
-                return self.payload(held)
-            except MemoryError:
-                self.keeper.release([held])
-                raise
-        raise stdlib_queue.Empty
+        seconds, wait = self._terms.known(queue).seconds, int(self.wait_time_seconds)
+        asked_at = time.monotonic()
+        received = self.requests.receive(queue, 1, wait, seconds)
+        late = time.monotonic() - asked_at > wait + LATE
+        held = self.intake.hold(queue, received, seconds, State.DELIVERED, late=late)
+        # A server may answer more than it was asked for.
+        self.keeper.release(reversed(held[1:]))
+        for each in held[:1]:
+            self.intake.read(each)
+            return each
+        return None
 
 
 def _name(held: Held) -> str:
