@@ -57,11 +57,7 @@ class ObjectDeletions:
             return
         with self._lock:
             if self._started < THREADS:
-                name = f"sqs-objects-{self._started + 1}"
-                # Where no thread is to be had, the next deletion tries again.
-                with contextlib.suppress(RuntimeError):
-                    start_thread(threading.Thread(target=self._run, name=name, daemon=True))
-                    self._started += 1
+                self._start()
 
     def close(self, timeout: float) -> None:
         """Wait for what is under way, for *timeout* seconds at most; then end the threads.
@@ -69,6 +65,10 @@ class ObjectDeletions:
         What is not deleted by then is logged: it stays in S3 should the process end.
         """
         deadline = time.monotonic() + timeout
+        with self._lock:
+            if not self._started and not self._waiting.empty():
+                # None was to be had before.
+                self._start()
         while self._started and self._waiting.unfinished_tasks and time.monotonic() < deadline:
             time.sleep(0.02)
         if self._started and (left := self._waiting.unfinished_tasks):
@@ -90,6 +90,13 @@ class ObjectDeletions:
         """After a fork, in the child: what waits is the parent's."""
         self._setup()
 
+    def _start(self) -> None:
+        name = f"sqs-objects-{self._started + 1}"
+        # Where no thread is to be had, the next deletion tries again, and so does the end.
+        with contextlib.suppress(RuntimeError):
+            start_thread(threading.Thread(target=self._run, name=name, daemon=True))
+            self._started += 1
+
     def _run(self) -> None:
         while (message := without_fail(self._next)) is not None:
             try:
@@ -106,9 +113,14 @@ class ObjectDeletions:
         """Wait for a message; None: there was none for a long time, or nobody comes any more."""
         while True:
             try:
-                return self._waiting.get(timeout=IDLE)
+                message = self._waiting.get(timeout=IDLE)
             except queue.Empty:
                 with self._lock:
                     if self._waiting.empty():
                         self._started -= 1
                         return None
+            else:
+                if message is None:
+                    # Nobody is to wait for that.
+                    self._waiting.task_done()
+                return message

@@ -96,3 +96,20 @@ def test_what_was_deleted_on_receipt_and_cannot_be_sent_in_time_is_told(short, p
     assert time.monotonic() - began < 3
     assert "is lost" in caplog.text
     handler.close()
+
+
+def test_events_with_large_payloads_take_no_longer_than_they_need(large, new_source, keys, caplog):
+    """From the second on each took all the time that the function had, and up to a minute."""
+    seen = []
+    name = large.register("orders", lambda message: seen.append(message.get_body())).full_name()
+    source = new_source(large)
+    for number in range(1, 4):
+        large.send("orders", body="x" * 1_100_000)
+        began = time.monotonic()
+
+        assert source.invoke(name, seconds=60, wait=5) == []
+
+        assert time.monotonic() - began < 30
+        assert len(seen) == number
+        assert not keys()
+    assert "were not deleted within" not in caplog.text
