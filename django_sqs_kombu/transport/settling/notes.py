@@ -15,6 +15,7 @@ from ..holding.held import Held
 from ..holding.note import Forgoing, Note, NoteWriter
 from ..holding.table import HeldMessages
 from ..sqs.threads import aside
+from ..sqs.wire.reactor import reactor
 from .settlements import Settlement, Settlements
 from .starts import Start, Starts
 
@@ -27,6 +28,8 @@ MOST_AT_ONCE, ENOUGH = 100, MAX_MESSAGES
 REST, LONGEST_REST = 10, 0.05
 #: Seconds without a note after which the thread ends, and with it the connections that it has.
 IDLE = 60.0
+#: Seconds until a thread that could not be started is tried again.
+PAUSE = 1.0
 
 
 class Notes:
@@ -66,6 +69,8 @@ class Notes:
         self._rests_until = 0.0
         self._closed = False
         self._thread: threading.Thread | None = None
+        #: Whether one is to be started soon, since none could be.
+        self._tries_again = False
 
     def add(self, settlement: Settlement) -> None:
         """Write the note of a settlement soon."""
@@ -114,11 +119,20 @@ class Notes:
         try:
             start_thread(thread)
         except RuntimeError as exc:
-            # No thread to be had now; the next note tries again.  The lock is held, so others
-            # tell it, if any are there.
+            # No thread to be had now.  The lock is held, so others tell it, if any are there.
             aside(partial(_say_not_started, exc))
+            if not self._tries_again:
+                # The next note tries, too; but none may come.
+                self._tries_again = True
+                reactor.at(time.monotonic() + PAUSE, self._try_to_start)
             return
         self._thread = thread
+
+    def _try_to_start(self) -> None:
+        with self._changed:
+            self._tries_again = False
+            if self._thread is None and (self._waiting or self._starts):
+                self._start()
 
     # In the thread.
 

@@ -257,3 +257,23 @@ def test_a_receiver_that_runs_for_long_is_noted_and_one_that_has_ended_is_not(
 
     assert order == [("written", 1)]
     assert runs.state is State.DELIVERED
+
+
+def test_a_thread_that_could_not_be_started_is_there_soon(
+    keeper, table, writer, monkeypatch, eventually
+):
+    """The message of the last note was held, and its result not written, until another came."""
+    start, fails = notes.start_thread, ["once"]
+
+    def start_thread(thread):
+        if fails:
+            fails.pop()
+            raise RuntimeError("can't start new thread")
+        start(thread)
+
+    monkeypatch.setattr(notes, "start_thread", start_thread)
+    held = hold(table, writer)
+
+    keeper.delete(held)
+
+    eventually(lambda: held.state is State.GONE)
