@@ -26,7 +26,7 @@ from .going_on import stopping
 from .masking import loggable
 from .middleware import Settlement, guarded, tell
 from .registered import Registered
-from .resends import resend
+from .resends import delete_replaced, resend
 from .restarting import (
     attempts_of,
     backoff_after,
@@ -245,7 +245,7 @@ def _bury(registered: Registered, delivery: Delivery, raised: BaseException | No
     """Send a message to the dead letters, or reject it where there are none."""
     if raised is not None and send_to_dead_letters(registered, delivery, raised):
         free_at_end(registered, delivery, raised)
-        delivery.ack()
+        delete_replaced(delivery)
         return Action.DEAD_LETTER
     _reject(registered, delivery, raised)
     return Action.REJECT

@@ -34,6 +34,12 @@ def resend(delivery: Delivery, entry: dict[str, Any], stay: Stay) -> None:
     _settle(delivery, stay, error)
 
 
+def delete_replaced(delivery: Delivery) -> None:
+    """Delete a message that another is in the place of, also one that could not be read."""
+    delivery.unread = None
+    delivery.ack()
+
+
 @contextmanager
 def resent_together() -> Iterator[None]:
     """Send together what is sent again in the block, of messages of one queue."""
@@ -68,6 +74,6 @@ def _errors(delivery: Delivery, entries: list[dict[str, Any]]) -> Sequence[Excep
 
 def _settle(delivery: Delivery, stay: Stay, error: Exception | None) -> None:
     if error is None:
-        delivery.ack()
+        delete_replaced(delivery)
     else:
         stay(error)

@@ -7,7 +7,14 @@ from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
-from ..exceptions import Continue, MessageDecodeError, PassesSoon, RestartLater, kind_of
+from ..exceptions import (
+    Continue,
+    EnvironmentFailure,
+    MessageDecodeError,
+    PassesSoon,
+    RestartLater,
+    kind_of,
+)
 from ..logs import get_logger
 from ..odd import cause_of
 from ..quotas import MAX_VISIBILITY_TIMEOUT
@@ -93,10 +100,14 @@ def is_sent_again(
     policy, or whose messages have a number of tries.  A FIFO queue would lose its order.
     """
     counts = raised.counts if isinstance(raised, RestartLater) else None
-    if counts or delivery.is_fifo or delivery.errors:
-        # What could not be read, as from S3, cannot be written again, and would go with this one.
+    if counts or delivery.is_fifo or not _can_be_written(delivery):
         return False
     return counts is False or counts_tries or delivery.channel.requests.redrives(delivery.queue)
+
+
+def _can_be_written(delivery: Delivery) -> bool:
+    """Whether the message is known as it was sent: as a pointer, where S3 has not answered."""
+    return all(isinstance(error, EnvironmentFailure) for _, error, _ in delivery.errors)
 
 
 def is_last_receive(delivery: Delivery, *, in_doubt: bool = True) -> bool:

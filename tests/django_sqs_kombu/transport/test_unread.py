@@ -2,14 +2,18 @@
 
 import contextlib
 import threading
+import time
+from types import SimpleNamespace
 
 import kombu
 import pytest
 from kombu.mixins import ConsumerMixin
 
-from django_sqs_kombu import JSONMessage, RawMessage
+from django_sqs_kombu import JSONMessage, RawMessage, ReceiverConsumer
+from django_sqs_kombu.exceptions import TooOldToSendAgain
 from django_sqs_kombu.transport import consuming_channel
 from django_sqs_kombu.transport.delivery import Delivery
+from django_sqs_kombu.transport.sending import resending
 
 LARGE = "x" * (1024 * 1024 + 1)
 HEAVY = "heavy" * 10_000
@@ -176,6 +180,30 @@ def test_a_lack_of_memory_costs_a_receiver_no_message(
 
     short_of_memory[where] = False
     assert sum(counts(queue.full_name())) == 1
+
+
+@pytest.mark.parametrize("is_old", [False, True], ids=["sent again", "too old for that"])
+def test_a_lack_of_memory_doubles_no_message_that_another_takes_the_place_of(
+    receivers, short_of_memory, counts, monkeypatch, is_old
+):
+    """Where receives count it is sent again, and was requeued as well: twice as many each time."""
+    queue = receivers.register(
+        "orders",
+        print,
+        message_class=JSONMessage,
+        dead_letter_queue="dead",
+        dead_letter=TooOldToSendAgain,
+    )
+    receivers.send("orders", body={"is": HEAVY})
+    short_of_memory["decoding"] = True
+    # As if it had been sent so many seconds before it is received.
+    wait = 30 * 86_400 if is_old else 0
+    monkeypatch.setattr(resending, "time", SimpleNamespace(time=lambda: time.time() + wait))
+
+    ReceiverConsumer(receivers, message_limit=1).run()
+
+    assert sum(counts(queue.full_name())) == (0 if is_old else 1)
+    assert sum(counts(queue.full_dead_letter_name)) == (1 if is_old else 0)
 
 
 def test_basic_get_gives_back_what_there_is_no_memory_for(receivers, short_of_memory, counts):

@@ -72,7 +72,7 @@ def test_a_payload_that_cannot_be_written_is_an_error_and_nothing_is_sent(
 def test_a_payload_that_cannot_be_read_now_is_read_later(
     large, server, caplog, break_s3, keys, options
 ):
-    """Sent again, it would lose its payload: nobody has read it, and it goes with the message."""
+    """Where it is sent again, its payload does not go with the received message."""
     seen = []
     large.register("orders", lambda message: seen.append(message.get_body()), **options)
     large.send("orders", body=LARGE)
@@ -88,6 +88,36 @@ def test_a_payload_that_cannot_be_read_now_is_read_later(
     ReceiverConsumer(large, message_limit=1).run()
 
     assert seen == [LARGE]
+
+
+@pytest.mark.parametrize(
+    ("options", "runs"),
+    [({}, 1), ({"retry": Retry(tries=3, backoff=0)}, 2)],
+    ids=["redrive policy", "retry"],
+)
+def test_an_outage_of_s3_brings_no_message_closer_to_the_dead_letters(
+    large_with, server, start, eventually, break_s3, keys, counts, caplog, options, runs
+):
+    seen = []
+
+    def receive(message):
+        seen.append(message.get_body())
+        if "retry" in options and len(seen) < 2:
+            raise ZeroDivisionError("one of its three tries")
+
+    large = large_with(backoff_base=0)
+    queue = large.register("orders", receive, dead_letter_queue="dead", max_receives=3, **options)
+    large.send("orders", body=LARGE)
+    break_s3()
+    start(large)
+    eventually(lambda: caplog.text.count("is tried again later: The payload") >= 4)
+    assert seen == []
+    server.broken_bucket = None
+
+    eventually(lambda: seen == [LARGE] * runs)
+    eventually(lambda: counts(queue.full_name()) == (0, 0, 0))
+    assert sum(counts(queue.full_dead_letter_name)) == 0
+    eventually(lambda: keys() == [])
 
 
 def test_a_receiver_that_asks_the_wrong_s3_for_its_bucket_loses_no_payload(
