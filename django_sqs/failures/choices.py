@@ -20,8 +20,8 @@ from .models import Failure
 
 #: Messages that are decided about while the browser waits; the rest at the next click.
 MOST = 1_000
-#: Seconds that a page waits for each answer of SQS.
-PATIENCE = 15.0
+#: Seconds that a page waits for each answer of SQS or S3, and at least, where others were slow.
+PATIENCE, LEAST = 15.0, 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,10 +63,12 @@ class Choice:
 
 
 def _send(rows: QuerySet[Failure], by: str, text: str | None) -> Decided:
-    def ask(name: str, question: Callable[[], Any]) -> Any:
-        return ask_within(PATIENCE, name, question)
-
     decided, ends = Decided(), time.monotonic() + ENOUGH
+
+    def ask(name: str, question: Callable[[], Any]) -> Any:
+        left = ends + PATIENCE - time.monotonic()
+        return ask_within(max(LEAST, min(PATIENCE, left)), name, question)
+
     try:
         return send_again(
             rows,

@@ -8,20 +8,22 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 from django.db import connections, router, transaction
 from django.db.models import F, Q, QuerySet
 from django.utils import timezone
 from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from django_sqs_kombu.drops import MessageExpired
 from django_sqs_kombu.exceptions import RequestFailed, SQSError
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.names import DEFAULT_GROUP, FIFO
+from django_sqs_kombu.quotas import MAX_MESSAGE_BYTES, size_of
 from django_sqs_kombu.transport import (
     SIZE_ATTRIBUTES,
     TRACE,
-    Requests,
     Trail,
     copy_of,
     fitted,
@@ -34,11 +36,15 @@ from django_sqs_kombu.working import FAILURE
 from django_sqs_kombu.working import Failure as Told
 
 from ..clocks import bring_forward
-from ..language import of_the_site
+from ..language import Text, of_the_site
+from ..operations.asking import NotAnsweredYet
 from ..registry import receivers
 from .models import Failure, FailureGroup, State
 
 logger = get_logger(__name__)
+
+#: Asks SQS, by the question's name.
+Ask = Callable[[str, Callable[[], Any]], Any]
 
 #: Messages that are claimed, and sent, at once.
 BATCH = 100
@@ -49,6 +55,14 @@ STUCK = timedelta(minutes=10)
 #: which was kept and is offloaded anew; but not of one that was never read, and is there still.
 _NOT_SENT = {FAILURE}
 _OF_PAYLOAD = frozenset(SIZE_ATTRIBUTES)
+
+
+class _NotSent(SQSError):
+    """A failed message is not sent again; why is kept with it, so in the site's language."""
+
+    def __init__(self, why: Text) -> None:
+        with of_the_site():
+            super().__init__(str(why))
 
 
 @dataclass(slots=True)
@@ -101,7 +115,7 @@ def send_again(
     *,
     by: str,
     limit: int,
-    ask: Callable[[str, Callable[[], Any]], Any] | None = None,
+    ask: Ask | None = None,
     text: str | None = None,
     decided: Decided | None = None,
     goes_on: Callable[[], bool] = lambda: True,
@@ -109,7 +123,8 @@ def send_again(
     """Send up to *limit* of *rows* that wait to their queues, with attributes and groups.
 
     Each is claimed before, so that two who do it at the same time send it once.  A message
-    keeps the identity that receivers with ``once=True`` know it by.
+    keeps the identity that receivers with ``once=True`` know it by.  Those that are refused keep
+    none of the others waiting: they do not count.
 
     :param by: who does it.
     :param ask: how SQS is asked, by the name and the question; default: here and now.
@@ -119,14 +134,30 @@ def send_again(
     :raises SQSError: SQS could not be asked; what was not sent waits on.
     """
     decided, after = decided or Decided(), 0
-    while decided.done + decided.refused < limit and (not after or goes_on()):
-        count = min(BATCH, limit - decided.done - decided.refused)
-        claimed = _claim(rows.filter(pk__gt=after), State.SENDING, by, count)
+    round_ = _Round(ask or _now, text, goes_on)
+    while decided.done < limit and (not after or goes_on()):
+        left = rows.filter(pk__gt=after).exclude(full_name__in=sorted(round_.stopped))
+        claimed = _claim(left, State.SENDING, by, min(BATCH, limit - decided.done))
         if not claimed:
             break
         after = claimed[-1].pk
-        _send_claimed(claimed, decided, ask or _now, text, goes_on)
+        _send_claimed(claimed, decided, round_)
     return decided
+
+
+@dataclass(frozen=True, slots=True)
+class _Round:
+    """How messages are sent, and what holds for all that are sent in one go.
+
+    :param stopped: the names in SQS of queues that would take nothing more of it.
+    :param failed_groups: by such a name, the message groups that nothing may overtake in.
+    """
+
+    ask: Ask
+    text: str | None
+    goes_on: Callable[[], bool]
+    stopped: set[str] = field(default_factory=set)
+    failed_groups: dict[str, dict[str, RequestFailed]] = field(default_factory=dict)
 
 
 def _now(name: str, question: Callable[[], Any]) -> Any:
@@ -157,29 +188,24 @@ def _claim(rows: QuerySet[Failure], state: State, by: str, count: int) -> list[F
     return claimed
 
 
-def _send_claimed(
-    claimed: Sequence[Failure],
-    decided: Decided,
-    ask: Callable[[str, Callable[[], Any]], Any],
-    text: str | None,
-    goes_on: Callable[[], bool],
-) -> None:
+def _send_claimed(claimed: Sequence[Failure], decided: Decided, round_: _Round) -> None:
     by_queue: dict[str, list[Failure]] = defaultdict(list)
     for row in claimed:
         by_queue[row.full_name].append(row)
     left = dict(by_queue)
     try:
-        for full_name, rows in by_queue.items():
-            if len(left) < len(by_queue) and not goes_on():
+        for number, (full_name, rows) in enumerate(by_queue.items()):
+            if number and not round_.goes_on():
                 break
             # Whatever is raised, those that nobody has an answer about may have been sent.
             del left[full_name]
             try:
-                errors = _send_to(full_name, rows, ask, text)
+                errors = _send_to(full_name, rows, round_)
             except RequestFailed as exc:
-                _settle(rows, [str(exc)] * len(rows), decided)
-                raise
-            _settle(rows, errors, decided)
+                round_.stopped.add(full_name)
+                errors = dict.fromkeys(rows, str(exc))
+            _settle(errors, decided)
+            left[full_name] = [row for row in rows if row not in errors]
     finally:
         _give_back([row for rows in left.values() for row in rows])
 
@@ -192,36 +218,62 @@ def _give_back(rows: Sequence[Failure]) -> None:
         own.filter(pk__in=keys, state=State.SENDING).update(state=State.WAITING)
 
 
-def _send_to(
-    full_name: str,
-    rows: Sequence[Failure],
-    ask: Callable[[str, Callable[[], Any]], Any],
-    text: str | None,
-) -> list[str | None]:
-    """Why each was not sent, None where it was."""
+def _send_to(full_name: str, rows: Sequence[Failure], round_: _Round) -> dict[Failure, str | None]:
+    """Why each was not sent, None where it was; those for which there was no time are missing."""
     channel: Any = receivers.channel()
-    errors: list[str | None] = [None if row.body else _not_kept() for row in rows]
-    entries, places = [], []
-    for place, row in enumerate(rows):
-        if errors[place] is not None:
-            continue
-        entry = entry_of(row, text)
-        errors[place] = _why_late(entry)
-        if errors[place] is not None:
-            continue
+    errors: dict[Failure, str | None] = {}
+    entries: dict[Failure, dict[str, Any]] = {}
+    for row in rows:
         try:
-            entries.append(fitted(channel.payloads, full_name, entry))
-            places.append(place)
+            entry = _entry_in_time(row, round_.text)
+            if size_of(entry) > MAX_MESSAGE_BYTES:
+                # S3 may be as slow as SQS: when the time is over, what is ready is sent.
+                if (errors or entries) and not round_.goes_on():
+                    break
+                entry = _written_to_s3(channel.payloads, row, entry, round_)
+            entries[row] = fitted(channel.payloads, full_name, entry)
         except SQSError as exc:
-            errors[place] = str(exc)
+            errors[row] = str(exc)
     if not entries:
         return errors
-    requests: Requests = channel.requests
+    groups = round_.failed_groups.setdefault(full_name, {})
     name = f"send {rows[0].pk} and {len(rows)} failed messages to {full_name}"
-    sent = ask(name, lambda: send_list(requests, full_name, entries))
-    for place, error in zip(places, sent.errors, strict=True):
-        errors[place] = None if error is None else str(error)
+    given = list(entries.values())
+    sent = round_.ask(name, lambda: send_list(channel.requests, full_name, given, groups))
+    if sent.stopped:
+        round_.stopped.add(full_name)
+    for row, error in zip(entries, sent.errors, strict=True):
+        errors[row] = None if error is None else str(error)
     return errors
+
+
+def _entry_in_time(row: Failure, text: str | None) -> dict[str, Any]:
+    """What SendMessage needs.
+
+    :raises _NotSent: its body was not kept, or it has expired.
+    """
+    if not row.body:
+        raise _NotSent(_("Its body was not kept."))
+    entry = entry_of(row, text)
+    if (why := _why_late(entry)) is not None:
+        raise _NotSent(why)
+    return entry
+
+
+def _written_to_s3(
+    payloads: Any, row: Failure, entry: dict[str, Any], round_: _Round
+) -> dict[str, Any]:
+    """*entry*, which is too large for SQS, with its payload in S3.
+
+    :raises SQSError: it is not there; the text says why.
+    """
+    # A name of its own: what another click has asked may have another text.
+    name = f"write the payload of failed message {row.pk} to S3, {uuid4().hex}"
+    try:
+        written: dict[str, Any] = round_.ask(name, lambda: fitted(payloads, row.full_name, entry))
+    except NotAnsweredYet:
+        raise _NotSent(_("S3 did not take its payload in time.")) from None
+    return written
 
 
 def _why_late(entry: Mapping[str, Any]) -> str | None:
@@ -234,26 +286,22 @@ def _why_late(entry: Mapping[str, Any]) -> str | None:
     return says % {"time": MessageExpired(trail.expires).when}
 
 
-def _not_kept() -> str:
-    """Why a message without a body is not sent; it is kept with the row."""
-    with of_the_site():
-        return gettext("Its body was not kept.")
-
-
-def _settle(rows: Sequence[Failure], errors: Sequence[str | None], decided: Decided) -> None:
+def _settle(errors: Mapping[Failure, str | None], decided: Decided) -> None:
     using = router.db_for_write(Failure)
-    sent = [row for row, error in zip(rows, errors, strict=True) if error is None]
+    sent = [row for row, error in errors.items() if error is None]
+    refused = [row for row, error in errors.items() if error is not None]
+    for row in refused:
+        row.state, row.note = State.WAITING, str(errors[row])[:500]
     with transaction.atomic(using=using):
         own = Failure.objects.using(using)
         own.filter(pk__in=[row.pk for row in sent]).update(state=State.SENT)
-        for row, error in zip(rows, errors, strict=True):
-            if error is not None:
-                own.filter(pk=row.pk).update(state=State.WAITING, note=error[:500])
+        # One statement: there may be thousands, none of which keeps the others waiting.
+        own.bulk_update(refused, ["state", "note"])
         _uncount(using, sent)
     decided.done += len(sent)
     decided.groups |= {row.group_id for row in sent}
-    decided.refused += len(rows) - len(sent)
-    decided.why = next((error for error in errors if error is not None), decided.why)
+    decided.refused += len(refused)
+    decided.why = next(filter(None, errors.values()), decided.why)
 
 
 def _uncount(using: str, rows: Sequence[Failure]) -> None:

@@ -108,6 +108,7 @@ INTERNAL = {
     "ToldToStop",
     "UndefinedQueue",
     "_NotConnected",
+    "_NotSent",
     "_Stopped",
 }
 
