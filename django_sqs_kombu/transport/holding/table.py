@@ -295,6 +295,13 @@ class HeldMessages:
         of = self._queues[queue]
         return of.waiting - of.lanes.behind
 
+    def may_be_taken_from(self, queue: str) -> bool:
+        """Whether a message of *queue* waits for nothing but a consumer."""
+        if self.startable(queue) <= 0:
+            return False
+        places = None if self.shares_places else self.places(queue)
+        return places is None or places > 0
+
     @property
     def all_startable(self) -> int:
         """How many messages that wait may be taken now."""

@@ -24,8 +24,8 @@ class Source(Protocol):
     busy: bool
 
     @property
-    def has_waiting(self) -> bool:
-        """Whether it has messages that no consumer took yet."""
+    def may_be_taken_from(self) -> bool:
+        """Whether a consumer may take a message of it now."""
 
     def take(self, now: float) -> Held | None:
         """The oldest message that waits, which then is the consumer's.
@@ -168,9 +168,12 @@ class Inbox:
             self._ranked = False if self._ranked is False else None
 
     def more_urgent_waits(self, than: Source) -> bool:
-        """Whether a message of a higher priority than *than*'s waits."""
+        """Whether a message of a higher priority than *than*'s waits for a receiver.
+
+        One does not that waits for others of its group, or its queue: receivers may be free.
+        """
         return self._are_ranked() and any(
-            each.priority > than.priority and each.has_waiting for each in self._sources
+            each.priority > than.priority and each.may_be_taken_from for each in self._sources
         )
 
     def _are_ranked(self) -> bool:

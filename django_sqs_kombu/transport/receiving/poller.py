@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from ...logs import get_logger
-from ...quotas import MAX_MESSAGES, MAX_WAIT_TIME
+from ...quotas import MAX_MESSAGES
 from ..holding.held import Held, State
 from ..sqs.abort import RequestAborted
 from ..sqs.pauses import Pause
@@ -53,11 +53,9 @@ class Poller:
         self._fifo = fifo
         self.returns = Returns(consumption, receiving)
         usual = receiving.wait_time if consumption.wait is None else consumption.wait
+        wait = Wait(usual, lasting=consumption.lasting)
         self._rhythm = Rhythm(
-            self.queue,
-            Wait(usual, lasting=consumption.lasting, most=MAX_WAIT_TIME),
-            max_idle=receiving.max_idle,
-            interval=receiving.interval,
+            self.queue, wait, max_idle=receiving.max_idle, interval=receiving.interval
         )
         self._at_once = AtOnce(self._step_soon, *([1] if fifo else []))
         self._demand = Demand(
@@ -95,6 +93,11 @@ class Poller:
     def has_waiting(self) -> bool:
         """Whether it has messages that no consumer took yet."""
         return bool(self._shared.table.waiting(self.queue))
+
+    @property
+    def may_be_taken_from(self) -> bool:
+        """Whether a consumer may take one of these now."""
+        return self._shared.table.may_be_taken_from(self.queue)
 
     def start(self) -> None:
         """Start polling."""
@@ -306,10 +309,7 @@ class Poller:
 
     def _prepared(self, poll: Poll, error: Exception | None) -> None:
         self._preparing = False
-        if error is None:
-            self._surely(self._send, poll)
-        else:
-            self._answered(poll, error)
+        self._surely(self._send, poll) if error is None else self._answered(poll, error)
 
     def _send(self, poll: Poll) -> None:
         if self.ending.told or self.returns.terms is None:
@@ -351,11 +351,10 @@ class Poller:
             self._take_in(poll, result)
 
     def _take_in(self, poll: Poll, received: list[Message], *, late: bool = False) -> None:
-        answer, new = None, 0
+        answer, new, size = None, 0, 0
         try:
             took = time.monotonic() - poll.asked_at
             self._rhythm.answered(poll, len(received), took)
-            size = 0
             if received:
                 size, new = self._shared.intake.take_in(self, received, poll, late=late)
             answer = Answer(len(received), size, took)
