@@ -38,6 +38,7 @@ class RowAdmin(_ModelAdmin[Row]):
 
     class Media:
         css = {"all": ["django_sqs/admin.css"]}  # noqa: RUF012 - as Django has it
+        js = ("django_sqs/once.js",)
 
     def note(self, request: HttpRequest, row: Row, says: Text) -> None:
         """Add what a user did to the admin's history of *row*, in the site's language."""
