@@ -5,6 +5,7 @@ from collections import Counter
 from functools import partial
 
 from django_sqs_kombu import Breaker, Continue, ReceiverConsumer, Receivers, RestartLater, Retry
+from django_sqs_kombu.transport.sqs.pauses import BREAKER_TAG, TAG, Pause
 from django_sqs_kombu.working import stoppable
 
 from .sqs import URL
@@ -46,11 +47,13 @@ class Registry(Trial):
                 "region": "us-east-1",
                 "backoff_base": self.rng.choice([1, 5]),
                 "backoff_max": 60,
+                "pause_look": self.rng.choice([1, 10]),
             },
         )
         for number in range(self.rng.randint(1, 3)):
             self._register(f"q{number}" + (".fifo" if self.rng.random() < 0.4 else ""))
         self._send()
+        self._pause()
 
     def run(self):
         """Consume for a while in this weather, then in a calm, and see what is left."""
@@ -85,7 +88,8 @@ class Registry(Trial):
         elif rng.random() < 0.2 and not name.endswith(".fifo"):
             options["delete_on_start"] = True
         if rng.random() < 0.2:
-            options["breaker"] = Breaker(of=rng.choice([5, 20]), pause=rng.choice([5, 20]))
+            of, pause = rng.choice([5, 20]), rng.choice([5, 20])
+            options["breaker"] = Breaker(of=of, pause=pause, shared=rng.random() < 0.5)
         if rng.random() < 0.2:
             options["rate"] = rng.choice(["1/s", "5/s", "60/m"])
         if rng.random() < 0.4:
@@ -120,6 +124,16 @@ class Registry(Trial):
             self.sqs.send(name, json.dumps(job), group=group, deduplication=deduplication)
         if self.world.now < self._ends_at - 30:
             self.world.after(self.rng.uniform(0, 30), self._send)
+
+    def _pause(self):
+        """Pause a queue now and then, for a while: as a person does, or another's breaker."""
+        if self.world.now > self._ends_at - 30:
+            return
+        queue = self.sqs.queue(self.rng.choice(list(self.options)))
+        tag = self.rng.choice([TAG, BREAKER_TAG])
+        queue.tags[tag] = Pause.starting_now(self.rng.choice([1, 5, 20]), "a trial").value
+        self.world.say("paused", queue.name, tag)
+        self.world.after(self.rng.uniform(5, 200), self._pause)
 
     # The receivers.
 

@@ -3,9 +3,11 @@
 import queue as stdlib_queue
 import threading
 import time
+from datetime import datetime
 from functools import partial
 
 from django_sqs_kombu.transport.receiving.inbox import Inbox
+from django_sqs_kombu.transport.sqs import pauses
 from django_sqs_kombu.transport.sqs.abort import RequestAborted
 from django_sqs_kombu.transport.sqs.calls import Calls
 from django_sqs_kombu.transport.sqs.failures import understood
@@ -36,6 +38,13 @@ def install(world, sqs):
 def _replace_time(world):
     time.time = time.monotonic = lambda: world.now
     time.sleep = world.run
+
+    class Clock(datetime):
+        @classmethod
+        def now(cls, tz=None):
+            return cls.fromtimestamp(world.now, tz)
+
+    pauses.datetime = Clock
     threading.Condition.wait = lambda self, timeout=None: world.step(timeout or 1.0)
     threading.Condition.wait_for = lambda self, condition, timeout=None: world.wait(
         condition, timeout

@@ -58,6 +58,7 @@ class Queue:
     max_receives: int | None = None
     messages: list = field(default_factory=list)
     polls: list = field(default_factory=list)
+    tags: dict = field(default_factory=dict)
 
     @property
     def fifo(self):
@@ -146,7 +147,11 @@ class SQS:
         return {"QueueUrl": self.url(params["QueueName"])}
 
     def ListQueueTags(self, queue, params):  # noqa: N802
-        return {"Tags": {}}
+        return {"Tags": dict(queue.tags)}
+
+    def TagQueue(self, queue, params):  # noqa: N802
+        queue.tags |= params["Tags"]
+        return {}
 
     def GetQueueAttributes(self, queue, params):  # noqa: N802
         arn = f"arn:aws:sqs:us-east-1:{OWNER}"
