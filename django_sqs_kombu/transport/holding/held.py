@@ -52,6 +52,7 @@ class Held:
     :ivar tag: Kombu's delivery tag, the receipt handle it came with.
     :ivar body: the body, read from S3 where it is kept there.
     :ivar error: why the body could not be read.
+    :ivar reading: whether the body is being read from S3, for its consumer.
     :ivar renewed: whether its lease is ours to renew; not after a consumer has set its
         visibility, or SQS has said that it is lost.
     :ivar renewals: how many requests that renew it are under way.
@@ -65,8 +66,8 @@ class Held:
 
     __slots__ = (
         *("attributed", "body", "deleted", "error", "expires_at", "group", "hiding"),
-        *("message", "message_id", "note", "queue", "received_at", "receiver", "renew_at"),
-        *("let_go", "renewals", "renewed", "seconds", "state", "tag", "told"),
+        *("message", "message_id", "note", "queue", "reading", "received_at", "receiver"),
+        *("let_go", "renew_at", "renewals", "renewed", "seconds", "state", "tag", "told"),
     )
 
     def __init__(
@@ -91,7 +92,7 @@ class Held:
         self.error: SQSError | None = None
         self.renewed = True
         self.renewals = 0
-        self.hiding = self.let_go = False
+        self.hiding = self.let_go = self.reading = False
         self.deleted = False
         self.group = ""
         self.note: Note | None = None

@@ -131,8 +131,12 @@ class Intake:
 
         def read_apart() -> None:
             for each in apart:
-                self.read(each)
-                announce([each])
+                # Those that were given back meanwhile are read by who gets them next.
+                if each.state is State.WAITING:
+                    each.reading = True
+                    self.read(each)
+                    announce([each])
+                    each.reading = False
 
         try:
             start_thread(threading.Thread(target=read_apart, name="sqs-payloads", daemon=True))

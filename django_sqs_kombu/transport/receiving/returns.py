@@ -59,6 +59,9 @@ class Returns:
         Where SQS would bury it for being received too often it stays, unless its consumer has
         been gone for a visibility timeout and may never come back.
         """
+        if held.reading:
+            # Who gets it next would begin anew, and what takes longer would come to nobody.
+            return False
         if self._is_forgotten(held, now):
             return True
         return not self._asking and not (self.terms and self.terms.redrives)

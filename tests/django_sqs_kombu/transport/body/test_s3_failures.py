@@ -314,6 +314,24 @@ def test_an_s3_that_hangs_holds_up_neither_small_messages_nor_a_stop(
     assert counts(queue.full_name()) == (3, 0, 0)
 
 
+def test_a_payload_that_takes_longer_to_read_than_its_lease_waits_is_received(
+    fragile, proxy, s3, start, eventually, counts
+):
+    """It was given back while it was read, since it waited, and each time read from the start."""
+    seen = []
+    queue = fragile.register(
+        "orders", lambda message: seen.append(message.get_body()), visibility_timeout=4
+    )
+    for _ in range(2):
+        fragile.send("orders", body=LARGE)
+    proxy.set("stalled", "S3 GET", late=3)
+
+    start(fragile)
+
+    eventually(lambda: seen == [LARGE] * 2, timeout=30)
+    eventually(lambda: counts(queue.full_name()) == (0, 0, 0))
+
+
 def test_payloads_that_a_close_leaves_in_s3_are_logged(
     fragile, proxy, s3, start, eventually, counts, caplog
 ):
