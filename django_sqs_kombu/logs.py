@@ -10,8 +10,10 @@ from __future__ import annotations
 import contextlib
 import inspect
 import logging
+import os
 import sys
-from collections.abc import Callable
+import threading
+from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 from .exceptions import TimedOut
@@ -21,29 +23,51 @@ T = TypeVar("T")
 
 #: Whether a record is of a thread that must not wait, and what then has it handled.
 _rule: tuple[Callable[[], bool], Callable[[Callable[[], None]], None]] | None = None
-_finish: Callable[[float], None] | None = None
+_finish: Callable[[float], bool] | None = None
+#: In which process the current thread hands its records to another for now.
+_hurried = threading.local()
 
 
 def handle_elsewhere(
     may_wait: Callable[[], bool],
     elsewhere: Callable[[Callable[[], None]], None],
-    finish: Callable[[float], None],
+    finish: Callable[[float], bool],
 ) -> None:
     """Have records of threads that must not wait handled by others: a handler may take long.
 
     :param may_wait: whether the current thread may.
     :param elsewhere: has a function called by another thread, one after the other.  Where it
         raises RuntimeError, the record is handled where it was made.
-    :param finish: waits until all of them are called, for so many seconds at most.
+    :param finish: waits until all of them are called, for so many seconds at most; returns
+        whether they are.
     """
     global _rule, _finish
     _rule, _finish = (may_wait, elsewhere), finish
 
 
-def finish(timeout: float) -> None:
-    """Wait until all records are handled, for *timeout* seconds at most."""
-    if _finish is not None:
-        _finish(timeout)
+def finish(timeout: float) -> bool:
+    """Wait until all records are handled, for *timeout* seconds at most; return whether so."""
+    return _finish is None or _finish(timeout)
+
+
+@contextlib.contextmanager
+def without_waiting() -> Iterator[None]:
+    """Have other threads handle this one's records meanwhile.
+
+    For what must go on, such as a stop, where a log is a pipe that nobody reads from any more and
+    nobody closes: what writes to it waits for ever.  In a forked child it is over.
+    """
+    before = getattr(_hurried, "process", None)
+    _hurried.process = os.getpid()
+    try:
+        yield
+    finally:
+        _hurried.process = before
+
+
+def _may_wait(may: Callable[[], bool]) -> bool:
+    process = getattr(_hurried, "process", None)
+    return may() and (process is None or process != os.getpid())
 
 
 def get_logger(name: str) -> logging.Logger:
@@ -103,7 +127,7 @@ def _handling(handle: Callable[[logging.LogRecord], None]) -> Callable[[logging.
             # Else no handler could write it.
             error = sound(raised)
             record.exc_info = type(error), error, traceback_of(raised)
-        if _rule is None or _rule[0]():
+        if _rule is None or _may_wait(_rule[0]):
             handle(record)
             return
         try:

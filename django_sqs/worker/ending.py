@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import threading
 import time
+from contextlib import suppress
 from typing import Any, NoReturn
 
-from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.logs import get_logger, without_waiting
 from django_sqs_kombu.new_threads import start_thread
 from django_sqs_kombu.working import end_process as end_forked_process
 
 logger = get_logger(__name__)
 
+#: Seconds that a process gets beyond its grace period before it is ended without any more ado.
+MARGIN = 5.0
 #: Seconds that exporters of OpenTelemetry's may take for what they have gathered.
 FLUSH_TIMEOUT = 2.0
 #: Seconds that a process has at least to end by itself.
@@ -59,13 +63,27 @@ def end_in_time(code: int, seconds: float) -> None:
         while not _is_ending():
             time.sleep(LOOK)
         time.sleep(max(LEAST_TIME, until - time.monotonic()))
-        logger.error("Ending although the project has left something running: %s", _left_running())
-        end_process(code)
+        with without_waiting():
+            left = _left_running()
+            logger.error("Ending although the project has left something running: %s", left)
+            end_process(code)
 
     try:
         start_thread(threading.Thread(target=end, name="sqs-end", daemon=True))
     except RuntimeError as exc:
         logger.error("No thread could be started to watch over the end: %r", exc)
+
+
+def end_at_the_latest(code: int) -> None:
+    """Have this process end with *code* soon, whatever holds up what it still has to do."""
+
+    def end() -> None:
+        time.sleep(MARGIN)
+        os._exit(code)
+
+    # Without a thread whoever stopped it kills it in the end.
+    with suppress(RuntimeError):
+        start_thread(threading.Thread(target=end, name="sqs-end", daemon=True))
 
 
 def _is_ending() -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import FrameType
 from typing import Any
 
-from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.logs import finish, get_logger, without_waiting
 from django_sqs_kombu.posix import signals
 from django_sqs_kombu.working import flush_output
 
@@ -20,7 +20,7 @@ from ..forking import forks
 from ..readable import readable
 from . import exit_codes
 from .companions import start_what_waits
-from .ending import end_process
+from .ending import MARGIN, end_process
 
 logger = get_logger(__name__)
 
@@ -28,8 +28,8 @@ logger = get_logger(__name__)
 HEALTHY = 10.0
 #: The first and the longest pause before a child that died at once is respawned.
 FIRST_PAUSE, LAST_PAUSE = 1.0, 30.0
-#: What a child gets beyond its grace period before it is killed, in seconds.
-MARGIN = 5.0
+#: Seconds that a start of a child, and the end, wait for what is to be logged.
+LOGS_TIMEOUT = 2.0
 STOP_SIGNALS = (signal.SIGTERM, signal.SIGINT)
 #: What the supervisor takes, and a child must not get before it can handle it.
 HANDLED = (*STOP_SIGNALS, *signals("SIGUSR1", "SIGUSR2"))
@@ -89,17 +89,22 @@ class Supervisor:
 
     def run(self) -> int:
         """Supervise; return the exit code."""
-        with self._woken_by_signals() as wakeups:
-            while True:
-                self._heed_signals()
-                self._heed_retiring()
-                self._reap()
-                self._kill_late()
-                self._respawn()
-                start_what_waits()
-                if not any(c.pid or c.respawn_at is not None for c in self._children):
-                    return self._exit_code
+        # A stop is heeded also while nobody reads the logs.
+        with self._woken_by_signals() as wakeups, without_waiting():
+            while not self._is_done():
                 self._wait(wakeups)
+        finish(LOGS_TIMEOUT)
+        return self._exit_code
+
+    def _is_done(self) -> bool:
+        """Do what is due; return whether nothing runs, nor is to."""
+        self._heed_signals()
+        self._heed_retiring()
+        self._reap()
+        self._kill_late()
+        self._respawn()
+        start_what_waits()
+        return not any(c.pid or c.respawn_at is not None for c in self._children)
 
     @contextmanager
     def _woken_by_signals(self) -> Iterator[socket.socket]:
@@ -236,9 +241,14 @@ class Supervisor:
 
     def _respawn(self) -> None:
         for child in self._children:
-            if child.respawn_at is not None and time.monotonic() >= child.respawn_at:
-                child.respawn_at = None
-                self._fork(child)
+            if child.respawn_at is None or time.monotonic() < child.respawn_at:
+                continue
+            if not finish(LOGS_TIMEOUT):
+                # A log that is being written at the fork might be locked in the child for ever.
+                child.respawn_at = time.monotonic() + FIRST_PAUSE
+                continue
+            child.respawn_at = None
+            self._fork(child)
 
     def _fork(self, child: Child) -> None:
         flush_output()

@@ -8,12 +8,12 @@ from contextlib import suppress
 from typing import Any
 
 from django_sqs_kombu import ReceiverConsumer
-from django_sqs_kombu.logs import get_logger
+from django_sqs_kombu.logs import get_logger, without_waiting
 from django_sqs_kombu.new_threads import start_thread
 
 from . import exit_codes
 from .companions import start_what_waits
-from .ending import end_process
+from .ending import end_at_the_latest, end_process
 
 logger = get_logger(__name__)
 
@@ -92,12 +92,16 @@ class WorkerConsumer(ReceiverConsumer):
     def on_grace_expired(self) -> None:
         """Give back what still runs, and exit without waiting for it."""
         self.was_cut_off = True
-        super().on_grace_expired()
+        end_at_the_latest(exit_codes.CUT_OFF)
+        with without_waiting():
+            super().on_grace_expired()
         self.cut_off()
 
     def cut_off(self) -> None:
         """Exit now; what was running becomes visible to others at once."""
-        try:
-            self.release_running()
-        finally:
-            end_process(exit_codes.CUT_OFF)
+        end_at_the_latest(exit_codes.CUT_OFF)
+        with without_waiting():
+            try:
+                self.release_running()
+            finally:
+                end_process(exit_codes.CUT_OFF)

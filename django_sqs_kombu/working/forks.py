@@ -6,10 +6,11 @@ import logging
 import os
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any, NoReturn
 
-from ..logs import get_logger
+from ..logs import finish, get_logger
 from ..new_threads import start_thread
 from ..odd import as_a
 from ..posix import in_forked_children
@@ -20,6 +21,8 @@ logger = get_logger(__name__)
 LOGS_TIMEOUT = 2.0
 #: Seconds that Sentry has for its last reports, as where it is called at an exit.
 REPORTS_TIMEOUT = 2.0
+#: Seconds that a process that ends has for all of that: a log may be a pipe that nobody reads.
+END_TIMEOUT = 5.0
 
 
 class Forks:
@@ -73,19 +76,36 @@ def end_process(code: int) -> NoReturn:
     Not by ``sys.exit()``: what the parent was in the midst of must not go on in its child.
     """
     try:
-        _flush()
+        _in_time(_flush, END_TIMEOUT)
     finally:
         os._exit(code)
 
 
+def _in_time(call: Callable[[], None], timeout: float) -> None:
+    """Call what may wait for whoever reads a pipe; go on after *timeout* seconds all the same."""
+    thread = threading.Thread(target=call, name="sqs-in-time", daemon=True)
+    try:
+        start_thread(thread)
+    except RuntimeError:
+        # No thread to be had now.
+        call()
+    else:
+        thread.join(timeout)
+
+
 def _flush() -> None:
+    finish(LOGS_TIMEOUT)
     _flush_sentry()
     logging.shutdown()
-    flush_output()
+    _flush_output()
 
 
 def flush_output() -> None:
     """Write what is printed and not yet written, if anybody reads it: a child would do so, too."""
+    _in_time(_flush_output, LOGS_TIMEOUT)
+
+
+def _flush_output() -> None:
     for stream in (sys.stdout, sys.stderr):
         # Python has none if it was started without.
         if stream is not None:

@@ -1,6 +1,7 @@
 """A log that cannot be written, on a full disk say, costs no message."""
 
 import logging
+import threading
 
 import pytest
 
@@ -193,3 +194,27 @@ def test_its_records_say_where_they_are_from(say, caplog):
     [record] = caplog.records
     assert record.filename == "test_logs.py"
     assert record.lineno == say.__code__.co_firstlineno
+
+
+def test_a_thread_that_must_go_on_does_not_wait_for_a_log_that_hangs():
+    logger, told, go = get_logger("django_sqs_kombu.hanging"), [], threading.Event()
+
+    class Hanging(logging.Handler):
+        def emit(self, record):
+            told.append(record.getMessage())
+            go.wait(20)
+
+    logger.addHandler(handler := Hanging())
+    try:
+        with logs.without_waiting():
+            logger.error("x")
+            logger.error("y")
+        finished = logs.finish(0.1)
+        go.set()
+
+        assert not finished
+        assert logs.finish(20)
+        assert told == ["x", "y"]
+    finally:
+        go.set()
+        logger.removeHandler(handler)

@@ -224,7 +224,8 @@ class Command(QueueCommand):
         finally:
             # Whoever calls it otherwise decides for itself when its process ends.
             if getattr(self, "_called_from_command_line", False):
-                end_in_time(code, fleet.grace_left)
+                # Where receivers were cut off, nothing else is waited for.
+                end_in_time(code, 0.0 if code == exit_codes.CUT_OFF else fleet.grace_left)
         return code
 
     def _announce(self, text: str) -> None:

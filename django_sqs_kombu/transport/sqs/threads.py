@@ -80,12 +80,12 @@ class Threads:
         # for work of these threads; they would wait for the lock, and so for that handler.
         self._start(job)
 
-    def finish(self, timeout: float) -> None:
-        """Wait until all that was to be run has been, for *timeout* seconds at most."""
+    def finish(self, timeout: float) -> bool:
+        """Wait until all that was to be run has been, for *timeout* seconds; return whether so."""
         with self._changed:
             self._waiting += 1
             try:
-                self._changed.wait_for(
+                return self._changed.wait_for(
                     lambda: not self._jobs and self._idle == self._alive, timeout
                 )
             finally:

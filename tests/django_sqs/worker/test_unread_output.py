@@ -4,6 +4,8 @@ import os
 import signal
 import subprocess
 import sys
+import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -56,6 +58,55 @@ def test_a_supervisor_that_can_write_nothing_starts_its_processes(output, projec
     finally:
         process.send_signal(signal.SIGTERM)
         assert process.wait(40) == 0
+
+
+@pytest.mark.skipif(os.name != "posix", reason="fills a pipe")
+@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize("signals", [1, 2])
+def test_a_stop_ends_a_worker_whose_log_is_a_full_pipe_that_nobody_reads(
+    signals, processes, project, eventually, counts
+):
+    """As that of a log collector that hangs: whatever writes there waits, the supervisor too."""
+    reader, writer = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, str(MANAGE), "runreceiver", "plain", f"--processes={processes}"],
+        env={**project.env, "TEST_GRACE_PERIOD": "2" if signals == 1 else "60"},
+        stdout=writer,
+        stderr=writer,
+        start_new_session=True,
+    )
+    try:
+        django_sqs.send("plain", body="a")
+        eventually(lambda: project.bodies("plain") == ["a"])
+        eventually(lambda: counts(f"{project.prefix}__plain") == (0, 0, 0))
+        fill(writer)
+        django_sqs.send("plain", body="b")
+        eventually(lambda: counts(f"{project.prefix}__plain") == (0, 1, 0))
+
+        for _ in range(signals):
+            process.send_signal(signal.SIGTERM)
+            time.sleep(0.5)
+
+        assert process.wait(40) == 4
+        # It is given back, unless the supervisor had to kill the process.
+        if processes == 1:
+            assert counts(f"{project.prefix}__plain") == (1, 0, 0)
+    finally:
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait(10)
+        os.close(reader)
+        os.close(writer)
+
+
+def fill(pipe):
+    """Write to it until it takes not one byte more."""
+    os.set_blocking(pipe, False)
+    for size in (4096, 1):
+        with suppress(BlockingIOError):
+            while True:
+                os.write(pipe, b"\n" * size)
+    os.set_blocking(pipe, True)
 
 
 def children(pid):
