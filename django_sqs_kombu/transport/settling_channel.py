@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import atexit
+import math
 import time
 import weakref
 from collections.abc import Iterable
@@ -155,7 +156,9 @@ class SettlingChannel(QueueChannel):
     def requeue(self, delivery: Delivery, delay: float | None) -> None:
         """Leave the message in its queue, visible again after *delay* seconds; None: backoff."""
         self._must_be_open()
-        seconds = self.backoff.delay(delivery.receive_count) if delay is None else int(delay)
+        # No sooner than was said.
+        count = delivery.receive_count
+        seconds = self.backoff.delay(count) if delay is None else max(0, math.ceil(delay))
         self.keeper.hide(delivery.held, seconds, linger=not delivery.is_fifo)
         self.qos.ack(delivery.delivery_tag)
 

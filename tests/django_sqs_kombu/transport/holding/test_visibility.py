@@ -37,3 +37,25 @@ def test_a_renewal_that_is_under_way_does_not_undo_it(
         # The renewal's own four seconds, and some.
         time.sleep(6)
         assert counts(name) == (0, 1, 0)
+
+
+def test_a_message_is_tried_again_no_sooner_than_was_said(receivers, monkeypatch):
+    """Half a second was none: what failed was received again at once, over and over."""
+    queue = receivers.register("orders", lambda message: None)
+    queue.send(body="x")
+    begin, asked = Requests.begin_change_visibility_batch, []
+
+    def begin_noted(requests, name, messages, seconds, done):
+        asked.append(seconds)
+        return begin(requests, name, messages, seconds, done)
+
+    monkeypatch.setattr(Requests, "begin_change_visibility_batch", begin_noted)
+    with receivers.new_connection() as connection:
+        channel = connection.default_channel
+        message = kombu.Queue(queue.full_name(), channel=channel).get()
+
+        message.requeue(0.5)
+
+        assert channel.flush(5)
+        # SQS counts whole seconds.
+        assert asked == [[1]]
