@@ -137,7 +137,7 @@ OPTIONAL_NAMES = (
 #: folder stands for all that is in it and has no floor of its own.
 FLOORS = {
     "django_sqs_kombu": (
-        ("printable", "restarts", "unpack"),
+        ("printable", "reminders", "restarts", "unpack"),
         ("exceptions", "quotas"),
         ("odd",),
         ("drops", "logs", "new_threads", "posix"),

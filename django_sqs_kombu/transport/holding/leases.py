@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from ...exceptions import RequestFailed, SQSError
 from ...logs import get_logger
 from ...quotas import MAX_MESSAGES
+from ...reminders import Reminders
 from ..sqs.failures import is_the_limit_of_holding
 from ..sqs.received import Message
 from .held import Held, State
@@ -25,8 +26,6 @@ RETRY_SHARE, LONGEST_RETRY = 0.1, 5.0
 NEARLY = 0.1
 #: Seconds after which all of them are looked at, whatever was to be expected.
 LOOK = 5.0
-#: Seconds between two log records about renewals that fail.
-REMINDER = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +51,7 @@ class Leases:
     def __init__(self, table: HeldMessages, stale: Callable[[Held, float], bool]) -> None:
         self._table = table
         self._stale = stale
-        self._remind_at = 0.0
+        self._reminders = Reminders()
         self._next_due = math.inf
         self._scan_at = 0.0
 
@@ -164,10 +163,7 @@ class Leases:
         return True
 
     def _log(self, count: int, queue: str, error: Exception, now: float) -> None:
-        loud = now >= self._remind_at
-        if loud:
-            self._remind_at = now + REMINDER
-        level = logging.WARNING if loud else logging.DEBUG
+        level = logging.WARNING if self._reminders.is_due(queue, now) else logging.DEBUG
         expected = isinstance(error, SQSError)
         logger.log(
             level,

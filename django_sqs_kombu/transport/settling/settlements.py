@@ -12,6 +12,7 @@ from functools import partial
 from ...exceptions import RequestFailed
 from ...logs import get_logger
 from ...quotas import MAX_MESSAGES
+from ...reminders import Reminders
 from ..holding.held import Held, State
 from ..holding.table import HeldMessages
 from ..sqs.failures import can_be_put_right, is_denied
@@ -24,9 +25,7 @@ FIRST_PAUSE, LAST_PAUSE = 0.2, 5.0
 #: Seconds after the end of its lease that a settlement is still tried: until somebody else
 #: has received the message, it is not too late.
 AFTER_EXPIRY = 60.0
-#: Seconds between two log records about settlements that keep failing.
-REMINDER = 60.0
-#: Messages of a queue of which it is said within that time that their first try has failed: where
+#: Messages of a queue of which it is said within a minute that their first try has failed: where
 #: SQS refuses some of its requests for hours, that must not fill the log.
 MOST_TOLD = 10
 #: Seconds that a visibility change waits for a renewal under way, which could undo it.
@@ -108,9 +107,7 @@ class Settlements:
         self._under_way = 0
         self._hastens = False
         self._given_up = False
-        #: When the next record is due about a queue's settlements, of those that no policy
-        #: allows and of others, and how many have been made since the last that was due.
-        self._told: dict[tuple[str, bool], tuple[float, int]] = {}
+        self._reminders = Reminders()
 
     def add(self, settlement: Settlement) -> bool:
         """Collect a settlement, under the table's lock; return whether it fills a request."""
@@ -316,16 +313,11 @@ class Settlements:
     def _level(self, settlement: Settlement, error: Exception, now: float) -> int:
         """How loudly it is said that a settlement is tried again."""
         denied = isinstance(error, RequestFailed) and is_denied(error)
-        key = settlement.held.queue, denied
-        remind_at, told = self._told.get(key, (0.0, 0))
-        if now >= remind_at:
-            self._told[key] = now + REMINDER, 1
-            # Until the policy is corrected, soon nothing more is received from the queue.
-            return logging.ERROR if denied else logging.WARNING
-        if settlement.tries > 1 or told >= MOST_TOLD:
+        about, most = (settlement.held.queue, denied), 1 if denied else MOST_TOLD
+        if not self._reminders.is_due(about, now, most=most, news=settlement.tries <= 1):
             return logging.DEBUG
-        self._told[key] = remind_at, told + 1
-        return logging.WARNING
+        # Until the policy is corrected, soon nothing more is received from the queue.
+        return logging.ERROR if denied else logging.WARNING
 
 
 def _is_final(settlement: Settlement, error: Exception) -> bool:

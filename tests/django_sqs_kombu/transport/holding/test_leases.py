@@ -1,5 +1,6 @@
 """Leases: what is held stays invisible until SQS has confirmed what became of it."""
 
+import logging
 import threading
 import time
 from collections import Counter
@@ -154,6 +155,20 @@ def test_a_failed_renewal_is_tried_again_soon(leases, hold, renewal_at):
 
     assert renewal_at(2_007).held == [held]
     assert held.expires_at > 2_007
+
+
+def test_what_keeps_failing_is_told_once_a_minute_for_each_queue(leases, hold, caplog):
+    """Of several queues nobody heard of all but one."""
+    hold(1, seconds=60), hold(1, queue="p", seconds=60)
+    now = 41.0
+    while now < 41 + 130:
+        for renewal in leases.due(now)[1]:
+            leases.failed(renewal, failure("ServiceUnavailable"), now)
+        now = leases.next_due()
+
+    told = [r.getMessage() for r in caplog.records if r.levelno >= logging.WARNING]
+    says = "1 leases of queue {} were not renewed, trying again: ServiceUnavailable"
+    assert Counter(told) == {says.format("q"): 3, says.format("p"): 3}
 
 
 def test_a_renewal_without_an_answer_is_tried_again_beside_it(leases, hold, renewal_at):

@@ -5,8 +5,9 @@ import logging
 import pytest
 
 from django_sqs_kombu.exceptions import RequestFailed
+from django_sqs_kombu.reminders import REMINDER
 from django_sqs_kombu.transport.receiving import outage
-from django_sqs_kombu.transport.receiving.outage import LAST_PAUSE, MOST_TOLD, REMINDER, Outage
+from django_sqs_kombu.transport.receiving.outage import LAST_PAUSE, MOST_TOLD, Outage
 
 FAILURE = RequestFailed("It failed.", operation="ReceiveMessage", queue="q", code="503")
 
