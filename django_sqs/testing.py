@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
+from unittest import TestCase
 from uuid import uuid4
 
 from django.test import override_settings
@@ -78,9 +79,22 @@ def nothing_sent() -> Iterator[None]:
 
 
 class SQSTestMixin:
-    """Keep sent messages in ``self.sqs_outbox``; for a ``unittest.TestCase``."""
+    """Keep sent messages in ``self.sqs_outbox``; the first base of a ``unittest.TestCase``."""
 
     sqs_outbox: SentMessages
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Refuse a class whose messages would be sent to SQS.
+
+        :raises TypeError: the mixin stands behind the TestCase, which would not call it.
+        """
+        super().__init_subclass__(**kwargs)
+        if TestCase in (order := cls.__mro__) and order.index(TestCase) < order.index(SQSTestMixin):
+            raise TypeError(
+                f"{cls.__qualname__}: put SQSTestMixin before the TestCase among its base classes, "
+                f"as in class {cls.__name__}(SQSTestMixin, TestCase). Behind it, it keeps no "
+                "message from SQS."
+            )
 
     @classmethod
     def setUpClass(cls) -> None:

@@ -76,6 +76,14 @@ def _told(failure: SQSError) -> str:
     return says % {"error": failure, "count": STUCK.total_seconds() // 60}
 
 
+def _typed(text: str | None, before: str) -> str | None:
+    """The text that a browser has sent in place of *before*, with its line breaks."""
+    if text is None or "\r" in before:
+        return text
+    # Browsers send each as these two, whatever it was.
+    return text.replace("\r\n", "\n")
+
+
 class DecidingAdmin(RowAdmin[Row]):
     """Rows that stand for failed messages, which one may send again or discard."""
 
@@ -141,9 +149,10 @@ class DecidingAdmin(RowAdmin[Row]):
         if row is None or choice not in CHOICES:
             raise Http404(choice)
         chosen = self._chosen(request, choice)
+        text = None
         # Of a group, one text would take the place of all its bodies.
-        edits = choice == "send" and isinstance(row, Failure)
-        text = request.POST.get("text") if edits else None
+        if choice == "send" and isinstance(row, Failure):
+            text = _typed(request.POST.get("text"), row.text)
         if text is not None and not self.more(request, row).get("editable"):
             raise PermissionDenied
         if "confirmed" not in request.POST and text is None:

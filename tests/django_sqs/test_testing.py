@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import textwrap
+import unittest
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
@@ -307,6 +308,17 @@ def test_unittest_without_pytest():
 
     assert done.returncode == 0, done.stderr
     assert "Ran 1 test" in done.stderr
+
+
+@pytest.mark.parametrize("case", [TestCase, unittest.TestCase])
+def test_a_mixin_that_would_keep_nothing_from_sqs_is_refused(case):
+    with pytest.raises(
+        TypeError, match=r"Parcels: put SQSTestMixin before .*Parcels\(SQSTestMixin"
+    ):
+        type("Parcels", (case, SQSTestMixin), {})
+
+    base = type("Base", (SQSTestMixin,), {})
+    assert issubclass(type("Right", (base, case), {}), case)
 
 
 def test_a_misspelt_queue_fails_the_assertion_that_nothing_was_sent_to_it(sqs_outbox):
