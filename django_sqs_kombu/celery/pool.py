@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import kombu
 
-from ..exceptions import EnvironmentFailure, ReceiverFailed, SQSError
+from ..exceptions import Continue, EnvironmentFailure, ReceiverFailed, RestartLater, SQSError
 from ..logs import get_logger
 from ..messages.base import RawMessage
 from ..printable import repr_of, traceback_of
@@ -369,8 +369,17 @@ def _registered(queue_name: str) -> tuple[RegisteredQueue, kombu.Queue]:
 def _picklable(raised: BaseException) -> BaseException:
     if _survives(raised):
         return raised
+    if isinstance(raised, RestartLater) and _survives(plain := _plain(raised)):
+        return plain
     kind = next(each for each in type(raised).__mro__ if _survives(each))
     return ReceiverFailed(repr_of(raised), kind)
+
+
+def _plain(raised: RestartLater) -> RestartLater:
+    """What a restart of a class of the project's asks for."""
+    if isinstance(raised, Continue):
+        return Continue(raised.cursor, raised.delay or 0)
+    return RestartLater(raised.delay, counts=raised.counts)
 
 
 def _survives(value: object) -> bool:
