@@ -30,9 +30,11 @@ class SQSCommand(BaseCommand):
     cannot work and a table that is not there.
 
     :cvar has_format: whether there is ``--format text|json``.
+    :cvar needs_output: whether it has failed where its output cannot be written.
     """
 
     has_format: ClassVar[bool] = True
+    needs_output: ClassVar[bool] = True
 
     def create_parser(self, prog_name: str, subcommand: str, **kwargs: Any) -> CommandParser:
         """A parser that takes no abbreviations: a script must not depend on them."""
@@ -45,7 +47,8 @@ class SQSCommand(BaseCommand):
 
     def run_from_argv(self, argv: list[str]) -> None:
         """Run the command of a command line, and end with the pipe that it writes to."""
-        end_with_its_pipe(partial(super().run_from_argv, argv))
+        run = partial(super().run_from_argv, argv)
+        end_with_its_pipe(run, needs_output=self.needs_output)
 
     def execute(self, *args: Any, **options: Any) -> str | None:
         """Run the command."""

@@ -5,16 +5,20 @@ from __future__ import annotations
 import os
 import sys
 from collections.abc import Callable
+from contextlib import suppress
 from typing import IO
 
 #: What shells say of a program that SIGPIPE has ended, as it ends those written in C.
 EXIT_CODE = 128 + 13
 
 
-def end_with_its_pipe(run: Callable[[], None]) -> None:
+def end_with_its_pipe(run: Callable[[], None], *, needs_output: bool = True) -> None:
     """Run a command; end the process without a word once nobody reads what it writes.
 
     Every other error is raised as it is, and so is that of another pipe.
+
+    :param needs_output: whether it has failed where its last output cannot be written, on a full
+        disk for instance.
     """
     code = None
     try:
@@ -24,8 +28,7 @@ def end_with_its_pipe(run: Callable[[], None]) -> None:
             if exc.code:
                 code = exc.code
         if sys.stdout is not None and not sys.stdout.closed:
-            # What is left in its buffer: Python would write it at the end, and complain.
-            sys.stdout.flush()
+            _flush(sys.stdout, needed=needs_output)
     except BrokenPipeError:
         closed = [each for each in (sys.stdout, sys.stderr) if each and _is_closed(each)]
         if not closed:
@@ -35,10 +38,29 @@ def end_with_its_pipe(run: Callable[[], None]) -> None:
         code = code or EXIT_CODE
     finally:
         # What logging could not write there is left in its buffer, and would make the code 120.
-        if sys.stderr is not None and _is_closed(sys.stderr):
-            _discard(sys.stderr)
+        if sys.stderr is not None and not sys.stderr.closed:
+            if _is_closed(sys.stderr):
+                _discard(sys.stderr)
+            else:
+                with suppress(BrokenPipeError):
+                    _flush(sys.stderr, needed=False)
     if code is not None:
         sys.exit(code)
+
+
+def _flush(stream: IO[str], *, needed: bool) -> None:
+    """Write what is left in its buffer: Python would do so at the end, complain, and exit with 120.
+
+    :raises OSError: it cannot be written, and is *needed*.
+    """
+    try:
+        stream.flush()
+    except BrokenPipeError:
+        raise
+    except OSError:
+        _discard(stream)
+        if needed:
+            raise
 
 
 def _is_closed(stream: IO[str]) -> bool:

@@ -74,6 +74,7 @@ class Command(QueueCommand):
     )
     suffix_help = "Use this queue name suffix."
     has_format = False
+    needs_output = False
 
     def add_arguments(self, parser: CommandParser) -> None:
         """Define the command line."""

@@ -60,6 +60,24 @@ def test_a_supervisor_that_can_write_nothing_starts_its_processes(output, projec
         assert process.wait(40) == 0
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="has no /dev/full")
+@pytest.mark.parametrize("output", [">/dev/full", "2>/dev/full"])
+@pytest.mark.parametrize("processes", [1, 2])
+def test_a_full_disk_leaves_a_worker_its_exit_code(processes, output, project):
+    """What is left in a buffer made it 120, after which systemd starts it again."""
+    django_sqs.send("plain", body="a")
+    command = f"{sys.executable} {MANAGE} runreceiver plain --message-limit=1"
+
+    done = subprocess.run(
+        ["/bin/sh", "-c", f"exec {command} --processes={processes} {output}"],
+        env={**project.env, "PYTHONUNBUFFERED": ""},
+        timeout=60,
+    )
+
+    assert done.returncode == 0
+    assert project.bodies("plain") == ["a"]
+
+
 @pytest.mark.skipif(os.name != "posix", reason="fills a pipe")
 @pytest.mark.parametrize("processes", [1, 2])
 @pytest.mark.parametrize("signals", [1, 2])
