@@ -168,7 +168,10 @@ def _keep_each(using: str, letters: Sequence[Letter], dead_letters: str) -> list
 
 def _keep(using: str, letter: Letter) -> None:
     own, message, target = Failure.objects.using(using), letter.message, letter.target
-    message_id = str(message.get("MessageId"))[:100]
+    message_id, receipt = str(message.get("MessageId"))[:100], _receipt(message)
+    if own.filter(receipt=receipt).exists():
+        # Written before, and not deleted then, whatever somebody has decided about it since.
+        return
     # One that was sent to the dead letters, and not moved by SQS, is another to SQS.
     known_as = {message_id, str(Trail.received(message).id)[:100]}
     same = own.filter(message_id__in=known_as, full_name=target.full_name).order_by("-pk")
@@ -177,12 +180,18 @@ def _keep(using: str, letter: Letter) -> None:
         # Written before, and not deleted then.
         return
     if earlier is not None and earlier.state == State.IN_QUEUE:
-        own.filter(pk=earlier.pk).update(state=State.WAITING)
+        own.filter(pk=earlier.pk).update(state=State.WAITING, receipt=receipt)
         group = FailureGroup.objects.using(using).filter(pk=earlier.group_id)
         group.update(waiting=F("waiting") + 1)
         return
     row = _row(letter)
+    row.receipt = receipt
     write_all(using, [(hashed(target.registered.name, row.error_class), row)])
+
+
+def _receipt(message: SQSMessage) -> str:
+    """What tells a dead letter from all others, each time that it is received."""
+    return hashed("dead letter", str(message.get("MessageId")))
 
 
 def _row(letter: Letter) -> Failure:

@@ -55,7 +55,7 @@ class Failure(models.Model):
 
     :ivar body: as SQS had it, or the payload that S3 had in its place; what is sent again.
     :ivar text: of the body, what people may see.
-    :ivar receipt: tells deliveries from one another.
+    :ivar receipt: tells deliveries from one another, and dead letters that were taken out of SQS.
     :ivar note: why it could not be sent again.
     """
 
