@@ -31,6 +31,7 @@ from ..working.middleware import tell
 from ..working.outcomes import leave_unstarted, say_cut_off, settle, settle_undecodable
 from ..working.queue_consumer import ACCEPT, of_queues
 from ..working.registered import Attempt
+from .lost import say_lost
 from .refused import Refused
 
 if TYPE_CHECKING:
@@ -158,7 +159,11 @@ class PoolConsumer:
                 return
             self.closed = True
         for delivery in list(self._running):
-            say_cut_off(self._sources[delivery.queue][0], delivery)
+            registered, _ = self._sources[delivery.queue]
+            if registered.delete_on_start and self._has_processes:
+                say_lost(registered, delivery, "the worker ends")
+            else:
+                say_cut_off(registered, delivery)
         # Closing the channel gives back what it still holds.
         self._connection.close()
 
@@ -166,6 +171,10 @@ class PoolConsumer:
     def _slots(self) -> int:
         # Read anew each time: Celery's pool can grow and shrink.
         return int(self._pool.num_processes)
+
+    @property
+    def _has_processes(self) -> bool:
+        return "prefork" in type(self._pool).__module__
 
     def _free(self) -> int:
         """How many more receivers can start."""
@@ -233,7 +242,7 @@ class PoolConsumer:
         self, registered: RegisteredQueue, queue: kombu.Queue, delivery: Delivery
     ) -> tuple[Any, tuple[Any, ...]]:
         """What the pool is to call: a pool of processes gets what can be pickled."""
-        if "prefork" in type(self._pool).__module__:
+        if self._has_processes:
             return run_in_process, (delivery.queue, dict(delivery.sqs_message))
         return run_here, (registered, queue, delivery, self._stops)
 
@@ -260,13 +269,8 @@ class PoolConsumer:
         settle(registered, delivery, None, raised, seconds)
 
     def _on_lost(self, delivery: Delivery, error: Any, *args: Any) -> None:
-        logger.error(
-            "The process that ran the receiver of message %s of queue %s was lost; SQS "
-            "redelivers it after its visibility timeout: %s",
-            delivery.message_id,
-            delivery.queue,
-            getattr(error, "exception", error),
-        )
+        registered, _ = self._sources[delivery.queue]
+        say_lost(registered, delivery, getattr(error, "exception", error))
         if not delivery.acknowledged:
             delivery.abandon()
         self._done(delivery)
