@@ -18,7 +18,7 @@ from .holding.held import Held, State
 from .receiving.consumption import Consumption, Receiving
 from .receiving.intake import Intake
 from .receiving.poller import Poller
-from .receiving.polls import LATE
+from .receiving.polls import is_late
 from .receiving.terms import QueueTerms
 from .settling_channel import SettlingChannel
 from .sqs.listing import Listing
@@ -361,7 +361,7 @@ class ConsumingChannel(SettlingChannel):
         seconds, wait = self._terms.known(queue).seconds, int(self.wait_time_seconds)
         asked_at = time.monotonic()
         received = self.requests.receive(queue, 1, wait, seconds)
-        late = time.monotonic() - asked_at > wait + LATE
+        late = is_late(asked_at, wait)
         held = self.intake.hold(queue, received, seconds, State.DELIVERED, late=late)
         # A server may answer more than it was asked for.
         self.keeper.release(reversed(held[1:]))

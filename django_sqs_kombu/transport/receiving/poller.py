@@ -19,7 +19,7 @@ from .consumption import Consumption, Receiving
 from .demand import Answer, Demand
 from .ending import Ending
 from .pause_watch import PauseWatch
-from .polls import LATE, POLL_MARGIN, Poll, tell
+from .polls import POLL_MARGIN, Poll, is_late, tell
 from .preparation import Preparation
 from .returns import Returns
 from .rhythm import Rhythm
@@ -344,7 +344,7 @@ class Poller:
             finally:
                 self._close(poll, None, 0)
             return
-        late = time.monotonic() - poll.asked_at > poll.wait + LATE
+        late = is_late(poll.asked_at, poll.wait)
         if result and (late or self._shared.intake.takes_time(self.queue, result)):
             aside(partial(self._take_in, poll, result, late=late))
         else:

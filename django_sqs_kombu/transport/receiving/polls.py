@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
@@ -9,6 +10,7 @@ from typing import TypeVar
 from ...logs import get_logger
 from ..sqs.calls import Begun
 from ..sqs.threads import Threads
+from ..sqs.wire.reactor import reactor
 
 logger = get_logger(__name__)
 
@@ -16,7 +18,8 @@ T = TypeVar("T")
 
 #: Seconds beyond a poll's own wait that its end is waited for.
 POLL_MARGIN = 14.0
-#: Seconds beyond a poll's own wait from which its answer counts as late.
+#: Seconds beyond a poll's own wait from which its answer counts as late, and after this process
+#: went on that was stopped.
 LATE = 1.0
 
 #: What calls observers of polls, who may take their time: one thread, so that they are told in
@@ -45,6 +48,16 @@ class Poll:
     asked_at: float = 0.0
     seconds: int = 0
     begun: Begun | None = None
+
+
+def is_late(asked_at: float, wait: int) -> bool:
+    """Whether the answer to a poll was long on its way, or may have waited for this process.
+
+    :param asked_at: when it was sent, on the monotonic clock.
+    :param wait: seconds that it was to wait for messages.
+    """
+    now = time.monotonic()
+    return now - asked_at > wait + LATE or now - reactor.stalled_at < LATE
 
 
 def tell(observer: Callable[[T], None], queue: str, what: T) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import heapq
 import itertools
+import math
 import threading
 import time
 from collections import deque
@@ -27,6 +28,9 @@ logger = get_logger(__name__)
 IDLE = 10.0
 #: Seconds after which the thread looks again, whatever it was told.
 LOOK = 5.0
+#: Seconds by which a turn takes longer than it was to, from which on the process was stopped, or
+#: had no CPU: what ended meanwhile was not noticed.
+STALL = 1.0
 #: Seconds that the thread pauses after a failure of its own.
 PAUSE = 1.0
 #: Seconds for which answers gather, while they come: what is done together costs less, and
@@ -117,6 +121,9 @@ class Reactor:
         self._gathers = False
         self._under_way: dict[Any, Exchange] = {}
         self._loop: Loop | None = None
+        self._awake_at = 0.0
+        #: When it last noticed that it had been stalled, on the monotonic clock.
+        self.stalled_at = -math.inf
 
     def renew_after_fork(self) -> None:
         """Leave the parent's requests and connections alone, in a forked child."""
@@ -208,7 +215,8 @@ class Reactor:
             # The one there is looks once more when it has let go.
             return
         self._thread, self.runs = threading.current_thread(), True
-        idle_at = time.monotonic() + IDLE
+        self._awake_at = time.monotonic()
+        idle_at = self._awake_at + IDLE
         while True:
             try:
                 if self._loop is None:
@@ -222,7 +230,7 @@ class Reactor:
                 with contextlib.suppress(Exception):
                     self._fail()
                 time.sleep(PAUSE)
-            now = time.monotonic()
+            self._awake_at = now = time.monotonic()
             if self._under_way or self._asked or self._timers:
                 idle_at = now + IDLE
             elif now >= idle_at and self._ends():
@@ -247,8 +255,11 @@ class Reactor:
             time.sleep(TOGETHER)
             self._begin_asked(loop)
         self._ring()
-        loop.wait(self._seconds_to_sleep())
+        seconds = self._seconds_to_sleep()
+        loop.wait(seconds)
         self._sleeps_until = 0.0
+        if (now := time.monotonic()) > self._awake_at + seconds + STALL:
+            self.stalled_at = now
         for curl, error in loop.ended():
             if (found := self._under_way.pop(curl, None)) is not None:
                 self._end(found, error)
