@@ -235,16 +235,11 @@ def _source(message: SQSMessage, told: Told, dead_letters: str) -> Target | None
     return next((t for t in own if t.full_name == told.queue), None)
 
 
-def sources(names: Sequence[str]) -> list[Target]:
-    """The queues of these registered names, each dead-letter queue once."""
-    found: dict[str, Target] = {}
-    for target in targets(receivers.select(names)):
-        if (dead_letters := _dead_letters_of(target)) is not None:
-            found.setdefault(dead_letters, target)
-    return list(found.values())
+def dead_letters_of(target: Target) -> str | None:
+    """The name in SQS of a queue's dead-letter queue; None: it has none.
 
-
-def _dead_letters_of(target: Target) -> str | None:
+    :raises SQSError: SQS does not tell.
+    """
     try:
         return target.dead_letters
     except (ConfigurationError, QueueDoesNotExist):
@@ -267,7 +262,7 @@ def companion(beside: Beside) -> InThread | None:
 
 def _bury_one(target: Target, known: set[str], stops: Callable[[], bool]) -> None:
     """Bury those of one queue, unless its dead-letter queue is *known*."""
-    if (dead_letters := _dead_letters_of(target)) is None or dead_letters in known:
+    if (dead_letters := dead_letters_of(target)) is None or dead_letters in known:
         return
     known.add(dead_letters)
     count = 0

@@ -39,6 +39,7 @@ from ..clocks import bring_forward
 from ..language import Text, of_the_site
 from ..operations.asking import NotAnsweredYet
 from ..registry import receivers
+from .fingerprints import hashed
 from .models import Failure, FailureGroup, State
 
 logger = get_logger(__name__)
@@ -178,6 +179,9 @@ def _claim(rows: QuerySet[Failure], state: State, by: str, count: int) -> list[F
         found = open_failures(rows.using(using))
         if state is State.DISCARDED:
             found |= left_to_sqs(rows.using(using))
+        else:
+            # The admin's list leaves bodies out, which would be asked for row by row.
+            found = found.defer(None)
         claimed = list(found.order_by("pk").select_for_update(skip_locked=skip, of=())[:count])
         keys = [row.pk for row in claimed]
         own = Failure.objects.using(using).filter(pk__in=keys)
@@ -337,9 +341,10 @@ def entry_of(row: Failure, text: str | None = None) -> dict[str, Any]:
     entry = copy_of(message, kept)
     if row.full_name.endswith(FIFO):
         entry.setdefault("MessageGroupId", DEFAULT_GROUP)
-        # Another for each time that it is sent, and the same should a request be repeated.
-        stamp = row.changed_at or timezone.now()
-        entry["MessageDeduplicationId"] = f"{row.pk}-{stamp.timestamp():.6f}"
+        # The same should an answer be lost, and another for what was edited. What fails again is
+        # another delivery, and has another row.
+        parts = (row.receipt,) if text is None else (row.receipt, text)
+        entry["MessageDeduplicationId"] = hashed(*parts)
     return entry
 
 

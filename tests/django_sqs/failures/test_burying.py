@@ -1,6 +1,7 @@
 """Dead letters are taken out of SQS, whatever is wrong with those of other queues."""
 
 import pytest
+from django.core.management import CommandError
 from django.db import router
 from django.utils import timezone
 
@@ -12,7 +13,7 @@ from django_sqs.failures.writing import write_all
 from django_sqs_kombu.transport import Trail
 from django_sqs_kombu.transport.sending.trail import TRAIL
 
-from ..commands import full_name
+from ..commands import full_name, run
 
 pytestmark = [pytest.mark.slow, pytest.mark.django_db(transaction=True)]
 
@@ -44,6 +45,16 @@ def test_a_queue_whose_dead_letters_cannot_be_taken_out_keeps_no_others_in_sqs(
     assert counts(other) == (0, 0, 0)
     assert Failure.objects.filter(queue_name="b2").count() == 1
     assert f"sqs:{action.removesuffix('Batch')}" in caplog.text
+
+
+def test_the_command_takes_out_what_it_can_and_says_what_it_cannot(dead, server, counts):
+    denied, other = dead("b1"), dead("b2")
+    server.faults["ReceiveMessage", denied] = (403, "AccessDenied")
+
+    with pytest.raises(CommandError, match=r"^Queue b1: .*sqs:ReceiveMessage"):
+        run("sqs_bury", "b1", "b2")
+
+    assert counts(other) == (0, 0, 0)
 
 
 @pytest.mark.parametrize("known_as", ["a\0b", "half \ud800"])

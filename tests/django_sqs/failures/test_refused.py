@@ -1,12 +1,17 @@
 """Failed messages that cannot be sent again keep none of the others waiting."""
 
+from dataclasses import replace
+
 import pytest
+from django.db import connections, router
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from django_sqs.failures import choices, deciding
 from django_sqs.failures.choices import CHOICES
 from django_sqs.failures.models import Failure, FailureGroup, State
 from django_sqs.operations.asking import NotAnsweredYet
+from django_sqs_kombu.exceptions import RequestFailed
 
 from ..commands import full_name
 
@@ -127,3 +132,36 @@ def test_a_page_waits_for_many_slow_answers_no_longer_than_for_one(failed, monke
 
     assert send_again().done == 4
     assert patience == [15.0, 15.0]
+
+
+@pytest.mark.parametrize(("text", "most"), [(None, 1), ("edited", 2)])
+def test_a_fifo_queue_whose_answer_was_lost_does_not_get_it_twice(
+    text, most, failed, monkeypatch, counts, prefix
+):
+    failed(1, "ordered.fifo", message_group="a")
+    sends = deciding.send_list
+
+    def unheard(*args):
+        sent = sends(*args)
+        facts = {"operation": "SendMessageBatch", "queue": "ordered.fifo", "code": "Timeout"}
+        return replace(sent, errors=[RequestFailed("The answer was lost", **facts)])
+
+    with monkeypatch.context() as patch:
+        patch.setattr(deciding, "send_list", unheard)
+        assert send_again().refused == 1
+    # What is edited is another message: it must not be taken for the first.
+    assert CHOICES["send"].run(Failure.objects.all(), "root", text).done == 1
+
+    assert counts(f"{prefix}__ordered.fifo")[0] == most
+
+
+def test_the_bodies_that_a_list_leaves_out_are_read_all_at_once(failed, monkeypatch):
+    monkeypatch.setattr(choices, "MOST", 20)
+    monkeypatch.setattr(deciding, "BATCH", 20)
+    failed(20)
+    rows = Failure.objects.defer("body", "attributes")
+
+    with CaptureQueriesContext(connections[router.db_for_write(Failure)]) as asked:
+        assert CHOICES["send"].run(rows, "root", None).done == 20
+
+    assert len(asked) < 20
