@@ -116,7 +116,7 @@ class PoolConsumer:
                     queue.name,
                     priority=registered.priority,
                     limit=self._circuits.limit(registered, queue.name, self._channel),
-                    most=registered.concurrency,
+                    most=self._circuits.most(registered, queue.name, lambda: self._slots),
                     on_poll=functools.partial(self._polled, registered),
                     on_pause=functools.partial(self._circuits.paused, registered, queue.name),
                     keeps=functools.partial(self._circuits.keeps, registered, queue.name),

@@ -105,6 +105,8 @@ class Circuit:
         self._on_change = on_change
         self._lock = threading.Lock()
         self._latest: deque[bool] = deque(maxlen=breaker.of)
+        #: How many have not failed since one did; at first so many as if none ever had.
+        self._fine = breaker.of
         #: Before which time nothing is received, on the monotonic clock; None: it is closed.
         self._opens_at: float | None = None
         #: Until when the one message that may come is waited for.
@@ -114,6 +116,11 @@ class Circuit:
     def is_open(self) -> bool:
         """Whether nothing is received but, after the pause, a single message."""
         return self._opens_at is not None
+
+    @property
+    def is_calm(self) -> bool:
+        """Whether it is far from opening: none of as many as count has failed."""
+        return self._fine >= self._breaker.of
 
     @property
     def reached(self) -> bool:
@@ -162,6 +169,7 @@ class Circuit:
             self._trying_until = 0.0
             # What failed has been counted, by the other.
             self._latest.clear()
+            self._fine = 0
 
     def ended(self, raised: BaseException | None) -> None:
         """A receiver has ended."""
@@ -174,6 +182,7 @@ class Circuit:
     def _note(self, failed: bool) -> tuple[Trip | None, ...]:
         """Note how a receiver ended; return how that changes the breaker, if it does."""
         now = time.monotonic()
+        self._fine = 0 if failed else self._fine + 1
         if self._opens_at is not None:
             if now < self._opens_at or not self._trying_until:
                 # It ran before.

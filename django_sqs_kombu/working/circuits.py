@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -68,6 +68,29 @@ class Circuits:
                 self._circuits[queue] = circuit
                 self.any = True
         return self._limits[queue]
+
+    def most(
+        self, registered: Registered, queue: str, places: Callable[[], int]
+    ) -> Callable[[], int | None] | None:
+        """What returns how many of a queue's messages may be here at once; None: any number.
+
+        What waits as a breaker opens is given back in a FIFO queue.  Where receives count, none
+        waits while some fail: else a breaker that opens often would use up more than are run.
+
+        :param places: returns how many receivers run at once.
+        """
+        own, circuit = registered.concurrency, self._circuits.get(queue)
+        if registered.batch is not None:
+            return None
+        if circuit is None or not queue.endswith(FIFO):
+            return None if own is None else lambda: own
+
+        def most() -> int | None:
+            if circuit.is_calm or not _counts(registered, queue, self._channels[queue]):
+                return own
+            return places() if own is None else min(own, places())
+
+        return most
 
     def refuses(self, queue: str) -> bool:
         """Whether a message of the queue that came is not to be started."""
@@ -142,9 +165,13 @@ class Circuits:
 
 def _may_be_sent_again(registered: Registered, queue: str, channel: Any) -> bool:
     """Whether what waits may be sent again, so that its receive does not count."""
+    return _counts(registered, queue, channel) and not queue.endswith(FIFO)
+
+
+def _counts(registered: Registered, queue: str, channel: Any) -> bool:
+    """Whether receives of the queue count, as far as is known."""
     poller = channel.pollers.get(queue)
-    counts = registered.policy.counts_tries or (poller is not None and poller.returns.redrives)
-    return counts and not queue.endswith(FIFO)
+    return registered.policy.counts_tries or (poller is not None and poller.returns.redrives)
 
 
 def _tell(

@@ -201,7 +201,7 @@ class ReceiverConsumer(StoppableConsumer):
                     free=self._free,
                     one_by_one=self._one_by_one,
                     lasting=True,
-                    most=registered.concurrency if registered.batch is None else None,
+                    most=self._circuits.most(registered, queue.name, lambda: self._places),
                     gathers=self._batches.open(registered, queue, self.prefetch),
                 )
             )

@@ -36,7 +36,8 @@ class Consumption:
         moves those to the dead letters that were received too often.
     :param lasting: whether the consumer comes back for messages for sure, however long it is
         away: then what waits for it is never given back for that.
-    :param most: how many of its messages may be with the consumer at once; None: any number.
+    :param most: returns how many of its messages may be with the consumer at once; it takes no
+        lock.  None: any number.
     :param gathers: returns how many more messages the consumer wants, which gathers several for
         one receiver; None: as many as it takes at its pace.
     """
@@ -51,7 +52,7 @@ class Consumption:
     free: Callable[[], int] | None = None
     one_by_one: Callable[[], bool] | None = None
     lasting: bool = False
-    most: int | None = None
+    most: Callable[[], int | None] | None = None
     gathers: Callable[[], int] | None = None
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ...quotas import MAX_MESSAGES
 from ..holding.table import HeldMessages
 
@@ -20,7 +22,7 @@ class Prefetch:
         self._table = table
         self._count = 0
         #: By queue: how many of its messages may be with its consumer at once.
-        self._most: dict[str, int] = {}
+        self._most: dict[str, Callable[[], int | None]] = {}
         table.places = self.room
 
     @property
@@ -34,8 +36,8 @@ class Prefetch:
         self._table.settling_makes_room = bool(count or self._most)
         self._table.look_again()
 
-    def bound(self, queue: str, most: int) -> None:
-        """Have *most* messages of *queue* with its consumer at once."""
+    def bound(self, queue: str, most: Callable[[], int | None]) -> None:
+        """Have as many messages of *queue* with its consumer at once as *most* returns."""
         self._most[queue] = most
         self._table.settling_makes_room = True
 
@@ -48,7 +50,8 @@ class Prefetch:
         if not self._count and not self._most:
             return None
         room = self._room(queue, soon)
-        if (most := self._most.get(queue)) is None:
+        bound = self._most.get(queue)
+        if bound is None or (most := bound()) is None:
             return room
         own = most - self._table.delivered(queue)
         return own if room is None else min(room, own)

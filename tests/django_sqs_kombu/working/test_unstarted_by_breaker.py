@@ -1,5 +1,7 @@
 """What a breaker gives back: where receives count, it is sent again, so that none is lost by it."""
 
+import time
+
 import pytest
 
 from django_sqs_kombu import Breaker, Receivers, Retry
@@ -116,3 +118,52 @@ def test_a_receive_also_counts_where_messages_have_tries(tripped):
     circuits.give_back(registered, delivery, stops=False)
 
     assert (len(delivery.sent), channel.given_back) == (1, [])
+
+
+@pytest.mark.parametrize(
+    ("name", "options", "redrives", "most"),
+    [
+        ("q.fifo", {}, True, 4),
+        ("q.fifo", {"retry": Retry(tries=3)}, False, 4),
+        ("q.fifo", {"concurrency": 2}, True, 2),
+        ("q.fifo", {}, False, None),
+        ("q.fifo", {"concurrency": 9}, False, 9),
+        ("q", {"concurrency": 9}, True, 9),
+    ],
+    ids=["redrive", "tries", "few at once", "does not count", "many at once", "sent again"],
+)
+def test_while_some_fail_none_waits_that_is_given_back_and_counts(name, options, redrives, most):
+    receivers = Receivers("sqs-batch://")
+    registered = receivers.register(name, print, breaker=Breaker(of=3), **options)
+    circuits = Circuits(receivers)
+    circuits.limit(registered, name, FakeChannel(redrives))
+    usual = options.get("concurrency")
+
+    asked = circuits.most(registered, name, lambda: 4)
+    assert asked() == usual
+    circuits.ended(name, OSError())
+    assert asked() == most
+    for _ in range(3):
+        circuits.ended(name, None)
+    assert asked() == usual
+
+
+def test_so_it_is_while_receivers_run(receivers, start, eventually):
+    waiting = []
+
+    def receive(message):
+        time.sleep(0.02)
+        waiting.append(consumer._channel.held.waiting(queue.full_name()))
+        if len(waiting) == 20:
+            raise OSError
+
+    queue = receivers.register(
+        "orders.fifo", receive, retry=Retry(backoff=60), breaker=Breaker(of=1_000)
+    )
+    for number in range(100):
+        queue.send(body="x", group_id=str(number))
+    consumer, _ = start(receivers)
+
+    eventually(lambda: len(waiting) == 100)
+    # What waited when one failed has ended by then.
+    assert not any(waiting[70:])

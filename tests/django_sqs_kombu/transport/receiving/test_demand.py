@@ -227,7 +227,7 @@ def test_places_that_an_event_loop_will_have_soon_count(table):
     assert prefetch.room("q", soon=25) == 10
     table.shares_places = True
     assert prefetch.room("q", soon=25) == 35
-    prefetch.bound("q", 31)
+    prefetch.bound("q", lambda: 31)
     assert prefetch.room("q", soon=25) == 1
 
 
