@@ -41,7 +41,8 @@ class Outage:
             now, news = time.monotonic(), pause < LAST_PAUSE
             told = self._reminders.is_due(self._queue, now, most=MOST_TOLD, news=news)
             level = logging.ERROR if told else logging.DEBUG
-            logger.log(level, "%s Trying again in %g s.", error, pause)
+            why = str(error).removesuffix(".")
+            logger.log(level, "%s. Trying again in %g s.", why, pause)
         else:
             logger.error(
                 "Polling queue %s failed, trying again in %g s",

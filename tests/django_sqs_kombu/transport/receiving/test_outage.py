@@ -60,3 +60,11 @@ def test_one_that_comes_after_another_is_told_at_once(clock, told):
     again.failed(FAILURE)
 
     assert len(told()) == 2
+
+
+@pytest.mark.parametrize("text", ["It failed.", "It failed", "Status 200 with hello"])
+def test_what_failed_and_what_follows_are_two_sentences(text, told):
+    Outage("q").failed(RequestFailed(text, operation="ReceiveMessage", queue="q", code="503"))
+
+    [record] = told()
+    assert record.getMessage() == f"{text.removesuffix('.')}. Trying again in 1 s."
