@@ -15,6 +15,7 @@ from ..names import FIFO
 from .body.reading import read_body
 from .delivery import Delivery, receive_count
 from .holding.held import Held, State
+from .putting_off import put_off
 from .receiving.consumption import Consumption, Receiving
 from .receiving.intake import Intake
 from .receiving.poller import Poller
@@ -88,8 +89,7 @@ class ConsumingChannel(SettlingChannel):
         # As all of Kombu's channels have them.
         given = dict(zip(("callback", "consumer_tag"), args, strict=False)) | kwargs
         consumer_tag = given["consumer_tag"]
-        # Kombu knows one callback, and one answer about acknowledgements, for each queue of a
-        # connection. Here each consumer has its own.
+        # Kombu knows one callback for each queue of a connection. Here each consumer has its own.
         consumers = self._consumers_of.setdefault(queue, {})
         consumers.pop(consumer_tag, None)
         consumer = Consumer(given["callback"], no_ack)
@@ -129,8 +129,7 @@ class ConsumingChannel(SettlingChannel):
     def _finish_later(self, poller: Poller) -> None:
         """Have :meth:`finish_polling`, and so a close, wait for what *poller* has under way."""
         self._finishing.append(poller)
-        # Whoever cancels and consumes for ever keeps few; whoever cancels a thousand consumers
-        # does not look at each of them a thousand times.
+        # Whoever cancels a thousand consumers does not look at each of them a thousand times.
         if len(self._finishing) >= self._looks_at:
             self._finishing = [each for each in self._finishing if each.polls]
             self._looks_at = max(FEW, 2 * len(self._finishing))
@@ -152,7 +151,7 @@ class ConsumingChannel(SettlingChannel):
             return None
         error = delivery.held.error
         if isinstance(error, EnvironmentFailure):
-            self._put_off(delivery.held, error)
+            self._put_off_unread(delivery, error)
             return None
         if no_ack:
             self.keeper.delete(delivery.held)
@@ -223,7 +222,7 @@ class ConsumingChannel(SettlingChannel):
             self.keeper.abandon(held)
         elif isinstance(held.error, EnvironmentFailure):
             # Kombu deletes what cannot be decoded, or ends its consumer.
-            self._put_off(held, held.error)
+            self._put_off_unread(delivery, held.error)
         else:
             return False
         return True
@@ -242,7 +241,7 @@ class ConsumingChannel(SettlingChannel):
                 logger.error("%s, which is done, made its consumer fail", _name(held), exc_info=exc)
             return goes_on
         if exc is delivery.unread:
-            self._put_off(held, exc)
+            self._put_off_unread(delivery, exc)
             return True
         if exc is delivery.undecoded:
             self.leave_undecoded(delivery)
@@ -295,8 +294,15 @@ class ConsumingChannel(SettlingChannel):
                 held.body = pointer
             return self.Message(self._payload(held, *read_body("")), channel=self)
 
-    def _put_off(self, held: Held, why: SQSError | str) -> None:
+    def _put_off_unread(self, delivery: Delivery, why: SQSError) -> None:
         """Leave a message that cannot be read now for a later receive."""
+        logger.error("%s is tried again later: %s", _name(delivery.held), why)
+        self.qos.ack(delivery.delivery_tag)
+        waits = self.connection.event_loop is None
+        put_off(delivery, self.keeper, self.backoff, waits=waits)
+
+    def _put_off(self, held: Held, why: SQSError | str) -> None:
+        """Leave a message over which its consumer failed for a later receive."""
         logger.error("%s is tried again later: %s", _name(held), why)
         fifo = held.queue.endswith(FIFO)
         self.keeper.hide(held, self.backoff.delay(receive_count(held.message)), linger=not fifo)

@@ -116,6 +116,26 @@ def test_an_outage_of_s3_costs_a_consumer_of_kombus_no_message(
     eventually(lambda: not keys())
 
 
+def test_where_receives_count_it_is_sent_again(
+    large_with, server, prefix, plain, eventually, counts, keys, caplog
+):
+    """Else an outage that lasts longer than its receives brings it to the dead letters."""
+    large = large_with(backoff_base=1)
+    queue = large.register("orders", dead_letter_queue="dead", max_receives=2)
+    large.send("orders", body=LARGE)
+    server.broken_bucket = prefix
+    try:
+        consumer = plain(large, queue)
+        eventually(lambda: caplog.text.count("is tried again later") >= 3, timeout=30)
+    finally:
+        server.broken_bucket = None
+
+    eventually(lambda: len(consumer.seen) == 1, timeout=30)
+    eventually(lambda: counts(queue.full_name()) == (0, 0, 0))
+    assert counts(queue.full_dead_letter_name) == (0, 0, 0)
+    eventually(lambda: not keys())
+
+
 @pytest.mark.parametrize("no_ack", [False, True])
 @pytest.mark.parametrize("where", ["reading", "decoding"])
 def test_a_lack_of_memory_costs_a_consumer_of_kombus_no_message(
