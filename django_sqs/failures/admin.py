@@ -32,8 +32,8 @@ from ..registry import receivers
 from ..row_admin import RowAdmin, committing_at_once
 from ..written import Row, written
 from .choices import CHOICES, Choice
-from .deciding import STUCK, Decided, left_to_sqs
-from .models import Failure, FailureGroup, State
+from .deciding import STUCK, Decided, left_to_sqs, open_failures
+from .models import Failure, FailureGroup
 from .paginator import CappedPaginator
 
 logger = get_logger(__name__)
@@ -356,8 +356,8 @@ class FailureAdmin(DecidingAdmin[Failure]):
         return ", ".join(f"{n}: {v['StringValue']}" for n, v in found if "StringValue" in v) or "-"
 
     def failures(self, row: Any) -> int:
-        """One, while it waits."""
-        return int(row.state == State.WAITING)
+        """One, while it waits, or nobody knows whether it was sent."""
+        return open_failures(self.rows(row)).count()
 
     def rows(self, row: Any) -> QuerySet[Failure]:
         """Itself."""

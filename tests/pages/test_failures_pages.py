@@ -215,3 +215,30 @@ def test_what_sqs_has_not_answered_about_is_not_told_as_if_somebody_else_had_don
     assert "SQS has not answered within 15 seconds. It may still take what it was asked to" in said
     assert "can be sent again in 10 minutes." in said
     assert "Nothing was done" not in said
+
+
+SENDING = """
+from datetime import timedelta
+from django.utils import timezone
+from django_sqs.failures.models import Failure, FailureGroup
+now = timezone.now()
+group = FailureGroup.objects.create(
+    fingerprint="sending", queue_name="broken", waiting=2, first_seen=now, last_seen=now)
+for minutes in (1, 11):
+    row = Failure.objects.create(
+        group=group, state="sending", queue_name="broken", full_name="x", body="x",
+        message_id="x", receipt=str(minutes), failed_at=now,
+        changed_at=now - timedelta(minutes=minutes))
+    print(f"row {row.pk}.")
+"""
+
+
+def test_what_nobody_knows_of_can_be_sent_again_from_its_page_after_ten_minutes(site, visit):
+    said = site.project.run("shell", "-v0", "-c", SENDING).output
+    now, earlier = re.findall(r"row (\d+)\.", said)
+    root = visit("root")
+
+    assert "/decide/" not in root.get(f"{ROWS}{now}/change/").text
+    assert f"{earlier}/decide/send/" in root.get(f"{ROWS}{earlier}/change/").text
+    asked = root.post(f"{ROWS}{earlier}/decide/send/").text
+    assert "Send this message again, to where it came from?" in asked
