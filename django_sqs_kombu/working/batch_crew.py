@@ -86,7 +86,8 @@ class BatchCrew:
             return None
         if (gathering := self._gatherings.get(queue.name)) is None:
             size = min(registered.batch, prefetch or registered.batch)
-            gathering = Gathering(registered, queue, size, self._host.free, self._wake)
+            holds_back = partial(self._circuits.holds_back, registered, queue.name)
+            gathering = Gathering(registered, queue, size, self._host.free, self._wake, holds_back)
             self._gatherings[queue.name] = gathering
             self.gathers = True
         return gathering.places

@@ -74,9 +74,6 @@ class Circuits:
     ) -> Callable[[], int | None] | None:
         """What returns how many of a queue's messages may be here at once; None: any number.
 
-        What waits as a breaker opens is given back in a FIFO queue.  Where receives count, none
-        waits while some fail: else a breaker that opens often would use up more than are run.
-
         :param places: returns how many receivers run at once.
         """
         own, circuit = registered.concurrency, self._circuits.get(queue)
@@ -86,11 +83,22 @@ class Circuits:
             return None if own is None else lambda: own
 
         def most() -> int | None:
-            if circuit.is_calm or not _counts(registered, queue, self._channels[queue]):
+            if not self.holds_back(registered, queue):
                 return own
             return places() if own is None else min(own, places())
 
         return most
+
+    def holds_back(self, registered: Registered, queue: str) -> bool:
+        """Whether nothing of a queue is received ahead of its receivers; it takes no lock.
+
+        What waits as a breaker opens is given back in a FIFO queue.  Where receives count, none
+        waits while some fail: else a breaker that opens often would use up more than are run.
+        """
+        circuit = self._circuits.get(queue)
+        if circuit is None or circuit.is_calm or not queue.endswith(FIFO):
+            return False
+        return _counts(registered, queue, self._channels[queue])
 
     def refuses(self, queue: str) -> bool:
         """Whether a message of the queue that came is not to be started."""

@@ -39,6 +39,7 @@ class Gathering:
     :param size: of a batch, in messages.
     :param free: returns how many threads are free.
     :param wake: has the consumer look.
+    :param holds_back: returns whether nothing is gathered while all threads have work.
     """
 
     def __init__(
@@ -48,12 +49,14 @@ class Gathering:
         size: int,
         free: Callable[[], int],
         wake: Callable[[], None],
+        holds_back: Callable[[], bool] = lambda: False,
     ) -> None:
         self.registered = registered
         self._queue = queue
         self._size = size
         self._free = free
         self._wake = wake
+        self._holds_back = holds_back
         #: Guards what is gathered; what runs is written by whoever starts and ends it.
         self._lock = threading.Lock()
         #: Each with the time since when it waits.
@@ -75,8 +78,10 @@ class Gathering:
 
         It takes no lock, since it is called with that of the table taken.
         """
-        free = self._free_batches()
-        batches = free if free > 0 else int(self._took is not None and self._took <= QUICK)
+        batches = self._free_batches()
+        if batches <= 0:
+            quick = self._took is not None and self._took <= QUICK
+            batches = int(quick and not self._holds_back())
         return batches * self._size - len(self._waiting)
 
     def _free_batches(self) -> int:

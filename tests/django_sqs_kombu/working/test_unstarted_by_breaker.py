@@ -1,13 +1,16 @@
 """What a breaker gives back: where receives count, it is sent again, so that none is lost by it."""
 
 import time
+from types import SimpleNamespace
 
 import pytest
 
 from django_sqs_kombu import Breaker, Receivers, Retry
 from django_sqs_kombu.transport.sending.trail import Trail
 from django_sqs_kombu.transport.sqs.pauses import BREAKER_TAG, TAG, Pause
+from django_sqs_kombu.working.batch_crew import BatchCrew
 from django_sqs_kombu.working.circuits import Circuits
+from django_sqs_kombu.working.gate import Gate
 
 from .fakes import FakeDelivery, refused
 
@@ -146,6 +149,21 @@ def test_while_some_fail_none_waits_that_is_given_back_and_counts(name, options,
     for _ in range(3):
         circuits.ended(name, None)
     assert asked() == usual
+
+
+def test_no_batch_is_gathered_ahead_of_its_receiver_either():
+    receivers = Receivers("sqs-batch://")
+    registered = receivers.register("q.fifo", print, breaker=Breaker(of=3), batch=10)
+    circuits = Circuits(receivers)
+    circuits.limit(registered, "q.fifo", FakeChannel(redrives=True))
+    crew = BatchCrew(SimpleNamespace(free=lambda: 0), circuits, Gate())
+    places = crew.open(registered, registered.get_queue(), 0)
+    # One that was quick.
+    crew._gatherings["q.fifo"]._took = 0.1
+
+    assert places() == 10
+    circuits.ended("q.fifo", OSError())
+    assert places() == 0
 
 
 def test_so_it_is_while_receivers_run(receivers, start, eventually):
