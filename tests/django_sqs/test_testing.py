@@ -16,6 +16,7 @@ from django_sqs_kombu import UnknownQueue
 from django_sqs_kombu.testing import captured
 
 from ..processes import ROOT
+from ..site.shop.models import Order
 
 pytestmark = pytest.mark.slow
 
@@ -131,6 +132,13 @@ class Mixed(SQSTestMixin, TestCase):
             self.assertMessageSent("plain", "y")
         with pytest.raises(AssertionError, match=r"1 times a message was sent .*not 2"):
             self.assertMessageSent("plain", count=2)
+
+    def test_a_row_that_was_deleted_keeps_no_assertion_from_saying_what_was_sent(self):
+        row = Order.objects.create(title="x")
+        django_sqs.send("rows", instance=row, on_commit=False)
+        row.delete()
+        with pytest.raises(AssertionError, match=r"Sent: \[\('rows', '.*shop"):
+            self.assertMessageSent("plain")
 
     def test_what_waits_for_the_commit_is_named_by_the_assertion(self):
         django_sqs.send("plain", body="x", on_commit=True)
