@@ -298,7 +298,7 @@ def _attempt(registered: RegisteredQueue, queue: kombu.Queue, delivery: Delivery
     def work(stack: Surroundings) -> Attempt:
         attempt = attempt_within(stack, registered, delivery, queue)
         if attempt.raised is None and attempt.message is not None:
-            _delete_what_else_belongs_to(attempt.message)
+            _delete_what_else_belongs_to(attempt.message, delivery)
         return attempt
 
     return cleaning_up(delivery, work)
@@ -342,7 +342,7 @@ def run_in_process(queue_name: str, sqs_message: Mapping[str, Any]) -> Outcome:
     return Outcome(_picklable(raised), deleted, told, attempt.seconds)
 
 
-def _delete_what_else_belongs_to(message: RawMessage) -> None:
+def _delete_what_else_belongs_to(message: RawMessage, delivery: Delivery) -> None:
     # The main process deletes the message, in a batch. A class whose delete() does more,
     # as BigMessage's, has that done where its value is.
     if type(message).delete is RawMessage.delete:
@@ -353,7 +353,7 @@ def _delete_what_else_belongs_to(message: RawMessage) -> None:
         # The receiver is done: received again, the message would be done twice.
         logger.exception(
             "An object that belongs to message %s, such as its payload in S3, could not be deleted",
-            message.id,
+            delivery.message_id,
         )
 
 

@@ -10,6 +10,7 @@ from kombu.exceptions import OperationalError
 from ..exceptions import RequestFailed, RestartLater
 from ..logs import get_logger
 from ..messages.base import RawMessage
+from ..working.context import current_message
 
 logger = get_logger(__name__)
 
@@ -45,9 +46,11 @@ class CeleryForward:
         try:
             self._start(args, kwargs)
         except (OperationalError, RequestFailed, OSError) as exc:
+            context = current_message.get()
             logger.error(
                 "Message %s is tried again later: Celery's broker did not accept task %s: %s",
-                message.id,
+                # As in all other lines: a message that is sent again is known by another.
+                message.id if context is None else context.message_id,
                 self,
                 exc,
             )
