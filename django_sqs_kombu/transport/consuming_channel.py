@@ -363,18 +363,20 @@ class ConsumingChannel(SettlingChannel):
 
     def _receive_one(self, queue: str) -> Held | None:
         """Hold one message, its body read; None: none came within ``wait_time_seconds``."""
+        self._must_be_open()  # Else it could not be settled.
         self.queues.compare_once(queue)
         seconds, wait = self._terms.known(queue).seconds, int(self.wait_time_seconds)
         asked_at = time.monotonic()
         received = self.requests.receive(queue, 1, wait, seconds)
         late = is_late(asked_at, wait)
         held = self.intake.hold(queue, received, seconds, State.DELIVERED, late=late)
-        # A server may answer more than it was asked for.
-        self.keeper.release(reversed(held[1:]))
-        for each in held[:1]:
-            self.intake.read(each)
-            return each
-        return None
+        # A server may answer more than it was asked for, and the channel be closed meanwhile.
+        mine = [] if self.closed else held[:1]
+        self.keeper.release(reversed(held[len(mine) :]))
+        self._must_be_open()
+        if mine:
+            self.intake.read(mine[0])
+        return mine[0] if mine else None
 
 
 def _name(held: Held) -> str:

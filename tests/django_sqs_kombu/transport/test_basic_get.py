@@ -90,3 +90,34 @@ def test_what_there_is_no_memory_for_is_given_back(queue, receivers, counts, mon
         connection.default_channel.flush(5)
 
         assert counts(queue) == (1, 0, 0)
+
+
+def test_nothing_is_got_on_a_channel_that_was_closed(queue, receivers, counts):
+    """It could not be settled, and was kept hidden as long as the channel lived."""
+    with receivers.new_connection() as connection:
+        channel = connection.channel()
+        channel.close()
+
+        with pytest.raises(connection.connection_errors, match="closed"):
+            channel.basic_get(queue)
+
+        assert counts(queue) == (1, 0, 0)
+
+
+def test_what_comes_while_the_channel_is_closed_is_given_back(
+    queue, receivers, counts, eventually, monkeypatch
+):
+    with receivers.new_connection() as connection:
+        channel = connection.channel()
+        receive = Requests.receive
+
+        def receive_and_close(*args):
+            received = receive(*args)
+            channel.close()
+            return received
+
+        monkeypatch.setattr(Requests, "receive", receive_and_close)
+        with pytest.raises(connection.connection_errors, match="closed"):
+            channel.basic_get(queue)
+
+        eventually(lambda: counts(queue) == (1, 0, 0))
