@@ -17,7 +17,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from django_sqs_kombu.drops import MessageExpired
-from django_sqs_kombu.exceptions import RequestFailed, SQSError
+from django_sqs_kombu.exceptions import EnvironmentFailure, RequestFailed, SQSError
 from django_sqs_kombu.logs import get_logger
 from django_sqs_kombu.names import DEFAULT_GROUP, FIFO
 from django_sqs_kombu.quotas import MAX_MESSAGE_BYTES, size_of
@@ -152,6 +152,8 @@ class _Round:
 
     :param stopped: the names in SQS of queues that would take nothing more of it.
     :param failed_groups: by such a name, the message groups that nothing may overtake in.
+    :param unwritten: why S3 did not take the payload of one of a FIFO queue's message group, by
+        the queue's name in SQS and the group.
     """
 
     ask: Ask
@@ -159,6 +161,7 @@ class _Round:
     goes_on: Callable[[], bool]
     stopped: set[str] = field(default_factory=set)
     failed_groups: dict[str, dict[str, RequestFailed]] = field(default_factory=dict)
+    unwritten: dict[tuple[str, str], str] = field(default_factory=dict)
 
 
 def _now(name: str, question: Callable[[], Any]) -> Any:
@@ -228,6 +231,9 @@ def _send_to(full_name: str, rows: Sequence[Failure], round_: _Round) -> dict[Fa
     errors: dict[Failure, str | None] = {}
     entries: dict[Failure, dict[str, Any]] = {}
     for row in rows:
+        if (why := round_.unwritten.get((full_name, row.message_group))) is not None:
+            errors[row] = _behind(why)
+            continue
         try:
             entry = _entry_in_time(row, round_.text)
             if size_of(entry) > MAX_MESSAGE_BYTES:
@@ -273,11 +279,24 @@ def _written_to_s3(
     """
     # A name of its own: what another click has asked may have another text.
     name = f"write the payload of failed message {row.pk} to S3, {uuid4().hex}"
+    failure: SQSError
     try:
         written: dict[str, Any] = round_.ask(name, lambda: fitted(payloads, row.full_name, entry))
+        return written
     except NotAnsweredYet:
-        raise _NotSent(_("S3 did not take its payload in time.")) from None
-    return written
+        failure = _NotSent(_("S3 did not take its payload in time."))
+    except EnvironmentFailure as exc:
+        failure = exc
+    if row.full_name.endswith(FIFO):
+        round_.unwritten[row.full_name, row.message_group] = str(failure)
+    raise failure
+
+
+def _behind(why: str) -> str:
+    """Why one is not sent that would overtake an earlier one of its message group."""
+    with of_the_site():
+        says = gettext("An earlier message of its group was not sent: %(why)s")
+    return says % {"why": why}
 
 
 def _why_late(entry: Mapping[str, Any]) -> str | None:

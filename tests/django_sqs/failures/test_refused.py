@@ -116,6 +116,23 @@ def test_an_s3_that_does_not_answer_keeps_neither_the_page_nor_other_messages(
     assert len(waiting()) == 1
 
 
+def test_a_large_message_that_s3_does_not_take_is_not_overtaken_by_its_group(
+    failed, monkeypatch, settings, prefix, s3
+):
+    settings.SQS_LARGE_PAYLOAD_BUCKET = prefix
+    monkeypatch.setattr(deciding, "BATCH", 1)
+    failed(1, "ordered.fifo", "x" * 1_100_000, message_group="a")
+    failed(1, "ordered.fifo", "later", message_group="a")
+    failed(1, "ordered.fifo", "of another", message_group="b")
+    s3.delete_bucket(Bucket=prefix)
+
+    decided = send_again()
+
+    assert (decided.done, decided.refused) == (1, 2)
+    assert [each.partition("-")[2] for each in waiting()] == ["xxxxxxxxx-0", "later-0"]
+    assert "An earlier message of its group was not sent: A payload of" in decided.why
+
+
 def test_a_page_waits_for_many_slow_answers_no_longer_than_for_one(failed, monkeypatch):
     failed(2)
     failed(2, "second")
