@@ -14,7 +14,7 @@ from pathlib import Path
 
 from . import seams
 from .kombu_consumer import KombuConsumer
-from .registry import Registry
+from .site import Site
 from .sqs import SQS, Weather
 from .world import World
 
@@ -26,7 +26,7 @@ WEATHERS = {
         lost=0.03, answer_lost=0.05, throttled=0.03, entry=0.05, slow=0.03, slowest=4.0
     ),
 }
-KINDS = {"kombu": KombuConsumer, "receivers": Registry}
+KINDS = {"kombu": KombuConsumer, "site": Site}
 #: Real seconds after which one that is not done is taken to hang.
 PATIENCE = 120
 #: How many of the last events of a message are shown.

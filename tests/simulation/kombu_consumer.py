@@ -163,7 +163,7 @@ class KombuConsumer(Trial):
             self._open.append(delivery)
             if self.rng.random() < 0.96:
                 seconds = self.rng.choice([0.01, 1, 10, 100, 400]) * self.rng.random()
-                self.world.after(seconds, _call(self._settle, delivery, way))
+                self.world.do_after(seconds, _call(self._settle, delivery, way))
         if self.rng.random() < 0.5:
             self.world.run(self.rng.choice([0.001, 0.05, 0.5, 5]) * self.rng.random())
 

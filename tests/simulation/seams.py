@@ -1,21 +1,30 @@
-"""Seams: where the transport meets time, threads and the network, and has the world instead."""
+"""Seams: where the library meets time, threads and the network, and has the world instead."""
 
-import queue as stdlib_queue
+import queue
+import sys
 import threading
 import time
 from datetime import datetime
 from functools import partial
 
-from django_sqs_kombu.transport.receiving.inbox import Inbox
+from django_sqs_kombu.transport.body import payloads
 from django_sqs_kombu.transport.sqs import pauses
 from django_sqs_kombu.transport.sqs.abort import RequestAborted
-from django_sqs_kombu.transport.sqs.calls import Calls
-from django_sqs_kombu.transport.sqs.failures import understood
+from django_sqs_kombu.transport.sqs.calls import _ONCE, Calls
+from django_sqs_kombu.transport.sqs.clients import Account
+from django_sqs_kombu.transport.sqs.doubts import note_try
+from django_sqs_kombu.transport.sqs.failures import may_pass, understood
 from django_sqs_kombu.transport.sqs.threads import Threads
 from django_sqs_kombu.transport.sqs.wire.reactor import Timer, reactor
+from django_sqs_kombu.working.schedule import UTC
+from django_sqs_kombu.working.ticking import Ticking
+
+from . import shims
 
 #: Seconds that an answer may take, but that of a poll.
 PATIENCE = 10.0
+#: How often the client tries a request that somebody waits for.
+TRIES = 3
 
 
 class Begun:
@@ -25,7 +34,7 @@ class Begun:
         self._world, self._tell = world, tell
 
     def break_off(self):
-        self._world.after(0.0, lambda: self._tell(RequestAborted()))
+        self._world.after(0.0, self._world.mine(lambda: self._tell(RequestAborted())))
 
 
 def install(world, sqs):
@@ -35,46 +44,46 @@ def install(world, sqs):
     _replace_requests(world, sqs)
 
 
+def install_s3(s3, largest):
+    """Have what is larger than *largest* bytes in *s3*."""
+    payloads.MAX_MESSAGE_BYTES = largest
+    Account.s3 = lambda self: s3
+
+
 def _replace_time(world):
-    time.time = time.monotonic = lambda: world.now
+    time.time = lambda: world.clock
+    time.monotonic = time.perf_counter = lambda: world.now
     time.sleep = world.run
+    Ticking.clock = lambda self: datetime.fromtimestamp(world.clock, UTC)
 
     class Clock(datetime):
         @classmethod
         def now(cls, tz=None):
-            return cls.fromtimestamp(world.now, tz)
+            return cls.fromtimestamp(world.clock, tz)
 
     pauses.datetime = Clock
-    threading.Condition.wait = lambda self, timeout=None: world.step(timeout or 1.0)
-    threading.Condition.wait_for = lambda self, condition, timeout=None: world.wait(
-        condition, timeout
-    )
-    threading.Event.wait = lambda self, timeout=None: world.wait(self.is_set, timeout)
-
-    def wait(self, until, timeout):
-        if timeout == 0:
-            raise stdlib_queue.Empty
-        self.look()
-        left = None if until is None else max(0.0, until - world.now)
-        if not world.wait(lambda: not self._announced.empty(), left):
-            raise stdlib_queue.Empty
-        return self._announced.get_nowait()
-
-    Inbox._wait = wait
 
 
 def _replace_threads(world):
+    shims.world = world
+    stand_ins = shims.modules()
+    for name, module in list(sys.modules.items()):
+        if name.startswith("django_sqs_kombu"):
+            for attribute, value in list(vars(module).items()):
+                if value is threading or value is queue:
+                    setattr(module, attribute, stand_ins[value.__name__])
+
     def at(when, call):
         timer = Timer(when, call)
-        world.at(when, timer.ring)
+        world.at(when, world.mine(timer.ring))
         return timer
 
     reactor.runs = True
     reactor.is_here = lambda: False
     reactor.revive = lambda: None
-    reactor.soon = partial(world.after, 0.0)
+    reactor.soon = lambda call: world.after(0.0, world.mine(call))
     reactor.at = at
-    Threads.run = lambda self, job: world.after(world.rng.uniform(0.0, 0.002), job)
+    Threads.run = lambda self, job: world.do_after(world.rng.uniform(0.0, 0.002), job)
     Threads.finish = Threads.end = lambda self, timeout: None
 
 
@@ -89,7 +98,7 @@ def _replace_requests(world, sqs):
             if left:
                 left.pop()(result)
 
-        sqs.request(operation, params, tell, seconds or PATIENCE)
+        sqs.request(operation, params, world.mine(tell), seconds or PATIENCE)
         return Begun(world, tell)
 
     def begin_url(self, queue, done, seconds):
@@ -99,18 +108,24 @@ def _replace_requests(world, sqs):
             self.account.urls[name] = sqs.url(name)
             done({"QueueUrl": sqs.url(name)})
 
-        world.after(0.01, told)
+        world.after(0.01, world.mine(told))
         return Begun(world, lambda result: None)
 
     def answer(self, operation, queue, name, params):
-        told = []
-        sqs.request(operation, params, told.append, PATIENCE)
-        world.wait(lambda: told, None)
-        with understood(operation, name):
-            if isinstance(told[0], Exception):
-                raise told[0]
-            return told[0]
+        for left in reversed(range(1 if operation in _ONCE else TRIES)):
+            told = []
+            sqs.request(operation, params, told.append, PATIENCE)
+            world.wait(lambda told=told: told)
+            with understood(operation, name):
+                if not isinstance(told[0], Exception):
+                    return told[0]
+                note_try(told[0])
+                if not left or not may_pass(told[0]):
+                    raise told[0]
+            world.run(world.rng.uniform(0.0, 1.0))
+        return None
 
-    Calls.begin, Calls.begin_url, Calls._answer = begin, begin_url, answer
+    Calls.begin, Calls.begin_url = begin, begin_url
+    Calls._answer = Calls._over_botocore = answer
     Calls.is_ready = lambda self, queue: True
     Calls.make_ready = lambda self, queue: None

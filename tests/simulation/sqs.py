@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 
 from botocore.exceptions import ClientError, ConnectTimeoutError, ReadTimeoutError
 
+from .world import BEGIN, EPOCH
+
 URL = "http://127.0.0.1:1"
 OWNER = "000000000000"
 
@@ -75,12 +77,15 @@ class SQS:
     """What requests come to.
 
     :ivar made: how many came, by operation.
+    :ivar heard: called with each message that is sent.
+    :ivar buried: what was received too often, or sent to dead letters.
     """
 
     def __init__(self, world, weather):
         self.world, self.weather = world, weather
         self.queues = {}
-        self.made = Counter()
+        self.made, self.buried = Counter(), []
+        self.heard = lambda message: None
         self._numbers = itertools.count(1)
 
     def url(self, name):
@@ -108,7 +113,7 @@ class SQS:
             return
         chance -= weather.lost
         if chance < weather.throttled:
-            world.after(self._latency(), lambda: tell(_error(operation, "RequestThrottled")))
+            world.after(self.latency(), lambda: tell(_error(operation, "RequestThrottled")))
             return
         keeps_answer = chance - weather.throttled < weather.answer_lost
         told = []
@@ -120,12 +125,13 @@ class SQS:
 
         def answer(result):
             if not keeps_answer:
-                world.after(self._latency(), lambda: once(result))
+                world.after(self.latency(), lambda: once(result))
 
         world.after(patience, lambda: once(ReadTimeoutError(endpoint_url=URL)))
-        world.after(self._latency(), lambda: self._arrive(operation, params, answer))
+        world.after(self.latency(), lambda: self._arrive(operation, params, answer))
 
-    def _latency(self):
+    def latency(self):
+        """Seconds that a request takes, one way."""
         rng, weather = self.world.rng, self.weather
         if rng.random() < weather.slow:
             return rng.uniform(0.5, weather.slowest)
@@ -212,6 +218,9 @@ class SQS:
             now + delay,
         )
         queue.messages.append(message)
+        self.heard(message)
+        if name.startswith("dead"):
+            self.buried.append(message)
         self.world.say("sent", message.id, body[:40])
         self._serve_at(queue, message.visible_at)
         return message
@@ -243,6 +252,7 @@ class SQS:
         for message in self._visible(queue)[:most]:
             if queue.max_receives is not None and message.receives >= queue.max_receives:
                 message.dead = True
+                self.buried.append(message)
                 self.world.say("dead", message.id)
                 continue
             message.receives += 1
@@ -313,7 +323,7 @@ class SQS:
 
 def _received(message):
     attributes = {
-        "SentTimestamp": str(int(message.sent_at * 1000)),
+        "SentTimestamp": str(int((EPOCH + message.sent_at - BEGIN) * 1000)),
         "ApproximateReceiveCount": str(message.receives),
     }
     if message.group is not None:
