@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import mmap
 import os
-import pickle
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,13 +12,13 @@ from typing import TYPE_CHECKING, Any
 
 import kombu
 
-from ..exceptions import Continue, EnvironmentFailure, ReceiverFailed, RestartLater, SQSError
+from ..exceptions import EnvironmentFailure, ReceiverFailed, SQSError
 from ..logs import get_logger
 from ..messages.base import RawMessage
 from ..printable import repr_of, traceback_of
 from ..transport.delivery import Delivery
 from ..transport.receiving.consumption import Consumption
-from ..transport.sqs.threads import aside
+from ..transport.sqs.threads import Threads, aside
 from ..working.attempt import context_of
 from ..working.circuits import Circuits
 from ..working.context import apart, current_message
@@ -31,6 +30,7 @@ from ..working.middleware import tell
 from ..working.outcomes import leave_unstarted, say_cut_off, settle, settle_undecodable
 from ..working.queue_consumer import ACCEPT, of_queues
 from ..working.registered import Attempt
+from .crossing import picklable
 from .lost import say_lost
 from .refused import Refused
 
@@ -40,8 +40,11 @@ if TYPE_CHECKING:
 
 logger = get_logger(__name__)
 
-#: Seconds that a process of the pool waits for SQS to confirm what its receiver deleted.
+#: Seconds that a process of the pool waits for SQS to confirm what its receiver deleted, and a
+#: close for what is being settled.
 FLUSH_TIMEOUT = 10.0
+#: For what is settled beside the event loop; as many as have receivers that failed.
+_settling = Threads("sqs-celery")
 #: Whether the worker was told to stop: memory that the processes of its pool, forked after this
 #: module was imported, see as well.
 _told = mmap.mmap(-1, 1)
@@ -99,7 +102,7 @@ class PoolConsumer:
         self._lock = threading.RLock()
         self._running: set[Delivery] = set()
         self._circuits = circuits
-        self._refused = Refused(self._give_back, self._close_when_done)
+        self._refused = Refused(self._give_back, self._close_when_done, _settling)
         self._stopping = False
         self._finished = False
         self.closed = False
@@ -154,6 +157,11 @@ class PoolConsumer:
     def close(self) -> None:
         """Settle what is done, give back what still runs, and disconnect."""
         self.stop()
+        # What is given back while it is sent again would come twice.
+        _settling.finish(FLUSH_TIMEOUT)
+        self._close()
+
+    def _close(self) -> None:
         with self._lock:
             if self.closed:
                 return
@@ -207,7 +215,16 @@ class PoolConsumer:
 
     def _on_decode_error(self, delivery: Delivery, exc: Exception) -> None:
         registered, _ = self._sources[delivery.queue]
-        settle_undecodable(registered, delivery, exc)
+        with self._lock:
+            self._running.add(delivery)
+
+        def settle_it() -> None:
+            try:
+                settle_undecodable(registered, delivery, exc)
+            finally:
+                self._done(delivery)
+
+        aside(settle_it, _settling)
 
     def _start(self, delivery: Delivery) -> None:
         registered, queue = self._sources[delivery.queue]
@@ -250,6 +267,14 @@ class PoolConsumer:
         return self._stopping
 
     def _on_outcome(self, delivery: Delivery, outcome: Outcome) -> None:
+        ended = functools.partial(self._ended, delivery, outcome)
+        if outcome.raised is None:
+            ended()
+        else:
+            # What is sent again waits for SQS, and for S3: the event loop must not.
+            aside(ended, _settling)
+
+    def _ended(self, delivery: Delivery, outcome: Outcome) -> None:
         raised = outcome.raised
         if raised is not None and outcome.traceback:
             raised.__cause__ = ReceiverFailed(outcome.traceback)
@@ -287,7 +312,7 @@ class PoolConsumer:
         with self._lock:
             if not self._finished or self._running or self._refused or self.closed:
                 return
-        self.close()
+        self._close()
 
 
 def _was_told() -> bool:
@@ -339,7 +364,7 @@ def run_in_process(queue_name: str, sqs_message: Mapping[str, Any]) -> Outcome:
     if raised is None:
         return Outcome(None, deleted, seconds=attempt.seconds)
     told = traceback_of(raised)
-    return Outcome(_picklable(raised), deleted, told, attempt.seconds)
+    return Outcome(picklable(raised), deleted, told, attempt.seconds)
 
 
 def _delete_what_else_belongs_to(message: RawMessage, delivery: Delivery) -> None:
@@ -368,30 +393,6 @@ def _registered(queue_name: str) -> tuple[RegisteredQueue, kombu.Queue]:
                 if queue.name == queue_name and registered.receiver is not None:
                     return registered, queue
     raise LookupError(f"No receiver is registered for queue {queue_name} in process {os.getpid()}")
-
-
-def _picklable(raised: BaseException) -> BaseException:
-    if _survives(raised):
-        return raised
-    if isinstance(raised, RestartLater) and _survives(plain := _plain(raised)):
-        return plain
-    kind = next(each for each in type(raised).__mro__ if _survives(each))
-    return ReceiverFailed(repr_of(raised), kind)
-
-
-def _plain(raised: RestartLater) -> RestartLater:
-    """What a restart of a class of the project's asks for."""
-    if isinstance(raised, Continue):
-        return Continue(raised.cursor, raised.delay or 0)
-    return RestartLater(raised.delay, counts=raised.counts)
-
-
-def _survives(value: object) -> bool:
-    try:
-        pickle.loads(pickle.dumps(value))  # noqa: S301 - what this process wrote itself
-    except Exception:  # noqa: BLE001 - whatever pickling such a class may raise
-        return False
-    return True
 
 
 def _ignore(*args: Any, **kwargs: Any) -> None:

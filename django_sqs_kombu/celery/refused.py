@@ -10,7 +10,7 @@ from kombu.exceptions import ConnectionError as KombuConnectionError
 
 from ..logs import get_logger
 from ..transport.delivery import Delivery
-from ..transport.sqs.threads import aside
+from ..transport.sqs.threads import Threads, aside
 from ..working.resends import resent_together
 
 logger = get_logger(__name__)
@@ -24,11 +24,18 @@ class Refused:
 
     :param give_back: gives one back.
     :param on_empty: called in that thread when none is left.
+    :param threads: what that is one of.
     """
 
-    def __init__(self, give_back: Callable[[Delivery], None], on_empty: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        give_back: Callable[[Delivery], None],
+        on_empty: Callable[[], None],
+        threads: Threads,
+    ) -> None:
         self._give_back = give_back
         self._on_empty = on_empty
+        self._threads = threads
         self._lock = threading.Lock()
         self._waiting: dict[str, deque[Delivery]] = {}
         self._works = False
@@ -42,7 +49,7 @@ class Refused:
             self._waiting.setdefault(delivery.queue, deque()).append(delivery)
             begins, self._works = not self._works, True
         if begins:
-            aside(self._work)
+            aside(self._work, self._threads)
 
     def _work(self) -> None:
         while deliveries := self._next():

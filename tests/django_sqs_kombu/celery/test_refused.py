@@ -8,6 +8,7 @@ from kombu.exceptions import ConnectionError as KombuConnectionError
 from django_sqs_kombu import Breaker
 from django_sqs_kombu.celery.refused import Refused
 from django_sqs_kombu.transport.sending.trail import Trail
+from django_sqs_kombu.transport.sqs.threads import Threads
 
 from ..working.fakes import FakeDelivery
 
@@ -72,7 +73,7 @@ def test_while_it_stops_it_is_given_back_without_waiting_for_sqs(tripped):
 def test_one_that_cannot_be_given_back_holds_up_no_other(error, eventually, caplog):
     ended = threading.Event()
     first, second = FakeDelivery({"release": error}), FakeDelivery()
-    refused = Refused(lambda delivery: delivery.release(), ended.set)
+    refused = Refused(lambda delivery: delivery.release(), ended.set, Threads("t"))
 
     refused.add(first)
     refused.add(second)

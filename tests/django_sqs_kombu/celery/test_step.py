@@ -48,7 +48,7 @@ def test_a_breaker_stays_open_when_the_connection_is_made_anew(receivers):
 
 
 def test_a_failure_in_the_pool_is_reported_with_the_message_that_it_is_of(
-    receivers, start, monkeypatch
+    receivers, start, monkeypatch, eventually
 ):
     queue = receivers.register("orders", print).get_queue()
     [pool] = start("orders")._consumers
@@ -61,5 +61,6 @@ def test_a_failure_in_the_pool_is_reported_with_the_message_that_it_is_of(
 
     pool._on_outcome(delivery, Outcome(ValueError("x")))
 
+    eventually(lambda: delivery.acknowledged)
     assert [each.message_id for each in seen] == [delivery.message_id]
     assert current_message.get() is None
