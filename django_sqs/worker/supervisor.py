@@ -125,8 +125,11 @@ class Supervisor:
                     signal.signal(number, handler)
 
     def wake(self) -> None:
-        """Wake the children from the rests of idle queues; from any thread."""
-        self._send(signal.SIGUSR1)
+        """Wake the children from the rests of idle queues, within a second; from any thread."""
+        # Sent by the thread that reaps: a child that ends meanwhile has no process id, and none is
+        # that of the whole process group.
+        if signal.SIGUSR1 not in self._signals:
+            self._signals.append(signal.SIGUSR1)
 
     def stop(self) -> None:
         """Stop as by SIGTERM, within a second; from any thread."""
@@ -164,7 +167,7 @@ class Supervisor:
             number = signal.Signals(self._signals.pop(0))
             name = number.name
             if number is signal.SIGUSR1:
-                self.wake()
+                self._send(number)
             elif self._stopping_since is None:
                 logger.info("Stopping %d processes on %s", len(self._living), name)
                 self._stopping_since = time.monotonic()

@@ -37,6 +37,35 @@ def run():
 raise SystemExit(Supervisor([Child("a", run)], grace_period=5).run())
 """
 
+#: A wake-up call of another thread.
+WOKEN = """
+import os, signal, threading, time
+from django_sqs.worker.supervisor import Child, Supervisor
+
+kill, senders = os.kill, set()
+
+def note(pid, number):
+    senders.add(threading.current_thread().name)
+    kill(pid, number)
+
+def run():
+    signal.alarm(20)
+    return signal.sigwait([signal.SIGUSR1]) - signal.SIGUSR1
+
+def wake():
+    while child.pid is None:
+        time.sleep(0.05)
+    supervisor.wake()
+
+os.kill = note
+child = Child("a", run)
+supervisor = Supervisor([child], grace_period=5)
+threading.Thread(target=wake).start()
+code = supervisor.run()
+print("signals sent by", *senders)
+raise SystemExit(code)
+"""
+
 #: A child's spans are exported in batches, and its end is near.
 SPANS = """
 import sys
@@ -189,3 +218,11 @@ def test_where_no_process_is_to_be_had_it_tries_again():
 
     assert done.returncode == 0, done.stderr
     assert sorted(done.stdout.split("\n")) == ["", "2 []", "runs", "runs, too"]
+
+
+def test_a_wake_up_call_of_another_thread_is_sent_by_the_one_that_knows_who_lives():
+    """Of a child that ended just then there was no process id, and its group was signalled."""
+    done = run(WOKEN)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "signals sent by MainThread\n"
