@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from functools import partial
 
 from ...logs import get_logger
-from ...quotas import MAX_MESSAGES
+from ...quotas import MAX_MESSAGES, MAX_WAIT_TIME
 from ..holding.held import Held, State
 from ..sqs.abort import RequestAborted
 from ..sqs.pauses import Pause
@@ -53,7 +53,7 @@ class Poller:
         self._fifo = fifo
         self.returns = Returns(consumption, receiving)
         usual = receiving.wait_time if consumption.wait is None else consumption.wait
-        wait = Wait(usual, lasting=consumption.lasting)
+        wait = Wait(usual, lasting=consumption.lasting, most=MAX_WAIT_TIME)
         self._rhythm = Rhythm(
             self.queue, wait, max_idle=receiving.max_idle, interval=receiving.interval
         )
