@@ -173,6 +173,10 @@ class Circuit:
 
     def ended(self, raised: BaseException | None) -> None:
         """A receiver has ended."""
+        if raised is not None and issubclass(kind_of(raised), MessageDropped):
+            # None has run, so it tells nothing, and another is tried.
+            self.give_back(1)
+            return
         failed = self._breaker.counts(raised)
         with self._lock:
             changes = self._note(failed)

@@ -22,6 +22,7 @@ from django_sqs_kombu.administration import move
 from django_sqs_kombu.testing import receive_at_once
 from django_sqs_kombu.transport.sending.trail import Trail
 from django_sqs_kombu.working import Failure, Policy
+from django_sqs_kombu.working.breaker import Circuit
 from django_sqs_kombu.working.table import Action, row_for, table_of
 
 EXPIRED = MessageExpired(1_000_000_000)
@@ -139,6 +140,21 @@ def test_no_policy_changes_it_and_no_breaker_counts_it():
     assert row_for(EXPIRED, table=table_of(everything)).action is Action.DISCARD
     assert not Breaker().counts(EXPIRED)
     assert pickle.loads(pickle.dumps(EXPIRED)).expired == EXPIRED.expired
+
+
+def test_it_neither_closes_a_breaker_nor_is_one_of_its_latest():
+    circuit = Circuit("q", Breaker(of=2, pause=0.01))
+    for raised in (OSError(), EXPIRED, OSError()):
+        circuit.ended(raised)
+    assert circuit.is_open
+    time.sleep(0.02)
+    # It is tried, and another after it.
+    assert circuit.reserve(10) == 1
+    circuit.ended(EXPIRED)
+    assert circuit.is_open
+    assert circuit.reserve(10) == 1
+    circuit.ended(None)
+    assert not circuit.is_open
 
 
 @pytest.mark.parametrize(
