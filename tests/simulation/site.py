@@ -80,7 +80,7 @@ class Site(Trial):
             # Message limits that are reached for one queue, and not for another, end nothing.
             self._stop(worker)
         until = self.world.now + LAST
-        while self.world.now < until and self._left():
+        while self.world.now < until and self._left() and not self.problems:
             self.world.run(10)
             self._look_for_sleepers()
         self._closes = True
