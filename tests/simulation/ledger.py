@@ -52,7 +52,7 @@ class Ledger:
     def __init__(self, world, sqs, s3, complain, *, calm):
         self.world, self.sqs, self.s3, self.calm = world, sqs, s3, calm
         self.complain = complain
-        self._named_by = {}
+        self._named_by, self._kills = {}, False
         # While its payload is there.
         sqs.heard = self.found
         #: Of queues, by their names.
@@ -144,6 +144,7 @@ class Ledger:
 
     def killed(self):
         """A process was killed: what was there may run again."""
+        self._kills = True
         for job in self._there():
             job.again, job.wasted = True, job.wasted + 1
 
@@ -185,7 +186,8 @@ class Ledger:
                 self.complain("lost", job.id)
             if job.end == "hopeless" and "dead_letter" in options and not job.buried:
                 self.complain("not among the dead letters", job.id)
-        for key, content in self.s3.objects.items() if self.calm else ():
+        # A kill also ends what deletes them.
+        for key, content in () if self._kills or not self.calm else self.s3.objects.items():
             job = self.jobs.get(_named(self._plain(content.decode())))
             if job is not None and not job.again and job.end == "done":
                 self.complain("its payload was left in S3", job.id, key)
