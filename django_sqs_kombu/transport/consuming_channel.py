@@ -15,14 +15,15 @@ from ..names import FIFO
 from .body.reading import read_body
 from .delivery import Delivery, receive_count
 from .holding.held import Held, State
-from .putting_off import put_off
+from .putting_off import PuttingOff
 from .receiving.consumption import Consumption, Receiving
 from .receiving.intake import Intake
 from .receiving.poller import Poller
 from .receiving.polls import is_late
 from .receiving.terms import QueueTerms
-from .settling_channel import SettlingChannel
+from .settling_channel import CLOSE_TIMEOUT, SettlingChannel
 from .sqs.listing import Listing
+from .sqs.received import without_bytes
 from .sqs.wire.reactor import reactor
 
 logger = get_logger(__name__)
@@ -57,6 +58,7 @@ class ConsumingChannel(SettlingChannel):
         #: How many cancelled pollers there may be before those are left out that have ended.
         self._looks_at = FEW
         self.intake = Intake(self.requests, self.held, self.keeper, self.payloads)
+        self._putting_off = PuttingOff(self.keeper, self.backoff)
         self._terms = QueueTerms(self.requests, self.connection.declarations)
         self._receiving = Receiving(
             requests=self.requests,
@@ -298,8 +300,7 @@ class ConsumingChannel(SettlingChannel):
         """Leave a message that cannot be read now for a later receive."""
         logger.error("%s is tried again later: %s", _name(delivery.held), why)
         self.qos.ack(delivery.delivery_tag)
-        waits = self.connection.event_loop is None
-        put_off(delivery, self.keeper, self.backoff, waits=waits)
+        self._putting_off.put_off(delivery, waits=self.connection.event_loop is None)
 
     def _put_off(self, held: Held, why: SQSError | str) -> None:
         """Leave a message over which its consumer failed for a later receive."""
@@ -307,6 +308,11 @@ class ConsumingChannel(SettlingChannel):
         fifo = held.queue.endswith(FIFO)
         self.keeper.hide(held, self.backoff.delay(receive_count(held.message)), linger=not fifo)
         self.qos.ack(held.tag)
+
+    def close(self) -> None:
+        """As :meth:`.SettlingChannel.close`, once what is being sent again is sent."""
+        self._putting_off.finish(CLOSE_TIMEOUT)
+        super().close()
 
     def delivery(self, queue: str, message: Mapping[str, Any], *, settles: bool) -> Delivery:
         """A delivery of a message that was received elsewhere, and whose lease is kept there.
@@ -337,7 +343,7 @@ class ConsumingChannel(SettlingChannel):
             "routing_key": queue,
             **properties["delivery_info"],
             "queue": queue,
-            "sqs_message": _without_bytes(held.message) if held.attributed else held.message,
+            "sqs_message": without_bytes(held.message) if held.attributed else held.message,
             "sqs_queue": self._urls.get(queue) or self._url(queue),
         }
         payload["held"] = held
@@ -389,12 +395,3 @@ def _passed(exc: Exception) -> tuple[set[str], set[str | None]]:
     frames = [frame for frame, _ in traceback.walk_tb(exc.__traceback__)]
     functions = {frame.f_code.co_name for frame in frames}
     return functions, {frame.f_globals.get("__name__") for frame in frames}
-
-
-def _without_bytes(message: Mapping[str, Any]) -> Mapping[str, Any]:
-    """The received message, as JSON can hold it: binary attributes are left out."""
-    attributes = message.get("MessageAttributes")
-    if not attributes or not any("BinaryValue" in value for value in attributes.values()):
-        return message
-    text = {name: value for name, value in attributes.items() if "BinaryValue" not in value}
-    return {**message, "MessageAttributes": text}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from functools import partial
 
 from ..exceptions import SQSError
@@ -11,32 +12,73 @@ from .sending.resending import send_again
 from .sending.trail import Trail
 from .settling.backoff import Backoff
 from .settling.keeper import Keeper
+from .sqs.forks import renew_after_fork
 from .sqs.threads import aside
 
 logger = get_logger(__name__)
 
 
-def put_off(delivery: Delivery, keeper: Keeper, backoff: Backoff, *, waits: bool) -> None:
-    """Leave a message that was not read for a later receive.
+class PuttingOff:
+    """Leaves messages that were not read for a later receive.
 
-    Where receives count it is sent again: S3 may be away for longer than they last, and SQS
-    would move the message to the dead letters, though nobody has tried it.
+    Where receives count they are sent again: S3 may be away for longer than they last, and SQS
+    would move them to the dead letters, though nobody has tried them.
 
-    :param waits: whether this thread may wait for SQS, as that of an event loop may not.
+    :param keeper: what settles them.
+    :param backoff: how long they wait.
     """
-    if waits:
-        _put_off(delivery, keeper, backoff)
-    else:
-        aside(partial(_put_off, delivery, keeper, backoff))
 
+    def __init__(self, keeper: Keeper, backoff: Backoff) -> None:
+        self._keeper = keeper
+        self._backoff = backoff
+        self.renew_after_fork()
+        renew_after_fork(self)
 
-def _put_off(delivery: Delivery, keeper: Keeper, backoff: Backoff) -> None:
-    held = delivery.held
-    if not delivery.is_fifo and _is_sent_again(delivery):
-        keeper.delete(held)
-    else:
-        seconds = backoff.delay(receive_count(held.message))
-        keeper.hide(held, seconds, linger=not delivery.is_fifo)
+    def renew_after_fork(self) -> None:
+        """Leave to the parent what it has under way, in a forked child."""
+        self._changed = threading.Condition()
+        self._under_way = 0
+        self._ended = False
+
+    def put_off(self, delivery: Delivery, *, waits: bool) -> None:
+        """Leave one.
+
+        :param waits: whether this thread may wait for SQS, as that of an event loop may not.
+        """
+        if waits:
+            self._put_off(delivery)
+        else:
+            aside(partial(self._put_off_aside, delivery))
+
+    def finish(self, timeout: float) -> None:
+        """Begin no other beside an event loop; wait for those begun, for *timeout* seconds.
+
+        What is given back while it is sent again would come twice.
+        """
+        with self._changed:
+            self._ended = True
+            self._changed.wait_for(lambda: not self._under_way, timeout)
+
+    def _put_off_aside(self, delivery: Delivery) -> None:
+        with self._changed:
+            if self._ended:
+                # The close gives it back.
+                return
+            self._under_way += 1
+        try:
+            self._put_off(delivery)
+        finally:
+            with self._changed:
+                self._under_way -= 1
+                self._changed.notify_all()
+
+    def _put_off(self, delivery: Delivery) -> None:
+        held = delivery.held
+        if not delivery.is_fifo and _is_sent_again(delivery):
+            self._keeper.delete(held)
+        else:
+            seconds = self._backoff.delay(receive_count(held.message))
+            self._keeper.hide(held, seconds, linger=not delivery.is_fifo)
 
 
 def _is_sent_again(delivery: Delivery) -> bool:

@@ -127,3 +127,12 @@ def moved_from(message: Mapping[str, Any]) -> str:
 def group_of(message: Mapping[str, Any]) -> str:
     """The message group that a message was sent with; empty: none."""
     return str((message.get("Attributes") or {}).get("MessageGroupId") or "")
+
+
+def without_bytes(message: Message) -> Message:
+    """The received message, as JSON can hold it: binary attributes are left out."""
+    attributes = message.get("MessageAttributes")
+    if not attributes or not any("BinaryValue" in value for value in attributes.values()):
+        return message
+    text = {name: value for name, value in attributes.items() if "BinaryValue" not in value}
+    return {**message, "MessageAttributes": text}
