@@ -121,7 +121,7 @@ class PoolConsumer:
                     limit=self._circuits.limit(registered, queue.name, self._channel),
                     most=self._circuits.most(registered, queue.name, lambda: self._slots),
                     on_poll=functools.partial(self._polled, registered),
-                    on_pause=functools.partial(self._circuits.paused, registered, queue.name),
+                    on_pause=functools.partial(self._circuits.paused, registered),
                     keeps=functools.partial(self._circuits.keeps, registered, queue.name),
                     free=self._free,
                     lasting=True,

@@ -154,7 +154,7 @@ class BatchCrew:
 
     def paused(self, registered: Registered, queue: str, pause: Pause | None) -> None:
         """A queue is paused, or resumed: what is gathered is given back; from any thread."""
-        self._circuits.paused(registered, queue, pause)
+        self._circuits.paused(registered, pause)
         if (gathering := self._gatherings.get(queue)) is not None:
             gathering.pause(paused=pause is not None)
 

@@ -127,25 +127,20 @@ class Circuits:
         if (circuit := self._circuits.get(queue)) is not None:
             circuit.ended(raised)
 
-    def paused(self, registered: Registered, queue: str, pause: Pause | None) -> None:
-        """The queue is paused, or resumed: by a breaker, all try it with one message then."""
-        if pause is not None:
-            self._shut(queue, pause)
+    def paused(self, registered: Registered, pause: Pause | None) -> None:
+        """The queue is paused, or resumed; told late where others take their time."""
         tell(self._receivers.middleware, lambda each: each.paused(registered, pause))
 
     def keeps(self, registered: Registered, queue: str, pause: Pause) -> bool:
         """Whether what waits as a pause begins comes to the consumer, which sends it again.
 
         So it is if the pause is another process's breaker's: else those that open often would
-        use up the receives of what waits here.
+        use up the receives of what waits here.  After it all try the queue with one message.
         """
-        self._shut(queue, pause)
-        return self.is_open(queue) and _may_be_sent_again(registered, queue, self._channels[queue])
-
-    def _shut(self, queue: str, pause: Pause) -> None:
         circuit = self._circuits.get(queue)
         if pause.by_breaker and circuit is not None:
             circuit.shut(pause.seconds_left() or 0.0)
+        return self.is_open(queue) and _may_be_sent_again(registered, queue, self._channels[queue])
 
     def _limited(self, registered: Registered, queue: str) -> None:
         tell(self._receivers.middleware, lambda each: each.limited(registered, queue))

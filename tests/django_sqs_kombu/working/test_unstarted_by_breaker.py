@@ -114,6 +114,23 @@ def test_a_pause_of_another_processs_breaker_leaves_what_waits_to_the_consumer(n
     assert circuits.refuses(name) or not kept
 
 
+def test_a_pause_that_is_told_late_keeps_no_breaker_open():
+    """A middleware before may take its time: the message that was tried counted for nothing."""
+    receivers = Receivers("sqs-batch://")
+    registered = receivers.register("q", print, breaker=Breaker(shared=True))
+    circuits = Circuits(receivers)
+    limit = circuits.limit(registered, "q", FakeChannel(redrives=True))
+    pause = SimpleNamespace(by_breaker=True, seconds_left=lambda: 0.0)
+    circuits.keeps(registered, "q", pause)
+    assert limit.reserve(10) == 1
+
+    circuits.paused(registered, pause)
+
+    assert not circuits.refuses("q")
+    circuits.ended("q", None)
+    assert not circuits.is_open("q")
+
+
 def test_a_receive_also_counts_where_messages_have_tries(tripped):
     registered, circuits, channel = tripped(redrives=False, retry=Retry(tries=3))
     delivery = FakeDelivery(queue="q", redrive=False)
