@@ -249,7 +249,8 @@ class Supervisor:
             if not finish(LOGS_TIMEOUT):
                 # A log that is being written at the fork might be locked in the child for ever.
                 child.respawn_at = time.monotonic() + FIRST_PAUSE
-                continue
+                # Of many children each would wait as long: a stop is heeded before the next one.
+                return
             child.respawn_at = None
             self._fork(child)
 

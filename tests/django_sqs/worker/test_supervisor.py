@@ -164,6 +164,24 @@ print(len(exits), sorted(blocked & {*HANDLED}))
 raise SystemExit(code)
 """
 
+#: Nobody reads the log when three children are to start, and a stop comes meanwhile.
+STUCK_LOG = """
+from django_sqs.worker import supervisor
+
+waits = []
+
+def finish(timeout):
+    waits.append(timeout)
+    supervised.stop()
+    return False
+
+supervisor.finish = finish
+children = [supervisor.Child(name, lambda: 0) for name in "abc"]
+supervised = supervisor.Supervisor(children, grace_period=5)
+supervised.run()
+print(len(waits))
+"""
+
 
 def run(code, *before):
     return subprocess.run(
@@ -226,3 +244,10 @@ def test_a_wake_up_call_of_another_thread_is_sent_by_the_one_that_knows_who_live
 
     assert done.returncode == 0, done.stderr
     assert done.stdout == "signals sent by MainThread\n"
+
+
+def test_a_stop_waits_for_a_log_that_nobody_reads_once_however_many_children_there_are():
+    done = run(STUCK_LOG)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "2\n", "once before a start, and once at the end"
