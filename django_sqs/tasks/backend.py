@@ -197,6 +197,7 @@ class SQSBackend(Waiting, BaseTaskBackend):  # type: ignore[misc]
         :returns: the results, in order.
         :raises InvalidTask: the worker could not find one of the tasks; none is enqueued.
         :raises ConfigurationError: *calls*, or the args of a call, are a single value.
+        :raises MessageTooLarge: one is too large, in a transaction; none is enqueued.
         :raises SendManyFailed: SQS did not accept some; the others are enqueued.  Of several
             queues it names those of the first.
         """
