@@ -89,10 +89,14 @@ class Supervisor:
 
     def run(self) -> int:
         """Supervise; return the exit code."""
-        # A stop is heeded also while nobody reads the logs.
-        with self._woken_by_signals() as wakeups, without_waiting():
-            while not self._is_done():
-                self._wait(wakeups)
+        with self._woken_by_signals() as wakeups:
+            # The first are forked before there is any other thread, one for records included.
+            is_done = self._is_done()
+            # A stop is heeded also while nobody reads the logs.
+            with without_waiting():
+                while not is_done:
+                    self._wait(wakeups)
+                    is_done = self._is_done()
         finish(LOGS_TIMEOUT)
         return self._exit_code
 

@@ -182,6 +182,24 @@ supervised.run()
 print(len(waits))
 """
 
+#: Its processes start, which is logged.
+FORKS = """
+import logging, os, threading
+from django_sqs.worker.supervisor import Child, Supervisor
+
+fork, threads = os.fork, []
+
+def counted():
+    threads.append(threading.active_count())
+    return fork()
+
+logging.basicConfig(level=logging.INFO)
+os.fork = counted
+code = Supervisor([Child(name, lambda: 0) for name in "abc"], grace_period=5).run()
+print("threads at forks:", *threads)
+raise SystemExit(code)
+"""
+
 
 def run(code, *before):
     return subprocess.run(
@@ -251,3 +269,11 @@ def test_a_stop_waits_for_a_log_that_nobody_reads_once_however_many_children_the
 
     assert done.returncode == 0, done.stderr
     assert done.stdout == "2\n", "once before a start, and once at the end"
+
+
+def test_the_first_processes_start_before_there_are_other_threads():
+    """Python 3.12 warns of a fork beside threads: a child may find what they held locked."""
+    done = run(FORKS)
+
+    assert done.returncode == 0, done.stderr
+    assert done.stdout == "threads at forks: 1 1 1\n"
