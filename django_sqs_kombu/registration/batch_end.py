@@ -27,7 +27,7 @@ from .outgoing import Outgoing
 logger = get_logger(__name__)
 
 #: Hears what became of entries: the tag of each, and why it was not sent; None: SQS has it.
-Follower = Callable[[Sequence[tuple[Any, "SQSError | None"]]], None]
+Follower = Callable[[Sequence[tuple[Any, SQSError | None]]], None]
 
 
 @dataclass(frozen=True, slots=True)
