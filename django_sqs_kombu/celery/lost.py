@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from ..logs import get_logger
 from ..transport.delivery import Delivery
+from ..working.context import facts_of
 from ..working.masking import loggable
 
 if TYPE_CHECKING:
@@ -19,11 +20,6 @@ def say_lost(registered: RegisteredQueue, delivery: Delivery, why: Any) -> None:
 
     :param why: what has become of its process.
     """
-    facts = {
-        "queue": delivery.queue,
-        "message_id": delivery.message_id,
-        "receive_count": delivery.receive_count,
-    }
     if registered.delete_on_start:
         # It is the process that deletes it, which does not tell any more whether it has.
         logger.critical(
@@ -33,7 +29,7 @@ def say_lost(registered: RegisteredQueue, delivery: Delivery, why: Any) -> None:
             delivery.queue,
             why,
             loggable(registered.name, delivery, None, registered.receivers.mask),
-            extra=facts,
+            extra=facts_of(delivery),
         )
         return
     logger.error(
@@ -42,5 +38,5 @@ def say_lost(registered: RegisteredQueue, delivery: Delivery, why: Any) -> None:
         delivery.message_id,
         delivery.queue,
         why,
-        extra=facts,
+        extra=facts_of(delivery),
     )

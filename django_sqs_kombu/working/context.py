@@ -8,6 +8,7 @@ from contextvars import Context, ContextVar, copy_context
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
+from ..transport.delivery import Delivery
 from .sentry_scope import fork_scopes, is_imported
 
 T = TypeVar("T")
@@ -58,6 +59,15 @@ def own_context() -> Context:
     if is_imported():
         context.run(fork_scopes)
     return context
+
+
+def facts_of(delivery: Delivery) -> dict[str, Any]:
+    """What each record about a message has beside its text."""
+    return {
+        "queue": delivery.queue,
+        "message_id": delivery.message_id,
+        "receive_count": delivery.receive_count,
+    }
 
 
 class MessageContextFilter(logging.Filter):

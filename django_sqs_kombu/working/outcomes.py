@@ -20,6 +20,7 @@ from ..messages.base import RawMessage
 from ..printable import NAME, line, repr_of, text_of
 from ..transport.delivery import Delivery
 from ..transport.sending.resending import made_ready, send_again, sent_again
+from .context import facts_of
 from .dead_letters import send_to_dead_letters
 from .freeing import free_at_end, frees_key
 from .going_on import stopping
@@ -140,7 +141,7 @@ def log(
         text += ": %s"
         args.append(type(raised).__qualname__ if quotes else _reason(raised))
     exc_info = raised if row.traceback and not (quotes or told) else None
-    logger.log(row.level, text, *args, exc_info=exc_info, extra=_facts(delivery))
+    logger.log(row.level, text, *args, exc_info=exc_info, extra=facts_of(delivery))
 
 
 def say_cut_off(registered: Registered, delivery: Delivery) -> None:
@@ -152,7 +153,7 @@ def say_cut_off(registered: Registered, delivery: Delivery) -> None:
             delivery.message_id,
             delivery.queue,
             loggable(registered.name, delivery, None, registered.receivers.mask),
-            extra=_facts(delivery),
+            extra=facts_of(delivery),
         )
 
 
@@ -384,17 +385,9 @@ def _complain(delivery: Delivery, text: str, exc: BaseException) -> None:
             text,
             _reason(exc),
             exc_info=None if isinstance(exc, SQSError) else exc,
-            extra=_facts(delivery),
+            extra=facts_of(delivery),
         )
 
 
 def _reason(raised: BaseException | None) -> str:
     return line(text_of(raised) if isinstance(raised, SQSError) else repr_of(raised))
-
-
-def _facts(delivery: Delivery) -> dict[str, Any]:
-    return {
-        "queue": delivery.queue,
-        "message_id": delivery.message_id,
-        "receive_count": delivery.receive_count,
-    }
