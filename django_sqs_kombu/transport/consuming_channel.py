@@ -305,8 +305,7 @@ class ConsumingChannel(SettlingChannel):
     def _put_off(self, held: Held, why: SQSError | str) -> None:
         """Leave a message over which its consumer failed for a later receive."""
         logger.error("%s is tried again later: %s", _name(held), why)
-        fifo = held.queue.endswith(FIFO)
-        self.keeper.hide(held, self.backoff.delay(receive_count(held.message)), linger=not fifo)
+        self._putting_off.leave(held)
         self.qos.ack(held.tag)
 
     def close(self) -> None:

@@ -7,7 +7,9 @@ from functools import partial
 
 from ..exceptions import SQSError
 from ..logs import get_logger
+from ..names import FIFO
 from .delivery import Delivery, receive_count
+from .holding.held import Held
 from .sending.resending import send_again
 from .sending.trail import Trail
 from .settling.backoff import Backoff
@@ -50,6 +52,11 @@ class PuttingOff:
         else:
             aside(partial(self._put_off_aside, delivery))
 
+    def leave(self, held: Held) -> None:
+        """Leave one in its queue, where its receive counts."""
+        seconds = self._backoff.delay(receive_count(held.message))
+        self._keeper.hide(held, seconds, linger=not held.queue.endswith(FIFO))
+
     def finish(self, timeout: float) -> None:
         """Begin no other beside an event loop; wait for those begun, for *timeout* seconds.
 
@@ -73,12 +80,10 @@ class PuttingOff:
                 self._changed.notify_all()
 
     def _put_off(self, delivery: Delivery) -> None:
-        held = delivery.held
         if not delivery.is_fifo and _is_sent_again(delivery):
-            self._keeper.delete(held)
+            self._keeper.delete(delivery.held)
         else:
-            seconds = self._backoff.delay(receive_count(held.message))
-            self._keeper.hide(held, seconds, linger=not delivery.is_fifo)
+            self.leave(delivery.held)
 
 
 def _is_sent_again(delivery: Delivery) -> bool:
