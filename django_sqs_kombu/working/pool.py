@@ -11,6 +11,7 @@ from typing import Any
 
 from ..logs import get_logger
 from ..new_threads import start_thread
+from ..reminders import Reminders
 
 logger = get_logger(__name__)
 
@@ -24,9 +25,8 @@ PATIENCE = 0.002
 #: The most seconds that one call counts for, and how much the latest counts: some of them wait
 #: for this process's own threads.
 MOST_COUNTED, LATEST = 0.002, 0.1
-#: Seconds after which a thread that could not be started is tried again, and between two log
-#: records of that.
-TRY_AGAIN, REMINDER = 1.0, 60.0
+#: Seconds after which a thread that could not be started is tried again.
+TRY_AGAIN = 1.0
 
 
 class Pool:
@@ -57,8 +57,9 @@ class Pool:
         self._taken = threading.Lock()
         self._awaited = False
         self._ends = False
-        #: When a thread is started again, after one could not be, and when that is said again.
-        self._starts_at = self._remind_at = 0.0
+        #: When a thread is started again, after one could not be.
+        self._starts_at = 0.0
+        self._reminders = Reminders()
 
     def __enter__(self) -> Pool:
         # The first thread, before there is a message that needs it.
@@ -127,8 +128,7 @@ class Pool:
         except RuntimeError as exc:
             # One of those there comes to the call: taken back, it would be made twice.
             self._starts_at = now + TRY_AGAIN
-            if now >= self._remind_at:
-                self._remind_at = now + REMINDER
+            if self._reminders.is_due("threads", now):
                 logger.error("No further thread can be started for receivers: %s", exc)
 
     def _start(self) -> None:
